@@ -1,0 +1,222 @@
+//! The content of one container: who writes to whom, under which number, and what it asks or answers.
+//!
+//! These types are the JSON of FORMAT.md, Payload. Unknown and repeated members are refused: what a reader
+//! ignores is where two readers begin to disagree about what was signed.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::receipt::Receipt;
+
+/// The format version that this crate writes. It reads this one and, when there is one, the version before.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// An agency's number, shown with six digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Matricule(u32);
+
+/// A matricule outside 1 to 999 999.
+#[derive(Debug, thiserror::Error)]
+#[error("matricule {0} is outside 1 to 999999")]
+pub struct MatriculeOutOfRange(pub u32);
+
+impl TryFrom<u32> for Matricule {
+    type Error = MatriculeOutOfRange;
+
+    fn try_from(number: u32) -> Result<Matricule, MatriculeOutOfRange> {
+        if (1..=999_999).contains(&number) { Ok(Matricule(number)) } else { Err(MatriculeOutOfRange(number)) }
+    }
+}
+
+impl From<Matricule> for u32 {
+    fn from(matricule: Matricule) -> u32 {
+        matricule.0
+    }
+}
+
+impl Matricule {
+    /// Returns the number as PostgreSQL's `integer` holds it.
+    pub fn as_i32(self) -> i32 {
+        // At most 999 999 by construction.
+        i32::try_from(self.0).unwrap_or(i32::MAX)
+    }
+}
+
+impl fmt::Display for Matricule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06}", self.0)
+    }
+}
+
+impl fmt::Debug for Matricule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One set-up of an office program: agency and the name given at enrolment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Office {
+    /// The agency.
+    pub agency: Matricule,
+    /// The installation's name: 1 to 32 of `a-z 0-9 -`, not beginning with `-`.
+    pub installation: String,
+}
+
+/// Whether a letter is a rehearsal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Rehearsal.
+    Test,
+    /// In earnest.
+    Live,
+}
+
+impl Mode {
+    /// Returns `test` or `live`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Test => "test",
+            Mode::Live => "live",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A letter from an office to the centre.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Letter {
+    /// Format version.
+    pub sdc: u16,
+    /// UUIDv7 made by the sender, kept through every resend.
+    pub id: Uuid,
+    /// The sender.
+    pub from: Office,
+    /// The server's name.
+    pub to: String,
+    /// Number of this letter within its installation, from 1.
+    pub sequence: u64,
+    /// The office's clock when it was packed. Never a reason for refusal.
+    pub time: DateTime<Utc>,
+    /// Rehearsal or in earnest.
+    pub mode: Mode,
+    /// What is asked.
+    #[serde(flatten)]
+    pub request: Request,
+}
+
+/// A letter from the centre to an office.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Format version.
+    pub sdc: u16,
+    /// UUIDv7 made by the centre, kept through every resend.
+    pub id: Uuid,
+    /// The server's name.
+    pub from: String,
+    /// The addressee.
+    pub to: Office,
+    /// The centre's clock.
+    pub time: DateTime<Utc>,
+    /// The server's mode.
+    pub mode: Mode,
+    /// The receipt.
+    pub receipt: Receipt,
+}
+
+/// The service asked for, with its body. JSON: members `service` and `body`.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "service", content = "body", rename_all = "snake_case")]
+pub enum Request {
+    /// New records of one or several tables of one application, all or nothing.
+    Export(Records),
+}
+
+impl Request {
+    /// Returns the service's name.
+    pub fn service(&self) -> &'static str {
+        match self {
+            Request::Export(_) => "export",
+        }
+    }
+}
+
+/// Records by table.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    /// The family of tables, such as `ecr`.
+    pub application: String,
+    /// One entry per table, at least one, none twice.
+    pub tables: Vec<TableRecords>,
+}
+
+/// Records of one table, values per column so that alike stands next to alike.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableRecords {
+    /// The table's name within its application.
+    pub table: String,
+    /// Column names, once each, `Numero` and `Status` among them.
+    pub columns: Vec<String>,
+    /// `values[c][r]` is row `r` of column `c`; every array has the same length.
+    pub values: Vec<Vec<serde_json::Value>>,
+}
+
+impl TableRecords {
+    /// Returns the number of rows.
+    pub fn row_count(&self) -> usize {
+        self.values.first().map_or(0, Vec::len)
+    }
+}
+
+// Payload types print redacted: names of people do not belong in a log.
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter")
+            .field("id", &self.id)
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .field("sequence", &self.sequence)
+            .field("mode", &self.mode)
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("application", &self.application).field("tables", &self.tables).finish()
+    }
+}
+
+impl fmt::Debug for TableRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableRecords")
+            .field("table", &self.table)
+            .field("columns", &self.columns.len())
+            .field("rows", &self.row_count())
+            .finish()
+    }
+}

@@ -1,0 +1,9 @@
+//! The letter on the wire: document, CMS, payload, refusals. Pure and synchronous, no I/O; used by both ends.
+//!
+//! FORMAT.md is the normative description. The types say what has been proven: bytes become a
+//! `Document`, then `Opened` (decrypted, signer named), then `Verified` (signed by the one certificate that was
+//! asked for); only from `Verified` can a `Letter` be read, so nothing unverified is ever parsed.
+
+pub mod letter;
+pub mod receipt;
+pub mod refusal;

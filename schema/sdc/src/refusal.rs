@@ -1,0 +1,229 @@
+//! Why a letter is refused: a closed list of stable codes, and the parameters that explain one case.
+//!
+//! A receipt carries code and parameters; the words are made where they are read, in the reader's language.
+//! Codes are part of the format (FORMAT.md, Refusals): one is never renamed and never gets a second meaning.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Most faulty rows that one refusal names; the rest are counted.
+pub const ROW_FAULTS_MAX: usize = 100;
+
+/// What the office does about a refusal (SPEC 4, promise 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// The officer must change something.
+    Mend,
+    /// The same records go into a new letter once the office is told or has paid.
+    Wait,
+}
+
+macro_rules! refusal_codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $remedy:expr;)*) => {
+        /// The closed list of reasons. FORMAT.md explains each; the text form is the code on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum RefusalCode {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)*
+        }
+
+        impl RefusalCode {
+            /// Every code, in the order of the tests that a container passes.
+            pub const ALL: &'static [RefusalCode] = &[$(RefusalCode::$variant,)*];
+
+            /// Returns the code as it stands on the wire, in the database, on metrics and in logs.
+            pub fn as_str(self) -> &'static str {
+                match self { $(RefusalCode::$variant => $code,)* }
+            }
+
+            /// Returns what the sender does about it; `None` when no verified sender exists, so nobody is told.
+            pub fn remedy(self) -> Option<Remedy> {
+                match self { $(RefusalCode::$variant => $remedy,)* }
+            }
+        }
+    };
+}
+
+const MEND: Option<Remedy> = Some(Remedy::Mend);
+const WAIT: Option<Remedy> = Some(Remedy::Wait);
+const UNANSWERED: Option<Remedy> = None;
+
+refusal_codes! {
+    /// The mail or file is larger than any letter may be; only its first 16 KB are kept.
+    OverSize = "over_size", UNANSWERED;
+    /// The mail has more parts, nesting or header than the limits allow.
+    MailMalformed = "mail_malformed", UNANSWERED;
+    /// The mail holds no container, and its mailbox's rule says quarantine.
+    NoContainer = "no_container", UNANSWERED;
+    /// The text is no SDC document: armour, base64 or limits.
+    DocumentMalformed = "document_malformed", UNANSWERED;
+    /// The outer CMS structure is not the one that FORMAT.md admits.
+    EnvelopeMalformed = "envelope_malformed", UNANSWERED;
+    /// The outer CMS structure names an algorithm or recipient kind that is refused.
+    EnvelopeForbidden = "envelope_forbidden", UNANSWERED;
+    /// The envelope is for none of the centre's keys.
+    NotForThisCentre = "not_for_this_centre", UNANSWERED;
+    /// The envelope does not open. One code for every cause: a finer one would be an oracle.
+    Undecryptable = "undecryptable", UNANSWERED;
+    /// The inner CMS structure is not the one that FORMAT.md admits.
+    SignatureMalformed = "signature_malformed", UNANSWERED;
+    /// The inner CMS structure names an algorithm that is refused.
+    SignatureForbidden = "signature_forbidden", UNANSWERED;
+    /// No registered certificate belongs to the signer.
+    UnknownSigner = "unknown_signer", UNANSWERED;
+    /// The signature is not that of the registered key.
+    SignatureInvalid = "signature_invalid", UNANSWERED;
+    /// The signer's certificate has been revoked: the key may be in other hands, so nobody is told.
+    CertificateRevoked = "certificate_revoked", UNANSWERED;
+    /// The letter made the centre fail three times, alone.
+    Poison = "poison", UNANSWERED;
+
+    /// The signer's certificate has expired, or is not valid yet.
+    CertificateExpired = "certificate_expired", MEND;
+    /// The agency may not use AES-256-CBC.
+    CipherNotAllowed = "cipher_not_allowed", MEND;
+    /// The container is larger than this agency's limit.
+    LetterTooLarge = "letter_too_large", MEND;
+    /// The signed payload does not decompress within its limits, or asks for an unknown dictionary.
+    CompressionMalformed = "compression_malformed", MEND;
+    /// The signed payload is not the JSON that FORMAT.md describes.
+    PayloadMalformed = "payload_malformed", MEND;
+    /// The format version is none that this centre reads.
+    VersionUnsupported = "version_unsupported", MEND;
+    /// The signed sender is not the agency whose key signed.
+    SenderMismatch = "sender_mismatch", MEND;
+    /// The letter is addressed to another server.
+    WrongServer = "wrong_server", MEND;
+    /// A test letter came to a live server, or the reverse.
+    WrongMode = "wrong_mode", MEND;
+    /// The installation is not enrolled for this agency.
+    InstallationUnknown = "installation_unknown", MEND;
+    /// The same letter id came before with other content.
+    LetterConflict = "letter_conflict", MEND;
+    /// The same sequence number came before with other content.
+    SequenceConflict = "sequence_conflict", MEND;
+    /// The sequence number is older than what the centre still knows.
+    SequenceExpired = "sequence_expired", MEND;
+    /// The agency is suspended.
+    AgencySuspended = "agency_suspended", WAIT;
+    /// The centre does not offer this service.
+    ServiceUnknown = "service_unknown", MEND;
+    /// The agency's status does not admit this service.
+    ServiceNotAllowed = "service_not_allowed", WAIT;
+    /// The application or table is not adopted by this centre.
+    TableUnknown = "table_unknown", MEND;
+    /// The agency's profile gives no right to this table.
+    TableNotGranted = "table_not_granted", WAIT;
+    /// Columns are unknown, missing or named twice.
+    ColumnsMismatch = "columns_mismatch", MEND;
+    /// Values break a rule of their column.
+    RowsInvalid = "rows_invalid", MEND;
+    /// Rows lie outside the codes granted to the agency.
+    OutOfScope = "out_of_scope", MEND;
+    /// The same record is held with other content.
+    Conflict = "conflict", MEND;
+    /// Rows break a check of their table.
+    CheckFailed = "check_failed", MEND;
+    /// The account does not bear the price, and this service is not given on credit.
+    InsufficientCredit = "insufficient_credit", WAIT;
+    /// The day's quota is used up.
+    QuotaExceeded = "quota_exceeded", WAIT;
+}
+
+impl RefusalCode {
+    /// Finds the code with this text form.
+    pub fn parse(text: &str) -> Option<RefusalCode> {
+        RefusalCode::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// Says whether the sender was verified, and so is told.
+    pub fn is_answered(self) -> bool {
+        self.remedy().is_some()
+    }
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One faulty row: where it is and which rule it breaks. Never the value itself, which is personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowFault {
+    /// Table as named in the letter.
+    pub table: String,
+    /// Row within its table in the letter, counted from 1.
+    pub row: u32,
+    /// Column as named in the letter; absent where the row as a whole is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The rule's code, such as `type`, `not_null`, `length`, `scope`, `conflict`, or a check's own code.
+    pub rule: String,
+    /// What was expected, such as `date YYYY-MM-DD` or a check's arithmetic.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub expected: String,
+}
+
+/// A refusal: the letter is wrong. Journalled, answered if the sender is verified, never retried by the centre.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The reason.
+    pub code: RefusalCode,
+    /// Named values that the reason's sentence needs, such as `expected` and `found`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+    /// The first [`ROW_FAULTS_MAX`] faulty rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<RowFault>,
+    /// How many faulty rows there are in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub faults_total: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Refusal {
+    /// Makes a refusal without parameters.
+    pub fn new(code: RefusalCode) -> Refusal {
+        Refusal { code, parameters: BTreeMap::new(), faults: Vec::new(), faults_total: 0 }
+    }
+
+    /// Adds a named value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToString) -> Refusal {
+        self.parameters.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Adds faulty rows, naming the first [`ROW_FAULTS_MAX`] and counting all.
+    #[must_use]
+    pub fn with_faults(mut self, mut faults: Vec<RowFault>) -> Refusal {
+        self.faults_total = u32::try_from(faults.len()).unwrap_or(u32::MAX);
+        faults.truncate(ROW_FAULTS_MAX);
+        self.faults = faults;
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused: {}", self.code)?;
+        for (name, value) in &self.parameters {
+            write!(f, ", {name} {value}")?;
+        }
+        if self.faults_total > 0 {
+            write!(f, ", {} faulty rows", self.faults_total)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
