@@ -1,1 +1,3 @@
-//! To be written.
+//! The letter at rest: PostgreSQL migrations, adopted tables, sample databases, the settling transaction.
+
+pub mod definition;

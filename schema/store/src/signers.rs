@@ -1,0 +1,195 @@
+//! Whose key signed: registered certificates with all that judging a letter needs of their agency.
+//!
+//! Parsed once and cached within a bound. A cached signer may be stale; settling compares `revision` under the
+//! agency's row lock and reads the signer anew where it differs, so that a revocation holds from the next letter on.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use moka::sync::Cache;
+use sdc::cms::SignerId;
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::Matricule;
+
+use crate::database::Fault;
+use crate::statement::{Bind, Statement};
+
+/// A registered certificate and its agency as they were when read.
+pub struct Signer {
+    /// Key in `xm.certificates`.
+    pub certificate_id: i32,
+    /// The one certificate that the agency's signature is verified with.
+    pub certificate: RegisteredCertificate,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// The agency that the key belongs to, for ever.
+    pub matricule: Matricule,
+    /// The agency's revision when this was read.
+    pub revision: i64,
+    /// The agency's status, 0 to 3 (guide, table 3).
+    pub status: i16,
+    /// Its profile.
+    pub profile: String,
+    /// Largest container that it may send, in bytes.
+    pub letter_bytes_max: usize,
+    /// Whether AES-256-CBC is tolerated from it.
+    pub cbc_allowed: bool,
+    /// Its enrolled installations.
+    pub installations: Vec<String>,
+    /// Codes granted, by scope column in lower case.
+    pub scopes: HashMap<String, HashSet<String>>,
+}
+
+/// Signers by identifier, cached within a bound of `capacity` certificates.
+pub struct Signers {
+    cache: Cache<SignerId, Arc<Signer>>,
+}
+
+type Row = (
+    Integer,
+    Bytea,
+    Bytea,
+    Bytea,
+    Bytea,
+    Nullable<Timestamptz>,
+    Integer,
+    BigInt,
+    SmallInt,
+    Text,
+    Integer,
+    Bool,
+    Array<Text>,
+    Array<Text>,
+    Array<Text>,
+);
+type Loaded = (
+    i32,
+    Vec<u8>,
+    Vec<u8>,
+    Vec<u8>,
+    Vec<u8>,
+    Option<DateTime<Utc>>,
+    i32,
+    i64,
+    i16,
+    String,
+    i32,
+    bool,
+    Vec<String>,
+    Vec<String>,
+    Vec<String>,
+);
+
+/// Columns of a signer; the caller adds the condition. Two parallel arrays carry the scopes.
+macro_rules! select_signers {
+    ($condition:literal) => {
+        concat!(
+            "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.revoked_at, a.matricule, a.revision, a.status, a.profile,
+                    a.letter_bytes_max, a.cbc_allowed,
+                    ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
+                    ARRAY(SELECT lower(s.column_name) FROM xm.scopes s WHERE s.agency = a.matricule ORDER BY s.column_name, s.code),
+                    ARRAY(SELECT s.code FROM xm.scopes s WHERE s.agency = a.matricule ORDER BY s.column_name, s.code)
+               FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
+              WHERE ",
+            $condition,
+            // A renewed certificate for the same key goes before the old one, a valid one before a revoked one.
+            " ORDER BY (c.revoked_at IS NULL) DESC, c.not_after DESC"
+        )
+    };
+}
+
+impl Signers {
+    /// Makes an empty cache.
+    pub fn new(capacity: u64) -> Signers {
+        Signers { cache: Cache::new(capacity) }
+    }
+
+    /// Returns the signer if it is cached.
+    pub fn cached(&self, id: &SignerId) -> Option<Arc<Signer>> {
+        self.cache.get(id)
+    }
+
+    /// Forgets a signer found stale.
+    pub fn forget(&self, id: &SignerId) {
+        self.cache.invalidate(id);
+    }
+
+    /// Looks up many identifiers in one query and caches what was found. Identifiers of strangers are absent from the result.
+    ///
+    /// # Errors
+    /// A fault of the database.
+    pub async fn look_up(
+        &self,
+        connection: &mut AsyncPgConnection,
+        ids: &[SignerId],
+    ) -> Result<HashMap<SignerId, Arc<Signer>>, Fault> {
+        let wanted: HashSet<&SignerId> = ids.iter().collect();
+        let (mut key_ids, mut serials) = (Vec::new(), Vec::new());
+        for id in &wanted {
+            match id {
+                SignerId::KeyId(key_id) => key_ids.push(Some(key_id.clone())),
+                SignerId::IssuerSerial { serial, .. } => serials.push(Some(serial.clone())),
+            }
+        }
+        let binds = [Bind::Byteas(key_ids), Bind::Byteas(serials)];
+        let text = select_signers!("(c.key_id = ANY(?) OR c.serial = ANY(?))");
+        let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
+        let mut found = HashMap::new();
+        for row in rows {
+            let by_key = SignerId::KeyId(row.2.clone());
+            let by_issuer = SignerId::IssuerSerial { issuer: row.3.clone(), serial: row.4.clone() };
+            if !wanted.contains(&by_key) && !wanted.contains(&by_issuer) {
+                continue;
+            }
+            let signer = Arc::new(signer(row)?);
+            for id in [by_key, by_issuer] {
+                if wanted.contains(&id) && !found.contains_key(&id) {
+                    self.cache.insert(id.clone(), Arc::clone(&signer));
+                    found.insert(id, Arc::clone(&signer));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads signers anew by the key of their certificate, inside the caller's transaction.
+pub(crate) async fn reload(
+    connection: &mut AsyncPgConnection,
+    certificate_ids: &[i32],
+) -> Result<HashMap<i32, Arc<Signer>>, Fault> {
+    let binds = [Bind::Integers(certificate_ids.iter().copied().map(Some).collect())];
+    let rows: Vec<Loaded> = Statement::<Row>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
+    rows.into_iter().map(|row| Ok((row.0, Arc::new(signer(row)?)))).collect()
+}
+
+fn signer(row: Loaded) -> Result<Signer, Fault> {
+    let (certificate_id, der, _, _, _, revoked_at, matricule, revision, status, profile, bytes_max, cbc_allowed, installations, columns, codes) =
+        row;
+    let unreadable = |what: &str| Fault::invalid(&format!("{what} of certificate {certificate_id} in xm.certificates cannot be read: register it again"));
+    let certificate = RegisteredCertificate::from_der(&der).map_err(|_detail| unreadable("the DER"))?;
+    let matricule = u32::try_from(matricule)
+        .ok()
+        .and_then(|number| Matricule::try_from(number).ok())
+        .ok_or_else(|| unreadable("the agency"))?;
+    let mut scopes: HashMap<String, HashSet<String>> = HashMap::new();
+    for (column, code) in columns.into_iter().zip(codes) {
+        scopes.entry(column).or_default().insert(code);
+    }
+    Ok(Signer {
+        certificate_id,
+        certificate,
+        revoked_at,
+        matricule,
+        revision,
+        status,
+        profile,
+        letter_bytes_max: usize::try_from(bytes_max).unwrap_or(0),
+        cbc_allowed,
+        installations,
+        scopes,
+    })
+}
