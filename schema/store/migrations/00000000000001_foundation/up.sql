@@ -1,8 +1,7 @@
 -- Control tables of the centre. One word per thing: the names are those of SPEC and FORMAT.md.
 -- Hot tables (letters, entries, journal, originals, outbox) carry no foreign keys: the settling transaction holds the
 -- agency's row locked, nothing ever deletes an agency, and a key check per row would cost as much as the row.
-
-CREATE SCHEMA xm;
+-- The schema itself is made before the first migration, whose bookkeeping lies in it too.
 
 -- What every replica must agree on. One row.
 CREATE TABLE xm.server (
@@ -178,6 +177,8 @@ CREATE TABLE xm.letters (
     -- 'accepted', or the code of the refusal.
     verdict      text        NOT NULL,
     transport    text        NOT NULL,
+    -- The certificate that signed the letter; its key opens the receipt.
+    certificate  integer     NOT NULL,
     receipt      bytea       NOT NULL,
     received_at  timestamptz NOT NULL,
     answered_at  timestamptz,
@@ -204,7 +205,9 @@ CREATE TABLE xm.journal (
     container_bytes integer     NOT NULL,
     row_count       integer     NOT NULL DEFAULT 0,
     cost            bigint      NOT NULL DEFAULT 0,
-    skew_seconds    bigint
+    skew_seconds    bigint,
+    -- A moment before the commit, by the database's clock.
+    posted_at       timestamptz NOT NULL DEFAULT clock_timestamp()
 ) PARTITION BY RANGE (received_at);
 CREATE INDEX journal_agency ON xm.journal (agency, received_at);
 CREATE TABLE xm.journal_default PARTITION OF xm.journal DEFAULT;
@@ -386,6 +389,8 @@ DECLARE
     part  text;
     kind  text;
 BEGIN
+    -- Replicas that start together would each find a partition missing and each create it.
+    PERFORM pg_advisory_xact_lock(hashtext('xm.ensure_partitions'));
     FOR i IN 0..months_ahead LOOP
         month := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => i))::date;
         FOREACH kind IN ARRAY ARRAY['journal', 'originals'] LOOP

@@ -1,0 +1,134 @@
+//! Mail handed on and not yet settled, and the suspects among it after an unclean death.
+//!
+//! A letter that makes the program fail would make it fail for ever: it comes again with every poll. So what is in
+//! hand is written down before it is handed on; after a panic or an unclean death those letters run one at a time, the attempt
+//! committed first, and three failures alone make a poison letter.
+
+use diesel::sql_types::{SmallInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement};
+
+/// A mail that was in hand when the program failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// Its UIDL (RFC 1939, section 7).
+    pub uidl: String,
+    /// How often it has been tried alone.
+    pub attempts: i16,
+}
+
+/// Writes down what is about to be handed on.
+///
+/// # Errors
+/// A fault of the database; nothing may be handed on then.
+pub async fn record(
+    connection: &mut AsyncPgConnection,
+    mailbox: &str,
+    instance: Uuid,
+    batch: i64,
+    uidls: &[String],
+) -> Result<(), Fault> {
+    // Only a crash of this program alone must find the line again; one of the machine ends the program too. So the
+    // commit need not wait for the disk.
+    let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+                INSERT INTO xm.in_hand (mailbox, instance, batch, uidls) SELECT ?, ?, ?, ? FROM soon";
+    let binds = [
+        Bind::Text(mailbox.to_owned()),
+        Bind::Uuid(instance),
+        Bind::Bigint(batch),
+        Bind::Texts(uidls.iter().cloned().map(Some).collect()),
+    ];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Strikes out batches that came back whole, settled or returned.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn strike_out(
+    connection: &mut AsyncPgConnection,
+    mailbox: &str,
+    instance: Uuid,
+    batches: &[i64],
+) -> Result<(), Fault> {
+    let text = "DELETE FROM xm.in_hand WHERE mailbox = ? AND instance = ? AND batch = ANY(?)";
+    let binds = [
+        Bind::Text(mailbox.to_owned()),
+        Bind::Uuid(instance),
+        Bind::Bigints(batches.iter().copied().map(Some).collect()),
+    ];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Turns what other instances left in hand for this mailbox into suspects. The caller holds the mailbox's lease, so they are gone.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, mailbox: &str, instance: Uuid) -> Result<(), Fault> {
+    let text = "WITH gone AS (DELETE FROM xm.in_hand WHERE mailbox = ? AND instance <> ? RETURNING mailbox, uidls)
+                INSERT INTO xm.suspects (mailbox, uidl)
+                SELECT DISTINCT mailbox, unnest(uidls) FROM gone ON CONFLICT (mailbox, uidl) DO NOTHING";
+    let binds = [Bind::Text(mailbox.to_owned()), Bind::Uuid(instance)];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Adds mails that were in the hands of an actor when it panicked.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn suspect(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &[String]) -> Result<(), Fault> {
+    let text = "INSERT INTO xm.suspects (mailbox, uidl) SELECT ?, unnest(?) ON CONFLICT (mailbox, uidl) DO NOTHING";
+    let binds = [Bind::Text(mailbox.to_owned()), Bind::Texts(uidls.iter().cloned().map(Some).collect())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Lists the suspects of a mailbox.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn suspects(connection: &mut AsyncPgConnection, mailbox: &str) -> Result<Vec<Suspect>, Fault> {
+    let text = "SELECT uidl, attempts FROM xm.suspects WHERE mailbox = ? ORDER BY seen_at, uidl";
+    let binds = [Bind::Text(mailbox.to_owned())];
+    let rows: Vec<(String, i16)> = Statement::<(Text, SmallInt)>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().map(|(uidl, attempts)| Suspect { uidl, attempts }).collect())
+}
+
+/// Commits that a suspect is about to be tried alone.
+///
+/// # Errors
+/// A fault of the database; it may not be tried then.
+pub async fn attempt(connection: &mut AsyncPgConnection, mailbox: &str, uidl: &str) -> Result<(), Fault> {
+    let text = "UPDATE xm.suspects SET attempts = attempts + 1 WHERE mailbox = ? AND uidl = ?";
+    let binds = [Bind::Text(mailbox.to_owned()), Bind::Text(uidl.to_owned())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Takes an attempt back that a fault or a deliberate stop ended: those never count.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn take_attempt_back(connection: &mut AsyncPgConnection, mailbox: &str, uidl: &str) -> Result<(), Fault> {
+    let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ?";
+    let binds = [Bind::Text(mailbox.to_owned()), Bind::Text(uidl.to_owned())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Clears suspects that were settled, or that are no longer in the mailbox.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn clear(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &[String]) -> Result<(), Fault> {
+    let text = "DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?)";
+    let binds = [Bind::Text(mailbox.to_owned()), Bind::Texts(uidls.iter().cloned().map(Some).collect())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Answers that wait to be sent. Claimed by one sender at a time, kept until the relay has taken them.
+
+use std::time::Duration;
+
+use diesel::sql_types::{BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement};
+
+/// Shortest and longest wait before an answer that a relay did not take is tried again.
+const RETRY_SECONDS_MIN: f64 = 5.0;
+const RETRY_SECONDS_MAX: f64 = 3600.0;
+
+/// An answer in hand.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Key in `xm.outbox`.
+    pub id: i64,
+    /// The addressee.
+    pub agency: i32,
+    /// The letter answered; absent for letters of the centre's own.
+    pub letter_id: Option<Uuid>,
+    /// The signed content, the same at every sending.
+    pub payload: Vec<u8>,
+    /// Whose key opens it: DER of the certificate that signed the letter; absent once it is revoked.
+    pub certificate: Option<Vec<u8>>,
+    /// The agency's registered address, the only one that is ever written to.
+    pub email: String,
+    /// How often it has been tried, this time included.
+    pub attempts: i32,
+}
+
+/// Claims up to `most` answers of a transport for `hold`; after that another sender may take them.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn claim(
+    connection: &mut AsyncPgConnection,
+    transport: &str,
+    most: i64,
+    hold: Duration,
+) -> Result<Vec<Claimed>, Fault> {
+    type Row = (BigInt, Integer, Nullable<SqlUuid>, Bytea, Nullable<Bytea>, Text, Integer);
+    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<Vec<u8>>, String, i32);
+    let text = "WITH due AS (
+             SELECT id FROM xm.outbox
+              WHERE failed_at IS NULL AND transport = ? AND due_at <= now()
+                AND (claimed_until IS NULL OR claimed_until < now())
+              ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED),
+         claimed AS (
+             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), attempts = o.attempts + 1
+               FROM due WHERE o.id = due.id
+             RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts)
+         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.der, a.email, c.attempts
+           FROM claimed c
+           JOIN xm.agencies a ON a.matricule = c.agency
+           LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
+           LEFT JOIN xm.certificates s ON s.id = l.certificate AND s.revoked_at IS NULL
+          ORDER BY c.agency, c.id";
+    let binds = [
+        Bind::Text(transport.to_owned()),
+        Bind::Bigint(most),
+        Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
+    ];
+    let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
+    let claimed = |(id, agency, letter_id, payload, certificate, email, attempts)| Claimed {
+        id,
+        agency,
+        letter_id,
+        payload,
+        certificate,
+        email,
+        attempts,
+    };
+    Ok(rows.into_iter().map(claimed).collect())
+}
+
+/// Marks answers as sent: the relay has said so.
+///
+/// # Errors
+/// A fault of the database; the answers are then sent once more, with the same content.
+pub async fn sent(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<(), Fault> {
+    let text = "WITH sent AS (DELETE FROM xm.outbox WHERE id = ANY(?) RETURNING agency, letter_id)
+                UPDATE xm.letters l SET answered_at = now() FROM sent s
+                 WHERE l.agency = s.agency AND l.letter_id = s.letter_id";
+    let binds = [Bind::Bigints(ids.iter().copied().map(Some).collect())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Puts answers back to be tried later: soon at first, then ever more slowly.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn put_back(connection: &mut AsyncPgConnection, claimed: &[Claimed], error: &str) -> Result<(), Fault> {
+    let due = |answer: &Claimed| {
+        let wait = RETRY_SECONDS_MIN * 2f64.powi(answer.attempts.clamp(1, 20) - 1);
+        Some(chrono::Utc::now() + Duration::from_secs_f64(wait.min(RETRY_SECONDS_MAX)))
+    };
+    let text = "UPDATE xm.outbox o SET claimed_until = NULL, due_at = n.due_at, last_error = ?
+                  FROM unnest(?, ?) AS n (id, due_at) WHERE o.id = n.id";
+    let binds = [
+        Bind::Text(bounded(error)),
+        Bind::Bigints(claimed.iter().map(|answer| Some(answer.id)).collect()),
+        Bind::Timestamptzs(claimed.iter().map(due).collect()),
+    ];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Gives answers up until an operator, or the office asking again, makes them due.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn give_up(connection: &mut AsyncPgConnection, ids: &[i64], error: &str) -> Result<(), Fault> {
+    let text = "UPDATE xm.outbox SET claimed_until = NULL, failed_at = now(), last_error = ? WHERE id = ANY(?)";
+    let binds = [Bind::Text(bounded(error)), Bind::Bigints(ids.iter().copied().map(Some).collect())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// What waits to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxState {
+    /// Answers not sent yet.
+    pub waiting: i64,
+    /// Answers given up.
+    pub failed: i64,
+    /// When the oldest waiting one was queued.
+    pub oldest_queued_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// Reads what waits to be sent.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fault> {
+    type Row = (BigInt, BigInt, Nullable<Timestamptz>);
+    let text = "SELECT count(*) FILTER (WHERE failed_at IS NULL), count(*) FILTER (WHERE failed_at IS NOT NULL),
+                       min(queued_at) FILTER (WHERE failed_at IS NULL) FROM xm.outbox";
+    let rows: Vec<(i64, i64, Option<chrono::DateTime<chrono::Utc>>)> =
+        Statement::<Row>::new(text, &[]).load(connection).await?;
+    let (waiting, failed, oldest_queued_at) = rows.into_iter().next().unwrap_or((0, 0, None));
+    Ok(OutboxState { waiting, failed, oldest_queued_at })
+}
+
+fn bounded(error: &str) -> String {
+    error.chars().take(500).collect()
+}

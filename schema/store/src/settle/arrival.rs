@@ -1,0 +1,96 @@
+//! What reaches settling: a letter with a verified signer, or a container that nobody vouches for.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sdc::cms::ContentCipher;
+use sdc::digest::Digest;
+use sdc::letter::Letter;
+use sdc::payload::Unreadable;
+use sdc::refusal::{Refusal, RefusalCode};
+
+use crate::signers::Signer;
+
+/// Where a container came from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// `mail` or `folder`; an answer leaves the same way.
+    pub transport: &'static str,
+    /// Configured name of the mailbox or folder.
+    pub mailbox: Arc<str>,
+    /// Domain in the mail's `From`; a claim, kept for the operators only.
+    pub sender_domain: String,
+}
+
+/// One container, as far as it has been understood.
+#[derive(Debug)]
+pub struct Arrival {
+    /// When the centre took it in hand.
+    pub received_at: DateTime<Utc>,
+    /// Where it came from.
+    pub source: Source,
+    /// Its original bytes; of an over-size mail the first part.
+    pub container: Vec<u8>,
+    /// How many bytes it has in all.
+    pub container_bytes: usize,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a container turned out to be.
+pub enum Content {
+    /// No verified signer: quarantine, and no answer to anybody.
+    Stranger(Refusal),
+    /// Signed by a registered key.
+    Signed {
+        /// The key's certificate and agency, as cached.
+        signer: Arc<Signer>,
+        /// SHA-256 of the signed octets.
+        digest: Digest,
+        /// How it was encrypted.
+        cipher: ContentCipher,
+        /// The letter, or why it cannot be read.
+        letter: Result<Letter, Unreadable>,
+    },
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Content::Stranger(refusal) => write!(f, "Stranger({refusal})"),
+            Content::Signed { signer, digest, .. } => write!(f, "Signed({}, {digest})", signer.matricule),
+        }
+    }
+}
+
+impl Arrival {
+    /// Returns the verified signer.
+    pub fn signer(&self) -> Option<&Arc<Signer>> {
+        match &self.content {
+            Content::Stranger(_) => None,
+            Content::Signed { signer, .. } => Some(signer),
+        }
+    }
+}
+
+/// What became of a container, once committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its records are in the tables.
+    Accepted,
+    /// It had been settled before; nothing changed.
+    Duplicate,
+    /// It is refused; an office is told if the code says so.
+    Refused(RefusalCode),
+}
+
+impl Outcome {
+    /// Returns the word used in the journal and on metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Refused(code) => code.as_str(),
+        }
+    }
+}

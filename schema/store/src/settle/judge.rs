@@ -1,0 +1,169 @@
+//! Judges one letter by itself: its signer, its address and its content, without the letters already held.
+
+use sdc::cms::ContentCipher;
+use sdc::digest::Digest;
+use sdc::letter::{Letter, Request};
+use sdc::refusal::{Refusal, RefusalCode};
+use uuid::{Builder, Uuid};
+
+use super::arrival::{Arrival, Content};
+use crate::catalogue::Catalogue;
+use crate::examine::{self, TableRows};
+use crate::signers::Signer;
+
+/// Under which key a verdict is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The letter's own id, or the one made from its digest.
+    pub letter_id: Uuid,
+    /// The installation, empty where unknown.
+    pub installation: String,
+    /// The sequence number that the letter uses up; none where the id is made from the digest.
+    pub sequence: Option<i64>,
+}
+
+impl Key {
+    /// Makes the key of a letter that cannot claim one of its own: unreadable, sent to another server, or
+    /// using an id or number that another letter holds.
+    pub fn of_digest(digest: &Digest, installation: &str) -> Key {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&digest.as_bytes()[..16]);
+        let letter_id = Builder::from_custom_bytes(octets).into_uuid();
+        Key { letter_id, installation: installation.to_owned(), sequence: None }
+    }
+}
+
+/// A letter as judged by itself.
+pub enum Judged {
+    /// Not answered.
+    Stranger(Refusal),
+    /// Refused whatever the centre holds.
+    Refused {
+        /// Its key.
+        key: Key,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// To be accepted unless the centre holds something against it.
+    Sound {
+        /// Its key.
+        key: Key,
+        /// Its rows.
+        tables: Vec<TableRows>,
+    },
+}
+
+impl Judged {
+    /// Returns the key of a letter with a verified signer.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Judged::Stranger(_) => None,
+            Judged::Refused { key, .. } | Judged::Sound { key, .. } => Some(key),
+        }
+    }
+}
+
+/// Judges an arrival by its cached signer.
+pub fn judge(arrival: &Arrival, catalogue: &Catalogue) -> Judged {
+    match &arrival.content {
+        Content::Stranger(refusal) => Judged::Stranger(refusal.clone()),
+        Content::Signed { signer, .. } => judge_for(arrival, signer, catalogue),
+    }
+}
+
+/// Judges an arrival by a signer read anew.
+pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> Judged {
+    let Content::Signed { digest, cipher, letter, .. } = &arrival.content else {
+        return judge(arrival, catalogue);
+    };
+    // A revoked key may be in anybody's hands: whoever signed is a stranger.
+    if signer.revoked_at.is_some() {
+        return Judged::Stranger(Refusal::new(RefusalCode::CertificateRevoked).with("agency", signer.matricule));
+    }
+    let letter = match letter {
+        Ok(letter) => letter,
+        Err(unreadable) => {
+            let key = match &unreadable.key {
+                Some(known) if is_addressed(&known.from, signer) => Key {
+                    letter_id: known.id,
+                    installation: known.from.installation.clone(),
+                    sequence: i64::try_from(known.sequence).ok(),
+                },
+                _ => Key::of_digest(digest, ""),
+            };
+            return Judged::Refused { key, refusal: unreadable.refusal.clone() };
+        }
+    };
+    if let Some(refusal) = misaddressed(letter, signer, catalogue) {
+        // Numbers of another sender, server or mode are another row of numbers: none of ours is used up.
+        let installation = if is_addressed(&letter.from, signer) { letter.from.installation.as_str() } else { "" };
+        return Judged::Refused { key: Key::of_digest(digest, installation), refusal };
+    }
+    let key = Key {
+        letter_id: letter.id,
+        installation: letter.from.installation.clone(),
+        sequence: i64::try_from(letter.sequence).ok(),
+    };
+    match admit(arrival, letter, signer, *cipher, catalogue) {
+        Ok(tables) => Judged::Sound { key, tables },
+        Err(refusal) => Judged::Refused { key, refusal },
+    }
+}
+
+fn is_addressed(from: &sdc::letter::Office, signer: &Signer) -> bool {
+    from.agency == signer.matricule && signer.installations.contains(&from.installation)
+}
+
+fn misaddressed(letter: &Letter, signer: &Signer, catalogue: &Catalogue) -> Option<Refusal> {
+    let server = &catalogue.server;
+    if letter.from.agency != signer.matricule {
+        let refusal = Refusal::new(RefusalCode::SenderMismatch);
+        return Some(refusal.with("expected", signer.matricule).with("found", letter.from.agency));
+    }
+    if letter.to != server.name {
+        return Some(Refusal::new(RefusalCode::WrongServer).with("expected", &server.name).with("found", &letter.to));
+    }
+    if letter.mode != server.mode {
+        return Some(Refusal::new(RefusalCode::WrongMode).with("expected", server.mode).with("found", letter.mode));
+    }
+    if !signer.installations.contains(&letter.from.installation) {
+        let refusal = Refusal::new(RefusalCode::InstallationUnknown);
+        return Some(refusal.with("installation", &letter.from.installation));
+    }
+    None
+}
+
+/// The tests of a letter that is truly from and for whom it says.
+fn admit(
+    arrival: &Arrival,
+    letter: &Letter,
+    signer: &Signer,
+    cipher: ContentCipher,
+    catalogue: &Catalogue,
+) -> Result<Vec<TableRows>, Refusal> {
+    if signer.status == 0 {
+        return Err(Refusal::new(RefusalCode::AgencySuspended));
+    }
+    let (not_before, not_after) = signer.certificate.validity();
+    if arrival.received_at < not_before || arrival.received_at > not_after {
+        let refusal = Refusal::new(RefusalCode::CertificateExpired);
+        return Err(refusal.with("not_before", not_before.to_rfc3339()).with("not_after", not_after.to_rfc3339()));
+    }
+    if cipher == ContentCipher::Aes256Cbc && !signer.cbc_allowed {
+        return Err(Refusal::new(RefusalCode::CipherNotAllowed).with("expected", "AES-256-GCM").with("found", "AES-256-CBC"));
+    }
+    if arrival.container_bytes > signer.letter_bytes_max {
+        let refusal = Refusal::new(RefusalCode::LetterTooLarge);
+        return Err(refusal.with("bytes", arrival.container_bytes).with("bytes_max", signer.letter_bytes_max));
+    }
+    let status_needed = match &letter.request {
+        Request::Export(_) => 3,
+    };
+    if signer.status < status_needed {
+        let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", letter.request.service());
+        return Err(refusal.with("status", signer.status).with("status_needed", status_needed));
+    }
+    match &letter.request {
+        Request::Export(records) => examine::examine(records, catalogue, &signer.profile, &signer.scopes),
+    }
+}

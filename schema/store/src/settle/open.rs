@@ -1,0 +1,49 @@
+//! A transaction that is open on a pooled connection, and the promise that it never goes back to the pool that way.
+
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+
+use crate::database::Connection;
+use crate::fault::Fault;
+
+/// An open transaction. Dropped without [`OpenTransaction::commit`], its connection is taken out of the pool and closed:
+/// a connection merely returned would keep its row locks until somebody recycles it.
+pub struct OpenTransaction {
+    connection: Option<Connection>,
+}
+
+impl OpenTransaction {
+    pub async fn begin(connection: Connection) -> Result<OpenTransaction, Fault> {
+        // Guarded before the first statement: a failed BEGIN must not go back to the pool either.
+        let mut transaction = OpenTransaction { connection: Some(connection) };
+        transaction.connection().batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        Ok(transaction)
+    }
+
+    pub fn connection(&mut self) -> &mut AsyncPgConnection {
+        #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
+        self.connection.as_mut().expect("an open transaction has its connection")
+    }
+
+    pub async fn savepoint(&mut self) -> Result<(), Fault> {
+        Ok(self.connection().batch_execute("SAVEPOINT letters").await?)
+    }
+
+    pub async fn roll_back_to_savepoint(&mut self) -> Result<(), Fault> {
+        Ok(self.connection().batch_execute("ROLLBACK TO SAVEPOINT letters").await?)
+    }
+
+    /// Commits. On error the outcome is unknown; the letters come again and are then found settled, or not.
+    pub async fn commit(mut self) -> Result<(), Fault> {
+        self.connection().batch_execute("COMMIT").await?;
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Connection::take(connection));
+        }
+    }
+}

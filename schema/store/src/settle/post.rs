@@ -1,0 +1,374 @@
+//! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
+
+use chrono::{DateTime, Utc};
+use diesel_async::RunQueryDsl;
+use sdc::letter::{Answer, FORMAT_VERSION, Office};
+use sdc::payload;
+use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::refusal::Refusal;
+use uuid::Uuid;
+
+use super::Written;
+use super::arrival::{Arrival, Content, Outcome};
+use super::decide::{Acceptance, Decision};
+use super::judge::Key;
+use super::quarantine;
+use super::reads::Account;
+use crate::catalogue::{Catalogue, Credit};
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement};
+
+/// The first attempt at a letter; only an operator's retry makes another.
+const FIRST_ATTEMPT: i16 = 1;
+
+/// What a committed batch did, in the batch's order.
+#[derive(Debug)]
+pub struct Settled {
+    /// One outcome per arrival.
+    pub outcomes: Vec<Outcome>,
+    /// Rows written.
+    pub rows: usize,
+    /// Minor units charged.
+    pub charged: i64,
+}
+
+impl Written {
+    /// Posts and commits.
+    ///
+    /// # Errors
+    /// A fault: nothing is committed, or, where the connection broke at COMMIT, it is unknown; the letters come again
+    /// from their transport and are then found settled, or not.
+    pub async fn post(mut self) -> Result<Settled, Fault> {
+        let verdicts = self.verdicts();
+        self.insert_entries(&verdicts).await?;
+        self.insert_letters(&verdicts).await?;
+        self.raise_sequences(&verdicts).await?;
+        self.insert_journal().await?;
+        self.insert_originals().await?;
+        quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
+        self.queue_answers(&verdicts).await?;
+        let settled = self.settled();
+        self.transaction.commit().await?;
+        Ok(settled)
+    }
+
+    fn verdicts(&self) -> Vec<VerdictRow> {
+        let verdict = |(arrival, decision): (&Arrival, &Decision)| VerdictRow::new(arrival, decision, &self.catalogue);
+        self.batch.iter().zip(&self.decisions).filter_map(verdict).collect()
+    }
+
+    async fn insert_entries(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let charged: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.cost > 0).collect();
+        if charged.is_empty() {
+            return Ok(());
+        }
+        let accounts: Vec<Option<i32>> = charged.iter().map(|verdict| Some(verdict.account.id)).collect();
+        let amounts: Vec<Option<i64>> = charged.iter().map(|verdict| Some(verdict.cost)).collect();
+        let binds = [
+            Bind::Integers(accounts.clone()),
+            Bind::Bigints(amounts.clone()),
+            Bind::Integers(charged.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Uuids(charged.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
+            Bind::Bigints(charged.iter().map(|verdict| Some(verdict.account.balance)).collect()),
+            Bind::Bigints(charged.iter().map(|verdict| verdict.balance_floor).collect()),
+            Bind::Timestamptzs(charged.iter().map(|verdict| Some(verdict.received_at)).collect()),
+        ];
+        let text = "INSERT INTO xm.entries (debit, credit, amount, kind, agency, letter_id, attempt, balance_after, balance_floor, posted_at)
+             SELECT n.account, (SELECT id FROM xm.accounts WHERE kind = 'income'), n.amount, 'letter', n.agency, n.letter_id, 1,
+                    n.balance_after, n.balance_floor, n.posted_at
+               FROM unnest(?, ?, ?, ?, ?, ?, ?) AS n (account, amount, agency, letter_id, balance_after, balance_floor, posted_at)";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+
+        let text = "UPDATE xm.accounts a SET balance = a.balance - n.amount
+                      FROM (SELECT account, sum(amount)::bigint AS amount FROM unnest(?, ?) AS s (account, amount)
+                             GROUP BY account) n
+                     WHERE a.id = n.account AND a.agency IS NOT NULL";
+        let distinct: std::collections::HashSet<i32> = accounts.iter().copied().flatten().collect();
+        let binds = [Bind::Integers(accounts), Bind::Bigints(amounts)];
+        let updated = Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        if updated != distinct.len() {
+            return Err(Fault::Bug("an agency has no account in xm.accounts: create it before it is charged".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn insert_letters(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        if verdicts.is_empty() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.key.installation.clone())).collect()),
+            Bind::Bigints(verdicts.iter().map(|verdict| verdict.key.sequence).collect()),
+            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.digest.clone())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.outcome.as_str().to_owned())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport.to_owned())).collect()),
+            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
+            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.receipt.clone())).collect()),
+            Bind::Timestamptzs(verdicts.iter().map(|verdict| Some(verdict.received_at)).collect()),
+        ];
+        let text = "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate,
+                                     receipt, received_at)
+             SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        Ok(())
+    }
+
+    async fn raise_sequences(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
+        if numbered.is_empty() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Integers(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.clone())).collect()),
+            Bind::Bigints(numbered.iter().map(|verdict| verdict.key.sequence).collect()),
+        ];
+        let text = "UPDATE xm.installations i SET sequence_highest = n.highest
+                      FROM (SELECT agency, name, max(sequence) AS highest FROM unnest(?, ?, ?) AS s (agency, name, sequence)
+                             GROUP BY agency, name) n
+                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.highest";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        Ok(())
+    }
+
+    async fn insert_journal(&mut self) -> Result<(), Fault> {
+        let lines: Vec<JournalLine> = self
+            .batch
+            .iter()
+            .zip(&self.decisions)
+            .zip(&self.standing.journal_ids)
+            .map(|((arrival, decision), id)| JournalLine::new(*id, arrival, decision))
+            .collect();
+        let binds = [
+            Bind::Bigints(lines.iter().map(|line| Some(line.id)).collect()),
+            Bind::Timestamptzs(self.batch.iter().map(|arrival| Some(arrival.received_at)).collect()),
+            Bind::Integers(lines.iter().map(|line| line.agency).collect()),
+            Bind::Texts(lines.iter().map(|line| line.key.map(|key| key.installation.clone())).collect()),
+            Bind::Uuids(lines.iter().map(|line| line.key.map(|key| key.letter_id)).collect()),
+            Bind::Bigints(lines.iter().map(|line| line.key.and_then(|key| key.sequence)).collect()),
+            Bind::Byteas(lines.iter().map(|line| line.digest.clone()).collect()),
+            Bind::Texts(lines.iter().map(|line| line.service.map(str::to_owned)).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.outcome.as_str().to_owned())).collect()),
+            Bind::Texts(self.batch.iter().map(|arrival| Some(arrival.source.transport.to_owned())).collect()),
+            Bind::Texts(self.batch.iter().map(|arrival| Some(arrival.source.mailbox.to_string())).collect()),
+            Bind::Texts(self.batch.iter().map(|arrival| Some(arrival.source.sender_domain.clone())).collect()),
+            Bind::Integers(self.batch.iter().map(|arrival| i32::try_from(arrival.container_bytes).ok()).collect()),
+            Bind::Integers(lines.iter().map(|line| i32::try_from(line.rows).ok()).collect()),
+            Bind::Bigints(lines.iter().map(|line| Some(line.cost)).collect()),
+            Bind::Bigints(lines.iter().map(|line| line.skew_seconds).collect()),
+        ];
+        let text = "INSERT INTO xm.journal (id, received_at, agency, installation, letter_id, sequence, digest, service, outcome,
+                                     transport, mailbox, sender_domain, container_bytes, row_count, cost, skew_seconds)
+             SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        Ok(())
+    }
+
+    /// Keeps the original bytes of what was accepted; those of what was not are in quarantine.
+    async fn insert_originals(&mut self) -> Result<(), Fault> {
+        let accepted: Vec<(&i64, &Arrival)> = (self.standing.journal_ids.iter().zip(&self.batch).zip(&self.decisions))
+            .filter(|(_, decision)| decision.acceptance().is_some())
+            .map(|(pair, _)| pair)
+            .collect();
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Bigints(accepted.iter().map(|(id, _)| Some(**id)).collect()),
+            Bind::Timestamptzs(accepted.iter().map(|(_, arrival)| Some(arrival.received_at)).collect()),
+            Bind::Byteas(accepted.iter().map(|(_, arrival)| Some(arrival.container.clone())).collect()),
+        ];
+        let text = "INSERT INTO xm.originals (journal_id, received_at, container) SELECT * FROM unnest(?, ?, ?)";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        Ok(())
+    }
+
+    /// Queues the answers of new verdicts, and again those of letters delivered again: at most once an hour, never while one
+    /// is unsent. An answer that could not be delivered is due again, since its office evidently still asks.
+    async fn queue_answers(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let mut agencies: Vec<Option<i32>> = verdicts.iter().map(|verdict| Some(verdict.agency)).collect();
+        let mut letters: Vec<Option<Uuid>> = verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect();
+        for (arrival, decision) in self.batch.iter().zip(&self.decisions) {
+            if let (Some(signer), Decision::Duplicate(key)) = (arrival.signer(), decision) {
+                agencies.push(Some(signer.matricule.as_i32()));
+                letters.push(Some(key.letter_id));
+            }
+        }
+        if agencies.is_empty() {
+            return Ok(());
+        }
+        let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
+        let text = "INSERT INTO xm.outbox AS o (agency, letter_id, transport)
+             SELECT DISTINCT l.agency, l.letter_id, l.transport
+               FROM unnest(?, ?) AS n (agency, letter_id)
+               JOIN xm.letters l ON l.agency = n.agency AND l.letter_id = n.letter_id
+              WHERE l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour'
+                 ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0
+              WHERE o.failed_at IS NOT NULL";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        Ok(())
+    }
+
+    fn settled(&self) -> Settled {
+        let mut settled = Settled { outcomes: Vec::with_capacity(self.decisions.len()), rows: 0, charged: 0 };
+        for decision in &self.decisions {
+            settled.outcomes.push(outcome(decision));
+            if let Some(acceptance) = decision.acceptance() {
+                settled.rows += acceptance.is_new.iter().flatten().filter(|new| **new).count();
+                settled.charged += acceptance.price.amount;
+            }
+        }
+        settled
+    }
+}
+
+fn outcome(decision: &Decision) -> Outcome {
+    match decision {
+        Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
+        Decision::Duplicate(_) => Outcome::Duplicate,
+        Decision::Accepted { .. } => Outcome::Accepted,
+    }
+}
+
+/// A new verdict as it goes into `xm.letters`.
+struct VerdictRow {
+    agency: i32,
+    key: Key,
+    digest: Vec<u8>,
+    outcome: Outcome,
+    transport: &'static str,
+    certificate_id: i32,
+    receipt: Vec<u8>,
+    received_at: DateTime<Utc>,
+    account: Account,
+    cost: i64,
+    balance_floor: Option<i64>,
+}
+
+impl VerdictRow {
+    fn new(arrival: &Arrival, decision: &Decision, catalogue: &Catalogue) -> Option<VerdictRow> {
+        let Content::Signed { signer, digest, .. } = &arrival.content else { return None };
+        let (key, account, highest_sequence, acceptance, refusal) = match decision {
+            Decision::Accepted { key, acceptance, account, highest_sequence } => {
+                (key, account, highest_sequence, Some(acceptance), None)
+            }
+            Decision::Refused { key, refusal, account, highest_sequence, .. } => {
+                (key, account, highest_sequence, None, Some(refusal))
+            }
+            Decision::Stranger(_) | Decision::Duplicate(_) => return None,
+        };
+        let cost = acceptance.map_or(0, |acceptance| acceptance.price.amount);
+        let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
+        let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
+        let receipt = receipt(arrival, key, acceptance, refusal, balance, *highest_sequence);
+        let answer = Answer {
+            sdc: FORMAT_VERSION,
+            id: Uuid::now_v7(),
+            from: catalogue.server.name.clone(),
+            to: Office { agency: signer.matricule, installation: key.installation.clone() },
+            time: arrival.received_at,
+            mode: catalogue.server.mode,
+            receipt,
+        };
+        Some(VerdictRow {
+            agency: signer.matricule.as_i32(),
+            key: key.clone(),
+            digest: digest.as_bytes().to_vec(),
+            outcome: outcome(decision),
+            transport: arrival.source.transport,
+            certificate_id: signer.certificate_id,
+            receipt: payload::write_answer(&answer),
+            received_at: arrival.received_at,
+            account: *account,
+            cost,
+            balance_floor: refuses_credit.then_some(-account.credit_limit),
+        })
+    }
+}
+
+fn receipt(
+    arrival: &Arrival,
+    key: &Key,
+    acceptance: Option<&Acceptance>,
+    refusal: Option<&Refusal>,
+    account: AccountReceipt,
+    highest_sequence: i64,
+) -> Receipt {
+    let (digest, letter) = match &arrival.content {
+        Content::Signed { digest, letter, .. } => (digest.to_string(), letter.as_ref().ok()),
+        Content::Stranger(_) => (String::new(), None),
+    };
+    let own_id = key.sequence.is_some().then_some(key.letter_id).or(letter.map(|letter| letter.id));
+    let sequence = key.sequence.and_then(|number| u64::try_from(number).ok()).or(letter.map(|letter| letter.sequence));
+    Receipt {
+        letter: own_id,
+        digest,
+        sequence,
+        attempt: FIRST_ATTEMPT.unsigned_abs(),
+        verdict: if acceptance.is_some() { Verdict::Accepted } else { Verdict::Refused },
+        refusal: refusal.cloned(),
+        remedy: refusal.and_then(|refusal| refusal.code.remedy()),
+        rows: acceptance.map(table_receipts).unwrap_or_default(),
+        account,
+        highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
+        received: arrival.received_at,
+        skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
+    }
+}
+
+fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
+    let count = |marks: &[bool], wanted: bool| {
+        u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
+    };
+    let tables = acceptance.tables.iter().zip(&acceptance.is_new);
+    tables
+        .map(|(rows, marks)| TableReceipt {
+            table: rows.definition.name.clone(),
+            new: count(marks, true),
+            duplicate: count(marks, false),
+        })
+        .collect()
+}
+
+fn skew_seconds(office: DateTime<Utc>, centre: DateTime<Utc>) -> i64 {
+    office.signed_duration_since(centre).num_seconds()
+}
+
+struct JournalLine<'a> {
+    id: i64,
+    agency: Option<i32>,
+    key: Option<&'a Key>,
+    digest: Option<Vec<u8>>,
+    service: Option<&'static str>,
+    outcome: Outcome,
+    rows: usize,
+    cost: i64,
+    skew_seconds: Option<i64>,
+}
+
+impl<'a> JournalLine<'a> {
+    fn new(id: i64, arrival: &'a Arrival, decision: &'a Decision) -> JournalLine<'a> {
+        let key = match decision {
+            Decision::Stranger(_) => None,
+            Decision::Duplicate(key) | Decision::Accepted { key, .. } | Decision::Refused { key, .. } => Some(key),
+        };
+        let (digest, letter) = match &arrival.content {
+            Content::Stranger(_) => (None, None),
+            Content::Signed { digest, letter, .. } => (Some(digest.as_bytes().to_vec()), letter.as_ref().ok()),
+        };
+        let acceptance = decision.acceptance();
+        JournalLine {
+            id,
+            agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
+            key,
+            digest,
+            service: letter.map(|letter| letter.request.service()),
+            outcome: outcome(decision),
+            rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
+            cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),
+            skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Keeps what was not accepted, with its original bytes: whole where the signer is known, up to a ceiling otherwise.
+//!
+//! Whoever can send mail can fill a disk. So the bytes of strangers have a total, shared by reason so that one flood does
+//! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::Utc;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::digest::Digest;
+use sdc::refusal::{Refusal, RefusalCode};
+use uuid::Uuid;
+
+use super::SettlingSettings;
+use super::arrival::Arrival;
+use super::decide::Decision;
+use super::judge::Key;
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement};
+
+/// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
+const DOMAINS_PER_DAY_MAX: i64 = 1000;
+/// Stands for the domains beyond that.
+const OTHER_DOMAINS: &str = "(other)";
+
+struct Item<'a> {
+    arrival: &'a Arrival,
+    refusal: &'a Refusal,
+    key: Option<&'a Key>,
+    held_version: Option<&'a serde_json::Value>,
+    digest: Vec<u8>,
+}
+
+/// Puts the refused containers of a batch into quarantine, or counts them.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    batch: &[Arrival],
+    decisions: &[Decision],
+    settings: &SettlingSettings,
+) -> Result<(), Fault> {
+    let mut kept = Vec::new();
+    let mut strangers: BTreeMap<&'static str, Vec<Item>> = BTreeMap::new();
+    for (arrival, decision) in batch.iter().zip(decisions) {
+        let (refusal, key, held_version) = match decision {
+            Decision::Stranger(refusal) => (refusal, None, None),
+            Decision::Refused { key, refusal, held_version, .. } => (refusal, Some(key), held_version.as_ref()),
+            Decision::Accepted { .. } | Decision::Duplicate(_) => continue,
+        };
+        let digest = Digest::of(&arrival.container).as_bytes().to_vec();
+        let item = Item { arrival, refusal, key, held_version, digest };
+        match key {
+            Some(_) => kept.push(item),
+            None => strangers.entry(refusal.code.as_str()).or_default().push(item),
+        }
+    }
+    if !kept.is_empty() {
+        insert_items(connection, &kept).await?;
+    }
+    if !strangers.is_empty() {
+        insert_strangers(connection, strangers, settings).await?;
+    }
+    Ok(())
+}
+
+async fn insert_items(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<HashMap<String, i64>, Fault> {
+    let binds = [
+        Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str().to_owned())).collect()),
+        Bind::Booleans(items.iter().map(|item| Some(is_held(item.refusal.code))).collect()),
+        Bind::Integers(items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect()),
+        Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.clone())).collect()),
+        Bind::Uuids(items.iter().map(|item| item.key.map(|key| key.letter_id)).collect::<Vec<Option<Uuid>>>()),
+        Bind::Byteas(items.iter().map(|item| Some(item.digest.clone())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.transport.to_owned())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.mailbox.to_string())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.sender_domain.clone())).collect()),
+        Bind::Byteas(items.iter().map(|item| Some(item.arrival.container.clone())).collect()),
+        Bind::Bigints(items.iter().map(|item| i64::try_from(item.arrival.container_bytes).ok()).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.refusal.to_string())).collect()),
+        Bind::Jsonbs(items.iter().map(|item| item.held_version.cloned()).collect()),
+    ];
+    // The same container again (a mail fetched twice, a copy) is one case, not two.
+    let text = "WITH kept AS (
+             INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
+                                        sender_domain, original, original_bytes, detail, held_version)
+             SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (digest, reason) DO NOTHING
+             RETURNING reason, octet_length(original) AS bytes)
+         SELECT reason, sum(bytes)::bigint FROM kept GROUP BY reason";
+    let rows: Vec<(String, Option<i64>)> =
+        Statement::<(Text, Nullable<BigInt>)>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().map(|(reason, bytes)| (reason, bytes.unwrap_or(0))).collect())
+}
+
+/// Both versions wait for a person.
+fn is_held(code: RefusalCode) -> bool {
+    matches!(code, RefusalCode::Conflict | RefusalCode::LetterConflict | RefusalCode::SequenceConflict)
+}
+
+async fn insert_strangers(
+    connection: &mut AsyncPgConnection,
+    strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
+    settings: &SettlingSettings,
+) -> Result<(), Fault> {
+    let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
+    let share = i64::try_from(settings.stranger_bytes_max / reasons.max(1) as u64).unwrap_or(i64::MAX);
+    let named: Vec<Option<String>> = strangers.keys().map(|reason| Some((*reason).to_owned())).collect();
+    // The row is the reason's lock, taken in the order of reasons, so that two batches cannot both use the last room.
+    let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
+                 ORDER BY reason ON CONFLICT (reason) DO NOTHING";
+    let binds = [Bind::Texts(named)];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    let text = "SELECT reason, bytes_kept FROM xm.quarantine_usage WHERE reason = ANY(?) ORDER BY reason FOR UPDATE";
+    let used: Vec<(String, i64)> = Statement::<(Text, BigInt)>::new(text, &binds).load(connection).await?;
+    let used: HashMap<String, i64> = used.into_iter().collect();
+
+    let mut fitting = Vec::new();
+    let mut beyond = Vec::new();
+    for (reason, items) in strangers {
+        let mut room = share.saturating_sub(used.get(reason).copied().unwrap_or(0));
+        for item in items {
+            let bytes = i64::try_from(item.arrival.container.len()).unwrap_or(i64::MAX);
+            if bytes <= room {
+                room -= bytes;
+                fitting.push(item);
+            } else {
+                beyond.push(item);
+            }
+        }
+    }
+    if !fitting.is_empty() {
+        let kept = insert_items(connection, &fitting).await?;
+        let (reasons, bytes) = kept.into_iter().map(|(reason, bytes)| (Some(reason), Some(bytes))).unzip();
+        let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes
+                      FROM unnest(?, ?) AS n (reason, bytes) WHERE u.reason = n.reason";
+        let binds = [Bind::Texts(reasons), Bind::Bigints(bytes)];
+        Statement::<()>::new(text, &binds).execute(connection).await?;
+    }
+    if beyond.is_empty() { Ok(()) } else { count(connection, &beyond).await }
+}
+
+async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<(), Fault> {
+    let today = Utc::now().date_naive();
+    let text = "SELECT reason, count(*) FROM xm.quarantine_counts WHERE day = ANY(?) GROUP BY reason";
+    let binds = [Bind::Dates(vec![Some(today)])];
+    let domains: Vec<(String, i64)> = Statement::<(Text, BigInt)>::new(text, &binds).load(connection).await?;
+    let domains: HashMap<String, i64> = domains.into_iter().collect();
+
+    let mut counts: BTreeMap<(&str, &str), (Vec<u8>, i64, i64)> = BTreeMap::new();
+    for item in items {
+        let reason = item.refusal.code.as_str();
+        let full = domains.get(reason).is_some_and(|known| *known >= DOMAINS_PER_DAY_MAX);
+        let domain = if full { OTHER_DOMAINS } else { item.arrival.source.sender_domain.as_str() };
+        let entry = counts.entry((reason, domain)).or_insert_with(|| (item.digest.clone(), 0, 0));
+        entry.1 += 1;
+        entry.2 += i64::try_from(item.arrival.container_bytes).unwrap_or(i64::MAX);
+    }
+    let rows: Vec<_> = counts.into_iter().collect();
+    let binds = [
+        Bind::Dates(rows.iter().map(|_| Some(today)).collect()),
+        Bind::Texts(rows.iter().map(|((reason, _), _)| Some((*reason).to_owned())).collect()),
+        Bind::Texts(rows.iter().map(|((_, domain), _)| Some((*domain).to_owned())).collect()),
+        Bind::Byteas(rows.iter().map(|(_, (digest, _, _))| Some(digest.clone())).collect()),
+        Bind::Bigints(rows.iter().map(|(_, (_, containers, _))| Some(*containers)).collect()),
+        Bind::Bigints(rows.iter().map(|(_, (_, _, bytes))| Some(*bytes)).collect()),
+    ];
+    let text = "INSERT INTO xm.quarantine_counts AS c (day, reason, sender_domain, last_digest, containers, bytes)
+         SELECT * FROM unnest(?, ?, ?, ?, ?, ?)
+             ON CONFLICT (day, reason, sender_domain) DO UPDATE
+            SET last_digest = excluded.last_digest, containers = c.containers + excluded.containers, bytes = c.bytes + excluded.bytes";
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! What the centre holds of the agencies and letters of a batch, read under the agencies' locks.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
+use uuid::Uuid;
+
+use super::arrival::{Arrival, Content};
+use super::judge::{Judged, Key};
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement};
+
+/// An agency's account under lock.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    pub id: i32,
+    pub balance: i64,
+    pub credit_limit: i64,
+}
+
+/// The numbers of one installation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Numbers {
+    pub highest: i64,
+    pub floor: i64,
+}
+
+/// A letter that already has its verdict.
+#[derive(Clone, Debug)]
+pub struct KnownLetter {
+    pub letter_id: Uuid,
+    pub digest: Vec<u8>,
+}
+
+/// Everything read for one batch.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pub catalogue_revision: i64,
+    revisions: HashMap<i32, i64>,
+    accounts: HashMap<i32, Account>,
+    numbers: HashMap<(i32, String), Numbers>,
+    by_id: HashMap<(i32, Uuid), KnownLetter>,
+    by_sequence: HashMap<(i32, String, i64), KnownLetter>,
+    /// Reserved keys of the journal, one per arrival.
+    pub journal_ids: Vec<i64>,
+}
+
+impl Standing {
+    /// Locks the agencies' accounts in the order of their matricules, then reads what the lock protects.
+    ///
+    /// The account row is the agency's lock: every agency has one, settling changes it anyway, and it serialises the
+    /// agency across mailboxes, transports and replicas. What is read after it, in statements of their own, is the
+    /// newest committed state; a join in the locking statement would still show the state before the wait.
+    pub async fn read(
+        connection: &mut AsyncPgConnection,
+        batch: &[Arrival],
+        judged: &[Judged],
+    ) -> Result<Standing, Fault> {
+        let agencies: BTreeSet<i32> =
+            batch.iter().filter_map(|arrival| arrival.signer().map(|signer| signer.matricule.as_i32())).collect();
+        let agencies: Vec<Option<i32>> = agencies.into_iter().map(Some).collect();
+        let mut standing = Standing::default();
+
+        let text = "SELECT agency, id, balance, credit_limit FROM xm.accounts WHERE agency = ANY(?)
+                     ORDER BY agency FOR NO KEY UPDATE";
+        let binds = [Bind::Integers(agencies.clone())];
+        let rows: Vec<(i32, i32, i64, i64)> =
+            Statement::<(Nullable<Integer>, Integer, BigInt, BigInt)>::new(text, &binds)
+                .load::<(Option<i32>, i32, i64, i64)>(connection)
+                .await?
+                .into_iter()
+                .filter_map(|(agency, id, balance, limit)| agency.map(|agency| (agency, id, balance, limit)))
+                .collect();
+        for (agency, id, balance, credit_limit) in rows {
+            standing.accounts.insert(agency, Account { id, balance, credit_limit });
+        }
+
+        let text = "SELECT s.catalogue_revision, ARRAY(SELECT nextval('xm.journal_id') FROM generate_series(1, ?))
+                      FROM xm.server s";
+        let binds_server = [Bind::Bigint(i64::try_from(batch.len()).unwrap_or(i64::MAX))];
+        let server: Vec<(i64, Vec<i64>)> =
+            Statement::<(BigInt, Array<BigInt>)>::new(text, &binds_server).load(connection).await?;
+        let Some((catalogue_revision, journal_ids)) = server.into_iter().next() else {
+            return Err(Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()));
+        };
+        standing.catalogue_revision = catalogue_revision;
+        standing.journal_ids = journal_ids;
+
+        let text = "SELECT matricule, revision FROM xm.agencies WHERE matricule = ANY(?)";
+        let rows: Vec<(i32, i64)> = Statement::<(Integer, BigInt)>::new(text, &binds).load(connection).await?;
+        standing.revisions = rows.into_iter().collect();
+
+        standing.read_numbers(connection, batch, judged).await?;
+        Ok(standing)
+    }
+
+    async fn read_numbers(
+        &mut self,
+        connection: &mut AsyncPgConnection,
+        batch: &[Arrival],
+        judged: &[Judged],
+    ) -> Result<(), Fault> {
+        let named: BTreeSet<(i32, &str)> = keys(batch, judged)
+            .filter(|(_, key)| !key.installation.is_empty())
+            .map(|(agency, key)| (agency, key.installation.as_str()))
+            .collect();
+        let (agencies, names) =
+            named.iter().map(|(agency, name)| (Some(*agency), Some((*name).to_owned()))).unzip();
+        let text = "SELECT i.agency, i.name, i.sequence_highest, i.sequence_floor
+                      FROM unnest(?, ?) AS n (agency, name)
+                      JOIN xm.installations i ON i.agency = n.agency AND i.name = n.name";
+        let binds = [Bind::Integers(agencies), Bind::Texts(names)];
+        let rows: Vec<(i32, String, i64, i64)> =
+            Statement::<(Integer, Text, BigInt, BigInt)>::new(text, &binds).load(connection).await?;
+        for (agency, name, highest, floor) in rows {
+            self.numbers.insert((agency, name), Numbers { highest, floor });
+        }
+        Ok(())
+    }
+
+    /// Finds the letters of the batch that already have a verdict, by id and by sequence number.
+    pub async fn read_known_letters(
+        &mut self,
+        connection: &mut AsyncPgConnection,
+        batch: &[Arrival],
+        judged: &[Judged],
+    ) -> Result<(), Fault> {
+        let mut ids = Vec::new();
+        let mut sequences = Vec::new();
+        for (agency, key) in keys(batch, judged) {
+            ids.push((agency, key.letter_id));
+            // Nothing can be held above the highest number, so only resends and confused offices cost this look.
+            if let Some(sequence) = key.sequence
+                && sequence <= self.numbers(agency, &key.installation).highest
+            {
+                sequences.push((agency, key.installation.clone(), sequence));
+            }
+        }
+        self.read_by_id(connection, ids).await?;
+        if !sequences.is_empty() {
+            self.read_by_sequence(connection, sequences).await?;
+        }
+        // A letter whose id or number another letter holds may have its verdict under the key made from its digest.
+        let mut derived = Vec::new();
+        for (arrival, judged) in batch.iter().zip(judged) {
+            if let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key())
+                && self.is_contested(signer.matricule.as_i32(), key, digest.as_bytes())
+            {
+                derived.push((signer.matricule.as_i32(), Key::of_digest(digest, &key.installation).letter_id));
+            }
+        }
+        if derived.is_empty() { Ok(()) } else { self.read_by_id(connection, derived).await }
+    }
+
+    fn is_contested(&self, agency: i32, key: &Key, digest: &[u8]) -> bool {
+        if let Some(known) = self.known_by_id(agency, key.letter_id) {
+            return known.digest != digest;
+        }
+        key.sequence.is_some_and(|sequence| {
+            sequence <= self.numbers(agency, &key.installation).floor
+                || self.known_by_sequence(agency, &key.installation, sequence).is_some()
+        })
+    }
+
+    async fn read_by_id(&mut self, connection: &mut AsyncPgConnection, ids: Vec<(i32, Uuid)>) -> Result<(), Fault> {
+        let (agencies, letters) = ids.into_iter().map(|(agency, id)| (Some(agency), Some(id))).unzip();
+        let text = "SELECT l.agency, l.letter_id, l.digest FROM unnest(?, ?) AS w (agency, letter_id)
+                      JOIN xm.letters l ON l.agency = w.agency AND l.letter_id = w.letter_id";
+        let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
+        let rows: Vec<(i32, Uuid, Vec<u8>)> =
+            Statement::<(Integer, SqlUuid, Bytea)>::new(text, &binds).load(connection).await?;
+        for (agency, letter_id, digest) in rows {
+            self.by_id.insert((agency, letter_id), KnownLetter { letter_id, digest });
+        }
+        Ok(())
+    }
+
+    async fn read_by_sequence(
+        &mut self,
+        connection: &mut AsyncPgConnection,
+        sequences: Vec<(i32, String, i64)>,
+    ) -> Result<(), Fault> {
+        let mut columns = (Vec::new(), Vec::new(), Vec::new());
+        for (agency, installation, sequence) in sequences {
+            columns.0.push(Some(agency));
+            columns.1.push(Some(installation));
+            columns.2.push(Some(sequence));
+        }
+        let text = "SELECT l.agency, l.installation, l.sequence, l.letter_id, l.digest
+                      FROM unnest(?, ?, ?) AS w (agency, installation, sequence)
+                      JOIN xm.letters l USING (agency, installation, sequence)";
+        let binds = [Bind::Integers(columns.0), Bind::Texts(columns.1), Bind::Bigints(columns.2)];
+        let rows: Vec<(i32, String, i64, Uuid, Vec<u8>)> =
+            Statement::<(Integer, Text, BigInt, SqlUuid, Bytea)>::new(text, &binds).load(connection).await?;
+        for (agency, installation, sequence, letter_id, digest) in rows {
+            self.by_sequence.insert((agency, installation, sequence), KnownLetter { letter_id, digest });
+        }
+        Ok(())
+    }
+
+    /// Returns an agency's revision.
+    pub fn revision(&self, matricule: Matricule) -> Option<i64> {
+        self.revisions.get(&matricule.as_i32()).copied()
+    }
+
+    /// Returns an agency's account.
+    pub fn account(&self, agency: i32) -> Option<Account> {
+        self.accounts.get(&agency).copied()
+    }
+
+    /// Returns an installation's numbers; those of an unknown one are zero.
+    pub fn numbers(&self, agency: i32, installation: &str) -> Numbers {
+        self.numbers.get(&(agency, installation.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// Finds a letter with a verdict by its id.
+    pub fn known_by_id(&self, agency: i32, letter_id: Uuid) -> Option<&KnownLetter> {
+        self.by_id.get(&(agency, letter_id))
+    }
+
+    /// Finds a letter with a verdict by its sequence number.
+    pub fn known_by_sequence(&self, agency: i32, installation: &str, sequence: i64) -> Option<&KnownLetter> {
+        self.by_sequence.get(&(agency, installation.to_owned(), sequence))
+    }
+}
+
+fn keys<'a>(batch: &'a [Arrival], judged: &'a [Judged]) -> impl Iterator<Item = (i32, &'a Key)> {
+    batch.iter().zip(judged).filter_map(|(arrival, judged)| Some((arrival.signer()?.matricule.as_i32(), judged.key()?)))
+}
+

@@ -1,0 +1,172 @@
+//! Writes the rows of accepted letters: one statement per table and set of columns, its text the same for every batch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::arrival::Arrival;
+use super::decide::Decision;
+use crate::fault::Fault;
+use crate::definition::{ColumnType, Definition};
+use crate::examine::{ColumnValues, TableRows};
+use crate::statement::{Bind, Statement};
+
+/// How an insert of a whole batch went.
+pub enum Inserted {
+    /// Every row is in its table.
+    All,
+    /// Some rows have the identity or legal key of one already there.
+    SomeAreHeld,
+    /// A rule of the database itself refused some row.
+    Refused,
+}
+
+/// Rows of many letters for one table and one set of columns.
+pub struct Gathered {
+    pub definition: Arc<Definition>,
+    columns: Vec<usize>,
+    values: Vec<ColumnValues>,
+    agencies: Vec<Option<i32>>,
+    installations: Vec<Option<String>>,
+    numeros: Vec<Option<i64>>,
+    sequences: Vec<Option<i64>>,
+    letters: Vec<Option<Uuid>>,
+    /// Where each row stands: place in the batch, table in the letter, row in the table.
+    pub places: Vec<(usize, usize, usize)>,
+}
+
+/// Inserts the new rows of every accepted letter.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    batch: &[Arrival],
+    decisions: &[Decision],
+) -> Result<Inserted, Fault> {
+    for gathered in gather(batch, decisions, true) {
+        let expected = gathered.places.len();
+        match gathered.insert(connection).await {
+            Ok(written) if written == expected => {}
+            Ok(_fewer) => return Ok(Inserted::SomeAreHeld),
+            Err(fault) if rule_of_the_database(&fault).is_some() => return Ok(Inserted::Refused),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(Inserted::All)
+}
+
+/// Gathers rows of accepted letters, either the new ones or all, in the order of decisions.
+pub fn gather(batch: &[Arrival], decisions: &[Decision], only_new: bool) -> Vec<Gathered> {
+    let mut groups: BTreeMap<(i32, &[usize]), Gathered> = BTreeMap::new();
+    for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
+        let Decision::Accepted { key, acceptance, .. } = decision else { continue };
+        let Some(signer) = arrival.signer() else { continue };
+        for (table, rows) in acceptance.tables.iter().enumerate() {
+            let group = groups
+                .entry((rows.definition.table_id, rows.columns.as_slice()))
+                .or_insert_with(|| Gathered::empty(rows));
+            for row in 0..rows.row_count() {
+                if only_new && !acceptance.is_new[table][row] {
+                    continue;
+                }
+                for (to, from) in group.values.iter_mut().zip(&rows.values) {
+                    to.push_from(from, row);
+                }
+                group.agencies.push(Some(signer.matricule.as_i32()));
+                group.installations.push(Some(key.installation.clone()));
+                group.numeros.push(Some(rows.numeros[row]));
+                group.sequences.push(key.sequence);
+                group.letters.push(Some(key.letter_id));
+                group.places.push((at, table, row));
+            }
+        }
+    }
+    groups.into_values().filter(|group| !group.places.is_empty()).collect()
+}
+
+impl Gathered {
+    fn empty(rows: &TableRows) -> Gathered {
+        Gathered {
+            definition: Arc::clone(&rows.definition),
+            columns: rows.columns.clone(),
+            values: rows.values.iter().map(ColumnValues::empty_like).collect(),
+            agencies: vec![],
+            installations: vec![],
+            numeros: vec![],
+            sequences: vec![],
+            letters: vec![],
+            places: vec![],
+        }
+    }
+
+    /// Inserts the rows that are not held yet and returns how many those are.
+    pub async fn insert(self, connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
+        let names = self.column_names();
+        let arrays = self.arrays();
+        let text = format!(
+            "INSERT INTO {relation} ({names}, xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
+             SELECT * FROM unnest({arrays}, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            relation = self.relation(),
+        );
+        let mut binds: Vec<Bind> = self.values.into_iter().map(ColumnValues::into_bind).collect();
+        binds.push(Bind::Integers(self.agencies));
+        binds.push(Bind::Texts(self.installations));
+        binds.push(Bind::Bigints(self.numeros));
+        binds.push(Bind::Bigints(self.sequences));
+        binds.push(Bind::Uuids(self.letters));
+        Ok(Statement::<()>::new(&text, &binds).execute(connection).await?)
+    }
+
+    /// Returns the table's quoted name.
+    pub fn relation(&self) -> String {
+        format!("{}.{}", quoted(&self.definition.schema_name), quoted(&self.definition.relation_name))
+    }
+
+    /// Returns the quoted names of the columns, separated by commas.
+    pub fn column_names(&self) -> String {
+        let names: Vec<String> = self.names().map(quoted).collect();
+        names.join(", ")
+    }
+
+    /// Returns the names of the columns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|&index| self.definition.columns[index].name.as_str())
+    }
+
+    /// Returns one placeholder per column, with a cast where the bind's type is not the column's.
+    pub fn arrays(&self) -> String {
+        let array = |&index: &usize| match self.definition.columns[index].kind {
+            ColumnType::Numeric { .. } => "?::numeric[]",
+            _ => "?",
+        };
+        let arrays: Vec<&str> = self.columns.iter().map(array).collect();
+        arrays.join(", ")
+    }
+
+    /// Takes the binds of columns and identity, to compare with what is held.
+    pub fn into_comparison_binds(self) -> Vec<Bind> {
+        let mut binds: Vec<Bind> = self.values.into_iter().map(ColumnValues::into_bind).collect();
+        binds.push(Bind::Integers(self.agencies));
+        binds.push(Bind::Texts(self.installations));
+        binds.push(Bind::Bigints(self.numeros));
+        binds
+    }
+}
+
+/// Quotes an identifier from the catalogue. Names there exist in PostgreSQL, so they have no NUL and at most 63 bytes.
+pub fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// Returns the rule of a table that refused a row, or nothing where the fault is not the row's: a database that is
+/// away, or a table that no longer is what was adopted.
+pub fn rule_of_the_database(fault: &Fault) -> Option<String> {
+    match fault {
+        Fault::Constraint { constraint, .. } => Some(constraint.clone()),
+        // The message of a trigger may quote the row, so it is not handed on.
+        Fault::Bug(message) if !message.ends_with("does not exist") && !message.starts_with("permission denied") => {
+            Some("a rule of the database".to_owned())
+        }
+        Fault::Bug(_) | Fault::Away(_) | Fault::Busy(_) => None,
+    }
+}
