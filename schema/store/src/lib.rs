@@ -1,3 +1,7 @@
 //! The letter at rest: PostgreSQL migrations, adopted tables, sample databases, the settling transaction.
 
+pub mod cluster;
+pub mod database;
 pub mod definition;
+pub mod fault;
+pub mod testing;

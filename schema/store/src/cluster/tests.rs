@@ -1,0 +1,152 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::testing::{TestCluster, eventually};
+
+async fn number(cluster: &Cluster, query: &str) -> i64 {
+    let client = connect(&cluster.url()).await.unwrap();
+    client.query_one(query, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn durability_is_on_and_there_is_no_network() {
+    let test_cluster = TestCluster::shared().await;
+    let client = connect(&test_cluster.cluster.url()).await.unwrap();
+    for (name, value) in [
+        ("fsync", "on"),
+        ("full_page_writes", "on"),
+        ("synchronous_commit", "on"),
+        ("data_checksums", "on"),
+        ("listen_addresses", ""),
+    ] {
+        let row = client.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), value, "{name}");
+    }
+    let folder = std::fs::metadata(test_cluster.cluster.socket_folder()).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn no_setting_may_turn_durability_off() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["fsync", "synchronous_commit", "listen_addresses", "log_statement"] {
+        let settings = ClusterSettings {
+            data_folder: folder.path().to_path_buf(),
+            settings: vec![(name.to_owned(), "off".to_owned())],
+            ..ClusterSettings::default()
+        };
+        assert!(matches!(Cluster::start(settings).await, Err(ClusterError::SettingFixed(fixed)) if fixed == name));
+    }
+}
+
+#[tokio::test]
+async fn a_second_cluster_on_one_folder_is_refused() {
+    let test_cluster = TestCluster::shared().await;
+    let settings = ClusterSettings { data_folder: test_cluster.cluster.folder.clone(), ..ClusterSettings::default() };
+    assert!(matches!(Cluster::start(settings).await, Err(ClusterError::InUse(_))));
+}
+
+#[tokio::test]
+async fn a_folder_that_the_service_user_may_not_pass_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let settings = ClusterSettings { data_folder: folder.path().join("inner"), ..ClusterSettings::default() };
+    let result = Cluster::start(settings).await;
+    if nix::unistd::Uid::effective().is_root() {
+        let error = result.err().unwrap().to_string();
+        assert!(error.contains(folder.path().to_str().unwrap()), "{error}");
+    } else {
+        result.unwrap().stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_a_socket_is_explained() {
+    let folder = std::env::temp_dir().join(format!("xm-long-{}", "x".repeat(90)));
+    let settings = ClusterSettings { data_folder: folder.clone(), ..ClusterSettings::default() };
+    let result = Cluster::start(settings).await;
+    std::fs::remove_dir_all(folder).unwrap();
+    assert!(matches!(result, Err(ClusterError::PathTooLong { excess, .. }) if excess > 0));
+}
+
+#[tokio::test]
+async fn a_data_folder_of_another_version_is_left_alone() {
+    let mut test_cluster = TestCluster::own().await;
+    test_cluster.cluster.stop().await;
+    let folder = test_cluster.cluster.folder.clone();
+    let version = folder.join("data/PG_VERSION");
+    drop(test_cluster);
+    std::fs::write(&version, "9\n").unwrap();
+    let settings = ClusterSettings { data_folder: folder, ..ClusterSettings::default() };
+    let error = Cluster::start(settings).await.err().unwrap().to_string();
+    assert!(error.contains("made by PostgreSQL 9"), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_committed_survives_a_killed_postmaster() {
+    let mut test_cluster = TestCluster::own().await;
+    let client = connect(&test_cluster.cluster.url()).await.unwrap();
+    client
+        .batch_execute("CREATE TABLE kept (n bigint); INSERT INTO kept SELECT generate_series(1, 1000)")
+        .await
+        .unwrap();
+    for _round in 0..2 {
+        test_cluster.cluster.kill().await;
+        assert!(test_cluster.cluster.pid().is_none());
+        test_cluster.cluster.restart().await.unwrap();
+        assert_eq!(number(&test_cluster.cluster, "SELECT count(*) FROM kept").await, 1000);
+    }
+    test_cluster.cluster.stop().await;
+    assert!(!test_cluster.cluster.folder.join("data/postmaster.pid").exists(), "it shut down in order");
+}
+
+#[tokio::test]
+async fn a_postmaster_left_by_a_killed_parent_is_shut_down_and_its_folder_taken_over() {
+    let test_cluster = TestCluster::own().await;
+    let folder = test_cluster.cluster.folder.clone();
+    let pid = test_cluster.cluster.pid().unwrap();
+    // Lets go of the lock without telling the postmaster, as a killed process does.
+    let mut cluster = test_cluster.cluster;
+    let left_over = cluster.postmaster.take().unwrap();
+    drop(cluster);
+    eventually("the lock is free", async || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok()))
+        .await;
+    assert!(left_over.exit_status().is_none());
+    let settings = ClusterSettings { data_folder: folder, ..ClusterSettings::default() };
+    let mut cluster = Cluster::start(settings).await.unwrap();
+    assert!(left_over.exit_status().is_some());
+    assert_ne!(cluster.pid(), Some(pid));
+    assert_eq!(number(&cluster, "SELECT 1::bigint").await, 1);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_number_of_a_dead_postmaster_may_be_anybodys_now() {
+    let mut test_cluster = TestCluster::own().await;
+    test_cluster.cluster.kill().await;
+    let pid_file = test_cluster.cluster.folder.join("data/postmaster.pid");
+    let text = std::fs::read_to_string(&pid_file).unwrap();
+    let rest = text.split_once('\n').unwrap().1;
+    std::fs::write(&pid_file, format!("{}\n{rest}", std::process::id())).unwrap();
+    test_cluster.cluster.restart().await.unwrap();
+    test_cluster.cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_log_holds_no_value_of_any_statement() {
+    let test_cluster = TestCluster::own().await;
+    let client = connect(&test_cluster.cluster.url()).await.unwrap();
+    client.batch_execute("CREATE TABLE people (name varchar(20) UNIQUE NOT NULL, born date)").await.unwrap();
+    for statement in [
+        "INSERT INTO people VALUES ('canary-one', 'canary-two')",
+        "INSERT INTO people VALUES ('canary-three', now()), ('canary-three', now())",
+        "INSERT INTO people VALUES ('canary-four-longer-than-the-column', now())",
+        "SELECT 'canary-five'::integer",
+        "DO $$ BEGIN RAISE EXCEPTION 'canary-six'; END $$",
+    ] {
+        client.batch_execute(statement).await.unwrap_err();
+    }
+    client.query("SELECT $1::text::integer", &[&"canary-seven"]).await.unwrap_err();
+    assert!(!test_cluster.log().contains("canary"), "{}", test_cluster.log());
+    assert!(test_cluster.log().contains("ready to accept connections"));
+}

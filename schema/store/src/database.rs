@@ -1,0 +1,230 @@
+//! The door to PostgreSQL: a bounded pool of connections, each with the same session settings, none in clear over a network.
+//!
+//! A `Database` is cheap to clone and to share. It connects when it is first needed, so a program starts, and stays up,
+//! while PostgreSQL is away. Connections are driven by tasks of the runtime that called `get` first: use one that
+//! lives as long as the process (an actor's arbiter may be rebuilt, and would take its connections along).
+
+use std::sync::Arc;
+
+use diesel::ConnectionError;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer, Text};
+use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, PoolError as ManagerError, RecyclingMethod,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+mod migrate;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use migrate::MigrateError;
+use settings::Target;
+pub use settings::{DatabaseSettings, SettingsError};
+
+use crate::fault::Fault;
+
+/// A connection on loan from the pool.
+///
+/// One that holds an open transaction must not simply be dropped: its locks would stay until the pool looks at it
+/// again. `Object::take` it and drop that.
+pub type Connection = Object<AsyncPgConnection>;
+
+/// The database, by a pool of connections.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<AsyncPgConnection>,
+    target: Arc<Target>,
+    settings: Arc<DatabaseSettings>,
+}
+
+impl Database {
+    /// Checks the settings and makes an empty pool. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Settings that cannot work, or that would send records over a network in clear.
+    pub fn new(settings: DatabaseSettings) -> Result<Database, SettingsError> {
+        let target = Arc::new(Target::new(&settings)?);
+        let settings = Arc::new(settings);
+        let mut manager = ManagerConfig::default();
+        // A closed connection is noticed without asking the server: a round trip per loan would buy nothing.
+        manager.recycling_method = RecyclingMethod::Fast;
+        let (for_setup, its_settings) = (Arc::clone(&target), Arc::clone(&settings));
+        manager.custom_setup = Box::new(move |_url| {
+            let (target, settings) = (Arc::clone(&for_setup), Arc::clone(&its_settings));
+            async move { connect(&target, &settings).await }.boxed()
+        });
+        // The URL stays out of the pool, whose errors and debug output would repeat it.
+        let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
+            .max_size(settings.connections_max.max(1))
+            .build()
+            .map_err(|error| SettingsError::Tls(rustls::Error::General(error.to_string())))?;
+        Ok(Database { pool, target, settings })
+    }
+
+    /// Borrows a connection.
+    ///
+    /// # Errors
+    /// The database is away, or no connection came free in time.
+    pub async fn get(&self) -> Result<Connection, Fault> {
+        match tokio::time::timeout(self.settings.wait, self.pool.get()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(PoolError::Backend(ManagerError::ConnectionError(error)))) => Err(error.into()),
+            Ok(Err(PoolError::Backend(ManagerError::QueryError(error)))) => Err(error.into()),
+            Ok(Err(error)) => Err(Fault::Away(error.to_string())),
+            Err(_elapsed) => {
+                Err(Fault::Away(format!("no connection was free within {} s", self.settings.wait.as_secs())))
+            }
+        }
+    }
+
+    /// Makes a connection outside the pool, which closes when it is dropped.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn connect_alone(&self) -> Result<AsyncPgConnection, Fault> {
+        Ok(connect(&self.target, &self.settings).await?)
+    }
+
+    /// Returns how many connections are open, and how many of them are idle.
+    pub fn connections(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
+    }
+
+    /// Reads what `xmserver check` judges.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn report(&self) -> Result<DatabaseReport, Fault> {
+        let mut connection = self.get().await?;
+        let report = diesel::sql_query(
+            "SELECT current_setting('server_version_num')::integer AS version_number,
+                    current_setting('server_version') AS version,
+                    current_setting('fsync')::boolean AS fsync,
+                    current_setting('full_page_writes')::boolean AS full_page_writes,
+                    current_setting('synchronous_commit') AS synchronous_commit,
+                    current_setting('data_checksums')::boolean AS data_checksums,
+                    current_setting('server_encoding') AS encoding,
+                    current_setting('lc_messages') AS message_language,
+                    pg_is_in_recovery() AS is_standby",
+        )
+        .get_result(&mut connection)
+        .await?;
+        Ok(report)
+    }
+}
+
+/// How the database is set up, as far as promises hang on it.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct DatabaseReport {
+    /// Such as 150018.
+    #[diesel(sql_type = Integer)]
+    pub version_number: i32,
+    /// Such as `15.18`.
+    #[diesel(sql_type = Text)]
+    pub version: String,
+    /// Whether what is committed is written to the disk.
+    #[diesel(sql_type = Bool)]
+    pub fsync: bool,
+    /// Whether a torn page can be mended after a crash.
+    #[diesel(sql_type = Bool)]
+    pub full_page_writes: bool,
+    /// Whether a commit waits for the disk; ours is set to `on` for each session.
+    #[diesel(sql_type = Text)]
+    pub synchronous_commit: String,
+    /// Whether rotten pages are noticed.
+    #[diesel(sql_type = Bool)]
+    pub data_checksums: bool,
+    /// Must be `UTF8`.
+    #[diesel(sql_type = Text)]
+    pub encoding: String,
+    /// Locale of PostgreSQL's messages.
+    #[diesel(sql_type = Text)]
+    pub message_language: String,
+    /// Whether this is a read-only standby.
+    #[diesel(sql_type = Bool)]
+    pub is_standby: bool,
+}
+
+impl DatabaseReport {
+    /// Names everything that breaks a promise; empty when all is well.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut expect = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        expect(
+            self.version_number >= 150_000,
+            format!("PostgreSQL {} is too old: 15 or newer is needed", self.version),
+        );
+        expect(
+            self.fsync,
+            "fsync is off: a power cut loses letters whose mail is already deleted; set fsync = on".into(),
+        );
+        expect(
+            self.full_page_writes,
+            "full_page_writes is off: a power cut can ruin tables; set full_page_writes = on".into(),
+        );
+        expect(
+            matches!(self.synchronous_commit.as_str(), "on" | "remote_apply"),
+            format!("synchronous_commit is {} in our sessions: it must be on", self.synchronous_commit),
+        );
+        expect(self.encoding == "UTF8", format!("the database's encoding is {}: it must be UTF8", self.encoding));
+        expect(!self.is_standby, "the database is a standby, which cannot be written: name the primary".into());
+        problems
+    }
+
+    /// Names what is worth a change without breaking a promise.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        if !self.data_checksums {
+            advice.push("data checksums are off: rotten pages go unnoticed; see pg_checksums --enable".to_owned());
+        }
+        let language = self.message_language.as_str();
+        if !(language.is_empty() || ["C", "POSIX", "en"].iter().any(|known| language.starts_with(known))) {
+            advice.push(format!(
+                "PostgreSQL's messages are in {language}: a full disk or a timeout is only recognised in English; \
+                 run ALTER DATABASE … SET lc_messages = 'C' as superuser"
+            ));
+        }
+        advice
+    }
+}
+
+async fn connect(target: &Target, settings: &DatabaseSettings) -> Result<AsyncPgConnection, ConnectionError> {
+    // tokio-postgres says only "db error"; what the server said is the source.
+    let failed = |error: tokio_postgres::Error| {
+        ConnectionError::BadConnection(match error.as_db_error() {
+            Some(answer) => answer.message().to_owned(),
+            None => std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+        })
+    };
+    let mut connection = match &target.tls {
+        Some(tls) => {
+            let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(tls));
+            let (client, connection) = target.config.connect(connector).await.map_err(failed)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+        }
+        None => {
+            let (client, connection) = target.config.connect(tokio_postgres::NoTls).await.map_err(failed)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+        }
+    };
+    let session = format!(
+        "SET synchronous_commit = on; SET statement_timeout = {}; SET lock_timeout = {};
+         SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'",
+        settings.statement_timeout.as_millis(),
+        settings.lock_timeout.as_millis(),
+        settings.idle_in_transaction_timeout.as_millis(),
+    );
+    connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}

@@ -1,0 +1,141 @@
+//! Bringing the control schema up to this program's version, from any number of replicas at once.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Text};
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::Database;
+use crate::cluster::MAJOR_MIN;
+use crate::fault::Fault;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// The advisory lock that one migrating replica holds: the letters "xmserver" read as a number.
+const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"xmserver");
+
+/// Why the schema was not brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// PostgreSQL is too old.
+    #[error("the database is PostgreSQL {found}: {MAJOR_MIN} or newer is needed")]
+    PostgresTooOld {
+        /// Its major version.
+        found: i32,
+    },
+    /// A newer program was here before.
+    #[error(
+        "the database has migration {found}, which this program does not know: install the newer xmserver that made it, or restore a backup"
+    )]
+    DatabaseNewer {
+        /// The unknown migration.
+        found: String,
+    },
+    /// A migration failed.
+    #[error("a migration failed and was rolled back: {0}")]
+    Failed(String),
+    /// The task that ran the migrations was ended.
+    #[error("the migration was interrupted: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+    /// The database is away or refuses.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<diesel::result::Error> for MigrateError {
+    fn from(error: diesel::result::Error) -> MigrateError {
+        MigrateError::Fault(error.into())
+    }
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = Integer)]
+    number: i32,
+}
+
+impl Database {
+    /// Runs the migrations that are missing, and makes the partitions of the coming months. Returns how many it ran.
+    ///
+    /// Any number of replicas may call it at once: one does the work, the others find it done.
+    ///
+    /// # Errors
+    /// PostgreSQL older than 15, a database newer than the program, a migration that fails, the database away.
+    pub async fn migrate(&self) -> Result<usize, MigrateError> {
+        let mut connection = self.connect_alone().await?;
+        let Number { number } = diesel::sql_query("SELECT current_setting('server_version_num')::integer AS number")
+            .get_result(&mut connection)
+            .await?;
+        let found = number / 10_000;
+        if i64::from(found) < i64::from(MAJOR_MIN) {
+            return Err(MigrateError::PostgresTooOld { found });
+        }
+        // A migration may take its time, and so may waiting for the replica that is at it.
+        connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+        diesel::sql_query("SELECT pg_advisory_lock($1)")
+            .bind::<BigInt, _>(MIGRATION_LOCK)
+            .execute(&mut connection)
+            .await?;
+        // The bookkeeping of migrations lies beside what it describes, not in `public`.
+        connection.batch_execute("CREATE SCHEMA IF NOT EXISTS xm; SET search_path = xm").await?;
+        refuse_newer(&mut connection).await?;
+        // The harness is synchronous: on a thread of its own, since it would block an actor's runtime.
+        // The connection closes when the closure returns, and frees the advisory lock however that happens.
+        let count = tokio::task::spawn_blocking(move || {
+            let mut harness = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
+            harness
+                .run_pending_migrations(MIGRATIONS)
+                .map(|run| run.len())
+                .map_err(|error| MigrateError::Failed(error.to_string()))
+        })
+        .await??;
+        self.ensure_partitions(2).await?;
+        Ok(count)
+    }
+
+    /// Makes the monthly partitions of journal and originals, from this month on.
+    ///
+    /// # Errors
+    /// The database away, or a default partition that already holds rows of such a month.
+    pub async fn ensure_partitions(&self, months_ahead: i32) -> Result<(), Fault> {
+        let mut connection = self.get().await?;
+        diesel::sql_query("SELECT xm.ensure_partitions($1)")
+            .bind::<Integer, _>(months_ahead)
+            .execute(&mut connection)
+            .await?;
+        Ok(())
+    }
+}
+
+async fn refuse_newer(connection: &mut AsyncPgConnection) -> Result<(), MigrateError> {
+    let known: Vec<String> = known_versions()?;
+    let exists: Vec<Version> = diesel::sql_query(
+        "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('xm.__diesel_schema_migrations')",
+    )
+    .load(connection)
+    .await?;
+    if exists.is_empty() {
+        return Ok(());
+    }
+    let applied: Vec<Version> =
+        diesel::sql_query("SELECT version::text FROM xm.__diesel_schema_migrations ORDER BY version DESC")
+            .load(connection)
+            .await?;
+    match applied.into_iter().find(|applied| !known.contains(&applied.version)) {
+        Some(Version { version }) => Err(MigrateError::DatabaseNewer { found: version }),
+        None => Ok(()),
+    }
+}
+
+fn known_versions() -> Result<Vec<String>, MigrateError> {
+    use diesel::migration::{Migration, MigrationSource};
+    let migrations: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
+        MIGRATIONS.migrations().map_err(|error| MigrateError::Failed(error.to_string()))?;
+    Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
+}

@@ -1,0 +1,181 @@
+use diesel::sql_types::BigInt;
+use diesel_async::AsyncConnection;
+
+use super::*;
+use crate::fault::ConstraintKind;
+use crate::testing::{TestCluster, eventually};
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn count(database: &Database, from: &str) -> i64 {
+    let mut connection = database.get().await.unwrap();
+    diesel::sql_query(format!("SELECT count(*) AS count FROM {from}"))
+        .get_result::<Count>(&mut connection)
+        .await
+        .unwrap()
+        .count
+}
+
+#[tokio::test]
+async fn two_replicas_may_migrate_at_once() {
+    let database = TestCluster::shared().await.empty_database().await;
+    let replicas = futures_util::future::join_all((0..3).map(|_| {
+        let replica = database.clone();
+        tokio::spawn(async move { replica.migrate().await })
+    }))
+    .await;
+    let runs: Vec<usize> = replicas.into_iter().map(|replica| replica.unwrap().unwrap()).collect();
+    assert_eq!(runs.iter().sum::<usize>(), 1, "one replica ran the one migration: {runs:?}");
+    assert_eq!(count(&database, "xm.profiles").await, 1);
+    assert_eq!(count(&database, "pg_tables WHERE schemaname = 'public'").await, 0);
+    // This month and two more, of journal and originals.
+    assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused() {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    connection
+        .batch_execute("INSERT INTO xm.__diesel_schema_migrations VALUES ('99990101000000', now())")
+        .await
+        .unwrap();
+    let error = database.migrate().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::DatabaseNewer { found } if found == "99990101000000"), "{error}");
+}
+
+#[tokio::test]
+async fn every_connection_has_the_session_settings() {
+    let database = TestCluster::shared().await.database().await;
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Text)]
+        value: String,
+    }
+    let mut connection = database.get().await.unwrap();
+    for (name, value) in [
+        ("application_name", "xmserver"),
+        ("idle_in_transaction_session_timeout", "1min"),
+        ("statement_timeout", "1min"),
+        ("lock_timeout", "20s"),
+        ("TimeZone", "UTC"),
+        ("synchronous_commit", "on"),
+    ] {
+        let row: Setting = diesel::sql_query("SELECT current_setting($1) AS value")
+            .bind::<Text, _>(name)
+            .get_result(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(row.value, value, "{name}");
+    }
+    let report = database.report().await.unwrap();
+    assert_eq!(report.problems(), Vec::<String>::new());
+    assert_eq!(report.advice(), Vec::<String>::new());
+}
+
+#[test]
+fn a_report_names_every_broken_promise() {
+    let report = DatabaseReport {
+        version_number: 140_009,
+        version: "14.9".to_owned(),
+        fsync: false,
+        full_page_writes: false,
+        synchronous_commit: "off".to_owned(),
+        data_checksums: false,
+        encoding: "SQL_ASCII".to_owned(),
+        message_language: "fr_FR.UTF-8".to_owned(),
+        is_standby: true,
+    };
+    assert_eq!(report.problems().len(), 6);
+    assert_eq!(report.advice().len(), 2);
+}
+
+#[tokio::test]
+async fn a_stopped_database_is_away_and_comes_back_by_itself() {
+    let mut test_cluster = TestCluster::own().await;
+    let database = test_cluster.database().await;
+    assert_eq!(count(&database, "xm.agencies").await, 0);
+
+    // A statement under way.
+    let mut lent = database.get().await.unwrap();
+    test_cluster.cluster.kill().await;
+    let fault = Fault::from(diesel::sql_query("SELECT 1").execute(&mut lent).await.unwrap_err());
+    assert!(fault.is_away(), "{fault}");
+    drop(lent);
+    // A new connection.
+    let fault = database.get().await.err().unwrap();
+    assert!(fault.is_away(), "{fault}");
+
+    test_cluster.cluster.restart().await.unwrap();
+    assert_eq!(count(&database, "xm.agencies").await, 0);
+
+    // An orderly shutdown ends sessions with a message of its own.
+    let mut lent = database.get().await.unwrap();
+    test_cluster.cluster.stop().await;
+    let fault = Fault::from(diesel::sql_query("SELECT 1").execute(&mut lent).await.unwrap_err());
+    assert!(fault.is_away(), "{fault}");
+}
+
+#[tokio::test]
+async fn no_connection_free_in_time_is_away() {
+    let url = TestCluster::shared().await.database_url().await;
+    let mut settings = DatabaseSettings::new(url);
+    settings.connections_max = 1;
+    settings.wait = std::time::Duration::from_millis(50);
+    let database = Database::new(settings).unwrap();
+    let lent = database.get().await.unwrap();
+    assert!(database.get().await.err().unwrap().is_away());
+    assert_eq!(database.connections(), (1, 0));
+    drop(lent);
+    assert!(database.get().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_fault_names_the_constraint_and_no_value() {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    let mut fault = async |statement: &str| Fault::from(connection.batch_execute(statement).await.unwrap_err());
+    let email = "INSERT INTO xm.agencies (matricule, name) VALUES (1, 'canary')";
+    let fault_one = fault(email).await;
+    assert_eq!(
+        fault_one,
+        Fault::Constraint { kind: ConstraintKind::NotNull, table: "agencies".into(), constraint: "email".into() }
+    );
+    let fault_two = fault("INSERT INTO xm.users VALUES ('Canary', 1, 'x')").await;
+    assert!(fault_two.is_constraint("users_name_check"), "{fault_two}");
+    let fault_three = fault("SELECT 'canary'::integer").await;
+    for fault in [&fault_one, &fault_two, &fault_three] {
+        assert!(!format!("{fault} {fault:?}").to_lowercase().contains("canary"), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_left_open_is_taken_out_of_the_pool() {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    connection
+        .batch_execute("INSERT INTO xm.agencies (matricule, name, email) VALUES (1, 'a', 'a@b.c')")
+        .await
+        .unwrap();
+    // As a cancelled task would.
+    let cancelled = tokio::time::timeout(
+        std::time::Duration::from_millis(50),
+        connection.transaction(async |connection| {
+            diesel::sql_query("UPDATE xm.agencies SET name = 'b'").execute(connection).await?;
+            std::future::pending::<Result<(), diesel::result::Error>>().await
+        }),
+    )
+    .await;
+    assert!(cancelled.is_err());
+    drop(Object::take(connection));
+    eventually("its lock is free again", async || {
+        let mut other = database.get().await.unwrap();
+        diesel::sql_query("SELECT FROM xm.agencies FOR UPDATE NOWAIT").execute(&mut other).await.is_ok()
+    })
+    .await;
+    assert_eq!(count(&database, "xm.agencies WHERE name = 'a'").await, 1);
+}
