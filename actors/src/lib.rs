@@ -1,1 +1,24 @@
-//! To be written.
+//! Six supervised actors, the messages between them, and what keeps them alive.
+//!
+//! The flow of a letter, one file per actor: [`mailbox_poller`] → [`sdc_decoder`] → [`signature_verifier`] →
+//! [`table_writer`] → [`billing_ledger`] → [`exporter`]; [`messages`] lists the arrows. [`pipeline`] builds them, last actor
+//! first, and drains them in order.
+
+pub mod billing_ledger;
+pub mod delivery;
+pub mod exporter;
+mod failure;
+pub mod intake;
+pub mod lanes;
+pub mod mailbox_poller;
+pub mod messages;
+pub mod metrics;
+pub mod pipeline;
+pub mod sdc_decoder;
+pub mod signature_verifier;
+pub mod stop;
+pub mod supervision;
+pub mod table_writer;
+
+/// Capacity of an actor's mailbox. Never the bound that counts: permits are, and fewer of them exist.
+pub(crate) const MAILBOX_CAPACITY: usize = 1 << 16;

@@ -1,0 +1,111 @@
+//! Charges the accounts, writes verdicts, journal and answers, and commits: the moment from which a letter is settled.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use store::fault::Fault;
+use store::settle::Settled;
+use tokio::runtime::Handle;
+
+use crate::exporter::Exporter;
+use crate::failure::point;
+use crate::intake::Intake;
+use crate::messages::{Duty, Posted, Written};
+use crate::metrics::Metrics;
+use crate::supervision::{Guard, Heartbeat, Link};
+
+/// What a ledger is built with.
+#[derive(Clone)]
+pub struct BillingLedgerParts {
+    /// The runtime on which transactions run to their end.
+    pub database_runtime: Handle,
+    /// Who is told that answers wait.
+    pub exporter: Link<Exporter>,
+    /// Closed when the database is away.
+    pub intake: Intake,
+    /// Where outcomes are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// See the module.
+pub struct BillingLedger {
+    parts: BillingLedgerParts,
+    guard: Guard,
+}
+
+impl BillingLedger {
+    /// Makes a ledger.
+    pub fn new(parts: BillingLedgerParts, guard: Guard) -> BillingLedger {
+        BillingLedger { parts, guard }
+    }
+
+    fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
+        point("billing_ledger::take");
+        let started = Instant::now();
+        let task = self.parts.database_runtime.spawn(async move {
+            let Written { written, duties } = written;
+            point("billing_ledger::post");
+            let outcome = written.post().await;
+            point("billing_ledger::committed");
+            (outcome, duties)
+        });
+        task.into_actor(self)
+            .map(move |done, actor, context| {
+                let guard = actor.guard.clone();
+                guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+                match done {
+                    Ok((outcome, duties)) => guard.run(context, |_| actor.posted(outcome, duties)),
+                    Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
+                    Err(_cancelled) => {}
+                }
+            })
+            .spawn(context);
+    }
+
+    fn posted(&mut self, outcome: Result<Settled, Fault>, duties: Vec<Duty>) {
+        point("billing_ledger::posted");
+        let settled = match outcome {
+            Ok(settled) => settled,
+            Err(fault) => {
+                self.guard.metrics.handled("fault");
+                tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
+                self.parts.intake.fault(&fault);
+                return;
+            }
+        };
+        let metrics = &self.parts.metrics;
+        metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
+        metrics.rows.inc_by(settled.rows as u64);
+        metrics.charged.inc_by(u64::try_from(settled.charged).unwrap_or(0));
+        for (outcome, duty) in settled.outcomes.iter().zip(duties) {
+            metrics.letters.with_label_values(&[outcome.as_str()]).inc();
+            metrics.settle_seconds.observe(duty.taken_at.elapsed().as_secs_f64());
+            duty.share.settle();
+        }
+        self.parts.exporter.send(Posted);
+    }
+}
+
+impl Actor for BillingLedger {
+    type Context = Context<BillingLedger>;
+
+    fn started(&mut self, context: &mut Context<BillingLedger>) {
+        context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
+    }
+}
+
+impl Handler<Written> for BillingLedger {
+    type Result = ();
+
+    fn handle(&mut self, written: Written, context: &mut Context<BillingLedger>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.post(written, context));
+    }
+}
+
+impl Handler<Heartbeat> for BillingLedger {
+    type Result = ();
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Context<BillingLedger>) {}
+}

@@ -1,0 +1,247 @@
+//! Mail in hand: who holds it, how it is settled, and that it is never lost on the way.
+//!
+//! A transport keeps the only copy that counts and lends the mail to the actors. Whatever happens to the messages
+//! that carry it (handled, refused by a full mailbox, dropped with a dead actor's queue, unwound by a panic), the last share
+//! of a delivery that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Fate {
+    /// Everything in it is committed: the transport may delete it.
+    Settled = 0,
+    /// By the mailbox's rule it is not ours and stays where it is.
+    Left = 1,
+    /// The world was wrong: it stays, and is fetched again.
+    Returned = 2,
+    /// It was in the hands of code that panicked: it stays, and is tried alone.
+    Suspect = 3,
+}
+
+impl Fate {
+    fn from_u8(byte: u8) -> Fate {
+        match byte {
+            0 => Fate::Settled,
+            1 => Fate::Left,
+            2 => Fate::Returned,
+            _ => Fate::Suspect,
+        }
+    }
+}
+
+/// The report that a transport gets for every mail it lent, exactly once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The transport's own number for the mail.
+    pub number: u32,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// A lent mail. Each container in it travels with a share of its own; the worst of their fates is the mail's.
+#[derive(Debug)]
+pub struct Delivery(Arc<Lent>);
+
+#[derive(Debug)]
+struct Lent {
+    number: u32,
+    worst: AtomicU8,
+    // Bounded by the permits: each message is one mail in hand.
+    reports: UnboundedSender<Report>,
+    _permits: Permits,
+}
+
+impl Delivery {
+    /// Lends a mail; its permits are given back with its last share.
+    pub fn new(number: u32, permits: Permits, reports: UnboundedSender<Report>) -> Delivery {
+        Delivery(Arc::new(Lent { number, worst: AtomicU8::new(Fate::Settled as u8), reports, _permits: permits }))
+    }
+
+    /// Takes a share for one container of the mail.
+    pub fn share(&self) -> Share {
+        Share { lent: Arc::clone(&self.0), is_settled: false }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
+        // A transport that no longer listens has ended its session: the mail is still in the mailbox.
+        drop(self.reports.send(report));
+    }
+}
+
+/// The duty to settle one container. Dropped unsettled, it gives the whole mail back.
+#[derive(Debug)]
+pub struct Share {
+    lent: Arc<Lent>,
+    is_settled: bool,
+}
+
+impl Share {
+    /// Reports the container as committed.
+    pub fn settle(mut self) {
+        self.is_settled = true;
+    }
+
+    /// Reports that the mail stays in the mailbox for good.
+    pub fn leave(mut self) {
+        self.worsen(Fate::Left);
+        self.is_settled = true;
+    }
+
+    fn worsen(&self, fate: Fate) {
+        self.lent.worst.fetch_max(fate as u8, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            // Unwinding means that the code holding this very share panicked; a queue dropped with its actor does not.
+            self.worsen(if std::thread::panicking() { Fate::Suspect } else { Fate::Returned });
+        }
+    }
+}
+
+/// How much may be in hand at once; the only backpressure there is.
+#[derive(Clone, Debug)]
+pub struct Hands {
+    mails: Arc<Semaphore>,
+    kilobytes: Arc<Semaphore>,
+    slow_mails: Arc<Semaphore>,
+    mails_max: u32,
+    kilobytes_max: u32,
+}
+
+/// Permission to hold one or several mails.
+#[derive(Debug, Default)]
+pub struct Permits {
+    mails: Option<OwnedSemaphorePermit>,
+    kilobytes: Option<OwnedSemaphorePermit>,
+}
+
+impl Hands {
+    /// Sets the bounds: mails and kilobytes in hand, and mails of the slow lane.
+    pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32) -> Hands {
+        Hands {
+            mails: Arc::new(Semaphore::new(mails_max as usize)),
+            kilobytes: Arc::new(Semaphore::new(kilobytes_max as usize)),
+            slow_mails: Arc::new(Semaphore::new(slow_mails_max as usize)),
+            mails_max,
+            kilobytes_max,
+        }
+    }
+
+    /// Waits for room for a window of mails. A window larger than the whole room waits for the whole room.
+    pub async fn take(&self, mails: u32, bytes: u64) -> Permits {
+        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.kilobytes_max);
+        // Acquiring fails only on a closed semaphore, and these are never closed.
+        let mails = Arc::clone(&self.mails).acquire_many_owned(mails.min(self.mails_max)).await.ok();
+        let kilobytes = Arc::clone(&self.kilobytes).acquire_many_owned(kilobytes).await.ok();
+        Permits { mails, kilobytes }
+    }
+
+    /// Waits until nothing else is in hand, and keeps it so while the permits are held.
+    pub async fn take_all(&self) -> Permits {
+        self.take(self.mails_max, u64::from(self.kilobytes_max) * 1024).await
+    }
+
+    /// Takes a place in the slow lane if there is one.
+    pub fn try_take_slow(&self) -> Option<Permits> {
+        let mails = Arc::clone(&self.slow_mails).try_acquire_owned().ok()?;
+        Some(Permits { mails: Some(mails), kilobytes: None })
+    }
+
+    /// Returns how many mails are in hand.
+    pub fn in_hand(&self) -> u32 {
+        let free = self.mails.available_permits();
+        self.mails_max.saturating_sub(u32::try_from(free).unwrap_or(u32::MAX))
+    }
+
+    /// Returns how many mails of the slow lane wait or are worked on, given its bound.
+    pub fn is_idle(&self) -> bool {
+        self.in_hand() == 0
+    }
+}
+
+impl Permits {
+    /// Splits off what one mail of a window needs.
+    pub fn split(&mut self, bytes: u64) -> Permits {
+        let kilobytes = usize::try_from(bytes.div_ceil(1024)).unwrap_or(usize::MAX);
+        let part = |permit: &mut Option<OwnedSemaphorePermit>, most: usize| {
+            let permit = permit.as_mut()?;
+            permit.split(most.min(permit.num_permits()))
+        };
+        Permits { mails: part(&mut self.mails, 1), kilobytes: part(&mut self.kilobytes, kilobytes) }
+    }
+
+    /// Adds other permits, so that they are given back together.
+    pub fn merge_kilobytes_of(&mut self, other: Permits) {
+        if self.kilobytes.is_none() {
+            self.kilobytes = other.kilobytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_mail_is_settled_when_its_last_share_is() {
+        let (reports, mut received) = unbounded_channel();
+        let delivery = Delivery::new(7, Permits::default(), reports);
+        let (first, second) = (delivery.share(), delivery.share());
+        drop(delivery);
+        first.settle();
+        assert!(received.try_recv().is_err(), "one container is still in hand");
+        second.settle();
+        assert_eq!(received.try_recv(), Ok(Report { number: 7, fate: Fate::Settled }));
+    }
+
+    #[test]
+    fn a_dropped_share_returns_the_mail_and_a_panic_makes_it_suspect() {
+        let (reports, mut received) = unbounded_channel();
+        let delivery = Delivery::new(1, Permits::default(), reports.clone());
+        delivery.share().settle();
+        drop(delivery.share());
+        drop(delivery);
+        assert_eq!(received.try_recv(), Ok(Report { number: 1, fate: Fate::Returned }));
+
+        let delivery = Delivery::new(2, Permits::default(), reports);
+        let share = delivery.share();
+        let unwound = catch_unwind(AssertUnwindSafe(move || {
+            let _held = share;
+            panic!("planted");
+        }));
+        assert!(unwound.is_err());
+        drop(delivery);
+        assert_eq!(received.try_recv(), Ok(Report { number: 2, fate: Fate::Suspect }));
+    }
+
+    #[tokio::test]
+    async fn permits_come_back_with_the_mail() {
+        let hands = Hands::new(4, 100, 1);
+        let mut window = hands.take(3, 2048).await;
+        let (reports, _received) = unbounded_channel();
+        let delivery = Delivery::new(1, window.split(1024), reports);
+        drop(window);
+        assert_eq!(hands.in_hand(), 1);
+        let share = delivery.share();
+        drop(delivery);
+        assert_eq!(hands.in_hand(), 1, "the share still holds it");
+        share.settle();
+        assert_eq!(hands.in_hand(), 0);
+    }
+}

@@ -1,0 +1,299 @@
+//! Seals the answers that wait in the outbox and hands them to the relay. Yields to settlement, for a bounded time.
+//!
+//! An answer is committed long before it leaves; here it is only carried. What a relay did not clearly take is sent
+//! again, with the same signed content and Message-ID (RFC 1047: after the final dot nobody knows), and the office
+//! counts it once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use mail::smtp::{FailureKind, Outgoing, Relay};
+use sdc::cms::{self, ContentCipher};
+use sdc::document::Document;
+use sdc::keys::{RegisteredCertificate, SigningKey};
+use store::database::Database;
+use store::fault::Fault;
+use store::outbox::{self, Claimed};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use crate::delivery::Hands;
+use crate::failure::point;
+use crate::messages::Posted;
+use crate::metrics::Metrics;
+use crate::supervision::{Guard, Heartbeat};
+
+/// How long a claim holds; a sender that died gives its answers up after it.
+const CLAIM_HOLD: Duration = Duration::from_secs(120);
+/// Most answers in one mail (SPEC 4: several per mail where they wait together).
+const ANSWERS_PER_MAIL_MAX: usize = 8;
+
+/// What an exporter is built with.
+#[derive(Clone)]
+pub struct ExporterParts {
+    /// The outbox.
+    pub database: Database,
+    /// The runtime of the database's connections and of the relay's.
+    pub database_runtime: Handle,
+    /// Where answers go.
+    pub relay: Arc<Relay>,
+    /// Whose signature they bear.
+    pub key: Arc<SigningKey>,
+    /// The centre's own address.
+    pub address: String,
+    /// The server's name, for Message-IDs.
+    pub server_name: String,
+    /// Answers claimed at a time.
+    pub claim_max: i64,
+    /// Connections to the relay at work at a time.
+    pub sending_max: usize,
+    /// Pause between two looks at the outbox when nobody tells of answers.
+    pub interval: Duration,
+    /// Longest time that sending waits for settlement.
+    pub yield_max: Duration,
+    /// Tells whether settlement is busy.
+    pub hands: Hands,
+    /// Mails in hand from which on settlement counts as busy.
+    pub busy_mails: u32,
+    /// Where answers are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// See the module.
+pub struct Exporter {
+    parts: ExporterParts,
+    guard: Guard,
+    is_sending: bool,
+    /// Answers were posted while a round was under way.
+    is_told: bool,
+    yielding_since: Option<Instant>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Round;
+
+impl Exporter {
+    /// Makes an exporter.
+    pub fn new(parts: ExporterParts, guard: Guard) -> Exporter {
+        Exporter { parts, guard, is_sending: false, is_told: false, yielding_since: None }
+    }
+
+    fn round(&mut self, context: &mut Context<Exporter>) {
+        point("exporter::round");
+        if self.is_sending {
+            self.is_told = true;
+            return;
+        }
+        if self.yields_to_settlement() {
+            context.notify_later(Round, Duration::from_millis(20));
+            return;
+        }
+        self.is_sending = true;
+        self.is_told = false;
+        let parts = self.parts.clone();
+        let round = self.parts.database_runtime.spawn(async move { send_round(&parts).await });
+        round
+            .into_actor(self)
+            .map(|done, actor, context| {
+                let guard = actor.guard.clone();
+                match done {
+                    Ok(outcome) => guard.run(context, |context| actor.sent(outcome, context)),
+                    Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
+                    Err(_cancelled) => {}
+                }
+            })
+            .spawn(context);
+    }
+
+    /// Settlement goes first, but an answer is part of the promise: the wait has an end.
+    fn yields_to_settlement(&mut self) -> bool {
+        if self.parts.hands.in_hand() < self.parts.busy_mails {
+            self.yielding_since = None;
+            return false;
+        }
+        let since = *self.yielding_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.parts.yield_max {
+            return true;
+        }
+        self.yielding_since = None;
+        false
+    }
+
+    fn sent(&mut self, outcome: Result<usize, Fault>, context: &mut Context<Exporter>) {
+        self.is_sending = false;
+        match outcome {
+            Ok(0) if !self.is_told => {}
+            Ok(_) => context.notify(Round),
+            Err(fault) => {
+                self.guard.metrics.handled("fault");
+                tracing::warn!(%fault, "answers wait: the outbox cannot be read");
+            }
+        }
+    }
+}
+
+/// Claims, seals and sends one round; returns how many answers it had.
+async fn send_round(parts: &ExporterParts) -> Result<usize, Fault> {
+    let claimed = {
+        let mut connection = parts.database.get().await?;
+        outbox::claim(&mut connection, "mail", parts.claim_max, CLAIM_HOLD).await?
+    };
+    let answers = claimed.len();
+    let at_once = Arc::new(Semaphore::new(parts.sending_max.max(1)));
+    let mut sending: FuturesUnordered<_> =
+        group(claimed).into_iter().map(|mail| send_mail(parts, mail, Arc::clone(&at_once))).collect();
+    let mut sent = Vec::with_capacity(answers);
+    while let Some(outcome) = sending.next().await {
+        sent.extend(outcome?);
+    }
+    if !sent.is_empty() {
+        point("exporter::sent");
+        let mut connection = parts.database.get().await?;
+        outbox::sent(&mut connection, &sent).await?;
+    }
+    parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.len() as u64);
+    Ok(answers)
+}
+
+/// Puts answers to one agency together that are sent for the first time. One that is sent again goes alone, so
+/// that its Message-ID never names two different mails.
+fn group(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    let mut mails: Vec<Vec<Claimed>> = Vec::new();
+    for answer in claimed {
+        let joins = mails.last().is_some_and(|mail| {
+            mail.len() < ANSWERS_PER_MAIL_MAX
+                && answer.attempts == 1
+                && mail.iter().all(|other| other.agency == answer.agency && other.attempts == 1)
+        });
+        match mails.last_mut() {
+            Some(mail) if joins => mail.push(answer),
+            _ => mails.push(vec![answer]),
+        }
+    }
+    mails
+}
+
+/// Sends one mail and returns the answers that the relay has taken.
+async fn send_mail(parts: &ExporterParts, mail: Vec<Claimed>, at_once: Arc<Semaphore>) -> Result<Vec<i64>, Fault> {
+    // Never closed, so a permit always comes.
+    let _permit = at_once.acquire().await.ok();
+    let (sealed, unsealable) = seal(parts, mail).await;
+    let mut connection_needed = !unsealable.is_empty();
+    let (sent, failure) = if sealed.is_empty() {
+        (Vec::new(), None)
+    } else {
+        let outgoing = outgoing(parts, &sealed);
+        point("exporter::send");
+        match parts.relay.send(&outgoing).await {
+            Ok(()) => (sealed.iter().map(|(answer, _)| answer.id).collect(), None),
+            Err(failure) => {
+                connection_needed = true;
+                (Vec::new(), Some(failure))
+            }
+        }
+    };
+    if connection_needed {
+        let mut connection = parts.database.get().await?;
+        if !unsealable.is_empty() {
+            let ids: Vec<i64> = unsealable.iter().map(|answer| answer.id).collect();
+            outbox::give_up(&mut connection, &ids, "no valid certificate to seal the answer for").await?;
+            parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
+        }
+        if let Some(failure) = failure {
+            let answers: Vec<Claimed> = sealed.into_iter().map(|(answer, _)| answer).collect();
+            // A refusal of the address alone will not mend itself by trying again.
+            if failure.kind == FailureKind::Permanent {
+                let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
+                outbox::give_up(&mut connection, &ids, &failure.to_string()).await?;
+                parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
+            } else {
+                outbox::put_back(&mut connection, &answers, &failure.to_string()).await?;
+                parts.metrics.answers.with_label_values(&["put_back"]).inc_by(answers.len() as u64);
+            }
+            tracing::warn!(%failure, agency = answers.first().map(|answer| answer.agency), "the relay did not take an answer");
+        }
+    }
+    Ok(sent)
+}
+
+type Sealed = Vec<(Claimed, Vec<u8>)>;
+
+/// Seals on a thread for blocking work: a P-256 sealing takes the time of a whole small transaction.
+async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed>) {
+    let key = Arc::clone(&parts.key);
+    let sealing = tokio::task::spawn_blocking(move || {
+        let mut sealed = Vec::with_capacity(mail.len());
+        let mut unsealable = Vec::new();
+        for answer in mail {
+            let certificate = answer.certificate.as_deref().and_then(|der| RegisteredCertificate::from_der(der).ok());
+            let document = certificate
+                .and_then(|certificate| cms::seal(&answer.payload, &key, &certificate, ContentCipher::Aes256Gcm).ok())
+                .map(|der| Document::render(&der, None));
+            match document {
+                Some(document) => sealed.push((answer, document)),
+                None => unsealable.push(answer),
+            }
+        }
+        (sealed, unsealable)
+    });
+    match sealing.await {
+        Ok(done) => done,
+        Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+        Err(_cancelled) => (Vec::new(), Vec::new()),
+    }
+}
+
+fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
+    let name = |answer: &Claimed| match answer.letter_id {
+        Some(letter_id) => letter_id.simple().to_string(),
+        None => answer.id.to_string(),
+    };
+    let first = sealed.first().map(|(answer, _)| answer);
+    let identity = first.map(|answer| format!("{}.{:06}", name(answer), answer.agency)).unwrap_or_default();
+    let identity = if sealed.len() > 1 { format!("{identity}.{}", sealed.len()) } else { identity };
+    Outgoing {
+        message_id: format!("{identity}@{}", parts.server_name),
+        from: parts.address.clone(),
+        to: first.map(|answer| answer.email.clone()).unwrap_or_default(),
+        subject: "SDC 1".to_owned(),
+        documents: sealed.iter().map(|(answer, document)| (format!("{}.sdc", name(answer)), document.clone())).collect(),
+        ..Outgoing::default()
+    }
+}
+
+impl Actor for Exporter {
+    type Context = Context<Exporter>;
+
+    fn started(&mut self, context: &mut Context<Exporter>) {
+        let interval = self.parts.interval;
+        context.run_interval(interval, |_, context| context.notify(Round));
+        context.notify(Round);
+    }
+}
+
+impl Handler<Posted> for Exporter {
+    type Result = ();
+
+    fn handle(&mut self, _: Posted, context: &mut Context<Exporter>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.round(context));
+    }
+}
+
+impl Handler<Round> for Exporter {
+    type Result = ();
+
+    fn handle(&mut self, _: Round, context: &mut Context<Exporter>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.round(context));
+    }
+}
+
+impl Handler<Heartbeat> for Exporter {
+    type Result = ();
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Context<Exporter>) {}
+}

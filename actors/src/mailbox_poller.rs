@@ -1,0 +1,144 @@
+//! Polls one mailbox: fetches mail in windows, lends each to a decoder, and deletes what has been committed.
+//!
+//! The mailbox holds the only copy that counts until the letter's transaction is committed; DELE takes effect at QUIT,
+//! and a QUIT whose answer was not seen has not happened. Every other end of a session (a cut, a panic, a kill) leaves
+//! the mail where it is, and settling knows a letter that comes again.
+
+mod database_calls;
+mod session;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use futures_util::FutureExt;
+use mail::pop3::Mailbox;
+use store::database::Database;
+use tokio::runtime::Handle;
+use tokio::sync::RwLock;
+use uuid::Uuid;
+
+use crate::delivery::Hands;
+use crate::intake::Intake;
+use crate::lanes::Claims;
+use crate::messages::NoContainer;
+use crate::metrics::Metrics;
+use crate::sdc_decoder::SdcDecoder;
+use crate::stop::Stop;
+use crate::supervision::{Guard, Heartbeat, Link};
+use session::{Memory, PollError};
+
+/// Longest pause between polls of a mailbox that fails.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// What a poller is built with.
+#[derive(Clone)]
+pub struct MailboxPollerParts {
+    /// The mailbox's configured name.
+    pub name: Arc<str>,
+    /// How to reach it.
+    pub mailbox: Mailbox,
+    /// Largest mail fetched whole.
+    pub mail_bytes_max: u64,
+    /// What to do with mail that holds no container.
+    pub no_container: NoContainer,
+    /// Leases and mail in hand.
+    pub database: Database,
+    /// The runtime of the database's connections.
+    pub database_runtime: Handle,
+    /// This process, by the name that it keeps across restarts: its lease is its own again at once.
+    pub process: Uuid,
+    /// Where mail goes, one per core.
+    pub decoders: Arc<[Link<SdcDecoder>]>,
+    /// How much may be in hand.
+    pub hands: Hands,
+    /// Known and failed claims.
+    pub claims: Arc<Claims>,
+    /// Whether mail may be fetched.
+    pub intake: Intake,
+    /// Told when the process is to drain.
+    pub drain: Stop,
+    /// Held for reading while a session is open, so that draining can wait for the last one.
+    pub open_sessions: Arc<RwLock<()>>,
+    /// Pause between polls of an empty mailbox.
+    pub interval: Duration,
+    /// Mails asked for at a time.
+    pub window_mails: usize,
+    /// Mails after which a session ends, so that their deletion takes effect.
+    pub session_mails_max: usize,
+    /// Time after which a session ends, so that mail that came since is seen.
+    pub session_time_max: Duration,
+    /// Where polls are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// See the module.
+pub struct MailboxPoller {
+    parts: MailboxPollerParts,
+    guard: Guard,
+}
+
+impl MailboxPoller {
+    /// Makes a poller.
+    pub fn new(parts: MailboxPollerParts, guard: Guard) -> MailboxPoller {
+        MailboxPoller { parts, guard }
+    }
+}
+
+impl Actor for MailboxPoller {
+    type Context = Context<MailboxPoller>;
+
+    fn started(&mut self, context: &mut Context<MailboxPoller>) {
+        let polling = poll_for_ever(self.parts.clone(), self.guard.clone());
+        std::panic::AssertUnwindSafe(polling)
+            .catch_unwind()
+            .into_actor(self)
+            .map(|ended, actor, context| {
+                if let Err(panic) = ended {
+                    actor.guard.clone().end_after_panic(context, panic.as_ref());
+                }
+            })
+            .spawn(context);
+    }
+}
+
+impl Handler<Heartbeat> for MailboxPoller {
+    type Result = ();
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Context<MailboxPoller>) {}
+}
+
+/// Polls until the process drains.
+async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
+    // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
+    let life = Uuid::now_v7();
+    let mut memory = Memory::default();
+    let mut pause = Duration::ZERO;
+    loop {
+        tokio::select! {
+            () = parts.drain.told() => return,
+            () = async { tokio::time::sleep(pause).await; parts.intake.open().await } => {}
+        }
+        let _open = parts.open_sessions.read().await;
+        if parts.drain.is_told() {
+            return;
+        }
+        guard.metrics.received.inc();
+        let started = Instant::now();
+        let outcome = session::poll(&parts, life, &mut memory).await;
+        guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+        let word = outcome.as_ref().map_or_else(PollError::step, |_| "ok");
+        parts.metrics.polls.with_label_values(&[&*parts.name, word]).inc();
+        pause = match outcome {
+            Ok(polled) => {
+                guard.metrics.handled("ok");
+                if polled.is_worth_another { Duration::ZERO } else { parts.interval }
+            }
+            Err(error) => {
+                guard.metrics.handled("fault");
+                tracing::warn!(mailbox = &*parts.name, step = error.step(), %error, "a poll failed; the mail stays where it is");
+                (pause * 2).clamp(Duration::from_millis(200).min(parts.interval), BACKOFF_MAX.max(parts.interval))
+            }
+        };
+    }
+}

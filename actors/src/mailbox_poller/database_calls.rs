@@ -1,0 +1,96 @@
+//! What a poller asks of the database: its lease, what it has in hand, and whom to suspect.
+//!
+//! Every call runs as a task of the database's runtime: a connection made on this actor's thread would die with it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use store::database::Connection;
+use store::fault::Fault;
+use store::in_hand::{self, Suspect};
+use store::leases;
+use uuid::Uuid;
+
+use super::MailboxPollerParts;
+
+/// How long a lease lasts unless renewed.
+pub const LEASE_HOLD: Duration = Duration::from_secs(30);
+
+impl MailboxPollerParts {
+    async fn call<T, F>(&self, ask: impl FnOnce(Connection) -> F + Send + 'static) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send,
+    {
+        let database = self.database.clone();
+        let task = self.database_runtime.spawn(async move { ask(database.get().await?).await });
+        let outcome = match task.await {
+            Ok(outcome) => outcome,
+            Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+            Err(_cancelled) => Err(Fault::Away("the process is ending".to_owned())),
+        };
+        if let Err(fault) = &outcome {
+            self.intake.fault(fault);
+        }
+        outcome
+    }
+
+    /// Takes or renews the mailbox's lease; says whether it is ours.
+    pub async fn take_lease(&self) -> Result<bool, Fault> {
+        let (name, process) = (format!("mailbox:{}", self.name), self.process);
+        let token = self.call(async move |mut c| leases::take(&mut c, &name, process, LEASE_HOLD).await).await?;
+        Ok(token.is_some())
+    }
+
+    /// Gives the lease up.
+    pub async fn release_lease(&self) -> Result<(), Fault> {
+        let (name, process) = (format!("mailbox:{}", self.name), self.process);
+        self.call(async move |mut c| leases::release(&mut c, &name, process).await).await
+    }
+
+    /// Makes suspects of what earlier lives left in hand, and lists all suspects.
+    pub async fn suspects(&self, life: Uuid) -> Result<Vec<Suspect>, Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| {
+            in_hand::adopt_leftovers(&mut c, &name, life).await?;
+            in_hand::suspects(&mut c, &name).await
+        })
+        .await
+    }
+
+    /// Writes down what is about to be handed on.
+    pub async fn record(&self, life: Uuid, batch: i64, uidls: Vec<String>) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::record(&mut c, &name, life, batch, &uidls).await).await
+    }
+
+    /// Strikes out what came back, after naming the suspects among it.
+    pub async fn strike_out(&self, life: Uuid, batches: Vec<i64>, suspects: Vec<String>) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| {
+            if !suspects.is_empty() {
+                in_hand::suspect(&mut c, &name, &suspects).await?;
+            }
+            in_hand::strike_out(&mut c, &name, life, &batches).await
+        })
+        .await
+    }
+
+    /// Commits that a suspect is about to be tried alone.
+    pub async fn attempt(&self, uidl: String) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::attempt(&mut c, &name, &uidl).await).await
+    }
+
+    /// Takes an attempt back that a fault or a stop ended.
+    pub async fn take_attempt_back(&self, uidl: String) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::take_attempt_back(&mut c, &name, &uidl).await).await
+    }
+
+    /// Clears suspects that were settled or are gone.
+    pub async fn clear(&self, uidls: Vec<String>) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::clear(&mut c, &name, &uidls).await).await
+    }
+}

@@ -1,0 +1,123 @@
+//! One typed message per arrow of the flow, in the order of the flow. The type says what has been proven.
+//!
+//! ```text
+//! MailboxPoller ─Fetched─▶ SdcDecoder ─Opened─▶ SignatureVerifier ─Verified─▶ TableWriter ─Written─▶ BillingLedger ─Posted─▶ Exporter
+//!                              └──────────Rejected────┴─────Rejected──────────────▲
+//! ```
+
+use std::time::Instant;
+
+use actix::Message;
+use chrono::{DateTime, Utc};
+use sdc::letter::Matricule;
+use store::settle::{self, Arrival, Source};
+
+use crate::delivery::{Delivery, Share};
+use crate::lanes::Lane;
+
+/// A mail has been fetched; nothing in it is believed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Fetched {
+    /// The mail as it came; the first part of an over-size one.
+    pub mail: Vec<u8>,
+    /// Its size where only the first part was fetched.
+    pub over_size_bytes: Option<u64>,
+    /// Where it came from.
+    pub source: Source,
+    /// When it was taken in hand, by the centre's clock.
+    pub received_at: DateTime<Utc>,
+    /// The same by the monotonic clock, for latencies.
+    pub taken_at: Instant,
+    /// The agency that it mentions.
+    pub claim: Option<Matricule>,
+    /// Which queue it waits in.
+    pub lane: Lane,
+    /// What to do with a mail that holds no container.
+    pub no_container: NoContainer,
+    /// It was in hand at three failures, each time alone: it is not opened again.
+    pub is_poison: bool,
+    /// The duty to settle it.
+    pub delivery: Delivery,
+}
+
+/// What a mailbox does with mail that holds no container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoContainer {
+    /// It stays in the mailbox.
+    Leave,
+    /// It goes to quarantine, bounded as everything of strangers is.
+    #[default]
+    Quarantine,
+    /// It is deleted and counted.
+    Drop,
+}
+
+/// One container, with the duty to settle it.
+pub struct Carried {
+    /// Where it came from.
+    pub source: Source,
+    /// When its mail was taken in hand.
+    pub received_at: DateTime<Utc>,
+    /// The same by the monotonic clock.
+    pub taken_at: Instant,
+    /// The agency that its mail mentions.
+    pub claim: Option<Matricule>,
+    /// Its original bytes.
+    pub container: Vec<u8>,
+    /// The duty.
+    pub share: Share,
+}
+
+/// A container has been decrypted; who signed it is only said, not proven.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Opened {
+    /// What was inside.
+    pub opened: sdc::cms::Opened,
+    /// The container.
+    pub carried: Carried,
+}
+
+/// A registered key signed the letter: its payload has been read.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Verified(pub Settleable);
+
+/// No registered key signed it: nothing of it has been parsed, and nobody is told.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Rejected(pub Settleable);
+
+/// What settling takes, with the duty that goes with it.
+pub struct Settleable {
+    /// What has been understood.
+    pub arrival: Arrival,
+    /// When its mail was taken in hand.
+    pub taken_at: Instant,
+    /// The duty.
+    pub share: Share,
+}
+
+/// A batch is decided and its rows are written, in a transaction that is open.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Written {
+    /// The open transaction.
+    pub written: settle::Written,
+    /// One duty per arrival of the batch, in its order.
+    pub duties: Vec<Duty>,
+}
+
+/// The duty of one arrival of a batch.
+pub struct Duty {
+    /// When its mail was taken in hand.
+    pub taken_at: Instant,
+    /// The duty.
+    pub share: Share,
+}
+
+/// A batch is committed: answers wait in the outbox.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Posted;

@@ -1,0 +1,424 @@
+//! Builds the actors, last one first, keeps them supervised, and drains them in the order of the flow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, Context, Handler};
+use mail::extract::MailLimits;
+use mail::pop3::Mailbox;
+use mail::smtp::Relay;
+use sdc::document::DocumentLimits;
+use sdc::keys::{CentreKeys, SigningKey};
+use sdc::payload::PayloadLimits;
+use store::database::Database;
+use store::settle::{Settler, SettlingSettings};
+use store::signers::{self, Signers};
+use tokio::runtime::Handle;
+use tokio::sync::RwLock;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use uuid::Uuid;
+
+use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
+use crate::delivery::Hands;
+use crate::exporter::{Exporter, ExporterParts};
+use crate::intake::Intake;
+use crate::lanes::Claims;
+use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
+use crate::messages::NoContainer;
+use crate::metrics::Metrics;
+use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
+use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
+use crate::stop::{Stop, StopTeller, stop};
+use crate::supervision::{Escalation, Guard, Heartbeat, Link, Policy, supervise};
+use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
+
+/// Pause between two readings of the set of known agencies.
+const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
+
+/// One mailbox to poll.
+#[derive(Clone)]
+pub struct PolledMailbox {
+    /// Its configured name.
+    pub name: String,
+    /// How to reach it.
+    pub mailbox: Mailbox,
+    /// Largest mail fetched whole.
+    pub mail_bytes_max: u64,
+    /// What to do with mail that holds no container.
+    pub no_container: NoContainer,
+    /// Pause between polls of an empty mailbox.
+    pub interval: Duration,
+}
+
+/// How wide the pipeline is.
+#[derive(Clone, Debug)]
+pub struct Widths {
+    /// Threads that decrypt and verify.
+    pub crypto_threads: usize,
+    /// Batches that may be settled side by side.
+    pub writers: usize,
+    /// Mails in hand.
+    pub mails_in_hand_max: u32,
+    /// Kilobytes in hand.
+    pub kilobytes_in_hand_max: u32,
+    /// Mails of the slow lane in hand.
+    pub slow_mails_max: u32,
+    /// Mails asked for at a time, per mailbox.
+    pub window_mails: usize,
+    /// Mails per session.
+    pub session_mails_max: usize,
+    /// Time per session.
+    pub session_time_max: Duration,
+    /// Letters per batch.
+    pub batch_letters_max: usize,
+    /// Longest wait of a letter for others.
+    pub batch_wait: Duration,
+    /// Certificates cached.
+    pub signers_cached_max: u64,
+    /// Answers claimed at a time.
+    pub answers_claimed_max: i64,
+    /// Connections to the relay at work at a time.
+    pub sending_max: usize,
+}
+
+impl Default for Widths {
+    fn default() -> Widths {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Widths {
+            crypto_threads: cores,
+            writers: 2,
+            mails_in_hand_max: 2048,
+            kilobytes_in_hand_max: 64 * 1024,
+            slow_mails_max: 256,
+            window_mails: 256,
+            session_mails_max: 10_000,
+            session_time_max: Duration::from_secs(10),
+            batch_letters_max: 300,
+            batch_wait: Duration::from_millis(20),
+            signers_cached_max: 10_000,
+            answers_claimed_max: 200,
+            sending_max: 4,
+        }
+    }
+}
+
+/// Everything that a pipeline is built from.
+pub struct PipelineParts {
+    /// The database; its connections live on `database_runtime`.
+    pub database: Database,
+    /// A runtime that outlives every actor.
+    pub database_runtime: Handle,
+    /// Opens letters.
+    pub keys: Arc<CentreKeys>,
+    /// Signs answers.
+    pub signing_key: Arc<SigningKey>,
+    /// The mailboxes.
+    pub mailboxes: Vec<PolledMailbox>,
+    /// Takes answers.
+    pub relay: Arc<Relay>,
+    /// The centre's own address.
+    pub address: String,
+    /// The server's name.
+    pub server_name: String,
+    /// This process, by the name that it keeps across restarts.
+    pub process: Uuid,
+    /// Limits of a mail.
+    pub mail_limits: MailLimits,
+    /// Limits of a document.
+    pub document_limits: DocumentLimits,
+    /// Limits of a payload.
+    pub payload_limits: PayloadLimits,
+    /// Limits of quarantine.
+    pub settling: SettlingSettings,
+    /// How wide it is.
+    pub widths: Widths,
+    /// How its actors are supervised.
+    pub policy: Policy,
+    /// Where it shows itself.
+    pub metrics: Metrics,
+}
+
+/// A running pipeline. Must be built inside a running actix system.
+pub struct Pipeline {
+    drain: StopTeller,
+    end: StopTeller,
+    hands: Hands,
+    intake: Intake,
+    open_sessions: Arc<RwLock<()>>,
+    exporter: Link<Exporter>,
+    escalations: UnboundedReceiver<Escalation>,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Pipeline {
+    /// Builds every actor, last one first, so that each finds its next.
+    pub fn start(parts: PipelineParts) -> Pipeline {
+        let (drain, draining) = stop();
+        let (end, ending) = stop();
+        let (escalate, escalations) = unbounded_channel();
+        let widths = parts.widths.clone();
+        let shared = Shared {
+            hands: Hands::new(widths.mails_in_hand_max, widths.kilobytes_in_hand_max, widths.slow_mails_max),
+            intake: Intake::default(),
+            claims: Arc::new(Claims::default()),
+            signers: Arc::new(Signers::new(widths.signers_cached_max)),
+            settler: Arc::new(Settler::new(parts.database.clone(), parts.settling.clone())),
+            metrics: Arc::new(parts.metrics.clone()),
+            draining,
+            open_sessions: Arc::default(),
+            supervisor: Supervisor { policy: parts.policy.clone(), ending, escalate, metrics: parts.metrics.clone() },
+        };
+        let mut arbiters = Vec::new();
+        let exporter = start_exporter(&parts, &shared, &mut arbiters);
+        let writers = start_writers(&parts, &shared, &exporter, &mut arbiters);
+        let decoders = start_decoders(&parts, &shared, &writers, &mut arbiters);
+        start_pollers(&parts, &shared, decoders, &mut arbiters);
+        keep_house(&parts, &shared);
+        let Shared { hands, intake, open_sessions, .. } = shared;
+        Pipeline { drain, end, hands, intake, open_sessions, exporter, escalations, arbiters }
+    }
+
+    /// Waits until an actor can no longer be kept alive.
+    pub async fn escalation(&mut self) -> Option<Escalation> {
+        self.escalations.recv().await
+    }
+
+    /// Returns how many mails are in hand.
+    pub fn mails_in_hand(&self) -> u32 {
+        self.hands.in_hand()
+    }
+
+    /// Says whether mail may be fetched.
+    pub fn is_taking_mail(&self) -> bool {
+        self.intake.is_open()
+    }
+
+    /// Returns the handle of the exporter, for tests that tell it of answers.
+    pub fn exporter(&self) -> &Link<Exporter> {
+        &self.exporter
+    }
+
+    /// Drains: no more mail is fetched, what is in hand is settled and deleted, then the actors end. Returns whether
+    /// everything came back before the deadline; what did not is in its mailbox still.
+    pub async fn drain(self, deadline: Duration) -> bool {
+        self.drain.tell();
+        let came_back = tokio::time::timeout(deadline, async {
+            // A session ends when its mail has come back and is deleted; every permit back means nothing is in hand.
+            drop(self.open_sessions.write().await);
+            drop(self.hands.take_all().await);
+        })
+        .await
+        .is_ok();
+        self.end.tell();
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        for arbiter in self.arbiters {
+            // A thread that panicked has ended as well.
+            drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
+        }
+        came_back
+    }
+}
+
+struct Shared {
+    hands: Hands,
+    intake: Intake,
+    claims: Arc<Claims>,
+    signers: Arc<Signers>,
+    settler: Arc<Settler>,
+    metrics: Arc<Metrics>,
+    draining: Stop,
+    open_sessions: Arc<RwLock<()>>,
+    supervisor: Supervisor,
+}
+
+#[derive(Clone)]
+struct Supervisor {
+    policy: Policy,
+    ending: Stop,
+    escalate: UnboundedSender<Escalation>,
+    metrics: Metrics,
+}
+
+impl Supervisor {
+    /// Keeps one actor alive on an arbiter for as long as the pipeline lives.
+    fn keep<A>(
+        &self,
+        name: &'static str,
+        link: &Link<A>,
+        arbiter: &Arbiter,
+        make: impl Fn(Guard) -> A + Clone + Send + 'static,
+    ) where
+        A: Actor<Context = Context<A>> + Handler<Heartbeat> + Send,
+    {
+        let handle = arbiter.handle();
+        let build = move |guard: Guard| -> Addr<A> {
+            let make = make.clone();
+            A::start_in_arbiter(&handle, move |_| make(guard))
+        };
+        let (policy, ending, link) = (self.policy.clone(), self.ending.clone(), link.clone());
+        let (metrics, escalate) = (self.metrics.actor(name), self.escalate.clone());
+        actix_rt::spawn(async move {
+            if let Err(escalation) = supervise(metrics, policy, link, ending, build).await {
+                // Nobody listens only when the pipeline is gone, and the process with it.
+                drop(escalate.send(escalation));
+            }
+        });
+    }
+}
+
+fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arbiter>) -> Link<Exporter> {
+    let link = Link::default();
+    let arbiter = Arbiter::new();
+    let exporter = ExporterParts {
+        database: parts.database.clone(),
+        database_runtime: parts.database_runtime.clone(),
+        relay: Arc::clone(&parts.relay),
+        key: Arc::clone(&parts.signing_key),
+        address: parts.address.clone(),
+        server_name: parts.server_name.clone(),
+        claim_max: parts.widths.answers_claimed_max,
+        sending_max: parts.widths.sending_max,
+        interval: Duration::from_secs(1),
+        yield_max: Duration::from_secs(2),
+        hands: shared.hands.clone(),
+        busy_mails: parts.widths.mails_in_hand_max / 4,
+        metrics: Arc::clone(&shared.metrics),
+    };
+    shared.supervisor.keep("exporter", &link, &arbiter, move |guard| Exporter::new(exporter.clone(), guard));
+    arbiters.push(arbiter);
+    link
+}
+
+fn start_writers(
+    parts: &PipelineParts,
+    shared: &Shared,
+    exporter: &Link<Exporter>,
+    arbiters: &mut Vec<Arbiter>,
+) -> TableWriters {
+    let arbiter = Arbiter::new();
+    let mut writers = Vec::new();
+    for _ in 0..parts.widths.writers.max(1) {
+        let ledger_link = Link::default();
+        let ledger = BillingLedgerParts {
+            database_runtime: parts.database_runtime.clone(),
+            exporter: exporter.clone(),
+            intake: shared.intake.clone(),
+            metrics: Arc::clone(&shared.metrics),
+        };
+        let make = move |guard| BillingLedger::new(ledger.clone(), guard);
+        shared.supervisor.keep("billing_ledger", &ledger_link, &arbiter, make);
+        let writer_link = Link::default();
+        let writer = TableWriterParts {
+            settler: Arc::clone(&shared.settler),
+            database_runtime: parts.database_runtime.clone(),
+            ledger: ledger_link,
+            intake: shared.intake.clone(),
+            hands: shared.hands.clone(),
+            batch_letters_max: parts.widths.batch_letters_max,
+            batch_wait: parts.widths.batch_wait,
+        };
+        let make = move |guard| TableWriter::new(writer.clone(), guard);
+        shared.supervisor.keep("table_writer", &writer_link, &arbiter, make);
+        writers.push(writer_link);
+    }
+    arbiters.push(arbiter);
+    TableWriters::new(writers)
+}
+
+/// A decoder and a verifier share each crypto thread: a letter stays on its core between them.
+fn start_decoders(
+    parts: &PipelineParts,
+    shared: &Shared,
+    writers: &TableWriters,
+    arbiters: &mut Vec<Arbiter>,
+) -> Arc<[Link<SdcDecoder>]> {
+    let mut decoders = Vec::new();
+    for _ in 0..parts.widths.crypto_threads.max(1) {
+        let arbiter = Arbiter::new();
+        let verifier_link = Link::default();
+        let verifier = SignatureVerifierParts {
+            signers: Arc::clone(&shared.signers),
+            database: parts.database.clone(),
+            database_runtime: parts.database_runtime.clone(),
+            payload_limits: parts.payload_limits.clone(),
+            claims: Arc::clone(&shared.claims),
+            writers: writers.clone(),
+        };
+        let make = move |guard| SignatureVerifier::new(verifier.clone(), guard);
+        shared.supervisor.keep("signature_verifier", &verifier_link, &arbiter, make);
+        let decoder_link = Link::default();
+        let decoder = SdcDecoderParts {
+            keys: Arc::clone(&parts.keys),
+            mail_limits: parts.mail_limits.clone(),
+            document_limits: parts.document_limits.clone(),
+            claims: Arc::clone(&shared.claims),
+            verifier: verifier_link,
+            writers: writers.clone(),
+        };
+        let make = move |guard| SdcDecoder::new(decoder.clone(), guard);
+        shared.supervisor.keep("sdc_decoder", &decoder_link, &arbiter, make);
+        decoders.push(decoder_link);
+        arbiters.push(arbiter);
+    }
+    decoders.into()
+}
+
+fn start_pollers(
+    parts: &PipelineParts,
+    shared: &Shared,
+    decoders: Arc<[Link<SdcDecoder>]>,
+    arbiters: &mut Vec<Arbiter>,
+) {
+    let arbiter = Arbiter::new();
+    for mailbox in &parts.mailboxes {
+        let poller = MailboxPollerParts {
+            name: mailbox.name.as_str().into(),
+            mailbox: mailbox.mailbox.clone(),
+            mail_bytes_max: mailbox.mail_bytes_max,
+            no_container: mailbox.no_container,
+            database: parts.database.clone(),
+            database_runtime: parts.database_runtime.clone(),
+            process: parts.process,
+            decoders: Arc::clone(&decoders),
+            hands: shared.hands.clone(),
+            claims: Arc::clone(&shared.claims),
+            intake: shared.intake.clone(),
+            drain: shared.draining.clone(),
+            open_sessions: Arc::clone(&shared.open_sessions),
+            interval: mailbox.interval,
+            window_mails: parts.widths.window_mails,
+            session_mails_max: parts.widths.session_mails_max,
+            session_time_max: parts.widths.session_time_max,
+            metrics: Arc::clone(&shared.metrics),
+        };
+        let link = Link::default();
+        let make = move |guard| MailboxPoller::new(poller.clone(), guard);
+        shared.supervisor.keep("mailbox_poller", &link, &arbiter, make);
+    }
+    arbiters.push(arbiter);
+}
+
+/// Starts what runs beside the actors: the gate's keeper and the reading of the set of known agencies.
+fn keep_house(parts: &PipelineParts, shared: &Shared) {
+    let (database, metrics) = (parts.database.clone(), Arc::clone(&shared.metrics));
+    let (intake, ending) = (shared.intake.clone(), shared.supervisor.ending.clone());
+    parts.database_runtime.spawn(async move { intake.keep(&database, &metrics, &ending).await });
+
+    let (database, claims) = (parts.database.clone(), Arc::clone(&shared.claims));
+    let (intake, ending) = (shared.intake.clone(), shared.supervisor.ending.clone());
+    parts.database_runtime.spawn(async move {
+        while !ending.is_told() {
+            let read = async { signers::matricules(&mut *database.get().await?).await };
+            match read.await {
+                Ok(matricules) => claims.set_known(matricules),
+                Err(fault) => intake.fault(&fault),
+            }
+            tokio::select! {
+                () = ending.told() => return,
+                () = tokio::time::sleep(KNOWN_AGENCIES_INTERVAL) => {}
+            }
+        }
+    });
+}

@@ -1,0 +1,180 @@
+//! Proves who signed: verifies each letter with the one certificate registered for the key it names, then reads it.
+//!
+//! Certificates not in the cache are looked up together: while one query is under way the next ones gather, so that a
+//! night on which every letter comes from another office costs a query per batch, not one per letter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use sdc::cms::SignerId;
+use sdc::payload::PayloadLimits;
+use sdc::refusal::{Refusal, RefusalCode};
+use store::database::Database;
+use store::fault::Fault;
+use store::settle::{Arrival, Content};
+use store::signers::{Signer, Signers};
+use tokio::runtime::Handle;
+
+use crate::failure::point;
+use crate::lanes::Claims;
+use crate::messages::{Opened, Settleable, Verified};
+use crate::supervision::{Guard, Heartbeat};
+use crate::table_writer::TableWriters;
+
+/// Most identifiers in one query.
+const LOOK_UP_MAX: usize = 500;
+
+/// What a verifier is built with.
+#[derive(Clone)]
+pub struct SignatureVerifierParts {
+    /// Registered certificates.
+    pub signers: Arc<Signers>,
+    /// Where those not cached are.
+    pub database: Database,
+    /// The runtime of the database's connections, which outlives every actor.
+    pub database_runtime: Handle,
+    /// Limits of a payload.
+    pub payload_limits: PayloadLimits,
+    /// Known and failed claims.
+    pub claims: Arc<Claims>,
+    /// Where letters go.
+    pub writers: TableWriters,
+}
+
+/// See the module.
+pub struct SignatureVerifier {
+    parts: SignatureVerifierParts,
+    guard: Guard,
+    waiting: Vec<Opened>,
+    is_looking_up: bool,
+}
+
+type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
+
+impl SignatureVerifier {
+    /// Makes a verifier.
+    pub fn new(parts: SignatureVerifierParts, guard: Guard) -> SignatureVerifier {
+        SignatureVerifier { parts, guard, waiting: Vec::new(), is_looking_up: false }
+    }
+
+    fn take(&mut self, opened: Opened, context: &mut Context<SignatureVerifier>) {
+        match self.parts.signers.cached(opened.opened.signer()) {
+            Some(signer) => self.verify(opened, signer),
+            None => {
+                self.waiting.push(opened);
+                self.look_up(context);
+            }
+        }
+        self.guard.metrics.mailbox_depth.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
+    }
+
+    fn look_up(&mut self, context: &mut Context<SignatureVerifier>) {
+        if self.is_looking_up || self.waiting.is_empty() {
+            return;
+        }
+        self.is_looking_up = true;
+        let take = self.waiting.len().min(LOOK_UP_MAX);
+        let batch: Vec<Opened> = self.waiting.drain(..take).collect();
+        let ids: Vec<SignerId> = batch.iter().map(|opened| opened.opened.signer().clone()).collect();
+        let (signers, database) = (Arc::clone(&self.parts.signers), self.parts.database.clone());
+        let query = self.parts.database_runtime.spawn(async move {
+            let mut connection = database.get().await?;
+            signers.look_up(&mut connection, &ids).await
+        });
+        query
+            .into_actor(self)
+            .map(move |found, actor, context| {
+                let guard = actor.guard.clone();
+                match found {
+                    Ok(found) => guard.run(context, |context| actor.looked_up(batch, found, context)),
+                    Err(failed) => {
+                        // The batch goes back to its transport with the shares dropped here.
+                        if failed.is_panic() {
+                            guard.end_after_panic(context, failed.into_panic().as_ref());
+                        }
+                    }
+                }
+            })
+            .spawn(context);
+    }
+
+    fn looked_up(&mut self, batch: Vec<Opened>, found: LookedUp, context: &mut Context<SignatureVerifier>) {
+        point("signature_verifier::looked_up");
+        self.is_looking_up = false;
+        match found {
+            Ok(found) => {
+                for opened in batch {
+                    match found.get(opened.opened.signer()).cloned() {
+                        Some(signer) => self.verify(opened, signer),
+                        None => self.reject(opened, Refusal::new(RefusalCode::UnknownSigner)),
+                    }
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, letters = batch.len(), "certificates could not be looked up; the letters go back");
+                self.guard.metrics.handled("fault");
+            }
+        }
+        self.look_up(context);
+    }
+
+    fn verify(&self, opened: Opened, signer: Arc<Signer>) {
+        point("signature_verifier::verify");
+        let Opened { opened, carried } = opened;
+        let cipher = opened.cipher();
+        let verified = match opened.verify(&signer.certificate) {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                self.guard.metrics.handled("refused");
+                self.parts.claims.failed(carried.claim);
+                return self.parts.writers.reject(carried, refusal);
+            }
+        };
+        let matricule = signer.matricule;
+        let content = Content::Signed {
+            digest: verified.digest(),
+            cipher,
+            letter: verified.letter(&self.parts.payload_limits),
+            signer,
+        };
+        let arrival = Arrival {
+            received_at: carried.received_at,
+            source: carried.source,
+            container_bytes: carried.container.len(),
+            container: carried.container,
+            content,
+        };
+        let settleable = Settleable { arrival, taken_at: carried.taken_at, share: carried.share };
+        self.parts.writers.send_verified(matricule, Verified(settleable));
+    }
+
+    fn reject(&self, opened: Opened, refusal: Refusal) {
+        self.guard.metrics.handled("refused");
+        self.parts.claims.failed(opened.carried.claim);
+        self.parts.writers.reject(opened.carried, refusal);
+    }
+}
+
+impl Actor for SignatureVerifier {
+    type Context = Context<SignatureVerifier>;
+
+    fn started(&mut self, context: &mut Context<SignatureVerifier>) {
+        context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
+    }
+}
+
+impl Handler<Opened> for SignatureVerifier {
+    type Result = ();
+
+    fn handle(&mut self, opened: Opened, context: &mut Context<SignatureVerifier>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.take(opened, context));
+    }
+}
+
+impl Handler<Heartbeat> for SignatureVerifier {
+    type Result = ();
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Context<SignatureVerifier>) {}
+}

@@ -1,0 +1,228 @@
+//! Keeps actors alive: rebuilds one from its factory after a panic, and ends the process when that does not help.
+//!
+//! actix is good at typed messages and isolation, and has limits that were measured: a handler's panic kills the actor, its
+//! queue and its `Supervisor`, and unwinding re-enters the actor. So every handler's body runs under [`Guard::run`], which
+//! catches the panic, and the actor then stops: a panic makes all its state suspect, so it is rebuilt, not resumed.
+//! Letters in its queue go back to their transport by themselves (`delivery`).
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
+
+use crate::metrics::ActorMetrics;
+use crate::stop::Stop;
+
+/// Asked of every actor at intervals. No answer within the deadline means a hung thread.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Heartbeat;
+
+/// How a supervisor treats its actor.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// First pause before a rebuild; doubles with each in a row.
+    pub backoff_min: Duration,
+    /// Longest pause.
+    pub backoff_max: Duration,
+    /// Rebuilds allowed within `intensity_window`; one more ends the process.
+    pub restarts_max: usize,
+    /// See `restarts_max`.
+    pub intensity_window: Duration,
+    /// Pause between heartbeats.
+    pub heartbeat_interval: Duration,
+    /// Longest wait for the answer.
+    pub heartbeat_deadline: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(5),
+            restarts_max: 20,
+            intensity_window: Duration::from_secs(60),
+            heartbeat_interval: Duration::from_secs(1),
+            heartbeat_deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A handle that outlives the actors it leads to: after a rebuild it leads to the new one.
+pub struct Link<A: Actor>(Arc<ArcSwapOption<Addr<A>>>);
+
+impl<A: Actor> Clone for Link<A> {
+    fn clone(&self) -> Link<A> {
+        Link(Arc::clone(&self.0))
+    }
+}
+
+impl<A: Actor> Default for Link<A> {
+    fn default() -> Link<A> {
+        Link(Arc::new(ArcSwapOption::empty()))
+    }
+}
+
+impl<A: Actor> Link<A> {
+    /// Sends a message, or drops it where no actor takes it: a letter in it then goes back to its transport.
+    /// Returns whether it was taken.
+    pub fn send<M>(&self, message: M) -> bool
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        self.0.load().as_ref().is_some_and(|addr| addr.try_send(message).is_ok())
+    }
+
+    /// Returns the address of the actor that lives now.
+    pub fn addr(&self) -> Option<Addr<A>> {
+        self.0.load().as_ref().map(|addr| Addr::clone(addr))
+    }
+
+    fn lead_to(&self, addr: Option<Addr<A>>) {
+        self.0.store(addr.map(Arc::new));
+    }
+}
+
+/// What every actor carries: its metrics, and the line on which its end is told.
+#[derive(Clone)]
+pub struct Guard {
+    /// Counters and times under the actor's name.
+    pub metrics: ActorMetrics,
+    ended: Arc<Notify>,
+}
+
+impl Guard {
+    /// Runs a handler's body. After a panic the actor is stopped, and nothing else of it runs.
+    pub fn run<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, body: impl FnOnce(&mut Context<A>)) {
+        self.metrics.received.inc();
+        let started = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut *context)));
+        self.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+        match outcome {
+            Ok(()) => self.metrics.handled("ok"),
+            Err(panic) => self.end_after_panic(context, panic.as_ref()),
+        }
+    }
+
+    /// Stops the actor because work it had started elsewhere panicked.
+    pub fn end_after_panic<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, panic: &(dyn Any + Send)) {
+        use actix::ActorContext;
+        self.metrics.handled("panic");
+        tracing::error!(actor = self.metrics.name, panic = panic_message(panic), "a handler panicked; the actor is rebuilt");
+        context.terminate();
+        self.ended.notify_one();
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    // A panic message of ours names no record; one of a library might, so only static texts are shown.
+    panic.downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)")
+}
+
+/// Why the process must end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Escalation {
+    /// The actor was rebuilt too often.
+    #[error("{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service manager starts a fresh one")]
+    TooManyRestarts {
+        /// Which actor.
+        actor: &'static str,
+        /// The limit.
+        restarts_max: usize,
+        /// Its window.
+        window_seconds: u64,
+    },
+    /// The actor does not answer; its thread hangs and cannot be replaced.
+    #[error("{actor} has not answered for {deadline_seconds} s: the process ends, so that the service manager starts a fresh one")]
+    Hung {
+        /// Which actor.
+        actor: &'static str,
+        /// The deadline.
+        deadline_seconds: u64,
+    },
+}
+
+/// Builds an actor, and builds it again whenever it ends, until `stop` is told or the policy is exceeded.
+///
+/// `build` starts a new actor with the guard it must carry and returns its address.
+///
+/// # Errors
+/// The [`Escalation`] with which the process must end.
+pub async fn supervise<A>(
+    metrics: ActorMetrics,
+    policy: Policy,
+    link: Link<A>,
+    stop: Stop,
+    mut build: impl FnMut(Guard) -> Addr<A>,
+) -> Result<(), Escalation>
+where
+    A: Actor<Context = Context<A>> + Handler<Heartbeat>,
+    A::Context: AsyncContext<A>,
+{
+    let mut restarts: VecDeque<Instant> = VecDeque::new();
+    loop {
+        let ended = Arc::new(Notify::new());
+        let addr = build(Guard { metrics: metrics.clone(), ended: Arc::clone(&ended) });
+        link.lead_to(Some(addr.clone()));
+        watch(&addr, &metrics, &policy, &ended, &stop).await?;
+        link.lead_to(None);
+        if stop.is_told() {
+            return Ok(());
+        }
+        metrics.restarts.inc();
+        restarts.push_back(Instant::now());
+        while restarts.front().is_some_and(|at| at.elapsed() > policy.intensity_window) {
+            restarts.pop_front();
+        }
+        if restarts.len() > policy.restarts_max {
+            return Err(Escalation::TooManyRestarts {
+                actor: metrics.name,
+                restarts_max: policy.restarts_max,
+                window_seconds: policy.intensity_window.as_secs(),
+            });
+        }
+        let doublings = u32::try_from(restarts.len().saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+        let pause = policy.backoff_min.saturating_mul(1 << doublings).min(policy.backoff_max);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.told() => return Ok(()),
+        }
+    }
+}
+
+/// Returns when the actor has ended or `stop` is told.
+async fn watch<A>(
+    addr: &Addr<A>,
+    metrics: &ActorMetrics,
+    policy: &Policy,
+    ended: &Notify,
+    stop: &Stop,
+) -> Result<(), Escalation>
+where
+    A: Actor<Context = Context<A>> + Handler<Heartbeat>,
+{
+    loop {
+        tokio::select! {
+            () = ended.notified() => return Ok(()),
+            () = stop.told() => return Ok(()),
+            () = tokio::time::sleep(policy.heartbeat_interval) => {}
+        }
+        match tokio::time::timeout(policy.heartbeat_deadline, addr.send(Heartbeat)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_closed)) => return Ok(()),
+            Err(_elapsed) => {
+                let deadline_seconds = policy.heartbeat_deadline.as_secs();
+                return Err(Escalation::Hung { actor: metrics.name, deadline_seconds });
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Gathers letters into batches and writes their rows, each batch in a transaction that it opens and hands on.
+//!
+//! A batch closes at a number of letters, after a short wait, or at once when nothing more is on its way. While one batch is
+//! being written the next gathers, so the batch grows with the load by itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
+use sdc::letter::Matricule;
+use sdc::refusal::Refusal;
+use store::settle::{self, Arrival, Content, Settler};
+use tokio::runtime::Handle;
+
+use crate::billing_ledger::BillingLedger;
+use crate::delivery::Hands;
+use crate::failure::point;
+use crate::intake::Intake;
+use crate::messages::{Carried, Duty, Rejected, Settleable, Verified, Written};
+use crate::supervision::{Guard, Heartbeat, Link};
+
+/// What a writer is built with.
+#[derive(Clone)]
+pub struct TableWriterParts {
+    /// The settling transaction.
+    pub settler: Arc<Settler>,
+    /// The runtime on which transactions run to their end, whatever becomes of actors.
+    pub database_runtime: Handle,
+    /// Where written batches go.
+    pub ledger: Link<BillingLedger>,
+    /// Closed when the database is away.
+    pub intake: Intake,
+    /// Tells whether anything more is on its way.
+    pub hands: Hands,
+    /// Most letters in a batch.
+    pub batch_letters_max: usize,
+    /// Longest wait of a letter for others.
+    pub batch_wait: Duration,
+}
+
+/// The writers of a process. An agency always has the same one: its letters then wait for each other here, not for a lock.
+#[derive(Clone, Default)]
+pub struct TableWriters(Arc<[Link<TableWriter>]>);
+
+impl TableWriters {
+    /// Joins writers.
+    pub fn new(links: Vec<Link<TableWriter>>) -> TableWriters {
+        TableWriters(links.into())
+    }
+
+    /// Hands a letter to its agency's writer.
+    pub fn send_verified(&self, matricule: Matricule, verified: Verified) {
+        self.pick(u32::from(matricule) as usize, |writer| writer.send(verified));
+    }
+
+    /// Hands a rejected container to a writer.
+    pub fn send_rejected(&self, rejected: Rejected) {
+        let spread = rejected.0.arrival.container_bytes;
+        self.pick(spread, |writer| writer.send(rejected));
+    }
+
+    /// Rejects a container of nobody known.
+    pub fn reject(&self, carried: Carried, refusal: Refusal) {
+        let arrival = Arrival {
+            received_at: carried.received_at,
+            source: carried.source,
+            container_bytes: carried.container.len(),
+            container: carried.container,
+            content: Content::Stranger(refusal),
+        };
+        self.send_rejected(Rejected(Settleable { arrival, taken_at: carried.taken_at, share: carried.share }));
+    }
+
+    fn pick(&self, spread: usize, send: impl FnOnce(&Link<TableWriter>) -> bool) {
+        if let Some(writer) = self.0.get(spread % self.0.len().max(1)) {
+            // Not taken means dropped, and the mail goes back: the writer is being rebuilt.
+            send(writer);
+        }
+    }
+}
+
+/// See the module.
+pub struct TableWriter {
+    parts: TableWriterParts,
+    guard: Guard,
+    pending: VecDeque<Settleable>,
+    is_writing: bool,
+    is_timer_set: bool,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Tick;
+
+impl TableWriter {
+    /// Makes a writer.
+    pub fn new(parts: TableWriterParts, guard: Guard) -> TableWriter {
+        TableWriter { parts, guard, pending: VecDeque::new(), is_writing: false, is_timer_set: false }
+    }
+
+    fn take(&mut self, settleable: Settleable, context: &mut Context<TableWriter>) {
+        point("table_writer::take");
+        self.pending.push_back(settleable);
+        self.write_if_due(context);
+    }
+
+    fn write_if_due(&mut self, context: &mut Context<TableWriter>) {
+        self.guard.metrics.mailbox_depth.set(i64::try_from(self.pending.len()).unwrap_or(i64::MAX));
+        if self.is_writing {
+            return;
+        }
+        let Some(oldest) = self.pending.front() else { return };
+        // Time in the mailbox of this actor and in decoding counts: what has waited need not wait again.
+        let waited = oldest.taken_at.elapsed();
+        let nothing_else_is_coming = self.parts.hands.in_hand() as usize <= self.pending.len();
+        if self.pending.len() >= self.parts.batch_letters_max
+            || waited >= self.parts.batch_wait
+            || nothing_else_is_coming
+        {
+            self.write(context);
+        } else if !self.is_timer_set {
+            self.is_timer_set = true;
+            context.notify_later(Tick, self.parts.batch_wait.saturating_sub(waited));
+        }
+    }
+
+    fn write(&mut self, context: &mut Context<TableWriter>) {
+        self.is_writing = true;
+        let take = self.pending.len().min(self.parts.batch_letters_max);
+        let (batch, duties): (Vec<Arrival>, Vec<Duty>) = self
+            .pending
+            .drain(..take)
+            .map(|item| (item.arrival, Duty { taken_at: item.taken_at, share: item.share }))
+            .unzip();
+        let settler = Arc::clone(&self.parts.settler);
+        let started = Instant::now();
+        let task = self.parts.database_runtime.spawn(async move {
+            // The duties travel with the batch: unwinding here makes exactly these letters suspect.
+            point("table_writer::write");
+            (write_with_one_replay(&settler, batch).await, duties)
+        });
+        task.into_actor(self)
+            .map(move |done, actor, context| {
+                let guard = actor.guard.clone();
+                guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+                match done {
+                    Ok((outcome, duties)) => guard.run(context, |context| actor.written(outcome, duties, context)),
+                    Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
+                    Err(_cancelled) => {}
+                }
+            })
+            .spawn(context);
+    }
+
+    fn written(
+        &mut self,
+        outcome: Result<settle::Written, settle::Unsettled>,
+        duties: Vec<Duty>,
+        context: &mut Context<TableWriter>,
+    ) {
+        point("table_writer::written");
+        self.is_writing = false;
+        match outcome {
+            Ok(written) => {
+                self.parts.ledger.send(Written { written, duties });
+            }
+            Err(unsettled) => {
+                self.guard.metrics.handled("fault");
+                let letters = unsettled.batch.len();
+                tracing::warn!(fault = %unsettled.fault, letters, "a batch was not settled; its mail stays and comes again");
+                self.parts.intake.fault(&unsettled.fault);
+            }
+        }
+        self.write_if_due(context);
+    }
+}
+
+/// Tries a batch that met another transaction once more at once: by then the other one has ended.
+async fn write_with_one_replay(
+    settler: &Settler,
+    batch: Vec<Arrival>,
+) -> Result<settle::Written, settle::Unsettled> {
+    match settler.write(batch).await {
+        Err(unsettled) if unsettled.fault.is_passing() && !unsettled.fault.is_away() => {
+            settler.write(unsettled.batch).await
+        }
+        outcome => outcome,
+    }
+}
+
+impl Actor for TableWriter {
+    type Context = Context<TableWriter>;
+
+    fn started(&mut self, context: &mut Context<TableWriter>) {
+        context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
+    }
+}
+
+impl Handler<Verified> for TableWriter {
+    type Result = ();
+
+    fn handle(&mut self, verified: Verified, context: &mut Context<TableWriter>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.take(verified.0, context));
+    }
+}
+
+impl Handler<Rejected> for TableWriter {
+    type Result = ();
+
+    fn handle(&mut self, rejected: Rejected, context: &mut Context<TableWriter>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.take(rejected.0, context));
+    }
+}
+
+impl Handler<Tick> for TableWriter {
+    type Result = ();
+
+    fn handle(&mut self, _: Tick, context: &mut Context<TableWriter>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| {
+            self.is_timer_set = false;
+            self.write_if_due(context);
+        });
+    }
+}
+
+impl Handler<Heartbeat> for TableWriter {
+    type Result = ();
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Context<TableWriter>) {}
+}
