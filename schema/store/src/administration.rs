@@ -1,0 +1,182 @@
+//! What operators change and look at: agencies, certificates, tables, tariffs, users; journal and quarantine.
+//!
+//! Every change is one transaction that also writes its line of the audit log, under the operator's name. A change
+//! takes effect with the next letter on every replica: triggers raise the revisions that settling compares.
+
+pub mod agencies;
+pub mod audit;
+pub mod certificates;
+pub mod installations;
+pub mod journal;
+pub mod quarantine;
+pub mod server;
+pub mod tables;
+pub mod tariffs;
+#[cfg(test)]
+mod tests;
+pub mod users;
+
+use chrono::{DateTime, Utc};
+use sdc::letter::Matricule;
+
+use crate::fault::Fault;
+
+/// Why something was not administered.
+#[derive(Debug, thiserror::Error)]
+pub enum AdministrationError {
+    /// No such agency.
+    #[error("agency {0} does not exist: `xmserver agency list` shows those that do")]
+    AgencyUnknown(Matricule),
+    /// The matricule is taken.
+    #[error("agency {0} exists already")]
+    AgencyExists(Matricule),
+    /// Every matricule is taken.
+    #[error("all matricules up to 999999 are taken")]
+    MatriculesExhausted,
+    /// No such profile.
+    #[error("profile {0} does not exist")]
+    ProfileUnknown(String),
+    /// The name is taken.
+    #[error("installation {name} of agency {agency} exists already")]
+    InstallationExists {
+        /// The agency.
+        agency: Matricule,
+        /// The name.
+        name: String,
+    },
+    /// The key is another agency's.
+    #[error(
+        "the key of this certificate belongs to agency {owner}, for ever: agency {agency} must make a key of its own"
+    )]
+    KeyOfAnotherAgency {
+        /// Whose it is.
+        owner: Matricule,
+        /// Who brought it.
+        agency: Matricule,
+    },
+    /// Another key goes by this name.
+    #[error("another key of agency {owner} is registered under the same {name}: make a certificate with another one")]
+    KeyNameTaken {
+        /// `subject key identifier` or `issuer and serial number`.
+        name: &'static str,
+        /// Whose it is.
+        owner: Matricule,
+    },
+    /// The certificate is registered.
+    #[error("this certificate is registered already")]
+    CertificateExists,
+    /// The operator named another fingerprint.
+    #[error(
+        "the certificate has the fingerprint {found}, not the one that was confirmed: ask the agency again over the agreed channel"
+    )]
+    FingerprintMismatch {
+        /// SHA-256 of the certificate, hexadecimal.
+        found: String,
+    },
+    /// No such certificate.
+    #[error("no certificate has the fingerprint {0}: `xmserver cert list` shows them")]
+    CertificateUnknown(String),
+    /// It is revoked.
+    #[error("certificate {fingerprint} was revoked on {at}")]
+    CertificateRevoked {
+        /// SHA-256 of the certificate, hexadecimal.
+        fingerprint: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// No such table.
+    #[error("table {0} is not adopted: `xmserver table list` shows those that are")]
+    TableUnknown(String),
+    /// A table cannot be adopted; every reason at once.
+    #[error("table {table} cannot be adopted:{}", .problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>())]
+    TableUnfit {
+        /// The table.
+        table: String,
+        /// The reasons.
+        problems: Vec<String>,
+    },
+    /// A later tariff stands.
+    #[error("a tariff for the same is valid from {from}: begin the new one later than that")]
+    TariffLater {
+        /// Its beginning.
+        from: DateTime<Utc>,
+    },
+    /// No such line.
+    #[error("{what} {id} does not exist")]
+    LineUnknown {
+        /// `journal line` or `quarantine entry`.
+        what: &'static str,
+        /// Its number.
+        id: i64,
+    },
+    /// Somebody decided already.
+    #[error("quarantine entry {id} is {state} already")]
+    QuarantineDecided {
+        /// Its number.
+        id: i64,
+        /// `dropped` or `retried`.
+        state: String,
+    },
+    /// A user of this name exists.
+    #[error("user {0} exists already")]
+    UserExists(String),
+    /// `init` ran before.
+    #[error("this database belongs to server {name}, mode {mode}: choose another database, or keep name and mode")]
+    ServerExists {
+        /// The server's name.
+        name: String,
+        /// Its mode.
+        mode: String,
+    },
+    /// `init` did not run.
+    #[error("this database has no server yet: run `xmserver init`")]
+    ServerMissing,
+    /// What was given is no valid value.
+    #[error("{what} is not valid: expected {expected}")]
+    Invalid {
+        /// Which value.
+        what: &'static str,
+        /// What it must be.
+        expected: String,
+    },
+    /// The audit log could not be believed.
+    #[error("the audit log is broken at line {0}: somebody changed it outside the program")]
+    AuditBroken(i64),
+    /// A fault of the database.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<diesel::result::Error> for AdministrationError {
+    fn from(error: diesel::result::Error) -> AdministrationError {
+        AdministrationError::Fault(error.into())
+    }
+}
+
+impl AdministrationError {
+    fn invalid(what: &'static str, expected: impl Into<String>) -> AdministrationError {
+        AdministrationError::Invalid { what, expected: expected.into() }
+    }
+
+    /// Reads a broken constraint as what it means to the operator; `meanings` pairs constraints with errors.
+    fn explain(error: diesel::result::Error, meanings: Vec<(&str, AdministrationError)>) -> AdministrationError {
+        let fault = Fault::from(error);
+        meanings
+            .into_iter()
+            .find(|(constraint, _)| fault.is_constraint(constraint))
+            .map_or(AdministrationError::Fault(fault), |(_, meaning)| meaning)
+    }
+
+    /// Says whether the database is away, so that trying again later helps.
+    pub fn is_away(&self) -> bool {
+        matches!(self, AdministrationError::Fault(fault) if fault.is_away())
+    }
+}
+
+/// Reads a matricule out of a column, where a CHECK keeps it in range.
+fn matricule(number: i32) -> Result<Matricule, Fault> {
+    u32::try_from(number)
+        .ok()
+        .and_then(|number| Matricule::try_from(number).ok())
+        .ok_or_else(|| Fault::Bug(format!("{number} is no matricule, yet stands in the database")))
+}

@@ -1,0 +1,516 @@
+//! Agencies: their data, status, scopes and prepaid accounts.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::max;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{AdministrationError, audit, matricule};
+use crate::schema::{accounts, agencies, entries, scopes};
+
+/// Most that is recharged at once, in minor units: far from where sums could overflow.
+pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
+
+/// An agency to be added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAgency {
+    /// Its number; the next free one when absent.
+    pub matricule: Option<Matricule>,
+    /// Its name.
+    pub name: String,
+    /// Its town.
+    #[serde(default)]
+    pub town: String,
+    /// Its telephone.
+    #[serde(default)]
+    pub telephone: String,
+    /// Where its answers go.
+    pub email: String,
+    /// Its profile; `standard` when absent.
+    pub profile: Option<String>,
+    /// 0 to 3; 3 when absent.
+    pub status: Option<i16>,
+    /// How far its account may fall below zero where credit is refused, in minor units.
+    #[serde(default)]
+    pub credit_limit: i64,
+}
+
+/// An agency.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+pub struct Agency {
+    /// Its number.
+    pub matricule: i32,
+    /// Its name.
+    pub name: String,
+    /// Its town.
+    pub town: String,
+    /// Its telephone.
+    pub telephone: String,
+    /// Where its answers go.
+    pub email: String,
+    /// Its profile.
+    pub profile: String,
+    /// 0 suspended, 1 some services, 2 all but export and import, 3 all.
+    pub status: i16,
+    /// Largest container that it may send, in bytes.
+    pub letter_bytes_max: i32,
+    /// Whether it may use AES-256-CBC.
+    pub cbc_allowed: bool,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// Its account, in minor units.
+    pub balance: i64,
+    /// How far the account may fall below zero where credit is refused, in minor units.
+    pub credit_limit: i64,
+}
+
+type AgencyColumns = (
+    agencies::matricule,
+    agencies::name,
+    agencies::town,
+    agencies::telephone,
+    agencies::email,
+    agencies::profile,
+    agencies::status,
+    agencies::letter_bytes_max,
+    agencies::cbc_allowed,
+    agencies::created_at,
+    accounts::balance,
+    accounts::credit_limit,
+);
+const AGENCY: AgencyColumns = (
+    agencies::matricule,
+    agencies::name,
+    agencies::town,
+    agencies::telephone,
+    agencies::email,
+    agencies::profile,
+    agencies::status,
+    agencies::letter_bytes_max,
+    agencies::cbc_allowed,
+    agencies::created_at,
+    accounts::balance,
+    accounts::credit_limit,
+);
+
+/// Which agencies a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct AgencyFilter {
+    /// Found in name, town or e-mail, without regard to case.
+    pub text: Option<String>,
+    /// Of this status.
+    pub status: Option<i16>,
+    /// Of this profile.
+    pub profile: Option<String>,
+    /// Whose account is below zero.
+    pub in_debt: bool,
+    /// Behind this matricule.
+    pub after: Option<Matricule>,
+    /// At most so many; 100 when absent.
+    pub limit: Option<i64>,
+}
+
+/// Changes to an agency; what is absent stays.
+#[derive(Clone, Debug, Default, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = agencies)]
+#[serde(deny_unknown_fields)]
+pub struct AgencyChange {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its town.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub town: Option<String>,
+    /// Its telephone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephone: Option<String>,
+    /// Where its answers go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Its profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Largest container that it may send, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter_bytes_max: Option<i32>,
+    /// Whether it may use AES-256-CBC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cbc_allowed: Option<bool>,
+}
+
+/// A granted code of a scope column.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+pub struct Scope {
+    /// The scope column.
+    pub column_name: String,
+    /// The code.
+    pub code: String,
+}
+
+/// Adds an agency with its account.
+///
+/// # Errors
+/// The matricule is taken, the profile unknown, a value not valid; a fault.
+pub async fn add(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    new: &NewAgency,
+) -> Result<Matricule, AdministrationError> {
+    check_name(&new.name)?;
+    check_email(&new.email)?;
+    check_status(new.status.unwrap_or(3))?;
+    if new.credit_limit < 0 {
+        return Err(AdministrationError::invalid("the credit limit", "an amount of 0 or more"));
+    }
+    connection
+        .transaction(async |connection| {
+            let number = match new.matricule {
+                Some(number) => number,
+                None => next_free(connection).await?,
+            };
+            let profile = new.profile.as_deref().unwrap_or("standard");
+            diesel::insert_into(agencies::table)
+                .values((
+                    agencies::matricule.eq(number.as_i32()),
+                    agencies::name.eq(&new.name),
+                    agencies::town.eq(&new.town),
+                    agencies::telephone.eq(&new.telephone),
+                    agencies::email.eq(&new.email),
+                    agencies::profile.eq(profile),
+                    agencies::status.eq(new.status.unwrap_or(3)),
+                ))
+                .execute(connection)
+                .await
+                .map_err(|error| explain(error, number, profile))?;
+            diesel::insert_into(accounts::table)
+                .values((
+                    accounts::kind.eq("agency"),
+                    accounts::agency.eq(number.as_i32()),
+                    accounts::credit_limit.eq(new.credit_limit),
+                ))
+                .execute(connection)
+                .await?;
+            let detail = json!({ "name": new.name, "town": new.town, "telephone": new.telephone, "email": new.email,
+                "profile": profile, "status": new.status.unwrap_or(3), "credit_limit": new.credit_limit });
+            audit::write(connection, operator, "agency.add", &subject(number), detail).await?;
+            Ok(number)
+        })
+        .await
+}
+
+/// Shows one agency.
+///
+/// # Errors
+/// No such agency; a fault.
+pub async fn show(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Agency, AdministrationError> {
+    agencies::table
+        .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
+        .filter(agencies::matricule.eq(number.as_i32()))
+        .select(AGENCY)
+        .first(connection)
+        .await
+        .optional()?
+        .ok_or(AdministrationError::AgencyUnknown(number))
+}
+
+/// Lists agencies by matricule.
+///
+/// # Errors
+/// A fault.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    filter: &AgencyFilter,
+) -> Result<Vec<Agency>, AdministrationError> {
+    let mut query = agencies::table
+        .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
+        .filter(agencies::matricule.gt(filter.after.map_or(0, Matricule::as_i32)))
+        .order(agencies::matricule)
+        .limit(filter.limit.unwrap_or(100))
+        .select(AGENCY)
+        .into_boxed();
+    if let Some(text) = &filter.text {
+        let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
+        query = query.filter(
+            agencies::name
+                .ilike(pattern.clone())
+                .or(agencies::town.ilike(pattern.clone()))
+                .or(agencies::email.ilike(pattern)),
+        );
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(agencies::status.eq(status));
+    }
+    if let Some(profile) = &filter.profile {
+        query = query.filter(agencies::profile.eq(profile.clone()));
+    }
+    if filter.in_debt {
+        query = query.filter(accounts::balance.lt(0));
+    }
+    Ok(query.load(connection).await?)
+}
+
+/// Lists the codes granted to an agency.
+///
+/// # Errors
+/// A fault.
+pub async fn scopes(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Vec<Scope>, AdministrationError> {
+    let granted = scopes::table
+        .filter(scopes::agency.eq(number.as_i32()))
+        .order((scopes::column_name, scopes::code))
+        .select((scopes::column_name, scopes::code))
+        .load(connection)
+        .await?;
+    Ok(granted)
+}
+
+/// Sets an agency's status: 0 suspended, 1 some services, 2 all but export and import, 3 all.
+///
+/// # Errors
+/// No such agency or status; a fault.
+pub async fn set_status(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    number: Matricule,
+    status: i16,
+) -> Result<(), AdministrationError> {
+    check_status(status)?;
+    connection
+        .transaction(async |connection| {
+            let former = locked_status(connection, number).await?;
+            diesel::update(agencies::table.find(number.as_i32()))
+                .set(agencies::status.eq(status))
+                .execute(connection)
+                .await?;
+            let detail = json!({ "from": former, "to": status });
+            audit::write(connection, operator, "agency.status", &subject(number), detail).await?;
+            Ok(())
+        })
+        .await
+}
+
+/// Changes an agency's data.
+///
+/// # Errors
+/// No such agency or profile, a value not valid, nothing to change; a fault.
+pub async fn edit(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    number: Matricule,
+    change: &AgencyChange,
+) -> Result<(), AdministrationError> {
+    if let Some(name) = &change.name {
+        check_name(name)?;
+    }
+    if let Some(email) = &change.email {
+        check_email(email)?;
+    }
+    connection
+        .transaction(async |connection| {
+            locked_status(connection, number).await?;
+            let profile = change.profile.as_deref().unwrap_or_default();
+            diesel::update(agencies::table.find(number.as_i32())).set(change).execute(connection).await.map_err(
+                |error| match error {
+                    diesel::result::Error::QueryBuilderError(_) => {
+                        AdministrationError::invalid("the change", "at least one value")
+                    }
+                    error => explain(error, number, profile),
+                },
+            )?;
+            let detail = json!(change);
+            audit::write(connection, operator, "agency.edit", &subject(number), detail).await?;
+            Ok(())
+        })
+        .await
+}
+
+/// Grants codes of a scope column to an agency. Returns how many it did not have yet.
+///
+/// # Errors
+/// No such agency; a fault.
+pub async fn grant(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    number: Matricule,
+    column_name: &str,
+    codes: &[String],
+) -> Result<usize, AdministrationError> {
+    if column_name.is_empty() || codes.is_empty() || codes.iter().any(String::is_empty) {
+        return Err(AdministrationError::invalid("the scope", "a column and at least one code"));
+    }
+    connection
+        .transaction(async |connection| {
+            locked_status(connection, number).await?;
+            let rows: Vec<_> = codes
+                .iter()
+                .map(|code| {
+                    (scopes::agency.eq(number.as_i32()), scopes::column_name.eq(column_name), scopes::code.eq(code))
+                })
+                .collect();
+            let granted =
+                diesel::insert_into(scopes::table).values(rows).on_conflict_do_nothing().execute(connection).await?;
+            let detail = json!({ "column": column_name, "codes": codes });
+            audit::write(connection, operator, "agency.grant", &subject(number), detail).await?;
+            Ok(granted)
+        })
+        .await
+}
+
+/// Takes codes of a scope column from an agency. Returns how many it had.
+///
+/// # Errors
+/// No such agency; a fault.
+pub async fn withdraw(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    number: Matricule,
+    column_name: &str,
+    codes: &[String],
+) -> Result<usize, AdministrationError> {
+    connection
+        .transaction(async |connection| {
+            locked_status(connection, number).await?;
+            let withdrawn = diesel::delete(
+                scopes::table
+                    .filter(scopes::agency.eq(number.as_i32()))
+                    .filter(scopes::column_name.eq(column_name))
+                    .filter(scopes::code.eq_any(codes)),
+            )
+            .execute(connection)
+            .await?;
+            let detail = json!({ "column": column_name, "codes": codes });
+            audit::write(connection, operator, "agency.withdraw", &subject(number), detail).await?;
+            Ok(withdrawn)
+        })
+        .await
+}
+
+/// Credits an agency's account. Returns the balance after it, in minor units.
+///
+/// # Errors
+/// No such agency, an amount not above zero or beyond [`RECHARGE_MAX`]; a fault.
+pub async fn recharge(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    number: Matricule,
+    amount: i64,
+    note: &str,
+) -> Result<i64, AdministrationError> {
+    if !(1..=RECHARGE_MAX).contains(&amount) {
+        return Err(AdministrationError::invalid("the amount", format!("1 to {RECHARGE_MAX} minor units")));
+    }
+    connection
+        .transaction(async |connection| {
+            // The agency's row first, as settling does: whoever holds it is alone with the account.
+            locked_status(connection, number).await?;
+            let (account, balance): (i32, i64) = diesel::update(accounts::table)
+                .filter(accounts::agency.eq(number.as_i32()))
+                .set(accounts::balance.eq(accounts::balance + amount))
+                .returning((accounts::id, accounts::balance))
+                .get_result(connection)
+                .await?;
+            let source: i32 =
+                accounts::table.filter(accounts::kind.eq("recharge")).select(accounts::id).first(connection).await?;
+            diesel::insert_into(entries::table)
+                .values((
+                    entries::debit.eq(source),
+                    entries::credit.eq(account),
+                    entries::amount.eq(amount),
+                    entries::kind.eq("recharge"),
+                    entries::agency.eq(number.as_i32()),
+                    entries::balance_after.eq(balance),
+                    entries::note.eq(note),
+                ))
+                .execute(connection)
+                .await?;
+            let detail = json!({ "amount": amount, "balance": balance, "note": note });
+            audit::write(connection, operator, "agency.recharge", &subject(number), detail).await?;
+            Ok(balance)
+        })
+        .await
+}
+
+/// Names an agency in the audit log.
+pub(super) fn subject(number: Matricule) -> String {
+    format!("agency {number}")
+}
+
+/// Locks an agency's row, as settling does, and returns its status.
+pub(super) async fn locked_status(
+    connection: &mut AsyncPgConnection,
+    number: Matricule,
+) -> Result<i16, AdministrationError> {
+    agencies::table
+        .find(number.as_i32())
+        .select(agencies::status)
+        .for_update()
+        .first(connection)
+        .await
+        .optional()?
+        .ok_or(AdministrationError::AgencyUnknown(number))
+}
+
+async fn next_free(connection: &mut AsyncPgConnection) -> Result<Matricule, AdministrationError> {
+    // Two operators adding at once must not choose the same number; readers and settling are not hindered.
+    diesel::sql_query("LOCK TABLE xm.agencies IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
+    let highest: Option<i32> = agencies::table.select(max(agencies::matricule)).first(connection).await?;
+    let next = highest.unwrap_or(0) + 1;
+    if next > 999_999 {
+        return Err(AdministrationError::MatriculesExhausted);
+    }
+    Ok(matricule(next)?)
+}
+
+fn explain(error: diesel::result::Error, number: Matricule, profile: &str) -> AdministrationError {
+    AdministrationError::explain(
+        error,
+        vec![
+            ("agencies_pkey", AdministrationError::AgencyExists(number)),
+            ("agencies_profile_fkey", AdministrationError::ProfileUnknown(profile.to_owned())),
+            (
+                "agencies_letter_bytes_max_check",
+                AdministrationError::invalid("the letter limit", "4096 to 16777216 bytes"),
+            ),
+        ],
+    )
+}
+
+fn check_status(status: i16) -> Result<(), AdministrationError> {
+    if (0..=3).contains(&status) {
+        Ok(())
+    } else {
+        Err(AdministrationError::invalid(
+            "the status",
+            "0 suspended, 1 some services, 2 all but export and import, or 3 all",
+        ))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), AdministrationError> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(AdministrationError::invalid("the name", "text on one line"));
+    }
+    Ok(())
+}
+
+/// Admits what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines.
+fn check_email(email: &str) -> Result<(), AdministrationError> {
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text.starts_with('.')
+            && !text.ends_with('.')
+            && !text.contains("..")
+            && text.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+    };
+    match email.split_once('@') {
+        Some((local, domain))
+            if plain(local) && plain(domain) && !local.starts_with('-') && local.len() <= 64 && email.len() <= 254 =>
+        {
+            Ok(())
+        }
+        _ => Err(AdministrationError::invalid("the e-mail address", "local@domain, without spaces or quotes")),
+    }
+}

@@ -1,0 +1,175 @@
+//! What operators did, line by line, each carrying the hash of the one before.
+//!
+//! A changed, removed or inserted line breaks the chain from there on. Lines cut off at the end leave no trace in
+//! the chain itself: note its head outside (`Head`) to notice that too.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::AdministrationError;
+use crate::fault::Fault;
+use crate::schema::audit;
+
+/// The advisory lock that makes lines follow each other.
+const AUDIT_LOCK: i64 = i64::from_be_bytes(*b"xm.audit");
+const PAGE: i64 = 1000;
+
+/// One line.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = audit)]
+pub struct Line {
+    /// Number, without gaps.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub operator: String,
+    /// What was done, such as `agency.add`.
+    pub action: String,
+    /// To what, such as `agency 000042`.
+    pub subject: String,
+    /// How.
+    pub detail: Value,
+    /// Hash of the line before; 32 zero octets for the first.
+    #[serde(with = "hex")]
+    pub previous_hash: Vec<u8>,
+    /// Hash of this line.
+    #[serde(with = "hex")]
+    pub hash: Vec<u8>,
+}
+
+/// The end of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Head {
+    /// Number of the last line; 0 when there is none.
+    pub id: i64,
+    /// Its hash.
+    #[serde(with = "hex")]
+    pub hash: Vec<u8>,
+}
+
+impl Line {
+    fn computed_hash(&self) -> Vec<u8> {
+        let mut hasher = Sha256::new();
+        let mut field = |octets: &[u8]| {
+            // The length first: no two lines can flow into the same octets.
+            hasher.update(u64::try_from(octets.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(octets);
+        };
+        field(&self.previous_hash);
+        field(&self.id.to_be_bytes());
+        field(&self.at.timestamp_micros().to_be_bytes());
+        field(self.operator.as_bytes());
+        field(self.action.as_bytes());
+        field(self.subject.as_bytes());
+        field(canonical(&self.detail).as_bytes());
+        hasher.finalize().to_vec()
+    }
+}
+
+/// Writes JSON with sorted names: `jsonb` keeps neither the order nor the spaces of what it was given.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by_key(|(name, _)| *name);
+            let members: Vec<String> = sorted
+                .into_iter()
+                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Value::Array(values) => format!("[{}]", values.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}
+
+/// Writes one line, within the transaction of what it tells.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn write(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    action: &str,
+    subject: &str,
+    detail: Value,
+) -> Result<(), Fault> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(AUDIT_LOCK).execute(connection).await?;
+    let Head { id, hash } = head(connection).await?;
+    let mut line = Line {
+        id: id + 1,
+        // PostgreSQL keeps microseconds; the hash must be that of what it keeps.
+        at: Utc::now().trunc_subsecs(6),
+        operator: operator.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        detail,
+        previous_hash: hash,
+        hash: Vec::new(),
+    };
+    line.hash = line.computed_hash();
+    diesel::insert_into(audit::table).values(&line).execute(connection).await?;
+    Ok(())
+}
+
+/// Reads the end of the chain.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn head(connection: &mut AsyncPgConnection) -> Result<Head, Fault> {
+    let last: Option<(i64, Vec<u8>)> =
+        audit::table.order(audit::id.desc()).select((audit::id, audit::hash)).first(connection).await.optional()?;
+    let (id, hash) = last.unwrap_or_else(|| (0, vec![0; 32]));
+    Ok(Head { id, hash })
+}
+
+/// Reads lines, newest first, older than `before` where given.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Line>, AdministrationError> {
+    let lines = audit::table
+        .filter(audit::id.lt(before.unwrap_or(i64::MAX)))
+        .order(audit::id.desc())
+        .limit(limit)
+        .select(Line::as_select())
+        .load(connection)
+        .await?;
+    Ok(lines)
+}
+
+/// Checks the whole chain and returns its head.
+///
+/// # Errors
+/// [`AdministrationError::AuditBroken`] with the first line that does not fit; a fault of the database.
+pub async fn verify(connection: &mut AsyncPgConnection) -> Result<Head, AdministrationError> {
+    let mut head = Head { id: 0, hash: vec![0; 32] };
+    loop {
+        let page: Vec<Line> = audit::table
+            .filter(audit::id.gt(head.id))
+            .order(audit::id)
+            .limit(PAGE)
+            .select(Line::as_select())
+            .load(connection)
+            .await?;
+        let Some(last) = page.last() else { return Ok(head) };
+        let last_id = last.id;
+        for line in page {
+            if line.id != head.id + 1 || line.previous_hash != head.hash || line.hash != line.computed_hash() {
+                return Err(AdministrationError::AuditBroken(line.id));
+            }
+            head = Head { id: line.id, hash: line.hash };
+        }
+        debug_assert_eq!(head.id, last_id);
+    }
+}

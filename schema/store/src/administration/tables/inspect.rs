@@ -1,0 +1,173 @@
+//! A table as PostgreSQL's own catalogue has it.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::definition::{Column, ColumnType, PROVENANCE_PREFIX};
+use crate::fault::Fault;
+
+/// Columns that adoption adds, with their types as PostgreSQL writes them.
+pub const PROVENANCE: &[(&str, &str)] = &[
+    ("xm_agency", "integer"),
+    ("xm_installation", "text"),
+    ("xm_numero", "bigint"),
+    ("xm_sequence", "bigint"),
+    ("xm_letter", "uuid"),
+];
+
+/// A column as found.
+#[derive(QueryableByName)]
+pub struct Found {
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// Without length, such as `character varying`.
+    #[diesel(sql_type = Text)]
+    pub type_name: String,
+    /// Length, precision and scale as PostgreSQL packs them; -1 when unlimited.
+    #[diesel(sql_type = Integer)]
+    pub modifier: i32,
+    #[diesel(sql_type = Bool)]
+    pub nullable: bool,
+    #[diesel(sql_type = Bool)]
+    pub has_default: bool,
+    #[diesel(sql_type = Bool)]
+    pub is_generated: bool,
+}
+
+/// A table as found.
+pub struct Relation {
+    /// Every column, in PostgreSQL's order.
+    pub columns: Vec<Found>,
+}
+
+#[derive(QueryableByName)]
+struct Kind {
+    #[diesel(sql_type = Text)]
+    kind: String,
+}
+
+impl Relation {
+    /// Looks a table up; `None` when there is no ordinary table of this name.
+    pub async fn find(
+        connection: &mut AsyncPgConnection,
+        schema_name: &str,
+        relation_name: &str,
+    ) -> Result<Option<Relation>, Fault> {
+        let found: Option<Kind> = diesel::sql_query(
+            "SELECT c.relkind::text AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = $1 AND c.relname = $2",
+        )
+        .bind::<Text, _>(schema_name)
+        .bind::<Text, _>(relation_name)
+        .get_result(connection)
+        .await
+        .optional()?;
+        // A view has no unique index, a partitioned table none without its partition key.
+        if found.is_none_or(|found| found.kind != "r") {
+            return Ok(None);
+        }
+        let columns = diesel::sql_query(
+            "SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type_name, a.atttypmod AS modifier,
+                    NOT a.attnotnull AS nullable, (a.atthasdef OR a.attidentity <> '') AS has_default,
+                    (a.attgenerated <> '' OR a.attidentity = 'a' AND a.attname <> 'Numero') AS is_generated
+               FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
+              ORDER BY a.attnum",
+        )
+        .bind::<Text, _>(schema_name)
+        .bind::<Text, _>(relation_name)
+        .load(connection)
+        .await?;
+        Ok(Some(Relation { columns }))
+    }
+
+    /// Finds a column by its exact name.
+    pub fn column(&self, name: &str) -> Option<&Found> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Returns the columns that letters may name; those of unsupported type are left out.
+    pub fn definition_columns(&self) -> Vec<Column> {
+        self.columns
+            .iter()
+            .filter(|found| !found.is_provenance())
+            .filter_map(|found| {
+                Some(Column {
+                    name: found.name.clone(),
+                    kind: found.kind()?,
+                    nullable: found.nullable,
+                    has_default: found.has_default,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Found {
+    /// Says whether the name is kept for provenance.
+    pub fn is_provenance(&self) -> bool {
+        self.name.to_lowercase().starts_with(PROVENANCE_PREFIX)
+    }
+
+    /// Returns the supported type, if it is one.
+    pub fn kind(&self) -> Option<ColumnType> {
+        // Lengths and numeric's digits are kept with an offset of four (VARHDRSZ).
+        let limit = u32::try_from(self.modifier - 4).ok().filter(|_| self.modifier >= 4);
+        Some(match self.type_name.as_str() {
+            "smallint" => ColumnType::Smallint,
+            "integer" => ColumnType::Integer,
+            "bigint" => ColumnType::Bigint,
+            "numeric" => {
+                let digits = |bits: u32| u16::try_from(bits).ok();
+                ColumnType::Numeric {
+                    precision: limit.and_then(|limit| digits((limit >> 16) & 0xffff)),
+                    scale: limit.and_then(|limit| digits(limit & 0x7ff)),
+                }
+            }
+            "boolean" => ColumnType::Boolean,
+            "text" => ColumnType::Text { length_chars_max: None },
+            "character varying" | "character" => ColumnType::Text { length_chars_max: limit },
+            "date" => ColumnType::Date,
+            "time without time zone" => ColumnType::Time,
+            "timestamp with time zone" => ColumnType::Timestamptz,
+            "uuid" => ColumnType::Uuid,
+            "bytea" => ColumnType::Bytea,
+            _ => return None,
+        })
+    }
+
+    /// Says whether checks may reckon with it.
+    pub fn is_integer(&self) -> bool {
+        matches!(self.kind(), Some(ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint))
+    }
+}
+
+/// A unique index: its columns in order, and its condition.
+#[derive(QueryableByName)]
+pub struct UniqueIndex {
+    #[diesel(sql_type = Array<Text>)]
+    pub columns: Vec<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub condition: Option<String>,
+}
+
+/// Finds a valid unique index by name.
+pub async fn unique_index(
+    connection: &mut AsyncPgConnection,
+    schema_name: &str,
+    index_name: &str,
+) -> Result<Option<UniqueIndex>, Fault> {
+    let index = diesel::sql_query(
+        "SELECT ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, false) FROM generate_series(1, i.indnkeyatts) k) AS columns,
+                pg_get_expr(i.indpred, i.indrelid) AS condition
+           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = $1 AND c.relname = $2 AND i.indisunique AND i.indisvalid",
+    )
+    .bind::<Text, _>(schema_name)
+    .bind::<Text, _>(index_name)
+    .get_result(connection)
+    .await
+    .optional()?;
+    Ok(index)
+}

@@ -1,0 +1,125 @@
+//! Tariffs, journal and quarantine.
+
+use chrono::{Duration, Utc};
+
+use super::*;
+use crate::administration::AdministrationError;
+use crate::administration::journal::{self, JournalFilter};
+use crate::administration::quarantine::{self, QuarantineFilter};
+use crate::administration::tariffs::{self, NewTariff};
+use crate::samples;
+
+fn tariff(per_act: i64) -> NewTariff {
+    NewTariff {
+        profile: None,
+        service: "export".to_owned(),
+        table: None,
+        per_act,
+        per_started_kb: 5,
+        credit: None,
+        valid_from: None,
+    }
+}
+
+#[tokio::test]
+async fn a_tariff_ends_where_the_next_begins() {
+    let (_database, mut connection) = centre().await;
+    samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
+    let first = tariffs::set(&mut connection, OPERATOR, &tariff(10)).await.unwrap();
+    let second = tariffs::set(&mut connection, OPERATOR, &tariff(20)).await.unwrap();
+    let table = NewTariff { table: Some("ecr.ActeNaissance".into()), ..tariff(30) };
+    let other = tariffs::set(&mut connection, OPERATOR, &table).await.unwrap();
+    let all = tariffs::list(&mut connection, true).await.unwrap();
+    let find = |id: i32| all.iter().find(|tariff| tariff.id == id).unwrap();
+    assert_eq!(find(first).valid_to, Some(find(second).valid_from));
+    assert_eq!((find(second).valid_to, find(second).credit.as_str()), (None, "owe"));
+    assert_eq!((find(other).table.as_deref(), find(other).valid_to), (Some("ActeNaissance"), None));
+    assert_eq!(tariffs::list(&mut connection, false).await.unwrap().len(), 2);
+    let import = NewTariff { service: "import".into(), ..tariff(1) };
+    let import = tariffs::set(&mut connection, OPERATOR, &import).await.unwrap();
+    let all = tariffs::list(&mut connection, true).await.unwrap();
+    assert_eq!(all.iter().find(|tariff| tariff.id == import).unwrap().credit, "refuse");
+}
+
+#[tokio::test]
+async fn a_tariff_with_mistakes_is_explained() {
+    let (_database, mut connection) = centre().await;
+    let later = NewTariff { valid_from: Some(Utc::now() + Duration::days(30)), ..tariff(10) };
+    tariffs::set(&mut connection, OPERATOR, &later).await.unwrap();
+    for (new, expected) in [
+        (tariff(10), "begin the new one later"),
+        (NewTariff { service: "recharge".into(), ..tariff(1) }, "one of export"),
+        (NewTariff { credit: Some("maybe".into()), ..tariff(1) }, "owe or refuse"),
+        (NewTariff { table: Some("ecr.Nothing".into()), ..tariff(1) }, "ecr.Nothing is not adopted"),
+        (NewTariff { profile: Some("golden".into()), ..tariff(1) }, "golden"),
+        (NewTariff { valid_from: Some(Utc::now() - Duration::days(1)), ..tariff(1) }, "not past"),
+        (NewTariff { service: "certify".into(), ..tariff(-1) }, "0 to 1000000000"),
+    ] {
+        let error = tariffs::set(&mut connection, OPERATOR, &new).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.tariffs").await, 1);
+}
+
+#[tokio::test]
+async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
+    let (_database, mut connection) = centre().await;
+    let lines = "INSERT INTO xm.journal (received_at, agency, outcome, transport, mailbox, container_bytes, digest)
+        SELECT now() - n * interval '1 hour', 1 + n % 2, CASE WHEN n % 5 = 0 THEN 'conflict' ELSE 'accepted' END,
+               'mail', 'centre', 900, sha256(n::text::bytea) FROM generate_series(1, 20) n;
+        INSERT INTO xm.originals SELECT id, received_at, 'bytes of ' || id FROM xm.journal WHERE id = 3";
+    run(&mut connection, &lines.replace("'bytes of ' || id", "convert_to('bytes of ' || id, 'UTF8')")).await;
+    let all = JournalFilter::default();
+    let mut ids = async |filter: JournalFilter| -> Vec<i64> {
+        journal::list(&mut connection, &filter).await.unwrap().iter().map(|line| line.id).collect()
+    };
+    assert_eq!(ids(JournalFilter { limit: Some(3), ..all.clone() }).await, [20, 19, 18]);
+    assert_eq!(ids(JournalFilter { before: Some(3), ..all.clone() }).await, [2, 1]);
+    assert_eq!(
+        ids(JournalFilter { outcome: Some("conflict".into()), agency: Some(number(1)), ..all.clone() }).await,
+        [20, 10]
+    );
+    let since = Utc::now() - Duration::minutes(150);
+    assert_eq!(ids(JournalFilter { since: Some(since), ..all.clone() }).await, [2, 1]);
+    assert_eq!(ids(JournalFilter { until: Some(since), limit: Some(1), ..all }).await, [20]);
+    let (line, original) = journal::show(&mut connection, 3).await.unwrap();
+    assert_eq!((line.id, original.as_deref()), (3, Some(b"bytes of 3".as_slice())));
+    assert_eq!(journal::show(&mut connection, 4).await.unwrap().1, None);
+    assert!(serde_json::to_string(&line).unwrap().contains(&hex::encode(line.digest.unwrap())));
+    let error = journal::show(&mut connection, 99).await.unwrap_err().to_string();
+    assert_eq!(error, "journal line 99 does not exist");
+}
+
+#[tokio::test]
+async fn a_dropped_entry_keeps_its_line_and_frees_its_room() {
+    let (_database, mut connection) = centre().await;
+    run(
+        &mut connection,
+        "INSERT INTO xm.quarantine (received_at, reason, held, agency, digest, transport, mailbox, sender_domain, original, original_bytes)
+         VALUES (now(), 'unknown_signer', false, NULL, sha256('a'), 'mail', 'centre', 'example.net', 'abcdef', 6),
+                (now(), 'conflict', true, 1, sha256('b'), 'mail', 'centre', 'example.cm', 'xyz', 3);
+         INSERT INTO xm.quarantine_usage VALUES ('unknown_signer', 10)",
+    )
+    .await;
+    let open = quarantine::list(&mut connection, &QuarantineFilter::default()).await.unwrap();
+    assert_eq!(open.iter().map(|entry| entry.id).collect::<Vec<_>>(), [2, 1]);
+    let held = QuarantineFilter { held: true, agency: Some(number(1)), ..QuarantineFilter::default() };
+    assert_eq!(quarantine::list(&mut connection, &held).await.unwrap().len(), 1);
+
+    let content = quarantine::show(&mut connection, OPERATOR, 1).await.unwrap();
+    assert_eq!((content.original.as_slice(), content.entry.reason.as_str()), (b"abcdef".as_slice(), "unknown_signer"));
+    let looked = "SELECT count(*) FROM xm.audit WHERE action = 'quarantine.show' AND subject = 'quarantine entry 1'";
+    assert_eq!(value(&mut connection, looked).await, 1);
+
+    quarantine::drop(&mut connection, OPERATOR, 1, "spam").await.unwrap();
+    quarantine::drop(&mut connection, OPERATOR, 2, "settled by telephone").await.unwrap();
+    assert_eq!(quarantine::usage(&mut connection).await.unwrap(), [("unknown_signer".to_owned(), 4)]);
+    let error = quarantine::drop(&mut connection, OPERATOR, 1, "again").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::QuarantineDecided { id: 1, .. }), "{error}");
+    let error = quarantine::drop(&mut connection, OPERATOR, 99, "x").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::LineUnknown { .. }), "{error}");
+    let all = QuarantineFilter { with_decided: true, ..QuarantineFilter::default() };
+    let kept = quarantine::list(&mut connection, &all).await.unwrap();
+    assert!(kept.iter().all(|entry| entry.state == "dropped"));
+    assert_eq!(value(&mut connection, "SELECT sum(octet_length(original)) FROM xm.quarantine").await, 0);
+}

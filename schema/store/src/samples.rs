@@ -1,0 +1,61 @@
+//! Sample databases: an application's tables, made and adopted in one call, for trials, the demo and tests.
+
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+
+use crate::administration::AdministrationError;
+use crate::administration::tables::{self, Adoption, TablesFile};
+
+/// One sample: its tables as SQL, and how they are adopted.
+struct Sample {
+    name: &'static str,
+    sql: &'static str,
+    definitions: &'static str,
+}
+
+const SAMPLES: &[Sample] = &[
+    Sample { name: "ecr", sql: include_str!("../samples/ecr.sql"), definitions: include_str!("../samples/ecr.toml") },
+    Sample {
+        name: "election",
+        sql: include_str!("../samples/election.sql"),
+        definitions: include_str!("../samples/election.toml"),
+    },
+];
+
+/// Names the samples.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SAMPLES.iter().map(|sample| sample.name)
+}
+
+/// Returns a sample's definition file, as a model for one's own.
+///
+/// # Errors
+/// No such sample.
+pub fn definitions(name: &str) -> Result<TablesFile, AdministrationError> {
+    TablesFile::parse(find(name)?.definitions)
+}
+
+/// Makes a sample's tables and adopts them, all in one transaction.
+///
+/// # Errors
+/// No such sample, a schema of its name that is there already; a fault.
+pub async fn restore(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    name: &str,
+) -> Result<Vec<Adoption>, AdministrationError> {
+    let sample = find(name)?;
+    let definitions = TablesFile::parse(sample.definitions)?;
+    connection
+        .transaction(async |connection| {
+            connection.batch_execute(sample.sql).await?;
+            tables::adopt(connection, operator, &definitions).await
+        })
+        .await
+}
+
+fn find(name: &str) -> Result<&'static Sample, AdministrationError> {
+    SAMPLES.iter().find(|sample| sample.name == name).ok_or_else(|| AdministrationError::Invalid {
+        what: "the sample's name",
+        expected: names().collect::<Vec<_>>().join(" or "),
+    })
+}
