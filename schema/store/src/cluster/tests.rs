@@ -150,3 +150,49 @@ async fn the_log_holds_no_value_of_any_statement() {
     assert!(!test_cluster.log().contains("canary"), "{}", test_cluster.log());
     assert!(test_cluster.log().contains("ready to accept connections"));
 }
+
+/// The process that the next test kills; of no use alone.
+#[tokio::test]
+#[ignore = "started and killed by the next test"]
+async fn runs_until_killed() {
+    let test_cluster = TestCluster::own().await;
+    println!("\npostmaster {} {}", test_cluster.cluster.pid().unwrap(), test_cluster.cluster.folder.display());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_neither_postmaster_nor_test_folder() {
+    use std::io::{BufRead, BufReader};
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "cluster::tests::runs_until_killed", "--ignored", "--nocapture"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let line = stdout.lines().map_while(Result::ok).find(|line| line.starts_with("postmaster "));
+    let line = line.unwrap();
+    let mut words = line.split(' ').skip(1);
+    let pid: i32 = words.next().unwrap().parse().unwrap();
+    let folder = PathBuf::from(words.next().unwrap());
+    assert!(folder.join("data/postmaster.pid").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("the postmaster has shut down", async || {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_err()
+    })
+    .await;
+    eventually("the folder is removed", async || !folder.exists()).await;
+}
+
+#[tokio::test]
+async fn an_initdb_that_was_cut_short_is_done_again() {
+    let mut test_cluster = TestCluster::own().await;
+    test_cluster.cluster.stop().await;
+    let folder = test_cluster.cluster.folder.clone();
+    drop(test_cluster);
+    std::fs::rename(folder.join("data"), folder.join("data.unfinished")).unwrap();
+    let mut cluster =
+        Cluster::start(ClusterSettings { data_folder: folder, ..ClusterSettings::default() }).await.unwrap();
+    assert_eq!(number(&cluster, "SELECT count(*) FROM pg_database WHERE datname = 'migrated'").await, 0);
+    cluster.stop().await;
+}

@@ -83,7 +83,15 @@ impl Database {
             .execute(&mut connection)
             .await?;
         // The bookkeeping of migrations lies beside what it describes, not in `public`.
-        connection.batch_execute("CREATE SCHEMA IF NOT EXISTS xm; SET search_path = xm").await?;
+        // Where an administrator made the schema, our login need not be allowed to make any.
+        let missing = diesel::sql_query("SELECT 1 AS number WHERE to_regnamespace('xm') IS NULL")
+            .get_result::<Number>(&mut connection)
+            .await
+            .optional()?;
+        if missing.is_some() {
+            connection.batch_execute("CREATE SCHEMA xm").await?;
+        }
+        connection.batch_execute("SET search_path = xm").await?;
         refuse_newer(&mut connection).await?;
         // The harness is synchronous: on a thread of its own, since it would block an actor's runtime.
         // The connection closes when the closure returns, and frees the advisory lock however that happens.
