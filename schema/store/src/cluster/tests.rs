@@ -196,3 +196,80 @@ async fn an_initdb_that_was_cut_short_is_done_again() {
     assert_eq!(number(&cluster, "SELECT count(*) FROM pg_database WHERE datname = 'migrated'").await, 0);
     cluster.stop().await;
 }
+
+/// Makes a certificate for localhost and its key, both as files.
+fn certificate_for_localhost(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", &format!("/CN={name}"), "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-out")
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    (certificate, key)
+}
+
+#[tokio::test]
+async fn tls_to_the_database_is_verified_and_never_given_up() {
+    use crate::database::{Database, DatabaseSettings};
+    use diesel_async::RunQueryDsl;
+
+    let mut test_cluster = TestCluster::own().await;
+    test_cluster.cluster.stop().await;
+    let data = test_cluster.cluster.folder.join("data");
+    let (certificate, key) = certificate_for_localhost(&data, "server");
+    let (stranger, _) = certificate_for_localhost(&data, "stranger");
+    if let Some(user) = &test_cluster.cluster.user {
+        user.own(&certificate).unwrap();
+        user.own(&key).unwrap();
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let start = async |cluster: &Cluster, ssl: &str| {
+        let mut command = cluster.command(&data).unwrap();
+        command.args(["-c", "listen_addresses=localhost", "-c", &format!("port={port}"), "-c", &format!("ssl={ssl}")]);
+        command.args(["-c", "ssl_cert_file=server.crt", "-c", "ssl_key_file=server.key"]);
+        let postmaster = Postmaster::spawn(command).unwrap();
+        let plain = format!("postgresql://{OWNER}@localhost:{port}/migrated_not");
+        eventually("it answers on the port", async || {
+            // Any answer of the server will do.
+            connect(&plain)
+                .await
+                .err()
+                .is_some_and(|error| error.as_db_error().is_some_and(|said| said.message().contains("does not exist")))
+        })
+        .await;
+        Some(postmaster)
+    };
+    let reach = async |ca_file: &Path| {
+        let mut settings =
+            DatabaseSettings::new(format!("postgresql://{OWNER}@localhost:{port}/{OWNER}?sslmode=require"));
+        settings.ca_file = Some(ca_file.to_path_buf());
+        let mut connection = Database::new(settings).unwrap().get().await.map_err(|fault| fault.to_string())?;
+        #[derive(diesel::QueryableByName)]
+        struct Encrypted {
+            #[diesel(sql_type = diesel::sql_types::Bool)]
+            ssl: bool,
+        }
+        let row: Encrypted = diesel::sql_query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            .get_result(&mut connection)
+            .await
+            .unwrap();
+        Ok::<bool, String>(row.ssl)
+    };
+
+    test_cluster.cluster.postmaster = start(&test_cluster.cluster, "on").await;
+    assert_eq!(reach(&certificate).await, Ok(true));
+    let error = reach(&stranger).await.unwrap_err();
+    assert!(error.contains("certificate"), "{error}");
+    test_cluster.cluster.stop().await;
+    test_cluster.cluster.postmaster = start(&test_cluster.cluster, "off").await;
+    let error = reach(&certificate).await.unwrap_err();
+    assert!(error.contains("TLS"), "{error}");
+    test_cluster.cluster.stop().await;
+}
