@@ -1,0 +1,276 @@
+//! The one door of configuration: one TOML file, then the environment over it; unknown keys are refused.
+//!
+//! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found.
+//! Secrets have no key here: a password stands in a file of its own or in the environment, and is named by its place.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use mail::{MailboxSettings, RelaySettings};
+use serde::{Deserialize, Serialize};
+
+mod sentence;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+/// Name of the configuration file, in the data folder or in [`SYSTEM_FOLDER`].
+pub const FILE_NAME: &str = "xmserver.toml";
+/// Where an installed server has its configuration.
+pub const SYSTEM_FOLDER: &str = "/etc/xmserver";
+/// Where an installed server has its data.
+pub const DATA_FOLDER: &str = "/var/lib/xmserver";
+/// A sample with every key and its default, as in `deploy/`.
+pub const SAMPLE: &str = include_str!("../../deploy/xmserver.toml");
+
+const ENVIRONMENT_PREFIX: &str = "XMSERVER_";
+
+/// Everything that is configured.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Configuration {
+    /// The process itself.
+    pub server: ServerConfiguration,
+    /// Where the database is.
+    pub database: DatabaseConfiguration,
+    /// Where letters come from.
+    #[serde(rename = "mailbox")]
+    pub mailboxes: Vec<MailboxConfiguration>,
+    /// Where answers go.
+    pub relay: Option<RelayConfiguration>,
+    /// What bounds memory, disk and load.
+    pub limits: Limits,
+    /// The file that was read, if any.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// `[server]`: the process itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfiguration {
+    /// Folder of keys, process identity and, where no database is configured, the private one.
+    pub data_folder: PathBuf,
+    /// Where `/live`, `/ready` and `/metrics` are served.
+    pub http_address: SocketAddr,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged: a level, or directives such as `info,actors=debug`.
+    pub log_level: String,
+    /// Longest that a shutdown waits for letters in hand.
+    pub shutdown_seconds_max: u64,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// `[database]`: a database of one's own, or none for a private PostgreSQL in the data folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfiguration {
+    /// `postgresql://user@host/database`; a password belongs into `url_file` or the environment.
+    pub url: Option<String>,
+    /// File whose first line is the URL, password included.
+    pub url_file: Option<PathBuf>,
+    /// Certificates to trust instead of the system's, as PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Most connections that this process holds.
+    pub connections_max: usize,
+    /// Folder with `postgres` and `initdb`, for the private PostgreSQL; searched for when absent.
+    pub binaries_folder: Option<PathBuf>,
+}
+
+/// `[[mailbox]]`: one mailbox that agencies write to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxConfiguration {
+    /// Its name in logs, metrics and the journal.
+    pub name: String,
+    /// Pause between polls while it is empty.
+    #[serde(default = "poll_interval_seconds")]
+    pub poll_interval_seconds: u64,
+    /// What happens to mail that holds no container.
+    #[serde(default)]
+    pub no_container: NoContainerRule,
+    /// How it is reached.
+    pub pop3: MailboxSettings,
+}
+
+fn poll_interval_seconds() -> u64 {
+    10
+}
+
+/// What happens to mail that holds no container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoContainerRule {
+    /// It stays where it is, and is counted.
+    #[default]
+    Leave,
+    /// It goes to quarantine.
+    Quarantine,
+    /// It is deleted, and counted.
+    Drop,
+}
+
+/// `[relay]`: who takes the answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayConfiguration {
+    /// The centre's own address.
+    pub address: String,
+    /// How the relay is reached.
+    pub smtp: RelaySettings,
+}
+
+/// `[limits]`: what bounds memory, disk and load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Threads that decrypt and verify; 0 means one per processor.
+    pub crypto_threads: usize,
+    /// Batches settled side by side.
+    pub writers: usize,
+    /// Mails in hand.
+    pub mails_in_hand_max: u32,
+    /// Kilobytes in hand.
+    pub kilobytes_in_hand_max: u32,
+    /// Mails of the slow lane in hand.
+    pub slow_mails_max: u32,
+    /// Mails asked for at a time, per mailbox.
+    pub window_mails: usize,
+    /// Mails per session with a mailbox.
+    pub session_mails_max: usize,
+    /// Seconds per session with a mailbox.
+    pub session_seconds_max: u64,
+    /// Letters per transaction.
+    pub batch_letters_max: usize,
+    /// Longest wait of a letter for others.
+    pub batch_wait_milliseconds: u64,
+    /// Certificates kept in memory.
+    pub signers_cached_max: u64,
+    /// Answers taken from the outbox at a time.
+    pub answers_claimed_max: i64,
+    /// Answers being sent at a time.
+    pub sending_max: usize,
+    /// Bytes kept of containers whose sender nobody vouches for.
+    pub quarantine_bytes_max: u64,
+}
+
+impl Default for ServerConfiguration {
+    fn default() -> ServerConfiguration {
+        ServerConfiguration {
+            data_folder: DATA_FOLDER.into(),
+            http_address: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            log_format: LogFormat::Text,
+            log_level: "info".to_owned(),
+            shutdown_seconds_max: 30,
+        }
+    }
+}
+
+impl Default for DatabaseConfiguration {
+    fn default() -> DatabaseConfiguration {
+        DatabaseConfiguration { url: None, url_file: None, ca_file: None, connections_max: 16, binaries_folder: None }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            crypto_threads: 0,
+            writers: 2,
+            mails_in_hand_max: 2048,
+            kilobytes_in_hand_max: 64 * 1024,
+            slow_mails_max: 256,
+            window_mails: 256,
+            session_mails_max: 10_000,
+            session_seconds_max: 10,
+            batch_letters_max: 300,
+            batch_wait_milliseconds: 20,
+            signers_cached_max: 10_000,
+            answers_claimed_max: 200,
+            sending_max: 4,
+            quarantine_bytes_max: 1 << 30,
+        }
+    }
+}
+
+/// What is wrong with the configuration: one sentence per mistake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
+pub struct ConfigurationError {
+    /// The sentences.
+    pub problems: Vec<String>,
+}
+
+/// What the command line says about configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    /// `--data-folder`.
+    pub data_folder: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads file and environment and checks what can be checked without touching anything.
+    ///
+    /// The file is the one named; else `xmserver.toml` in the data folder; else the one in `/etc/xmserver`; else none.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each in one sentence.
+    pub fn load(sources: &Sources) -> Result<Configuration, ConfigurationError> {
+        let environment = Env::prefixed(ENVIRONMENT_PREFIX).split("__");
+        let file = match &sources.file {
+            Some(file) if !file.is_file() => {
+                let problem = format!("{}: there is no such configuration file", file.display());
+                return Err(ConfigurationError { problems: vec![problem] });
+            }
+            Some(file) => Some(file.clone()),
+            None => find_file(sources.data_folder.as_deref(), &environment),
+        };
+        let mut figment = Figment::new();
+        if let Some(file) = &file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(environment);
+        if let Some(folder) = &sources.data_folder {
+            figment = figment.merge(Serialized::default("server.data_folder", folder).profile("default"));
+        }
+        let mut configuration: Configuration = figment.extract().map_err(|error| ConfigurationError {
+            problems: error.into_iter().map(|error| sentence::of(&error, file.as_deref())).collect(),
+        })?;
+        configuration.file = file;
+        let problems = validate::problems(&configuration, &figment);
+        if problems.is_empty() { Ok(configuration) } else { Err(ConfigurationError { problems }) }
+    }
+
+    /// Returns the folder of the private PostgreSQL.
+    pub fn cluster_folder(&self) -> PathBuf {
+        self.server.data_folder.join("database")
+    }
+
+    /// Says whether the private PostgreSQL is used.
+    pub fn is_embedded(&self) -> bool {
+        self.database.url.is_none() && self.database.url_file.is_none()
+    }
+}
+
+fn find_file(data_folder: Option<&Path>, environment: &Env) -> Option<PathBuf> {
+    let configured = environment
+        .iter()
+        .find(|(key, _)| key.as_str().eq_ignore_ascii_case("server.data_folder"))
+        .map(|(_, value)| PathBuf::from(value));
+    let data_folder = data_folder.map(Path::to_path_buf).or(configured).unwrap_or_else(|| DATA_FOLDER.into());
+    [data_folder, SYSTEM_FOLDER.into()].into_iter().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file())
+}

@@ -1,0 +1,109 @@
+//! Turns what figment reports into one sentence: where, which key, what was expected, what was found.
+
+use std::path::Path;
+
+use figment::Error;
+use figment::error::{Actual, Kind};
+
+use super::ENVIRONMENT_PREFIX;
+
+/// Words one mistake.
+pub(super) fn of(error: &Error, file: Option<&Path>) -> String {
+    let place = place(error, file);
+    let key = key(&error.path);
+    match &error.kind {
+        Kind::UnknownField(name, expected) if expected.is_empty() => format!("{place}: unknown key {}", joined(&key, name)),
+        Kind::UnknownField(name, expected) => {
+            format!("{place}: unknown key {}: expected one of {}", joined(&key, name), expected.join(", "))
+        }
+        Kind::MissingField(name) => format!("{place}: key {} is missing", joined(&key, name)),
+        Kind::DuplicateField(name) => format!("{place}: key {} stands twice", joined(&key, name)),
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+            format!("{place}: {key}: expected {}, found {}", plain_type(expected), plain_value(found))
+        }
+        Kind::UnknownVariant(found, expected) => {
+            format!("{place}: {key}: expected one of {}, found `{found}`", expected.join(", "))
+        }
+        Kind::Message(message) if message.starts_with("TOML parse error") || message.contains('\n') => {
+            format!("{place}: {}", syntax(message))
+        }
+        Kind::Message(message) if message == "invalid socket address syntax" => {
+            format!("{place}: {key}: expected an address and a port, such as 127.0.0.1:9464")
+        }
+        Kind::Message(message) if key.is_empty() => format!("{place}: {message}"),
+        Kind::Message(message) => format!("{place}: {key}: {message}"),
+        other => format!("{place}: {key}: {other}"),
+    }
+}
+
+/// Names a key as an operator finds it: `mailbox 1: pop3.port` is in the first `[[mailbox]]`.
+pub(super) fn key(path: &[String]) -> String {
+    match path {
+        [list, index, rest @ ..] if index.parse::<usize>().is_ok() => {
+            let number = index.parse::<usize>().map_or(1, |index| index + 1);
+            if rest.is_empty() { format!("{list} {number}") } else { format!("{list} {number}: {}", rest.join(".")) }
+        }
+        path => path.join("."),
+    }
+}
+
+/// Names the environment variable that sets a key.
+pub(super) fn variable(path: &[String]) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}", path.join("__").to_uppercase())
+}
+
+fn joined(key: &str, name: &str) -> String {
+    match key {
+        "" => name.to_owned(),
+        // figment's path already ends with the unknown key.
+        key if key == name || key.ends_with(&format!(".{name}")) || key.ends_with(&format!(": {name}")) => key.to_owned(),
+        key if key.contains(": ") || !key.contains(' ') => format!("{key}.{name}"),
+        key => format!("{key}: {name}"),
+    }
+}
+
+fn place(error: &Error, file: Option<&Path>) -> String {
+    let is_environment =
+        error.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment variable"));
+    match file {
+        _ if is_environment => format!("environment variable {}", variable(&error.path)),
+        Some(file) => file.display().to_string(),
+        None => "configuration".to_owned(),
+    }
+}
+
+/// Says in words what a Rust type means to an operator.
+fn plain_type(expected: &str) -> String {
+    match expected {
+        "socket address" => "an address and a port, such as 127.0.0.1:9464".to_owned(),
+        "usize" | "u64" | "u32" | "u16" => "a whole number of 0 or more".to_owned(),
+        "i64" | "i32" | "i16" => "a whole number".to_owned(),
+        "a string" | "path string" => "text in quotes".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        name if name.starts_with("struct ") => "a table of keys".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn plain_value(found: &Actual) -> String {
+    match found {
+        Actual::Bool(value) => value.to_string(),
+        Actual::Unsigned(value) => value.to_string(),
+        Actual::Signed(value) => value.to_string(),
+        Actual::Float(value) => value.to_string(),
+        Actual::Str(value) => format!("{value:?}"),
+        Actual::Seq => "a list".to_owned(),
+        Actual::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Shortens the TOML reader's drawing to its place and its reason.
+fn syntax(message: &str) -> String {
+    let mut lines = message.lines();
+    let place = lines.next().unwrap_or_default().trim_start_matches("TOML parse error at ");
+    // Between them stand the line itself and a caret below it.
+    let reason: Vec<&str> =
+        lines.filter(|line| !line.contains('|') && !line.trim().is_empty()).map(str::trim).collect();
+    format!("{place}: {}", reason.join(", "))
+}

@@ -1,0 +1,163 @@
+//! What a configuration must be beyond its types. Looks at nothing outside: `xmserver check` does that.
+
+use figment::Figment;
+use tracing_subscriber::EnvFilter;
+
+use super::{Configuration, Limits, sentence};
+
+/// Lists every mistake.
+pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<String> {
+    let mut problems = Problems { figment, configuration, found: Vec::new() };
+    server(configuration, &mut problems);
+    database(configuration, &mut problems);
+    mailboxes(configuration, &mut problems);
+    if let Some(relay) = &configuration.relay {
+        if let Err(error) = relay.smtp.validate() {
+            error.problems.iter().for_each(|problem| problems.add_worded("relay.smtp.", problem));
+        }
+        if !is_address(&relay.address) {
+            problems.add("relay.address", "the centre's own address, local@domain", &relay.address);
+        }
+    }
+    limits(&configuration.limits, &mut problems);
+    problems.found
+}
+
+struct Problems<'a> {
+    figment: &'a Figment,
+    configuration: &'a Configuration,
+    found: Vec<String>,
+}
+
+impl Problems<'_> {
+    fn add(&mut self, key: &str, expected: &str, found: &str) {
+        self.add_worded("", &format!("{key}: expected {expected}, found {found:?}"));
+    }
+
+    /// Adds a sentence that begins with its key, below `prefix`.
+    fn add_worded(&mut self, prefix: &str, sentence: &str) {
+        let key = sentence.split(':').next().unwrap_or_default();
+        let place = self.place(&format!("{prefix}{key}"));
+        self.found.push(format!("{place}: {}{sentence}", spoken(prefix)));
+    }
+
+    /// Names where a key was set.
+    fn place(&self, key: &str) -> String {
+        if self.is_from_environment(key) {
+            let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+            return format!("environment variable {}", sentence::variable(&path));
+        }
+        self.configuration.file.as_ref().map_or_else(|| "configuration".to_owned(), |file| file.display().to_string())
+    }
+
+    fn is_from_environment(&self, key: &str) -> bool {
+        self.figment.find_metadata(key).is_some_and(|metadata| metadata.name.contains("environment variable"))
+    }
+}
+
+/// Turns `mailbox.0.pop3.` into `mailbox 1: pop3.`.
+fn spoken(prefix: &str) -> String {
+    let path: Vec<String> = prefix.split_terminator('.').map(str::to_owned).collect();
+    match path.as_slice() {
+        [] => String::new(),
+        [_list, index] if index.parse::<usize>().is_ok() => format!("{}: ", sentence::key(&path)),
+        path => format!("{}.", sentence::key(path)),
+    }
+}
+
+fn server(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let server = &configuration.server;
+    if !server.data_folder.is_absolute() {
+        problems.add("server.data_folder", "an absolute path", &server.data_folder.display().to_string());
+    }
+    if EnvFilter::try_new(&server.log_level).is_err() || server.log_level.is_empty() {
+        problems.add("server.log_level", "error, warn, info, debug or trace", &server.log_level);
+    }
+    between("server.shutdown_seconds_max", server.shutdown_seconds_max, 1, 3600, problems);
+}
+
+fn database(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let database = &configuration.database;
+    if database.url.is_some() && database.url_file.is_some() {
+        problems.add_worded("", "database.url_file: expected only one of url and url_file, found both");
+    }
+    if let Some(url) = &database.url
+        && has_password(url)
+        && !problems.is_from_environment("database.url")
+    {
+        let variable = sentence::variable(&["database".to_owned(), "url".to_owned()]);
+        problems.add_worded(
+            "",
+            &format!(
+                "database.url: expected a URL without a password: put the whole URL into a file named by \
+                 database.url_file, or into the environment variable {variable}"
+            ),
+        );
+    }
+    between("database.connections_max", database.connections_max as u64, 4, 1000, problems);
+}
+
+fn has_password(url: &str) -> bool {
+    let in_authority = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'))
+        .is_some_and(|(user, _)| user.contains(':'));
+    in_authority || url.contains("password=")
+}
+
+fn mailboxes(configuration: &Configuration, problems: &mut Problems<'_>) {
+    for (index, mailbox) in configuration.mailboxes.iter().enumerate() {
+        let prefix = format!("mailbox.{index}.");
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        if mailbox.name.is_empty() || mailbox.name.len() > 63 || !mailbox.name.bytes().all(plain) {
+            let problem = format!("name: expected 1 to 63 of a-z, 0-9, point, hyphen and _, found {:?}", mailbox.name);
+            problems.add_worded(&prefix, &problem);
+        }
+        if configuration.mailboxes[..index].iter().any(|other| other.name == mailbox.name) {
+            problems.add_worded(&prefix, &format!("name: expected a name of its own, found {:?} twice", mailbox.name));
+        }
+        if !(1..=86_400).contains(&mailbox.poll_interval_seconds) {
+            let found = mailbox.poll_interval_seconds;
+            problems.add_worded(&prefix, &format!("poll_interval_seconds: expected 1 to 86400, found {found}"));
+        }
+        if let Err(error) = mailbox.pop3.validate() {
+            error.problems.iter().for_each(|problem| problems.add_worded(&format!("{prefix}pop3."), problem));
+        }
+    }
+}
+
+fn limits(limits: &Limits, problems: &mut Problems<'_>) {
+    let bounds = [
+        ("crypto_threads", limits.crypto_threads as u64, 0, 1024),
+        ("writers", limits.writers as u64, 1, 64),
+        ("mails_in_hand_max", u64::from(limits.mails_in_hand_max), 16, 1_000_000),
+        ("kilobytes_in_hand_max", u64::from(limits.kilobytes_in_hand_max), 1024, 16 * 1024 * 1024),
+        ("slow_mails_max", u64::from(limits.slow_mails_max), 1, u64::from(limits.mails_in_hand_max)),
+        ("window_mails", limits.window_mails as u64, 1, 1024),
+        ("session_mails_max", limits.session_mails_max as u64, 1, 1_000_000),
+        ("session_seconds_max", limits.session_seconds_max, 1, 3600),
+        ("batch_letters_max", limits.batch_letters_max as u64, 1, 5000),
+        ("batch_wait_milliseconds", limits.batch_wait_milliseconds, 0, 10_000),
+        ("signers_cached_max", limits.signers_cached_max, 1, 10_000_000),
+        ("answers_claimed_max", limits.answers_claimed_max.unsigned_abs(), 1, 10_000),
+        ("sending_max", limits.sending_max as u64, 1, 100),
+        ("quarantine_bytes_max", limits.quarantine_bytes_max, 1 << 20, 1 << 40),
+    ];
+    for (key, value, least, most) in bounds {
+        between(&format!("limits.{key}"), value, least, most, problems);
+    }
+}
+
+fn between(key: &str, value: u64, least: u64, most: u64, problems: &mut Problems<'_>) {
+    if !(least..=most).contains(&value) {
+        problems.add_worded("", &format!("{key}: expected {least} to {most}, found {value}"));
+    }
+}
+
+/// Admits what can be written into a header without quoting.
+fn is_address(text: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+    };
+    text.len() <= 254 && text.split_once('@').is_some_and(|(local, domain)| plain(local) && plain(domain))
+}

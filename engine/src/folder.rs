@@ -1,0 +1,201 @@
+//! The data folder: what lies where, who may read it, and that one process at a time uses it.
+//!
+//! Files of keys appear whole or not at all: written beside their place, synced, then renamed.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another process runs here.
+    #[error(
+        "data folder {} is in use by another xmserver (process {process}): stop that one, or give this one a data folder of its own",
+        folder.display()
+    )]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// What the other one is, as far as it wrote that down.
+        process: String,
+    },
+    /// It is not there.
+    #[error("there is no data folder {}: run `xmserver init` first", .0.display())]
+    Missing(PathBuf),
+    /// The operating system refused.
+    #[error("could not {what} {}: {source}", path.display())]
+    Io {
+        /// The attempt.
+        what: &'static str,
+        /// Its object.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FolderError {
+    let path = path.to_path_buf();
+    move |source| FolderError::Io { what, path, source }
+}
+
+/// The data folder of one server process.
+#[derive(Clone, Debug)]
+pub struct DataFolder(PathBuf);
+
+/// The identity of this process, kept across restarts. While it lives, nobody else runs on its folder.
+#[derive(Debug)]
+pub struct Claim {
+    /// The name under which this process takes mailboxes and mails in hand.
+    pub process: Uuid,
+    // The kernel frees the lock however the process ends.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder where there is none. Only its owner may read it; with `passable`, others may pass through it to
+    /// what is theirs below (the private PostgreSQL's own user, where we are root).
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn create(path: &Path, passable: bool) -> Result<DataFolder, FolderError> {
+        let mode = if passable { 0o711 } else { 0o700 };
+        if !path.exists() {
+            DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io("create", path))?;
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io("protect", path))?;
+        }
+        Ok(DataFolder(path.to_path_buf()))
+    }
+
+    /// Finds the folder that `init` made.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(path: &Path) -> Result<DataFolder, FolderError> {
+        if path.is_dir() { Ok(DataFolder(path.to_path_buf())) } else { Err(FolderError::Missing(path.to_path_buf())) }
+    }
+
+    /// Returns its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Returns the folder of keys and certificates.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
+    /// Takes the folder for this process, and reads or makes its identity.
+    ///
+    /// # Errors
+    /// [`FolderError::InUse`]; the operating system refuses.
+    pub fn claim(&self) -> Result<Claim, FolderError> {
+        let path = self.0.join("process");
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io("open", &path))?;
+        let mut text = String::new();
+        if let Err(error) = file.try_lock() {
+            return Err(match error {
+                std::fs::TryLockError::WouldBlock => {
+                    file.read_to_string(&mut text).map_err(io("read", &path))?;
+                    FolderError::InUse { folder: self.0.clone(), process: text.trim().to_owned() }
+                }
+                std::fs::TryLockError::Error(source) => FolderError::Io { what: "lock", path, source },
+            });
+        }
+        file.read_to_string(&mut text).map_err(io("read", &path))?;
+        if let Ok(process) = text.trim().parse() {
+            return Ok(Claim { process, _lock: file });
+        }
+        // New, or cut off by a crash of its very first start: nothing is known under the old name then.
+        let process = Uuid::new_v4();
+        file.set_len(0).map_err(io("write", &path))?;
+        file.seek(SeekFrom::Start(0)).map_err(io("write", &path))?;
+        writeln!(file, "{process}").and_then(|()| file.sync_all()).map_err(io("write", &path))?;
+        Ok(Claim { process, _lock: file })
+    }
+
+    /// Writes a folder of secret files that appears whole or not at all. An existing one is never touched.
+    ///
+    /// # Errors
+    /// The operating system refuses; the folder exists.
+    pub fn write_secrets(&self, folder: &Path, files: &[(&str, String)]) -> Result<(), FolderError> {
+        let unfinished = folder.with_extension("unfinished");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).map_err(io("remove", &unfinished))?;
+        }
+        DirBuilder::new().mode(0o700).create(&unfinished).map_err(io("create", &unfinished))?;
+        for (name, text) in files {
+            let path = unfinished.join(name);
+            let mut file =
+                OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).map_err(io("create", &path))?;
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("write", &path))?;
+        }
+        sync_folder(&unfinished)?;
+        // A folder is not renamed onto one that holds files: what is there stays.
+        std::fs::rename(&unfinished, folder).map_err(io("create", folder))?;
+        sync_folder(&self.0)
+    }
+}
+
+/// Makes the names within a folder as durable as their files.
+fn sync_folder(path: &Path) -> Result<(), FolderError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(io("sync", path))
+}
+
+/// Names what is wrong with the permissions of a file or folder that holds secrets.
+pub fn exposure(path: &Path, allowed: u32) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let mode = metadata.mode() & 0o777;
+    (mode & !allowed != 0).then(|| format!("{} has mode {mode:03o}: run chmod {allowed:03o} {0}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_keeps_its_name_and_its_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
+        let claim = folder.claim().unwrap();
+        let refused = folder.claim().unwrap_err().to_string();
+        assert!(refused.contains(&claim.process.to_string()) && refused.contains("is in use"), "{refused}");
+        let process = claim.process;
+        drop(claim);
+        assert_eq!(folder.claim().unwrap().process, process);
+    }
+
+    #[test]
+    fn a_name_cut_off_by_a_crash_is_made_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(place.path(), false).unwrap();
+        std::fs::write(place.path().join("process"), "0193").unwrap();
+        let process = folder.claim().unwrap().process;
+        assert_eq!(std::fs::read_to_string(place.path().join("process")).unwrap().trim(), process.to_string());
+    }
+
+    #[test]
+    fn secrets_are_private_and_never_overwritten() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
+        folder.write_secrets(&folder.keys(), &[("a.key", "one".to_owned())]).unwrap();
+        folder.write_secrets(&folder.keys(), &[("a.key", "two".to_owned())]).unwrap_err();
+        let file = folder.keys().join("a.key");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
+        assert_eq!(exposure(&file, 0o600), None);
+        assert_eq!(exposure(&folder.keys(), 0o700), None);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        assert!(exposure(&file, 0o600).unwrap().contains("mode 644"));
+    }
+}
