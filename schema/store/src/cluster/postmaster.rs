@@ -1,6 +1,7 @@
 //! The postmaster as a child of this process, and what is left of one whose parent died.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -180,5 +181,5 @@ pub fn open_log(path: &Path) -> Result<File, ClusterError> {
         let older = path.with_extension("log.1");
         std::fs::rename(path, &older).map_err(io("rename", path))?;
     }
-    File::options().create(true).append(true).open(path).map_err(io("open", path))
+    File::options().create(true).append(true).mode(0o600).open(path).map_err(io("open", path))
 }
