@@ -1,0 +1,421 @@
+//! An in-memory post office that speaks real POP3 and real SMTP on free ports of 127.0.0.1, for the demo and for tests.
+//!
+//! It shares no code with this crate's POP3 client: two independent readings of the RFCs find more mistakes. It fails in
+//! the ways that real servers fail, on request ([`Faults`]). Lines, mails, connections and the total stored are bounded,
+//! it runs on a thread of its own whatever runtime its owner has, and dropping it ends every connection and the thread.
+
+mod connection;
+mod faults;
+mod maildrops;
+mod pop3_session;
+mod sign_in;
+mod smtp_data;
+mod smtp_session;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use faults::{Fault, Faults, Protocol, When};
+pub use maildrops::{Full, Mail};
+pub use sign_in::Accounts;
+
+use connection::{Connection, Session, Stream};
+use maildrops::Maildrops;
+use pop3_session::Pop3Session;
+use smtp_session::SmtpSession;
+
+/// How connections are protected.
+#[derive(Clone, Debug, Default)]
+pub enum Protection {
+    /// Not at all.
+    #[default]
+    None,
+    /// By STLS and STARTTLS, where the client asks for it.
+    Offered(Arc<ServerConfig>),
+    /// By TLS from the first octet, as POP3S and SMTPS.
+    Implicit(Arc<ServerConfig>),
+}
+
+impl Protection {
+    fn offered(&self) -> Option<&Arc<ServerConfig>> {
+        match self {
+            Protection::Offered(config) => Some(config),
+            Protection::None | Protection::Implicit(_) => None,
+        }
+    }
+}
+
+/// Whether senders sign in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignInRule {
+    /// `AUTH` is not offered.
+    NotOffered,
+    /// Who wants to, may.
+    #[default]
+    Offered,
+    /// `MAIL` is answered 530 before sign-in.
+    Required,
+}
+
+/// What a post office is told at its start.
+#[derive(Clone, Debug)]
+pub struct PostOfficeSettings {
+    /// Who has a maildrop and may sign in.
+    pub accounts: Accounts,
+    /// Protection of both protocols' connections.
+    pub protection: Protection,
+    /// Whether senders sign in.
+    pub sign_in: SignInRule,
+    /// Whether a maildrop is for one POP3 session at a time, as Dovecot's `pop3_lock_session` (RFC 1939 4).
+    pub lock_maildrops: bool,
+    /// The name in the greeting.
+    pub host_name: String,
+    /// Connections at a time, for each protocol; one more is told so and closed.
+    pub connections_max: usize,
+    /// Longest command line, CRLF included.
+    pub line_size_bytes_max: usize,
+    /// Largest mail.
+    pub mail_size_bytes_max: usize,
+    /// Bytes that all maildrops hold together, a fixed cost for each mail included.
+    pub stored_bytes_max: u64,
+    /// Recipients of one mail.
+    pub recipients_max: usize,
+    /// Longest wait for a client.
+    pub idle_timeout: Duration,
+}
+
+impl Default for PostOfficeSettings {
+    fn default() -> PostOfficeSettings {
+        PostOfficeSettings {
+            accounts: Accounts::default(),
+            protection: Protection::default(),
+            sign_in: SignInRule::default(),
+            lock_maildrops: false,
+            host_name: "localhost".to_owned(),
+            connections_max: 1024,
+            line_size_bytes_max: 16 * 1024,
+            mail_size_bytes_max: 8 * 1024 * 1024,
+            stored_bytes_max: 64 * 1024 * 1024,
+            recipients_max: 100,
+            idle_timeout: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+struct Interior {
+    settings: PostOfficeSettings,
+    maildrops: Arc<Maildrops>,
+    faults: Faults,
+}
+
+/// A running post office.
+#[derive(Debug)]
+pub struct PostOffice {
+    interior: Arc<Interior>,
+    pop3_address: SocketAddr,
+    smtp_address: SocketAddr,
+    presence: watch::Sender<Order>,
+    /// Held by whoever changes the presence: the next change waits until this one is carried out.
+    changing: Mutex<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Open,
+    Away,
+    Closed,
+}
+
+/// The presence wanted, and where each protocol says that it is so.
+type Order = (Presence, mpsc::SyncSender<()>);
+
+/// POP3 and SMTP.
+const PROTOCOLS: usize = 2;
+
+/// What passes between the owner's thread and the post office's once the ports are known.
+type Started = io::Result<(SocketAddr, SocketAddr)>;
+
+impl PostOffice {
+    /// Starts a post office on two free ports. Errors are the system's: no port, no thread.
+    pub fn start(settings: PostOfficeSettings) -> io::Result<PostOffice> {
+        let maildrops = Arc::new(Maildrops::new(settings.stored_bytes_max));
+        let interior = Arc::new(Interior { settings, maildrops, faults: Faults::default() });
+        let (done, carried_out) = mpsc::sync_channel(PROTOCOLS);
+        let presence = watch::Sender::new((Presence::Open, done));
+        let (started, starting) = mpsc::sync_channel(1);
+        let (inside, watched) = (interior.clone(), presence.subscribe());
+        let thread = std::thread::Builder::new()
+            .name("post-office".to_owned())
+            .spawn(move || run(&inside, &watched, &started))?;
+        let (pop3_address, smtp_address) = starting.recv().map_err(io::Error::other)??;
+        wait_for_both(&carried_out);
+        Ok(PostOffice {
+            interior,
+            pop3_address,
+            smtp_address,
+            presence,
+            changing: Mutex::default(),
+            thread: Some(thread),
+        })
+    }
+
+    /// Tells where POP3 is spoken.
+    pub fn pop3_address(&self) -> SocketAddr {
+        self.pop3_address
+    }
+
+    /// Tells where SMTP is spoken.
+    pub fn smtp_address(&self) -> SocketAddr {
+        self.smtp_address
+    }
+
+    /// Gives the switches of the faults.
+    pub fn faults(&self) -> &Faults {
+        &self.interior.faults
+    }
+
+    /// Puts a mail into a maildrop, listed or not; a missing CRLF at its end is added. Errs when the post office is full.
+    pub fn deliver(&self, address: &str, mail: impl Into<Vec<u8>>) -> Result<(), Full> {
+        let mut bytes = mail.into();
+        if !bytes.is_empty() && !bytes.ends_with(b"\r\n") {
+            bytes.extend_from_slice(b"\r\n");
+        }
+        let mail = Mail { envelope_sender: String::new(), bytes: bytes.into() };
+        self.interior.maildrops.deliver(&[address.to_owned()], mail)
+    }
+
+    /// Takes every mail out of a maildrop, oldest first.
+    pub fn take(&self, address: &str) -> Vec<Mail> {
+        self.interior.maildrops.take(address)
+    }
+
+    /// Counts the mails in a maildrop.
+    pub fn count(&self, address: &str) -> usize {
+        self.interior.maildrops.count(address)
+    }
+
+    /// Lists the unique ids of a maildrop's mails, oldest first, as UIDL tells them.
+    pub fn uidls(&self, address: &str) -> Vec<String> {
+        let maildrops = &self.interior.maildrops;
+        maildrops.list(address).into_iter().map(|(id, _)| maildrops.uidl(id)).collect()
+    }
+
+    /// Waits until a maildrop holds at least so many mails. It waits for ever: put a deadline around it.
+    pub async fn wait_for(&self, address: &str, count_min: usize) {
+        let mut arrivals = self.interior.maildrops.arrivals();
+        while self.count(address) < count_min {
+            if arrivals.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Tells how many bytes all maildrops hold, a fixed cost for each mail included.
+    pub fn stored_bytes(&self) -> u64 {
+        self.interior.maildrops.stored_bytes()
+    }
+
+    /// Goes away: cuts every connection and refuses new ones until [`PostOffice::come_back`]. Mails stay. Returns
+    /// when it is so.
+    pub fn go_away(&self) {
+        self.change(Presence::Away);
+    }
+
+    /// Comes back on the same ports. Returns when it is so.
+    pub fn come_back(&self) {
+        self.change(Presence::Open);
+    }
+
+    fn change(&self, presence: Presence) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, carried_out) = mpsc::sync_channel(PROTOCOLS);
+        self.presence.send_replace((presence, done));
+        wait_for_both(&carried_out);
+    }
+}
+
+impl Drop for PostOffice {
+    fn drop(&mut self) {
+        self.presence.send_replace((Presence::Closed, mpsc::sync_channel(PROTOCOLS).0));
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the post office's thread panicked");
+        }
+    }
+}
+
+/// Waits until both protocols have carried an order out.
+fn wait_for_both(carried_out: &mpsc::Receiver<()>) {
+    for _ in 0..PROTOCOLS {
+        if let Err(error) = carried_out.recv_timeout(Duration::from_secs(10)) {
+            tracing::error!(%error, "the post office does not follow");
+            return;
+        }
+    }
+}
+
+/// The post office's thread.
+fn run(interior: &Arc<Interior>, presence: &watch::Receiver<Order>, started: &mpsc::SyncSender<Started>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(started, Err(error)),
+    };
+    runtime.block_on(async {
+        let (pop3, smtp) = match (Counter::bind(), Counter::bind()) {
+            (Ok(pop3), Ok(smtp)) => (pop3, smtp),
+            (Err(error), _) | (_, Err(error)) => return tell(started, Err(error)),
+        };
+        tell(started, Ok((pop3.address, smtp.address)));
+        tokio::join!(
+            pop3.serve(interior, presence.clone(), Pop3Session::new, "-ERR [SYS/TEMP] too many connections\r\n"),
+            smtp.serve(interior, presence.clone(), SmtpSession::new, "421 4.3.2 Too many connections\r\n"),
+        );
+    });
+}
+
+fn tell(started: &mpsc::SyncSender<Started>, outcome: Started) {
+    if started.send(outcome).is_err() {
+        tracing::debug!("nobody waits for the post office to start");
+    }
+}
+
+/// A counter where one protocol's clients are served: its port, open or held while the post office is away.
+struct Counter {
+    address: SocketAddr,
+    socket: TcpSocket,
+}
+
+impl Counter {
+    fn bind() -> io::Result<Counter> {
+        let socket = hold_port((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Counter { address: socket.local_addr()?, socket })
+    }
+
+    /// Serves until the post office closes; while it is away the port is held, so that nobody else can take it.
+    async fn serve<S: Session + Send + 'static>(
+        self,
+        interior: &Arc<Interior>,
+        mut presence: watch::Receiver<Order>,
+        session: impl Fn(Arc<Interior>, bool) -> S,
+        too_many: &'static str,
+    ) {
+        let address = self.address;
+        let mut held = Some(self.socket);
+        loop {
+            let (wanted, done) = presence.borrow_and_update().clone();
+            match (wanted, held.take()) {
+                (Presence::Closed, _) => return,
+                (Presence::Away, socket) => {
+                    held = socket;
+                    acknowledge(&done);
+                    if presence.changed().await.is_err() {
+                        return;
+                    }
+                }
+                (Presence::Open, socket) => match socket.map_or_else(|| hold_port(address), Ok).and_then(listen) {
+                    Ok(listener) => {
+                        acknowledge(&done);
+                        serve_while_open(&listener, interior, &mut presence, &session, too_many).await;
+                        drop(listener);
+                        held = hold_port(address).ok();
+                    }
+                    Err(error) => {
+                        tracing::warn!(%address, %error, "the post office cannot listen, trying again");
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Takes connections until the presence changes; then all of them are cut.
+async fn serve_while_open<S: Session + Send + 'static>(
+    listener: &TcpListener,
+    interior: &Arc<Interior>,
+    presence: &mut watch::Receiver<Order>,
+    session: &impl Fn(Arc<Interior>, bool) -> S,
+    too_many: &'static str,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = presence.changed() => return connections.shutdown().await,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if connections.len() < interior.settings.connections_max => {
+                    let protected = matches!(interior.settings.protection, Protection::Implicit(_));
+                    let session = session(interior.clone(), protected);
+                    connections.spawn(attend(stream, session, interior.clone()));
+                }
+                Ok((stream, _)) => {
+                    // A fresh socket's buffer takes one line at once; whether it does is no matter.
+                    if let Err(error) = stream.try_write(too_many.as_bytes()) {
+                        tracing::debug!(%error, "a connection too many was not told so");
+                    }
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: let some connections end first.
+                    tracing::warn!(%error, "the post office cannot take a connection");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+        }
+    }
+}
+
+fn acknowledge(done: &mpsc::SyncSender<()>) {
+    if done.try_send(()).is_err() {
+        tracing::trace!("nobody waits for this change of presence");
+    }
+}
+
+async fn attend<S: Session>(stream: TcpStream, session: S, interior: Arc<Interior>) {
+    let settings = &interior.settings;
+    let conversation = async {
+        stream.set_nodelay(true)?;
+        let mut stream = Stream::Plain(stream);
+        if let Protection::Implicit(config) = &settings.protection {
+            stream = stream.protect(config.clone()).await?;
+        }
+        let connection = Connection {
+            stream,
+            faults: &interior.faults,
+            tls: settings.protection.offered().cloned(),
+            idle_timeout: settings.idle_timeout,
+        };
+        connection.hold(session).await
+    };
+    if let Err(error) = conversation.await {
+        tracing::debug!(protocol = ?S::PROTOCOL, %error, "a connection to the post office broke");
+    }
+}
+
+/// Binds a port without listening: connections are refused, and nobody else gets the port.
+fn hold_port(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Elsewhere than on Unix the option means that anybody may take the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
+    socket.listen(1024)
+}
+
+#[cfg(test)]
+mod tests;
