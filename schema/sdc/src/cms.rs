@@ -1,0 +1,182 @@
+//! Seals and opens letters over OpenSSL's CMS: sign, then encrypt; open, then verify with one pinned certificate.
+//!
+//! The types say what has been proven. [`Opened`] is only decrypted: its signer is a claim. [`Verified`] was signed by the key
+//! of the one certificate that the caller named; its octets can be read.
+
+use std::fmt;
+
+use openssl::cms::{CMSOptions, CmsContentInfo};
+use openssl::error::ErrorStack;
+use openssl::symm::Cipher;
+
+use crate::digest::Digest;
+use crate::document::Document;
+use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
+use crate::prescan::{ScanError, scan_enveloped, scan_signed};
+use crate::refusal::{Refusal, RefusalCode};
+
+/// How the content is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContentCipher {
+    /// `AuthEnvelopedData`, AES-256-GCM.
+    Aes256Gcm,
+    /// `EnvelopedData`, AES-256-CBC: for older software, per agency. Unauthenticated, so only the signature inside counts.
+    Aes256Cbc,
+}
+
+/// The certificate that a signature names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SignerId {
+    /// By subject key identifier.
+    KeyId(Vec<u8>),
+    /// By issuer and serial number.
+    IssuerSerial {
+        /// DER of the issuer's name.
+        issuer: Vec<u8>,
+        /// Content octets of the serial number.
+        serial: Vec<u8>,
+    },
+}
+
+/// A container that has been decrypted, and whose inner structure is admitted. Nothing in it is proven.
+pub struct Opened {
+    signed: Vec<u8>,
+    signer: SignerId,
+    cipher: ContentCipher,
+}
+
+/// Octets signed by the key of the certificate that the caller named.
+pub struct Verified {
+    octets: Vec<u8>,
+}
+
+/// Opens a document with the centre's keys, or an office's own.
+///
+/// # Errors
+/// `envelope_malformed`, `envelope_forbidden`, `not_for_this_centre`, `undecryptable`, `signature_malformed`, `signature_forbidden`.
+pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
+    let enveloped = scan_enveloped(document.der())
+        .map_err(|error| refusal(error, RefusalCode::EnvelopeMalformed, RefusalCode::EnvelopeForbidden))?;
+    let key = keys.find(&enveloped.recipient).ok_or_else(|| Refusal::new(RefusalCode::NotForThisCentre))?;
+    // One code whatever goes wrong here: padding, key and tag told apart would make the centre an oracle (CVE-2019-1563).
+    let signed = decrypt(document.der(), key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
+    let scanned = scan_signed(&signed)
+        .map_err(|error| refusal(error, RefusalCode::SignatureMalformed, RefusalCode::SignatureForbidden))?;
+    Ok(Opened { signed, signer: scanned.signer, cipher: enveloped.cipher })
+}
+
+fn decrypt(der: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
+    // With the certificate named, OpenSSL answers a wrong RSA key with random octets, not with a telling error.
+    CmsContentInfo::from_der(der)?.decrypt(&key.key, key.certificate.x509())
+}
+
+fn refusal(error: ScanError, malformed: RefusalCode, forbidden: RefusalCode) -> Refusal {
+    let code = match error {
+        ScanError::Malformed(_) => malformed,
+        ScanError::Forbidden(_) => forbidden,
+    };
+    Refusal::new(code).with("expected", error)
+}
+
+impl Opened {
+    /// Returns the certificate that the signature names.
+    pub fn signer(&self) -> &SignerId {
+        &self.signer
+    }
+
+    /// Returns how the content was encrypted.
+    pub fn cipher(&self) -> ContentCipher {
+        self.cipher
+    }
+
+    /// Verifies the signature with one certificate, whatever the container brings along.
+    ///
+    /// Validity and revocation are the caller's to judge: the certificate is trusted because it is registered.
+    ///
+    /// # Errors
+    /// `signature_invalid`.
+    pub fn verify(self, certificate: &RegisteredCertificate) -> Result<Verified, Refusal> {
+        let invalid = |_one_reason: ErrorStack| Refusal::new(RefusalCode::SignatureInvalid);
+        let mut content = CmsContentInfo::from_der(&self.signed).map_err(invalid)?;
+        let mut octets = Vec::new();
+        // NOINTERN: without it an embedded certificate of the attacker's own would verify in place of the pinned one.
+        let flags = CMSOptions::BINARY | CMSOptions::NOINTERN | CMSOptions::NO_SIGNER_CERT_VERIFY;
+        content.verify(Some(certificate.stack()), None, None, Some(&mut octets), flags).map_err(invalid)?;
+        Ok(Verified { octets })
+    }
+}
+
+impl Verified {
+    /// Returns the signed octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Returns their SHA-256: the letter's digest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.octets)
+    }
+}
+
+// What is decrypted or signed is personal data.
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({:?}, {} bytes)", self.signer, self.signed.len())
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Verified({}, {} bytes)", self.digest(), self.octets.len())
+    }
+}
+
+/// A letter could not be sealed.
+#[derive(Debug, thiserror::Error)]
+#[error("the letter cannot be sealed: {0}")]
+pub struct SealError(#[from] ErrorStack);
+
+/// Signs octets and encrypts them for one recipient; returns DER.
+///
+/// # Errors
+/// OpenSSL's own.
+pub fn seal(
+    octets: &[u8],
+    key: &SigningKey,
+    recipient: &RegisteredCertificate,
+    cipher: ContentCipher,
+) -> Result<Vec<u8>, SealError> {
+    encrypt(&sign(octets, key)?, recipient, cipher)
+}
+
+/// Signs octets; returns DER. A letter is signed once and may be encrypted again for a resend.
+///
+/// # Errors
+/// OpenSSL's own.
+pub fn sign(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, SealError> {
+    let mut flags = CMSOptions::BINARY | CMSOptions::CMS_NOCERTS | CMSOptions::NOSMIMECAP;
+    if key.certificate.has_key_id_extension() {
+        flags |= CMSOptions::USE_KEYID;
+    }
+    Ok(CmsContentInfo::sign(Some(key.certificate.x509()), Some(&key.key), None, Some(octets), flags)?.to_der()?)
+}
+
+/// Encrypts a signed structure for one recipient; returns DER.
+///
+/// # Errors
+/// OpenSSL's own.
+pub fn encrypt(
+    signed: &[u8],
+    recipient: &RegisteredCertificate,
+    cipher: ContentCipher,
+) -> Result<Vec<u8>, SealError> {
+    let mut flags = CMSOptions::BINARY;
+    if recipient.has_key_id_extension() {
+        flags |= CMSOptions::USE_KEYID;
+    }
+    let cipher = match cipher {
+        ContentCipher::Aes256Gcm => Cipher::aes_256_gcm(),
+        ContentCipher::Aes256Cbc => Cipher::aes_256_cbc(),
+    };
+    Ok(CmsContentInfo::encrypt(recipient.stack(), signed, cipher, flags)?.to_der()?)
+}

@@ -1,0 +1,249 @@
+//! The outer structure: `AuthEnvelopedData` with AES-256-GCM (RFC 5083, 5084), or `EnvelopedData` with AES-256-CBC.
+
+use super::identifiers::{Algorithm, algorithm, issuer_serial, key_id};
+use super::{IssuerSerial, ScanError, oid};
+use crate::cms::ContentCipher;
+use crate::der::{
+    self, BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive,
+};
+
+const GCM_NONCE_BYTES: usize = 12;
+const GCM_TAG_BYTES: usize = 16;
+const CBC_IV_BYTES: usize = 16;
+/// A wrapped 256-bit key (RFC 3394): one block more than the key.
+const WRAPPED_KEY_BYTES: usize = 40;
+/// Uncompressed points of P-256 and P-384.
+const POINT_BYTES: [usize; 2] = [65, 97];
+/// RSA 2048 to 4096.
+const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+
+/// Whom the envelope is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecipientId {
+    /// By subject key identifier.
+    KeyId(Vec<u8>),
+    /// By issuer and serial number.
+    IssuerSerial(IssuerSerial),
+}
+
+/// An envelope that OpenSSL may open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enveloped {
+    /// Its one recipient.
+    pub recipient: RecipientId,
+    /// Its cipher.
+    pub cipher: ContentCipher,
+}
+
+/// Scans an outer structure.
+///
+/// # Errors
+/// What is not admitted, and whether it is malformed or forbidden.
+pub fn scan_enveloped(bytes: &[u8]) -> Result<Enveloped, ScanError> {
+    der::check(bytes)?;
+    let mut outer = Reader::new(bytes).enter(SEQUENCE, "a ContentInfo")?;
+    let content_type = outer.expect(OBJECT_IDENTIFIER, "a content type")?.content;
+    let mut content = outer.enter(context(0), "a content")?;
+    outer.end("nothing after the content")?;
+    let mut body = content.enter(SEQUENCE, "an enveloped structure")?;
+    content.end("one content")?;
+    match content_type {
+        oid::AUTH_ENVELOPED_DATA => scan_authenticated(&mut body),
+        oid::ENVELOPED_DATA => scan_unauthenticated(&mut body),
+        _ => Err(ScanError::Forbidden("AuthEnvelopedData or EnvelopedData")),
+    }
+}
+
+fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
+    if body.small_integer("version 0")? != 0 {
+        return Err(ScanError::Malformed("version 0"));
+    }
+    let recipient = scan_recipients(body)?;
+    let algorithm = scan_encrypted_content(body)?;
+    if algorithm.oid != oid::AES256_GCM {
+        return Err(ScanError::Forbidden("AES-256-GCM"));
+    }
+    scan_gcm_parameters(algorithm)?;
+    let tag = body.expect(OCTET_STRING, "an authentication tag and no attributes")?;
+    body.end("no attributes")?;
+    // A shorter tag can be guessed byte by byte (RFC 5084, 4).
+    if tag.content.len() != GCM_TAG_BYTES {
+        return Err(ScanError::Forbidden("an authentication tag of 16 bytes"));
+    }
+    Ok(Enveloped { recipient, cipher: ContentCipher::Aes256Gcm })
+}
+
+fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
+    if !matches!(body.small_integer("version 0 or 2")?, 0 | 2) {
+        return Err(ScanError::Malformed("version 0 or 2"));
+    }
+    let recipient = scan_recipients(body)?;
+    let algorithm = scan_encrypted_content(body)?;
+    if algorithm.oid != oid::AES256_CBC {
+        return Err(ScanError::Forbidden("AES-256-CBC"));
+    }
+    algorithm.with_octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
+    body.end("no attributes")?;
+    Ok(Enveloped { recipient, cipher: ContentCipher::Aes256Cbc })
+}
+
+/// ICVlen has a default of 12, so it must be present to be 16.
+fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<(), ScanError> {
+    let mut parameters = algorithm.parameters.enter(SEQUENCE, "GCM parameters")?;
+    algorithm.parameters.end("only GCM parameters")?;
+    let nonce = parameters.expect(OCTET_STRING, "a GCM nonce")?;
+    let tag_bytes = parameters.optional(INTEGER)?.map(|element| element.content);
+    parameters.end("only nonce and ICVlen")?;
+    if nonce.content.len() != GCM_NONCE_BYTES {
+        return Err(ScanError::Forbidden("a GCM nonce of 12 bytes"));
+    }
+    if tag_bytes != Some(&[16]) {
+        return Err(ScanError::Forbidden("an ICVlen of 16"));
+    }
+    Ok(())
+}
+
+fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<Algorithm<'a>, ScanError> {
+    let mut info = body.enter(SEQUENCE, "encrypted content")?;
+    let content_type = info.expect(OBJECT_IDENTIFIER, "a content type")?.content;
+    // CompressedData inside would be a bomb outside our limits; the signed structure travels as plain data.
+    if content_type != oid::DATA {
+        return Err(ScanError::Forbidden("encrypted content of type data"));
+    }
+    let algorithm = algorithm(&mut info, "a content encryption algorithm")?;
+    info.expect(context_primitive(0), "encrypted content in one piece")?;
+    info.end("nothing after the encrypted content")?;
+    Ok(algorithm)
+}
+
+fn scan_recipients(body: &mut Reader<'_>) -> Result<RecipientId, ScanError> {
+    if body.peek() == Some(context(0)) {
+        return Err(ScanError::Forbidden("no originator information"));
+    }
+    let mut recipients = body.enter(SET, "recipients")?;
+    let recipient = match recipients.peek() {
+        Some(SEQUENCE) => scan_key_transport(recipients.enter(SEQUENCE, "a recipient")?)?,
+        Some(tag) if tag == context(1) => scan_key_agreement(recipients.enter(context(1), "a recipient")?)?,
+        // [2] key wrap, [3] password, [4] other: none of them names a key of ours, and their code has had its CVEs.
+        Some(_) => return Err(ScanError::Forbidden("key transport or key agreement")),
+        None => return Err(ScanError::Malformed("one recipient")),
+    };
+    if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden("one recipient")) }
+}
+
+fn scan_key_transport(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
+    let version = info.small_integer("version 0 or 2")?;
+    let recipient = if info.peek() == Some(context_primitive(0)) {
+        RecipientId::KeyId(key_id(info.element()?.content)?)
+    } else {
+        RecipientId::IssuerSerial(issuer_serial(&mut info)?)
+    };
+    let version_expected = if matches!(recipient, RecipientId::KeyId(_)) { 2 } else { 0 };
+    if version != version_expected {
+        return Err(ScanError::Malformed("the version that fits the recipient's identifier"));
+    }
+    let algorithm = algorithm(&mut info, "a key encryption algorithm")?;
+    match algorithm.oid {
+        oid::RSA_ENCRYPTION => algorithm.without_parameters()?,
+        oid::RSAES_OAEP => scan_oaep(algorithm)?,
+        _ => return Err(ScanError::Forbidden("RSA, or OAEP with SHA-256")),
+    }
+    let key = info.expect(OCTET_STRING, "an encrypted key")?;
+    info.end("nothing after the encrypted key")?;
+    if !RSA_KEY_BYTES.contains(&key.content.len()) {
+        return Err(ScanError::Forbidden("RSA of 2048 to 4096 bits"));
+    }
+    Ok(recipient)
+}
+
+/// OAEP with its parameters written out: SHA-256 for hash and mask, no label. Absent ones mean SHA-1, and have crashed OpenSSL.
+fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
+    let forbidden = ScanError::Forbidden("OAEP with explicit SHA-256");
+    let Some(parameters) = outer.parameters.optional(SEQUENCE)? else { return Err(forbidden) };
+    outer.parameters.end("only OAEP parameters")?;
+    let mut parameters = Reader::new(parameters.content);
+    let (Some(hash), Some(mask)) = (parameters.optional(context(0))?, parameters.optional(context(1))?) else {
+        return Err(forbidden);
+    };
+    if !parameters.is_empty() {
+        return Err(forbidden);
+    }
+    let hash = algorithm(&mut Reader::new(hash.content), "a hash")?;
+    let mut mask = algorithm(&mut Reader::new(mask.content), "a mask generation function")?;
+    let mask_oid = mask.oid;
+    let mask_hash = algorithm(&mut mask.parameters, "a hash of the mask")?;
+    if hash.oid != oid::SHA256 || mask_oid != oid::MGF1 || mask_hash.oid != oid::SHA256 {
+        return Err(forbidden);
+    }
+    hash.without_parameters()?;
+    mask_hash.without_parameters()
+}
+
+fn scan_key_agreement(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
+    if info.small_integer("version 3")? != 3 {
+        return Err(ScanError::Malformed("version 3"));
+    }
+    let mut originator = info.enter(context(0), "an originator")?;
+    if originator.peek() != Some(context(1)) {
+        return Err(ScanError::Forbidden("an originator's ephemeral key"));
+    }
+    scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
+    originator.end("one originator")?;
+    if info.peek() == Some(context(1)) {
+        return Err(ScanError::Forbidden("no user keying material"));
+    }
+    let mut agreement = algorithm(&mut info, "a key agreement algorithm")?;
+    if !oid::STD_DH_KDF.contains(&agreement.oid) {
+        return Err(ScanError::Forbidden("standard DH with the X9.63 KDF"));
+    }
+    let wrap = algorithm(&mut agreement.parameters, "a key wrap algorithm")?;
+    agreement.parameters.end("one key wrap algorithm")?;
+    if wrap.oid != oid::AES256_WRAP {
+        return Err(ScanError::Forbidden("AES-256 key wrap without padding"));
+    }
+    wrap.without_parameters()?;
+    let mut keys = info.enter(SEQUENCE, "encrypted keys")?;
+    info.end("nothing after the encrypted keys")?;
+    let mut key = keys.enter(SEQUENCE, "an encrypted key")?;
+    if !keys.is_empty() {
+        return Err(ScanError::Forbidden("one recipient"));
+    }
+    let recipient = scan_agreement_recipient(&mut key)?;
+    let wrapped = key.expect(OCTET_STRING, "a wrapped key")?;
+    key.end("nothing after the wrapped key")?;
+    if wrapped.content.len() != WRAPPED_KEY_BYTES {
+        return Err(ScanError::Forbidden("a wrapped key of 40 bytes"));
+    }
+    Ok(recipient)
+}
+
+fn scan_originator_key(mut key: Reader<'_>) -> Result<(), ScanError> {
+    let mut algorithm = algorithm(&mut key, "an originator's algorithm")?;
+    if algorithm.oid != oid::EC_PUBLIC_KEY {
+        return Err(ScanError::Forbidden("an EC key"));
+    }
+    match algorithm.parameters.optional(OBJECT_IDENTIFIER)? {
+        Some(curve) if curve.content != oid::P256 && curve.content != oid::P384 => {
+            return Err(ScanError::Forbidden("P-256 or P-384"));
+        }
+        Some(_) => algorithm.parameters.end("one curve")?,
+        None => algorithm.without_parameters()?,
+    }
+    let point = key.expect(BIT_STRING, "an originator's point")?;
+    key.end("nothing after the point")?;
+    match point.content {
+        // No unused bits, uncompressed.
+        [0, 4, ..] if POINT_BYTES.contains(&(point.content.len() - 1)) => Ok(()),
+        _ => Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")),
+    }
+}
+
+fn scan_agreement_recipient(key: &mut Reader<'_>) -> Result<RecipientId, ScanError> {
+    if key.peek() != Some(context(0)) {
+        return Ok(RecipientId::IssuerSerial(issuer_serial(key)?));
+    }
+    let mut id = key.enter(context(0), "a recipient's key identifier")?;
+    let content = id.expect(OCTET_STRING, "a key identifier")?.content;
+    id.end("no date or other attribute")?;
+    Ok(RecipientId::KeyId(key_id(content)?))
+}

@@ -1,0 +1,63 @@
+//! How CMS names a certificate, and algorithm identifiers.
+
+use super::ScanError;
+use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
+
+/// Longest issuer name, serial number and key identifier admitted; each is compared and stored.
+const ISSUER_BYTES_MAX: usize = 1024;
+const SERIAL_BYTES_MAX: usize = 21;
+const KEY_ID_BYTES_MAX: usize = 64;
+
+/// A certificate by its issuer and serial number (RFC 5652, 10.2.4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IssuerSerial {
+    /// DER of the issuer's name.
+    pub issuer: Vec<u8>,
+    /// Content octets of the serial number.
+    pub serial: Vec<u8>,
+}
+
+pub fn issuer_serial(reader: &mut Reader<'_>) -> Result<IssuerSerial, ScanError> {
+    let mut inside = reader.enter(SEQUENCE, "an issuer and serial number")?;
+    let issuer = inside.expect(SEQUENCE, "an issuer's name")?.whole;
+    let serial = inside.expect(INTEGER, "a serial number")?.content;
+    inside.end("nothing after a serial number")?;
+    if issuer.len() > ISSUER_BYTES_MAX || serial.len() > SERIAL_BYTES_MAX {
+        return Err(ScanError::Malformed("an issuer or serial number of bounded length"));
+    }
+    Ok(IssuerSerial { issuer: issuer.to_vec(), serial: serial.to_vec() })
+}
+
+pub fn key_id(content: &[u8]) -> Result<Vec<u8>, ScanError> {
+    if content.is_empty() || content.len() > KEY_ID_BYTES_MAX {
+        return Err(ScanError::Malformed("a key identifier of 1 to 64 bytes"));
+    }
+    Ok(content.to_vec())
+}
+
+/// An algorithm and what stands after its identifier.
+pub struct Algorithm<'a> {
+    pub oid: &'a [u8],
+    pub parameters: Reader<'a>,
+}
+
+pub fn algorithm<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<Algorithm<'a>, ScanError> {
+    let mut parameters = reader.enter(SEQUENCE, what)?;
+    let oid = parameters.expect(OBJECT_IDENTIFIER, what)?.content;
+    Ok(Algorithm { oid, parameters })
+}
+
+impl Algorithm<'_> {
+    /// Demands parameters that are absent or NULL; both occur for the same algorithms.
+    pub fn without_parameters(mut self) -> Result<(), ScanError> {
+        self.parameters.optional(NULL)?;
+        Ok(self.parameters.end("no parameters")?)
+    }
+
+    /// Demands one OCTET STRING of this length as parameters.
+    pub fn with_octets(mut self, length: usize, what: &'static str) -> Result<(), ScanError> {
+        let octets = self.parameters.expect(OCTET_STRING, what)?;
+        self.parameters.end(what)?;
+        if octets.content.len() == length { Ok(()) } else { Err(ScanError::Forbidden(what)) }
+    }
+}
