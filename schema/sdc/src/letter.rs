@@ -94,9 +94,19 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A letter from an office to the centre.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+/// To whom the centre writes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Addressee {
+    /// The agency.
+    pub agency: Matricule,
+    /// The installation; absent where the letter answered did not name one of its agency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<String>,
+}
+
+/// A letter from an office to the centre. Read by `payload`, which is stricter than serde.
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Letter {
     /// Format version.
     pub sdc: u16,
@@ -112,7 +122,7 @@ pub struct Letter {
     pub time: DateTime<Utc>,
     /// Rehearsal or in earnest.
     pub mode: Mode,
-    /// What is asked.
+    /// What is asked: members `service` and `body`.
     #[serde(flatten)]
     pub request: Request,
 }
@@ -128,7 +138,7 @@ pub struct Answer {
     /// The server's name.
     pub from: String,
     /// The addressee.
-    pub to: Office,
+    pub to: Addressee,
     /// The centre's clock.
     pub time: DateTime<Utc>,
     /// The server's mode.
@@ -138,7 +148,7 @@ pub struct Answer {
 }
 
 /// The service asked for, with its body. JSON: members `service` and `body`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(tag = "service", content = "body", rename_all = "snake_case")]
 pub enum Request {
     /// New records of one or several tables of one application, all or nothing.

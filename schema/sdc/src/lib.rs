@@ -4,6 +4,13 @@
 //! `Document`, then `Opened` (decrypted, signer named), then `Verified` (signed by the one certificate that was
 //! asked for); only from `Verified` can a `Letter` be read, so nothing unverified is ever parsed.
 
+pub mod cms;
+pub mod der;
+pub mod digest;
+pub mod document;
+pub mod keys;
 pub mod letter;
+pub mod payload;
+pub mod prescan;
 pub mod receipt;
 pub mod refusal;
