@@ -11,7 +11,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Mode;
 
-use crate::database::Fault;
+use crate::fault::Fault;
 use crate::definition::{Check, Column, Corrections, Definition};
 use crate::statement::Statement;
 
@@ -146,7 +146,7 @@ async fn load_server(connection: &mut AsyncPgConnection) -> Result<(Server, i64)
     let text = "SELECT name, mode, currency, currency_digits, catalogue_revision FROM xm.server";
     let row: Vec<(String, String, String, i16, i64)> = Statement::<Row>::new(text, &[]).load(connection).await?;
     let Some((name, mode, currency, currency_digits, revision)) = row.into_iter().next() else {
-        return Err(Fault::invalid("xm.server is empty: run `xmserver init` on this database first"));
+        return Err(Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()));
     };
     let mode = if mode == "live" { Mode::Live } else { Mode::Test };
     Ok((Server { name, mode, currency, currency_digits }, revision))
@@ -177,7 +177,7 @@ async fn load_tables(
     let mut tables = HashMap::with_capacity(rows.len());
     for (table_id, application, name, schema_name, relation_name, version, scope_column, legal_key, corrections, checks, columns) in rows
     {
-        let unreadable = |what: &str| Fault::invalid(&format!("{what} of table {application}.{name} in xm cannot be read: adopt the table again"));
+        let unreadable = |what: &str| Fault::Bug(format!("{what} of table {application}.{name} in xm cannot be read: adopt the table again"));
         let checks: Vec<Check> = serde_json::from_value(checks).map_err(|_detail| unreadable("checks"))?;
         let columns: Vec<Column> = serde_json::from_value(columns).map_err(|_detail| unreadable("definition"))?;
         let corrections = match corrections.as_str() {

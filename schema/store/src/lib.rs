@@ -1,10 +1,18 @@
 //! The letter at rest: PostgreSQL migrations, adopted tables, sample databases, the settling transaction.
 
 pub mod administration;
+pub mod catalogue;
 pub mod cluster;
 pub mod database;
 pub mod definition;
+pub mod examine;
 pub mod fault;
+pub mod in_hand;
+pub mod leases;
+pub mod outbox;
 pub mod samples;
 mod schema;
+pub mod settle;
+pub mod signers;
+mod statement;
 pub mod testing;

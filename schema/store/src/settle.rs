@@ -23,6 +23,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
-use sdc::letter::{Answer, FORMAT_VERSION, Office};
+use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
 use sdc::payload;
 use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::refusal::Refusal;
@@ -267,7 +267,10 @@ impl VerdictRow {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
             from: catalogue.server.name.clone(),
-            to: Office { agency: signer.matricule, installation: key.installation.clone() },
+            to: Addressee {
+                agency: signer.matricule,
+                installation: (!key.installation.is_empty()).then(|| key.installation.clone()),
+            },
             time: arrival.received_at,
             mode: catalogue.server.mode,
             receipt,

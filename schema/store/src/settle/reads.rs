@@ -30,7 +30,6 @@ pub struct Numbers {
 /// A letter that already has its verdict.
 #[derive(Clone, Debug)]
 pub struct KnownLetter {
-    pub letter_id: Uuid,
     pub digest: Vec<u8>,
 }
 
@@ -172,7 +171,7 @@ impl Standing {
         let rows: Vec<(i32, Uuid, Vec<u8>)> =
             Statement::<(Integer, SqlUuid, Bytea)>::new(text, &binds).load(connection).await?;
         for (agency, letter_id, digest) in rows {
-            self.by_id.insert((agency, letter_id), KnownLetter { letter_id, digest });
+            self.by_id.insert((agency, letter_id), KnownLetter { digest });
         }
         Ok(())
     }
@@ -188,14 +187,14 @@ impl Standing {
             columns.1.push(Some(installation));
             columns.2.push(Some(sequence));
         }
-        let text = "SELECT l.agency, l.installation, l.sequence, l.letter_id, l.digest
+        let text = "SELECT l.agency, l.installation, l.sequence, l.digest
                       FROM unnest(?, ?, ?) AS w (agency, installation, sequence)
                       JOIN xm.letters l USING (agency, installation, sequence)";
         let binds = [Bind::Integers(columns.0), Bind::Texts(columns.1), Bind::Bigints(columns.2)];
-        let rows: Vec<(i32, String, i64, Uuid, Vec<u8>)> =
-            Statement::<(Integer, Text, BigInt, SqlUuid, Bytea)>::new(text, &binds).load(connection).await?;
-        for (agency, installation, sequence, letter_id, digest) in rows {
-            self.by_sequence.insert((agency, installation, sequence), KnownLetter { letter_id, digest });
+        let rows: Vec<(i32, String, i64, Vec<u8>)> =
+            Statement::<(Integer, Text, BigInt, Bytea)>::new(text, &binds).load(connection).await?;
+        for (agency, installation, sequence, digest) in rows {
+            self.by_sequence.insert((agency, installation, sequence), KnownLetter { digest });
         }
         Ok(())
     }

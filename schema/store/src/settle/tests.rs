@@ -1,0 +1,313 @@
+//! Settling against a real PostgreSQL, without cryptography: arrivals are made as if their signatures had been verified.
+
+mod world;
+
+use sdc::receipt::Verdict;
+use sdc::refusal::{RefusalCode, Remedy};
+use serde_json::json;
+
+use super::arrival::Outcome;
+use crate::outbox;
+use world::{BIRTHS, World};
+
+const REFUSED: fn(RefusalCode) -> Outcome = Outcome::Refused;
+
+#[tokio::test]
+async fn an_accepted_letter_is_rows_entry_verdict_journal_original_and_answer() {
+    let world = World::new().await;
+    world.tariff(100, 10, "owe").await;
+    world.recharge(42, 1000).await;
+    let letter = world.births(42, 1, &[("CE-042", 1), ("CE-042", 2)]);
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
+
+    assert_eq!(world.count("SELECT count(*) FROM registry.births WHERE xm_agency = 42 AND \"Status\" = 2").await, 2);
+    assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, 1000 - 2 * 100 - 10);
+    assert_eq!(world.count("SELECT amount FROM xm.entries WHERE kind = 'letter'").await, 210);
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal WHERE outcome = 'accepted' AND row_count = 2").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.originals WHERE octet_length(container) = 900").await, 1);
+    assert_eq!(world.count("SELECT sequence_highest FROM xm.installations WHERE agency = 42").await, 1);
+    assert_eq!(world.ledger_difference().await, 0);
+
+    let receipt = world.only_receipt().await;
+    assert_eq!(receipt.verdict, Verdict::Accepted);
+    assert_eq!((receipt.letter, receipt.sequence, receipt.highest_sequence), (Some(letter.id), Some(1), 1));
+    assert_eq!((receipt.account.cost, receipt.account.balance), (210, 790));
+    assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), (2, 0));
+    assert_eq!(receipt.digest, world.digest(&letter).to_string());
+}
+
+#[tokio::test]
+async fn a_letter_delivered_again_changes_nothing_and_keeps_its_receipt() {
+    let world = World::new().await;
+    world.tariff(100, 0, "owe").await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    // Twice in one batch, once more in another, and again after its agency was suspended.
+    let twice = vec![world.arrival(&letter).await, world.arrival(&letter).await];
+    assert_eq!(world.settle(twice).await, [Outcome::Accepted, Outcome::Duplicate]);
+    let before = world.only_receipt().await;
+    world.sql("UPDATE xm.agencies SET status = 0 WHERE matricule = 42").await;
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Duplicate]);
+    assert_eq!(world.only_receipt().await, before);
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.entries WHERE kind = 'letter'").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 1, "never a second answer while one is unsent");
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 3, "one line per letter received");
+}
+
+#[tokio::test]
+async fn an_answer_goes_out_again_at_most_once_an_hour() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    world.settle(vec![world.arrival(&letter).await]).await;
+    let mut connection = world.connection().await;
+    let claimed = outbox::claim(&mut connection, "mail", 10, std::time::Duration::from_secs(60)).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].email, "office42@example.org");
+    assert!(outbox::claim(&mut connection, "mail", 10, std::time::Duration::from_secs(60)).await.unwrap().is_empty());
+    outbox::sent(&mut connection, &[claimed[0].id]).await.unwrap();
+    world.settle(vec![world.arrival(&letter).await]).await;
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "answered a moment ago");
+    world.sql("UPDATE xm.letters SET answered_at = now() - interval '61 minutes'").await;
+    world.settle(vec![world.arrival(&letter).await]).await;
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 1);
+}
+
+#[tokio::test]
+async fn the_same_id_or_number_with_other_content_is_held_and_refused() {
+    let world = World::new().await;
+    let first = world.births(42, 1, &[("CE-042", 1)]);
+    let mut same_id = world.births(42, 2, &[("CE-042", 2)]);
+    same_id.id = first.id;
+    let same_number = world.births(42, 1, &[("CE-042", 3)]);
+    world.settle(vec![world.arrival(&first).await]).await;
+    let contested = vec![world.arrival(&same_id).await, world.arrival(&same_number).await];
+    let expected = [REFUSED(RefusalCode::LetterConflict), REFUSED(RefusalCode::SequenceConflict)];
+    assert_eq!(world.settle(contested).await, expected);
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine WHERE held").await, 2);
+    // Final as any other verdict: delivered again they are duplicates, not new cases.
+    let again = vec![world.arrival(&same_id).await, world.arrival(&same_number).await];
+    assert_eq!(world.settle(again).await, [Outcome::Duplicate, Outcome::Duplicate]);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 2);
+    assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 3);
+}
+
+#[tokio::test]
+async fn letters_at_hand_together_take_effect_in_the_order_of_their_numbers() {
+    let world = World::new().await;
+    world.tariff(100, 0, "refuse").await;
+    world.recharge(42, 100).await;
+    let (first, second) = (world.births(42, 1, &[("CE-042", 1)]), world.births(42, 2, &[("CE-042", 2)]));
+    let reversed = vec![world.arrival(&second).await, world.arrival(&first).await];
+    let expected = [REFUSED(RefusalCode::InsufficientCredit), Outcome::Accepted];
+    assert_eq!(world.settle(reversed).await, expected, "the credit is enough for number 1 only");
+    assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, 0);
+    assert_eq!(world.count("SELECT sequence_highest FROM xm.installations WHERE agency = 42").await, 2);
+}
+
+#[tokio::test]
+async fn a_letter_refused_for_its_records_gives_its_price_back_to_those_behind_it() {
+    let world = World::new().await;
+    world.tariff(100, 0, "refuse").await;
+    world.recharge(42, 200).await;
+    world.settle(vec![world.arrival(&world.births(42, 1, &[("CE-042", 1)])).await]).await;
+    let mut conflicting = world.births(42, 2, &[("CE-042", 1)]);
+    world.rename(&mut conflicting, "OTHER NAME");
+    let good = world.births(42, 3, &[("CE-042", 3)]);
+    let outcomes = world.settle(vec![world.arrival(&conflicting).await, world.arrival(&good).await]).await;
+    assert_eq!(outcomes, [REFUSED(RefusalCode::Conflict), Outcome::Accepted]);
+    assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, 0);
+    assert_eq!(world.ledger_difference().await, 0);
+}
+
+#[tokio::test]
+async fn the_same_record_is_a_duplicate_and_another_content_a_conflict() {
+    let world = World::new().await;
+    let first = world.births(42, 1, &[("CE-042", 1)]);
+    // The same act in a new letter, under another number of the sender, as after a reinstall.
+    let mut again = world.births(42, 2, &[("CE-042", 1), ("CE-042", 2)]);
+    world.set_numeros(&mut again, &[501, 502]);
+    let mut other = world.births(42, 3, &[("CE-042", 7), ("CE-042", 1)]);
+    world.rename(&mut other, "OTHER NAME");
+    for (letter, expected) in
+        [(&first, Outcome::Accepted), (&again, Outcome::Accepted), (&other, REFUSED(RefusalCode::Conflict))]
+    {
+        assert_eq!(world.settle(vec![world.arrival(letter).await]).await, [expected]);
+    }
+    let receipt = world.receipt(&again).await;
+    assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), (1, 1));
+    let refusal = world.receipt(&other).await.refusal.unwrap();
+    assert_eq!(refusal.faults.len(), 1, "only the second row conflicts");
+    assert_eq!((refusal.faults[0].table.as_str(), refusal.faults[0].row), (BIRTHS, 2));
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 2, "nothing of a refused letter is kept");
+    let held = "SELECT count(*) FROM xm.quarantine WHERE held AND held_version->0->>'Nom' = 'MBARGA'";
+    assert_eq!(world.count(held).await, 1, "both versions wait for a person");
+}
+
+#[tokio::test]
+async fn conflicts_between_letters_of_one_batch_are_found_too() {
+    let world = World::new().await;
+    let first = world.births(42, 1, &[("CE-042", 1)]);
+    let same = world.births(42, 2, &[("CE-042", 1)]);
+    let mut other = world.births(42, 3, &[("CE-042", 1)]);
+    world.rename(&mut other, "OTHER NAME");
+    let batch = vec![world.arrival(&other).await, world.arrival(&same).await, world.arrival(&first).await];
+    let expected = [REFUSED(RefusalCode::Conflict), Outcome::Accepted, Outcome::Accepted];
+    assert_eq!(world.settle(batch).await, expected);
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1);
+}
+
+#[tokio::test]
+async fn a_rule_of_the_database_itself_names_the_row_and_spares_the_others() {
+    let world = World::new().await;
+    world.sql("ALTER TABLE registry.births ADD CONSTRAINT no_zorro CHECK (\"Nom\" <> 'ZORRO')").await;
+    world.sql("CREATE UNIQUE INDEX ON registry.births (\"Nom\") WHERE \"Nom\" LIKE 'UNIQUE%'").await;
+    let good = world.births(42, 1, &[("CE-042", 1)]);
+    let mut bad = world.births(42, 2, &[("CE-042", 2), ("CE-042", 3)]);
+    world.set_names(&mut bad, &["ABENA", "ZORRO"]);
+    let mut twins = world.births(42, 3, &[("CE-042", 4), ("CE-042", 5)]);
+    world.set_names(&mut twins, &["UNIQUE", "UNIQUE"]);
+    let batch = vec![world.arrival(&good).await, world.arrival(&bad).await, world.arrival(&twins).await];
+    let outcomes = world.settle(batch).await;
+    let refused = REFUSED(RefusalCode::RowsInvalid);
+    assert_eq!(outcomes, [Outcome::Accepted, refused, refused]);
+    let refusal = world.receipt(&bad).await.refusal.unwrap();
+    assert_eq!((refusal.faults.len(), refusal.faults[0].row), (1, 2));
+    assert_eq!((refusal.faults[0].rule.as_str(), refusal.faults[0].expected.as_str()), ("database", "no_zorro"));
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1);
+}
+
+#[tokio::test]
+async fn misaddressed_letters_use_no_number() {
+    let world = World::new().await;
+    let mut wrong_server = world.births(42, 1, &[("CE-042", 1)]);
+    wrong_server.to = "elsewhere".to_owned();
+    let mut wrong_mode = world.births(42, 1, &[("CE-042", 1)]);
+    wrong_mode.mode = sdc::letter::Mode::Test;
+    let mut wrong_sender = world.births(42, 1, &[("CE-042", 1)]);
+    wrong_sender.from.agency = 43.try_into().unwrap();
+    let mut wrong_installation = world.births(42, 1, &[("CE-042", 1)]);
+    wrong_installation.from.installation = "unknown".to_owned();
+    let cases = [
+        (wrong_server, RefusalCode::WrongServer),
+        (wrong_mode, RefusalCode::WrongMode),
+        (wrong_sender, RefusalCode::SenderMismatch),
+        (wrong_installation, RefusalCode::InstallationUnknown),
+    ];
+    for (letter, code) in &cases {
+        assert_eq!(world.settle(vec![world.arrival_from(42, letter).await]).await, [REFUSED(*code)]);
+    }
+    assert_eq!(world.count("SELECT count(*) FROM xm.letters WHERE sequence IS NOT NULL").await, 0);
+    let good = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&good).await]).await, [Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn every_refusal_of_the_centre_has_its_remedy_and_leaves_nothing_behind() {
+    let world = World::new().await;
+    let births = |sequence| world.births(42, sequence, &[("CE-042", 1)]);
+    let mut no_table = births(1);
+    world.records(&mut no_table).tables[0].table = "Nowhere".to_owned();
+    let mut columns = births(2);
+    world.records(&mut columns).tables[0].columns[2] = "Inconnu".to_owned();
+    let mut value = births(3);
+    world.records(&mut value).tables[0].values[3][0] = json!("not a number");
+    let scope = world.births(42, 4, &[("CE-999", 1)]);
+    let mut check = births(5);
+    world.records(&mut check).tables[0].values[5][0] = json!(9);
+    let cases = [
+        (no_table, RefusalCode::TableUnknown, Remedy::Mend),
+        (columns, RefusalCode::ColumnsMismatch, Remedy::Mend),
+        (value, RefusalCode::RowsInvalid, Remedy::Mend),
+        (scope, RefusalCode::OutOfScope, Remedy::Mend),
+        (check, RefusalCode::CheckFailed, Remedy::Mend),
+    ];
+    for (letter, code, remedy) in &cases {
+        assert_eq!(world.settle(vec![world.arrival(letter).await]).await, [REFUSED(*code)]);
+        let receipt = world.receipt(letter).await;
+        assert_eq!((receipt.verdict, receipt.remedy), (Verdict::Refused, Some(*remedy)));
+        assert_eq!(receipt.sequence, Some(letter.sequence), "a refused letter has used its number");
+    }
+    for (change, code) in [
+        ("UPDATE xm.rights SET may_export = false", RefusalCode::TableNotGranted),
+        ("UPDATE xm.agencies SET status = 2", RefusalCode::ServiceNotAllowed),
+        ("UPDATE xm.agencies SET status = 0", RefusalCode::AgencySuspended),
+        ("UPDATE xm.agencies SET status = 3, letter_bytes_max = 4096", RefusalCode::LetterTooLarge),
+    ] {
+        world.sql(change).await;
+        let sequence = world.count("SELECT max(sequence) FROM xm.letters").await + 1;
+        let letter = births(u64::try_from(sequence).unwrap());
+        let mut arrival = world.arrival(&letter).await;
+        arrival.container_bytes = 5000;
+        assert_eq!(world.settle(vec![arrival]).await, [REFUSED(code)], "{change}");
+    }
+    world.sql("UPDATE xm.installations SET sequence_floor = 100, sequence_highest = 100").await;
+    assert_eq!(world.settle(vec![world.arrival(&births(50)).await]).await, [REFUSED(RefusalCode::SequenceExpired)]);
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM xm.entries").await, 0);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 10, "every one is kept whole");
+}
+
+#[tokio::test]
+async fn a_revocation_holds_from_the_next_letter_on_whatever_is_cached() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    let arrival = world.arrival(&letter).await;
+    world.sql("UPDATE xm.certificates SET revoked_at = now() WHERE agency = 42").await;
+    assert_eq!(world.settle(vec![arrival]).await, [REFUSED(RefusalCode::CertificateRevoked)]);
+    assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 0, "a revoked key is a stranger's");
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and is not answered");
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_leaves_nothing_and_holds_no_lock() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
+    drop(written);
+    let settled = tokio::time::timeout(std::time::Duration::from_secs(2), async {
+        world.settle(vec![world.arrival(&letter).await]).await
+    });
+    assert_eq!(settled.await.expect("the dropped transaction's locks are gone"), [Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn credit_is_never_passed_whatever_runs_at_once() {
+    let world = World::new().await;
+    world.tariff(100, 0, "refuse").await;
+    world.recharge(42, 1000).await;
+    world.sql("UPDATE xm.accounts SET credit_limit = 500 WHERE agency = 42").await;
+    let mut batches = Vec::new();
+    for batch in 0..10 {
+        let mut arrivals = Vec::new();
+        for place in 0..5 {
+            let sequence = batch * 5 + place + 1;
+            arrivals.push(world.arrival(&world.births(42, sequence, &[("CE-042", sequence)])).await);
+        }
+        batches.push(arrivals);
+    }
+    let outcomes = futures_util::future::join_all(batches.into_iter().map(|batch| world.settle(batch))).await;
+    let accepted = outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Accepted).count();
+    assert_eq!(accepted, 15, "1 000 and a limit of 500 pay for fifteen acts");
+    assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -500);
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 15);
+    assert_eq!(world.ledger_difference().await, 0);
+}
+
+#[tokio::test]
+async fn strangers_are_bounded_on_disk_and_counted() {
+    let world = World::with_stranger_bytes_max(14 * 5000).await;
+    let mut outcomes = Vec::new();
+    for round in 0u32..4 {
+        let batch = (0..5).map(|place| world.stranger(RefusalCode::UnknownSigner, round * 5 + place)).collect();
+        outcomes.extend(world.settle(batch).await);
+    }
+    assert!(outcomes.iter().all(|outcome| *outcome == REFUSED(RefusalCode::UnknownSigner)));
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 5, "a share of 5 000 bytes holds five of 1 000");
+    assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, 5000);
+    assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 15);
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 20);
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "no answer to anybody");
+    world.settle(vec![world.stranger(RefusalCode::SignatureInvalid, 1)]).await;
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 6, "another reason has its own share");
+}
