@@ -105,8 +105,8 @@ pub struct Addressee {
     pub installation: Option<String>,
 }
 
-/// A letter from an office to the centre. Read by `payload`, which is stricter than serde.
-#[derive(Clone, PartialEq, Serialize)]
+/// A letter from an office to the centre. Read and written by `payload`, which is stricter than serde.
+#[derive(Clone, PartialEq)]
 pub struct Letter {
     /// Format version.
     pub sdc: u16,
@@ -122,14 +122,12 @@ pub struct Letter {
     pub time: DateTime<Utc>,
     /// Rehearsal or in earnest.
     pub mode: Mode,
-    /// What is asked: members `service` and `body`.
-    #[serde(flatten)]
+    /// What is asked.
     pub request: Request,
 }
 
-/// A letter from the centre to an office.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A letter from the centre to an office. Read and written by `payload`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Format version.
     pub sdc: u16,

@@ -1,0 +1,138 @@
+//! One zstd frame (RFC 8878), exactly: what a frame declares is checked before a single block is decoded.
+//!
+//! A content checksum is neither written nor asked for, because the signature covers every octet; where another tool
+//! wrote one, it must be right. The size of the output is bounded before it is allocated, and no window buffer is ever.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+use zstd::zstd_safe::{self, CCtx, DCtx};
+
+use super::{PayloadLimits, dictionary};
+use crate::refusal::{Refusal, RefusalCode};
+
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+thread_local! {
+    static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+    static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
+/// Returns the JSON, or one zstd frame of it where that is smaller.
+pub fn pack(json: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
+    let written = COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, &dictionary::NEWEST));
+    match written {
+        Ok(_) if frame.len() < json.len() => frame,
+        _ => json.to_vec(),
+    }
+}
+
+/// Returns the JSON of a payload; whether it is JSON has not been looked at.
+///
+/// # Errors
+///
+/// `compression_malformed` with the parameter `limit`, `dictionary` or `frame`; `payload_malformed` where uncompressed
+/// octets are more than the JSON may have.
+pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u8]>, Refusal> {
+    if !octets.starts_with(&MAGIC) {
+        // Skippable frames and the formats before zstd 0.8 have other magics: to us they are bad JSON.
+        if octets.len() > limits.decompressed_bytes_max {
+            let refusal = Refusal::new(RefusalCode::PayloadMalformed).with("limit", "size");
+            return Err(refusal.with("expected", limits.decompressed_bytes_max).with("found", octets.len()));
+        }
+        return Ok(Cow::Borrowed(octets));
+    }
+    let header = Header::read(octets).ok_or_else(|| frame("a whole frame header"))?;
+    if header.window_bytes > limits.window_bytes_max {
+        let refusal = Refusal::new(RefusalCode::CompressionMalformed).with("limit", "window");
+        return Err(refusal.with("expected", limits.window_bytes_max).with("found", header.window_bytes));
+    }
+    let bytes_max = admitted_bytes(octets.len(), limits);
+    let capacity = match header.content_bytes {
+        Some(declared) => usize::try_from(declared).unwrap_or(usize::MAX),
+        None => bytes_max,
+    };
+    if capacity > bytes_max {
+        return Err(too_large(bytes_max, limits));
+    }
+    // Walks the block headers without decoding; the decoder itself would go on with a second frame.
+    if zstd_safe::find_frame_compressed_size(octets) != Ok(octets.len()) {
+        return Err(frame("exactly one frame and nothing after it"));
+    }
+    let mut json = Vec::with_capacity(capacity);
+    let decoded = DECOMPRESSOR.with_borrow_mut(|context| match header.dictionary_id {
+        0 => Ok(context.decompress(&mut json, octets)),
+        id => match dictionary::find(id) {
+            Some(dictionary) => Ok(context.decompress_using_ddict(&mut json, octets, dictionary)),
+            None => Err(Refusal::new(RefusalCode::CompressionMalformed).with("dictionary", id)),
+        },
+    })?;
+    match decoded {
+        Ok(_) => Ok(Cow::Owned(json)),
+        Err(error) if is_full(error) && header.content_bytes.is_none() => Err(too_large(bytes_max, limits)),
+        Err(_) => Err(frame("blocks that decode to the declared size and checksum")),
+    }
+}
+
+/// What a frame declares of itself (RFC 8878 3.1.1.1).
+struct Header {
+    dictionary_id: u32,
+    window_bytes: u64,
+    content_bytes: Option<u64>,
+}
+
+impl Header {
+    fn read(octets: &[u8]) -> Option<Header> {
+        let mut rest = octets.get(MAGIC.len()..)?;
+        let descriptor = little_endian(&mut rest, 1)?;
+        let is_single_segment = descriptor & 0x20 != 0;
+        let window = if is_single_segment { None } else { Some(little_endian(&mut rest, 1)?) };
+        let dictionary_id = little_endian(&mut rest, [0, 1, 2, 4][usize::try_from(descriptor & 3).ok()?])?;
+        let content_bytes = match (descriptor >> 6, is_single_segment) {
+            (0, false) => None,
+            (0, true) => Some(little_endian(&mut rest, 1)?),
+            (1, _) => Some(little_endian(&mut rest, 2)? + 256),
+            (2, _) => Some(little_endian(&mut rest, 4)?),
+            _ => Some(little_endian(&mut rest, 8)?),
+        };
+        let window_bytes = match window {
+            Some(window) => {
+                let base = 1_u64 << (10 + (window >> 3));
+                base + base / 8 * (window & 7)
+            }
+            None => content_bytes?,
+        };
+        Some(Header { dictionary_id: u32::try_from(dictionary_id).ok()?, window_bytes, content_bytes })
+    }
+}
+
+fn little_endian(rest: &mut &[u8], length: usize) -> Option<u64> {
+    let (field, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(field.iter().rev().fold(0, |value, octet| value << 8 | u64::from(*octet)))
+}
+
+/// Returns how large the output of a frame of this length may be.
+fn admitted_bytes(frame_length: usize, limits: &PayloadLimits) -> usize {
+    let by_ratio = frame_length.saturating_mul(limits.ratio_max).max(limits.decompressed_bytes_free);
+    by_ratio.min(limits.decompressed_bytes_max)
+}
+
+fn too_large(admitted: usize, limits: &PayloadLimits) -> Refusal {
+    let refusal = Refusal::new(RefusalCode::CompressionMalformed);
+    if admitted < limits.decompressed_bytes_max {
+        refusal.with("limit", "ratio").with("expected", limits.ratio_max)
+    } else {
+        refusal.with("limit", "size").with("expected", limits.decompressed_bytes_max)
+    }
+}
+
+fn is_full(error: zstd_safe::ErrorCode) -> bool {
+    zstd_safe::is_error_kind(error, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall)
+}
+
+fn frame(expected: &str) -> Refusal {
+    Refusal::new(RefusalCode::CompressionMalformed).with("limit", "frame").with("expected", expected)
+}

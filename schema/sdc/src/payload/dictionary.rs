@@ -1,0 +1,28 @@
+//! The published zstd dictionaries. Each stays readable for ever: a letter on a shelf outlives the program.
+//!
+//! `dictionary/README.md` tells how they are made. Numbers below 256 take one octet in a frame; the ranges that
+//! RFC 8878 6 reserves concern frames distributed to the public, which SDC payloads are not.
+
+use std::sync::LazyLock;
+
+use zstd::zstd_safe::{CDict, DDict};
+
+const V1: &[u8] = include_bytes!("../../dictionary/v1.zdict");
+
+/// Level at which payloads are compressed. Measured in FORMAT.md, Size: above it nothing gets smaller.
+pub const LEVEL: i32 = 19;
+
+/// The newest dictionary, prepared for writing.
+pub static NEWEST: LazyLock<CDict<'static>> = LazyLock::new(|| CDict::create(V1, LEVEL));
+
+struct Published {
+    id: u32,
+    prepared: LazyLock<DDict<'static>>,
+}
+
+static PUBLISHED: [Published; 1] = [Published { id: 1, prepared: LazyLock::new(|| DDict::create(V1)) }];
+
+/// Finds a dictionary by its number, prepared for reading.
+pub fn find(id: u32) -> Option<&'static DDict<'static>> {
+    PUBLISHED.iter().find(|published| published.id == id).map(|published| &*published.prepared)
+}

@@ -1,0 +1,253 @@
+//! JSON without liberties: what RFC 8259 leaves to each reader is refused here, so that there is one reading.
+//!
+//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not NFC and deep nesting are
+//! refused with the place and the expectation, never with the value. The syntax itself is serde_json's affair.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use unicode_normalization::is_nfc;
+
+use super::PayloadLimits;
+use crate::refusal::{Refusal, RefusalCode};
+
+const SYNTAX: &str = "JSON of RFC 8259";
+const INTEGER: &str = "an integer of 64 bits; fractions travel as text";
+const NO_NUL: &str = "text without U+0000";
+const NFC: &str = "text in Unicode normalization form C";
+const ONCE: &str = "each member once";
+const SHALLOW: &str = "less nesting";
+const FEW: &str = "fewer values";
+
+/// The outermost object of a payload, its members not yet read.
+pub struct Document<'a> {
+    text: &'a str,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Document<'a> {
+    /// Divides the text into its members; only their syntax has been looked at.
+    pub fn divide(octets: &'a [u8]) -> Result<Document<'a>, Refusal> {
+        let text = str::from_utf8(octets).map_err(|error| {
+            let before = String::from_utf8_lossy(&octets[..error.valid_up_to()]);
+            let (line, column) = position(&before, before.len());
+            malformed("", "UTF-8").with("line", line).with("column", column)
+        })?;
+        let mut decoder = serde_json::Deserializer::from_str(text);
+        let members = decoder.deserialize_map(Members).and_then(|members| decoder.end().map(|()| members));
+        match members {
+            Ok(members) => Ok(Document { text, members }),
+            Err(error) => Err(malformed("", SYNTAX).with("line", error.line()).with("column", error.column())),
+        }
+    }
+
+    /// Refuses members outside this list, and repeated ones.
+    pub fn admit(&self, known: &[&str]) -> Result<(), Refusal> {
+        let mut seen = HashSet::new();
+        if !self.members.iter().all(|(name, _)| seen.insert(name)) {
+            return Err(malformed("", ONCE));
+        }
+        if self.members.iter().any(|(name, _)| !known.contains(&name.as_ref())) {
+            return Err(malformed("", &format!("no members but {}", known.join(", "))));
+        }
+        Ok(())
+    }
+
+    /// Reads one member, strictly.
+    pub fn member(&self, name: &'static str, limits: &PayloadLimits) -> Result<Value, Refusal> {
+        let mut of_name = self.members.iter().filter(|(member, _)| member == name);
+        let Some((_, raw)) = of_name.next() else { return Err(malformed(name, "a member of this name")) };
+        if of_name.next().is_some() {
+            return Err(malformed(name, ONCE));
+        }
+        let mut progress = Progress { limits, values: 0, path: vec![Step::Member(name.to_owned())], expected: None };
+        let mut decoder = serde_json::Deserializer::from_str(raw.get());
+        match (Strict { progress: &mut progress }).deserialize(&mut decoder) {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let start = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
+                let (line, column) = position(self.text, start);
+                let column = if error.line() == 1 { column + error.column() } else { error.column() };
+                let refusal = malformed(&path_text(&progress.path), progress.expected.unwrap_or(SYNTAX));
+                Err(refusal.with("line", line + error.line() - 1).with("column", column))
+            }
+        }
+    }
+}
+
+/// Makes the refusal of a payload that is wrong at one place.
+pub fn malformed(path: &str, expected: &str) -> Refusal {
+    let refusal = Refusal::new(RefusalCode::PayloadMalformed).with("expected", expected);
+    if path.is_empty() { refusal } else { refusal.with("path", path) }
+}
+
+/// Returns the line from 1, and how many octets of it stand before the offset.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..offset];
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    (memchr::memchr_iter(b'\n', before).count() + 1, offset - line_start)
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(entry) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+            members.push(entry);
+        }
+        Ok(members)
+    }
+}
+
+enum Step {
+    Member(String),
+    Index(usize),
+}
+
+fn path_text(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Member(name) => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                // A stranger's name for a member may be as long as the payload, or somebody's own.
+                let is_plain = name.len() <= 32 && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+                text.push_str(if is_plain { name } else { "?" });
+            }
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}
+
+struct Progress<'a> {
+    limits: &'a PayloadLimits,
+    values: usize,
+    /// Where the reader is; after an error, where that was.
+    path: Vec<Step>,
+    expected: Option<&'static str>,
+}
+
+impl Progress<'_> {
+    fn refuse<E: de::Error>(&mut self, expected: &'static str) -> E {
+        self.expected = Some(expected);
+        E::custom(expected)
+    }
+
+    fn count<E: de::Error>(&mut self) -> Result<(), E> {
+        self.values += 1;
+        if self.values > self.limits.values_max { Err(self.refuse(FEW)) } else { Ok(()) }
+    }
+
+    /// The members of the document are the first level, the member being read the second.
+    fn enter<E: de::Error>(&mut self) -> Result<(), E> {
+        if self.path.len() >= self.limits.depth_max { Err(self.refuse(SHALLOW)) } else { Ok(()) }
+    }
+
+    fn text<E: de::Error>(&mut self, text: &str) -> Result<(), E> {
+        if memchr::memchr(0, text.as_bytes()).is_some() {
+            return Err(self.refuse(NO_NUL));
+        }
+        if !text.is_ascii() && !is_nfc(text) {
+            return Err(self.refuse(NFC));
+        }
+        Ok(())
+    }
+}
+
+struct Strict<'p, 'l> {
+    progress: &'p mut Progress<'l>,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_, '_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, decoder: D) -> Result<Value, D::Error> {
+        decoder.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SYNTAX)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        self.progress.count()?;
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        self.progress.count()?;
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        self.progress.count()?;
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        match i64::try_from(value) {
+            Ok(value) => self.visit_i64(value),
+            Err(_) => Err(self.progress.refuse(INTEGER)),
+        }
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value, E> {
+        Err(self.progress.refuse(INTEGER))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        self.progress.count()?;
+        self.progress.text(text)?;
+        Ok(Value::from(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let progress = self.progress;
+        progress.enter()?;
+        let mut array = Vec::new();
+        progress.path.push(Step::Index(0));
+        while let Some(element) = elements.next_element_seed(Strict { progress: &mut *progress })? {
+            array.push(element);
+            progress.path.pop();
+            progress.path.push(Step::Index(array.len()));
+        }
+        progress.path.pop();
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let progress = self.progress;
+        progress.enter()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            progress.text(&name)?;
+            if object.contains_key(name.as_ref()) {
+                return Err(progress.refuse(ONCE));
+            }
+            progress.path.push(Step::Member(name.clone().into_owned()));
+            let value = members.next_value_seed(Strict { progress: &mut *progress })?;
+            progress.path.pop();
+            object.insert(name.into_owned(), value);
+        }
+        Ok(Value::Object(object))
+    }
+}

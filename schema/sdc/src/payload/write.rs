@@ -1,0 +1,47 @@
+//! The JSON of letters and answers as this crate writes it: members in the order of FORMAT.md, times in whole seconds.
+//!
+//! A reader admits any order. This one is what the dictionary knows.
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::letter::{Answer, Letter, Request};
+
+impl Serialize for Letter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut letter = serializer.serialize_struct("Letter", 9)?;
+        letter.serialize_field("sdc", &self.sdc)?;
+        letter.serialize_field("id", &self.id)?;
+        letter.serialize_field("from", &self.from)?;
+        letter.serialize_field("to", &self.to)?;
+        letter.serialize_field("sequence", &self.sequence)?;
+        letter.serialize_field("time", &whole_seconds(self.time))?;
+        letter.serialize_field("mode", &self.mode)?;
+        letter.serialize_field("service", self.request.service())?;
+        match &self.request {
+            Request::Export(records) => letter.serialize_field("body", records)?,
+        }
+        letter.end()
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut receipt = self.receipt.clone();
+        receipt.received = receipt.received.trunc_subsecs(0);
+        let mut answer = serializer.serialize_struct("Answer", 7)?;
+        answer.serialize_field("sdc", &self.sdc)?;
+        answer.serialize_field("id", &self.id)?;
+        answer.serialize_field("from", &self.from)?;
+        answer.serialize_field("to", &self.to)?;
+        answer.serialize_field("time", &whole_seconds(self.time))?;
+        answer.serialize_field("mode", &self.mode)?;
+        answer.serialize_field("receipt", &receipt)?;
+        answer.end()
+    }
+}
+
+// No clock here is right to a fraction of a second, and every digit is paid for on a satellite link.
+fn whole_seconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
