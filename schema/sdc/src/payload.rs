@@ -79,8 +79,8 @@ pub struct LetterKey {
 pub struct Unreadable {
     /// Why.
     pub refusal: Refusal,
-    /// Its key, where every part of that could be read.
-    pub key: Option<LetterKey>,
+    /// Its key, where every part of that could be read. Boxed, since it is rare.
+    pub key: Option<Box<LetterKey>>,
 }
 
 /// Writes a letter as the octets to be signed. Those octets are what is kept and sent again.

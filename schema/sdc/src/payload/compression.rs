@@ -22,7 +22,8 @@ thread_local! {
 /// Returns the JSON, or one zstd frame of it where that is smaller.
 pub fn pack(json: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
-    let written = COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, &dictionary::NEWEST));
+    let written =
+        COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, &dictionary::NEWEST));
     match written {
         Ok(_) if frame.len() < json.len() => frame,
         _ => json.to_vec(),

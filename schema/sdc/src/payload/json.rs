@@ -125,7 +125,8 @@ fn path_text(path: &[Step]) -> String {
                     text.push('.');
                 }
                 // A stranger's name for a member may be as long as the payload, or somebody's own.
-                let is_plain = name.len() <= 32 && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+                let is_plain =
+                    name.len() <= 32 && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
                 text.push_str(if is_plain { name } else { "?" });
             }
             Step::Index(index) => text.push_str(&format!("[{index}]")),

@@ -25,7 +25,7 @@ const NAME_OCTETS_MAX: usize = 63;
 pub fn letter(json: &[u8], limits: &PayloadLimits) -> Result<Letter, Unreadable> {
     let document = Document::divide(json).map_err(|refusal| Unreadable { refusal, key: None })?;
     let head = Head { document, limits };
-    head.letter().map_err(|refusal| Unreadable { refusal, key: head.key().ok() })
+    head.letter().map_err(|refusal| Unreadable { refusal, key: head.key().ok().map(Box::new) })
 }
 
 /// Reads an answer from its JSON.
@@ -62,13 +62,8 @@ impl Head<'_> {
 
     fn key(&self) -> Result<LetterKey, Refusal> {
         let from = self.typed("from", "an agency from 1 to 999999 and an installation")?;
-        let key = LetterKey {
-            id: self.id()?,
-            from,
-            to: self.server("to")?,
-            sequence: self.sequence()?,
-            mode: self.mode()?,
-        };
+        let key =
+            LetterKey { id: self.id()?, from, to: self.server("to")?, sequence: self.sequence()?, mode: self.mode()? };
         if !is_installation(&key.from.installation) {
             return Err(malformed("from.installation", "1 to 32 of a-z, 0-9 and -, not beginning with -"));
         }
