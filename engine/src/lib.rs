@@ -1,8 +1,16 @@
 //! The centre's program: configure, build, run, drain; and the commands of its operators.
 
 pub mod authority;
+pub mod certificate;
+pub mod check;
+pub mod command;
 pub mod configuration;
 pub mod database;
 pub mod folder;
+pub mod gauges;
+pub mod http;
 pub mod init;
+pub mod keys;
+pub mod logging;
 pub mod operator;
+pub mod show;

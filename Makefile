@@ -1,0 +1,35 @@
+# The commands of a newcomer. Each sets up what is missing on a Debian with Rust, and says what it installs.
+
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: help setup demo test lint deny bench
+
+help:
+	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
+	@echo "make test    format, lints and every test, against real PostgreSQL, Dovecot and Postfix"
+	@echo "make lint    format and lints; licences and sources too where cargo-deny is installed"
+	@echo "make deny    licences, bans and sources of dependencies; installs cargo-deny when missing (minutes)"
+	@echo "make bench   micro-benchmarks"
+
+setup:
+	@deploy/setup-debian.sh
+
+demo: setup
+	$(CARGO) run --locked --release --quiet --bin xmserver -- demo $(ARGS)
+
+# Tests of one crate share one private PostgreSQL by running in one process: cargo test, not one process per test.
+test: lint
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --quiet -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check licenses bans sources; fi
+
+deny: setup
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check licenses bans sources
+
+bench: setup
+	$(CARGO) bench --locked -p benches

@@ -1,0 +1,253 @@
+//! `xmserver check`: looks at everything that the centre needs. Each line says ok, warn or fail, and what to do.
+
+use std::process::ExitCode;
+
+use chrono::{Days, Utc};
+use clap::Args;
+use diesel_async::AsyncPgConnection;
+use mail::TestReport;
+use mail::pop3::Mailbox;
+use serde::Serialize;
+use store::administration::{server, tables, tariffs};
+use store::database::Database;
+
+use crate::configuration::Configuration;
+use crate::database::{OpenDatabase, Purpose};
+use crate::folder::{DataFolder, exposure};
+use crate::{keys, show};
+
+/// Days before the end of a certificate of the centre's own from which on it is told.
+const EXPIRY_DAYS: u64 = 60;
+
+/// How to check.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArguments {
+    /// Also reach out to every mailbox and the relay
+    #[arg(long)]
+    online: bool,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// How well a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// All is well.
+    Ok,
+    /// Worth a change; the centre works.
+    Warn,
+    /// The centre does not work, or breaks a promise.
+    Fail,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How well it is.
+    pub verdict: Verdict,
+    /// What was looked at.
+    pub subject: String,
+    /// What was found, and what to do.
+    pub text: String,
+}
+
+/// Lines in the order in which they were found.
+#[derive(Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, verdict: Verdict, subject: impl Into<String>, text: impl Into<String>) {
+        self.0.push(Finding { verdict, subject: subject.into(), text: text.into() });
+    }
+
+    /// Adds a line of what failed, or one that all is well.
+    fn judge(&mut self, subject: &str, verdict: Verdict, problems: Vec<String>, well: impl Into<String>) {
+        if problems.is_empty() {
+            self.add(Verdict::Ok, subject, well);
+        }
+        for problem in problems {
+            self.add(verdict, subject, problem);
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.iter().any(|finding| finding.verdict == Verdict::Fail)
+    }
+}
+
+/// Checks everything and tells it. The exit code is 1 where something fails.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub async fn check(configuration: &Configuration, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings::default();
+    configured(configuration, &mut findings);
+    libraries(&mut findings);
+    secrets(configuration, &mut findings);
+    match OpenDatabase::open(configuration, Purpose::Command).await {
+        Ok(open) => {
+            database(&open.database, &mut findings).await;
+            open.close().await;
+        }
+        Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),
+    }
+    if arguments.online {
+        for (subject, report) in reach(configuration, None).await {
+            match report.failure {
+                None => findings.add(Verdict::Ok, subject, "reached, every step passed"),
+                Some(failure) => findings.add(Verdict::Fail, subject, failure.to_string()),
+            }
+        }
+    }
+    tell(&findings, arguments.json)?;
+    Ok(if findings.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn tell(findings: &Findings, json: bool) -> anyhow::Result<()> {
+    if json {
+        return show::json(&findings.0);
+    }
+    let width = findings.0.iter().map(|finding| finding.subject.chars().count()).max().unwrap_or(0);
+    let line = |finding: &Finding| {
+        let word = match finding.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "fail",
+        };
+        format!("{word:<4}  {:<width$}  {}\n", finding.subject, finding.text)
+    };
+    show::text(&findings.0.iter().map(line).collect::<String>())
+}
+
+fn configured(configuration: &Configuration, findings: &mut Findings) {
+    let file = configuration
+        .file
+        .as_ref()
+        .map_or_else(|| "no file: defaults and environment".to_owned(), |file| file.display().to_string());
+    findings.add(Verdict::Ok, "configuration", file);
+    if configuration.mailboxes.is_empty() {
+        findings.add(Verdict::Fail, "mailboxes", "none is configured: add a [[mailbox]] to the configuration file");
+    }
+    for mailbox in &configuration.mailboxes {
+        let problems = mailbox.pop3.credential().err().map(|error| error.problems).unwrap_or_default();
+        let well = format!("{} as {}", mailbox.pop3.host, mailbox.pop3.username);
+        findings.judge(&format!("mailbox {}", mailbox.name), Verdict::Fail, problems, well);
+    }
+    match &configuration.relay {
+        None => findings.add(Verdict::Fail, "relay", "none is configured: add [relay], or no answer can leave"),
+        Some(relay) => {
+            let problems = relay.smtp.credential().err().map(|error| error.problems).unwrap_or_default();
+            findings.judge("relay", Verdict::Fail, problems, format!("{} as {}", relay.smtp.host, relay.address));
+        }
+    }
+    if !configuration.server.http_address.ip().is_loopback() {
+        let text = format!(
+            "{} is open to other machines and has no sign-in: let only the monitoring reach it",
+            configuration.server.http_address
+        );
+        findings.add(Verdict::Warn, "http", text);
+    }
+}
+
+fn libraries(findings: &mut Findings) {
+    match sdc::keys::check_openssl_version() {
+        Ok(()) => findings.add(Verdict::Ok, "OpenSSL", openssl::version::version()),
+        Err(error) => findings.add(Verdict::Fail, "OpenSSL", error.to_string()),
+    }
+}
+
+fn secrets(configuration: &Configuration, findings: &mut Findings) {
+    let folder = match DataFolder::open(&configuration.server.data_folder) {
+        Ok(folder) => folder,
+        Err(error) => return findings.add(Verdict::Fail, "data folder", error.to_string()),
+    };
+    let exposed: Vec<String> = exposure(folder.path(), 0o711).into_iter().collect();
+    findings.judge("data folder", Verdict::Warn, exposed, folder.path().display().to_string());
+    let mut exposed: Vec<String> = exposure(&folder.keys(), 0o700).into_iter().collect();
+    if let Ok(entries) = std::fs::read_dir(folder.keys()) {
+        let keys = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "key"));
+        exposed.extend(keys.filter_map(|path| exposure(&path, 0o600)));
+    }
+    for mailbox in &configuration.mailboxes {
+        exposed.extend(mailbox.pop3.password_file.as_deref().and_then(|path| exposure(path, 0o640)));
+    }
+    let loaded = match keys::load(&folder.keys()) {
+        Ok(loaded) => loaded,
+        Err(error) => return findings.add(Verdict::Fail, "keys", error.to_string()),
+    };
+    findings.judge("keys", Verdict::Fail, exposed, folder.keys().display().to_string());
+    let soon = Utc::now() + Days::new(EXPIRY_DAYS);
+    for (path, certificate) in &loaded.certificates {
+        let (_, end) = certificate.validity();
+        let verdict = if end < soon { Verdict::Warn } else { Verdict::Ok };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        findings.add(verdict, name, format!("{}, valid to {}", certificate.algorithm(), show::time(end)));
+    }
+}
+
+async fn database(database: &Database, findings: &mut Findings) {
+    let report = match database.report().await {
+        Ok(report) => report,
+        Err(fault) => return findings.add(Verdict::Fail, "database", fault.to_string()),
+    };
+    findings.judge("database", Verdict::Fail, report.problems(), format!("PostgreSQL {}", report.version));
+    for advice in report.advice() {
+        findings.add(Verdict::Warn, "database", advice);
+    }
+    let mut connection = match database.get().await {
+        Ok(connection) => connection,
+        Err(fault) => return findings.add(Verdict::Fail, "database", fault.to_string()),
+    };
+    match server::show(&mut connection).await {
+        Ok(server) => {
+            let text = format!("{}, mode {}, currency {}", server.name, server.mode, server.currency);
+            findings.add(Verdict::Ok, "server", text);
+        }
+        Err(_) => {
+            return findings.add(Verdict::Fail, "server", "this database has no server yet: run `xmserver init`");
+        }
+    }
+    if let Err(error) = adopted(&mut connection, findings).await {
+        findings.add(Verdict::Fail, "tables", error.to_string());
+    }
+}
+
+async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
+    let adopted = tables::list(connection).await?;
+    if adopted.is_empty() {
+        findings.add(Verdict::Warn, "tables", "none is adopted, so every letter is refused: `xmserver table adopt FILE`");
+        return Ok(());
+    }
+    let drifts = tables::check(connection).await?;
+    let problems =
+        drifts.iter().flat_map(|drift| drift.problems.iter().map(|problem| format!("{}: {problem}", drift.table))).collect();
+    findings.judge("tables", Verdict::Fail, problems, format!("{} adopted, as they were adopted", adopted.len()));
+
+    let now = Utc::now();
+    let priced: Vec<_> = tariffs::list(connection, false).await?.into_iter().filter(|one| one.valid_from <= now).collect();
+    let free: Vec<&str> = tariffs::PRICED_SERVICES
+        .into_iter()
+        .filter(|service| !priced.iter().any(|tariff| tariff.service == *service))
+        .collect();
+    let problems = match free.as_slice() {
+        [] => Vec::new(),
+        free => vec![format!("no tariff, so free: {}; `xmserver tariff set` sets a price", free.join(", "))],
+    };
+    findings.judge("tariffs", Verdict::Warn, problems, "every priced service has one");
+    Ok(())
+}
+
+/// Tries the mailboxes, or the one that is named, and the relay.
+pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<(String, TestReport)> {
+    let mut reports = Vec::new();
+    for mailbox in configuration.mailboxes.iter().filter(|mailbox| only.is_none_or(|name| mailbox.name == name)) {
+        let report = match Mailbox::new(mailbox.pop3.clone()) {
+            Ok(open) => open.test().await,
+            Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
+        };
+        reports.push((format!("mailbox {}", mailbox.name), report));
+    }
+    reports
+}

@@ -1,0 +1,42 @@
+//! `xmserver sample`: sample databases, and a sample configuration.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use store::samples;
+
+use super::{Desk, table};
+use crate::configuration::SAMPLE;
+use crate::show;
+
+/// What to do with samples.
+#[derive(Subcommand, Debug)]
+pub enum SampleCommand {
+    /// Make a sample's tables and adopt them
+    Restore {
+        /// Which sample
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(samples::names()))]
+        name: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a sample configuration with every key
+    Configuration,
+}
+
+pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Result<()> {
+    match command {
+        SampleCommand::Restore { name, json } => {
+            let operator = desk.operator.clone();
+            let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
+            table::report(&adoptions, json)
+        }
+        SampleCommand::Configuration => show::text(SAMPLE),
+    }
+}
+
+pub(super) fn configuration() -> anyhow::Result<ExitCode> {
+    show::text(SAMPLE)?;
+    Ok(ExitCode::SUCCESS)
+}
