@@ -40,7 +40,8 @@ impl Folder {
         self.openssl(&format!(
             "req -x509 {new_key} -nodes -keyout {name}.key -out {name}.crt -days 30 -subj /CN={name}"
         ));
-        SigningKey::from_pem(&read(&self.path(&format!("{name}.key"))), &read(&self.path(&format!("{name}.crt")))).unwrap()
+        SigningKey::from_pem(&read(&self.path(&format!("{name}.key"))), &read(&self.path(&format!("{name}.crt"))))
+            .unwrap()
     }
 }
 
@@ -83,10 +84,11 @@ fn stock_openssl_opens_and_verifies_what_we_seal() {
         let (centre, office) = (folder.key("centre", "P-256"), folder.key("office", kind));
         let der = cms::seal(OCTETS, &centre, office.certificate(), ContentCipher::Aes256Gcm).unwrap();
         std::fs::write(folder.path("receipt.sdc"), Document::render(&der, None)).unwrap();
-        folder.openssl("cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out signed");
         folder.openssl(
-            "cms -verify -binary -inform DER -in signed -nointern -certfile centre.crt -noverify -out opened",
+            "cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out signed",
         );
+        folder
+            .openssl("cms -verify -binary -inform DER -in signed -nointern -certfile centre.crt -noverify -out opened");
         assert_eq!(read(&folder.path("opened")), OCTETS, "{kind}");
     }
 }
@@ -96,7 +98,9 @@ fn older_software_may_use_cbc_and_what_comes_says_so() {
     let folder = Folder::new();
     let (office, centre) = (folder.key("office", "RSA-2048"), folder.key("centre", "RSA-2048"));
     std::fs::write(folder.path("payload"), OCTETS).unwrap();
-    folder.openssl("cms -sign -binary -nodetach -in payload -signer office.crt -inkey office.key -outform DER -out signed");
+    folder.openssl(
+        "cms -sign -binary -nodetach -in payload -signer office.crt -inkey office.key -outform DER -out signed",
+    );
     folder.openssl("cms -encrypt -binary -aes-256-cbc -in signed -outform PEM -out letter.sdc -recip centre.crt");
     let document = Document::parse(&read(&folder.path("letter.sdc")), &DocumentLimits::default()).unwrap();
     let opened = cms::open(&document, &CentreKeys::new(vec![centre])).unwrap();
@@ -107,9 +111,11 @@ fn older_software_may_use_cbc_and_what_comes_says_so() {
 #[test]
 fn a_signer_s_own_certificate_inside_does_not_replace_the_registered_one() {
     let folder = Folder::new();
-    let (office, thief, centre) = (folder.key("office", "P-256"), folder.key("thief", "P-256"), folder.key("centre", "P-256"));
+    let (office, thief, centre) =
+        (folder.key("office", "P-256"), folder.key("thief", "P-256"), folder.key("centre", "P-256"));
     std::fs::write(folder.path("payload"), OCTETS).unwrap();
-    folder.openssl("cms -sign -binary -nodetach -in payload -signer thief.crt -inkey thief.key -outform DER -out signed");
+    folder
+        .openssl("cms -sign -binary -nodetach -in payload -signer thief.crt -inkey thief.key -outform DER -out signed");
     folder.openssl("cms -encrypt -binary -aes-256-gcm -in signed -outform PEM -out letter.sdc -recip centre.crt");
     let document = Document::parse(&read(&folder.path("letter.sdc")), &DocumentLimits::default()).unwrap();
     let keys = CentreKeys::new(vec![centre]);
@@ -132,12 +138,24 @@ fn forbidden_structures_never_reach_openssl() {
     let rsa_oaep = "-aes-256-gcm -in signed -recip rsa.crt -keyopt rsa_padding_mode:oaep";
     let cases = [
         (good.0.clone(), format!("{encrypt} -stream -indef {gcm}"), RefusalCode::EnvelopeMalformed),
-        (good.0.clone(), format!("{encrypt} -aes-128-gcm -in signed -recip centre.crt"), RefusalCode::EnvelopeForbidden),
-        (good.0.clone(), format!("{encrypt} -aes-256-gcm -in signed -pwri_password secret"), RefusalCode::EnvelopeForbidden),
+        (
+            good.0.clone(),
+            format!("{encrypt} -aes-128-gcm -in signed -recip centre.crt"),
+            RefusalCode::EnvelopeForbidden,
+        ),
+        (
+            good.0.clone(),
+            format!("{encrypt} -aes-256-cbc -in signed -pwri_password secret"),
+            RefusalCode::EnvelopeForbidden,
+        ),
         (good.0.clone(), format!("{encrypt} {gcm} -recip office.crt"), RefusalCode::EnvelopeForbidden),
         (good.0.clone(), format!("{encrypt} {rsa_oaep}"), RefusalCode::EnvelopeForbidden),
         (good.0.clone(), format!("{encrypt} -aes-256-gcm -in signed -recip office.crt"), RefusalCode::NotForThisCentre),
-        (good.0.clone(), format!("{encrypt} -aes-256-gcm -in payload -recip centre.crt"), RefusalCode::SignatureMalformed),
+        (
+            good.0.clone(),
+            format!("{encrypt} -aes-256-gcm -in payload -recip centre.crt"),
+            RefusalCode::SignatureMalformed,
+        ),
         (sign.to_owned(), good.1.clone(), RefusalCode::SignatureForbidden),
         (format!("{sign} -nodetach -noattr"), good.1.clone(), RefusalCode::SignatureForbidden),
         (format!("{sign} -nodetach -md sha1"), good.1.clone(), RefusalCode::SignatureForbidden),

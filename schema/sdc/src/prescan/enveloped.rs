@@ -74,8 +74,9 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
 }
 
 fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
+    // Version 3 announces a password or a recipient of another kind (RFC 5652, 6.1).
     if !matches!(body.small_integer("version 0 or 2")?, 0 | 2) {
-        return Err(ScanError::Malformed("version 0 or 2"));
+        return Err(ScanError::Forbidden("version 0 or 2: key transport or key agreement"));
     }
     let recipient = scan_recipients(body)?;
     let algorithm = scan_encrypted_content(body)?;
