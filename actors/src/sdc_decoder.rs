@@ -110,7 +110,7 @@ impl SdcDecoder {
 
     fn open(&self, carried: Carried) {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
-            .and_then(|document| cms::open(document, &self.parts.keys));
+            .and_then(|document| cms::open(&document, &self.parts.keys));
         match opened {
             Ok(opened) => {
                 self.parts.verifier.send(Opened { opened, carried });
