@@ -114,9 +114,9 @@ fn poll_interval_seconds() -> u64 {
 #[serde(rename_all = "lowercase")]
 pub enum NoContainerRule {
     /// It stays where it is, and is counted.
-    #[default]
     Leave,
-    /// It goes to quarantine.
+    /// It goes to quarantine, bounded as everything of strangers is.
+    #[default]
     Quarantine,
     /// It is deleted, and counted.
     Drop,
@@ -162,6 +162,10 @@ pub struct Limits {
     pub answers_claimed_max: i64,
     /// Answers being sent at a time.
     pub sending_max: usize,
+    /// Largest container that is opened; an agency's own limit is mostly lower.
+    pub document_bytes_max: usize,
+    /// Largest letter once it is decompressed.
+    pub payload_bytes_max: usize,
     /// Bytes kept of containers whose sender nobody vouches for.
     pub quarantine_bytes_max: u64,
 }
@@ -200,6 +204,8 @@ impl Default for Limits {
             signers_cached_max: 10_000,
             answers_claimed_max: 200,
             sending_max: 4,
+            document_bytes_max: 4 << 20,
+            payload_bytes_max: 4 << 20,
             quarantine_bytes_max: 1 << 30,
         }
     }

@@ -162,6 +162,6 @@ mod tests {
         let mut table = Table::new(&["name", "town"]);
         table.row(["\u{1b}[2Jevil".to_owned(), "Édéa".to_owned()]);
         table.row(["x".to_owned(), "Bafoussam".to_owned()]);
-        assert_eq!(table.render(), "NAME       TOWN\n\u{fffd}[2Jevil  Édéa\nx          Bafoussam\n");
+        assert_eq!(table.render(), "NAME      TOWN\n\u{fffd}[2Jevil  Édéa\nx         Bafoussam\n");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Subcommand;
+use store::administration::tables;
 use store::samples;
 
 use super::{Desk, table};
@@ -28,6 +30,9 @@ pub enum SampleCommand {
 pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Result<()> {
     match command {
         SampleCommand::Restore { name, json } => {
+            if tables::list(desk.connection()).await?.iter().any(|table| table.application == name) {
+                bail!("sample {name} is restored already: `xmserver table list` shows its tables");
+            }
             let operator = desk.operator.clone();
             let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
             table::report(&adoptions, json)

@@ -141,6 +141,8 @@ fn limits(limits: &Limits, problems: &mut Problems<'_>) {
         ("signers_cached_max", limits.signers_cached_max, 1, 10_000_000),
         ("answers_claimed_max", limits.answers_claimed_max.unsigned_abs(), 1, 10_000),
         ("sending_max", limits.sending_max as u64, 1, 100),
+        ("document_bytes_max", limits.document_bytes_max as u64, 4096, 64 << 20),
+        ("payload_bytes_max", limits.payload_bytes_max as u64, 4096, 64 << 20),
         ("quarantine_bytes_max", limits.quarantine_bytes_max, 1 << 20, 1 << 40),
     ];
     for (key, value, least, most) in bounds {

@@ -1,0 +1,298 @@
+//! The commands of operators, by the real program against a real PostgreSQL.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use store::testing::TestCluster;
+use tempfile::TempDir;
+
+/// A data folder, and the database that its configuration names.
+struct Centre {
+    place: TempDir,
+    url: Option<String>,
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Centre {
+    /// On the test cluster, named by the environment.
+    async fn on_a_database_of_its_own() -> Centre {
+        Centre { place: place(), url: Some(TestCluster::shared().await.database_url().await) }
+    }
+
+    /// With a private PostgreSQL.
+    fn with_nothing_configured() -> Centre {
+        Centre { place: place(), url: None }
+    }
+
+    fn data_folder(&self) -> PathBuf {
+        self.place.path().join("data")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+        command.arg("--data-folder").arg(self.data_folder()).args(arguments).stdin(Stdio::null());
+        if let Some(url) = &self.url {
+            command.env("XMSERVER_DATABASE__URL", url);
+        }
+        command
+    }
+
+    fn say(&self, arguments: &[&str]) -> Said {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        Said {
+            code: status.code(),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// Does what must succeed, and returns what was told.
+    fn done(&self, arguments: &[&str]) -> String {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.out, said.err);
+        said.out
+    }
+
+    /// Does what must be refused with exit code 1, and returns the sentence.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(1), "{arguments:?}: {}{}", said.out, said.err);
+        said.err
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.done(arguments)).unwrap()
+    }
+}
+
+/// A folder that PostgreSQL's own user may pass, where the tests run as root.
+fn place() -> TempDir {
+    tempfile::Builder::new().prefix("xm-cli-").permissions(std::fs::Permissions::from_mode(0o711)).tempdir().unwrap()
+}
+
+const INIT: [&str; 5] = ["init", "--name", "centre-x", "--mode", "test"];
+
+fn mode_of(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Makes a key and a certificate as an agency would, with the stock command. Returns the certificate's file.
+fn agency_certificate(folder: &Path, name: &str) -> PathBuf {
+    let (key, certificate) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.crt")));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "800"])
+        .args(["-subj", &format!("/CN={name}"), "-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    certificate
+}
+
+#[test]
+fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
+    let centre = Centre::with_nothing_configured();
+    let told = centre.done(&INIT);
+    assert!(told.contains("a private PostgreSQL") && told.contains("shown this once"), "{told}");
+    let keys = centre.data_folder().join("keys");
+    assert_eq!(mode_of(&keys), 0o700);
+    for name in ["authority.key", "authority.crt", "centre-p256.key", "centre-p256.crt", "centre-rsa.key", "centre-rsa.crt"] {
+        assert_eq!(mode_of(&keys.join(name)), 0o600, "{name}");
+    }
+    let key = std::fs::read(keys.join("centre-p256.key")).unwrap();
+
+    let told = centre.done(&INIT);
+    assert!(told.contains("there already, untouched") && !told.contains("shown this once"), "{told}");
+    assert_eq!(std::fs::read(keys.join("centre-p256.key")).unwrap(), key);
+
+    let refused = centre.refused(&["init", "--name", "centre-y", "--mode", "test"]);
+    assert!(refused.contains("belongs to server centre-x, mode test"), "{refused}");
+    let refused = centre.refused(&["init", "--name", "centre-x", "--mode", "live"]);
+    assert!(refused.contains("belongs to server centre-x, mode test"), "{refused}");
+
+    // A command starts the private PostgreSQL for its own time.
+    assert_eq!(centre.done(&["agency", "list"]), "no agency\n");
+    assert!(!centre.data_folder().join("database/data/postmaster.pid").exists());
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_to_do() {
+    let centre = Centre::with_nothing_configured();
+    let refused = centre.refused(&["agency", "list"]);
+    assert!(refused.contains("run `xmserver init` first"), "{refused}");
+    let refused = centre.refused(&["--config", "/nowhere.toml", "agency", "list"]);
+    assert_eq!(refused, "xmserver: /nowhere.toml: there is no such configuration file\n");
+    let said = centre.say(&["agency", "lst"]);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    let said = centre.say(&["agency", "show", "abc"]);
+    assert!(said.code == Some(2) && said.err.contains("such as 000042"), "{}", said.err);
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_its_variable() {
+    let centre = Centre::with_nothing_configured();
+    let told = |name: &str, value: &str| {
+        let output = centre.command(&["agency", "list"]).env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let cases = [
+        ("XMSERVER_SERVER__HTTP_ADDRESS", "here", "expected an address and a port, such as 127.0.0.1:9464"),
+        ("XMSERVER_LIMITS__WRITERS", "0", "limits.writers: expected 1 to 64, found 0"),
+        ("XMSERVER_SERVER__COLOUR", "blue", "unknown key server.colour: expected one of data_folder"),
+    ];
+    for (name, value, expected) in cases {
+        let sentence = told(name, value);
+        let begins = format!("xmserver: environment variable {name}: ");
+        assert!(sentence.starts_with(&begins) && sentence.contains(expected), "{sentence}");
+        assert_eq!(sentence.lines().count(), 1, "{sentence}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_gets_an_agency_going() {
+    let centre = Centre::on_a_database_of_its_own().await;
+    let told = centre.done(&INIT);
+    assert!(told.contains("as configured"), "{told}");
+
+    let told = centre.done(&["agency", "add", "--name", "Mairie d'Édéa", "--town", "Édéa", "--email", "edea@example.org", "--matricule", "42"]);
+    assert!(told.starts_with("agency 000042 added, installation main\n"), "{told}");
+    let refused = centre.refused(&["agency", "add", "--name", "X", "--email", "x@example.org", "--matricule", "000042"]);
+    assert_eq!(refused, "xmserver: agency 000042 exists already\n");
+    // Agency and installation are added together or not at all.
+    centre.refused(&["agency", "add", "--name", "X", "--email", "x@example.org", "--matricule", "43", "--installation", "NO NAME"]);
+    let refused = centre.refused(&["agency", "show", "43"]);
+    assert!(refused.contains("agency 000043 does not exist"), "{refused}");
+
+    centre.done(&["agency", "install", "42", "laptop"]);
+    assert_eq!(centre.done(&["agency", "grant", "42", "CentreCode", "C01", "C02"]), "2 codes of CentreCode granted to agency 000042, 0 as before\n");
+    assert_eq!(centre.done(&["agency", "grant", "42", "CentreCode", "C02"]), "0 codes of CentreCode granted to agency 000042, 1 as before\n");
+    centre.done(&["agency", "grant", "42", "CentreCode", "C02", "--withdraw"]);
+    assert_eq!(centre.done(&["agency", "recharge", "42", "12500", "--note", "slip 7"]), "agency 000042 credited with 12500 XAF; balance 12500 XAF\n");
+    assert!(centre.refused(&["agency", "recharge", "42", "12.50"]).contains("no decimals"));
+    assert_eq!(centre.done(&["agency", "status", "42", "0"]), "agency 000042 has status 0 (suspended)\n");
+    assert!(centre.refused(&["agency", "status", "42", "7"]).contains("0 suspended"));
+
+    let all = centre.json(&["agency", "list", "--json"]);
+    assert_eq!(all[0]["matricule"], 42);
+    assert_eq!(all[0]["balance"], 12_500);
+    assert_eq!(all[0]["status"], 0);
+    let one = centre.json(&["agency", "show", "42", "--json"]);
+    assert_eq!(one["scopes"][0]["code"], "C01");
+    assert_eq!(one["installations"][0]["name"], "laptop");
+    let table = centre.done(&["agency", "list", "--in-debt"]);
+    assert_eq!(table, "no agency\n");
+    let table = centre.done(&["agency", "list", "--text", "édéa"]);
+    assert!(table.contains("000042     Mairie d'Édéa  Édéa") && table.contains("12500 XAF"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_registered_by_its_fingerprint() {
+    let centre = Centre::on_a_database_of_its_own().await;
+    centre.done(&INIT);
+    for number in ["1", "2"] {
+        centre.done(&["agency", "add", "--name", "Office", "--email", "o@example.org", "--matricule", number]);
+    }
+    let file = agency_certificate(centre.place.path(), "office");
+    let file = file.to_str().unwrap();
+
+    let refused = centre.refused(&["cert", "register", "1", file]);
+    let fingerprint = refused.split("fingerprint is ").nth(1).unwrap().split(": compare").next().unwrap().to_owned();
+    assert_eq!(fingerprint.len(), 32 * 3 - 1, "{refused}");
+    let refused = centre.refused(&["cert", "register", "1", file, "--fingerprint", &"00:".repeat(32)]);
+    assert!(refused.contains("not the one that was confirmed"), "{refused}");
+    let refused = centre.refused(&["cert", "register", "1", "/etc/hostname", "--fingerprint", "00"]);
+    assert!(refused.contains("/etc/hostname holds no certificate"), "{refused}");
+
+    let told = centre.done(&["cert", "register", "1", file, "--fingerprint", &fingerprint]);
+    assert!(told.contains("certificate of agency 000001 registered: P-256"), "{told}");
+    let refused = centre.refused(&["cert", "register", "2", file, "--fingerprint", &fingerprint]);
+    assert!(refused.contains("belongs to agency 000001, for ever"), "{refused}");
+
+    let listed = centre.json(&["cert", "list", "--agency", "1", "--json"]);
+    assert_eq!(listed[0]["algorithm"], "P-256");
+    assert_eq!(listed[0]["fingerprint"], fingerprint.replace(':', "").to_lowercase());
+    let told = centre.done(&["cert", "revoke", &fingerprint, "--reason", "lost", "--since", "2026-01-01"]);
+    assert!(told.contains("is revoked") && told.contains("no letter of the agency since then"), "{told}");
+    assert_eq!(centre.json(&["cert", "list", "--json"]), Value::Array(vec![]));
+    assert_eq!(centre.json(&["cert", "list", "--json", "--with-revoked"])[0]["revoked_reason"], "lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_tariffs_journal_and_quarantine() {
+    let centre = Centre::on_a_database_of_its_own().await;
+    centre.done(&INIT);
+    let told = centre.done(&["sample", "restore", "ecr"]);
+    assert!(told.contains("table ecr.ActeNaissance adopted, version 1"), "{told}");
+    assert!(centre.refused(&["sample", "restore", "ecr"]).contains("sample ecr is restored already"));
+    let tables = centre.json(&["table", "list", "--json"]);
+    let names: Vec<&str> = tables.as_array().unwrap().iter().map(|table| table["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"ActeNaissance") && names.contains(&"MentionMarginale"), "{names:?}");
+
+    let file = centre.place.path().join("tables.toml");
+    std::fs::write(&file, "application = \"ecr\"\n[[tables]]\nname = \"Nowhere\"\nlegal_key = [\"A\"]\n").unwrap();
+    let refused = centre.refused(&["table", "adopt", file.to_str().unwrap()]);
+    assert!(refused.contains("ecr.Nowhere") && refused.contains("no ordinary table"), "{refused}");
+    assert_eq!(centre.done(&["table", "check"]), "all adopted tables are as they were adopted\n");
+
+    assert!(centre.refused(&["tariff", "set", "account", "--per-act", "5"]).contains("one of export"));
+    let told = centre.done(&["tariff", "set", "export", "--table", "ecr.ActeNaissance", "--per-act", "100", "--per-started-kb", "25"]);
+    assert!(told.contains("export costs 100 XAF per act and 25 XAF per started KB"), "{told}");
+    let tariffs = centre.json(&["tariff", "list", "--json"]);
+    assert_eq!((tariffs[0]["per_act"].as_i64(), tariffs[0]["credit"].as_str()), (Some(100), Some("owe")));
+
+    assert_eq!(centre.done(&["journal", "list"]), "no letter\n");
+    assert!(centre.refused(&["journal", "show", "7"]).contains("journal line 7 does not exist"));
+    assert_eq!(centre.json(&["quarantine", "list", "--json"]), Value::Array(vec![]));
+    assert!(centre.refused(&["quarantine", "drop", "7", "--reason", "x"]).contains("quarantine entry 7 does not exist"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_what_to_do() {
+    let centre = Centre::on_a_database_of_its_own().await;
+    centre.done(&INIT);
+    let said = centre.say(&["check"]);
+    assert_eq!(said.code, Some(1), "without a mailbox nothing works: {}", said.out);
+    let line = |start: &str, part: &str| {
+        assert!(
+            said.out.lines().any(|line| line.starts_with(start) && line.contains(part)),
+            "{start} … {part} is missing in\n{}",
+            said.out
+        );
+    };
+    line("fail", "add a [[mailbox]]");
+    line("fail", "add [relay]");
+    line("ok", "OpenSSL");
+    line("ok", "centre-x, mode test, currency XAF");
+    line("warn", "xmserver table adopt FILE");
+    line("ok", "centre-p256.crt");
+    let key = centre.data_folder().join("keys/centre-rsa.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let findings = centre.json_of_failing(&["check", "--json"]);
+    let keys = findings.as_array().unwrap().iter().find(|finding| finding["subject"] == "keys").unwrap();
+    assert_eq!(keys["verdict"], "fail");
+    assert!(keys["text"].as_str().unwrap().contains("chmod 600"), "{keys}");
+}
+
+impl Centre {
+    fn json_of_failing(&self, arguments: &[&str]) -> Value {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+        serde_json::from_str(&said.out).unwrap()
+    }
+}
+
+#[test]
+fn a_sample_configuration_is_printed_without_a_server() {
+    let centre = Centre::with_nothing_configured();
+    assert!(centre.done(&["sample", "configuration"]).contains("[[mailbox]]"));
+}
