@@ -165,11 +165,7 @@ pub fn sign(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, SealError> {
 ///
 /// # Errors
 /// OpenSSL's own.
-pub fn encrypt(
-    signed: &[u8],
-    recipient: &RegisteredCertificate,
-    cipher: ContentCipher,
-) -> Result<Vec<u8>, SealError> {
+pub fn encrypt(signed: &[u8], recipient: &RegisteredCertificate, cipher: ContentCipher) -> Result<Vec<u8>, SealError> {
     let mut flags = CMSOptions::BINARY;
     if recipient.has_key_id_extension() {
         flags |= CMSOptions::USE_KEYID;

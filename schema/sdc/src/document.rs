@@ -101,7 +101,8 @@ impl Document {
 pub fn claim(text: &[u8]) -> Option<Matricule> {
     let scanned = &text[..text.len().min(CLAIM_SCANNED_BYTES)];
     let digits = memmem::find(scanned, b"agency=").and_then(|at| scanned.get(at + 7..at + 13))?;
-    let number: u32 = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let number: u32 =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
     Matricule::try_from(number).ok()
 }
 
@@ -158,7 +159,10 @@ mod tests {
             assert_eq!(refusal.code, RefusalCode::DocumentMalformed);
             assert_eq!(refusal.parameters["expected"], expected);
         }
-        assert!(Document::parse(b"\xff\n-----BEGIN CMS-----\nMAA=\n-----END CMS-----\n", &DocumentLimits::default()).is_err());
+        assert!(
+            Document::parse(b"\xff\n-----BEGIN CMS-----\nMAA=\n-----END CMS-----\n", &DocumentLimits::default())
+                .is_err()
+        );
     }
 
     #[test]

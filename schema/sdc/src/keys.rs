@@ -38,7 +38,9 @@ pub enum KeyError {
     #[error("the private key is not the one of the certificate: give the two that were made together")]
     NotAPair,
     /// The library is too old.
-    #[error("OpenSSL {found} is older than 3.0.22, which fixes known attacks on CMS: install the distribution's security updates")]
+    #[error(
+        "OpenSSL {found} is older than 3.0.22, which fixes known attacks on CMS: install the distribution's security updates"
+    )]
     OpensslTooOld {
         /// The version found.
         found: &'static str,
