@@ -32,8 +32,7 @@ pub fn make(server_name: &str) -> Result<Vec<(&'static str, String)>, rcgen::Err
 
     let elliptic = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
-    let elliptic_certificate =
-        centre(server_name, KeyUsagePurpose::KeyAgreement).signed_by(&elliptic, &issuer)?;
+    let elliptic_certificate = centre(server_name, KeyUsagePurpose::KeyAgreement).signed_by(&elliptic, &issuer)?;
     let rsa_certificate = centre(server_name, KeyUsagePurpose::KeyEncipherment).signed_by(&rsa, &issuer)?;
     Ok(vec![
         (AUTHORITY_KEY, authority_key.serialize_pem()),

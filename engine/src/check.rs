@@ -167,7 +167,8 @@ fn secrets(configuration: &Configuration, findings: &mut Findings) {
     findings.judge("data folder", Verdict::Warn, exposed, folder.path().display().to_string());
     let mut exposed: Vec<String> = exposure(&folder.keys(), 0o700).into_iter().collect();
     if let Ok(entries) = std::fs::read_dir(folder.keys()) {
-        let keys = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "key"));
+        let keys =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "key"));
         exposed.extend(keys.filter_map(|path| exposure(&path, 0o600)));
     }
     for mailbox in &configuration.mailboxes {
@@ -217,16 +218,23 @@ async fn database(database: &Database, findings: &mut Findings) {
 async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
     let adopted = tables::list(connection).await?;
     if adopted.is_empty() {
-        findings.add(Verdict::Warn, "tables", "none is adopted, so every letter is refused: `xmserver table adopt FILE`");
+        findings.add(
+            Verdict::Warn,
+            "tables",
+            "none is adopted, so every letter is refused: `xmserver table adopt FILE`",
+        );
         return Ok(());
     }
     let drifts = tables::check(connection).await?;
-    let problems =
-        drifts.iter().flat_map(|drift| drift.problems.iter().map(|problem| format!("{}: {problem}", drift.table))).collect();
+    let problems = drifts
+        .iter()
+        .flat_map(|drift| drift.problems.iter().map(|problem| format!("{}: {problem}", drift.table)))
+        .collect();
     findings.judge("tables", Verdict::Fail, problems, format!("{} adopted, as they were adopted", adopted.len()));
 
     let now = Utc::now();
-    let priced: Vec<_> = tariffs::list(connection, false).await?.into_iter().filter(|one| one.valid_from <= now).collect();
+    let priced: Vec<_> =
+        tariffs::list(connection, false).await?.into_iter().filter(|one| one.valid_from <= now).collect();
     let free: Vec<&str> = tariffs::PRICED_SERVICES
         .into_iter()
         .filter(|service| !priced.iter().any(|tariff| tariff.service == *service))

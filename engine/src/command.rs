@@ -148,11 +148,9 @@ fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }
-    text.parse::<NaiveDate>()
-        .ok()
-        .and_then(|day| day.and_hms_opt(0, 0, 0))
-        .map(|time| time.and_utc())
-        .ok_or_else(|| format!("expected a day such as 2026-11-30, or a time such as 2026-11-30T18:00:00Z, found {text:?}"))
+    text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|time| time.and_utc()).ok_or_else(
+        || format!("expected a day such as 2026-11-30, or a time such as 2026-11-30T18:00:00Z, found {text:?}"),
+    )
 }
 
 #[cfg(test)]

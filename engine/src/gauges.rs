@@ -110,17 +110,26 @@ impl DatabaseGauges {
             registry.register(Box::new(gauges.clone()))?;
             Ok(gauges)
         };
-        let expiry = Opts::new("xm_certificate_expiry_seconds", "Until the next certificate ends, of agencies and of the centre");
+        let expiry = Opts::new(
+            "xm_certificate_expiry_seconds",
+            "Until the next certificate ends, of agencies and of the centre",
+        );
         let certificate_expiry = GaugeVec::new(expiry, &["of"])?;
         registry.register(Box::new(certificate_expiry.clone()))?;
         Ok(DatabaseGauges {
             outbox_waiting: gauge("xm_outbox_waiting", "Answers that wait to be sent")?,
             outbox_oldest: seconds("xm_outbox_oldest_seconds", "Age of the oldest answer that waits")?,
             outbox_failed: gauge("xm_outbox_failed", "Answers given up")?,
-            unanswered_oldest: seconds("xm_letters_unanswered_oldest_seconds", "Age of the oldest letter whose answer waits")?,
+            unanswered_oldest: seconds(
+                "xm_letters_unanswered_oldest_seconds",
+                "Age of the oldest letter whose answer waits",
+            )?,
             quarantine_open: by_reason("xm_quarantine_open", "Containers that nobody has decided on")?,
             quarantine_bytes: by_reason("xm_quarantine_bytes", "Bytes kept of senders that nobody vouches for")?,
-            ledger_difference: gauge("xm_ledger_difference", "Minor units by which balances and entries differ; 0 when all is well")?,
+            ledger_difference: gauge(
+                "xm_ledger_difference",
+                "Minor units by which balances and entries differ; 0 when all is well",
+            )?,
             certificate_expiry,
             centre_expiry,
             database,

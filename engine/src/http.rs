@@ -152,8 +152,96 @@ async fn converse(stream: TcpStream, observed: Arc<Observed>) {
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION_TIME_MAX, connection).await {
-        Ok(Err(error)) => tracing::debug!(%error, "a connection to /metrics ended early"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await {
+        tracing::debug!(%error, "a connection to /metrics ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::testing::TestCluster;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn served(database: Database) -> (std::net::SocketAddr, Arc<Observed>) {
+        let gauges = DatabaseGauges::new(database.clone(), None).unwrap();
+        let observed = Arc::new(Observed::new(Registry::new(), database, gauges).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::clone(&observed)));
+        (address, observed)
+    }
+
+    async fn ask(address: std::net::SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A refused request may end in a reset once the answer is read.
+        stream.read_to_end(&mut answer).await.unwrap_or_default();
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn get(address: std::net::SocketAddr, path: &str) -> String {
+        ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
+    }
+
+    #[tokio::test]
+    async fn readiness_is_a_database_that_answers_and_mail_that_is_taken() {
+        let (address, observed) = served(TestCluster::shared().await.database().await).await;
+        assert!(get(address, "/live").await.starts_with("HTTP/1.1 200"));
+        assert!(get(address, "/ready").await.ends_with("not ready: no mail is taken\n"));
+        observed.set_taking_mail(true);
+        assert!(get(address, "/ready").await.ends_with("\r\n\r\nready\n"));
+
+        let nowhere = store::database::DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x");
+        let (address, observed) = served(Database::new(nowhere).unwrap()).await;
+        observed.set_taking_mail(true);
+        let answer = get(address, "/ready").await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("the database does not answer"), "{answer}");
+        let metrics = get(address, "/metrics").await;
+        assert!(
+            metrics.contains("process_resident_memory_bytes") && !metrics.contains("xm_outbox_waiting"),
+            "{metrics}"
+        );
+    }
+
+    #[tokio::test]
+    async fn metrics_of_the_database_are_read_from_it() {
+        let database = TestCluster::shared().await.database().await;
+        let fill = "INSERT INTO xm.outbox (agency, payload, transport, queued_at)
+                    VALUES (1, 'x', 'mail', now() - interval '1 hour');
+                    INSERT INTO xm.outbox (agency, payload, transport, failed_at) VALUES (2, 'x', 'mail', now());
+                    INSERT INTO xm.quarantine_usage VALUES ('unreadable', 4096)";
+        database.get().await.unwrap().batch_execute(fill).await.unwrap();
+        let (address, _observed) = served(database).await;
+        let metrics = get(address, "/metrics").await;
+        for line in [
+            "xm_outbox_waiting 1",
+            "xm_outbox_failed 1",
+            "xm_ledger_difference 0",
+            "xm_letters_unanswered_oldest_seconds 0",
+            "xm_quarantine_open{reason=\"unreadable\"} 0",
+            "xm_quarantine_bytes{reason=\"unreadable\"} 4096",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+        }
+        let oldest = metrics.lines().find_map(|line| line.strip_prefix("xm_outbox_oldest_seconds ")).unwrap();
+        assert!(oldest.parse::<f64>().unwrap() >= 3600.0, "{oldest}");
+    }
+
+    #[tokio::test]
+    async fn only_three_questions_are_answered() {
+        let (address, _observed) = served(TestCluster::shared().await.database().await).await;
+        assert!(get(address, "/").await.starts_with("HTTP/1.1 404"));
+        let posted =
+            ask(address, "POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
+        let many = "X-Filler: y\r\n".repeat(HEADERS_MAX + 1);
+        let answer = ask(address, &format!("GET /live HTTP/1.1\r\n{many}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let long = "y".repeat(2 * HEADER_BYTES_MAX);
+        let answer = ask(address, &format!("GET /live HTTP/1.1\r\nX-Filler: {long}\r\n\r\n")).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     }
 }

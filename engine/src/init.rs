@@ -104,8 +104,8 @@ async fn fill(
 /// Digits of the minor unit in ISO 4217, where they are not two.
 fn minor_digits(currency: &str) -> i16 {
     match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV" | "XAF"
-        | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
+        | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         _ => 2,
     }
@@ -118,21 +118,29 @@ fn minor_digits(currency: &str) -> i16 {
 pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &Initialised) -> anyhow::Result<()> {
     use std::io::Write;
     let folder = configuration.server.data_folder.display();
-    let database = if configuration.is_embedded() { "a private PostgreSQL in the data folder" } else { "as configured" };
+    let database =
+        if configuration.is_embedded() { "a private PostgreSQL in the data folder" } else { "as configured" };
     let mut out = std::io::stdout().lock();
     writeln!(out, "server       {}, mode {}", arguments.name, arguments.mode)?;
     writeln!(out, "data folder  {folder}")?;
     writeln!(out, "database     {database}")?;
     let keys = if done.made_keys { "made" } else { "there already, untouched" };
     writeln!(out, "keys         {folder}/keys ({keys}); back them up: without them no letter can be opened")?;
-    writeln!(out, "             agencies need {folder}/keys/centre-p256.crt (or centre-rsa.crt) and {}", authority::AUTHORITY_CERTIFICATE)?;
+    writeln!(
+        out,
+        "             agencies need {folder}/keys/centre-p256.crt (or centre-rsa.crt) and {}",
+        authority::AUTHORITY_CERTIFICATE
+    )?;
     match &done.password {
         Some(password) => {
             writeln!(out, "first user   {}, password {} (shown this once)", arguments.superviseur, password.reveal())?;
         }
         None => writeln!(out, "first user   there already, untouched")?,
     }
-    writeln!(out, "next         write {folder}/xmserver.toml (`xmserver sample configuration` shows one), then `xmserver check`")?;
+    writeln!(
+        out,
+        "next         write {folder}/xmserver.toml (`xmserver sample configuration` shows one), then `xmserver check`"
+    )?;
     if out.flush().is_err() {
         bail!("what was done could not be told: standard output is closed");
     }

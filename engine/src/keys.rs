@@ -82,8 +82,7 @@ fn retired(folder: &Path) -> Result<Vec<String>, LoadError> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let entries =
-        std::fs::read_dir(folder).map_err(|source| LoadError::Read { path: folder.to_path_buf(), source })?;
+    let entries = std::fs::read_dir(folder).map_err(|source| LoadError::Read { path: folder.to_path_buf(), source })?;
     let mut stems: Vec<String> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".key").map(str::to_owned))

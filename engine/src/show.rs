@@ -61,8 +61,7 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let line = |row: &Vec<String>| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
             format!("{}\n", cells.join("  ").trim_end())
         };
         self.rows.iter().map(line).collect()
@@ -75,9 +74,8 @@ impl Table {
 /// Standard output cannot be written.
 pub fn facts(facts: &[(&str, String)]) -> anyhow::Result<()> {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| {
-        format!("{name:<width$}  {}\n", value.replace(char::is_control, "\u{fffd}"))
-    };
+    let line =
+        |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", value.replace(char::is_control, "\u{fffd}"));
     text(&facts.iter().map(line).collect::<String>())
 }
 

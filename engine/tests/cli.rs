@@ -1,5 +1,7 @@
 //! The commands of operators, by the real program against a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -46,11 +48,7 @@ impl Centre {
 
     fn say(&self, arguments: &[&str]) -> Said {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
-        Said {
-            code: status.code(),
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-        }
+        Said { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
     }
 
     /// Does what must succeed, and returns what was told.
@@ -65,6 +63,12 @@ impl Centre {
         let said = self.say(arguments);
         assert_eq!(said.code, Some(1), "{arguments:?}: {}{}", said.out, said.err);
         said.err
+    }
+
+    fn json_of_failing(&self, arguments: &[&str]) -> Value {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+        serde_json::from_str(&said.out).unwrap()
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -105,7 +109,9 @@ fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
     assert!(told.contains("a private PostgreSQL") && told.contains("shown this once"), "{told}");
     let keys = centre.data_folder().join("keys");
     assert_eq!(mode_of(&keys), 0o700);
-    for name in ["authority.key", "authority.crt", "centre-p256.key", "centre-p256.crt", "centre-rsa.key", "centre-rsa.crt"] {
+    for name in
+        ["authority.key", "authority.crt", "centre-p256.key", "centre-p256.crt", "centre-rsa.key", "centre-rsa.crt"]
+    {
         assert_eq!(mode_of(&keys.join(name)), 0o600, "{name}");
     }
     let key = std::fs::read(keys.join("centre-p256.key")).unwrap();
@@ -164,20 +170,52 @@ async fn an_operator_gets_an_agency_going() {
     let told = centre.done(&INIT);
     assert!(told.contains("as configured"), "{told}");
 
-    let told = centre.done(&["agency", "add", "--name", "Mairie d'Édéa", "--town", "Édéa", "--email", "edea@example.org", "--matricule", "42"]);
+    let told = centre.done(&[
+        "agency",
+        "add",
+        "--name",
+        "Mairie d'Édéa",
+        "--town",
+        "Édéa",
+        "--email",
+        "edea@example.org",
+        "--matricule",
+        "42",
+    ]);
     assert!(told.starts_with("agency 000042 added, installation main\n"), "{told}");
-    let refused = centre.refused(&["agency", "add", "--name", "X", "--email", "x@example.org", "--matricule", "000042"]);
+    let refused =
+        centre.refused(&["agency", "add", "--name", "X", "--email", "x@example.org", "--matricule", "000042"]);
     assert_eq!(refused, "xmserver: agency 000042 exists already\n");
     // Agency and installation are added together or not at all.
-    centre.refused(&["agency", "add", "--name", "X", "--email", "x@example.org", "--matricule", "43", "--installation", "NO NAME"]);
+    centre.refused(&[
+        "agency",
+        "add",
+        "--name",
+        "X",
+        "--email",
+        "x@example.org",
+        "--matricule",
+        "43",
+        "--installation",
+        "NO NAME",
+    ]);
     let refused = centre.refused(&["agency", "show", "43"]);
     assert!(refused.contains("agency 000043 does not exist"), "{refused}");
 
     centre.done(&["agency", "install", "42", "laptop"]);
-    assert_eq!(centre.done(&["agency", "grant", "42", "CentreCode", "C01", "C02"]), "2 codes of CentreCode granted to agency 000042, 0 as before\n");
-    assert_eq!(centre.done(&["agency", "grant", "42", "CentreCode", "C02"]), "0 codes of CentreCode granted to agency 000042, 1 as before\n");
+    assert_eq!(
+        centre.done(&["agency", "grant", "42", "CentreCode", "C01", "C02"]),
+        "2 codes of CentreCode granted to agency 000042, 0 as before\n"
+    );
+    assert_eq!(
+        centre.done(&["agency", "grant", "42", "CentreCode", "C02"]),
+        "0 codes of CentreCode granted to agency 000042, 1 as before\n"
+    );
     centre.done(&["agency", "grant", "42", "CentreCode", "C02", "--withdraw"]);
-    assert_eq!(centre.done(&["agency", "recharge", "42", "12500", "--note", "slip 7"]), "agency 000042 credited with 12500 XAF; balance 12500 XAF\n");
+    assert_eq!(
+        centre.done(&["agency", "recharge", "42", "12500", "--note", "slip 7"]),
+        "agency 000042 credited with 12500 XAF; balance 12500 XAF\n"
+    );
     assert!(centre.refused(&["agency", "recharge", "42", "12.50"]).contains("no decimals"));
     assert_eq!(centre.done(&["agency", "status", "42", "0"]), "agency 000042 has status 0 (suspended)\n");
     assert!(centre.refused(&["agency", "status", "42", "7"]).contains("0 suspended"));
@@ -245,7 +283,17 @@ async fn tables_tariffs_journal_and_quarantine() {
     assert_eq!(centre.done(&["table", "check"]), "all adopted tables are as they were adopted\n");
 
     assert!(centre.refused(&["tariff", "set", "account", "--per-act", "5"]).contains("one of export"));
-    let told = centre.done(&["tariff", "set", "export", "--table", "ecr.ActeNaissance", "--per-act", "100", "--per-started-kb", "25"]);
+    let told = centre.done(&[
+        "tariff",
+        "set",
+        "export",
+        "--table",
+        "ecr.ActeNaissance",
+        "--per-act",
+        "100",
+        "--per-started-kb",
+        "25",
+    ]);
     assert!(told.contains("export costs 100 XAF per act and 25 XAF per started KB"), "{told}");
     let tariffs = centre.json(&["tariff", "list", "--json"]);
     assert_eq!((tariffs[0]["per_act"].as_i64(), tariffs[0]["credit"].as_str()), (Some(100), Some("owe")));
@@ -253,7 +301,9 @@ async fn tables_tariffs_journal_and_quarantine() {
     assert_eq!(centre.done(&["journal", "list"]), "no letter\n");
     assert!(centre.refused(&["journal", "show", "7"]).contains("journal line 7 does not exist"));
     assert_eq!(centre.json(&["quarantine", "list", "--json"]), Value::Array(vec![]));
-    assert!(centre.refused(&["quarantine", "drop", "7", "--reason", "x"]).contains("quarantine entry 7 does not exist"));
+    assert!(
+        centre.refused(&["quarantine", "drop", "7", "--reason", "x"]).contains("quarantine entry 7 does not exist")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,14 +331,6 @@ async fn check_says_what_to_do() {
     let keys = findings.as_array().unwrap().iter().find(|finding| finding["subject"] == "keys").unwrap();
     assert_eq!(keys["verdict"], "fail");
     assert!(keys["text"].as_str().unwrap().contains("chmod 600"), "{keys}");
-}
-
-impl Centre {
-    fn json_of_failing(&self, arguments: &[&str]) -> Value {
-        let said = self.say(arguments);
-        assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-        serde_json::from_str(&said.out).unwrap()
-    }
 }
 
 #[test]

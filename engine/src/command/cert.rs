@@ -125,7 +125,11 @@ fn ask(matricule: Matricule, certificate: &CertificateFields) -> anyhow::Result<
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(fingerprint) } else { bail!("nothing was registered: the fingerprint was not confirmed") }
+    if answer.trim() == "yes" {
+        Ok(fingerprint)
+    } else {
+        bail!("nothing was registered: the fingerprint was not confirmed")
+    }
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {

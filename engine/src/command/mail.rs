@@ -65,9 +65,7 @@ fn as_json(subject: &str, report: &TestReport) -> serde_json::Value {
         .iter()
         .map(|(step, time)| json!({ "step": step.as_str(), "milliseconds": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) }))
         .collect();
-    let failure = report
-        .failure
-        .as_ref()
-        .map(|failure| json!({ "step": failure.step.as_str(), "message": failure.to_string() }));
+    let failure =
+        report.failure.as_ref().map(|failure| json!({ "step": failure.step.as_str(), "message": failure.to_string() }));
     json!({ "subject": subject, "passed": passed, "failure": failure })
 }

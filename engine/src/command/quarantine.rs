@@ -122,7 +122,8 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
     if arguments.json {
         return show::json(&entries);
     }
-    let mut table = Table::new(&["id", "received", "reason", "held", "agency", "sender domain", "bytes", "state", "detail"]);
+    let mut table =
+        Table::new(&["id", "received", "reason", "held", "agency", "sender domain", "bytes", "state", "detail"]);
     for entry in entries {
         table.row([
             entry.id.to_string(),

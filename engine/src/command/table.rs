@@ -99,9 +99,9 @@ async fn check(desk: &mut Desk, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         show::json(&drifts)?;
     } else if differ {
-        let lines = drifts.iter().flat_map(|drift| {
-            drift.problems.iter().map(move |problem| format!("table {}: {problem}\n", drift.table))
-        });
+        let lines = drifts
+            .iter()
+            .flat_map(|drift| drift.problems.iter().map(move |problem| format!("table {}: {problem}\n", drift.table)));
         show::text(&lines.collect::<String>())?;
     } else {
         show::text("all adopted tables are as they were adopted\n")?;

@@ -76,7 +76,9 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                 table.row([
                     one.id.to_string(),
                     one.service,
-                    show::or_dash(one.application.zip(one.table).map(|(application, name)| format!("{application}.{name}"))),
+                    show::or_dash(
+                        one.application.zip(one.table).map(|(application, name)| format!("{application}.{name}")),
+                    ),
                     show::or_dash(one.profile),
                     show::amount(one.per_act, &desk.server),
                     show::amount(one.per_started_kb, &desk.server),

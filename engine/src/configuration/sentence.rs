@@ -12,7 +12,9 @@ pub(super) fn of(error: &Error, file: Option<&Path>) -> String {
     let place = place(error, file);
     let key = key(&error.path);
     match &error.kind {
-        Kind::UnknownField(name, expected) if expected.is_empty() => format!("{place}: unknown key {}", joined(&key, name)),
+        Kind::UnknownField(name, []) => {
+            format!("{place}: unknown key {}", joined(&key, name))
+        }
         Kind::UnknownField(name, expected) => {
             format!("{place}: unknown key {}: expected one of {}", joined(&key, name), expected.join(", "))
         }
@@ -56,15 +58,16 @@ fn joined(key: &str, name: &str) -> String {
     match key {
         "" => name.to_owned(),
         // figment's path already ends with the unknown key.
-        key if key == name || key.ends_with(&format!(".{name}")) || key.ends_with(&format!(": {name}")) => key.to_owned(),
+        key if key == name || key.ends_with(&format!(".{name}")) || key.ends_with(&format!(": {name}")) => {
+            key.to_owned()
+        }
         key if key.contains(": ") || !key.contains(' ') => format!("{key}.{name}"),
         key => format!("{key}: {name}"),
     }
 }
 
 fn place(error: &Error, file: Option<&Path>) -> String {
-    let is_environment =
-        error.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment variable"));
+    let is_environment = error.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment variable"));
     match file {
         _ if is_environment => format!("environment variable {}", variable(&error.path)),
         Some(file) => file.display().to_string(),

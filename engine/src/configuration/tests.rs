@@ -11,7 +11,84 @@ fn load(text: &str) -> Result<Configuration, Vec<String>> {
     })
 }
 
-const MAILBOX: &str = "[[mailbox]]\nname = \"main\"\n[mailbox.pop3]\nhost = \"mail.example.org\"\nusername = \"centre\"\n";
+const MAILBOX: &str =
+    "[[mailbox]]\nname = \"main\"\n[mailbox.pop3]\nhost = \"mail.example.org\"\nusername = \"centre\"\n";
+
+/// What is written, and the one sentence that it gives. `MAILBOX` stands for the text above.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "[server]\nhttp_adress = \"x\"",
+        "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, shutdown_seconds_max",
+    ),
+    ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, relay, limits"),
+    (
+        "[server]\nhttp_address = \"here\"",
+        "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464",
+    ),
+    (
+        "[server]\nhttp_address = 9464",
+        "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464, found 9464",
+    ),
+    ("[server]\nlog_format = \"xml\"", "FILE: server.log_format: expected one of text, json, found `xml`"),
+    (
+        "[server]\nlog_level = \"loud=very\"",
+        "FILE: server.log_level: expected error, warn, info, debug or trace, found \"loud=very\"",
+    ),
+    ("[server]\ndata_folder = \"data\"", "FILE: server.data_folder: expected an absolute path, found \"data\""),
+    ("[server]\nshutdown_seconds_max = 0", "FILE: server.shutdown_seconds_max: expected 1 to 3600, found 0"),
+    ("[server\n", "FILE: line 1, column 8: invalid table header, expected `.`, `]`"),
+    (
+        "[database]\nurl = \"postgresql://u:hunter2@h/x\"",
+        "FILE: database.url: expected a URL without a password: put the whole URL into a file named by database.url_file, or into the environment variable XMSERVER_DATABASE__URL",
+    ),
+    (
+        "[database]\nurl = \"postgresql://h/x\"\nurl_file = \"/x\"",
+        "FILE: database.url_file: expected only one of url and url_file, found both",
+    ),
+    (
+        "[database]\nconnections_max = -1",
+        "FILE: database.connections_max: expected a whole number of 0 or more, found -1",
+    ),
+    ("[limits]\nwriters = 1000", "FILE: limits.writers: expected 1 to 64, found 1000"),
+    ("[limits]\nwriters = \"two\"", "FILE: limits.writers: expected a whole number of 0 or more, found \"two\""),
+    ("[[mailbox]]\nname = \"main\"", "FILE: key mailbox 1: pop3 is missing"),
+    (
+        "[[mailbox]]\nname = \"main\"\n[mailbox.pop3]\nhost = \"mail.example.org\"",
+        "FILE: key mailbox 1: pop3.username is missing",
+    ),
+    (
+        "MAILBOX\n",
+        "FILE: mailbox 1: pop3.password_file: expected one of password_file, password_env, oauth_token_file, found none",
+    ),
+    (
+        "MAILBOX\npassword = \"hunter2\"",
+        "FILE: unknown key mailbox 1: pop3.password: expected one of host, port, security, username, password_file, password_env, oauth_token_file, ca_file, connect_timeout_seconds, read_timeout_seconds, group_timeout_seconds, mail_size_max_bytes, listing_entries_max, window_mails",
+    ),
+    (
+        "MAILBOX\npassword_env = \"P\"\nsecurity = \"none\"",
+        "FILE: mailbox 1: pop3.security: `none` is for a server on this machine; mail.example.org is elsewhere, so expected `tls` or `starttls`",
+    ),
+    (
+        "MAILBOX\npassword_env = \"P\"\nMAILBOX\npassword_env = \"P\"",
+        "FILE: mailbox 2: name: expected a name of its own, found \"main\" twice",
+    ),
+    (
+        "[[mailbox]]\nname = \"Ma in\"\n[mailbox.pop3]\nhost = \"h\"\nusername = \"u\"\npassword_env = \"P\"",
+        "FILE: mailbox 1: name: expected 1 to 63 of a-z, 0-9, point, hyphen and _, found \"Ma in\"",
+    ),
+    (
+        "[[mailbox]]\nname = \"main\"\nno_container = \"keep\"\n[mailbox.pop3]\nhost = \"h\"\nusername = \"u\"",
+        "FILE: mailbox 1: no_container: expected one of leave, quarantine, drop, found `keep`",
+    ),
+    (
+        "[relay]\naddress = \"centre\"\n[relay.smtp]\nhost = \"mail.example.org\"",
+        "FILE: relay.address: expected the centre's own address, local@domain, found \"centre\"",
+    ),
+    (
+        "[relay]\naddress = \"c@d\"\n[relay.smtp]\nhost = \"\"",
+        "FILE: relay.smtp.host: expected a host name or address, found \"\"",
+    ),
+];
 
 #[test]
 fn an_empty_file_is_the_defaults() {
@@ -31,7 +108,8 @@ fn the_sample_is_valid_as_it_stands() {
 /// What the sample shows as a comment is a key that exists, with its default as value.
 #[test]
 fn the_samples_comments_are_keys_with_their_defaults() {
-    let optional = ["url", "url_file", "ca_file", "binaries_folder", "port", "password_env", "oauth_token_file", "hello_name"];
+    let optional =
+        ["url", "url_file", "ca_file", "binaries_folder", "port", "password_env", "oauth_token_file", "hello_name"];
     let is_default = |line: &&str| {
         let key = line.trim_start_matches('#').split(' ').next().unwrap_or_default();
         line.starts_with('#') && line.contains(" = ") && !line.starts_with("# ") && !optional.contains(&key)
@@ -50,34 +128,9 @@ fn the_samples_comments_are_keys_with_their_defaults() {
 
 #[test]
 fn every_mistake_gives_one_clear_sentence() {
-    let cases: &[(&str, &str)] = &[
-        ("[server]\nhttp_adress = \"x\"", "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, shutdown_seconds_max"),
-        ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, relay, limits"),
-        ("[server]\nhttp_address = \"here\"", "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464"),
-        ("[server]\nhttp_address = 9464", "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464, found 9464"),
-        ("[server]\nlog_format = \"xml\"", "FILE: server.log_format: expected one of text, json, found `xml`"),
-        ("[server]\nlog_level = \"loud=very\"", "FILE: server.log_level: expected error, warn, info, debug or trace, found \"loud=very\""),
-        ("[server]\ndata_folder = \"data\"", "FILE: server.data_folder: expected an absolute path, found \"data\""),
-        ("[server]\nshutdown_seconds_max = 0", "FILE: server.shutdown_seconds_max: expected 1 to 3600, found 0"),
-        ("[server\n", "FILE: line 1, column 8: invalid table header, expected `.`, `]`"),
-        ("[database]\nurl = \"postgresql://u:hunter2@h/x\"", "FILE: database.url: expected a URL without a password: put the whole URL into a file named by database.url_file, or into the environment variable XMSERVER_DATABASE__URL"),
-        ("[database]\nurl = \"postgresql://h/x\"\nurl_file = \"/x\"", "FILE: database.url_file: expected only one of url and url_file, found both"),
-        ("[database]\nconnections_max = -1", "FILE: database.connections_max: expected a whole number of 0 or more, found -1"),
-        ("[limits]\nwriters = 1000", "FILE: limits.writers: expected 1 to 64, found 1000"),
-        ("[limits]\nwriters = \"two\"", "FILE: limits.writers: expected a whole number of 0 or more, found \"two\""),
-        ("[[mailbox]]\nname = \"main\"", "FILE: key mailbox 1: pop3 is missing"),
-        (&MAILBOX.replace("username = \"centre\"\n", ""), "FILE: key mailbox 1: pop3.username is missing"),
-        (MAILBOX, "FILE: mailbox 1: pop3.password_file: expected one of password_file, password_env, oauth_token_file, found none"),
-        (&format!("{MAILBOX}password = \"hunter2\""), "FILE: unknown key mailbox 1: pop3.password: expected one of host, port, security, username, password_file, password_env, oauth_token_file, ca_file, connect_timeout_seconds, read_timeout_seconds, group_timeout_seconds, mail_size_max_bytes, listing_entries_max, window_mails"),
-        (&format!("{MAILBOX}password_env = \"P\"\nsecurity = \"none\""), "FILE: mailbox 1: pop3.security: `none` is for a server on this machine; mail.example.org is elsewhere, so expected `tls` or `starttls`"),
-        (&format!("{MAILBOX}password_env = \"P\"\n{MAILBOX}password_env = \"P\""), "FILE: mailbox 2: name: expected a name of its own, found \"main\" twice"),
-        (&format!("{MAILBOX}password_env = \"P\"").replace("main", "Ma in"), "FILE: mailbox 1: name: expected 1 to 63 of a-z, 0-9, point, hyphen and _, found \"Ma in\""),
-        (&MAILBOX.replace("[mailbox.pop3]", "no_container = \"keep\"\n[mailbox.pop3]"), "FILE: mailbox 1: no_container: expected one of leave, quarantine, drop, found `keep`"),
-        ("[relay]\naddress = \"centre\"\n[relay.smtp]\nhost = \"mail.example.org\"", "FILE: relay.address: expected the centre's own address, local@domain, found \"centre\""),
-        ("[relay]\naddress = \"c@d\"\n[relay.smtp]\nhost = \"\"", "FILE: relay.smtp.host: expected a host name or address, found \"\""),
-    ];
-    for (text, sentence) in cases {
-        let problems = load(text).expect_err(text);
+    for (text, sentence) in MISTAKES {
+        let text = text.replace("MAILBOX\n", MAILBOX);
+        let problems = load(&text).expect_err(&text);
         assert_eq!(problems, [*sentence], "of {text}");
     }
 }
@@ -98,7 +151,8 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn the_command_line_is_above_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(FILE_NAME), "[server]\ndata_folder = \"/elsewhere\"\nlog_level = \"warn\"").unwrap();
+    std::fs::write(folder.path().join(FILE_NAME), "[server]\ndata_folder = \"/elsewhere\"\nlog_level = \"warn\"")
+        .unwrap();
     let sources = Sources { file: None, data_folder: Some(folder.path().to_path_buf()) };
     let configuration = Configuration::load(&sources).unwrap();
     assert_eq!(configuration.server.data_folder, folder.path());

@@ -1,0 +1,298 @@
+//! `xmserver run`: builds the centre from its configuration, keeps it running, drains it when told to stop.
+//!
+//! Three runtimes, each with its own duty: the database's outlives the actors, the actors' system carries them, and
+//! the main thread waits for signals. A first SIGTERM or SIGINT drains, a second one stops at once; either way nothing
+//! is lost, because what is not settled is in its mailbox still.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::messages::NoContainer;
+use actors::metrics::Metrics;
+use actors::pipeline::{Pipeline, PipelineParts, PolledMailbox, Widths};
+use actors::supervision::Policy;
+use anyhow::{Context, bail};
+use mail::extract::MailLimits;
+use mail::pop3::Mailbox;
+use mail::smtp::Relay;
+use prometheus::Registry;
+use sdc::document::DocumentLimits;
+use sdc::payload::PayloadLimits;
+use store::administration::AdministrationError;
+use store::administration::server::{self, Server};
+use store::database::{Database, MigrateError};
+use store::settle::SettlingSettings;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::configuration::{Configuration, Limits, MailboxConfiguration, NoContainerRule};
+use crate::database::{OpenDatabase, Purpose};
+use crate::folder::{Claim, DataFolder};
+use crate::gauges::DatabaseGauges;
+use crate::http::{self, Observed};
+use crate::keys::{self, LoadedKeys};
+
+/// Exit code when an actor cannot be kept alive: `EX_SOFTWARE` of sysexits. A supervisor of processes starts us again.
+const EXIT_ESCALATION: u8 = 70;
+/// First and longest pause between two tries to reach the database at the start.
+const START_PAUSE: Duration = Duration::from_secs(1);
+const START_PAUSE_MAX: Duration = Duration::from_secs(15);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Partitions are made for so many months ahead.
+const MONTHS_AHEAD: i32 = 2;
+/// Pause between two looks at whether mail is taken.
+const READINESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Runs the centre until it is told to stop. Returns the exit code: 0 after a stop, 70 after an escalation.
+///
+/// # Errors
+/// What keeps the centre from starting, in one sentence.
+pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
+    sdc::keys::check_openssl_version()?;
+    let folder = DataFolder::open(&configuration.server.data_folder)?;
+    let claim = folder.claim()?;
+    let keys = keys::load(&folder.keys())?;
+    let listener = TcpListener::bind(configuration.server.http_address)
+        .with_context(|| format!("server.http_address: cannot listen on {}", configuration.server.http_address))?;
+    let runtime = database_runtime()?;
+    let open = runtime.block_on(OpenDatabase::open(configuration, Purpose::Serve))?;
+    let centre = Centre { configuration, claim, keys, database: open.database.clone(), runtime: runtime.handle().clone() };
+    let code = actix_rt::System::new().block_on(centre.serve(listener));
+    runtime.block_on(open.close());
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
+}
+
+/// Makes the runtime that carries the database's connections, and outlives every actor.
+///
+/// # Errors
+/// The system has no threads left.
+pub fn database_runtime() -> anyhow::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("xm-database")
+        .enable_all()
+        .build()
+        .context("the database's runtime could not be made")
+}
+
+struct Centre<'a> {
+    configuration: &'a Configuration,
+    claim: Claim,
+    keys: LoadedKeys,
+    database: Database,
+    runtime: Handle,
+}
+
+impl Centre<'_> {
+    async fn serve(self, listener: TcpListener) -> anyhow::Result<ExitCode> {
+        let mut stops = Stops::new()?;
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry)?;
+        let observed = self.observe(registry, listener)?;
+        let server = tokio::select! {
+            server = self.prepare() => server?,
+            () = stops.told() => return Ok(ExitCode::SUCCESS),
+        };
+        let parts = self.parts(&server, metrics)?;
+        self.keep_partitions();
+        let mut pipeline = Pipeline::start(parts);
+        tracing::info!(
+            server = server.name,
+            mode = server.mode,
+            mailboxes = self.configuration.mailboxes.len(),
+            http = %self.configuration.server.http_address,
+            "the centre runs"
+        );
+        let mut looks = tokio::time::interval(READINESS_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => observed.set_taking_mail(pipeline.is_taking_mail()),
+                escalation = pipeline.escalation() => {
+                    let reason = escalation.map_or_else(|| "its supervisors are gone".to_owned(), |it| it.to_string());
+                    tracing::error!("the centre stops, to be started again: {reason}");
+                    return Ok(ExitCode::from(EXIT_ESCALATION));
+                }
+                () = stops.told() => break,
+            }
+        }
+        observed.set_taking_mail(false);
+        self.drain(pipeline, &mut stops).await;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Serves what the process shows of itself, from the first moment on.
+    fn observe(&self, registry: Registry, listener: TcpListener) -> anyhow::Result<Arc<Observed>> {
+        let first_end = self.keys.certificates.iter().map(|(_, certificate)| certificate.validity().1).min();
+        let gauges = DatabaseGauges::new(self.database.clone(), first_end)?;
+        let observed = Arc::new(Observed::new(registry, self.database.clone(), gauges)?);
+        listener.set_nonblocking(true)?;
+        let _guard = self.runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        self.runtime.spawn(http::serve(listener, Arc::clone(&observed)));
+        Ok(observed)
+    }
+
+    /// Brings the database up to this program, waiting for as long as it is away.
+    async fn prepare(&self) -> anyhow::Result<Server> {
+        let mut pause = START_PAUSE;
+        loop {
+            let database = self.database.clone();
+            let prepared = self.runtime.spawn(async move { prepared(&database).await }).await?;
+            match prepared {
+                Err(Unprepared::Away(reason)) => {
+                    tracing::warn!(reason, "the database is away; trying again in {} s", pause.as_secs());
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(START_PAUSE_MAX);
+                }
+                Err(Unprepared::Wrong(error)) => return Err(error),
+                Ok(server) => return Ok(server),
+            }
+        }
+    }
+
+    fn parts(&self, server: &Server, metrics: Metrics) -> anyhow::Result<PipelineParts> {
+        let configuration = self.configuration;
+        let Some(relay) = &configuration.relay else {
+            bail!("no relay is configured: add [relay] to the configuration, or no answer can leave");
+        };
+        if configuration.mailboxes.is_empty() {
+            bail!("no mailbox is configured: add a [[mailbox]] to the configuration");
+        }
+        let mailboxes = configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<_>>>()?;
+        let limits = &configuration.limits;
+        Ok(PipelineParts {
+            database: self.database.clone(),
+            database_runtime: self.runtime.clone(),
+            keys: Arc::clone(&self.keys.centre),
+            signing_key: Arc::clone(&self.keys.signing),
+            mailboxes,
+            relay: Arc::new(Relay::new(relay.smtp.clone()).context("relay")?),
+            address: relay.address.clone(),
+            server_name: server.name.clone(),
+            process: self.claim.process,
+            mail_limits: MailLimits::default(),
+            document_limits: DocumentLimits { document_bytes_max: limits.document_bytes_max, ..DocumentLimits::default() },
+            payload_limits: PayloadLimits { decompressed_bytes_max: limits.payload_bytes_max, ..PayloadLimits::default() },
+            settling: SettlingSettings { stranger_bytes_max: limits.quarantine_bytes_max, ..SettlingSettings::default() },
+            widths: widths(limits),
+            policy: Policy::default(),
+            metrics,
+        })
+    }
+
+    /// Makes the partitions of the coming months, every day.
+    fn keep_partitions(&self) {
+        let database = self.database.clone();
+        self.runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(DAY).await;
+                if let Err(fault) = database.ensure_partitions(MONTHS_AHEAD).await {
+                    tracing::warn!(%fault, "the coming months' partitions could not be made; trying again tomorrow");
+                }
+            }
+        });
+    }
+
+    async fn drain(&self, pipeline: Pipeline, stops: &mut Stops) {
+        let deadline = Duration::from_secs(self.configuration.server.shutdown_seconds_max);
+        tracing::info!(mails_in_hand = pipeline.mails_in_hand(), "stopping: no more mail is fetched");
+        tokio::select! {
+            came_back = pipeline.drain(deadline) => match came_back {
+                true => tracing::info!("stopped: everything in hand was settled"),
+                false => tracing::warn!("stopped at the deadline: what was not settled is in its mailbox still"),
+            },
+            () = stops.told() => tracing::warn!("stopped at once: what was not settled is in its mailbox still"),
+        }
+    }
+}
+
+enum Unprepared {
+    Away(String),
+    Wrong(anyhow::Error),
+}
+
+async fn prepared(database: &Database) -> Result<Server, Unprepared> {
+    match database.migrate().await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "migrations were run"),
+        Err(MigrateError::Fault(fault)) if fault.is_passing() => return Err(Unprepared::Away(fault.to_string())),
+        Err(error) => return Err(Unprepared::Wrong(error.into())),
+    }
+    let mut connection = database.get().await.map_err(|fault| Unprepared::Away(fault.to_string()))?;
+    server::show(&mut connection).await.map_err(|error| match error {
+        AdministrationError::Fault(fault) if fault.is_passing() => Unprepared::Away(fault.to_string()),
+        error => Unprepared::Wrong(error.into()),
+    })
+}
+
+fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {
+    Ok(PolledMailbox {
+        name: mailbox.name.clone(),
+        mailbox: Mailbox::new(mailbox.pop3.clone()).with_context(|| format!("mailbox {}", mailbox.name))?,
+        mail_bytes_max: mailbox.pop3.mail_size_max_bytes,
+        no_container: match mailbox.no_container {
+            NoContainerRule::Leave => NoContainer::Leave,
+            NoContainerRule::Quarantine => NoContainer::Quarantine,
+            NoContainerRule::Drop => NoContainer::Drop,
+        },
+        interval: Duration::from_secs(mailbox.poll_interval_seconds),
+    })
+}
+
+fn widths(limits: &Limits) -> Widths {
+    let defaults = Widths::default();
+    Widths {
+        crypto_threads: if limits.crypto_threads == 0 { defaults.crypto_threads } else { limits.crypto_threads },
+        writers: limits.writers,
+        mails_in_hand_max: limits.mails_in_hand_max,
+        kilobytes_in_hand_max: limits.kilobytes_in_hand_max,
+        slow_mails_max: limits.slow_mails_max,
+        window_mails: limits.window_mails,
+        session_mails_max: limits.session_mails_max,
+        session_time_max: Duration::from_secs(limits.session_seconds_max),
+        batch_letters_max: limits.batch_letters_max,
+        batch_wait: Duration::from_millis(limits.batch_wait_milliseconds),
+        signers_cached_max: limits.signers_cached_max,
+        answers_claimed_max: limits.answers_claimed_max,
+        sending_max: limits.sending_max,
+    }
+}
+
+/// The signals that ask for a stop.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn new() -> anyhow::Result<Stops> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Stops { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pipeline's defaults and the configuration's are the same numbers.
+    #[test]
+    fn unconfigured_limits_are_the_pipelines_own() {
+        assert_eq!(format!("{:?}", widths(&Limits::default())), format!("{:?}", Widths::default()));
+        assert_eq!(Limits::default().document_bytes_max, DocumentLimits::default().document_bytes_max);
+        assert_eq!(Limits::default().payload_bytes_max, PayloadLimits::default().decompressed_bytes_max);
+        assert_eq!(Limits::default().quarantine_bytes_max, SettlingSettings::default().stranger_bytes_max);
+    }
+}
