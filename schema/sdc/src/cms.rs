@@ -12,6 +12,8 @@ use openssl::symm::Cipher;
 use crate::digest::Digest;
 use crate::document::Document;
 use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
+use crate::letter::{Answer, Letter};
+use crate::payload::{self, PayloadLimits, Unreadable};
 use crate::prescan::{ScanError, scan_enveloped, scan_signed};
 use crate::refusal::{Refusal, RefusalCode};
 
@@ -62,7 +64,7 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
     let signed = decrypt(document.der(), key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
         .map_err(|error| refusal(error, RefusalCode::SignatureMalformed, RefusalCode::SignatureForbidden))?;
-    Ok(Opened { signed, signer: scanned.signer, cipher: enveloped.cipher })
+    Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.cipher })
 }
 
 fn decrypt(der: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
@@ -115,6 +117,22 @@ impl Verified {
     /// Returns their SHA-256: the letter's digest.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.octets)
+    }
+
+    /// Reads the letter of an office.
+    ///
+    /// # Errors
+    /// See [`payload::read_letter`].
+    pub fn letter(&self, limits: &PayloadLimits) -> Result<Letter, Unreadable> {
+        payload::read_letter(&self.octets, limits)
+    }
+
+    /// Reads an answer of the centre.
+    ///
+    /// # Errors
+    /// See [`payload::read_answer`].
+    pub fn answer(&self, limits: &PayloadLimits) -> Result<Answer, Refusal> {
+        payload::read_answer(&self.octets, limits)
     }
 }
 

@@ -1,7 +1,8 @@
 //! A strict reader of DER (X.690): one encoding per value, so that no two readers can see different structures.
 //!
 //! Written here because it stands before OpenSSL, whose own parser accepts BER: what this reader does not admit never
-//! reaches it. It allocates nothing and never reads past its slice.
+//! reaches it. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within
+//! a SET OF, which changes no value and which signers of older software get wrong.
 
 /// Deepest nesting admitted.
 pub const DEPTH_MAX: usize = 16;
@@ -9,25 +10,26 @@ pub const DEPTH_MAX: usize = 16;
 /// An ASN.1 tag octet, low tag numbers only.
 pub type Tag = u8;
 
+/// BOOLEAN
+pub const BOOLEAN: Tag = 0x01;
 /// INTEGER
 pub const INTEGER: Tag = 0x02;
+/// BIT STRING
+pub const BIT_STRING: Tag = 0x03;
 /// OCTET STRING
 pub const OCTET_STRING: Tag = 0x04;
 /// NULL
 pub const NULL: Tag = 0x05;
 /// OBJECT IDENTIFIER
 pub const OBJECT_IDENTIFIER: Tag = 0x06;
-/// BIT STRING
-pub const BIT_STRING: Tag = 0x03;
 /// SEQUENCE
 pub const SEQUENCE: Tag = 0x30;
 /// SET
 pub const SET: Tag = 0x31;
 /// Constructed bit of a tag.
 const CONSTRUCTED: u8 = 0x20;
-
-const PRIMITIVE_SEQUENCE: Tag = SEQUENCE & !CONSTRUCTED;
-const PRIMITIVE_SET: Tag = SET & !CONSTRUCTED;
+/// Class bits of a tag; all clear is universal.
+const CLASS: u8 = 0xc0;
 
 /// Returns the tag `[number]`, constructed.
 pub const fn context(number: u8) -> Tag {
@@ -39,9 +41,9 @@ pub const fn context_primitive(number: u8) -> Tag {
     0x80 | number
 }
 
-/// Not DER, or not the structure asked for.
+/// Not DER, or not the structure asked for. Holds what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the DER that is expected: {0}")]
+#[error("expected {0}")]
 pub struct DerError(pub &'static str);
 
 type Result<T> = std::result::Result<T, DerError>;
@@ -81,16 +83,18 @@ impl<'a> Reader<'a> {
 
     /// Reads the next element.
     pub fn element(&mut self) -> Result<Element<'a>> {
-        let [tag, rest @ ..] = self.rest else { return Err(DerError("an element is missing")) };
+        let [tag, rest @ ..] = self.rest else { return Err(DerError("one more element")) };
         // High tag numbers have many encodings, and nothing in CMS needs them.
         if tag & 0x1f == 0x1f {
-            return Err(DerError("a high tag number"));
+            return Err(DerError("tag numbers below 31"));
         }
-        let (length, header) = length(rest)?;
-        let end = (1 + header).checked_add(length).ok_or(DerError("a length overflows"))?;
-        let whole = self.rest.get(..end).ok_or(DerError("a length reaches past the end"))?;
-        self.rest = &self.rest[end..];
-        Ok(Element { tag: *tag, content: &whole[1 + header..], whole })
+        let (length, length_octets) = length(rest)?;
+        let header = 1 + length_octets;
+        // A length beyond the bytes that are there has been the way into other people's memory.
+        let end = header.checked_add(length).filter(|end| *end <= self.rest.len());
+        let (whole, rest) = self.rest.split_at(end.ok_or(DerError("lengths within the bytes"))?);
+        self.rest = rest;
+        Ok(Element { tag: *tag, content: &whole[header..], whole })
     }
 
     /// Reads the next element, which must have this tag.
@@ -127,20 +131,21 @@ impl<'a> Reader<'a> {
 
 /// Reads a definite, minimal length; returns it and how many octets it took.
 fn length(bytes: &[u8]) -> Result<(usize, usize)> {
-    let [first, rest @ ..] = bytes else { return Err(DerError("a length is missing")) };
+    let [first, rest @ ..] = bytes else { return Err(DerError("a length")) };
     match first {
         0..=0x7f => Ok((usize::from(*first), 1)),
-        // Indefinite lengths are BER; OpenSSL makes them with -stream.
-        0x80 => Err(DerError("an indefinite length; sign and encrypt without -stream")),
+        // An indefinite length is BER: where it ends is found by reading on, and readers differ. OpenSSL writes it with -stream.
+        0x80 => Err(DerError("definite lengths: sign and encrypt without -stream")),
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
-            let octets = rest.get(..count).ok_or(DerError("a length is cut"))?;
+            let octets = rest.get(..count).ok_or(DerError("a whole length"))?;
             let value = octets.iter().fold(0usize, |value, octet| value << 8 | usize::from(*octet));
             // A longer form than needed is a second encoding of the same value.
             let is_minimal = octets[0] != 0 && value > 0x7f;
-            if is_minimal { Ok((value, 1 + count)) } else { Err(DerError("a length is not minimal")) }
+            if is_minimal { Ok((value, 1 + count)) } else { Err(DerError("minimal lengths")) }
         }
-        _ => Err(DerError("a length of more than four octets")),
+        // No document is that long; on 32 bits the length would wrap round.
+        _ => Err(DerError("lengths of at most four octets")),
     }
 }
 
@@ -151,20 +156,22 @@ fn length(bytes: &[u8]) -> Result<(usize, usize)> {
 pub fn check(bytes: &[u8]) -> Result<()> {
     let mut reader = Reader::new(bytes);
     let element = reader.element()?;
-    reader.end("bytes after the structure")?;
+    reader.end("nothing after the structure")?;
     check_element(&element, 0)
 }
 
 fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
+    // Every level of nesting costs a reader stack; 4 000 of them have ended processes.
     if depth > DEPTH_MAX {
-        return Err(DerError("nested too deeply"));
+        return Err(DerError("nesting of at most 16 levels"));
     }
+    let is_universal = element.tag & CLASS == 0;
     if element.tag & CONSTRUCTED == 0 {
-        return check_primitive(element);
+        return if is_universal { check_primitive(element) } else { Ok(()) };
     }
-    // A constructed string is BER: the same octets in pieces.
-    if matches!(element.tag & !CONSTRUCTED, OCTET_STRING | BIT_STRING) {
-        return Err(DerError("a string in pieces"));
+    // A constructed string is BER: the same octets in pieces, which a reader must join before it can compare them.
+    if is_universal && !matches!(element.tag, SEQUENCE | SET) {
+        return Err(DerError("strings and numbers in one piece"));
     }
     let mut reader = Reader::new(element.content);
     while !reader.is_empty() {
@@ -173,16 +180,61 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
+/// Checks a value of a universal type: each has one encoding, and an empty one has been read as whatever lay behind it.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
-    match (element.tag, element.content) {
-        (INTEGER, []) => Err(DerError("an empty integer")),
-        (INTEGER, [0, next, ..]) if next & 0x80 == 0 => Err(DerError("an integer is not minimal")),
-        (INTEGER, [0xff, next, ..]) if next & 0x80 != 0 => Err(DerError("an integer is not minimal")),
-        (NULL, [_, ..]) => Err(DerError("a NULL with content")),
-        (OBJECT_IDENTIFIER, []) => Err(DerError("an empty object identifier")),
-        (PRIMITIVE_SEQUENCE | PRIMITIVE_SET, _) => Err(DerError("a primitive sequence")),
-        _ => Ok(()),
+    let is_sound = match element.tag {
+        // The end mark of an indefinite length.
+        0 => false,
+        BOOLEAN => matches!(element.content, [0 | 0xff]),
+        INTEGER => match element.content {
+            [] => false,
+            [0, next, ..] => next & 0x80 != 0,
+            [0xff, next, ..] => next & 0x80 == 0,
+            _ => true,
+        },
+        // The first octet counts the unused bits at the end, which are zero.
+        BIT_STRING => match element.content {
+            [] => false,
+            [unused] => *unused == 0,
+            [unused, .., last] => *unused < 8 && last.trailing_zeros() >= u32::from(*unused),
+        },
+        NULL => element.content.is_empty(),
+        OBJECT_IDENTIFIER => is_minimal_identifier(element.content),
+        tag => !matches!(tag | CONSTRUCTED, SEQUENCE | SET),
+    };
+    if is_sound { Ok(()) } else { Err(DerError("the one encoding that DER gives a value")) }
+}
+
+/// Says whether each arc is complete and without leading zeros: `2a 80 86` would be a second spelling of `2a 86`.
+fn is_minimal_identifier(content: &[u8]) -> bool {
+    let mut begins_arc = true;
+    for octet in content {
+        if begins_arc && *octet == 0x80 {
+            return false;
+        }
+        begins_arc = octet & 0x80 == 0;
     }
+    begins_arc && !content.is_empty()
+}
+
+/// Writes one element: the reverse of [`Reader::element`].
+pub fn write(tag: Tag, contents: &[&[u8]]) -> Vec<u8> {
+    let length: usize = contents.iter().map(|content| content.len()).sum();
+    let mut whole = Vec::with_capacity(length + 6);
+    whole.push(tag);
+    let octets = length.to_be_bytes();
+    let significant = &octets[octets.iter().take_while(|octet| **octet == 0).count()..];
+    match significant {
+        [] => whole.push(0),
+        [short] if *short < 0x80 => whole.push(*short),
+        long => {
+            // At most eight octets.
+            whole.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
+            whole.extend_from_slice(long);
+        }
+    }
+    contents.iter().for_each(|content| whole.extend_from_slice(content));
+    whole
 }
 
 #[cfg(test)]
@@ -191,42 +243,74 @@ mod tests {
 
     #[test]
     fn only_one_encoding_of_each_value_is_admitted() {
-        for good in [&[0x30, 0x00][..], &[0x30, 0x03, 0x02, 0x01, 0x05], &[0x04, 0x81, 0x80]] {
-            let mut bytes = good.to_vec();
-            if good == [0x04, 0x81, 0x80] {
-                bytes.extend([0; 128]);
-            }
-            assert_eq!(check(&bytes), Ok(()), "{good:02x?}");
+        for good in [
+            &[0x30, 0x00][..],
+            &[0x30, 0x03, 0x02, 0x01, 0x05],
+            &[0x01, 0x01, 0xff],
+            &[0x02, 0x02, 0x00, 0x80],
+            &[0x02, 0x02, 0xff, 0x7f],
+            &[0x03, 0x02, 0x04, 0xf0],
+            &[0x06, 0x03, 0x2a, 0x86, 0x48],
+            &[0x80, 0x00],
+            &write(OCTET_STRING, &[&[0; 128]]),
+        ] {
+            assert_eq!(check(good), Ok(()), "{good:02x?}");
         }
-        let bad: [(&[u8], &str); 12] = [
-            (&[], "an element is missing"),
-            (&[0x30], "a length is missing"),
-            (&[0x30, 0x80, 0, 0], "an indefinite length; sign and encrypt without -stream"),
-            (&[0x30, 0x01], "a length reaches past the end"),
-            (&[0x30, 0x00, 0x00], "bytes after the structure"),
-            (&[0x04, 0x81, 0x01, 0x00], "a length is not minimal"),
-            (&[0x04, 0x82, 0x00, 0x80], "a length is not minimal"),
-            (&[0x04, 0x85, 1, 1, 1, 1, 1], "a length of more than four octets"),
-            (&[0x3f, 0x81, 0x00], "a high tag number"),
-            (&[0x24, 0x00], "a string in pieces"),
-            (&[0x02, 0x02, 0x00, 0x05], "an integer is not minimal"),
-            (&[0x04, 0x84, 0xff, 0xff, 0xff, 0xff], "a length reaches past the end"),
+        const VALUE: &str = "the one encoding that DER gives a value";
+        const PIECE: &str = "strings and numbers in one piece";
+        let bad: [(&[u8], &str); 29] = [
+            (&[], "one more element"),
+            (&[0x30], "a length"),
+            (&[0x30, 0x80, 0, 0], "definite lengths: sign and encrypt without -stream"),
+            (&[0x30, 0x01], "lengths within the bytes"),
+            (&[0x30, 0x82, 0x01], "a whole length"),
+            (&[0x30, 0x00, 0x00], "nothing after the structure"),
+            (&[0x04, 0x81, 0x01, 0x00], "minimal lengths"),
+            (&[0x04, 0x82, 0x00, 0x80], "minimal lengths"),
+            (&[0x04, 0x85, 1, 1, 1, 1, 1], "lengths of at most four octets"),
+            (&[0x04, 0x84, 0xff, 0xff, 0xff, 0xff], "lengths within the bytes"),
+            (&[0x3f, 0x81, 0x00], "tag numbers below 31"),
+            (&[0x24, 0x00], PIECE),
+            (&[0x23, 0x00], PIECE),
+            (&[0x22, 0x00], PIECE),
+            (&[0x2c, 0x00], PIECE),
+            (&[0x00, 0x00], VALUE),
+            (&[0x01, 0x01, 0x01], VALUE),
+            (&[0x01, 0x00], VALUE),
+            (&[0x02, 0x00], VALUE),
+            (&[0x02, 0x02, 0x00, 0x05], VALUE),
+            (&[0x02, 0x02, 0xff, 0x85], VALUE),
+            (&[0x03, 0x00], VALUE),
+            (&[0x03, 0x01, 0x01], VALUE),
+            (&[0x03, 0x02, 0x04, 0xf8], VALUE),
+            (&[0x05, 0x01, 0x00], VALUE),
+            (&[0x06, 0x00], VALUE),
+            (&[0x06, 0x02, 0x80, 0x01], VALUE),
+            (&[0x06, 0x02, 0x2a, 0x86], VALUE),
+            (&[0x10, 0x00], VALUE),
         ];
-        for (bytes, why) in bad {
-            assert_eq!(check(bytes), Err(DerError(why)), "{bytes:02x?}");
+        for (bytes, expected) in bad {
+            assert_eq!(check(bytes), Err(DerError(expected)), "{bytes:02x?}");
         }
     }
 
     #[test]
     fn depth_is_bounded() {
-        let mut nested = vec![0x30, 0x00];
+        let mut nested = write(SEQUENCE, &[]);
         for _ in 0..DEPTH_MAX {
-            let length = u8::try_from(nested.len()).unwrap();
-            nested.splice(0..0, [0x30, length]);
+            nested = write(SEQUENCE, &[&nested]);
         }
         assert_eq!(check(&nested), Ok(()));
-        let length = u8::try_from(nested.len()).unwrap();
-        nested.splice(0..0, [0x30, length]);
-        assert_eq!(check(&nested), Err(DerError("nested too deeply")));
+        assert_eq!(check(&write(SEQUENCE, &[&nested])), Err(DerError("nesting of at most 16 levels")));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000] {
+            let content = vec![7; length];
+            let whole = write(OCTET_STRING, &[&content]);
+            assert_eq!(Reader::new(&whole).element().map(|element| element.content.to_vec()), Ok(content), "{length}");
+            assert_eq!(check(&whole), Ok(()));
+        }
     }
 }

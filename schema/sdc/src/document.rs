@@ -13,6 +13,8 @@ const BEGIN: &str = "-----BEGIN CMS-----";
 const END: &str = "-----END CMS-----";
 /// Characters per line that RFC 7468, section 2 asks of a writer.
 const LINE_CHARS: usize = 64;
+const CLAIM: &[u8] = b"agency=";
+const CLAIM_DIGITS: usize = 6;
 /// How far into a mail a claim is looked for: headers and the first lines, at the price of one scan.
 const CLAIM_SCANNED_BYTES: usize = 16 * 1024;
 
@@ -48,6 +50,8 @@ impl Document {
             return Err(malformed(format!("at most {} bytes", limits.document_bytes_max)));
         }
         let text = std::str::from_utf8(text).map_err(|_not_utf8| malformed("UTF-8 text"))?;
+        // Windows editors begin a UTF-8 file with this mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let begin = line_start(text, BEGIN).ok_or_else(|| malformed(format!("a line {BEGIN}")))?;
         if begin > limits.preamble_bytes_max {
             return Err(malformed(format!("at most {} bytes before the block", limits.preamble_bytes_max)));
@@ -100,10 +104,17 @@ impl Document {
 /// Finds the agency that a text mentions as `agency=NNNNNN`: in a mail's subject, or before the block. Never trusted.
 pub fn claim(text: &[u8]) -> Option<Matricule> {
     let scanned = &text[..text.len().min(CLAIM_SCANNED_BYTES)];
-    let digits = memmem::find(scanned, b"agency=").and_then(|at| scanned.get(at + 7..at + 13))?;
-    let number: u32 =
-        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
-    Matricule::try_from(number).ok()
+    memmem::find_iter(scanned, CLAIM).find_map(|at| {
+        let after = &scanned[at + CLAIM.len()..];
+        // A body in quoted-printable writes the equals sign so (RFC 2045, 6.7).
+        let after = after.strip_prefix(b"3D").unwrap_or(after);
+        let (digits, rest) = after.split_at_checked(CLAIM_DIGITS)?;
+        if !digits.iter().all(u8::is_ascii_digit) || rest.first().is_some_and(u8::is_ascii_digit) {
+            return None;
+        }
+        let number = digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+        Matricule::try_from(number).ok()
+    })
 }
 
 /// Finds a marker that stands alone on its line.
@@ -134,6 +145,8 @@ mod tests {
         let document = Document::parse(&text, &DocumentLimits::default()).unwrap();
         assert_eq!(document.der(), der);
         assert_eq!(document.claim(), Some(Matricule::try_from(42).unwrap()));
+        let windows = [b"\xef\xbb\xbf", &text[..]].concat();
+        assert_eq!(Document::parse(&windows, &DocumentLimits::default()).unwrap().der(), der);
         let gateway = String::from_utf8(text).unwrap().replace('\n', "\r\n") + "\r\n \r\n";
         assert_eq!(parse(&gateway).unwrap().der(), der, "CRLF and blanks at the end come from mail");
     }
@@ -168,7 +181,9 @@ mod tests {
     #[test]
     fn a_claim_is_six_digits_near_the_top() {
         assert_eq!(claim(b"Subject: SDC 1 agency=000042\r\n").map(u32::from), Some(42));
-        for text in ["agency=42", "agency=+00042", "agency=000000", "agency=", "agence=000042"] {
+        assert_eq!(claim(b"SDC 1 agency=3D000042=20\r\n").map(u32::from), Some(42), "quoted-printable");
+        assert_eq!(claim(b"my agency=none; SDC 1 agency=000042").map(u32::from), Some(42));
+        for text in ["agency=42", "agency=+00042", "agency=000000", "agency=", "agence=000042", "agency=0000421"] {
             assert_eq!(claim(text.as_bytes()), None, "{text}");
         }
         let mut far = vec![b' '; CLAIM_SCANNED_BYTES];

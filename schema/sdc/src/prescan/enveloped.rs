@@ -12,8 +12,8 @@ const GCM_TAG_BYTES: usize = 16;
 const CBC_IV_BYTES: usize = 16;
 /// A wrapped 256-bit key (RFC 3394): one block more than the key.
 const WRAPPED_KEY_BYTES: usize = 40;
-/// Uncompressed points of P-256 and P-384.
-const POINT_BYTES: [usize; 2] = [65, 97];
+const P256_POINT_BYTES: usize = 65;
+const P384_POINT_BYTES: usize = 97;
 /// RSA 2048 to 4096.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
@@ -64,8 +64,11 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
         return Err(ScanError::Forbidden("AES-256-GCM"));
     }
     scan_gcm_parameters(algorithm)?;
-    let tag = body.expect(OCTET_STRING, "an authentication tag and no attributes")?;
-    body.end("no attributes")?;
+    if body.peek() == Some(context(1)) {
+        return Err(ScanError::Forbidden("no attributes"));
+    }
+    let tag = body.expect(OCTET_STRING, "an authentication tag")?;
+    no_attributes(body)?;
     // A shorter tag can be guessed byte by byte (RFC 5084, 4).
     if tag.content.len() != GCM_TAG_BYTES {
         return Err(ScanError::Forbidden("an authentication tag of 16 bytes"));
@@ -84,8 +87,13 @@ fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
         return Err(ScanError::Forbidden("AES-256-CBC"));
     }
     algorithm.with_octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
-    body.end("no attributes")?;
+    no_attributes(body)?;
     Ok(Enveloped { recipient, cipher: ContentCipher::Aes256Cbc })
+}
+
+/// Unprotected attributes are what anybody on the way can write.
+fn no_attributes(body: &Reader<'_>) -> Result<(), ScanError> {
+    if body.is_empty() { Ok(()) } else { Err(ScanError::Forbidden("no attributes")) }
 }
 
 /// ICVlen has a default of 12, so it must be present to be 16.
@@ -118,6 +126,7 @@ fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<Algorithm<'a>, Sc
 }
 
 fn scan_recipients(body: &mut Reader<'_>) -> Result<RecipientId, ScanError> {
+    // Originator information is more certificates and lists that nobody asked for.
     if body.peek() == Some(context(0)) {
         return Err(ScanError::Forbidden("no originator information"));
     }
@@ -129,6 +138,7 @@ fn scan_recipients(body: &mut Reader<'_>) -> Result<RecipientId, ScanError> {
         Some(_) => return Err(ScanError::Forbidden("key transport or key agreement")),
         None => return Err(ScanError::Malformed("one recipient")),
     };
+    // Each further recipient is one more key operation for the asking, and one more reader of what is for the centre.
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden("one recipient")) }
 }
 
@@ -169,14 +179,16 @@ fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
     if !parameters.is_empty() {
         return Err(forbidden);
     }
-    let hash = algorithm(&mut Reader::new(hash.content), "a hash")?;
-    let mut mask = algorithm(&mut Reader::new(mask.content), "a mask generation function")?;
-    let mask_oid = mask.oid;
-    let mask_hash = algorithm(&mut mask.parameters, "a hash of the mask")?;
-    if hash.oid != oid::SHA256 || mask_oid != oid::MGF1 || mask_hash.oid != oid::SHA256 {
+    let (mut hash, mut mask) = (Reader::new(hash.content), Reader::new(mask.content));
+    let hash_algorithm = algorithm(&mut hash, "a hash")?;
+    let mut mask_algorithm = algorithm(&mut mask, "a mask generation function")?;
+    let mask_hash = algorithm(&mut mask_algorithm.parameters, "a hash of the mask")?;
+    let is_sha256 = hash_algorithm.oid == oid::SHA256 && mask_hash.oid == oid::SHA256;
+    let nothing_left = hash.is_empty() && mask.is_empty() && mask_algorithm.parameters.is_empty();
+    if !is_sha256 || mask_algorithm.oid != oid::MGF1 || !nothing_left {
         return Err(forbidden);
     }
-    hash.without_parameters()?;
+    hash_algorithm.without_parameters()?;
     mask_hash.without_parameters()
 }
 
@@ -185,11 +197,13 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
         return Err(ScanError::Malformed("version 3"));
     }
     let mut originator = info.enter(context(0), "an originator")?;
+    // An originator named by certificate is static DH, with a key that a stranger chose for us to look up.
     if originator.peek() != Some(context(1)) {
         return Err(ScanError::Forbidden("an originator's ephemeral key"));
     }
     scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
     originator.end("one originator")?;
+    // Nobody needs it, and its length is the sender's to choose.
     if info.peek() == Some(context(1)) {
         return Err(ScanError::Forbidden("no user keying material"));
     }
@@ -199,6 +213,7 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
     }
     let wrap = algorithm(&mut agreement.parameters, "a key wrap algorithm")?;
     agreement.parameters.end("one key wrap algorithm")?;
+    // Unwrapping with padding has written past its buffer (CVE-2026-63072).
     if wrap.oid != oid::AES256_WRAP {
         return Err(ScanError::Forbidden("AES-256 key wrap without padding"));
     }
@@ -223,20 +238,24 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(), ScanError> {
     if algorithm.oid != oid::EC_PUBLIC_KEY {
         return Err(ScanError::Forbidden("an EC key"));
     }
-    match algorithm.parameters.optional(OBJECT_IDENTIFIER)? {
-        Some(curve) if curve.content != oid::P256 && curve.content != oid::P384 => {
-            return Err(ScanError::Forbidden("P-256 or P-384"));
-        }
-        Some(_) => algorithm.parameters.end("one curve")?,
-        None => algorithm.without_parameters()?,
-    }
+    // Without a curve, the recipient's own is meant (RFC 5753, 3.1.1).
+    let curve = algorithm.parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content);
+    algorithm.without_parameters()?;
     let point = key.expect(BIT_STRING, "an originator's point")?;
     key.end("nothing after the point")?;
-    match point.content {
-        // No unused bits, uncompressed.
-        [0, 4, ..] if POINT_BYTES.contains(&(point.content.len() - 1)) => Ok(()),
-        _ => Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")),
-    }
+    // A point of another curve than the key's is how invalid-curve attacks begin; OpenSSL also checks that it is on the curve.
+    let is_admitted = match curve {
+        Some(oid::P256) => is_point(point.content, P256_POINT_BYTES),
+        Some(oid::P384) => is_point(point.content, P384_POINT_BYTES),
+        Some(_) => return Err(ScanError::Forbidden("P-256 or P-384")),
+        None => is_point(point.content, P256_POINT_BYTES) || is_point(point.content, P384_POINT_BYTES),
+    };
+    if is_admitted { Ok(()) } else { Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")) }
+}
+
+/// Says whether a BIT STRING holds an uncompressed point of this size, and no unused bits.
+fn is_point(bit_string: &[u8], point_bytes: usize) -> bool {
+    bit_string.len() == 1 + point_bytes && bit_string.starts_with(&[0, 4])
 }
 
 fn scan_agreement_recipient(key: &mut Reader<'_>) -> Result<RecipientId, ScanError> {

@@ -1,18 +1,29 @@
 //! The inner structure: `SignedData` with attached content, signed attributes and exactly one signer (RFC 5652, 5).
+//!
+//! What comes out is written anew from the parts that were looked at, so that a certificate brought along reaches nobody.
 
 use super::identifiers::{algorithm, issuer_serial, key_id};
 use super::{IssuerSerial, ScanError, oid};
 use crate::cms::SignerId;
-use crate::der::{self, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive};
+use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive};
 
 /// Attributes that a signer may add; each costs a comparison.
 const ATTRIBUTES_MAX: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
 
 /// A signed structure that OpenSSL may verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
     /// Who is said to have signed.
     pub signer: SignerId,
+    /// The structure without embedded certificates.
+    pub der: Vec<u8>,
 }
 
 /// Scans an inner structure.
@@ -30,35 +41,44 @@ pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
     outer.end("nothing after the content")?;
     let mut body = content.enter(SEQUENCE, "a signed structure")?;
     content.end("one content")?;
-    if !matches!(body.small_integer("version 1 or 3")?, 1 | 3) {
+    let version = body.expect(INTEGER, "version 1 or 3")?;
+    if !matches!(version.content, [1 | 3]) {
         return Err(ScanError::Malformed("version 1 or 3"));
     }
-    let mut digests = body.enter(SET, "digest algorithms")?;
-    scan_digest(&mut digests)?;
-    digests.end("one digest algorithm")?;
-    scan_content(&mut body)?;
-    // Certificates are skipped, never used: who may sign is registered, not brought along.
+    let digests = body.expect(SET, "digest algorithms")?;
+    let mut one_digest = Reader::new(digests.content);
+    let digest = scan_digest(&mut one_digest)?;
+    one_digest.end("one digest algorithm")?;
+    let info = body.expect(SEQUENCE, "signed content")?;
+    scan_content(Reader::new(info.content))?;
+    // Who may sign is registered. A certificate from the letter itself would let anyone sign as anyone.
     body.optional(context(0))?;
+    // A revocation list from the letter would let a sender say who is revoked.
     if body.peek() == Some(context(1)) {
         return Err(ScanError::Forbidden("no revocation lists"));
     }
-    let mut signers = body.enter(SET, "signers")?;
+    let signers = body.expect(SET, "signers")?;
     body.end("nothing after the signers")?;
-    if signers.is_empty() {
+    let mut one_signer = Reader::new(signers.content);
+    // None: "signed" by nobody. Several: readers differ on whose letter it is.
+    if one_signer.is_empty() {
         return Err(ScanError::Forbidden("one signer"));
     }
-    let signer = scan_signer(signers.enter(SEQUENCE, "a signer")?)?;
-    if !signers.is_empty() {
+    let signer = scan_signer(one_signer.enter(SEQUENCE, "a signer")?, digest)?;
+    if !one_signer.is_empty() {
         return Err(ScanError::Forbidden("one signer"));
     }
-    Ok(Signed { signer })
+    let body = der::write(SEQUENCE, &[version.whole, digests.whole, info.whole, signers.whole]);
+    let content_type = der::write(OBJECT_IDENTIFIER, &[oid::SIGNED_DATA]);
+    let der = der::write(SEQUENCE, &[&content_type, &der::write(context(0), &[&body])]);
+    Ok(Signed { signer, der })
 }
 
-fn scan_content(body: &mut Reader<'_>) -> Result<(), ScanError> {
-    let mut info = body.enter(SEQUENCE, "signed content")?;
+fn scan_content(mut info: Reader<'_>) -> Result<(), ScanError> {
     if info.expect(OBJECT_IDENTIFIER, "a content type")?.content != oid::DATA {
         return Err(ScanError::Forbidden("signed content of type data"));
     }
+    // A detached signature is over content that the reader supplies.
     if info.is_empty() {
         return Err(ScanError::Forbidden("attached content"));
     }
@@ -68,15 +88,36 @@ fn scan_content(body: &mut Reader<'_>) -> Result<(), ScanError> {
     Ok(content.end("one content")?)
 }
 
-fn scan_digest(reader: &mut Reader<'_>) -> Result<(), ScanError> {
+fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {
     let digest = algorithm(reader, "a digest algorithm")?;
-    if ![oid::SHA256, oid::SHA384, oid::SHA512].contains(&digest.oid) {
-        return Err(ScanError::Forbidden("SHA-256, SHA-384 or SHA-512"));
-    }
-    digest.without_parameters()
+    let hash = match digest.oid {
+        oid::SHA256 => Hash::Sha256,
+        oid::SHA384 => Hash::Sha384,
+        oid::SHA512 => Hash::Sha512,
+        // Two letters with one SHA-1 or MD5 can be made, the one to be signed and the one to be sent.
+        _ => return Err(ScanError::Forbidden("SHA-256, SHA-384 or SHA-512")),
+    };
+    digest.without_parameters()?;
+    Ok(hash)
 }
 
-fn scan_signer(mut info: Reader<'_>) -> Result<SignerId, ScanError> {
+/// Checks a signature algorithm: one that names its hash must name the digest's, or two readers would hash differently.
+fn scan_signature(reader: &mut Reader<'_>, digest: Hash) -> Result<(), ScanError> {
+    let signature = algorithm(reader, "a signature algorithm")?;
+    let hash = match signature.oid {
+        oid::RSA_ENCRYPTION => digest,
+        oid::ECDSA_SHA256 | oid::RSA_SHA256 => Hash::Sha256,
+        oid::ECDSA_SHA384 | oid::RSA_SHA384 => Hash::Sha384,
+        oid::ECDSA_SHA512 | oid::RSA_SHA512 => Hash::Sha512,
+        _ => return Err(ScanError::Forbidden("ECDSA or RSA PKCS #1 v1.5 with SHA-2")),
+    };
+    if hash != digest {
+        return Err(ScanError::Forbidden("one hash for digest and signature"));
+    }
+    signature.without_parameters()
+}
+
+fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<SignerId, ScanError> {
     let version = info.small_integer("version 1 or 3")?;
     let signer = if info.peek() == Some(context_primitive(0)) {
         SignerId::KeyId(key_id(info.element()?.content)?)
@@ -88,17 +129,15 @@ fn scan_signer(mut info: Reader<'_>) -> Result<SignerId, ScanError> {
     if version != version_expected {
         return Err(ScanError::Malformed("the version that fits the signer's identifier"));
     }
-    scan_digest(&mut info)?;
+    if scan_digest(&mut info)? != digest {
+        return Err(ScanError::Malformed("the signer's digest algorithm as announced"));
+    }
     // Without signed attributes, a signature over content can be passed off as one over attributes, and the reverse.
     if info.peek() != Some(context(0)) {
         return Err(ScanError::Forbidden("signed attributes"));
     }
     scan_attributes(info.enter(context(0), "signed attributes")?)?;
-    let signature = algorithm(&mut info, "a signature algorithm")?;
-    if signature.oid != oid::RSA_ENCRYPTION && !oid::SIGNATURES.contains(&signature.oid) {
-        return Err(ScanError::Forbidden("ECDSA or RSA PKCS #1 v1.5 with SHA-2"));
-    }
-    signature.without_parameters()?;
+    scan_signature(&mut info, digest)?;
     info.expect(OCTET_STRING, "a signature")?;
     // Anybody can change what is not signed, so nothing stands there.
     if info.is_empty() { Ok(signer) } else { Err(ScanError::Forbidden("no unsigned attributes")) }
@@ -111,6 +150,7 @@ fn scan_attributes(mut attributes: Reader<'_>) -> Result<(), ScanError> {
         let kind = attribute.expect(OBJECT_IDENTIFIER, "an attribute's type")?.content;
         let mut values = attribute.enter(SET, "an attribute's values")?;
         attribute.end("nothing after an attribute's values")?;
+        // Of two message digests, one reader compares the first and another the last.
         if seen.contains(&kind) || seen.len() == ATTRIBUTES_MAX {
             return Err(ScanError::Forbidden("each of a few attributes once"));
         }
