@@ -7,6 +7,7 @@ use clap::Args;
 use diesel_async::AsyncPgConnection;
 use mail::TestReport;
 use mail::pop3::Mailbox;
+use mail::smtp::Relay;
 use serde::Serialize;
 use store::administration::{server, tables, tariffs};
 use store::database::Database;
@@ -256,6 +257,13 @@ pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<(St
             Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
         };
         reports.push((format!("mailbox {}", mailbox.name), report));
+    }
+    if let (Some(relay), None) = (&configuration.relay, only) {
+        let report = match Relay::new(relay.smtp.clone()) {
+            Ok(open) => open.test().await,
+            Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
+        };
+        reports.push(("relay".to_owned(), report));
     }
     reports
 }

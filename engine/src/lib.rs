@@ -13,4 +13,5 @@ pub mod init;
 pub mod keys;
 pub mod logging;
 pub mod operator;
+pub mod run;
 pub mod show;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine::command::{self, Command, CommandLine};
 use engine::configuration::Configuration;
-use engine::{check, init, logging};
+use engine::{check, init, logging, run};
 
 fn main() -> ExitCode {
     // Before anything can make a TLS connection: two providers in one process would panic.
@@ -34,7 +34,7 @@ fn begin(line: CommandLine) -> anyhow::Result<ExitCode> {
     }
     logging::start(&server)?;
     match line.command {
-        Command::Run => anyhow::bail!("to come"),
+        Command::Run => run::run(&configuration),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(operate(&configuration, command))

@@ -27,7 +27,7 @@ use store::settle::SettlingSettings;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{Configuration, Limits, MailboxConfiguration, NoContainerRule};
+use crate::configuration::{Configuration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration};
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::{Claim, DataFolder};
 use crate::gauges::DatabaseGauges;
@@ -51,6 +51,7 @@ const READINESS_INTERVAL: Duration = Duration::from_millis(200);
 /// What keeps the centre from starting, in one sentence.
 pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     sdc::keys::check_openssl_version()?;
+    let relay = required(configuration)?;
     let folder = DataFolder::open(&configuration.server.data_folder)?;
     let claim = folder.claim()?;
     let keys = keys::load(&folder.keys())?;
@@ -58,11 +59,29 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("server.http_address: cannot listen on {}", configuration.server.http_address))?;
     let runtime = database_runtime()?;
     let open = runtime.block_on(OpenDatabase::open(configuration, Purpose::Serve))?;
-    let centre = Centre { configuration, claim, keys, database: open.database.clone(), runtime: runtime.handle().clone() };
+    let centre = Centre {
+        configuration,
+        relay,
+        claim,
+        keys,
+        database: open.database.clone(),
+        runtime: runtime.handle().clone(),
+    };
     let code = actix_rt::System::new().block_on(centre.serve(listener));
     runtime.block_on(open.close());
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+/// Refuses what may be left out for the other commands, but not here. Returns the relay.
+fn required(configuration: &Configuration) -> anyhow::Result<&RelayConfiguration> {
+    if configuration.mailboxes.is_empty() {
+        bail!("no mailbox is configured: add a [[mailbox]] to the configuration, or no letter can come");
+    }
+    configuration
+        .relay
+        .as_ref()
+        .context("no relay is configured: add [relay] to the configuration, or no answer can leave")
 }
 
 /// Makes the runtime that carries the database's connections, and outlives every actor.
@@ -81,6 +100,7 @@ pub fn database_runtime() -> anyhow::Result<Runtime> {
 
 struct Centre<'a> {
     configuration: &'a Configuration,
+    relay: &'a RelayConfiguration,
     claim: Claim,
     keys: LoadedKeys,
     database: Database,
@@ -155,15 +175,9 @@ impl Centre<'_> {
     }
 
     fn parts(&self, server: &Server, metrics: Metrics) -> anyhow::Result<PipelineParts> {
-        let configuration = self.configuration;
-        let Some(relay) = &configuration.relay else {
-            bail!("no relay is configured: add [relay] to the configuration, or no answer can leave");
-        };
-        if configuration.mailboxes.is_empty() {
-            bail!("no mailbox is configured: add a [[mailbox]] to the configuration");
-        }
-        let mailboxes = configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<_>>>()?;
-        let limits = &configuration.limits;
+        let relay = self.relay;
+        let mailboxes = self.configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<_>>>()?;
+        let limits = &self.configuration.limits;
         Ok(PipelineParts {
             database: self.database.clone(),
             database_runtime: self.runtime.clone(),
@@ -175,9 +189,18 @@ impl Centre<'_> {
             server_name: server.name.clone(),
             process: self.claim.process,
             mail_limits: MailLimits::default(),
-            document_limits: DocumentLimits { document_bytes_max: limits.document_bytes_max, ..DocumentLimits::default() },
-            payload_limits: PayloadLimits { decompressed_bytes_max: limits.payload_bytes_max, ..PayloadLimits::default() },
-            settling: SettlingSettings { stranger_bytes_max: limits.quarantine_bytes_max, ..SettlingSettings::default() },
+            document_limits: DocumentLimits {
+                document_bytes_max: limits.document_bytes_max,
+                ..DocumentLimits::default()
+            },
+            payload_limits: PayloadLimits {
+                decompressed_bytes_max: limits.payload_bytes_max,
+                ..PayloadLimits::default()
+            },
+            settling: SettlingSettings {
+                stranger_bytes_max: limits.quarantine_bytes_max,
+                ..SettlingSettings::default()
+            },
             widths: widths(limits),
             policy: Policy::default(),
             metrics,

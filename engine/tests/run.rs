@@ -1,0 +1,213 @@
+//! The running centre: one process per data folder, readiness, an ordered stop.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use mail::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, Protocol, When};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configured centre with a private PostgreSQL and a post office.
+struct Centre {
+    place: TempDir,
+    http_port: u16,
+    post_office: PostOffice,
+}
+
+/// A running `xmserver run`; killed when the test ends early.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Centre {
+    fn initialised() -> Centre {
+        let accounts = Accounts::listed([("centre@example.org", "s3cr3t")]);
+        let post_office = PostOffice::start(PostOfficeSettings { accounts, ..PostOfficeSettings::default() }).unwrap();
+        // A folder that PostgreSQL's own user may pass, where the tests run as root.
+        let everybody_passes = std::fs::Permissions::from_mode(0o711);
+        let place = tempfile::Builder::new().prefix("xm-run-").permissions(everybody_passes).tempdir().unwrap();
+        let http_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let centre = Centre { place, http_port, post_office };
+        let status = centre.command(&["init", "--name", "centre-x", "--mode", "test"]).status().unwrap();
+        assert!(status.success());
+        centre
+    }
+
+    fn configure(&self) {
+        let text = format!(
+            "[server]\nhttp_address = \"127.0.0.1:{}\"\n\
+             [[mailbox]]\nname = \"main\"\npoll_interval_seconds = 1\n\
+             [mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nusername = \"centre@example.org\"\npassword_env = \"SECRET\"\n\
+             [relay]\naddress = \"centre@example.org\"\n\
+             [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n",
+            self.http_port,
+            self.post_office.pop3_address().port(),
+            self.post_office.smtp_address().port(),
+        );
+        std::fs::write(self.place.path().join("data/xmserver.toml"), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+        command.arg("--data-folder").arg(self.place.path().join("data")).args(arguments);
+        command.env("SECRET", "s3cr3t").stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    fn start(&self) -> Running {
+        Centre::spawn(self.command(&["run"]))
+    }
+
+    fn spawn(mut command: Command) -> Running {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Running { child, lines }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.http_port)) else { return String::new() };
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        match stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)) {
+            Ok(_) => answer,
+            Err(_) => String::new(),
+        }
+    }
+
+    fn wait_until_ready(&self) {
+        eventually("the centre is ready", || self.get("/ready").starts_with("HTTP/1.1 200"));
+    }
+}
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    fn wait_for_line(&self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no line says {part:?}"));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    fn wait_for_end(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the process ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ended already, in a test that went well.
+        self.child.kill().unwrap_or_default();
+        drop(self.child.wait());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the condition is another process's: there is nothing to wait on")]
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not happen that {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
+    let centre = Centre::initialised();
+    let refused = centre.command(&["run"]).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no mailbox is configured"));
+
+    centre.configure();
+    let mut running = centre.start();
+    centre.wait_until_ready();
+    let process = std::fs::read_to_string(centre.place.path().join("data/process")).unwrap();
+    let metrics = centre.get("/metrics");
+    for name in ["xm_actor_restarts_total{actor=\"mailbox_poller\"}", "xm_outbox_waiting", "xm_database_up 1"] {
+        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
+    }
+    assert!(centre.command(&["mail", "test"]).status().unwrap().success());
+
+    // A command uses the running centre's PostgreSQL.
+    let listed = centre.command(&["agency", "list", "--json"]).stdout(Stdio::piped()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), "[]");
+
+    let second = centre.command(&["run"]).stderr(Stdio::piped()).output().unwrap();
+    let sentence = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{sentence}");
+    assert!(sentence.contains("is in use by another xmserver") && sentence.contains(process.trim()), "{sentence}");
+
+    running.signal(Signal::SIGTERM);
+    running.wait_for_line("stopped: everything in hand was settled");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+
+    // The next one is the same process to the database.
+    let mut running = centre.start();
+    centre.wait_until_ready();
+    assert_eq!(std::fs::read_to_string(centre.place.path().join("data/process")).unwrap(), process);
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait_for_end().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let centre = Centre::initialised();
+    centre.configure();
+    let mut running = centre.start();
+    centre.wait_until_ready();
+    // A mailbox that answers late keeps its session, and with it the drain, waiting.
+    let late = Fault::DelayReply(Protocol::Pop3, Duration::from_secs(25));
+    centre.post_office.faults().set(late.clone(), When::Always);
+    eventually("a session waits", || centre.post_office.faults().struck(&late) > 0);
+    let told = Instant::now();
+    running.signal(Signal::SIGTERM);
+    running.wait_for_line("no more mail is fetched");
+    running.signal(Signal::SIGTERM);
+    running.wait_for_line("stopped at once");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(15), "{:?}", told.elapsed());
+}
+
+#[test]
+fn a_centre_stays_up_while_its_database_is_away() {
+    let centre = Centre::initialised();
+    centre.configure();
+    let mut command = centre.command(&["run"]);
+    command.env("XMSERVER_DATABASE__URL", "postgresql://xmserver@127.0.0.1:1/xmserver");
+    let mut running = Centre::spawn(command);
+    running.wait_for_line("the database is away; trying again");
+    assert!(centre.get("/live").starts_with("HTTP/1.1 200"));
+    assert!(centre.get("/ready").starts_with("HTTP/1.1 503"));
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait_for_end().code(), Some(0));
+}
