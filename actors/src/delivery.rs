@@ -5,7 +5,7 @@
 //! of a delivery that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -73,7 +73,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
         // A transport that no longer listens has ended its session: the mail is still in the mailbox.
-        drop(self.reports.send(report));
+        self.reports.send(report).ok();
     }
 }
 
@@ -113,11 +113,34 @@ impl Drop for Share {
 /// How much may be in hand at once; the only backpressure there is.
 #[derive(Clone, Debug)]
 pub struct Hands {
-    mails: Arc<Semaphore>,
-    kilobytes: Arc<Semaphore>,
-    slow_mails: Arc<Semaphore>,
-    mails_max: u32,
-    kilobytes_max: u32,
+    mails: Room,
+    kilobytes: Room,
+    slow_mails: Room,
+    is_alone: Arc<AtomicBool>,
+}
+
+/// A bounded number of places.
+#[derive(Clone, Debug)]
+struct Room {
+    places: Arc<Semaphore>,
+    places_max: u32,
+}
+
+impl Room {
+    fn new(places_max: u32) -> Room {
+        Room { places: Arc::new(Semaphore::new(places_max as usize)), places_max }
+    }
+
+    /// Waits for places; for all of them where more are asked for than there are.
+    async fn take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
+        // Acquiring fails only on a closed semaphore, and these are never closed.
+        Arc::clone(&self.places).acquire_many_owned(places.min(self.places_max)).await.ok()
+    }
+
+    fn taken(&self) -> u32 {
+        let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+        self.places_max.saturating_sub(free)
+    }
 }
 
 /// Permission to hold one or several mails.
@@ -125,49 +148,63 @@ pub struct Hands {
 pub struct Permits {
     mails: Option<OwnedSemaphorePermit>,
     kilobytes: Option<OwnedSemaphorePermit>,
+    _slow_mails: Option<OwnedSemaphorePermit>,
+    _alone: Option<Alone>,
+}
+
+/// Marks that one mail has the whole process to itself.
+#[derive(Debug)]
+struct Alone(Arc<AtomicBool>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Hands {
-    /// Sets the bounds: mails and kilobytes in hand, and mails of the slow lane.
+    /// Sets the bounds: mails and kilobytes in hand, and mails of the slow lane besides.
     pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32) -> Hands {
+        let is_alone = Arc::default();
         Hands {
-            mails: Arc::new(Semaphore::new(mails_max as usize)),
-            kilobytes: Arc::new(Semaphore::new(kilobytes_max as usize)),
-            slow_mails: Arc::new(Semaphore::new(slow_mails_max as usize)),
-            mails_max,
-            kilobytes_max,
+            mails: Room::new(mails_max),
+            kilobytes: Room::new(kilobytes_max),
+            slow_mails: Room::new(slow_mails_max),
+            is_alone,
         }
     }
 
     /// Waits for room for a window of mails. A window larger than the whole room waits for the whole room.
     pub async fn take(&self, mails: u32, bytes: u64) -> Permits {
-        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.kilobytes_max);
-        // Acquiring fails only on a closed semaphore, and these are never closed.
-        let mails = Arc::clone(&self.mails).acquire_many_owned(mails.min(self.mails_max)).await.ok();
-        let kilobytes = Arc::clone(&self.kilobytes).acquire_many_owned(kilobytes).await.ok();
-        Permits { mails, kilobytes }
+        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let mails = self.mails.take(mails).await;
+        let kilobytes = self.kilobytes.take(kilobytes).await;
+        Permits { mails, kilobytes, ..Permits::default() }
     }
 
     /// Waits until nothing else is in hand, and keeps it so while the permits are held.
     pub async fn take_all(&self) -> Permits {
-        self.take(self.mails_max, u64::from(self.kilobytes_max) * 1024).await
+        let mails = self.mails.take(u32::MAX).await;
+        let kilobytes = self.kilobytes.take(u32::MAX).await;
+        let slow_mails = self.slow_mails.take(u32::MAX).await;
+        self.is_alone.store(true, Ordering::Release);
+        Permits { mails, kilobytes, _slow_mails: slow_mails, _alone: Some(Alone(Arc::clone(&self.is_alone))) }
     }
 
     /// Takes a place in the slow lane if there is one.
     pub fn try_take_slow(&self) -> Option<Permits> {
-        let mails = Arc::clone(&self.slow_mails).try_acquire_owned().ok()?;
-        Some(Permits { mails: Some(mails), kilobytes: None })
+        let slow_mails = Arc::clone(&self.slow_mails.places).try_acquire_owned().ok()?;
+        Some(Permits { _slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Returns how many mails are in hand.
+    /// Returns how many mails are in hand, or are about to be.
     pub fn in_hand(&self) -> u32 {
-        let free = self.mails.available_permits();
-        self.mails_max.saturating_sub(u32::try_from(free).unwrap_or(u32::MAX))
+        self.mails.taken() + self.slow_mails.taken()
     }
 
-    /// Returns how many mails of the slow lane wait or are worked on, given its bound.
-    pub fn is_idle(&self) -> bool {
-        self.in_hand() == 0
+    /// Says whether more letters may be on their way to somebody who has `waiting` of them already.
+    pub fn expects_more_than(&self, waiting: usize) -> bool {
+        !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > waiting
     }
 }
 
@@ -179,14 +216,14 @@ impl Permits {
             let permit = permit.as_mut()?;
             permit.split(most.min(permit.num_permits()))
         };
-        Permits { mails: part(&mut self.mails, 1), kilobytes: part(&mut self.kilobytes, kilobytes) }
+        let mails = part(&mut self.mails, 1);
+        let kilobytes = part(&mut self.kilobytes, kilobytes);
+        Permits { mails, kilobytes, ..Permits::default() }
     }
 
-    /// Adds other permits, so that they are given back together.
-    pub fn merge_kilobytes_of(&mut self, other: Permits) {
-        if self.kilobytes.is_none() {
-            self.kilobytes = other.kilobytes;
-        }
+    /// Moves a mail into the slow lane: its place among the others is free again, its bytes are still in hand.
+    pub fn into_slow(mut self, slow: Permits) -> Permits {
+        Permits { kilobytes: self.kilobytes.take(), ..slow }
     }
 }
 
@@ -243,5 +280,23 @@ mod tests {
         assert_eq!(hands.in_hand(), 1, "the share still holds it");
         share.settle();
         assert_eq!(hands.in_hand(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_waits_for_both_lanes_and_need_not_wait_for_company() {
+        let hands = Hands::new(4, 100, 2);
+        let slow = hands.try_take_slow().unwrap();
+        let waiting = hands.clone();
+        let alone = tokio::spawn(async move { waiting.take_all().await });
+        tokio::task::yield_now().await;
+        assert!(!alone.is_finished(), "a mail of the slow lane is in hand");
+        drop(slow);
+        let alone = alone.await.unwrap();
+        assert!(!hands.expects_more_than(1), "alone, nothing else is on its way");
+        assert!(hands.try_take_slow().is_none());
+        drop(alone);
+        assert_eq!(hands.in_hand(), 0);
+        let _window = hands.take(2, 1).await;
+        assert!(hands.expects_more_than(1) && !hands.expects_more_than(2));
     }
 }

@@ -260,7 +260,7 @@ fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
         to: first.map(|answer| answer.email.clone()).unwrap_or_default(),
         subject: "SDC 1".to_owned(),
         documents: sealed.iter().map(|(answer, document)| (format!("{}.sdc", name(answer)), document.clone())).collect(),
-        ..Outgoing::default()
+        is_automatic: true,
     }
 }
 

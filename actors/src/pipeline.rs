@@ -342,7 +342,7 @@ fn start_decoders(
             signers: Arc::clone(&shared.signers),
             database: parts.database.clone(),
             database_runtime: parts.database_runtime.clone(),
-            payload_limits: parts.payload_limits.clone(),
+            payload_limits: parts.payload_limits,
             claims: Arc::clone(&shared.claims),
             writers: writers.clone(),
         };

@@ -113,10 +113,9 @@ impl TableWriter {
         let Some(oldest) = self.pending.front() else { return };
         // Time in the mailbox of this actor and in decoding counts: what has waited need not wait again.
         let waited = oldest.taken_at.elapsed();
-        let nothing_else_is_coming = self.parts.hands.in_hand() as usize <= self.pending.len();
         if self.pending.len() >= self.parts.batch_letters_max
             || waited >= self.parts.batch_wait
-            || nothing_else_is_coming
+            || !self.parts.hands.expects_more_than(self.pending.len())
         {
             self.write(context);
         } else if !self.is_timer_set {

@@ -84,20 +84,20 @@ pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -
     // Whatever became of the session, what was handed on comes back first; only then is the line struck out.
     let unsettled = poll.wait_for_all().await;
     let ended = match fetched {
-        Ok(more) => poll.delete_and_quit(session).await.map(|()| more),
+        Ok(()) => poll.delete_and_quit(session).await,
         Err(error) => Err(error),
     };
     poll.finish(memory).await?;
-    let more = ended?;
+    ended?;
     if parts.drain.is_told() {
         parts.release_lease().await?;
     }
     if unsettled > 0 {
         return Err(PollError::Unsettled(unsettled));
     }
-    // Nothing deleted means nothing gained: a mailbox whose mail all comes back must not be polled in a tight loop.
-    let deleted = poll.deleted;
-    Ok(Polled { is_worth_another: deleted > 0 && (more || deleted >= parts.window_mails) })
+    // A mailbox that was not empty is looked into again at once. Where nothing was deleted nothing was gained either: mail
+    // that all comes back must not be polled in a tight loop.
+    Ok(Polled { is_worth_another: poll.deleted > 0 })
 }
 
 impl Memory {
@@ -147,14 +147,14 @@ impl<'a> Poll<'a> {
         }
     }
 
-    /// Fetches what this session may; returns whether mail was left for another one.
+    /// Fetches what this session may.
     async fn fetch(
         &mut self,
         session: &mut Session,
         listing: &[Listed],
         suspects: Vec<Suspect>,
         memory: &mut Memory,
-    ) -> Result<bool, PollError> {
+    ) -> Result<(), PollError> {
         self.try_suspects(session, listing, suspects).await?;
         self.fetch_rest(session, listing, memory).await
     }
@@ -237,7 +237,7 @@ impl<'a> Poll<'a> {
         session: &mut Session,
         listing: &[Listed],
         memory: &mut Memory,
-    ) -> Result<bool, PollError> {
+    ) -> Result<(), PollError> {
         let fetched_alone: HashSet<u32> = self.lent.keys().copied().chain(self.to_delete.iter().copied()).collect();
         let wanted = |listed: &&Listed| {
             !fetched_alone.contains(&listed.number)
@@ -250,7 +250,7 @@ impl<'a> Poll<'a> {
         for (entries, is_deferred) in [(fresh, false), (deferred, true)] {
             for window in entries.chunks(self.parts.window_mails.max(1)) {
                 if self.must_end(asked, is_deferred) {
-                    return Ok(true);
+                    return Ok(());
                 }
                 asked += window.len();
                 self.fetch_window(session, window, is_deferred, memory).await?;
@@ -258,7 +258,7 @@ impl<'a> Poll<'a> {
                 self.delete_settled(session).await?;
             }
         }
-        Ok(!memory.deferred.is_empty())
+        Ok(())
     }
 
     fn must_end(&self, asked: usize, is_deferred: bool) -> bool {
@@ -313,10 +313,9 @@ impl<'a> Poll<'a> {
             return self.lend(retrieved, permits, lane, false);
         }
         match self.parts.hands.try_take_slow() {
-            Some(mut slow) => {
+            Some(slow) => {
                 memory.deferred.remove(&uidl);
-                slow.merge_kilobytes_of(permits);
-                self.lend(retrieved, slow, lane, false);
+                self.lend(retrieved, permits.into_slow(slow), lane, false);
             }
             // The slow lane is full: the mailbox keeps the mail meanwhile.
             None => {

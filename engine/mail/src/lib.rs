@@ -1,1 +1,17 @@
-//! To be written.
+//! Mail, at both ends of the star: fetching by POP3, sending by SMTP, finding containers in MIME.
+//!
+//! Mail is only a carrier. Nothing in it is believed, every size is limited before memory is spent on it, and every
+//! failure tells the step that failed ([`MailError`]). The crate knows neither actors nor PostgreSQL, so that the
+//! office's program can use it too.
+
+mod connect;
+pub mod extract;
+pub mod pop3;
+pub mod post_office;
+#[cfg(test)]
+mod scripted;
+pub mod settings;
+pub mod smtp;
+
+pub use connect::{Cause, MailError, Step, TestReport};
+pub use settings::{Credential, MailboxSettings, RelaySettings, Secret, Security, SettingsError};

@@ -1,0 +1,334 @@
+//! The way to a mail server, step by step: name, TCP, TLS; and the error that says which step failed.
+//!
+//! Promises: no fall-back from TLS to plain text, ever; the certificate must match the configured host; without TLS
+//! only an address of this machine is dialled, whatever its name claimed; one deadline covers the steps together.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::settings::Security;
+
+/// A step on the way of a mail; `mail test` reports them in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The settings themselves, the secret among them.
+    Settings,
+    /// Finding the host's addresses.
+    Dns,
+    /// Reaching one of them.
+    Tcp,
+    /// Agreeing on TLS and checking the certificate; STLS and STARTTLS belong here.
+    Tls,
+    /// The server's first words and its capabilities.
+    Greeting,
+    /// User name and password, or token.
+    SignIn,
+    /// Looking into the mailbox.
+    Mailbox,
+    /// Fetching mails.
+    Retrieve,
+    /// Marking mails deleted.
+    Delete,
+    /// Ending the session; only then are mails deleted.
+    Quit,
+    /// Composing the mail to send.
+    Compose,
+    /// MAIL FROM.
+    Sender,
+    /// RCPT TO.
+    Recipient,
+    /// DATA and the mail's text.
+    Content,
+    /// The answer to the final dot: without it nobody knows whether the mail was taken (RFC 1047).
+    Acceptance,
+}
+
+impl Step {
+    /// Returns the step's name in logs and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Settings => "settings",
+            Step::Dns => "dns",
+            Step::Tcp => "tcp",
+            Step::Tls => "tls",
+            Step::Greeting => "greeting",
+            Step::SignIn => "sign_in",
+            Step::Mailbox => "mailbox",
+            Step::Retrieve => "retrieve",
+            Step::Delete => "delete",
+            Step::Quit => "quit",
+            Step::Compose => "compose",
+            Step::Sender => "sender",
+            Step::Recipient => "recipient",
+            Step::Content => "content",
+            Step::Acceptance => "acceptance",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failed step: a fault of the world, to be tried again later. Nothing it left behind is to be trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("{peer}: {step}: {cause}")]
+pub struct MailError {
+    /// The step that failed.
+    pub step: Step,
+    /// `host:port` as configured.
+    pub peer: String,
+    /// What happened.
+    pub cause: Cause,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// Wrong settings.
+    #[error("{0}")]
+    Settings(String),
+    /// The network or TLS said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A deadline passed.
+    #[error("no answer within {0} s")]
+    TimedOut(u64),
+    /// The connection ended in the middle.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The server answered no; its own words, made printable.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// The server does not know something that is needed.
+    #[error("the server does not offer {0}")]
+    Unsupported(&'static str),
+    /// The server's bytes are not what the protocol admits.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(String),
+}
+
+/// The steps that went well, and how long each took; and the one that did not.
+#[derive(Debug, Default)]
+pub struct TestReport {
+    /// Steps passed, in order.
+    pub passed: Vec<(Step, Duration)>,
+    /// The failure that ended the test, if any.
+    pub failure: Option<MailError>,
+}
+
+impl TestReport {
+    pub(crate) fn pass(&mut self, step: Step, since: Instant) -> Instant {
+        self.passed.push((step, since.elapsed()));
+        Instant::now()
+    }
+}
+
+/// Everything that is known before dialling; TLS settings are made once, so that sessions can be resumed.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    host: String,
+    port: u16,
+    security: Security,
+    timeout: Duration,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Dialer {
+    /// Prepares the way to a server. Errors are of step `settings`.
+    pub(crate) fn new(
+        (host, port): (&str, u16),
+        security: Security,
+        ca_file: Option<&Path>,
+        timeout_seconds: u64,
+    ) -> Result<Dialer, MailError> {
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let timeout = Duration::from_secs(timeout_seconds);
+        let mut dialer = Dialer { host, port, security, timeout, tls: None };
+        if security != Security::None {
+            let name = ServerName::try_from(dialer.host.clone()).map_err(|error| {
+                dialer.error(Step::Settings, Cause::Settings(format!("host: {}: {error}", dialer.host)))
+            })?;
+            let config =
+                client_config(ca_file).map_err(|problem| dialer.error(Step::Settings, Cause::Settings(problem)))?;
+            dialer.tls = Some((TlsConnector::from(Arc::new(config)), name));
+        }
+        Ok(dialer)
+    }
+
+    pub(crate) fn security(&self) -> Security {
+        self.security
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn peer(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    pub(crate) fn error(&self, step: Step, cause: Cause) -> MailError {
+        MailError { step, peer: self.peer(), cause }
+    }
+
+    /// Reaches the server; with `Security::Tls` the stream is protected already.
+    pub(crate) async fn dial(&self, report: &mut TestReport) -> Result<Stream, MailError> {
+        let since = Instant::now();
+        let addresses = self.resolve().await?;
+        let since = report.pass(Step::Dns, since);
+        let tcp = self.reach(&addresses).await?;
+        report.pass(Step::Tcp, since);
+        match self.security {
+            Security::Tls => self.protect(tcp, report).await,
+            Security::Starttls | Security::None => Ok(Stream::Plain(tcp)),
+        }
+    }
+
+    /// Agrees on TLS over a stream that nothing else has been read from.
+    pub(crate) async fn protect(&self, tcp: TcpStream, report: &mut TestReport) -> Result<Stream, MailError> {
+        let since = Instant::now();
+        let Some((connector, name)) = &self.tls else {
+            return Err(self.error(Step::Tls, Cause::Settings("security: expected `tls` or `starttls`".into())));
+        };
+        let stream = self.within(Step::Tls, connector.connect(name.clone(), tcp)).await?;
+        report.pass(Step::Tls, since);
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, MailError> {
+        let found = self.within(Step::Dns, tokio::net::lookup_host((self.host.as_str(), self.port))).await?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        if addresses.is_empty() {
+            let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            return Err(self.error(Step::Dns, Cause::Io(nothing)));
+        }
+        // A name may lead anywhere: without TLS the address decides.
+        if self.security == Security::None && !addresses.iter().all(|address| address.ip().is_loopback()) {
+            let cause = format!("security: `none` is for a server on this machine, and {} is elsewhere", self.host);
+            return Err(self.error(Step::Settings, Cause::Settings(cause)));
+        }
+        Ok(addresses)
+    }
+
+    async fn reach(&self, addresses: &[SocketAddr]) -> Result<TcpStream, MailError> {
+        let mut failure = Cause::Closed;
+        for address in addresses {
+            match self.within(Step::Tcp, TcpStream::connect(address)).await {
+                Ok(tcp) => {
+                    // Commands are small and wait for answers: Nagle would hold each for a delayed acknowledgement.
+                    tcp.set_nodelay(true).map_err(|error| self.error(Step::Tcp, error.into()))?;
+                    return Ok(tcp);
+                }
+                Err(error) => failure = error.cause,
+            }
+        }
+        Err(self.error(Step::Tcp, failure))
+    }
+
+    async fn within<T>(&self, step: Step, work: impl Future<Output = io::Result<T>>) -> Result<T, MailError> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.error(step, error.into())),
+            Err(_elapsed) => Err(self.error(step, Cause::TimedOut(self.timeout.as_secs()))),
+        }
+    }
+}
+
+/// Trusts the system's certificates and those of `ca_file`. The provider is named, so that no other crate's choice counts.
+fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = system_roots().clone();
+    if let Some(path) = ca_file {
+        let unreadable = |error: &dyn fmt::Display| format!("ca_file: cannot read {}: {error}", path.display());
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
+            let certificate = certificate.map_err(|error| unreadable(&error))?;
+            roots.add(certificate).map_err(|error| unreadable(&error))?;
+        }
+    }
+    if roots.is_empty() {
+        return Err("ca_file: this system has no trusted certificates, so expected a PEM file, found none".into());
+    }
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
+        .map_err(|error| format!("tls: {error}"))
+}
+
+fn system_roots() -> &'static RootCertStore {
+    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(%error, "a trusted certificate of this system cannot be read");
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        roots
+    })
+}
+
+/// A connection to a mail server, protected or not.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Nothing but TCP.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Stream::Plain(tcp) => tcp.peer_addr(),
+            Stream::Tls(tls) => tls.get_ref().0.peer_addr(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A POP3 server's bytes in, replies out. No I/O, no clock: what a hostile server can send, a test can feed.
+//!
+//! Whether a reply has a body depends on the command, so each command sent is announced with [`ReplyParser::expect`];
+//! a reply nobody asked for is an error. Bodies come back with byte-stuffing undone and every other octet untouched.
+//! Memory is bounded: a status line by [`LINE_BYTES_MAX`], a body by what the command said it keeps; what is beyond is
+//! counted and dropped, so that one over-size mail does not cost the session, until `drain_bytes_max` ends it.
+
+use std::collections::VecDeque;
+
+use memchr::memmem;
+
+/// Longest status line. RFC 2449, 4 allows 512 octets; some greetings are longer.
+pub const LINE_BYTES_MAX: usize = 1024;
+
+/// What kind of reply the next command brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// A status line only.
+    Line,
+    /// A status line and, if it is `+OK`, a body up to the line with a single dot.
+    Body {
+        /// Bytes kept; the rest is counted.
+        keep_bytes_max: usize,
+        /// Bytes read; more is an error.
+        drain_bytes_max: usize,
+    },
+}
+
+/// First word of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// `+OK`
+    Ok,
+    /// `-ERR`
+    Err,
+    /// `+ `: the server waits for the next line of a SASL exchange (RFC 5034).
+    Continue,
+}
+
+/// One reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// First word.
+    pub status: Status,
+    /// Rest of the status line, made printable.
+    pub text: String,
+    /// The body, where one was expected and the status is `+OK`.
+    pub body: Option<Body>,
+}
+
+/// Body of a reply, byte-stuffing undone; every line of it ends as the server sent it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes kept.
+    pub bytes: Vec<u8>,
+    /// The size of the whole; larger than `bytes` where the body was cut.
+    pub size_bytes: usize,
+}
+
+impl Body {
+    /// Says whether more came than was kept.
+    pub fn is_cut(&self) -> bool {
+        self.size_bytes > self.bytes.len()
+    }
+}
+
+/// Why the server's bytes are no POP3.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyError {
+    /// The status line does not end.
+    #[error("a status line is longer than {LINE_BYTES_MAX} octets")]
+    LineTooLong,
+    /// The status line begins with something else.
+    #[error("expected a reply beginning with +OK or -ERR, found {0:?}")]
+    NotAReply(String),
+    /// Bytes came though every command has its answer.
+    #[error("a reply came that no command asked for")]
+    Unasked,
+    /// The body is longer than anything that could be meant.
+    #[error("a body is longer than {0} octets")]
+    BodyTooLong(usize),
+    /// The connection ended inside a reply, or before the reply to a command.
+    #[error("the connection ended with {0} replies outstanding")]
+    Ended(usize),
+}
+
+/// Takes a server's bytes apart.
+#[derive(Debug, Default)]
+pub struct ReplyParser {
+    expected: VecDeque<Expect>,
+    buffer: Vec<u8>,
+    /// Where in `buffer` the unread bytes begin.
+    start: usize,
+    body: Option<OpenBody>,
+}
+
+#[derive(Debug)]
+struct OpenBody {
+    text: String,
+    body: Body,
+    keep_bytes_max: usize,
+    drain_bytes_max: usize,
+    at_start: bool,
+}
+
+impl ReplyParser {
+    /// Makes a parser that expects a greeting.
+    pub fn new() -> ReplyParser {
+        let mut parser = ReplyParser::default();
+        parser.expect(Expect::Line);
+        parser
+    }
+
+    /// Announces the reply of a command that is about to be sent.
+    pub fn expect(&mut self, expect: Expect) {
+        self.expected.push_back(expect);
+    }
+
+    /// Returns how many replies are still to come.
+    pub fn outstanding(&self) -> usize {
+        self.expected.len()
+    }
+
+    /// Says whether bytes are held that no reply has used; after an STLS reply they would be an injection.
+    pub fn has_surplus(&self) -> bool {
+        self.start < self.buffer.len()
+    }
+
+    /// Takes bytes as they came from the server.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        } else if self.start > self.buffer.len() / 2 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Returns the next whole reply, or `None` until more bytes are fed. After an error the parser is of no more use.
+    pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyError> {
+        if self.body.is_none() {
+            let Some((status, text)) = self.status_line()? else { return Ok(None) };
+            let Some(Expect::Body { keep_bytes_max, drain_bytes_max }) = self.expected.front().copied() else {
+                self.expected.pop_front();
+                return Ok(Some(Reply { status, text, body: None }));
+            };
+            if status != Status::Ok {
+                self.expected.pop_front();
+                return Ok(Some(Reply { status, text, body: None }));
+            }
+            let body = Body::default();
+            self.body = Some(OpenBody { text, body, keep_bytes_max, drain_bytes_max, at_start: true });
+        }
+        self.continue_body()
+    }
+
+    /// Says that the connection has ended. An error if anything was still expected, a reply cut short above all.
+    pub fn end(&self) -> Result<(), ReplyError> {
+        match self.expected.len() {
+            0 if !self.has_surplus() => Ok(()),
+            outstanding => Err(ReplyError::Ended(outstanding)),
+        }
+    }
+
+    fn status_line(&mut self) -> Result<Option<(Status, String)>, ReplyError> {
+        let unread = self.buffer.get(self.start..).unwrap_or_default();
+        if unread.is_empty() {
+            return Ok(None);
+        }
+        if self.expected.is_empty() {
+            return Err(ReplyError::Unasked);
+        }
+        let window = unread.get(..LINE_BYTES_MAX).unwrap_or(unread);
+        let Some(end) = memchr::memchr(b'\n', window) else {
+            return if window.len() < LINE_BYTES_MAX { Ok(None) } else { Err(ReplyError::LineTooLong) };
+        };
+        let line = window.get(..end).unwrap_or_default();
+        let parsed = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
+        self.start += end + 1;
+        Ok(Some(parsed))
+    }
+
+    /// Moves bytes of the open body out of the buffer; a body ends with CRLF.CRLF and nothing looser, because a server
+    /// that stuffs only after CRLF would otherwise let a mail speak as the server.
+    fn continue_body(&mut self) -> Result<Option<Reply>, ReplyError> {
+        let Some(mut open) = self.body.take() else { return Ok(None) };
+        let mut rest = self.buffer.get(self.start..).unwrap_or_default();
+        let finished = open.take(&mut rest)?;
+        self.start = self.buffer.len() - rest.len();
+        if !finished {
+            self.body = Some(open);
+            return Ok(None);
+        }
+        self.expected.pop_front();
+        Ok(Some(Reply { status: Status::Ok, text: open.text, body: Some(open.body) }))
+    }
+}
+
+impl OpenBody {
+    /// Uses up `rest` as far as it can be understood; true once the final dot has been seen.
+    fn take(&mut self, rest: &mut &[u8]) -> Result<bool, ReplyError> {
+        if self.at_start {
+            // The status line's CRLF stands before the first line of the body.
+            match rest {
+                [b'.', b'\r', b'\n', ..] => return Ok(self.finish(rest, 3)),
+                [] | [b'.'] | [b'.', b'\r'] => return Ok(false),
+                [b'.', ..] => *rest = &rest[1..],
+                _ => {}
+            }
+            self.at_start = false;
+        }
+        loop {
+            let Some(found) = memmem::find(rest, b"\r\n.") else {
+                // The last bytes may be the beginning of CRLF dot.
+                let held = if rest.ends_with(b"\r\n") { 2 } else { usize::from(rest.ends_with(b"\r")) };
+                let (taken, held) = rest.split_at(rest.len() - held);
+                self.keep(taken)?;
+                *rest = held;
+                return Ok(false);
+            };
+            match rest.get(found + 3..).unwrap_or_default() {
+                [b'\r', b'\n', ..] => {
+                    self.keep(&rest[..found + 2])?;
+                    return Ok(self.finish(rest, found + 5));
+                }
+                [] | [b'\r'] => {
+                    self.keep(&rest[..found])?;
+                    *rest = &rest[found..];
+                    return Ok(false);
+                }
+                after => {
+                    self.keep(&rest[..found + 2])?;
+                    *rest = after;
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, rest: &mut &[u8], used: usize) -> bool {
+        *rest = &rest[used..];
+        true
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), ReplyError> {
+        let room = self.keep_bytes_max.saturating_sub(self.body.bytes.len());
+        self.body.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.body.size_bytes += bytes.len();
+        if self.body.size_bytes > self.drain_bytes_max {
+            return Err(ReplyError::BodyTooLong(self.drain_bytes_max));
+        }
+        Ok(())
+    }
+}
+
+fn parse_status(line: &[u8]) -> Result<(Status, String), ReplyError> {
+    let (status, rest) = if let Some(rest) = line.strip_prefix(b"+OK") {
+        (Status::Ok, rest)
+    } else if let Some(rest) = line.strip_prefix(b"-ERR") {
+        (Status::Err, rest)
+    } else if line == b"+" || line.starts_with(b"+ ") {
+        (Status::Continue, &line[1..])
+    } else {
+        return Err(ReplyError::NotAReply(printable(&line[..line.len().min(60)])));
+    };
+    match rest.first() {
+        None | Some(b' ' | b'\t') => Ok((status, printable(rest).trim().to_owned())),
+        Some(_) => Err(ReplyError::NotAReply(printable(&line[..line.len().min(60)]))),
+    }
+}
+
+/// Makes a stranger's bytes fit for a log line: no control characters, no invalid UTF-8.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! Sessions against scripted servers: honest, poor, lying, silent, and hostile.
+
+mod dovecot;
+
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::scripted::{Peer, certificate, serve};
+use crate::settings::Secret;
+
+const CAPABLE: &str = "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\nSASL PLAIN XOAUTH2\r\nSTLS\r\n.\r\n";
+const POOR: &str = "-ERR what is CAPA\r\n";
+
+fn settings(port: u16) -> MailboxSettings {
+    let mut settings = MailboxSettings::new("127.0.0.1", "centre");
+    settings.port = Some(port);
+    settings.security = Security::None;
+    settings.password = Some(Secret::new("s3cr3t"));
+    settings.read_timeout_seconds = 5;
+    settings
+}
+
+/// A server that signs in whoever comes, and answers the rest by the table; gives back the lines it heard.
+async fn mailbox(
+    capabilities: &'static str,
+    table: Vec<(&'static str, String)>,
+) -> (MailboxSettings, tokio::task::JoinHandle<Vec<String>>) {
+    let (port, heard) = serve(move |tcp| async move {
+        let mut peer = Peer::new(tcp);
+        peer.say("+OK ready\r\n").await;
+        let mut answers = vec![
+            ("CAPA", capabilities),
+            ("USER", "+OK\r\n"),
+            ("PASS", "+OK\r\n"),
+            ("AUTH", "+ \r\n"),
+            ("AGNl", "+OK in\r\n"),
+            ("QUIT", "+OK bye\r\n"),
+        ];
+        answers.extend(table.iter().map(|(asked, answer)| (*asked, answer.as_str())));
+        peer.answer(&answers).await;
+        peer.heard
+    })
+    .await;
+    (settings(port), heard)
+}
+
+fn listed(number: u32, size_bytes: u64) -> Listed {
+    Listed { number, uidl: format!("u{number}").into(), size_bytes }
+}
+
+async fn all(retrieval: &mut Retrieval<'_>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    while let Some(mail) = retrieval.next().await.unwrap() {
+        outcomes.push(mail.outcome);
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn lists_fetches_deletes_and_quits() {
+    let table = vec![
+        ("UIDL", "+OK\r\n1 a\r\n2 b\r\n.\r\n".into()),
+        ("LIST", "+OK\r\n1 10\r\n2 20\r\n.\r\n".into()),
+        ("STAT", "+OK 2 30\r\n".into()),
+        ("RETR 1", "+OK\r\n..dot\r\n\u{E9}\r\n.\r\n".into()),
+        ("RETR 2", "-ERR [SYS/TEMP] busy\r\n".into()),
+        ("DELE 1", "+OK\r\n".into()),
+        ("NOOP", "+OK\r\n".into()),
+        ("RSET", "+OK\r\n".into()),
+    ];
+    let (settings, heard) = mailbox(CAPABLE, table).await;
+    let mut session = Session::open(&settings).await.unwrap();
+    assert_eq!(session.stat().await.unwrap(), MailboxSize { mails: 2, size_bytes: 30 });
+    let listed = session.listing().await.unwrap();
+    let outcomes = all(&mut session.retrieve(&listed, 1000).await.unwrap()).await;
+    assert_eq!(outcomes[0], Outcome::Mail(".dot\r\n\u{E9}\r\n".into()));
+    assert_eq!(outcomes[1], Outcome::Refused("[SYS/TEMP] busy".into()));
+    assert_eq!(session.delete(&[1, 2]).await.unwrap(), [2]);
+    session.noop().await.unwrap();
+    session.reset().await.unwrap();
+    session.quit().await.unwrap();
+    assert!(heard.await.unwrap().starts_with(&["CAPA".into(), "AUTH PLAIN".into()]));
+}
+
+#[tokio::test]
+async fn a_server_without_capabilities_is_served_one_by_one_with_user_and_pass() {
+    let table = vec![("RETR 1", "+OK\r\na\r\n.\r\n".into()), ("RETR 2", "+OK\r\nb\r\n.\r\n".into())];
+    let (settings, heard) = mailbox(POOR, table).await;
+    let mut session = Session::open(&settings).await.unwrap();
+    assert!(!session.is_pipelining());
+    let outcomes = all(&mut session.retrieve(&[listed(1, 3), listed(2, 3)], 100).await.unwrap()).await;
+    assert_eq!(outcomes, [Outcome::Mail(b"a\r\n".to_vec()), Outcome::Mail(b"b\r\n".to_vec())]);
+    session.quit().await.unwrap();
+    let heard = heard.await.unwrap();
+    assert_eq!(heard[..4], ["CAPA", "USER centre", "PASS s3cr3t", "CAPA"]);
+}
+
+#[tokio::test]
+async fn a_token_is_sent_by_xoauth2_and_its_error_is_heard_out() {
+    let (port, heard) = serve(|tcp| async move {
+        let mut peer = Peer::new(tcp);
+        peer.say("+OK\r\n").await;
+        let table = [
+            ("CAPA", CAPABLE),
+            ("AUTH XOAUTH2", "+ \r\n"),
+            ("dXNlcj1jZW50cmUBYXV0aD1CZWFyZXIgdG9rZW4BAQ==", "+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"),
+        ];
+        for _ in 0..3 {
+            let line = peer.hear().await;
+            peer.say(table.iter().find(|(asked, _)| *asked == line).unwrap().1).await;
+        }
+        assert_eq!(peer.hear().await, "");
+        peer.say("-ERR [AUTH] token expired\r\n").await;
+    })
+    .await;
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "token\n").unwrap();
+    let mut settings = settings(port);
+    settings.password = None;
+    settings.oauth_token_file = Some(token.path().into());
+    let error = Session::open(&settings).await.err().unwrap();
+    assert_eq!((error.step, error.to_string().contains("[AUTH] token expired")), (Step::SignIn, true), "{error}");
+    heard.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_over_the_limit_costs_neither_memory_nor_the_mails_behind_it() {
+    let large = format!("+OK\r\n{}\r\n.\r\n", "x".repeat(78));
+    let lying = format!("+OK\r\n{}.\r\n", format!("{}\r\n", "y".repeat(998)).repeat(40));
+    let table = vec![("TOP 1 200", large), ("RETR 2", lying), ("RETR 3", "+OK\r\nc\r\n.\r\n".into())];
+    let (settings, _heard) = mailbox(CAPABLE, table).await;
+    let mut session = Session::open(&settings).await.unwrap();
+    let mails = [listed(1, 5_000_000), listed(2, 10), listed(3, 3)];
+    let outcomes = all(&mut session.retrieve(&mails, 30_000).await.unwrap()).await;
+    assert!(matches!(&outcomes[0], Outcome::OverSize { head, size_bytes: 5_000_000 } if head.len() == 80));
+    assert!(matches!(&outcomes[1], Outcome::OverSize { head, size_bytes: 40_000 } if head.len() == HEAD_BYTES_MAX));
+    assert_eq!(outcomes[2], Outcome::Mail(b"c\r\n".to_vec()));
+    session.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_abandoned_retrieval_is_read_away_before_the_next_command() {
+    let table =
+        (1..=9).map(|_| ("RETR", "+OK\r\nmail\r\n.\r\n".to_owned())).chain([("STAT", "+OK 9 54\r\n".to_owned())]);
+    let (settings, _heard) = mailbox(CAPABLE, table.collect()).await;
+    let mut session = Session::open(&settings).await.unwrap();
+    let mails: Vec<Listed> = (1..=9).map(|number| listed(number, 6)).collect();
+    let mut retrieval = session.retrieve(&mails, 100).await.unwrap();
+    assert!(retrieval.next().await.unwrap().is_some());
+    assert_eq!(session.stat().await.unwrap().mails, 9);
+    session.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn silence_and_dripping_end_at_their_deadlines() {
+    let (port, _task) = serve(|tcp| async move {
+        let mut peer = Peer::new(tcp);
+        peer.hear().await;
+    })
+    .await;
+    let mut silent = settings(port);
+    silent.read_timeout_seconds = 1;
+    let error = Session::open(&silent).await.err().unwrap();
+    assert!(matches!((error.step, error.cause), (Step::Greeting, Cause::TimedOut(1))));
+
+    let (port, _task) = serve(|tcp| async move {
+        let mut peer = Peer::new(tcp);
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        for byte in "+OK drip ".bytes().cycle().take(200) {
+            tick.tick().await;
+            peer.say([byte]).await;
+        }
+    })
+    .await;
+    let mut dripping = settings(port);
+    dripping.group_timeout_seconds = 1;
+    let error = Session::open(&dripping).await.err().unwrap();
+    assert!(matches!((error.step, error.cause), (Step::Greeting, Cause::TimedOut(1))));
+}
+
+#[tokio::test]
+async fn every_end_of_connection_is_an_error_and_none_spins() {
+    // Each script says this much and closes; the error must come at the step that was under way.
+    for (said, step, words) in [
+        ("", Step::Greeting, "closed the connection"),
+        ("+OK rea", Step::Greeting, "ended with 1 replies outstanding"),
+        ("-ERR go away\r\n", Step::Greeting, "refused: go away"),
+        ("+OK\r\n+OK\r\nCAPA", Step::Greeting, "ended with 1"),
+        ("+OK\r\n-ERR\r\n+OK\r\n-ERR [AUTH] wrong\r\n", Step::SignIn, "refused: [AUTH] wrong"),
+        ("+OK\r\n-ERR\r\n+OK\r\n", Step::SignIn, "closed the connection"),
+        ("220 smtp.example.org ESMTP\r\n", Step::Greeting, "expected a reply beginning with +OK"),
+    ] {
+        let (port, _task) = serve(move |tcp| async move { Peer::new(tcp).say(said).await }).await;
+        let error = Session::open(&settings(port)).await.err().unwrap();
+        // A reset may overtake the last words on a closed connection; the step still holds.
+        assert_eq!(error.step, step, "{said:?}: {error}");
+        assert!(error.to_string().contains(words) || matches!(error.cause, Cause::Io(_)), "{said:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn quit_without_an_answer_means_nobody_knows() {
+    let (port, _task) = serve(|tcp| async move {
+        let mut peer = Peer::new(tcp);
+        peer.say("+OK\r\n").await;
+        loop {
+            match peer.hear().await.as_str() {
+                "CAPA" => peer.say(POOR).await,
+                "QUIT" => return,
+                _ => peer.say("+OK\r\n").await,
+            }
+        }
+    })
+    .await;
+    let mut session = Session::open(&settings(port)).await.unwrap();
+    assert!(session.delete(&[1]).await.unwrap().is_empty());
+    assert_eq!(session.quit().await.unwrap_err().step, Step::Quit);
+}
+
+#[tokio::test]
+async fn tls_needs_the_right_name_and_a_trusted_issuer() {
+    for (name, trusted, fits) in
+        [("127.0.0.1", true, true), ("elsewhere.example", true, false), ("127.0.0.1", false, false)]
+    {
+        let (file, acceptor) = certificate(&[name]);
+        let (port, _task) = serve(move |tcp| async move {
+            let Ok(tls) = acceptor.accept(tcp).await else { return Vec::new() };
+            let mut peer = Peer::new(tls);
+            peer.say("+OK\r\n").await;
+            peer.answer(&[("CAPA", POOR), ("", "+OK\r\n")]).await;
+            peer.heard
+        })
+        .await;
+        let mut settings = settings(port);
+        settings.security = Security::Tls;
+        settings.ca_file = trusted.then(|| file.path().into());
+        match Mailbox::new(settings).unwrap().open().await {
+            Ok(session) if fits => session.quit().await.unwrap(),
+            Err(error) if !fits => assert_eq!(error.step, Step::Tls, "{error}"),
+            other => panic!("{name} {trusted}: {:?}", other.err()),
+        }
+    }
+}
+
+async fn stls(script: impl AsyncFnOnce(&mut Peer<TcpStream>) + Send + 'static) -> (MailError, Vec<String>)
+where
+{
+    let (file, _acceptor) = certificate(&["127.0.0.1"]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings = settings(listener.local_addr().unwrap().port());
+    settings.security = Security::Starttls;
+    settings.ca_file = Some(file.path().into());
+    let server = async {
+        let mut peer = Peer::new(listener.accept().await.unwrap().0);
+        peer.say("+OK\r\n").await;
+        script(&mut peer).await;
+        // Whatever the client still says in the clear would be heard here.
+        while !peer.hear().await.is_empty() {}
+        peer.heard
+    };
+    let (client, heard) = tokio::join!(async { Session::open(&settings).await.err().unwrap() }, server);
+    (client, heard)
+}
+
+#[tokio::test]
+async fn stls_is_never_done_without() {
+    let (error, heard) = stls(async |peer| {
+        peer.hear().await;
+        peer.say("+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n").await;
+    })
+    .await;
+    assert!(matches!((error.step, error.cause), (Step::Tls, Cause::Unsupported("STLS"))));
+    assert_eq!(heard, ["CAPA"]);
+
+    let (error, heard) = stls(async |peer| {
+        peer.hear().await;
+        peer.say(CAPABLE).await;
+        peer.hear().await;
+        peer.say("-ERR no TLS today\r\n").await;
+    })
+    .await;
+    assert!(matches!((error.step, error.cause), (Step::Tls, Cause::Refused(_))));
+    assert_eq!(heard, ["CAPA", "STLS"]);
+}
+
+#[tokio::test]
+async fn plain_text_injected_behind_the_stls_answer_ends_the_session() {
+    let (error, heard) = stls(async |peer| {
+        peer.hear().await;
+        peer.say(CAPABLE).await;
+        peer.hear().await;
+        peer.say("+OK begin\r\n+OK\r\nSASL PLAIN\r\n.\r\n").await;
+    })
+    .await;
+    assert_eq!((error.step, error.to_string().contains("plain text after the answer to STLS")), (Step::Tls, true));
+    assert_eq!(heard, ["CAPA", "STLS"]);
+}
+
+#[tokio::test]
+async fn a_test_tells_the_steps_passed_and_the_one_that_failed() {
+    let (settings, _heard) = mailbox(CAPABLE, vec![("STAT", "-ERR [IN-USE] locked\r\n".into())]).await;
+    let report = Mailbox::new(settings.clone()).unwrap().test().await;
+    let passed: Vec<Step> = report.passed.iter().map(|(step, _)| *step).collect();
+    assert_eq!(passed, [Step::Settings, Step::Dns, Step::Tcp, Step::Greeting, Step::SignIn]);
+    assert_eq!(report.failure.unwrap().step, Step::Mailbox);
+
+    let closed = Mailbox::new(settings).unwrap().test().await;
+    assert_eq!(closed.failure.unwrap().step, Step::Tcp);
+}

@@ -1,0 +1,496 @@
+//! What an operator writes down about a mailbox and a relay, and the secrets that are never written there.
+//!
+//! Unknown keys are refused, defaults suit a rented mailbox on the internet, and `validate` says in one sentence per
+//! mistake which key is wrong and what was expected. A password or token stands in a file or in the environment; both
+//! are read again for every sign-in, so that a rotated secret needs no restart.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// How a connection is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// TLS from the first byte (POP3S, SMTPS); RFC 8314 prefers it, because there is nothing to strip.
+    #[default]
+    Tls,
+    /// TLS by STLS or STARTTLS, required: a server that does not offer it gets no further.
+    Starttls,
+    /// No protection; only to a server on this machine.
+    None,
+}
+
+/// A password or token: prints redacted, and is never serialised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// Gives the secret itself, to be put on a protected wire and nowhere else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+/// How a client proves who it is.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// User name and password: SASL PLAIN, USER/PASS or LOGIN.
+    Password(String, Secret),
+    /// User name and OAuth 2.0 access token: XOAUTH2.
+    Token(String, Secret),
+}
+
+/// One POP3 mailbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxSettings {
+    /// Host name, as its certificate names it, or an address.
+    pub host: String,
+    /// Port; by default 995 with `tls`, 110 otherwise.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Protection of the connection.
+    #[serde(default)]
+    pub security: Security,
+    /// Name to sign in with.
+    pub username: String,
+    /// File whose first line is the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Environment variable that holds the password.
+    #[serde(default)]
+    pub password_env: Option<String>,
+    /// File whose first line is an OAuth 2.0 access token; another program keeps it fresh.
+    #[serde(default)]
+    pub oauth_token_file: Option<PathBuf>,
+    /// Password given by the program itself, for servers that it runs itself; no configuration can set it.
+    #[serde(skip)]
+    pub password: Option<Secret>,
+    /// PEM file of certificates to trust besides those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Longest time to find and reach the host and agree on TLS.
+    #[serde(default = "defaults::connect_timeout_seconds")]
+    pub connect_timeout_seconds: u64,
+    /// Longest silence of the server.
+    #[serde(default = "defaults::read_timeout_seconds")]
+    pub read_timeout_seconds: u64,
+    /// Longest time spent waiting for the answers of one group of commands (a listing, a window of mails, a QUIT).
+    #[serde(default = "defaults::group_timeout_seconds")]
+    pub group_timeout_seconds: u64,
+    /// Largest mail that is fetched whole; of a larger one only the first 16 KB are.
+    #[serde(default = "defaults::mail_size_max_bytes")]
+    pub mail_size_max_bytes: u64,
+    /// Most entries taken from one listing; the mails beyond come with the next session.
+    #[serde(default = "defaults::listing_entries_max")]
+    pub listing_entries_max: usize,
+    /// Most mails asked for before the first has arrived, where the server knows pipelining.
+    #[serde(default = "defaults::window_mails")]
+    pub window_mails: usize,
+}
+
+/// One SMTP relay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelaySettings {
+    /// Host name, as its certificate names it, or an address.
+    pub host: String,
+    /// Port; by default 465 with `tls`, 587 with `starttls`, 25 with `none`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Protection of the connection.
+    #[serde(default)]
+    pub security: Security,
+    /// Name to sign in with; without one, nobody signs in.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// File whose first line is the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Environment variable that holds the password.
+    #[serde(default)]
+    pub password_env: Option<String>,
+    /// File whose first line is an OAuth 2.0 access token; another program keeps it fresh.
+    #[serde(default)]
+    pub oauth_token_file: Option<PathBuf>,
+    /// Password given by the program itself, for servers that it runs itself; no configuration can set it.
+    #[serde(skip)]
+    pub password: Option<Secret>,
+    /// PEM file of certificates to trust besides those of the system.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Name given in EHLO; by default an address literal.
+    #[serde(default)]
+    pub hello_name: Option<String>,
+    /// Longest time to find and reach the host and agree on TLS.
+    #[serde(default = "defaults::connect_timeout_seconds")]
+    pub connect_timeout_seconds: u64,
+    /// Longest time the relay may take to answer one command.
+    #[serde(default = "defaults::relay_timeout_seconds")]
+    pub read_timeout_seconds: u64,
+    /// Most connections open at once.
+    #[serde(default = "defaults::connections_max")]
+    pub connections_max: usize,
+    /// Most mails sent over one connection; large providers close after about a hundred.
+    #[serde(default = "defaults::mails_per_connection_max")]
+    pub mails_per_connection_max: u32,
+    /// How long an unused connection is kept.
+    #[serde(default = "defaults::idle_seconds_max")]
+    pub idle_seconds_max: u64,
+}
+
+mod defaults {
+    pub fn connect_timeout_seconds() -> u64 {
+        20
+    }
+    pub fn read_timeout_seconds() -> u64 {
+        60
+    }
+    pub fn group_timeout_seconds() -> u64 {
+        600
+    }
+    /// A relay may scan a mail before it takes it: RFC 5321, 4.5.3.2.6 asks for ten minutes; five are what most give.
+    pub fn relay_timeout_seconds() -> u64 {
+        300
+    }
+    pub fn mail_size_max_bytes() -> u64 {
+        5 * 1024 * 1024
+    }
+    pub fn listing_entries_max() -> usize {
+        100_000
+    }
+    pub fn window_mails() -> usize {
+        64
+    }
+    pub fn connections_max() -> usize {
+        4
+    }
+    pub fn mails_per_connection_max() -> u32 {
+        100
+    }
+    pub fn idle_seconds_max() -> u64 {
+        60
+    }
+}
+
+/// What is wrong with settings, one sentence per key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problems.join("; "))]
+pub struct SettingsError {
+    /// The sentences; each begins with the key.
+    pub problems: Vec<String>,
+}
+
+impl SettingsError {
+    fn one(problem: String) -> SettingsError {
+        SettingsError { problems: vec![problem] }
+    }
+}
+
+impl MailboxSettings {
+    /// Makes settings with every default; `password` and the rest are set on the result.
+    pub fn new(host: impl Into<String>, username: impl Into<String>) -> MailboxSettings {
+        MailboxSettings {
+            host: host.into(),
+            port: None,
+            security: Security::default(),
+            username: username.into(),
+            password_file: None,
+            password_env: None,
+            oauth_token_file: None,
+            password: None,
+            ca_file: None,
+            connect_timeout_seconds: defaults::connect_timeout_seconds(),
+            read_timeout_seconds: defaults::read_timeout_seconds(),
+            group_timeout_seconds: defaults::group_timeout_seconds(),
+            mail_size_max_bytes: defaults::mail_size_max_bytes(),
+            listing_entries_max: defaults::listing_entries_max(),
+            window_mails: defaults::window_mails(),
+        }
+    }
+
+    /// Returns the port in force.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.security {
+            Security::Tls => 995,
+            Security::Starttls | Security::None => 110,
+        })
+    }
+
+    /// Checks what can be checked without a network. Errors name every wrong key.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let mut problems = server_problems(&self.host, self.port, self.security);
+        if self.username.is_empty() {
+            problems.push("username: expected the mailbox's name, found nothing".into());
+        }
+        one_line("username", &self.username, &mut problems);
+        self.sources().check(true, &mut problems);
+        positive("connect_timeout_seconds", self.connect_timeout_seconds, &mut problems);
+        positive("read_timeout_seconds", self.read_timeout_seconds, &mut problems);
+        positive("group_timeout_seconds", self.group_timeout_seconds, &mut problems);
+        within("mail_size_max_bytes", self.mail_size_max_bytes, 16 * 1024, 64 * 1024 * 1024, &mut problems);
+        within("listing_entries_max", self.listing_entries_max as u64, 1, 1_000_000, &mut problems);
+        within("window_mails", self.window_mails as u64, 1, 1024, &mut problems);
+        finish(problems)
+    }
+
+    /// Reads the secret and returns the credential. Errors name the key and the file or variable.
+    pub fn credential(&self) -> Result<Credential, SettingsError> {
+        self.sources().read(&self.username)
+    }
+
+    fn sources(&self) -> SecretSources<'_> {
+        SecretSources {
+            file: self.password_file.as_deref(),
+            variable: self.password_env.as_deref(),
+            token_file: self.oauth_token_file.as_deref(),
+            given: self.password.as_ref(),
+        }
+    }
+}
+
+impl RelaySettings {
+    /// Makes settings with every default; the rest is set on the result.
+    pub fn new(host: impl Into<String>) -> RelaySettings {
+        RelaySettings {
+            host: host.into(),
+            port: None,
+            security: Security::default(),
+            username: None,
+            password_file: None,
+            password_env: None,
+            oauth_token_file: None,
+            password: None,
+            ca_file: None,
+            hello_name: None,
+            connect_timeout_seconds: defaults::connect_timeout_seconds(),
+            read_timeout_seconds: defaults::relay_timeout_seconds(),
+            connections_max: defaults::connections_max(),
+            mails_per_connection_max: defaults::mails_per_connection_max(),
+            idle_seconds_max: defaults::idle_seconds_max(),
+        }
+    }
+
+    /// Returns the port in force.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.security {
+            Security::Tls => 465,
+            Security::Starttls => 587,
+            Security::None => 25,
+        })
+    }
+
+    /// Checks what can be checked without a network. Errors name every wrong key.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let mut problems = server_problems(&self.host, self.port, self.security);
+        one_line("username", self.username.as_deref().unwrap_or_default(), &mut problems);
+        self.sources().check(self.username.is_some(), &mut problems);
+        if let Some(name) = &self.hello_name
+            && (name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.[]:".contains(&b)))
+        {
+            problems.push(format!("hello_name: expected a host name, found {name:?}"));
+        }
+        positive("connect_timeout_seconds", self.connect_timeout_seconds, &mut problems);
+        positive("read_timeout_seconds", self.read_timeout_seconds, &mut problems);
+        within("connections_max", self.connections_max as u64, 1, 100, &mut problems);
+        positive("mails_per_connection_max", u64::from(self.mails_per_connection_max), &mut problems);
+        finish(problems)
+    }
+
+    /// Reads the secret and returns the credential, or `None` where nobody signs in.
+    pub fn credential(&self) -> Result<Option<Credential>, SettingsError> {
+        self.username.as_ref().map(|username| self.sources().read(username)).transpose()
+    }
+
+    fn sources(&self) -> SecretSources<'_> {
+        SecretSources {
+            file: self.password_file.as_deref(),
+            variable: self.password_env.as_deref(),
+            token_file: self.oauth_token_file.as_deref(),
+            given: self.password.as_ref(),
+        }
+    }
+}
+
+/// Says whether a host written in the settings is this machine; names are looked at again once resolved.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+struct SecretSources<'a> {
+    file: Option<&'a Path>,
+    variable: Option<&'a str>,
+    token_file: Option<&'a Path>,
+    given: Option<&'a Secret>,
+}
+
+impl SecretSources<'_> {
+    fn check(&self, needed: bool, problems: &mut Vec<String>) {
+        let named = [self.file.is_some(), self.variable.is_some(), self.token_file.is_some(), self.given.is_some()];
+        match (named.iter().filter(|named| **named).count(), needed) {
+            (1, true) | (0, false) => {}
+            (0, true) => problems.push(
+                "password_file: expected one of password_file, password_env, oauth_token_file, found none".into(),
+            ),
+            (_, true) => problems.push(
+                "password_file: expected only one of password_file, password_env, oauth_token_file, found several"
+                    .into(),
+            ),
+            (_, false) => problems.push("username: expected a name to go with the password, found none".into()),
+        }
+    }
+
+    fn read(&self, username: &str) -> Result<Credential, SettingsError> {
+        let name = username.to_owned();
+        if let Some(path) = self.token_file {
+            return Ok(Credential::Token(name, first_line("oauth_token_file", path)?));
+        }
+        if let Some(path) = self.file {
+            return Ok(Credential::Password(name, first_line("password_file", path)?));
+        }
+        if let Some(variable) = self.variable {
+            return Ok(Credential::Password(name, environment(variable)?));
+        }
+        let given = self.given.cloned().ok_or_else(|| {
+            SettingsError::one("password_file: expected a password file or variable, found none".into())
+        })?;
+        Ok(Credential::Password(name, given))
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the configuration names the variable; the secret must not pass through it"
+)]
+fn environment(variable: &str) -> Result<Secret, SettingsError> {
+    match std::env::var(variable) {
+        Ok(text) if !text.is_empty() => Ok(Secret::new(text)),
+        _ => {
+            Err(SettingsError::one(format!("password_env: the environment variable {variable} is not set or is empty")))
+        }
+    }
+}
+
+fn first_line(key: &str, path: &Path) -> Result<Secret, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| SettingsError::one(format!("{key}: cannot read {}: {error}", path.display())))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(SettingsError::one(format!("{key}: the first line of {} is empty", path.display())));
+    }
+    Ok(Secret::new(line))
+}
+
+fn server_problems(host: &str, port: Option<u16>, security: Security) -> Vec<String> {
+    let mut problems = Vec::new();
+    if host.is_empty() || host.len() > 253 || host.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control()) {
+        problems.push(format!("host: expected a host name or address, found {host:?}"));
+    } else if security == Security::None && !is_loopback(host) {
+        problems.push(format!(
+            "security: `none` is for a server on this machine; {host} is elsewhere, so expected `tls` or `starttls`"
+        ));
+    }
+    if port == Some(0) {
+        problems.push("port: expected 1 to 65535, found 0".into());
+    }
+    problems
+}
+
+fn one_line(key: &str, text: &str, problems: &mut Vec<String>) {
+    if text.chars().any(char::is_control) {
+        problems.push(format!("{key}: expected one line of text without control characters"));
+    }
+}
+
+fn positive(key: &str, value: u64, problems: &mut Vec<String>) {
+    within(key, value, 1, 86_400, problems);
+}
+
+fn within(key: &str, value: u64, least: u64, most: u64, problems: &mut Vec<String>) {
+    if value < least || value > most {
+        problems.push(format!("{key}: expected {least} to {most}, found {value}"));
+    }
+}
+
+fn finish(problems: Vec<String>) -> Result<(), SettingsError> {
+    if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_settings_are_valid_and_protected() {
+        let text = r#"{"host": "mail.example.org", "username": "centre", "password_env": "MAIL_PASSWORD"}"#;
+        let settings: MailboxSettings = serde_json::from_str(text).unwrap();
+        settings.validate().unwrap();
+        assert_eq!((settings.port(), settings.security), (995, Security::Tls));
+    }
+
+    #[test]
+    fn a_password_in_the_file_is_an_unknown_key() {
+        let text = r#"{"host": "mail.example.org", "username": "centre", "password": "secret"}"#;
+        let error = serde_json::from_str::<MailboxSettings>(text).unwrap_err().to_string();
+        assert!(error.contains("unknown field `password`"), "{error}");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let mut settings = MailboxSettings::new("", "a\r\nb");
+        settings.port = Some(0);
+        settings.window_mails = 0;
+        let problems = settings.validate().unwrap_err().problems;
+        let keys: Vec<&str> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
+        assert_eq!(keys, ["host", "port", "username", "password_file", "window_mails"]);
+    }
+
+    #[test]
+    fn plain_text_is_for_this_machine_only() {
+        let mut settings = RelaySettings::new("relay.example.org");
+        settings.security = Security::None;
+        assert!(settings.validate().unwrap_err().to_string().contains("relay.example.org is elsewhere"));
+        for host in ["localhost", "127.0.0.1", "::1", "[::1]"] {
+            settings.host = host.into();
+            settings.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_relay_password_needs_a_name_and_a_name_a_password() {
+        let mut settings = RelaySettings::new("relay.example.org");
+        settings.password_env = Some("X".into());
+        assert!(settings.validate().unwrap_err().to_string().starts_with("username"));
+        settings.password_env = None;
+        settings.username = Some("centre".into());
+        assert!(settings.validate().unwrap_err().to_string().starts_with("password_file"));
+    }
+
+    #[test]
+    fn secrets_come_from_the_first_line_of_a_file_and_print_redacted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "s3cr3t \r\nsecond line\n").unwrap();
+        let mut settings = MailboxSettings::new("mail.example.org", "centre");
+        settings.password_file = Some(file.path().into());
+        let credential = settings.credential().unwrap();
+        assert!(matches!(&credential, Credential::Password(_, secret) if secret.expose() == "s3cr3t "));
+        assert_eq!(format!("{credential:?}"), r#"Password("centre", Secret(redacted))"#);
+        std::fs::write(file.path(), "\n").unwrap();
+        assert!(settings.credential().unwrap_err().to_string().contains("is empty"));
+    }
+}
