@@ -5,9 +5,6 @@ use std::process::ExitCode;
 use chrono::{Days, Utc};
 use clap::Args;
 use diesel_async::AsyncPgConnection;
-use mail::TestReport;
-use mail::pop3::Mailbox;
-use mail::smtp::Relay;
 use serde::Serialize;
 use store::administration::{server, tables, tariffs};
 use store::database::Database;
@@ -15,6 +12,7 @@ use store::database::Database;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::{DataFolder, exposure};
+use crate::reach::reach;
 use crate::{keys, show};
 
 /// Days before the end of a certificate of the centre's own from which on it is told.
@@ -95,10 +93,10 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments) ->
         Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),
     }
     if arguments.online {
-        for (subject, report) in reach(configuration, None).await {
-            match report.failure {
-                None => findings.add(Verdict::Ok, subject, "reached, every step passed"),
-                Some(failure) => findings.add(Verdict::Fail, subject, failure.to_string()),
+        for reached in reach(configuration, None).await {
+            match reached.failure {
+                None => findings.add(Verdict::Ok, reached.subject, "reached, every step passed"),
+                Some(failure) => findings.add(Verdict::Fail, reached.subject, failure.message),
             }
         }
     }
@@ -246,24 +244,4 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
     };
     findings.judge("tariffs", Verdict::Warn, problems, "every priced service has one");
     Ok(())
-}
-
-/// Tries the mailboxes, or the one that is named, and the relay.
-pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<(String, TestReport)> {
-    let mut reports = Vec::new();
-    for mailbox in configuration.mailboxes.iter().filter(|mailbox| only.is_none_or(|name| mailbox.name == name)) {
-        let report = match Mailbox::new(mailbox.pop3.clone()) {
-            Ok(open) => open.test().await,
-            Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
-        };
-        reports.push((format!("mailbox {}", mailbox.name), report));
-    }
-    if let (Some(relay), None) = (&configuration.relay, only) {
-        let report = match Relay::new(relay.smtp.clone()) {
-            Ok(open) => open.test().await,
-            Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
-        };
-        reports.push(("relay".to_owned(), report));
-    }
-    reports
 }

@@ -13,5 +13,6 @@ pub mod init;
 pub mod keys;
 pub mod logging;
 pub mod operator;
+pub mod reach;
 pub mod run;
 pub mod show;

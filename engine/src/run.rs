@@ -175,20 +175,26 @@ impl Centre<'_> {
     }
 
     fn parts(&self, server: &Server, metrics: Metrics) -> anyhow::Result<PipelineParts> {
-        let relay = self.relay;
+        let relay = {
+            // Its connections live where those of the database do.
+            let _guard = self.runtime.enter();
+            Relay::new(&self.relay.smtp).context("relay")?
+        };
         let mailboxes = self.configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<_>>>()?;
         let limits = &self.configuration.limits;
+        let largest = mailboxes.iter().map(|mailbox| mailbox.mail_bytes_max).max().unwrap_or(0);
+        let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
             database: self.database.clone(),
             database_runtime: self.runtime.clone(),
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
             mailboxes,
-            relay: Arc::new(Relay::new(relay.smtp.clone()).context("relay")?),
-            address: relay.address.clone(),
+            relay: Arc::new(relay),
+            address: self.relay.address.clone(),
             server_name: server.name.clone(),
             process: self.claim.process,
-            mail_limits: MailLimits::default(),
+            mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
             document_limits: DocumentLimits {
                 document_bytes_max: limits.document_bytes_max,
                 ..DocumentLimits::default()

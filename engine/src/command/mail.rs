@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use mail::TestReport;
-use serde_json::json;
 
-use crate::check::reach;
 use crate::configuration::Configuration;
+use crate::reach::{PassedStep, Reached, reach};
 use crate::show;
 
 /// What to do with mail.
@@ -33,39 +31,25 @@ pub(super) async fn run(configuration: &Configuration, command: MailCommand) -> 
         let names: Vec<&str> = configuration.mailboxes.iter().map(|one| one.name.as_str()).collect();
         bail!("mailbox {name} is not configured: expected one of {}", names.join(", "));
     }
-    let reports = reach(configuration, mailbox.as_deref()).await;
-    if reports.is_empty() {
+    let all = reach(configuration, mailbox.as_deref()).await;
+    if all.is_empty() {
         bail!("no mailbox and no relay is configured: add [[mailbox]] and [relay] to the configuration file");
     }
-    let failed = reports.iter().any(|(_, report)| report.failure.is_some());
     if json {
-        show::json(&reports.iter().map(|(subject, report)| as_json(subject, report)).collect::<Vec<_>>())?;
+        show::json(&all)?;
     } else {
-        for (subject, report) in &reports {
-            tell(subject, report)?;
-        }
+        show::text(&all.iter().map(lines).collect::<String>())?;
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if all.iter().any(|one| one.failure.is_some()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn tell(subject: &str, report: &TestReport) -> anyhow::Result<()> {
-    let mut text = format!("{subject}\n");
-    for (step, time) in &report.passed {
-        text.push_str(&format!("  ok    {step} ({} ms)\n", time.as_millis()));
+fn lines(reached: &Reached) -> String {
+    let mut text = format!("{}\n", reached.subject);
+    for PassedStep { step, milliseconds } in &reached.passed {
+        text.push_str(&format!("  ok    {step} ({milliseconds} ms)\n"));
     }
-    if let Some(failure) = &report.failure {
-        text.push_str(&format!("  fail  {failure}\n"));
+    if let Some(failure) = &reached.failure {
+        text.push_str(&format!("  fail  {}\n", failure.message));
     }
-    show::text(&text)
-}
-
-fn as_json(subject: &str, report: &TestReport) -> serde_json::Value {
-    let passed: Vec<_> = report
-        .passed
-        .iter()
-        .map(|(step, time)| json!({ "step": step.as_str(), "milliseconds": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) }))
-        .collect();
-    let failure =
-        report.failure.as_ref().map(|failure| json!({ "step": failure.step.as_str(), "message": failure.to_string() }));
-    json!({ "subject": subject, "passed": passed, "failure": failure })
+    text
 }
