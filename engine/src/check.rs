@@ -183,7 +183,7 @@ fn secrets(configuration: &Configuration, findings: &mut Findings) {
         let (_, end) = certificate.validity();
         let verdict = if end < soon { Verdict::Warn } else { Verdict::Ok };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        findings.add(verdict, name, format!("{}, valid to {}", certificate.algorithm(), show::time(end)));
+        findings.add(verdict, name, format!("{}, valid to {}", certificate.algorithm(), end.date_naive()));
     }
 }
 

@@ -14,6 +14,7 @@ use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::init::InitArguments;
 use crate::operator;
+use crate::show::Clock;
 
 mod agency;
 mod cert;
@@ -100,7 +101,8 @@ pub async fn operate(configuration: &Configuration, command: Command) -> anyhow:
 async fn with_desk(open: &OpenDatabase, command: Command) -> anyhow::Result<ExitCode> {
     let mut connection = open.database.get().await?;
     let server = server::show(&mut connection).await.map_err(before_migration)?;
-    let mut desk = Desk { connection, operator: operator::name(), server };
+    let clock = Clock::of(&server.zone)?;
+    let mut desk = Desk { connection, operator: operator::name(), server, clock };
     match command {
         Command::Agency(command) => agency::run(&mut desk, command).await?,
         Command::Cert(command) => cert::run(&mut desk, command).await?,
@@ -128,6 +130,7 @@ struct Desk {
     connection: Connection,
     operator: String,
     server: Server,
+    clock: Clock,
 }
 
 impl Desk {

@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::{Encoder, IntGauge, Registry, TextEncoder};
+use prometheus::{Encoder, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use store::database::Database;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -49,6 +49,9 @@ impl Observed {
     pub fn new(registry: Registry, database: Database, gauges: DatabaseGauges) -> prometheus::Result<Observed> {
         let memory = IntGauge::new("process_resident_memory_bytes", "Resident memory size")?;
         registry.register(Box::new(memory.clone()))?;
+        let build = IntGaugeVec::new(Opts::new("xm_build_info", "1; the version is a label"), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.register(Box::new(build))?;
         Ok(Observed { registry, database, gauges, memory, is_taking_mail: AtomicBool::new(false) })
     }
 

@@ -17,6 +17,7 @@ use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::operator;
+use crate::show::Clock;
 
 /// What a new centre is.
 #[derive(Args, Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Initialised {
 /// # Errors
 /// Another server lives in the database, or a running one in the folder; a value is not valid; the world refuses.
 pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> anyhow::Result<Initialised> {
+    // Told before anything is made.
+    Clock::of(&arguments.zone)?;
     let passable = configuration.is_embedded() && Uid::effective().is_root();
     let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
     let _claim = folder.claim()?;

@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Write};
 
+use anyhow::bail;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 use store::administration::server::Server;
 
@@ -122,9 +124,26 @@ pub fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
-/// Shows a time, in UTC.
-pub fn time(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M:%SZ").to_string()
+/// Shows times in the centre's zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Tz);
+
+impl Clock {
+    /// Reads the zone's name, such as `Africa/Douala`.
+    ///
+    /// # Errors
+    /// No such zone.
+    pub fn of(zone: &str) -> anyhow::Result<Clock> {
+        match zone.parse() {
+            Ok(zone) => Ok(Clock(zone)),
+            Err(_) => bail!("the zone {zone:?} is not known: expected a name such as Africa/Douala, or UTC"),
+        }
+    }
+
+    /// Shows a time.
+    pub fn time(self, time: DateTime<Utc>) -> String {
+        time.with_timezone(&self.0).format("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +172,14 @@ mod tests {
             let error = read_amount(wrong, &xaf).unwrap_err().to_string();
             assert!(error.contains("no decimals, such as 12500"), "{error}");
         }
+    }
+
+    #[test]
+    fn times_are_shown_in_the_centres_zone() {
+        let time = "2026-11-30T18:00:00Z".parse().unwrap();
+        assert_eq!(Clock::of("Africa/Douala").unwrap().time(time), "2026-11-30 19:00:00 WAT");
+        assert_eq!(Clock::of("UTC").unwrap().time(time), "2026-11-30 18:00:00 UTC");
+        assert!(Clock::of("Africa/Nowhere").unwrap_err().to_string().contains("such as Africa/Douala"));
     }
 
     #[test]

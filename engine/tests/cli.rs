@@ -125,6 +125,10 @@ fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
     let refused = centre.refused(&["init", "--name", "centre-x", "--mode", "live"]);
     assert!(refused.contains("belongs to server centre-x, mode test"), "{refused}");
 
+    let refused =
+        Centre::with_nothing_configured().refused(&["init", "--name", "x", "--mode", "test", "--zone", "Nowhere"]);
+    assert!(refused.contains("expected a name such as Africa/Douala"), "{refused}");
+
     // A command starts the private PostgreSQL for its own time.
     assert_eq!(centre.done(&["agency", "list"]), "no agency\n");
     assert!(!centre.data_folder().join("database/data/postmaster.pid").exists());

@@ -255,7 +255,7 @@ async fn show_one(desk: &mut Desk, matricule: Matricule, json: bool) -> anyhow::
         ("credit limit", show::amount(agency.credit_limit, &desk.server)),
         ("letter limit", format!("{} bytes", agency.letter_bytes_max)),
         ("CBC allowed", agency.cbc_allowed.to_string()),
-        ("added", show::time(agency.created_at)),
+        ("added", desk.clock.time(agency.created_at)),
         ("installations", installed.join(", ")),
         ("scopes", scopes.join(", ")),
     ])

@@ -69,7 +69,7 @@ pub struct ListArguments {
 }
 
 pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result<()> {
-    let operator = desk.operator.clone();
+    let (operator, clock) = (desk.operator.clone(), desk.clock);
     match command {
         CertCommand::Register { matricule, file, fingerprint } => {
             let certificate = certificate::read(&file)?;
@@ -81,7 +81,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
             show::text(&format!(
                 "certificate of agency {matricule} registered: {}, valid to {}\nSHA-256 {}\n",
                 certificate.algorithm,
-                show::time(certificate.not_after),
+                clock.time(certificate.not_after),
                 certificate::spoken(&certificate.fingerprint)
             ))
         }
@@ -102,7 +102,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
                     letter.installation,
                     show::or_dash(letter.sequence),
                     letter.verdict,
-                    show::time(letter.received_at),
+                    clock.time(letter.received_at),
                 ]);
             }
             table.print("no letter of the agency since then")
@@ -140,6 +140,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
         after: arguments.after,
         limit: Some(arguments.limit),
     };
+    let clock = desk.clock;
     let found = certificates::list(desk.connection(), &filter).await?;
     if arguments.json {
         return show::json(&found);
@@ -150,8 +151,8 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
             one.id.to_string(),
             show::matricule(one.agency),
             one.algorithm,
-            show::time(one.not_after),
-            show::or_dash(one.revoked_at.map(show::time)),
+            clock.time(one.not_after),
+            show::or_dash(one.revoked_at.map(|time| clock.time(time))),
             hex::encode(one.fingerprint),
         ]);
     }

@@ -60,6 +60,7 @@ pub struct ListArguments {
 }
 
 pub(super) async fn run(desk: &mut Desk, command: JournalCommand) -> anyhow::Result<()> {
+    let clock = desk.clock;
     match command {
         JournalCommand::List(arguments) => list(desk, arguments).await,
         JournalCommand::Show { id, container, json } => {
@@ -75,7 +76,7 @@ pub(super) async fn run(desk: &mut Desk, command: JournalCommand) -> anyhow::Res
             }
             show::facts(&[
                 ("id", line.id.to_string()),
-                ("received", show::time(line.received_at)),
+                ("received", clock.time(line.received_at)),
                 ("agency", show::or_dash(line.agency.map(show::matricule))),
                 ("installation", show::or_dash(line.installation)),
                 ("letter id", show::or_dash(line.letter_id)),
@@ -110,6 +111,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
         before: arguments.before,
         limit: Some(arguments.limit),
     };
+    let clock = desk.clock;
     let lines = journal::list(desk.connection(), &filter).await?;
     if arguments.json {
         return show::json(&lines);
@@ -119,7 +121,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
     for line in lines {
         table.row([
             line.id.to_string(),
-            show::time(line.received_at),
+            clock.time(line.received_at),
             show::or_dash(line.agency.map(show::matricule)),
             show::or_dash(line.installation),
             show::or_dash(line.sequence),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::administration::quarantine::{self, QuarantineContent, QuarantineFilter};
 
 use super::{Desk, read_matricule};
-use crate::show::{self, Table};
+use crate::show::{self, Clock, Table};
 
 /// What to do with the quarantine.
 #[derive(Subcommand, Debug)]
@@ -72,7 +72,7 @@ pub(super) async fn run(desk: &mut Desk, command: QuarantineCommand) -> anyhow::
             if let Some(file) = container {
                 std::fs::write(&file, &content.original).with_context(|| format!("cannot write {}", file.display()))?;
             }
-            show_one(content, json)
+            show_one(content, desk.clock, json)
         }
         QuarantineCommand::Drop { id, reason } => {
             quarantine::drop(desk.connection(), &operator, id, &reason).await?;
@@ -81,7 +81,7 @@ pub(super) async fn run(desk: &mut Desk, command: QuarantineCommand) -> anyhow::
     }
 }
 
-fn show_one(content: QuarantineContent, for_programs: bool) -> anyhow::Result<()> {
+fn show_one(content: QuarantineContent, clock: Clock, for_programs: bool) -> anyhow::Result<()> {
     let QuarantineContent { entry, original, held_version } = content;
     if for_programs {
         let mut all = json!(entry);
@@ -92,7 +92,7 @@ fn show_one(content: QuarantineContent, for_programs: bool) -> anyhow::Result<()
     }
     show::facts(&[
         ("id", entry.id.to_string()),
-        ("received", show::time(entry.received_at)),
+        ("received", clock.time(entry.received_at)),
         ("reason", entry.reason),
         ("detail", entry.detail),
         ("state", entry.state),
@@ -118,6 +118,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
         before: arguments.before,
         limit: Some(arguments.limit),
     };
+    let clock = desk.clock;
     let entries = quarantine::list(desk.connection(), &filter).await?;
     if arguments.json {
         return show::json(&entries);
@@ -127,7 +128,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
     for entry in entries {
         table.row([
             entry.id.to_string(),
-            show::time(entry.received_at),
+            clock.time(entry.received_at),
             entry.reason,
             if entry.held { "held" } else { "-" }.to_owned(),
             show::or_dash(entry.agency.map(show::matricule)),

@@ -49,6 +49,7 @@ pub struct SetArguments {
 }
 
 pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Result<()> {
+    let clock = desk.clock;
     match command {
         TariffCommand::Set(arguments) => {
             let new = NewTariff {
@@ -83,8 +84,8 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                     show::amount(one.per_act, &desk.server),
                     show::amount(one.per_started_kb, &desk.server),
                     one.credit,
-                    show::time(one.valid_from),
-                    show::or_dash(one.valid_to.map(show::time)),
+                    clock.time(one.valid_from),
+                    show::or_dash(one.valid_to.map(|time| clock.time(time))),
                 ]);
             }
             table.print("no tariff: every service is free")
