@@ -32,7 +32,7 @@ impl From<DerError> for ScanError {
 }
 
 /// Object identifiers, as the content octets of their DER.
-mod oid {
+pub(crate) mod oid {
     /// RFC 5652, 4
     pub const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
     /// RFC 5652, 5.1

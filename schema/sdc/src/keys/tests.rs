@@ -1,0 +1,154 @@
+//! Certificates as rcgen and as the stock openssl command make them.
+
+use std::process::Command;
+
+use rcgen::{
+    CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512,
+    PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize,
+};
+
+use super::*;
+use crate::cms::{self, ContentCipher, SignerId};
+use crate::document::Document;
+
+fn issued(key: &KeyPair) -> rcgen::Certificate {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    // rcgen writes the subject key identifier where the certificate says whether it is an authority.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.self_signed(key).unwrap()
+}
+
+fn openssl(folder: &tempfile::TempDir, arguments: &str) {
+    let output =
+        Command::new("openssl").args(arguments.split_whitespace()).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn file(folder: &tempfile::TempDir, name: &str) -> Vec<u8> {
+    std::fs::read(folder.path().join(name)).unwrap()
+}
+
+/// Makes a self-signed certificate with the stock command.
+fn made(arguments: &str) -> Result<SigningKey, KeyError> {
+    let folder = tempfile::tempdir().unwrap();
+    openssl(&folder, &format!("req -x509 {arguments} -keyout k -out c -days 30 -subj /CN=test"));
+    SigningKey::from_pem(&file(&folder, "k"), &file(&folder, "c"))
+}
+
+#[test]
+fn what_rcgen_makes_seals_and_opens() {
+    let pairs = [
+        (KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(), "P-256"),
+        (KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap(), "P-384"),
+        (KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap(), "RSA-2048"),
+    ];
+    for (key, algorithm) in pairs {
+        let certificate = issued(&key);
+        let key = SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap();
+        let registered = RegisteredCertificate::from_der(certificate.der()).unwrap();
+        assert_eq!(registered.algorithm(), algorithm);
+        assert_eq!(registered.signer_ids(), key.certificate().signer_ids());
+        assert!(registered.has_key_id_extension());
+        assert_eq!(registered.to_der().unwrap(), certificate.der().as_ref());
+        let der = cms::seal(b"octets", &key, &registered, ContentCipher::Aes256Gcm).unwrap();
+        let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();
+        let opened = cms::open(&document, &CentreKeys::new(vec![key])).unwrap();
+        assert!(registered.signer_ids().contains(opened.signer()), "{algorithm}");
+        assert_eq!(opened.verify(&registered).unwrap().octets(), b"octets");
+    }
+}
+
+#[test]
+fn keys_outside_the_list_are_refused_by_name() {
+    for (algorithm, refusal) in [(&PKCS_ED25519, "another algorithm"), (&PKCS_ECDSA_P521_SHA512, "EC on another curve")]
+    {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let refused = RegisteredCertificate::from_der(issued(&key).der()).unwrap_err();
+        assert!(matches!(&refused, KeyError::NotAdmitted(kind) if kind == refusal), "{refused}");
+    }
+    let cases = [
+        ("-nodes -newkey rsa:1024", "RSA-1024"),
+        ("-nodes -newkey rsa:2048 -pkeyopt rsa_keygen_pubexp:3", ""),
+        ("-nodes -newkey rsa-pss -pkeyopt rsa_keygen_bits:2048", "RSA-PSS"),
+        ("-nodes -newkey ec -pkeyopt ec_paramgen_curve:secp256k1", "EC on another curve"),
+        (
+            "-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
+            "EC without a named curve",
+        ),
+    ];
+    for (arguments, refusal) in cases {
+        match made(arguments) {
+            Ok(_) => assert_eq!(refusal, "", "{arguments}"),
+            Err(error) => {
+                assert!(matches!(&error, KeyError::NotAdmitted(kind) if kind == refusal), "{arguments}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encrypted_key_is_refused_and_asks_nobody() {
+    let error = made("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -passout pass:secret").unwrap_err();
+    assert!(matches!(error, KeyError::Encrypted), "{error}");
+}
+
+#[test]
+fn a_key_and_another_s_certificate_are_no_pair() {
+    let pair = || {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        let certificate = issued(&key);
+        (key.serialize_pem(), certificate.pem())
+    };
+    let ((key, certificate), (_, other)) = (pair(), pair());
+    assert!(SigningKey::from_pem(key.as_bytes(), certificate.as_bytes()).is_ok());
+    assert!(matches!(SigningKey::from_pem(key.as_bytes(), other.as_bytes()), Err(KeyError::NotAPair)));
+    assert!(matches!(SigningKey::from_pem(b"", certificate.as_bytes()), Err(KeyError::Unreadable { .. })));
+    assert!(matches!(RegisteredCertificate::from_der(b"\x30\x00"), Err(KeyError::Unreadable { .. })));
+}
+
+#[test]
+fn a_certificate_without_key_identifier_is_named_by_issuer_and_serial_alone() {
+    let subject = "-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -addext subjectKeyIdentifier";
+    let key = made(&format!("{subject}=none -set_serial 0x80ff")).unwrap();
+    let certificate = key.certificate();
+    assert_eq!(certificate.key_id().len(), 20, "derived from the key");
+    assert_eq!(certificate.serial(), [0x00, 0x80, 0xff], "as in the certificate, two's complement");
+    let ids = certificate.signer_ids();
+    assert!(matches!(ids.as_slice(), [SignerId::IssuerSerial { .. }]), "{ids:?}");
+    let der = cms::seal(b"octets", &key, certificate, ContentCipher::Aes256Gcm).unwrap();
+    let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();
+    let opened = cms::open(&document, &CentreKeys::new(vec![key.clone()])).unwrap();
+    assert_eq!(*opened.signer(), ids[0]);
+    assert_eq!(opened.verify(certificate).unwrap().octets(), b"octets");
+    // OpenSSL's derived identifier is ours.
+    let derived = made(&format!("{subject}=hash")).unwrap();
+    let spki = derived.certificate().x509().public_key().unwrap().public_key_to_der().unwrap();
+    assert_eq!(derived.certificate().spki_sha256().unwrap(), crate::digest::Digest::of(&spki));
+    assert_eq!(derived.certificate().key_id(), openssl::sha::sha1(&spki[spki.len() - 65..]));
+}
+
+#[test]
+fn validity_is_read_to_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    openssl(&folder, "req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout k -out r -subj /CN=test");
+    openssl(&folder, "x509 -req -in r -signkey k -days 10000 -out c");
+    let certificate = RegisteredCertificate::from_pem(&file(&folder, "c")).unwrap();
+    let (not_before, not_after) = certificate.validity();
+    assert!((chrono::Utc::now() - not_before).num_minutes() < 5, "{not_before}");
+    assert_eq!((not_after - not_before).num_days(), 10_000, "beyond 2049, in generalized time");
+}
+
+#[test]
+fn both_ends_may_share_what_is_parsed_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<RegisteredCertificate>();
+    shared::<CentreKeys>();
+    shared::<cms::Opened>();
+}
+
+#[test]
+fn this_machine_s_openssl_is_recent_enough() {
+    check_openssl_version().unwrap();
+    let error = KeyError::OpensslTooOld { found: "OpenSSL 3.0.2 15 Mar 2022" };
+    assert!(error.to_string().contains("older than 3.0.22"));
+}

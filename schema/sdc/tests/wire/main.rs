@@ -1,0 +1,10 @@
+//! The letter on the wire against the stock `openssl` command, bent containers, and FORMAT.md itself.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends there")]
+
+mod format;
+mod interop;
+mod mutants;
+mod tree;
+mod vectors;
+mod workshop;
