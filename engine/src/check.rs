@@ -95,8 +95,8 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments) ->
     if arguments.online {
         for reached in reach(configuration, None).await {
             match reached.failure {
-                None => findings.add(Verdict::Ok, reached.subject, "reached, every step passed"),
-                Some(failure) => findings.add(Verdict::Fail, reached.subject, failure.message),
+                None => findings.add(Verdict::Ok, format!("reach {}", reached.subject), "every step passed"),
+                Some(failure) => findings.add(Verdict::Fail, format!("reach {}", reached.subject), failure.message),
             }
         }
     }
@@ -170,9 +170,11 @@ fn secrets(configuration: &Configuration, findings: &mut Findings) {
             entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "key"));
         exposed.extend(keys.filter_map(|path| exposure(&path, 0o600)));
     }
-    for mailbox in &configuration.mailboxes {
-        exposed.extend(mailbox.pop3.password_file.as_deref().and_then(|path| exposure(path, 0o640)));
-    }
+    let mailboxes =
+        configuration.mailboxes.iter().flat_map(|one| [&one.pop3.password_file, &one.pop3.oauth_token_file]);
+    let relays = configuration.relay.iter().flat_map(|one| [&one.smtp.password_file, &one.smtp.oauth_token_file]);
+    let files = mailboxes.chain(relays).chain([&configuration.database.url_file]).flatten();
+    exposed.extend(files.filter_map(|path| exposure(path, 0o640)));
     let loaded = match keys::load(&folder.keys()) {
         Ok(loaded) => loaded,
         Err(error) => return findings.add(Verdict::Fail, "keys", error.to_string()),

@@ -3,6 +3,7 @@
 //! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found.
 //! Secrets have no key here: a password stands in a file of its own or in the environment, and is named by its place.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -74,7 +75,7 @@ pub enum LogFormat {
 }
 
 /// `[database]`: a database of one's own, or none for a private PostgreSQL in the data folder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfiguration {
     /// `postgresql://user@host/database`; a password belongs into `url_file` or the environment.
@@ -185,6 +186,13 @@ impl Default for ServerConfiguration {
 impl Default for DatabaseConfiguration {
     fn default() -> DatabaseConfiguration {
         DatabaseConfiguration { url: None, url_file: None, ca_file: None, connections_max: 16, binaries_folder: None }
+    }
+}
+
+// The URL may hold a password, where the environment gave it.
+impl fmt::Debug for DatabaseConfiguration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfiguration").field("url_file", &self.url_file).finish_non_exhaustive()
     }
 }
 
