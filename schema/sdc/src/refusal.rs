@@ -22,11 +22,11 @@ pub enum Remedy {
 }
 
 macro_rules! refusal_codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $remedy:expr;)*) => {
-        /// The closed list of reasons. FORMAT.md explains each; the text form is the code on the wire.
+    ($($(#[doc = $meaning:literal])* $variant:ident = $code:literal, $remedy:expr;)*) => {
+        /// The closed list of reasons. FORMAT.md has the same list; the text form is the code on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum RefusalCode {
-            $($(#[$doc])* #[serde(rename = $code)] $variant,)*
+            $($(#[doc = $meaning])* #[serde(rename = $code)] $variant,)*
         }
 
         impl RefusalCode {
@@ -42,6 +42,11 @@ macro_rules! refusal_codes {
             pub fn remedy(self) -> Option<Remedy> {
                 match self { $(RefusalCode::$variant => $remedy,)* }
             }
+
+            /// Returns what the code means, in English, for operators and for FORMAT.md.
+            pub fn meaning(self) -> &'static str {
+                match self { $(RefusalCode::$variant => concat!($($meaning),*).trim_start(),)* }
+            }
         }
     };
 }
@@ -51,7 +56,7 @@ const WAIT: Option<Remedy> = Some(Remedy::Wait);
 const UNANSWERED: Option<Remedy> = None;
 
 refusal_codes! {
-    /// The mail or file is larger than any letter may be; only its first 16 KB are kept.
+    /// The mail or file is larger than any letter may be; only its first 16 KiB are kept.
     OverSize = "over_size", UNANSWERED;
     /// The mail has more parts, nesting or header than the limits allow.
     MailMalformed = "mail_malformed", UNANSWERED;
@@ -59,17 +64,17 @@ refusal_codes! {
     NoContainer = "no_container", UNANSWERED;
     /// The text is no SDC document: armour, base64 or limits.
     DocumentMalformed = "document_malformed", UNANSWERED;
-    /// The outer CMS structure is not the one that FORMAT.md admits.
+    /// The outer CMS structure is not the one of this format.
     EnvelopeMalformed = "envelope_malformed", UNANSWERED;
-    /// The outer CMS structure names an algorithm or recipient kind that is refused.
+    /// The outer CMS structure has algorithms, recipients or attributes that are refused.
     EnvelopeForbidden = "envelope_forbidden", UNANSWERED;
     /// The envelope is for none of the centre's keys.
     NotForThisCentre = "not_for_this_centre", UNANSWERED;
     /// The envelope does not open. One code for every cause: a finer one would be an oracle.
     Undecryptable = "undecryptable", UNANSWERED;
-    /// The inner CMS structure is not the one that FORMAT.md admits.
+    /// The inner CMS structure is not the one of this format.
     SignatureMalformed = "signature_malformed", UNANSWERED;
-    /// The inner CMS structure names an algorithm that is refused.
+    /// The inner CMS structure has algorithms, signers or attributes that are refused.
     SignatureForbidden = "signature_forbidden", UNANSWERED;
     /// No registered certificate belongs to the signer.
     UnknownSigner = "unknown_signer", UNANSWERED;
@@ -88,7 +93,7 @@ refusal_codes! {
     LetterTooLarge = "letter_too_large", MEND;
     /// The signed payload does not decompress within its limits, or asks for an unknown dictionary.
     CompressionMalformed = "compression_malformed", MEND;
-    /// The signed payload is not the JSON that FORMAT.md describes.
+    /// The signed payload is not the JSON of this format.
     PayloadMalformed = "payload_malformed", MEND;
     /// The format version is none that this centre reads.
     VersionUnsupported = "version_unsupported", MEND;

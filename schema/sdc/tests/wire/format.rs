@@ -1,1 +1,109 @@
+//! FORMAT.md is what the code does: its table of refusals, its limits, and its worked example as it stands.
 
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use sdc::cms::{self, ContentCipher};
+use sdc::document::{Document, DocumentLimits};
+use sdc::keys::CentreKeys;
+use sdc::letter::{Addressee, Answer, FORMAT_VERSION, Request};
+use sdc::payload::{PayloadLimits, read_letter};
+use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::refusal::{RefusalCode, Remedy};
+
+use crate::workshop::{Workshop, receive};
+
+fn format() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../FORMAT.md")).unwrap()
+}
+
+#[test]
+fn the_table_of_refusals_is_the_list() {
+    let mut table = String::from("| code | remedy | meaning |\n|---|---|---|\n");
+    for code in RefusalCode::ALL {
+        let remedy = match code.remedy() {
+            Some(Remedy::Mend) => "`mend`",
+            Some(Remedy::Wait) => "`wait`",
+            None => "–",
+        };
+        writeln!(table, "| `{code}` | {remedy} | {} |", code.meaning()).unwrap();
+    }
+    let format = format();
+    let start = format.find("| code | remedy |").unwrap();
+    let written: String = format[start..]
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .fold(String::new(), |all, line| all + line + "\n");
+    assert_eq!(written, table, "FORMAT.md, Refusals, should have this table:\n{table}");
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let limits = DocumentLimits::default();
+    let format = format();
+    for row in [
+        format!("| whole document | {} MiB |", limits.document_bytes_max >> 20),
+        format!("| text before the block | {} KiB |", limits.preamble_bytes_max >> 10),
+        format!("nesting of at most {}", sdc::der::DEPTH_MAX),
+    ] {
+        assert!(format.contains(&row), "FORMAT.md should say: {row}");
+    }
+}
+
+/// The answer that a centre would give to the letter of the worked example.
+fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
+    let Request::Export(records) = &letter.request;
+    Answer {
+        sdc: FORMAT_VERSION,
+        id: uuid::Uuid::now_v7(),
+        from: letter.to.clone(),
+        to: Addressee { agency: letter.from.agency, installation: Some(letter.from.installation.clone()) },
+        time: letter.time,
+        mode: letter.mode,
+        receipt: Receipt {
+            letter: Some(letter.id),
+            digest,
+            sequence: Some(letter.sequence),
+            attempt: 1,
+            verdict: Verdict::Accepted,
+            refusal: None,
+            remedy: None,
+            rows: vec![TableReceipt { table: records.tables[0].table.clone(), new: 2, duplicate: 0 }],
+            account: AccountReceipt { cost: 100, balance: 9900, currency: "XAF".to_owned() },
+            highest_sequence: letter.sequence,
+            received: letter.time,
+            skew_seconds: Some(0),
+        },
+    }
+}
+
+#[test]
+fn the_worked_example_works() {
+    let format = format();
+    let (_, example) = format.split_once("\n## Worked example\n").unwrap();
+    let blocks: Vec<&str> = example.split("```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect();
+    let [keys, letter, centre, receipt] = blocks[..] else { panic!("four blocks, not {}", blocks.len()) };
+    let workshop = Workshop::new();
+    let run = |block: &str| {
+        let output = Command::new("sh").args(["-euc", block]).current_dir(workshop.path(".")).output().unwrap();
+        assert!(output.status.success(), "{block}\n{}", String::from_utf8_lossy(&output.stderr));
+    };
+
+    run(keys);
+    run(letter);
+    let (office_key, centre_key) = (workshop.pair("office"), workshop.pair("centre"));
+    let document = workshop.read("letter.sdc");
+    assert_eq!(Document::parse(&document, &DocumentLimits::default()).unwrap().claim().map(u32::from), Some(42));
+    let verified = receive(&document, &CentreKeys::new(vec![centre_key.clone()]), office_key.certificate()).unwrap();
+    assert_eq!(verified.octets(), workshop.read("letter.json"));
+    let read = read_letter(verified.octets(), &PayloadLimits::default()).unwrap();
+    assert_eq!((read.sequence, u32::from(read.from.agency)), (1, 42));
+
+    run(centre);
+    let octets = serde_json::to_vec(&answer(&read, verified.digest().to_string())).unwrap();
+    let der = cms::seal(&octets, &centre_key, office_key.certificate(), ContentCipher::Aes256Gcm).unwrap();
+    workshop.write("receipt.sdc", &Document::render(&der, None));
+    run(receipt);
+    assert_eq!(workshop.read("receipt.json"), octets);
+}
