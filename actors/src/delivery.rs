@@ -2,7 +2,7 @@
 //!
 //! A transport keeps the only copy that counts and lends the mail to the actors. Whatever happens to the messages
 //! that carry it (handled, refused by a full mailbox, dropped with a dead actor's queue, unwound by a panic), the last share
-//! of a delivery that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
+//! of a mail that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -44,10 +44,6 @@ pub struct Report {
     pub fate: Fate,
 }
 
-/// A lent mail. Each container in it travels with a share of its own; the worst of their fates is the mail's.
-#[derive(Debug)]
-pub struct Delivery(Arc<Lent>);
-
 #[derive(Debug)]
 struct Lent {
     number: u32,
@@ -55,18 +51,6 @@ struct Lent {
     // Bounded by the permits: each message is one mail in hand.
     reports: UnboundedSender<Report>,
     _permits: Permits,
-}
-
-impl Delivery {
-    /// Lends a mail; its permits are given back with its last share.
-    pub fn new(number: u32, permits: Permits, reports: UnboundedSender<Report>) -> Delivery {
-        Delivery(Arc::new(Lent { number, worst: AtomicU8::new(Fate::Settled as u8), reports, _permits: permits }))
-    }
-
-    /// Takes a share for one container of the mail.
-    pub fn share(&self) -> Share {
-        Share { lent: Arc::clone(&self.0), is_settled: false }
-    }
 }
 
 impl Drop for Lent {
@@ -77,7 +61,9 @@ impl Drop for Lent {
     }
 }
 
-/// The duty to settle one container. Dropped unsettled, it gives the whole mail back.
+/// The duty to settle a lent mail, or one container in it. Dropped unsettled, it gives the whole mail back.
+///
+/// The mail travels with its first share; each container found in it gets another. The worst of their fates is the mail's.
 #[derive(Debug)]
 pub struct Share {
     lent: Arc<Lent>,
@@ -85,6 +71,17 @@ pub struct Share {
 }
 
 impl Share {
+    /// Lends a mail; its permits are given back with its last share.
+    pub fn lend(number: u32, permits: Permits, reports: UnboundedSender<Report>) -> Share {
+        let lent = Lent { number, worst: AtomicU8::new(Fate::Settled as u8), reports, _permits: permits };
+        Share { lent: Arc::new(lent), is_settled: false }
+    }
+
+    /// Makes another duty towards the same mail.
+    pub fn another(&self) -> Share {
+        Share { lent: Arc::clone(&self.lent), is_settled: false }
+    }
+
     /// Reports the container as committed.
     pub fn settle(mut self) {
         self.is_settled = true;
@@ -238,9 +235,8 @@ mod tests {
     #[test]
     fn a_mail_is_settled_when_its_last_share_is() {
         let (reports, mut received) = unbounded_channel();
-        let delivery = Delivery::new(7, Permits::default(), reports);
-        let (first, second) = (delivery.share(), delivery.share());
-        drop(delivery);
+        let first = Share::lend(7, Permits::default(), reports);
+        let second = first.another();
         first.settle();
         assert!(received.try_recv().is_err(), "one container is still in hand");
         second.settle();
@@ -250,21 +246,23 @@ mod tests {
     #[test]
     fn a_dropped_share_returns_the_mail_and_a_panic_makes_it_suspect() {
         let (reports, mut received) = unbounded_channel();
-        let delivery = Delivery::new(1, Permits::default(), reports.clone());
-        delivery.share().settle();
-        drop(delivery.share());
-        drop(delivery);
-        assert_eq!(received.try_recv(), Ok(Report { number: 1, fate: Fate::Returned }));
+        drop(Share::lend(1, Permits::default(), reports.clone()));
+        let never_opened = Report { number: 1, fate: Fate::Returned };
+        assert_eq!(received.try_recv(), Ok(never_opened), "a mail dropped before anybody opened it is not settled");
 
-        let delivery = Delivery::new(2, Permits::default(), reports);
-        let share = delivery.share();
+        let first = Share::lend(2, Permits::default(), reports.clone());
+        first.another().settle();
+        drop(first.another());
+        first.settle();
+        assert_eq!(received.try_recv(), Ok(Report { number: 2, fate: Fate::Returned }));
+
+        let share = Share::lend(3, Permits::default(), reports);
         let unwound = catch_unwind(AssertUnwindSafe(move || {
             let _held = share;
             panic!("planted");
         }));
         assert!(unwound.is_err());
-        drop(delivery);
-        assert_eq!(received.try_recv(), Ok(Report { number: 2, fate: Fate::Suspect }));
+        assert_eq!(received.try_recv(), Ok(Report { number: 3, fate: Fate::Suspect }));
     }
 
     #[tokio::test]
@@ -272,12 +270,9 @@ mod tests {
         let hands = Hands::new(4, 100, 1);
         let mut window = hands.take(3, 2048).await;
         let (reports, _received) = unbounded_channel();
-        let delivery = Delivery::new(1, window.split(1024), reports);
+        let share = Share::lend(1, window.split(1024), reports);
         drop(window);
         assert_eq!(hands.in_hand(), 1);
-        let share = delivery.share();
-        drop(delivery);
-        assert_eq!(hands.in_hand(), 1, "the share still holds it");
         share.settle();
         assert_eq!(hands.in_hand(), 0);
     }

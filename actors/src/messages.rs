@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
-use crate::delivery::{Delivery, Share};
+use crate::delivery::Share;
 use crate::lanes::Lane;
 
 /// A mail has been fetched; nothing in it is believed.
@@ -38,7 +38,7 @@ pub struct Fetched {
     /// It was in hand at three failures, each time alone: it is not opened again.
     pub is_poison: bool,
     /// The duty to settle it.
-    pub delivery: Delivery,
+    pub share: Share,
 }
 
 /// What a mailbox does with mail that holds no container.

@@ -77,10 +77,10 @@ impl SdcDecoder {
     }
 
     fn decode(&self, fetched: Fetched) {
-        point("sdc_decoder::decode");
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
         }
+        point("sdc_decoder::decode");
         if let Some(bytes) = fetched.over_size_bytes {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::OverSize).with("bytes", bytes));
         }
@@ -102,10 +102,12 @@ impl SdcDecoder {
                 taken_at: fetched.taken_at,
                 claim: fetched.claim,
                 container,
-                share: fetched.delivery.share(),
+                share: fetched.share.another(),
             };
             self.open(carried);
         }
+        // Every container has a share of its own by now; the mail's first one has done its duty.
+        fetched.share.settle();
     }
 
     fn open(&self, carried: Carried) {
@@ -125,8 +127,8 @@ impl SdcDecoder {
 
     fn without_container(&self, fetched: Fetched) {
         match fetched.no_container {
-            NoContainer::Leave => fetched.delivery.share().leave(),
-            NoContainer::Drop => fetched.delivery.share().settle(),
+            NoContainer::Leave => fetched.share.leave(),
+            NoContainer::Drop => fetched.share.settle(),
             NoContainer::Quarantine => self.reject_mail(fetched, Refusal::new(RefusalCode::NoContainer)),
         }
     }
@@ -143,8 +145,8 @@ impl SdcDecoder {
             container_bytes: whole,
             content: Content::Stranger(refusal),
         };
-        let share = fetched.delivery.share();
-        self.parts.writers.send_rejected(Rejected(Settleable { arrival, taken_at: fetched.taken_at, share }));
+        let settleable = Settleable { arrival, taken_at: fetched.taken_at, share: fetched.share };
+        self.parts.writers.send_rejected(Rejected(settleable));
     }
 }
 

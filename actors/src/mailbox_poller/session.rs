@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::MailboxPollerParts;
 use super::database_calls::LEASE_HOLD;
-use crate::delivery::{Delivery, Fate, Permits, Report};
+use crate::delivery::{Fate, Permits, Report, Share};
 use crate::failure::point;
 use crate::lanes::Lane;
 use crate::messages::Fetched;
@@ -338,7 +338,7 @@ impl<'a> Poll<'a> {
         };
         self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
         let claim = document::claim(&mail);
-        let delivery = Delivery::new(listed.number, permits, self.sender.clone());
+        let share = Share::lend(listed.number, permits, self.sender.clone());
         self.lent.insert(listed.number, listed.uidl);
         let fetched = Fetched {
             mail,
@@ -350,7 +350,7 @@ impl<'a> Poll<'a> {
             lane,
             no_container: self.parts.no_container,
             is_poison,
-            delivery,
+            share,
         };
         // The same agency always goes the same way, so that its letters keep their order.
         let spread = claim.map_or(listed.number, u32::from) as usize;

@@ -1,0 +1,259 @@
+//! A whole pipeline against a real PostgreSQL and the post office, with one office that writes marginal notes.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actors::messages::NoContainer;
+use actors::metrics::Metrics;
+use actors::pipeline::{Pipeline, PipelineParts, PolledMailbox, Widths};
+use actors::supervision::{Escalation, Policy};
+use chrono::Utc;
+use diesel::sql_types::BigInt;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use mail::post_office::{PostOffice, PostOfficeSettings};
+use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
+use mail::smtp::Outgoing;
+use rcgen::{CertificateParams, IsCa, KeyPair};
+use sdc::cms::{self, ContentCipher};
+use sdc::document::{Document, DocumentLimits};
+use sdc::keys::{CentreKeys, SigningKey};
+use sdc::letter::{Answer, FORMAT_VERSION, Letter, Matricule, Mode, Office, Records, Request, TableRecords};
+use sdc::payload::{self, PayloadLimits};
+use serde_json::{Value, json};
+use store::administration::certificates::{self, CertificateFields};
+use store::administration::server::{self, Server};
+use store::administration::{agencies, installations};
+use store::database::Database;
+use store::testing::TestCluster;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+pub const CENTRE_ADDRESS: &str = "centre@example.org";
+pub const OFFICE_ADDRESS: &str = "office42@example.org";
+const OPERATOR: &str = "test";
+
+pub struct World {
+    pub runtime: Runtime,
+    pub database: Database,
+    pub post_office: PostOffice,
+    centre: SigningKey,
+    office: SigningKey,
+    sequence: u64,
+}
+
+/// A pipeline on a thread of its own.
+pub struct Running {
+    drain: Option<oneshot::Sender<()>>,
+    ended: Receiver<Result<bool, Escalation>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+fn key(name: &str) -> SigningKey {
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::new(vec![]).unwrap();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    let certificate = parameters.self_signed(&key).unwrap();
+    SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()
+}
+
+impl World {
+    pub fn new() -> World {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (centre, office) = (key("centre"), key("office"));
+        let database = runtime.block_on(async {
+            let database = TestCluster::shared().await.database().await;
+            let mut connection = database.get().await.unwrap();
+            server::initialise(&mut connection, OPERATOR, &Server::new("centre", Mode::Live)).await.unwrap();
+            store::samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
+            let matricule = Matricule::try_from(42).unwrap();
+            let new = agencies::NewAgency {
+                matricule: Some(matricule),
+                name: "Office".to_owned(),
+                town: String::new(),
+                telephone: String::new(),
+                email: OFFICE_ADDRESS.to_owned(),
+                profile: None,
+                status: None,
+                credit_limit: 0,
+            };
+            agencies::add(&mut connection, OPERATOR, &new).await.unwrap();
+            installations::add(&mut connection, OPERATOR, matricule, "pc1").await.unwrap();
+            agencies::grant(&mut connection, OPERATOR, matricule, "CentreCode", &["CE-042".to_owned()]).await.unwrap();
+            let fields = CertificateFields::try_from(office.certificate()).unwrap();
+            let fingerprint = office.certificate().fingerprint().unwrap().to_string();
+            certificates::register(&mut connection, OPERATOR, matricule, &fields, &fingerprint).await.unwrap();
+            agencies::recharge(&mut connection, OPERATOR, matricule, 1_000_000, "start").await.unwrap();
+            let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
+                          VALUES ('export', 100, 0, 'owe', now() - interval '1 day')";
+            connection.batch_execute(tariff).await.unwrap();
+            drop(connection);
+            database
+        });
+        let post_office = PostOffice::start(PostOfficeSettings::default()).unwrap();
+        World { runtime, database, post_office, centre, office, sequence: 0 }
+    }
+
+    /// Makes the next letter, with one marginal note, and the mail that carries it.
+    pub fn next_mail(&mut self) -> (Letter, Vec<u8>) {
+        self.sequence += 1;
+        let one = |value: Value| vec![value];
+        let records = TableRecords {
+            table: "MentionMarginale".to_owned(),
+            columns: ["Numero", "Status", "CentreCode", "ActeUid", "TypeMention", "DateMention", "Texte", "Reference", "Officier"]
+                .map(str::to_owned)
+                .to_vec(),
+            values: vec![
+                one(json!(self.sequence)),
+                one(json!(2)),
+                one(json!("CE-042")),
+                one(json!(Uuid::new_v4())),
+                one(json!("mariage")),
+                one(json!("2026-11-23")),
+                one(json!("Marié à Édéa")),
+                one(json!("12/2026")),
+                one(json!("Ngo Biyong")),
+            ],
+        };
+        let letter = Letter {
+            sdc: FORMAT_VERSION,
+            id: Uuid::now_v7(),
+            from: Office { agency: Matricule::try_from(42).unwrap(), installation: "pc1".to_owned() },
+            to: "centre".to_owned(),
+            sequence: self.sequence,
+            time: Utc::now(),
+            mode: Mode::Live,
+            request: Request::Export(Records { application: "ecr".to_owned(), tables: vec![records] }),
+        };
+        let mail = self.mail(&letter);
+        (letter, mail)
+    }
+
+    /// Seals a letter anew and wraps it in a mail.
+    pub fn mail(&self, letter: &Letter) -> Vec<u8> {
+        let octets = payload::write_letter(letter, &PayloadLimits::default()).unwrap();
+        let der = cms::seal(&octets, &self.office, self.centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
+        let outgoing = Outgoing {
+            message_id: format!("{}@office", letter.id),
+            from: OFFICE_ADDRESS.to_owned(),
+            to: CENTRE_ADDRESS.to_owned(),
+            subject: format!("SDC 1 agency={}", letter.from.agency),
+            is_automatic: false,
+            documents: vec![("letter.sdc".to_owned(), Document::render(&der, None))],
+        };
+        outgoing.render().unwrap()
+    }
+
+    pub fn deliver(&self, mail: Vec<u8>) {
+        self.post_office.deliver(CENTRE_ADDRESS, mail).unwrap();
+    }
+
+    /// Starts a pipeline as `xmserver run` does, with faster intervals.
+    pub fn start(&self, policy: Policy) -> Running {
+        let mut mailbox = MailboxSettings::new("127.0.0.1", CENTRE_ADDRESS);
+        mailbox.port = Some(self.post_office.pop3_address().port());
+        mailbox.security = Security::None;
+        mailbox.password = Some(Secret::new("secret"));
+        mailbox.read_timeout_seconds = 5;
+        let mut relay = RelaySettings::new("127.0.0.1");
+        relay.port = Some(self.post_office.smtp_address().port());
+        relay.security = Security::None;
+        let relay = self.runtime.block_on(async { mail::smtp::Relay::new(&relay).unwrap() });
+        let parts = PipelineParts {
+            database: self.database.clone(),
+            database_runtime: self.runtime.handle().clone(),
+            keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
+            signing_key: Arc::new(self.centre.clone()),
+            mailboxes: vec![PolledMailbox {
+                name: "main".to_owned(),
+                mailbox: mail::pop3::Mailbox::new(mailbox).unwrap(),
+                mail_bytes_max: 1 << 20,
+                no_container: NoContainer::Quarantine,
+                interval: Duration::from_millis(50),
+            }],
+            relay: Arc::new(relay),
+            address: CENTRE_ADDRESS.to_owned(),
+            server_name: "centre".to_owned(),
+            process: Uuid::now_v7(),
+            mail_limits: mail::extract::MailLimits::default(),
+            document_limits: DocumentLimits::default(),
+            payload_limits: PayloadLimits::default(),
+            settling: store::settle::SettlingSettings::default(),
+            widths: Widths { window_mails: 8, ..Widths::default() },
+            policy,
+            metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
+        };
+        let (drain, draining) = oneshot::channel::<()>();
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                let mut pipeline = Pipeline::start(parts);
+                let outcome = tokio::select! {
+                    _ = draining => Ok(pipeline.drain(Duration::from_secs(20)).await),
+                    escalation = pipeline.escalation() => Err(escalation.unwrap()),
+                };
+                end.send(outcome).ok();
+            });
+        });
+        Running { drain: Some(drain), ended, thread: Some(thread) }
+    }
+
+    pub fn count(&self, text: &str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = BigInt)]
+            count: i64,
+        }
+        let text = format!("SELECT coalesce(({text}), 0)::bigint AS count");
+        self.runtime.block_on(async {
+            let mut connection = self.database.get().await.unwrap();
+            let row: Count = diesel::sql_query(text).get_result(&mut connection).await.unwrap();
+            row.count
+        })
+    }
+
+    pub fn wait_for(&self, what: &str, text: &str, expected: i64) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut found = self.count(text);
+        while found != expected {
+            assert!(Instant::now() < deadline, "{what}: {found} where {expected} is expected");
+            std::thread::yield_now();
+            found = self.count(text);
+        }
+    }
+
+    /// Opens every receipt that has reached the office, with the office's own key and the pinned certificate of the centre.
+    pub fn receipts(&self) -> Vec<Answer> {
+        let keys = CentreKeys::new(vec![self.office.clone()]);
+        let mut answers = Vec::new();
+        for mail in self.post_office.take(OFFICE_ADDRESS) {
+            let extracted = mail::extract::extract(&mail.bytes, &mail::extract::MailLimits::default()).unwrap();
+            assert!(extracted.is_auto_submitted, "no program answers a receipt");
+            for container in extracted.containers {
+                let document = Document::parse(&container, &DocumentLimits::default()).unwrap();
+                let verified = cms::open(&document, &keys).unwrap().verify(self.centre.certificate()).unwrap();
+                answers.push(verified.answer(&PayloadLimits::default()).unwrap());
+            }
+        }
+        answers
+    }
+}
+
+impl Running {
+    /// Drains, and returns whether everything came back in time.
+    pub fn drain(mut self) -> bool {
+        self.drain.take().unwrap().send(()).expect("the pipeline listens");
+        let outcome = self.ended.recv_timeout(Duration::from_secs(60)).expect("the pipeline drains");
+        self.thread.take().unwrap().join().unwrap();
+        outcome.expect("no escalation")
+    }
+
+    pub fn escalation(mut self) -> Escalation {
+        let outcome = self.ended.recv_timeout(Duration::from_secs(30)).expect("the pipeline escalates");
+        drop(self.thread.take().unwrap().join());
+        outcome.expect_err("an escalation")
+    }
+}

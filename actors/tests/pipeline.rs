@@ -1,0 +1,134 @@
+//! The six actors together: letters flow, panics in every handler lose and double nothing, a poison letter is set aside.
+
+mod centre;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use actors::supervision::{Escalation, Policy};
+use centre::World;
+use sdc::receipt::Verdict;
+
+/// Every place in a handler, or in the work that it starts, where a test can plant a panic.
+const POINTS: [&str; 14] = [
+    "mailbox_poller::listed",
+    "mailbox_poller::recorded",
+    "mailbox_poller::retrieved",
+    "mailbox_poller::delete",
+    "mailbox_poller::quit",
+    "mailbox_poller::after_quit",
+    "sdc_decoder::decode",
+    "signature_verifier::verify",
+    "signature_verifier::looked_up",
+    "table_writer::take",
+    "table_writer::write",
+    "table_writer::written",
+    "billing_ledger::post",
+    "billing_ledger::posted",
+];
+const EXPORTER_POINTS: [&str; 3] = ["exporter::round", "exporter::send", "exporter::sent"];
+
+const SETTLED: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'";
+const UNANSWERED: &str = "SELECT count(*) FROM xm.letters WHERE answered_at IS NULL";
+
+fn quick() -> Policy {
+    Policy {
+        backoff_min: Duration::from_millis(5),
+        backoff_max: Duration::from_millis(20),
+        restarts_max: 1000,
+        heartbeat_interval: Duration::from_millis(50),
+        ..Policy::default()
+    }
+}
+
+/// What must be true however the letters got there.
+fn assert_exactly_once(world: &World, letters: i64) {
+    assert_eq!(world.count(SETTLED), letters);
+    assert_eq!(world.count("SELECT count(*) FROM ecr.\"MentionMarginale\""), letters, "rows");
+    assert_eq!(world.count("SELECT count(*) FROM xm.entries WHERE kind = 'letter'"), letters, "entries");
+    assert_eq!(world.count("SELECT difference FROM xm.ledger_difference"), 0);
+    assert_eq!(world.count("SELECT 1000000 - balance FROM xm.accounts WHERE agency = 42"), letters * 100);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 0, "nothing innocent in quarantine");
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal WHERE outcome = 'accepted'"), letters);
+}
+
+#[test]
+fn a_letter_becomes_rows_and_a_receipt_that_its_office_can_prove() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let (letter, mail) = world.next_mail();
+    world.deliver(mail);
+    let running = world.start(quick());
+    world.wait_for("letters answered", "SELECT count(*) FROM xm.letters WHERE answered_at IS NOT NULL", 1);
+    assert!(running.drain(), "drained in time");
+    assert_exactly_once(&world, 1);
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0, "the mail is deleted");
+    let receipts = world.receipts();
+    assert_eq!(receipts.len(), 1);
+    assert_eq!(receipts[0].receipt.verdict, Verdict::Accepted);
+    assert_eq!(receipts[0].receipt.letter, Some(letter.id));
+    assert_eq!(world.count("SELECT count(*) FROM xm.in_hand"), 0, "a clean stop leaves nothing in hand");
+}
+
+#[test]
+fn panics_in_every_handler_lose_and_double_nothing() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let running = world.start(quick());
+    let mut letters = HashSet::new();
+    for point in POINTS.into_iter().chain(EXPORTER_POINTS) {
+        fail::cfg(point, "1*panic(planted)").unwrap();
+        for _ in 0..5 {
+            let (letter, mail) = world.next_mail();
+            letters.insert(letter.id);
+            world.deliver(mail);
+        }
+        let settled = i64::try_from(letters.len()).unwrap();
+        world.wait_for(&format!("settled after a panic at {point}"), SETTLED, settled);
+        fail::remove(point);
+    }
+    // An answer claimed by an exporter that died waits until its claim has run out.
+    world.runtime.block_on(async {
+        use diesel_async::SimpleAsyncConnection;
+        let mut connection = world.database.get().await.unwrap();
+        connection.batch_execute("UPDATE xm.outbox SET claimed_until = NULL").await.unwrap();
+    });
+    world.wait_for("letters unanswered", UNANSWERED, 0);
+    assert!(running.drain());
+    assert_exactly_once(&world, i64::try_from(letters.len()).unwrap());
+    let answered: HashSet<_> = world.receipts().into_iter().filter_map(|answer| answer.receipt.letter).collect();
+    assert_eq!(answered, letters, "every letter has its receipt, some perhaps twice");
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn a_letter_that_always_makes_the_centre_fail_is_set_aside_and_the_others_pass() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    // Opening this letter panics, whenever it is tried.
+    fail::cfg("sdc_decoder::decode", "panic(planted)").unwrap();
+    let (_, poison) = world.next_mail();
+    world.deliver(poison);
+    let running = world.start(quick());
+    world.wait_for("poison letters in quarantine", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);
+    fail::remove("sdc_decoder::decode");
+    let (_, good) = world.next_mail();
+    world.deliver(good);
+    world.wait_for("good letters", SETTLED, 1);
+    assert!(running.drain());
+    assert_eq!(world.count("SELECT count(*) FROM xm.suspects"), 0);
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn an_actor_that_cannot_be_kept_alive_ends_the_process() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    fail::cfg("table_writer::take", "panic(planted)").unwrap();
+    let (_, mail) = world.next_mail();
+    world.deliver(mail);
+    let running = world.start(Policy { restarts_max: 2, ..quick() });
+    let escalation = running.escalation();
+    assert!(matches!(escalation, Escalation::TooManyRestarts { actor: "table_writer", .. }), "{escalation}");
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 1, "the mail is where it was");
+}
