@@ -259,7 +259,10 @@ fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
         from: parts.address.clone(),
         to: first.map(|answer| answer.email.clone()).unwrap_or_default(),
         subject: "SDC 1".to_owned(),
-        documents: sealed.iter().map(|(answer, document)| (format!("{}.sdc", name(answer)), document.clone())).collect(),
+        documents: sealed
+            .iter()
+            .map(|(answer, document)| (format!("{}.sdc", name(answer)), document.clone()))
+            .collect(),
         is_automatic: true,
     }
 }

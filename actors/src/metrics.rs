@@ -76,14 +76,19 @@ impl Metrics {
     /// # Errors
     /// A name registered twice.
     pub fn new(registry: &Registry) -> prometheus::Result<Metrics> {
-        let vec = |name: &str, help: &str, labels: &[&str]| registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?);
-        let gauges = |name: &str, help: &str, labels: &[&str]| registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?);
+        let vec = |name: &str, help: &str, labels: &[&str]| {
+            registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
         let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help)?);
         let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             registered(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
         };
-        let handle = HistogramOpts::new("xm_actor_handle_seconds", "Time in a handler").buckets(HANDLE_BUCKETS.to_vec());
+        let handle =
+            HistogramOpts::new("xm_actor_handle_seconds", "Time in a handler").buckets(HANDLE_BUCKETS.to_vec());
         Ok(Metrics {
             actor_received: vec("xm_actor_received_total", "Messages taken by an actor", &["actor"])?,
             actor_handled: vec("xm_actor_handled_total", "Messages handled, by outcome", &["actor", "outcome"])?,
@@ -118,7 +123,10 @@ impl Metrics {
     }
 }
 
-fn registered<C: prometheus::core::Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+fn registered<C: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }

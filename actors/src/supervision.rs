@@ -117,7 +117,11 @@ impl Guard {
     pub fn end_after_panic<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, panic: &(dyn Any + Send)) {
         use actix::ActorContext;
         self.metrics.handled("panic");
-        tracing::error!(actor = self.metrics.name, panic = panic_message(panic), "a handler panicked; the actor is rebuilt");
+        tracing::error!(
+            actor = self.metrics.name,
+            panic = panic_message(panic),
+            "a handler panicked; the actor is rebuilt"
+        );
         context.terminate();
         self.ended.notify_one();
     }
@@ -132,7 +136,9 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Escalation {
     /// The actor was rebuilt too often.
-    #[error("{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service manager starts a fresh one")]
+    #[error(
+        "{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service manager starts a fresh one"
+    )]
     TooManyRestarts {
         /// Which actor.
         actor: &'static str,
@@ -142,7 +148,9 @@ pub enum Escalation {
         window_seconds: u64,
     },
     /// The actor does not answer; its thread hangs and cannot be replaced.
-    #[error("{actor} has not answered for {deadline_seconds} s: the process ends, so that the service manager starts a fresh one")]
+    #[error(
+        "{actor} has not answered for {deadline_seconds} s: the process ends, so that the service manager starts a fresh one"
+    )]
     Hung {
         /// Which actor.
         actor: &'static str,

@@ -176,10 +176,7 @@ impl TableWriter {
 }
 
 /// Tries a batch that met another transaction once more at once: by then the other one has ended.
-async fn write_with_one_replay(
-    settler: &Settler,
-    batch: Vec<Arrival>,
-) -> Result<settle::Written, settle::Unsettled> {
+async fn write_with_one_replay(settler: &Settler, batch: Vec<Arrival>) -> Result<settle::Written, settle::Unsettled> {
     match settler.write(batch).await {
         Err(unsettled) if unsettled.fault.is_passing() && !unsettled.fault.is_away() => {
             settler.write(unsettled.batch).await

@@ -76,7 +76,11 @@ pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -
     let suspects = parts.suspects(life).await?;
     let mut session = parts.mailbox.open().await?;
     let listing = session.listing().await?;
-    parts.metrics.mailbox_mails.with_label_values(&[&*parts.name]).set(i64::try_from(listing.len()).unwrap_or(i64::MAX));
+    parts
+        .metrics
+        .mailbox_mails
+        .with_label_values(&[&*parts.name])
+        .set(i64::try_from(listing.len()).unwrap_or(i64::MAX));
     point("mailbox_poller::listed");
     memory.forget_all_but(&listing);
     let mut poll = Poll::new(parts, life);
@@ -404,7 +408,11 @@ impl<'a> Poll<'a> {
         point("mailbox_poller::delete");
         let refused = session.delete(&self.to_delete).await?;
         if !refused.is_empty() {
-            tracing::warn!(mailbox = &*self.parts.name, mails = refused.len(), "the mailbox refuses to delete settled mail");
+            tracing::warn!(
+                mailbox = &*self.parts.name,
+                mails = refused.len(),
+                "the mailbox refuses to delete settled mail"
+            );
         }
         self.deleted += self.to_delete.len() - refused.len();
         self.to_delete.clear();

@@ -103,9 +103,19 @@ impl World {
         let one = |value: Value| vec![value];
         let records = TableRecords {
             table: "MentionMarginale".to_owned(),
-            columns: ["Numero", "Status", "CentreCode", "ActeUid", "TypeMention", "DateMention", "Texte", "Reference", "Officier"]
-                .map(str::to_owned)
-                .to_vec(),
+            columns: [
+                "Numero",
+                "Status",
+                "CentreCode",
+                "ActeUid",
+                "TypeMention",
+                "DateMention",
+                "Texte",
+                "Reference",
+                "Officier",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             values: vec![
                 one(json!(self.sequence)),
                 one(json!(2)),

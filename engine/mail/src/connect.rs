@@ -176,10 +176,6 @@ impl Dialer {
         self.security
     }
 
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     pub(crate) fn peer(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -290,15 +286,6 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
-        match self {
-            Stream::Plain(tcp) => tcp.peer_addr(),
-            Stream::Tls(tls) => tls.get_ref().0.peer_addr(),
-        }
-    }
 }
 
 impl AsyncRead for Stream {

@@ -144,9 +144,7 @@ fn cut_out(text: &[u8], containers_max: usize, containers: &mut Vec<Vec<u8>>) {
 }
 
 fn find_line(text: &[u8], marker: &[u8], from: usize) -> Option<usize> {
-    memmem::find_iter(&text[from..], marker)
-        .map(|at| from + at)
-        .find(|&at| at == 0 || text[at - 1] == b'\n')
+    memmem::find_iter(&text[from..], marker).map(|at| from + at).find(|&at| at == 0 || text[at - 1] == b'\n')
 }
 
 fn sender_domain(mail: &ParsedMail<'_>) -> String {
@@ -224,7 +222,9 @@ mod tests {
         assert_eq!(refused(&format!("{head}{}", "--b\r\n\r\nx\r\n".repeat(50))), MailRefused::Parts(20));
         let mut nested = "Content-Type: text/plain\r\n\r\nx\r\n".to_owned();
         for level in 0..15 {
-            nested = format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n{nested}\r\n--b{level}--\r\n");
+            nested = format!(
+                "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n{nested}\r\n--b{level}--\r\n"
+            );
         }
         assert_eq!(refused(&nested), MailRefused::Depth(10));
     }

@@ -49,10 +49,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             self.say(answer.unwrap_or("-ERR unknown\r\n")).await;
         }
     }
-
-    pub(crate) fn into_stream(self) -> S {
-        self.stream.into_inner()
-    }
 }
 
 /// Serves one connection; the handle gives what the script returned.

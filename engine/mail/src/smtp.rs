@@ -66,12 +66,8 @@ impl Outgoing {
     /// # Errors
     /// A field that would break the header: how a second mail is smuggled into the first.
     pub fn render(&self) -> Result<Vec<u8>, FieldRefused> {
-        let fields = [
-            ("message_id", &self.message_id),
-            ("from", &self.from),
-            ("to", &self.to),
-            ("subject", &self.subject),
-        ];
+        let fields =
+            [("message_id", &self.message_id), ("from", &self.from), ("to", &self.to), ("subject", &self.subject)];
         for (field, value) in fields.into_iter().chain(self.documents.iter().map(|(name, _)| ("file name", name))) {
             let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"';
             if !value.bytes().all(is_plain) || value.len() > 500 {
@@ -145,9 +141,7 @@ impl Relay {
         };
         let hello = settings.hello_name.clone().map_or_else(|| ClientId::Ipv4([127, 0, 0, 1].into()), ClientId::Domain);
         let connections = u32::try_from(settings.connections_max).unwrap_or(u32::MAX);
-        let pool = PoolConfig::new()
-            .max_size(connections)
-            .idle_timeout(Duration::from_secs(settings.idle_seconds_max));
+        let pool = PoolConfig::new().max_size(connections).idle_timeout(Duration::from_secs(settings.idle_seconds_max));
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
             .port(settings.port())
             .hello_name(hello)
@@ -192,7 +186,9 @@ impl Relay {
     pub async fn test(&self) -> Result<(), SendFailure> {
         match self.transport.test_connection().await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(SendFailure { kind: FailureKind::Transient, reply: "the relay did not answer NOOP".to_owned() }),
+            Ok(false) => {
+                Err(SendFailure { kind: FailureKind::Transient, reply: "the relay did not answer NOOP".to_owned() })
+            }
             Err(error) => {
                 let kind = if error.is_permanent() { FailureKind::Permanent } else { FailureKind::Transient };
                 Err(SendFailure { kind, reply: error.to_string().chars().take(300).collect() })
@@ -204,9 +200,11 @@ impl Relay {
 fn tls_parameters(settings: &RelaySettings) -> Result<TlsParameters, String> {
     let mut builder = TlsParameters::builder(settings.host.clone());
     if let Some(file) = &settings.ca_file {
-        let unreadable = |error: String| format!("ca_file {}: {error}; a file of PEM certificates is expected", file.display());
+        let unreadable =
+            |error: String| format!("ca_file {}: {error}; a file of PEM certificates is expected", file.display());
         let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-        builder = builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))?);
+        builder =
+            builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))?);
     }
     builder.build_rustls().map_err(|error| error.to_string())
 }

@@ -11,8 +11,8 @@ use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Mode;
 
-use crate::fault::Fault;
 use crate::definition::{Check, Column, Corrections, Definition};
+use crate::fault::Fault;
 use crate::statement::Statement;
 
 /// What every replica agrees on.
@@ -152,9 +152,7 @@ async fn load_server(connection: &mut AsyncPgConnection) -> Result<(Server, i64)
     Ok((Server { name, mode, currency, currency_digits }, revision))
 }
 
-async fn load_tables(
-    connection: &mut AsyncPgConnection,
-) -> Result<HashMap<(String, String), Arc<Definition>>, Fault> {
+async fn load_tables(connection: &mut AsyncPgConnection) -> Result<HashMap<(String, String), Arc<Definition>>, Fault> {
     use diesel::sql_types::Array;
     type Row = (Integer, Text, Text, Text, Text, Integer, Nullable<Text>, Array<Text>, Text, Jsonb, Jsonb);
     type Loaded = (
@@ -175,9 +173,23 @@ async fn load_tables(
                   FROM xm.tables t JOIN xm.definitions d ON d.table_id = t.id AND d.version = t.version";
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;
     let mut tables = HashMap::with_capacity(rows.len());
-    for (table_id, application, name, schema_name, relation_name, version, scope_column, legal_key, corrections, checks, columns) in rows
+    for (
+        table_id,
+        application,
+        name,
+        schema_name,
+        relation_name,
+        version,
+        scope_column,
+        legal_key,
+        corrections,
+        checks,
+        columns,
+    ) in rows
     {
-        let unreadable = |what: &str| Fault::Bug(format!("{what} of table {application}.{name} in xm cannot be read: adopt the table again"));
+        let unreadable = |what: &str| {
+            Fault::Bug(format!("{what} of table {application}.{name} in xm cannot be read: adopt the table again"))
+        };
         let checks: Vec<Check> = serde_json::from_value(checks).map_err(|_detail| unreadable("checks"))?;
         let columns: Vec<Column> = serde_json::from_value(columns).map_err(|_detail| unreadable("definition"))?;
         let corrections = match corrections.as_str() {
@@ -212,10 +224,8 @@ async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashSet<(i32,
 }
 
 async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>, Fault> {
-    type Row =
-        (Nullable<Text>, Text, Nullable<Integer>, BigInt, BigInt, Text, Timestamptz, Nullable<Timestamptz>);
-    type Loaded =
-        (Option<String>, String, Option<i32>, i64, i64, String, DateTime<Utc>, Option<DateTime<Utc>>);
+    type Row = (Nullable<Text>, Text, Nullable<Integer>, BigInt, BigInt, Text, Timestamptz, Nullable<Timestamptz>);
+    type Loaded = (Option<String>, String, Option<i32>, i64, i64, String, DateTime<Utc>, Option<DateTime<Utc>>);
     let text = "SELECT profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
                   FROM xm.tariffs WHERE valid_to IS NULL OR valid_to > now() - interval '1 day'";
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;

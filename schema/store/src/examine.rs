@@ -49,7 +49,8 @@ impl TableRows {
 
     /// Returns the values of a column by name, if the letter brings it.
     pub fn column(&self, name: &str) -> Option<&ColumnValues> {
-        let at = self.columns.iter().position(|&index| self.definition.columns[index].name.eq_ignore_ascii_case(name))?;
+        let at =
+            self.columns.iter().position(|&index| self.definition.columns[index].name.eq_ignore_ascii_case(name))?;
         self.values.get(at)
     }
 

@@ -23,7 +23,6 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -146,7 +145,10 @@ impl Settler {
                 }
             }
         }
-        Err(Fault::Bug("a batch could not be settled in a bounded number of rounds: report this with the database's log".to_owned()))
+        Err(Fault::Bug(
+            "a batch could not be settled in a bounded number of rounds: report this with the database's log"
+                .to_owned(),
+        ))
     }
 
     async fn catalogue(&self, connection: &mut AsyncPgConnection) -> Result<Arc<Catalogue>, Fault> {
@@ -174,8 +176,11 @@ async fn rejudge_stale(
     let is_stale = |arrival: &&Arrival| {
         arrival.signer().is_some_and(|signer| standing.revision(signer.matricule) != Some(signer.revision))
     };
-    let stale: Vec<i32> =
-        batch.iter().filter(is_stale).filter_map(|arrival| arrival.signer().map(|signer| signer.certificate_id)).collect();
+    let stale: Vec<i32> = batch
+        .iter()
+        .filter(is_stale)
+        .filter_map(|arrival| arrival.signer().map(|signer| signer.certificate_id))
+        .collect();
     if stale.is_empty() {
         return Ok(());
     }

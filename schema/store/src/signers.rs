@@ -167,9 +167,28 @@ pub(crate) async fn reload(
 }
 
 fn signer(row: Loaded) -> Result<Signer, Fault> {
-    let (certificate_id, der, _, _, _, revoked_at, matricule, revision, status, profile, bytes_max, cbc_allowed, installations, columns, codes) =
-        row;
-    let unreadable = |what: &str| Fault::Bug(format!("{what} of certificate {certificate_id} in xm.certificates cannot be read: register it again"));
+    let (
+        certificate_id,
+        der,
+        _,
+        _,
+        _,
+        revoked_at,
+        matricule,
+        revision,
+        status,
+        profile,
+        bytes_max,
+        cbc_allowed,
+        installations,
+        columns,
+        codes,
+    ) = row;
+    let unreadable = |what: &str| {
+        Fault::Bug(format!(
+            "{what} of certificate {certificate_id} in xm.certificates cannot be read: register it again"
+        ))
+    };
     let certificate = RegisteredCertificate::from_der(&der).map_err(|_detail| unreadable("the DER"))?;
     let matricule = u32::try_from(matricule)
         .ok()
@@ -199,8 +218,7 @@ fn signer(row: Loaded) -> Result<Signer, Fault> {
 /// # Errors
 /// A fault of the database.
 pub async fn matricules(connection: &mut AsyncPgConnection) -> Result<Vec<Matricule>, Fault> {
-    let rows: Vec<i32> =
-        Statement::<Integer>::new("SELECT matricule FROM xm.agencies", &[]).load(connection).await?;
+    let rows: Vec<i32> = Statement::<Integer>::new("SELECT matricule FROM xm.agencies", &[]).load(connection).await?;
     let known = |row: i32| u32::try_from(row).ok().and_then(|number| Matricule::try_from(number).ok());
     Ok(rows.into_iter().filter_map(known).collect())
 }

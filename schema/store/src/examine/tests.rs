@@ -83,7 +83,12 @@ fn every_type_takes_its_own_form_and_no_other() {
 
 #[test]
 fn same_values_are_the_same_and_null_is_not_empty_text() {
-    let column = Column { name: "c".to_owned(), kind: ColumnType::Text { length_chars_max: None }, nullable: true, has_default: false };
+    let column = Column {
+        name: "c".to_owned(),
+        kind: ColumnType::Text { length_chars_max: None },
+        nullable: true,
+        has_default: false,
+    };
     let values = ColumnValues::read(&column, &[json!(null), json!(""), json!("x"), json!("x")], &mut |_, _, _| {
         panic!("no fault is expected")
     });

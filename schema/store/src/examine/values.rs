@@ -106,7 +106,9 @@ impl ColumnValues {
     /// Returns a row's value as text, equal for equal values; NULL is empty.
     pub fn text(&self, row: usize) -> String {
         match self {
-            ColumnValues::Bytea(values) => values.get(row).and_then(Option::as_ref).map(hex::encode).unwrap_or_default(),
+            ColumnValues::Bytea(values) => {
+                values.get(row).and_then(Option::as_ref).map(hex::encode).unwrap_or_default()
+            }
             ColumnValues::Smallint(values) => display(values, row),
             ColumnValues::Integer(values) => display(values, row),
             ColumnValues::Bigint(values) => display(values, row),

@@ -63,8 +63,19 @@ pub enum Decision {
     Stranger(Refusal),
     /// Its verdict stands under this key.
     Duplicate(Key),
-    Accepted { key: Key, acceptance: Acceptance, account: Account, highest_sequence: i64 },
-    Refused { key: Key, refusal: Refusal, held_version: Option<serde_json::Value>, account: Account, highest_sequence: i64 },
+    Accepted {
+        key: Key,
+        acceptance: Acceptance,
+        account: Account,
+        highest_sequence: i64,
+    },
+    Refused {
+        key: Key,
+        refusal: Refusal,
+        held_version: Option<serde_json::Value>,
+        account: Account,
+        highest_sequence: i64,
+    },
 }
 
 impl Decision {
@@ -202,8 +213,7 @@ impl<'a> Round<'a> {
                 Err((refusal, version)) => return self.refuse(agency, key.clone(), digest, refusal, Some(version)),
             },
         };
-        let acts: Vec<(i32, usize)> =
-            tables.iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect();
+        let acts: Vec<(i32, usize)> = tables.iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect();
         let price =
             self.catalogue.price(&signer.profile, "export", &acts, arrival.container_bytes, arrival.received_at);
         let account = self.account(agency);
@@ -338,8 +348,8 @@ impl<'a> BatchRecords<'a> {
 
 /// Compares two records of one batch by the columns that either brings.
 fn compare(rows: &TableRows, row: usize, (other, other_row): Place<'_>) -> Match {
-    let same = rows.columns == other.columns
-        && rows.values.iter().zip(&other.values).all(|(a, b)| a.same(row, b, other_row));
+    let same =
+        rows.columns == other.columns && rows.values.iter().zip(&other.values).all(|(a, b)| a.same(row, b, other_row));
     if same { Match::Same } else { Match::Differs(serde_json::Value::String("in the same batch".to_owned())) }
 }
 

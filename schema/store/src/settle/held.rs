@@ -8,8 +8,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::rows::{Gathered, gather, quoted};
-use crate::fault::Fault;
 use crate::examine::STATUS;
+use crate::fault::Fault;
 use crate::statement::Statement;
 
 /// How a record held compares with the one that a letter brings.
@@ -73,7 +73,9 @@ fn comparison(gathered: &Gathered) -> String {
     let same: Vec<String> = names
         .iter()
         .filter(|name| **name != STATUS)
-        .map(|name| format!("t.{name} IS NOT DISTINCT FROM n.{name}::{cast}", name = quoted(name), cast = cast(gathered, name)))
+        .map(|name| {
+            format!("t.{name} IS NOT DISTINCT FROM n.{name}::{cast}", name = quoted(name), cast = cast(gathered, name))
+        })
         .collect();
     let same = same.join(" AND ");
     let legal_key: Vec<String> =

@@ -150,7 +150,9 @@ fn admit(
         return Err(refusal.with("not_before", not_before.to_rfc3339()).with("not_after", not_after.to_rfc3339()));
     }
     if cipher == ContentCipher::Aes256Cbc && !signer.cbc_allowed {
-        return Err(Refusal::new(RefusalCode::CipherNotAllowed).with("expected", "AES-256-GCM").with("found", "AES-256-CBC"));
+        return Err(Refusal::new(RefusalCode::CipherNotAllowed)
+            .with("expected", "AES-256-GCM")
+            .with("found", "AES-256-CBC"));
     }
     if arrival.container_bytes > signer.letter_bytes_max {
         let refusal = Refusal::new(RefusalCode::LetterTooLarge);

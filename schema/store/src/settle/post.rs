@@ -87,7 +87,9 @@ impl Written {
         let binds = [Bind::Integers(accounts), Bind::Bigints(amounts)];
         let updated = Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
         if updated != distinct.len() {
-            return Err(Fault::Bug("an agency has no account in xm.accounts: create it before it is charged".to_owned()));
+            return Err(Fault::Bug(
+                "an agency has no account in xm.accounts: create it before it is charged".to_owned(),
+            ));
         }
         Ok(())
     }

@@ -68,7 +68,9 @@ async fn insert_items(connection: &mut AsyncPgConnection, items: &[Item<'_>]) ->
         Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str().to_owned())).collect()),
         Bind::Booleans(items.iter().map(|item| Some(is_held(item.refusal.code))).collect()),
-        Bind::Integers(items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect()),
+        Bind::Integers(
+            items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect(),
+        ),
         Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.clone())).collect()),
         Bind::Uuids(items.iter().map(|item| item.key.map(|key| key.letter_id)).collect::<Vec<Option<Uuid>>>()),
         Bind::Byteas(items.iter().map(|item| Some(item.digest.clone())).collect()),

@@ -105,8 +105,7 @@ impl Standing {
             .filter(|(_, key)| !key.installation.is_empty())
             .map(|(agency, key)| (agency, key.installation.as_str()))
             .collect();
-        let (agencies, names) =
-            named.iter().map(|(agency, name)| (Some(*agency), Some((*name).to_owned()))).unzip();
+        let (agencies, names) = named.iter().map(|(agency, name)| (Some(*agency), Some((*name).to_owned()))).unzip();
         let text = "SELECT i.agency, i.name, i.sequence_highest, i.sequence_floor
                       FROM unnest(?, ?) AS n (agency, name)
                       JOIN xm.installations i ON i.agency = n.agency AND i.name = n.name";
@@ -228,4 +227,3 @@ impl Standing {
 fn keys<'a>(batch: &'a [Arrival], judged: &'a [Judged]) -> impl Iterator<Item = (i32, &'a Key)> {
     batch.iter().zip(judged).filter_map(|(arrival, judged)| Some((arrival.signer()?.matricule.as_i32(), judged.key()?)))
 }
-

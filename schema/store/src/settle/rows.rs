@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::arrival::Arrival;
 use super::decide::Decision;
-use crate::fault::Fault;
 use crate::definition::{ColumnType, Definition};
 use crate::examine::{ColumnValues, TableRows};
+use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
 
 /// How an insert of a whole batch went.

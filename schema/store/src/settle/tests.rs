@@ -303,7 +303,11 @@ async fn strangers_are_bounded_on_disk_and_counted() {
         outcomes.extend(world.settle(batch).await);
     }
     assert!(outcomes.iter().all(|outcome| *outcome == REFUSED(RefusalCode::UnknownSigner)));
-    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 5, "a share of 5 000 bytes holds five of 1 000");
+    assert_eq!(
+        world.count("SELECT count(*) FROM xm.quarantine").await,
+        5,
+        "a share of 5 000 bytes holds five of 1 000"
+    );
     assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, 5000);
     assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 15);
     assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 20);

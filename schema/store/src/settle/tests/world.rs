@@ -241,4 +241,3 @@ fn arrival(container: Vec<u8>, content: Content) -> Arrival {
         content,
     }
 }
-
