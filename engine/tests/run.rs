@@ -32,7 +32,7 @@ struct Running {
 
 impl Centre {
     fn initialised() -> Centre {
-        let accounts = Accounts::listed([("centre@example.org", "s3cr3t")]);
+        let accounts = Accounts::listed([("centre@example.org", "s3cr3t"), ("office@example.org", "0ff1ce")]);
         let post_office = PostOffice::start(PostOfficeSettings { accounts, ..PostOfficeSettings::default() }).unwrap();
         // A folder that PostgreSQL's own user may pass, where the tests run as root.
         let everybody_passes = std::fs::Permissions::from_mode(0o711);
@@ -210,4 +210,78 @@ fn a_centre_stays_up_while_its_database_is_away() {
     assert!(centre.get("/ready").starts_with("HTTP/1.1 503"));
     running.signal(Signal::SIGTERM);
     assert_eq!(running.wait_for_end().code(), Some(0));
+}
+
+/// An office makes its key, and a mail of its letter; it tells its fingerprint. $1 its folder, $2 the centre's certificate.
+const OFFICE: &str = r#"set -e; cd "$1"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 800 -subj /CN=office \
+        -keyout office.key -out office.crt 2>/dev/null
+    openssl cms -sign -binary -nodetach -nocerts -keyid -nosmimecap -in letter.json \
+        -signer office.crt -inkey office.key -outform DER -out letter.signed
+    openssl cms -encrypt -binary -aes-256-gcm -keyid -in letter.signed -outform PEM -out letter.pem "$2"
+    printf 'From: office@example.org\r\nTo: centre@example.org\r\nSubject: SDC\r\n\r\n' > letter.mail
+    sed 's/$/\r/' letter.pem >> letter.mail
+    openssl x509 -in office.crt -noout -fingerprint -sha256 | cut -d= -f2"#;
+/// An office opens a receipt and verifies it.
+const RECEIPT: &str = r#"set -e; cd "$1"
+    sed -n '/BEGIN CMS/,/END CMS/p' receipt.mail | tr -d '\r' > receipt.sdc
+    openssl cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out receipt.signed
+    openssl cms -verify -binary -inform DER -in receipt.signed -nointern -certfile "$2" -noverify -out receipt.octets"#;
+
+fn letter() -> serde_json::Value {
+    serde_json::json!({
+        "sdc": 1, "id": uuid::Uuid::now_v7(), "from": { "agency": 42, "installation": "main" }, "to": "centre-x",
+        "sequence": 1, "time": "2026-11-02T08:15:00Z", "mode": "test", "service": "export",
+        "body": { "application": "ecr", "tables": [{ "table": "ActeNaissance",
+            "columns": ["Numero", "Status", "NumeroActe", "AnneeRegistre", "CentreCode", "DateActe", "NomEnfant", "Sexe",
+                "DateNaissance", "LieuNaissance", "Officier", "ActeUid"],
+            "values": [[7], [2], [118], [2026], ["C01"], ["2026-11-02"], ["Ngo Biyong"], ["F"],
+                ["2026-11-01"], ["Édéa"], ["Mbome"], [uuid::Uuid::new_v4()]] }] }
+    })
+}
+
+/// What an office does with stock commands, and the centre with its own: a letter in, a row and a receipt out.
+#[test]
+fn a_letter_becomes_a_row_and_a_receipt() {
+    let centre = Centre::initialised();
+    centre.configure();
+    let place = centre.place.path();
+    let centre_certificate = place.join("data/keys/centre-p256.crt");
+    let shell = |script: &str| {
+        let output =
+            Command::new("sh").args(["-c", script, "sh"]).arg(place).arg(&centre_certificate).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    std::fs::write(place.join("letter.json"), letter().to_string()).unwrap();
+    let fingerprint = shell(OFFICE);
+
+    let _running = centre.start();
+    centre.wait_until_ready();
+    let certificate = place.join("office.crt");
+    let steps: [&[&str]; 5] = [
+        &["sample", "restore", "ecr"],
+        &["agency", "add", "--matricule", "42", "--name", "Mairie", "--email", "office@example.org"],
+        &["agency", "grant", "42", "CentreCode", "C01"],
+        &["tariff", "set", "export", "--per-act", "100"],
+        &["cert", "register", "42", certificate.to_str().unwrap(), "--fingerprint", fingerprint.trim()],
+    ];
+    for step in steps {
+        assert!(centre.command(step).status().unwrap().success(), "{step:?}");
+    }
+    centre.post_office.deliver("centre@example.org", std::fs::read(place.join("letter.mail")).unwrap()).unwrap();
+    eventually("the receipt comes", || centre.post_office.count("office@example.org") == 1);
+
+    let answer = centre.post_office.take("office@example.org").remove(0);
+    std::fs::write(place.join("receipt.mail"), &answer.bytes).unwrap();
+    shell(RECEIPT);
+    let journal = centre.command(&["journal", "list", "--json"]).stdout(Stdio::piped()).output().unwrap();
+    let journal: serde_json::Value = serde_json::from_slice(&journal.stdout).unwrap();
+    assert_eq!(journal[0]["outcome"], "accepted", "{journal}");
+    assert_eq!((&journal[0]["row_count"], &journal[0]["cost"]), (&1.into(), &100.into()));
+    let agency = centre.command(&["agency", "show", "42", "--json"]).stdout(Stdio::piped()).output().unwrap();
+    let agency: serde_json::Value = serde_json::from_slice(&agency.stdout).unwrap();
+    assert_eq!(agency["balance"], -100);
+    eventually("the mail is deleted", || centre.post_office.count("centre@example.org") == 0);
+    eventually("the metrics tell it", || centre.get("/metrics").contains("xm_letters_total{outcome=\"accepted\"} 1"));
 }
