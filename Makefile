@@ -16,7 +16,7 @@ setup:
 	@deploy/setup-debian.sh
 
 demo: setup
-	$(CARGO) run --locked --release --quiet --bin xmserver -- demo $(ARGS)
+	$(CARGO) run --locked --release --bin xmserver -- demo $(ARGS)
 
 # Tests of one crate share one private PostgreSQL by running in one process: cargo test, not one process per test.
 test: lint
@@ -24,7 +24,7 @@ test: lint
 
 lint: setup
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check licenses bans sources; fi
 
 deny: setup

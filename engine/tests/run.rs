@@ -256,7 +256,7 @@ fn a_letter_becomes_a_row_and_a_receipt() {
     std::fs::write(place.join("letter.json"), letter().to_string()).unwrap();
     let fingerprint = shell(OFFICE);
 
-    let _running = centre.start();
+    let mut running = centre.start();
     centre.wait_until_ready();
     let certificate = place.join("office.crt");
     let steps: [&[&str]; 5] = [
@@ -284,4 +284,6 @@ fn a_letter_becomes_a_row_and_a_receipt() {
     assert_eq!(agency["balance"], -100);
     eventually("the mail is deleted", || centre.post_office.count("centre@example.org") == 0);
     eventually("the metrics tell it", || centre.get("/metrics").contains("xm_letters_total{outcome=\"accepted\"} 1"));
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait_for_end().code(), Some(0));
 }
