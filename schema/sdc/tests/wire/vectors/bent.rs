@@ -339,7 +339,7 @@ impl Maker<'_> {
         self.add_bent("undecryptable/tag_flipped.sdc", CENTRE, |tree| flip(tree.at(TAG)));
         self.add_bent("undecryptable/agreement_flipped.sdc", CENTRE, |tree| flip(tree.at(WRAPPED)));
         self.add_bent("undecryptable/rsa_key_flipped.sdc", CENTRE_RSA, |tree| {
-            flip(&mut tree.at(RECIPIENT).children[3])
+            flip(&mut tree.at(RECIPIENT).children[3]);
         });
         let der = self.good("-aes-256-gcm -keyid -recip office.crt");
         self.add("not_for_this_centre/other_key.sdc", &der);
