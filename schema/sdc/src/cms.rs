@@ -60,6 +60,11 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
     let enveloped = scan_enveloped(document.der())
         .map_err(|error| refusal(error, RefusalCode::EnvelopeMalformed, RefusalCode::EnvelopeForbidden))?;
     let key = keys.find(&enveloped.recipient).ok_or_else(|| Refusal::new(RefusalCode::NotForThisCentre))?;
+    // Whoever mixes up the kinds of keys finds paths in OpenSSL that nobody else has walked.
+    if enveloped.key_kind != key.certificate.key_kind() {
+        let refusal = Refusal::new(RefusalCode::EnvelopeMalformed);
+        return Err(refusal.with("expected", "an encrypted key that fits the recipient's"));
+    }
     // One code whatever goes wrong here: padding, key and tag told apart would make the centre an oracle (CVE-2019-1563).
     let signed = decrypt(document.der(), key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)

@@ -10,7 +10,7 @@ mod signed;
 
 use crate::der::DerError;
 
-pub use enveloped::{Enveloped, RecipientId, scan_enveloped};
+pub use enveloped::{Enveloped, KeyKind, RecipientId, scan_enveloped};
 pub use identifiers::IssuerSerial;
 pub use signed::{Signed, scan_signed};
 

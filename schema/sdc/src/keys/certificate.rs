@@ -18,7 +18,7 @@ use super::{KeyError, unreadable};
 use crate::cms::SignerId;
 use crate::der::{self, BIT_STRING, DerError, INTEGER, NULL, OBJECT_IDENTIFIER, Reader, SEQUENCE, context};
 use crate::digest::Digest;
-use crate::prescan::{IssuerSerial, RecipientId, oid};
+use crate::prescan::{IssuerSerial, KeyKind, RecipientId, oid};
 
 /// A certificate, parsed: the pinned one of an agency, or the centre's at an agency.
 #[derive(Clone)]
@@ -32,6 +32,7 @@ pub struct RegisteredCertificate {
     spki_sha256: Digest,
     fingerprint: Digest,
     algorithm: &'static str,
+    key_kind: KeyKind,
     not_before: DateTime<Utc>,
     not_after: DateTime<Utc>,
 }
@@ -60,7 +61,7 @@ impl RegisteredCertificate {
         let read = unreadable("a certificate");
         let identity = Identity::read(der)?;
         let key = x509.public_key().map_err(&read)?;
-        let algorithm = admitted(&key, &identity)?;
+        let (algorithm, key_kind) = admitted(&key, &identity)?;
         let extension = x509.subject_key_id().map(|id| id.as_slice().to_vec());
         let mut stack = Stack::new().map_err(&read)?;
         stack.push(x509.clone()).map_err(&read)?;
@@ -71,6 +72,7 @@ impl RegisteredCertificate {
             spki_sha256: Digest::of(identity.spki),
             fingerprint: Digest::of(der),
             algorithm,
+            key_kind,
             not_before: time(x509.not_before()).map_err(&read)?,
             not_after: time(x509.not_after()).map_err(&read)?,
             stack: Arc::new(stack),
@@ -132,6 +134,10 @@ impl RegisteredCertificate {
         let IssuerSerial { issuer, serial } = self.issuer_serial.clone();
         let by_key_id = self.has_key_id_extension.then(|| SignerId::KeyId(self.key_id.clone()));
         by_key_id.into_iter().chain([SignerId::IssuerSerial { issuer, serial }]).collect()
+    }
+
+    pub(crate) fn key_kind(&self) -> KeyKind {
+        self.key_kind
     }
 
     pub(crate) fn x509(&self) -> &X509 {
@@ -196,15 +202,15 @@ impl<'a> Identity<'a> {
 }
 
 /// Names the kind of an admitted key, which must be in its one usual encoding.
-fn admitted(key: &PKeyRef<Public>, identity: &Identity<'_>) -> Result<&'static str, KeyError> {
+fn admitted(key: &PKeyRef<Public>, identity: &Identity<'_>) -> Result<(&'static str, KeyKind), KeyError> {
     let refused = |kind: &str| Err(KeyError::NotAdmitted(kind.to_owned()));
     let mut parameters = identity.key_parameters;
     match identity.key_algorithm {
         oid::EC_PUBLIC_KEY => {
             // Explicit parameters, or a compressed point, would be the same key under another hash.
             let curve = match parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content) {
-                Some(oid::P256) => "P-256",
-                Some(oid::P384) => "P-384",
+                Some(oid::P256) => ("P-256", KeyKind::P256),
+                Some(oid::P384) => ("P-384", KeyKind::P384),
                 Some(_) => return refused("EC on another curve"),
                 None => return refused("EC without a named curve"),
             };
@@ -217,13 +223,14 @@ fn admitted(key: &PKeyRef<Public>, identity: &Identity<'_>) -> Result<&'static s
             if !has_sound_exponent(key).map_err(unreadable("an RSA key"))? {
                 return refused("RSA with a public exponent below 3 or even");
             }
-            match key.bits() {
-                2048 => Ok("RSA-2048"),
-                3072 => Ok("RSA-3072"),
-                4096 => Ok("RSA-4096"),
-                2049..4096 => Ok("RSA"),
-                bits => refused(&format!("RSA-{bits}")),
-            }
+            let name = match key.bits() {
+                2048 => "RSA-2048",
+                3072 => "RSA-3072",
+                4096 => "RSA-4096",
+                2049..4096 => "RSA",
+                bits => return refused(&format!("RSA-{bits}")),
+            };
+            Ok((name, KeyKind::Rsa { modulus_bytes: key.size() }))
         }
         _ => refused(if key.id() == Id::RSA_PSS { "RSA-PSS" } else { "another algorithm" }),
     }

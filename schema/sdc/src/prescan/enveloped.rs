@@ -12,8 +12,8 @@ const GCM_TAG_BYTES: usize = 16;
 const CBC_IV_BYTES: usize = 16;
 /// A wrapped 256-bit key (RFC 3394): one block more than the key.
 const WRAPPED_KEY_BYTES: usize = 40;
-const P256_POINT_BYTES: usize = 65;
-const P384_POINT_BYTES: usize = 97;
+const P256_COORDINATES_BYTES: usize = 64;
+const P384_COORDINATES_BYTES: usize = 96;
 /// RSA 2048 to 4096.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
@@ -26,11 +26,27 @@ pub enum RecipientId {
     IssuerSerial(IssuerSerial),
 }
 
-/// An envelope that OpenSSL may open.
+/// What a key does: agreement on a curve, or transport in blocks of its modulus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// EC on P-256.
+    P256,
+    /// EC on P-384.
+    P384,
+    /// RSA.
+    Rsa {
+        /// Length of the modulus.
+        modulus_bytes: usize,
+    },
+}
+
+/// An envelope that OpenSSL may open, with a key of this kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enveloped {
     /// Its one recipient.
     pub recipient: RecipientId,
+    /// The kind of key that its recipient must have.
+    pub key_kind: KeyKind,
     /// Its cipher.
     pub cipher: ContentCipher,
 }
@@ -58,7 +74,7 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if body.small_integer("version 0")? != 0 {
         return Err(ScanError::Malformed("version 0"));
     }
-    let recipient = scan_recipients(body)?;
+    let (recipient, key_kind) = scan_recipients(body)?;
     let algorithm = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_GCM {
         return Err(ScanError::Forbidden("AES-256-GCM"));
@@ -73,7 +89,7 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if tag.content.len() != GCM_TAG_BYTES {
         return Err(ScanError::Forbidden("an authentication tag of 16 bytes"));
     }
-    Ok(Enveloped { recipient, cipher: ContentCipher::Aes256Gcm })
+    Ok(Enveloped { recipient, key_kind, cipher: ContentCipher::Aes256Gcm })
 }
 
 fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
@@ -81,14 +97,14 @@ fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if !matches!(body.small_integer("version 0 or 2")?, 0 | 2) {
         return Err(ScanError::Forbidden("version 0 or 2: key transport or key agreement"));
     }
-    let recipient = scan_recipients(body)?;
+    let (recipient, key_kind) = scan_recipients(body)?;
     let algorithm = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_CBC {
         return Err(ScanError::Forbidden("AES-256-CBC"));
     }
     algorithm.with_octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
     no_attributes(body)?;
-    Ok(Enveloped { recipient, cipher: ContentCipher::Aes256Cbc })
+    Ok(Enveloped { recipient, key_kind, cipher: ContentCipher::Aes256Cbc })
 }
 
 /// Unprotected attributes are what anybody on the way can write.
@@ -125,7 +141,7 @@ fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<Algorithm<'a>, Sc
     Ok(algorithm)
 }
 
-fn scan_recipients(body: &mut Reader<'_>) -> Result<RecipientId, ScanError> {
+fn scan_recipients(body: &mut Reader<'_>) -> Result<(RecipientId, KeyKind), ScanError> {
     // Originator information is more certificates and lists that nobody asked for.
     if body.peek() == Some(context(0)) {
         return Err(ScanError::Forbidden("no originator information"));
@@ -142,7 +158,7 @@ fn scan_recipients(body: &mut Reader<'_>) -> Result<RecipientId, ScanError> {
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden("one recipient")) }
 }
 
-fn scan_key_transport(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
+fn scan_key_transport(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), ScanError> {
     let version = info.small_integer("version 0 or 2")?;
     let recipient = if info.peek() == Some(context_primitive(0)) {
         RecipientId::KeyId(key_id(info.element()?.content)?)
@@ -164,7 +180,7 @@ fn scan_key_transport(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
     if !RSA_KEY_BYTES.contains(&key.content.len()) {
         return Err(ScanError::Forbidden("RSA of 2048 to 4096 bits"));
     }
-    Ok(recipient)
+    Ok((recipient, KeyKind::Rsa { modulus_bytes: key.content.len() }))
 }
 
 /// OAEP with its parameters written out: SHA-256 for hash and mask, no label. Absent ones mean SHA-1, and have crashed OpenSSL.
@@ -192,7 +208,7 @@ fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
     mask_hash.without_parameters()
 }
 
-fn scan_key_agreement(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
+fn scan_key_agreement(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), ScanError> {
     if info.small_integer("version 3")? != 3 {
         return Err(ScanError::Malformed("version 3"));
     }
@@ -201,7 +217,7 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
     if originator.peek() != Some(context(1)) {
         return Err(ScanError::Forbidden("an originator's ephemeral key"));
     }
-    scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
+    let key_kind = scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
     originator.end("one originator")?;
     // Nobody needs it, and its length is the sender's to choose.
     if info.peek() == Some(context(1)) {
@@ -230,10 +246,10 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<RecipientId, ScanError> {
     if wrapped.content.len() != WRAPPED_KEY_BYTES {
         return Err(ScanError::Forbidden("a wrapped key of 40 bytes"));
     }
-    Ok(recipient)
+    Ok((recipient, key_kind))
 }
 
-fn scan_originator_key(mut key: Reader<'_>) -> Result<(), ScanError> {
+fn scan_originator_key(mut key: Reader<'_>) -> Result<KeyKind, ScanError> {
     let mut algorithm = algorithm(&mut key, "an originator's algorithm")?;
     if algorithm.oid != oid::EC_PUBLIC_KEY {
         return Err(ScanError::Forbidden("an EC key"));
@@ -243,19 +259,17 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(), ScanError> {
     algorithm.without_parameters()?;
     let point = key.expect(BIT_STRING, "an originator's point")?;
     key.end("nothing after the point")?;
-    // A point of another curve than the key's is how invalid-curve attacks begin; OpenSSL also checks that it is on the curve.
-    let is_admitted = match curve {
-        Some(oid::P256) => is_point(point.content, P256_POINT_BYTES),
-        Some(oid::P384) => is_point(point.content, P384_POINT_BYTES),
-        Some(_) => return Err(ScanError::Forbidden("P-256 or P-384")),
-        None => is_point(point.content, P256_POINT_BYTES) || is_point(point.content, P384_POINT_BYTES),
+    // Compressed points have a second encoding, and leave the decompressing to us.
+    let point_kind = match point.content {
+        [0, 4, coordinates @ ..] if coordinates.len() == P256_COORDINATES_BYTES => KeyKind::P256,
+        [0, 4, coordinates @ ..] if coordinates.len() == P384_COORDINATES_BYTES => KeyKind::P384,
+        _ => return Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")),
     };
-    if is_admitted { Ok(()) } else { Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")) }
-}
-
-/// Says whether a BIT STRING holds an uncompressed point of this size, and no unused bits.
-fn is_point(bit_string: &[u8], point_bytes: usize) -> bool {
-    bit_string.len() == 1 + point_bytes && bit_string.starts_with(&[0, 4])
+    // A point of another curve than it says is how invalid-curve attacks begin; OpenSSL checks that it is on the curve.
+    match (curve, point_kind) {
+        (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok(point_kind),
+        _ => Err(ScanError::Forbidden("P-256 or P-384, and a point of that curve")),
+    }
 }
 
 fn scan_agreement_recipient(key: &mut Reader<'_>) -> Result<RecipientId, ScanError> {

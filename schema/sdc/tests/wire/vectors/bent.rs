@@ -41,13 +41,14 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("envelope_forbidden/password.sdc", "key transport or key agreement"),
     ("envelope_forbidden/password_cbc.sdc", "version 0 or 2: key transport or key agreement"),
     ("envelope_forbidden/point_compressed.sdc", "an uncompressed point of P-256 or P-384"),
-    ("envelope_forbidden/point_of_other_curve.sdc", "an uncompressed point of P-256 or P-384"),
+    ("envelope_forbidden/point_of_other_curve.sdc", "P-256 or P-384, and a point of that curve"),
     ("envelope_forbidden/signed_outside.sdc", "AuthEnvelopedData or EnvelopedData"),
     ("envelope_forbidden/tag_12.sdc", "an authentication tag of 16 bytes"),
     ("envelope_forbidden/tag_length_12.sdc", "an ICVlen of 16"),
     ("envelope_forbidden/tag_length_absent.sdc", "an ICVlen of 16"),
     ("envelope_forbidden/triple_des.sdc", "AES-256-CBC"),
     ("envelope_forbidden/two_recipients.sdc", "one recipient"),
+    ("envelope_malformed/agreement_for_rsa.sdc", FITTING),
     ("envelope_malformed/agreement_without_parameters.sdc", "a key wrap algorithm"),
     ("envelope_malformed/bytes_after.sdc", "nothing after the structure"),
     ("envelope_malformed/deep.sdc", "nesting of at most 16 levels"),
@@ -56,6 +57,7 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("envelope_malformed/length_beyond.sdc", "lengths within the bytes"),
     ("envelope_malformed/length_long.sdc", "minimal lengths"),
     ("envelope_malformed/no_recipient.sdc", "one recipient"),
+    ("envelope_malformed/transport_for_ec.sdc", FITTING),
     ("envelope_malformed/truncated.sdc", "lengths within the bytes"),
     ("not_for_this_centre/other_key.sdc", ""),
     ("signature_forbidden/attributes_twice.sdc", "each of a few attributes once"),
@@ -85,6 +87,8 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("undecryptable/tag_flipped.sdc", ""),
     ("unknown_signer/signed_by_another.sdc", ""),
 ];
+
+const FITTING: &str = "an encrypted key that fits the recipient's";
 
 /// Paths into a ContentInfo as the stock command orders it.
 const BODY: &[usize] = &[1, 0];
@@ -248,6 +252,10 @@ impl Maker<'_> {
             let material = Node::primitive(der::OCTET_STRING, &[7; 64]);
             tree.at(RECIPIENT).children.insert(2, Node::constructed(der::context(1), vec![material]));
         });
+        let rsa = self.workshop.pair("centre_rsa").certificate().key_id().to_vec();
+        self.add_bent("envelope_malformed/agreement_for_rsa.sdc", CENTRE, |tree| {
+            tree.at(&[1, 0, 1, 0, 3, 0, 0, 0]).content = rsa;
+        });
         self.add_bent(&f("originator_static"), CENTRE, |tree| {
             let key_id = Node::primitive(der::context_primitive(0), &[7; 20]);
             tree.at(RECIPIENT).children[1].children = vec![key_id];
@@ -271,6 +279,10 @@ impl Maker<'_> {
         let oaep_sha256 = format!("{CENTRE_RSA} {OAEP_SHA256}");
         self.add_bent(&f("oaep_without_parameters"), &oaep_sha256, |tree| {
             tree.at(TRANSPORT).children.truncate(1);
+        });
+        let ec = self.centre.key_id().to_vec();
+        self.add_bent("envelope_malformed/transport_for_ec.sdc", CENTRE_RSA, |tree| {
+            tree.at(RECIPIENT).children[1].content = ec;
         });
         self.add_bent(&f("oaep_mask_sha1"), &oaep_sha256, |tree| {
             tree.at(TRANSPORT).children[1].children.truncate(1);
