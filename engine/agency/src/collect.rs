@@ -1,0 +1,46 @@
+//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over.
+
+use mail::MailError;
+use mail::extract::{MailLimits, extract};
+use mail::pop3::{Mailbox, Outcome};
+
+/// Largest answer mail that is fetched whole.
+const MAIL_BYTES_MAX: u64 = 4 << 20;
+
+/// What one look into a maildrop brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Mails fetched and deleted.
+    pub mails: usize,
+    /// Containers found in them.
+    pub documents: usize,
+}
+
+/// Fetches every mail, hands each one's containers over, deletes, and signs off.
+///
+/// # Errors
+/// The step that failed. What was handed over before comes again, since nothing was deleted; so `take` must bear repetition.
+pub async fn collect(mailbox: &Mailbox, mut take: impl AsyncFnMut(Vec<Vec<u8>>)) -> Result<Collected, MailError> {
+    let mut session = mailbox.open().await?;
+    let listing = session.listing().await?;
+    let mut collected = Collected::default();
+    let mut settled = Vec::with_capacity(listing.len());
+    if !listing.is_empty() {
+        let mut retrieval = session.retrieve(&listing, MAIL_BYTES_MAX).await?;
+        while let Some(retrieved) = retrieval.next().await? {
+            let Outcome::Mail(octets) = retrieved.outcome else { continue };
+            settled.push(retrieved.listed.number);
+            // Whatever is no mail, or brings no container, is not the centre's.
+            let documents = extract(&octets, &MailLimits::default()).map(|mail| mail.containers).unwrap_or_default();
+            collected.mails += 1;
+            collected.documents += documents.len();
+            if !documents.is_empty() {
+                take(documents).await;
+            }
+        }
+        drop(retrieval);
+        session.delete(&settled).await?;
+    }
+    session.quit().await?;
+    Ok(collected)
+}

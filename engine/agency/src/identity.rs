@@ -1,0 +1,145 @@
+//! An office's key and its self-signed certificate: what it signs with, and what the centre registers.
+
+use std::fmt;
+
+use chrono::{Datelike, Days, Months, NaiveDate, Utc};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+};
+use sdc::keys::{CentreKeys, KeyError, RegisteredCertificate, SigningKey};
+
+/// Years that an office's certificate is valid.
+const YEARS: u32 = 3;
+
+/// The kind of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// The default: the smallest letters.
+    #[default]
+    P256,
+    /// A larger curve.
+    P384,
+    /// For offices whose other software knows RSA only.
+    Rsa2048,
+}
+
+/// A key and a certificate of it.
+#[derive(Clone)]
+pub struct Identity {
+    key: SigningKey,
+    opening: CentreKeys,
+}
+
+/// An identity could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The key or certificate could not be made.
+    #[error("the office's key could not be made: {0}")]
+    Make(#[from] rcgen::Error),
+    /// The key or certificate cannot be used.
+    #[error("the office's key cannot be used: {0}")]
+    Key(#[from] KeyError),
+}
+
+impl Identity {
+    /// Makes a key and a self-signed certificate of it.
+    ///
+    /// # Errors
+    /// The cryptographic library refuses.
+    pub fn generate(name: &str, algorithm: Algorithm) -> Result<Identity, IdentityError> {
+        Identity::certified(&key_pair(algorithm)?, name, KeyIdMethod::Sha256)
+    }
+
+    /// Makes a P-256 key whose certificate claims to be another's: it bears that one's subject key identifier.
+    ///
+    /// # Errors
+    /// The cryptographic library refuses.
+    pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, IdentityError> {
+        let borrowed = KeyIdMethod::PreSpecified(victim.key_id().to_vec());
+        Identity::certified(&key_pair(Algorithm::P256)?, "office", borrowed)
+    }
+
+    /// Reads a PKCS #8 key and its certificate, both in PEM.
+    ///
+    /// # Errors
+    /// They cannot be read, are not admitted, or do not belong together.
+    pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Identity, IdentityError> {
+        let key = SigningKey::from_pem(key, certificate)?;
+        Ok(Identity { opening: CentreKeys::new(vec![key.clone()]), key })
+    }
+
+    fn certified(key: &KeyPair, name: &str, key_id: KeyIdMethod) -> Result<Identity, IdentityError> {
+        let mut parameters = CertificateParams::default();
+        let mut distinguished = DistinguishedName::new();
+        distinguished.push(DnType::CommonName, name);
+        parameters.distinguished_name = distinguished;
+        // Says "no authority", and brings the subject key identifier by which CMS names the signer.
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.key_identifier_method = key_id;
+        parameters.key_usages =
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement, KeyUsagePurpose::KeyEncipherment];
+        // From yesterday: clocks at offices are wrong.
+        let from = Utc::now().date_naive() - Days::new(1);
+        let midnight = |date: NaiveDate| {
+            // Months and days of the calendar fit.
+            date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
+        };
+        parameters.not_before = midnight(from);
+        parameters.not_after = midnight(from + Months::new(12 * YEARS));
+        let certificate = parameters.self_signed(key)?;
+        Identity::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes())
+    }
+
+    /// Returns the key.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Returns the certificate that the centre registers.
+    pub fn certificate(&self) -> &RegisteredCertificate {
+        self.key.certificate()
+    }
+
+    /// Returns the key as what opens answers.
+    pub fn opening(&self) -> &CentreKeys {
+        &self.opening
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({:?})", self.certificate())
+    }
+}
+
+fn key_pair(algorithm: Algorithm) -> Result<KeyPair, rcgen::Error> {
+    match algorithm {
+        Algorithm::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+        Algorithm::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
+        Algorithm::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_key_is_admitted_by_the_centre() {
+        for (algorithm, name) in
+            [(Algorithm::P256, "P-256"), (Algorithm::P384, "P-384"), (Algorithm::Rsa2048, "RSA-2048")]
+        {
+            let identity = Identity::generate("office", algorithm).unwrap();
+            assert_eq!(identity.certificate().algorithm(), name);
+        }
+    }
+
+    #[test]
+    fn an_impostor_bears_the_victims_identifier_and_another_key() {
+        let victim = Identity::generate("office", Algorithm::P256).unwrap();
+        let impostor = Identity::impersonating(victim.certificate()).unwrap();
+        assert_eq!(impostor.certificate().key_id(), victim.certificate().key_id());
+        assert_ne!(impostor.certificate().spki_sha256().unwrap(), victim.certificate().spki_sha256().unwrap());
+    }
+}

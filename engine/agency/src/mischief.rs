@@ -1,0 +1,346 @@
+//! Bad letters of every kind that a centre meets, each with the refusal that it must get.
+//!
+//! Forgers have all that a forger can have: the victim's matricule, its key identifier, a copy of its mails; never its key.
+
+use mail::smtp::Outgoing;
+use sdc::cms::{self, ContentCipher};
+use sdc::document::{Document, DocumentLimits};
+use sdc::letter::{Letter, Matricule, Mode, Records, Request};
+use sdc::payload::{self, PayloadLimits};
+use sdc::refusal::RefusalCode;
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+use crate::identity::{Algorithm, Identity};
+use crate::office::{Office, PackError, Packed};
+use crate::records::Register;
+
+macro_rules! mischiefs {
+    ($($(#[$doc:meta])* $variant:ident => $refusal:ident;)*) => {
+        /// A kind of bad letter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Mischief {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Mischief {
+            /// Every kind.
+            pub const ALL: &'static [Mischief] = &[$(Mischief::$variant,)*];
+
+            /// Returns the refusal that such a letter must get.
+            pub fn refusal(self) -> RefusalCode {
+                match self { $(Mischief::$variant => RefusalCode::$refusal,)* }
+            }
+        }
+    };
+}
+
+mischiefs! {
+    /// A key that nobody registered signs in this office's name.
+    ForgedByUnknownKey => UnknownSigner;
+    /// A key whose certificate borrows this office's key identifier signs in its name.
+    ForgedByBorrowedKeyId => SignatureInvalid;
+    /// This office signs in another's name.
+    ForgedByAgency => SenderMismatch;
+    /// A bit of the envelope flips on the way.
+    TamperedOutside => Undecryptable;
+    /// A bit of the signed content was changed before the envelope was closed.
+    TamperedInside => SignatureInvalid;
+    /// A sender whom nobody knows, under a matricule that nobody has.
+    UnknownSender => UnknownSigner;
+    /// An ordinary letter of an office that is suspended.
+    Suspended => AgencySuspended;
+    /// An ordinary marriage of an office without credit, where the tariff refuses credit.
+    OutOfCredit => InsufficientCredit;
+    /// A column that the table does not have.
+    UnknownColumn => ColumnsMismatch;
+    /// A column missing that the table needs.
+    MissingColumn => ColumnsMismatch;
+    /// A table that the centre does not have.
+    UnknownTable => TableUnknown;
+    /// A date that is none.
+    WrongType => RowsInvalid;
+    /// A record in another office's name.
+    OutOfScope => OutOfScope;
+    /// A polling station whose sums are wrong.
+    SumsWrong => CheckFailed;
+    /// Addressed to another server.
+    WrongServer => WrongServer;
+    /// In earnest to a rehearsal, or the reverse.
+    WrongMode => WrongMode;
+    /// Encrypted for another centre.
+    ForAnotherCentre => NotForThisCentre;
+    /// The id and number of a former letter, with other content.
+    SameIdOtherContent => LetterConflict;
+    /// The number of a former letter, with another id and content.
+    SameNumberOtherContent => SequenceConflict;
+    /// A record of a former letter, changed.
+    SameRecordOtherContent => Conflict;
+    /// A block with noise in it.
+    Garbage => EnvelopeMalformed;
+    /// A mail from a person who thinks that somebody reads it.
+    NoContainer => NoContainer;
+}
+
+/// A bad letter, ready to be sent.
+#[derive(Debug)]
+pub struct Bad {
+    /// The mail.
+    pub mail: Outgoing,
+    /// The refusal that it must get.
+    pub refusal: RefusalCode,
+    /// The letter, where its sender is verified and so is answered. The office remembers it.
+    pub answered: Option<Packed>,
+}
+
+/// Where a bad letter is written.
+pub struct Scene<'a> {
+    /// In whose name, or by whom.
+    pub office: &'a mut Office,
+    /// Its registers.
+    pub register: &'a mut Register,
+    /// An accepted letter of this office, for those that contradict one.
+    pub former: Option<&'a Letter>,
+    /// Another agency.
+    pub other: Matricule,
+    /// Randomness.
+    pub dice: &'a mut Dice,
+}
+
+impl Mischief {
+    /// Says whether it contradicts a former letter, which must have been accepted before this one is sent.
+    pub fn needs_former(self) -> bool {
+        matches!(
+            self,
+            Mischief::SameIdOtherContent | Mischief::SameNumberOtherContent | Mischief::SameRecordOtherContent
+        )
+    }
+
+    /// Writes one. `None` where it needs a former letter and there is none.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn commit(self, scene: &mut Scene<'_>) -> Result<Option<Bad>, PackError> {
+        let mail = match self {
+            Mischief::ForgedByUnknownKey => scene.signed_by(&Identity::generate("office", Algorithm::P256)?)?,
+            Mischief::ForgedByBorrowedKeyId => {
+                let victim = scene.office.identity().certificate().clone();
+                scene.signed_by(&Identity::impersonating(&victim)?)?
+            }
+            Mischief::TamperedOutside => scene.tampered_outside()?,
+            Mischief::TamperedInside => scene.tampered_inside()?,
+            Mischief::UnknownSender => scene.unknown_sender()?,
+            Mischief::ForAnotherCentre => scene.for_another_centre()?,
+            Mischief::Garbage => scene.garbage(),
+            Mischief::NoContainer => scene.no_container(),
+            answered => {
+                let Some(letter) = scene.own_letter(answered) else { return Ok(None) };
+                let packed = scene.office.seal(&letter)?;
+                scene.office.remember(&packed);
+                let mail = scene.mail(&packed.document);
+                return Ok(Some(Bad { mail, refusal: self.refusal(), answered: Some(packed) }));
+            }
+        };
+        Ok(Some(Bad { mail, refusal: self.refusal(), answered: None }))
+    }
+}
+
+impl Scene<'_> {
+    /// Wraps a document under a name of its own, since several mails may be about one letter.
+    fn mail(&mut self, document: &[u8]) -> Outgoing {
+        let name = self.dice.uuid().simple().to_string();
+        self.office.mail_of(&name, document)
+    }
+
+    fn births(&mut self) -> Records {
+        self.register.births(1, self.dice)
+    }
+
+    fn letter(&mut self) -> Letter {
+        let records = self.births();
+        self.office.compose(records)
+    }
+
+    /// Writes the letters that this office truly signs.
+    fn own_letter(&mut self, mischief: Mischief) -> Option<Letter> {
+        let records = match mischief {
+            Mischief::OutOfCredit => self.register.marriages(1, self.dice),
+            Mischief::SumsWrong => self.register.results(1, self.dice),
+            Mischief::SameRecordOtherContent => {
+                let Request::Export(records) = &self.former?.request;
+                records.clone()
+            }
+            _ => self.births(),
+        };
+        let mut letter = self.office.compose(records);
+        let Request::Export(records) = &mut letter.request;
+        match mischief {
+            Mischief::ForgedByAgency => letter.from.agency = self.other,
+            Mischief::UnknownColumn => {
+                let table = records.tables.first_mut()?;
+                table.columns.push("Signature".to_owned());
+                table.values.push(vec![json!("illisible"); table.row_count()]);
+            }
+            Mischief::MissingColumn => {
+                let table = records.tables.first_mut()?;
+                let at = table.columns.iter().position(|column| column == "Officier")?;
+                table.columns.remove(at);
+                table.values.remove(at);
+            }
+            Mischief::UnknownTable => "ActeBapteme".clone_into(&mut records.tables.first_mut()?.table),
+            Mischief::WrongType => set(records, &["DateNaissance"], |_| json!("hier"))?,
+            Mischief::OutOfScope => {
+                let code = format!("C{}", self.other);
+                set(records, &["CentreCode"], |_| json!(code))?;
+            }
+            Mischief::SumsWrong => set(records, &["Exprimes"], |value| json!(value.as_i64().unwrap_or(0) + 1))?,
+            Mischief::WrongServer => letter.to.push_str("-annexe"),
+            Mischief::WrongMode => {
+                letter.mode = if letter.mode == Mode::Test { Mode::Live } else { Mode::Test };
+            }
+            Mischief::SameIdOtherContent => {
+                let former = self.former?;
+                (letter.id, letter.sequence) = (former.id, former.sequence);
+            }
+            Mischief::SameNumberOtherContent => letter.sequence = self.former?.sequence,
+            Mischief::SameRecordOtherContent => set(records, &["Officier", "President"], |_| json!("Surchargé"))?,
+            _ => {}
+        }
+        Some(letter)
+    }
+
+    fn signed_by(&mut self, forger: &Identity) -> Result<Outgoing, PackError> {
+        let letter = self.letter();
+        let packed = self.office.seal_as(&letter, forger)?;
+        Ok(self.mail(&packed.document))
+    }
+
+    fn tampered_outside(&mut self) -> Result<Outgoing, PackError> {
+        let letter = self.letter();
+        let packed = self.office.seal(&letter)?;
+        let document = Document::parse(&packed.document, &DocumentLimits::default()).map_err(PackError::Unreadable)?;
+        let mut der = document.der().to_vec();
+        // The last octets are the tag of GCM (RFC 5083): a bit of it stands for any bit that it guards.
+        if let Some(last) = der.last_mut() {
+            *last ^= 1 << self.dice.below(8);
+        }
+        let document = Document::render(&der, Some(self.office.matricule()));
+        Ok(self.mail(&document))
+    }
+
+    fn tampered_inside(&mut self) -> Result<Outgoing, PackError> {
+        let letter = self.letter();
+        let octets = payload::write_letter(&letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
+        let mut signed = cms::sign(&octets, self.office.identity().key())?;
+        let content = signed.windows(octets.len()).position(|window| window == octets);
+        let at = content.unwrap_or(0) + self.dice.below(octets.len());
+        if let Some(octet) = signed.get_mut(at) {
+            *octet ^= 1 << self.dice.below(8);
+        }
+        let document = self.office.document(&signed)?;
+        Ok(self.mail(&document))
+    }
+
+    fn unknown_sender(&mut self) -> Result<Outgoing, PackError> {
+        let mut letter = self.letter();
+        let unknown = u32::try_from(self.dice.between(900_000, 999_999)).unwrap_or(900_000);
+        if let Ok(matricule) = Matricule::try_from(unknown) {
+            letter.from.agency = matricule;
+        }
+        let packed = self.office.seal_as(&letter, &Identity::generate("stranger", Algorithm::P256)?)?;
+        let document = Document::parse(&packed.document, &DocumentLimits::default()).map_err(PackError::Unreadable)?;
+        let document = Document::render(document.der(), Some(letter.from.agency));
+        Ok(Outgoing {
+            subject: format!("SDC 1 agency={}", letter.from.agency),
+            from: "stranger@elsewhere.example".to_owned(),
+            ..self.mail(&document)
+        })
+    }
+
+    fn for_another_centre(&mut self) -> Result<Outgoing, PackError> {
+        let letter = self.letter();
+        let octets = payload::write_letter(&letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
+        let other = Identity::generate("another centre", Algorithm::P256)?;
+        let key = self.office.identity().key();
+        let der = cms::seal(&octets, key, other.certificate(), ContentCipher::Aes256Gcm)?;
+        let document = Document::render(&der, Some(self.office.matricule()));
+        Ok(self.mail(&document))
+    }
+
+    fn garbage(&mut self) -> Outgoing {
+        // No structure of ASN.1 begins so.
+        let noise: Vec<u8> = [0xFF].into_iter().chain((0..40).flat_map(|_| self.dice.bits().to_be_bytes())).collect();
+        self.mail(&Document::render(&noise, None))
+    }
+
+    fn no_container(&mut self) -> Outgoing {
+        let text = "Bonjour,\nveuillez trouver ci-joint le registre du mois.\nCordialement\n";
+        Outgoing { subject: "Registre du mois".to_owned(), ..self.mail(text.as_bytes()) }
+    }
+}
+
+/// Changes a column of the first table, the first of several names that it has.
+fn set(records: &mut Records, names: &[&str], change: impl Fn(&Value) -> Value) -> Option<()> {
+    let table = records.tables.first_mut()?;
+    let at = table.columns.iter().position(|column| names.contains(&column.as_str()))?;
+    let value = table.values.get_mut(at)?.first_mut()?;
+    *value = change(value);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mail::extract::{MailLimits, extract};
+    use sdc::letter;
+
+    use super::*;
+    use crate::office::Centre;
+
+    fn identity() -> Identity {
+        Identity::generate("x", Algorithm::P256).unwrap()
+    }
+
+    /// What a centre that knows this one office finds wrong before it looks into its tables.
+    fn judged(bad: &Bad, centre: &Identity, office: &Office) -> Option<RefusalCode> {
+        let mail = extract(&bad.mail.render().unwrap(), &MailLimits::default()).unwrap();
+        let Some(container) = mail.containers.first() else { return Some(RefusalCode::NoContainer) };
+        let judge = || {
+            let document = Document::parse(container, &DocumentLimits::default())?;
+            let opened = cms::open(&document, centre.opening())?;
+            let registered = office.identity().certificate();
+            if !registered.signer_ids().contains(opened.signer()) {
+                return Err(sdc::refusal::Refusal::new(RefusalCode::UnknownSigner));
+            }
+            opened.verify(registered)
+        };
+        judge().err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn every_kind_is_refused_for_its_own_reason_or_verified() {
+        let centre = identity();
+        let sender = letter::Office { agency: Matricule::try_from(42).unwrap(), installation: "pc-1".to_owned() };
+        let told = Centre {
+            name: "centre-x".to_owned(),
+            mode: Mode::Test,
+            address: "centre@example.org".to_owned(),
+            recipient: centre.certificate().clone(),
+            signers: Vec::new(),
+        };
+        let mut office = Office::new(sender, "office@example.org", identity(), Arc::new(told), 1);
+        let mut register = Register::new("C000042").with_bureaux(vec!["B000042-1".to_owned()]);
+        let mut dice = Dice::new(1);
+        let former = office.compose(register.births(1, &mut dice));
+        for mischief in Mischief::ALL {
+            let other = Matricule::try_from(43).unwrap();
+            let mut scene =
+                Scene { office: &mut office, register: &mut register, former: Some(&former), other, dice: &mut dice };
+            let bad = mischief.commit(&mut scene).unwrap().unwrap();
+            let expected = (!mischief.refusal().is_answered()).then(|| mischief.refusal());
+            assert_eq!(judged(&bad, &centre, &office), expected, "{mischief:?}");
+            assert_eq!(bad.answered.is_some(), mischief.refusal().is_answered(), "{mischief:?}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! One installation of an office: it numbers and seals letters, and believes only the answers that are truly its own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::Utc;
+use mail::smtp::Outgoing;
+use sdc::cms::{self, ContentCipher, SealError};
+use sdc::digest::Digest;
+use sdc::document::{Document, DocumentLimits};
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::{self, Answer, FORMAT_VERSION, Letter, Matricule, Mode, Records, Request};
+use sdc::payload::{self, PayloadLimits};
+use sdc::refusal::Refusal;
+use uuid::Uuid;
+
+use crate::identity::Identity;
+
+/// What an office is told of its centre when it is set up.
+#[derive(Clone, Debug)]
+pub struct Centre {
+    /// The server's name.
+    pub name: String,
+    /// Rehearsal or in earnest.
+    pub mode: Mode,
+    /// Where letters go.
+    pub address: String,
+    /// Whose key opens letters.
+    pub recipient: RegisteredCertificate,
+    /// Whose signatures on answers are believed: the present certificate, and the next one once it is announced.
+    pub signers: Vec<RegisteredCertificate>,
+}
+
+/// An office.
+pub struct Office {
+    sender: letter::Office,
+    address: String,
+    identity: Identity,
+    centre: Arc<Centre>,
+    next_sequence: u64,
+    /// By the digest's text, as receipts name it.
+    sent: HashMap<String, Sent>,
+}
+
+/// A letter that waits for its answer, or has it.
+#[derive(Clone, Debug)]
+struct Sent {
+    digest: Digest,
+    letter_id: Uuid,
+    sequence: u64,
+    /// The highest attempt that has been answered.
+    attempt: Option<u16>,
+}
+
+/// A sealed letter: kept until it is answered, and resent unchanged.
+#[derive(Clone)]
+pub struct Packed {
+    /// The letter's id.
+    pub letter_id: Uuid,
+    /// Its number.
+    pub sequence: u64,
+    /// SHA-256 of its signed octets.
+    pub digest: Digest,
+    /// The document that travels.
+    pub document: Vec<u8>,
+    /// The signed structure inside.
+    signed: Vec<u8>,
+}
+
+/// An answer that belongs to a letter of the office.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Digest of the letter answered.
+    pub letter: Digest,
+    /// The answer.
+    pub answer: Answer,
+    /// Whether it says something that the office did not know: the first, or one with a higher attempt.
+    pub is_news: bool,
+}
+
+/// A letter could not be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The centre would refuse it unread.
+    #[error("the letter could not be read at the centre: {0}")]
+    Unreadable(#[source] Refusal),
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A key could not be made.
+    #[error(transparent)]
+    Identity(#[from] crate::identity::IdentityError),
+}
+
+/// A document that is no answer to this office.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// It does not open, or is not signed as an answer must be.
+    #[error("the answer cannot be opened: {0}")]
+    Unopenable(#[source] Refusal),
+    /// Somebody else signed it.
+    #[error("the answer names a signer who is not the centre")]
+    NotTheCentre,
+    /// The centre's content is not what FORMAT.md describes.
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(#[source] Refusal),
+    /// It is for somebody else, or of another centre or mode.
+    #[error("the answer's {member} is {found}, but {expected} was expected")]
+    Misdirected {
+        /// Which member.
+        member: &'static str,
+        /// What it says.
+        found: String,
+        /// What it should say.
+        expected: String,
+    },
+    /// It answers no letter of this office.
+    #[error("the answer is to a letter {0} that this office has not sent")]
+    NoSuchLetter(String),
+}
+
+impl Office {
+    /// Sets up an office whose next letter bears `next_sequence`.
+    pub fn new(
+        sender: letter::Office,
+        address: &str,
+        identity: Identity,
+        centre: Arc<Centre>,
+        next_sequence: u64,
+    ) -> Office {
+        Office { sender, address: address.to_owned(), identity, centre, next_sequence, sent: HashMap::new() }
+    }
+
+    /// Returns its matricule.
+    pub fn matricule(&self) -> Matricule {
+        self.sender.agency
+    }
+
+    /// Returns the name of its installation.
+    pub fn installation(&self) -> &str {
+        &self.sender.installation
+    }
+
+    /// Returns the address that it writes from and is answered to.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns its identity.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Returns its centre.
+    pub fn centre(&self) -> &Centre {
+        &self.centre
+    }
+
+    /// Packs records into the next letter, and remembers it until it is answered.
+    ///
+    /// # Errors
+    /// Records that the centre would refuse unread, or OpenSSL's own.
+    pub fn pack(&mut self, records: Records) -> Result<Packed, PackError> {
+        let letter = self.compose(records);
+        let packed = self.seal(&letter)?;
+        self.remember(&packed);
+        Ok(packed)
+    }
+
+    /// Writes the next letter: it has an id and a number, and is not sealed yet.
+    pub fn compose(&mut self, records: Records) -> Letter {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        Letter {
+            sdc: FORMAT_VERSION,
+            id: Uuid::now_v7(),
+            from: self.sender.clone(),
+            to: self.centre.name.clone(),
+            sequence,
+            time: Utc::now(),
+            mode: self.centre.mode,
+            request: Request::Export(records),
+        }
+    }
+
+    /// Seals a letter with the office's key.
+    ///
+    /// # Errors
+    /// As for [`Office::pack`].
+    pub fn seal(&self, letter: &Letter) -> Result<Packed, PackError> {
+        self.seal_as(letter, &self.identity)
+    }
+
+    /// Seals a letter with any key: what a forger does.
+    ///
+    /// # Errors
+    /// As for [`Office::pack`].
+    pub fn seal_as(&self, letter: &Letter, identity: &Identity) -> Result<Packed, PackError> {
+        let octets = payload::write_letter(letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
+        let signed = cms::sign(&octets, identity.key())?;
+        let document = self.document(&signed)?;
+        Ok(Packed { letter_id: letter.id, sequence: letter.sequence, digest: Digest::of(&octets), document, signed })
+    }
+
+    /// Puts a new envelope around the same signed content.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn seal_again(&self, packed: &Packed) -> Result<Packed, PackError> {
+        Ok(Packed { document: self.document(&packed.signed)?, ..packed.clone() })
+    }
+
+    /// Puts an envelope around a signed structure.
+    pub(crate) fn document(&self, signed: &[u8]) -> Result<Vec<u8>, PackError> {
+        let der = cms::encrypt(signed, &self.centre.recipient, ContentCipher::Aes256Gcm)?;
+        Ok(Document::render(&der, Some(self.sender.agency)))
+    }
+
+    /// Remembers a letter as one of this office's, whose answer counts.
+    pub fn remember(&mut self, packed: &Packed) {
+        let Packed { digest, letter_id, sequence, .. } = *packed;
+        self.sent.insert(digest.to_string(), Sent { digest, letter_id, sequence, attempt: None });
+    }
+
+    /// Forgets a letter that needs no answer any more.
+    pub fn forget(&mut self, digest: &Digest) {
+        self.sent.remove(&digest.to_string());
+    }
+
+    /// Wraps a sealed letter into a mail. The same letter is the same mail: its Message-ID is the letter's.
+    pub fn mail(&self, packed: &Packed) -> Outgoing {
+        self.mail_of(&packed.letter_id.simple().to_string(), &packed.document)
+    }
+
+    /// Wraps any document into a mail from this office.
+    pub fn mail_of(&self, name: &str, document: &[u8]) -> Outgoing {
+        Outgoing {
+            message_id: format!("{name}.{}@{}", self.sender.agency, domain(&self.address)),
+            from: self.address.clone(),
+            to: self.centre.address.clone(),
+            subject: format!("SDC 1 agency={}", self.sender.agency),
+            is_automatic: false,
+            documents: vec![(format!("{name}.sdc"), document.to_vec())],
+        }
+    }
+
+    /// Opens an answer, verifies it with the pinned certificates of the centre, and finds the letter that it answers.
+    ///
+    /// # Errors
+    /// [`AnswerError`]: it is not the centre's, not for this office, or answers nothing that this office has sent.
+    pub fn open(&mut self, document: &[u8]) -> Result<Answered, AnswerError> {
+        let document = Document::parse(document, &DocumentLimits::default()).map_err(AnswerError::Unopenable)?;
+        let opened = cms::open(&document, self.identity.opening()).map_err(AnswerError::Unopenable)?;
+        let signer = self.centre.signers.iter().find(|signer| signer.signer_ids().contains(opened.signer()));
+        let verified = opened.verify(signer.ok_or(AnswerError::NotTheCentre)?).map_err(AnswerError::Unopenable)?;
+        let answer = verified.answer(&PayloadLimits::default()).map_err(AnswerError::Unreadable)?;
+        self.check_address(&answer)?;
+        let sent = self
+            .sent
+            .get_mut(&answer.receipt.digest)
+            .ok_or_else(|| AnswerError::NoSuchLetter(answer.receipt.digest.clone()))?;
+        // Absent where the centre could not read the letter; another one's is never right.
+        expect("letter", answer.receipt.letter, sent.letter_id)?;
+        expect("sequence", answer.receipt.sequence, sent.sequence)?;
+        let is_news = sent.attempt.is_none_or(|known| known < answer.receipt.attempt);
+        if is_news {
+            sent.attempt = Some(answer.receipt.attempt);
+        }
+        Ok(Answered { letter: sent.digest, answer, is_news })
+    }
+
+    fn check_address(&self, answer: &Answer) -> Result<(), AnswerError> {
+        expect("from", Some(&answer.from), &self.centre.name)?;
+        expect("mode", Some(answer.mode), self.centre.mode)?;
+        expect("to.agency", Some(answer.to.agency), self.sender.agency)?;
+        expect("to.installation", answer.to.installation.as_ref(), &self.sender.installation)
+    }
+}
+
+fn expect<T: PartialEq + fmt::Display>(member: &'static str, found: Option<T>, expected: T) -> Result<(), AnswerError> {
+    match found {
+        Some(found) if found != expected => {
+            Err(AnswerError::Misdirected { member, found: found.to_string(), expected: expected.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn domain(address: &str) -> &str {
+    address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
+}
+
+impl fmt::Debug for Office {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Office({} {})", self.sender.agency, self.sender.installation)
+    }
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packed({}, {} bytes)", self.letter_id, self.document.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

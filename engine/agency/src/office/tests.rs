@@ -1,0 +1,147 @@
+//! What an office believes, and what not.
+
+use chrono::Utc;
+use sdc::letter::Addressee;
+use sdc::receipt::{AccountReceipt, Receipt, Verdict};
+
+use super::*;
+use crate::dice::Dice;
+use crate::identity::Algorithm;
+use crate::records::Register;
+
+fn matricule(number: u32) -> Matricule {
+    Matricule::try_from(number).unwrap()
+}
+
+fn centre(identity: &Identity) -> Arc<Centre> {
+    Arc::new(Centre {
+        name: "centre-x".to_owned(),
+        mode: Mode::Test,
+        address: "centre@example.org".to_owned(),
+        recipient: identity.certificate().clone(),
+        signers: vec![identity.certificate().clone()],
+    })
+}
+
+fn office(centre: &Identity, algorithm: Algorithm) -> Office {
+    let sender = letter::Office { agency: matricule(42), installation: "pc-1".to_owned() };
+    let identity = Identity::generate("office", algorithm).unwrap();
+    Office::new(sender, "office@example.org", identity, self::centre(centre), 1)
+}
+
+fn births() -> Records {
+    Register::new("C000042").births(1, &mut Dice::new(1))
+}
+
+/// What a centre answers to a letter that it accepts.
+fn answer_to(packed: &Packed) -> Answer {
+    Answer {
+        sdc: FORMAT_VERSION,
+        id: Uuid::now_v7(),
+        from: "centre-x".to_owned(),
+        to: Addressee { agency: matricule(42), installation: Some("pc-1".to_owned()) },
+        time: Utc::now(),
+        mode: Mode::Test,
+        receipt: Receipt {
+            letter: Some(packed.letter_id),
+            digest: packed.digest.to_string(),
+            sequence: Some(packed.sequence),
+            attempt: 1,
+            verdict: Verdict::Accepted,
+            refusal: None,
+            remedy: None,
+            rows: Vec::new(),
+            account: AccountReceipt { cost: 0, balance: 0, currency: "XAF".to_owned() },
+            highest_sequence: packed.sequence,
+            received: Utc::now(),
+            skew_seconds: Some(0),
+        },
+    }
+}
+
+fn sealed(answer: &Answer, by: &Identity, to: &Office) -> Vec<u8> {
+    let octets = payload::write_answer(answer);
+    let der = cms::seal(&octets, by.key(), to.identity().certificate(), ContentCipher::Aes256Gcm).unwrap();
+    Document::render(&der, None)
+}
+
+#[test]
+fn every_kind_of_office_is_heard_and_hears() {
+    for algorithm in [Algorithm::P256, Algorithm::P384, Algorithm::Rsa2048] {
+        let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+        let mut office = office(&centre, algorithm);
+        let packed = office.pack(births()).unwrap();
+        let document = Document::parse(&packed.document, &DocumentLimits::default()).unwrap();
+        assert_eq!(document.claim(), Some(matricule(42)));
+        let verified = cms::open(&document, centre.opening()).unwrap().verify(office.identity().certificate()).unwrap();
+        assert_eq!(verified.digest(), packed.digest);
+        let letter = verified.letter(&PayloadLimits::default()).unwrap();
+        assert_eq!((letter.id, letter.sequence), (packed.letter_id, 1));
+
+        let answer = sealed(&answer_to(&packed), &centre, &office);
+        let answered = office.open(&answer).unwrap();
+        assert!(answered.is_news && answered.letter == packed.digest, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn an_answer_counts_once_and_the_highest_attempt_wins() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    let mut office = office(&centre, Algorithm::P256);
+    let packed = office.pack(births()).unwrap();
+    let mut attempts = Vec::new();
+    for attempt in [1, 1, 3, 2, 3] {
+        let mut answer = answer_to(&packed);
+        answer.receipt.attempt = attempt;
+        let document = sealed(&answer, &centre, &office);
+        attempts.push(office.open(&document).unwrap().is_news);
+    }
+    assert_eq!(attempts, [true, false, true, false, false]);
+}
+
+#[test]
+fn an_answer_that_is_not_exactly_its_own_is_not_believed() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    let mut office = office(&centre, Algorithm::P256);
+    let packed = office.pack(births()).unwrap();
+    let changes: [(&str, fn(&mut Answer)); 8] = [
+        ("from", |answer| answer.from = "centre-y".to_owned()),
+        ("mode", |answer| answer.mode = Mode::Live),
+        ("to.agency", |answer| answer.to.agency = matricule(43)),
+        ("to.installation", |answer| answer.to.installation = Some("pc-2".to_owned())),
+        ("letter", |answer| answer.receipt.letter = Some(Uuid::now_v7())),
+        ("sequence", |answer| answer.receipt.sequence = Some(2)),
+        ("not sent", |answer| answer.receipt.digest = Digest::of(b"other").to_string()),
+        ("not sent", |answer| answer.receipt.digest = String::new()),
+    ];
+    for (expected, change) in changes {
+        let mut answer = answer_to(&packed);
+        change(&mut answer);
+        let document = sealed(&answer, &centre, &office);
+        let error = office.open(&document).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let forger = Identity::generate("centre", Algorithm::P256).unwrap();
+    let forged = sealed(&answer_to(&packed), &forger, &office);
+    assert!(matches!(office.open(&forged), Err(AnswerError::NotTheCentre)));
+    let impostor = Identity::impersonating(centre.certificate()).unwrap();
+    let forged = sealed(&answer_to(&packed), &impostor, &office);
+    assert!(matches!(office.open(&forged), Err(AnswerError::Unopenable(_))));
+    let document = sealed(&answer_to(&packed), &centre, &office);
+    assert!(office.open(&document).unwrap().is_news, "none of those used the answer up");
+}
+
+#[test]
+fn a_letter_is_resent_unchanged_or_in_a_new_envelope() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    let mut office = office(&centre, Algorithm::P256);
+    let packed = office.pack(births()).unwrap();
+    let again = office.seal_again(&packed).unwrap();
+    assert_ne!(again.document, packed.document);
+    assert_eq!((again.digest, again.letter_id), (packed.digest, packed.letter_id));
+    let mail = office.mail(&packed);
+    assert_eq!(mail.message_id, office.mail(&again).message_id);
+    let found = mail::extract::extract(&mail.render().unwrap(), &mail::extract::MailLimits::default()).unwrap();
+    assert_eq!(found.containers.len(), 1);
+    assert_eq!(office.pack(births()).unwrap().sequence, 2);
+}

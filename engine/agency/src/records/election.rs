@@ -1,0 +1,64 @@
+//! Results of polling stations, and the votes of each candidate in them.
+
+use sdc::digest::Digest;
+use serde_json::json;
+
+use super::names::{person, time};
+use super::{Row, STATUS_VALIDATED};
+use crate::dice::Dice;
+
+/// What was counted in one station.
+pub struct Counted {
+    registered: i64,
+    signatures: i64,
+    void: i64,
+    blank: i64,
+    /// Votes by candidate.
+    pub voices: Vec<i64>,
+}
+
+pub fn count(candidates: usize, dice: &mut Dice) -> Counted {
+    let registered = dice.between(150, 700);
+    let signatures = registered * dice.between(40, 95) / 100;
+    let (void, blank) = (dice.between(0, 6), dice.between(0, 6));
+    let mut left = signatures - void - blank;
+    let mut voices: Vec<i64> = (1..candidates)
+        .map(|_| {
+            let share = dice.between(0, left);
+            left -= share;
+            share
+        })
+        .collect();
+    voices.push(left);
+    Counted { registered, signatures, void, blank, voices }
+}
+
+pub fn result(numero: i64, election: &str, bureau: &str, counted: &Counted, dice: &mut Dice) -> Row {
+    vec![
+        ("Numero", json!(numero)),
+        ("Status", json!(STATUS_VALIDATED)),
+        ("ElectionCode", json!(election)),
+        ("BureauCode", json!(bureau)),
+        ("Inscrits", json!(counted.registered)),
+        ("Emargements", json!(counted.signatures)),
+        ("BulletinsTrouves", json!(counted.signatures)),
+        ("Nuls", json!(counted.void)),
+        ("Blancs", json!(counted.blank)),
+        ("Exprimes", json!(counted.voices.iter().sum::<i64>())),
+        ("HeureCloture", json!(time(dice))),
+        ("President", json!(person(dice))),
+        ("Delegues", json!(dice.between(0, 5))),
+        ("PvSha256", json!(Digest::of(&dice.bits().to_be_bytes()).to_string())),
+    ]
+}
+
+pub fn voices(numero: i64, election: &str, bureau: &str, candidate: usize, voices: i64) -> Row {
+    vec![
+        ("Numero", json!(numero)),
+        ("Status", json!(STATUS_VALIDATED)),
+        ("ElectionCode", json!(election)),
+        ("BureauCode", json!(bureau)),
+        ("CandidatCode", json!(format!("CAND-{}", candidate + 1))),
+        ("Voix", json!(voices)),
+    ]
+}
