@@ -125,7 +125,7 @@ mod tests {
             ("1 a\x01b\r\n", "1 10\r\n", "70 printable"),
             ("1 a b\r\n", "1 10\r\n", "70 printable"),
             ("1 a\r\n1 b\r\n", "1 10\r\n1 10\r\n", "listed twice"),
-            ("0 a\r\n", "0 10\r\n", "UIDL has the line"),
+            ("0 a\r\n", "1 10\r\n", "UIDL has the line"),
             ("4294967296 a\r\n", "1 1\r\n", "UIDL has the line"),
             ("1 a\r\n", "1 -10\r\n", "the size"),
             ("1 a\r\n", "1 99999999999999999999\r\n", "the size"),

@@ -126,6 +126,11 @@ impl ReplyParser {
         self.start < self.buffer.len()
     }
 
+    /// Says whether a reply has begun and not ended.
+    pub fn is_inside_reply(&self) -> bool {
+        self.body.is_some() || self.has_surplus()
+    }
+
     /// Takes bytes as they came from the server.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {

@@ -533,7 +533,7 @@ impl Wire {
         let cause = match read {
             Ok(Ok(0)) => match self.parser.end() {
                 // The end in the middle of a reply is told apart from a plain hang-up between two.
-                Err(error) if self.parser.has_surplus() => Cause::Protocol(error.to_string()),
+                Err(error) if self.parser.is_inside_reply() => Cause::Protocol(error.to_string()),
                 _ => Cause::Closed,
             },
             Ok(Ok(count)) => {

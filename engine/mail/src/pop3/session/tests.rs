@@ -242,9 +242,7 @@ async fn tls_needs_the_right_name_and_a_trusted_issuer() {
     }
 }
 
-async fn stls(script: impl AsyncFnOnce(&mut Peer<TcpStream>) + Send + 'static) -> (MailError, Vec<String>)
-where
-{
+async fn stls(script: impl AsyncFnOnce(&mut Peer<TcpStream>)) -> (MailError, Vec<String>) {
     let (file, _acceptor) = certificate(&["127.0.0.1"]);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = settings(listener.local_addr().unwrap().port());
@@ -304,6 +302,7 @@ async fn a_test_tells_the_steps_passed_and_the_one_that_failed() {
     assert_eq!(passed, [Step::Settings, Step::Dns, Step::Tcp, Step::Greeting, Step::SignIn]);
     assert_eq!(report.failure.unwrap().step, Step::Mailbox);
 
-    let closed = Mailbox::new(settings).unwrap().test().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = Mailbox::new(MailboxSettings { port: Some(nobody), ..settings }).unwrap().test().await;
     assert_eq!(closed.failure.unwrap().step, Step::Tcp);
 }

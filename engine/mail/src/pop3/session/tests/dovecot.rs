@@ -15,6 +15,9 @@ struct Dovecot {
 impl Dovecot {
     async fn start() -> Dovecot {
         let folder = tempfile::Builder::new().prefix("xm-dovecot-").tempdir().unwrap();
+        run("chmod", &["755", folder.path().to_str().unwrap()]);
+        std::fs::create_dir(folder.path().join("mail")).unwrap();
+        own(&folder.path().join("mail"));
         let [plain_port, tls_port] = free_ports();
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
@@ -54,6 +57,7 @@ impl Dovecot {
         for (index, mail) in mails.enumerate() {
             std::fs::write(maildir.join(format!("new/{}.{index:06}.test", 1_700_000_000 + index)), mail).unwrap();
         }
+        own(&maildir);
     }
 
     fn log(&self) -> String {
@@ -77,11 +81,24 @@ fn free_ports() -> [u16; 2] {
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
+/// Dovecot opens no mailbox as root; under root, the mails belong to nobody.
+fn mail_user(flag: &str) -> String {
+    if run("id", &["-u"]) == "0" { run("id", &[flag, "nobody"]) } else { run("id", &[flag]) }
+}
+
+fn own(folder: &Path) {
+    run("chown", &["-R", &format!("{}:{}", mail_user("-u"), mail_user("-g")), folder.to_str().unwrap()]);
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 fn configuration(folder: &Path, plain_port: u16, tls_port: u16) -> String {
-    let name =
-        |flag| String::from_utf8(Command::new("id").arg(flag).output().unwrap().stdout).unwrap().trim().to_owned();
-    let (user, uid, gid) = (name("-un"), name("-u"), name("-g"));
-    let (internal, login) = if uid == "0" { ("dovecot", "dovenull") } else { (user.as_str(), user.as_str()) };
+    let (user, uid, gid) = (run("id", &["-un"]), mail_user("-u"), mail_user("-g"));
+    let (internal, login) = if user == "root" { ("dovecot", "dovenull") } else { (user.as_str(), user.as_str()) };
     let folder = folder.display();
     format!(
         "protocols = pop3\nlisten = 127.0.0.1\nbase_dir = {folder}/run\nstate_dir = {folder}/state\n\
