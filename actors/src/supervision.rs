@@ -46,7 +46,8 @@ impl Default for Policy {
         Policy {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
-            restarts_max: 20,
+            // The pauses before ten rebuilds sum to 21 s: more than ten could not exceed a window of a minute by much.
+            restarts_max: 10,
             intensity_window: Duration::from_secs(60),
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_deadline: Duration::from_secs(30),

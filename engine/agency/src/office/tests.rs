@@ -104,7 +104,8 @@ fn an_answer_that_is_not_exactly_its_own_is_not_believed() {
     let centre = Identity::generate("centre", Algorithm::P256).unwrap();
     let mut office = office(&centre, Algorithm::P256);
     let packed = office.pack(births()).unwrap();
-    let changes: [(&str, fn(&mut Answer)); 8] = [
+    type Change = fn(&mut Answer);
+    let changes: [(&str, Change); 8] = [
         ("from", |answer| answer.from = "centre-y".to_owned()),
         ("mode", |answer| answer.mode = Mode::Live),
         ("to.agency", |answer| answer.to.agency = matricule(43)),

@@ -84,11 +84,18 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         Ok(letter) => letter,
         Err(unreadable) => {
             let key = match &unreadable.key {
-                Some(known) if is_addressed(&known.from, signer) => Key {
-                    letter_id: known.id,
-                    installation: known.from.installation.clone(),
-                    sequence: i64::try_from(known.sequence).ok(),
-                },
+                // Another server's or mode's numbers are not ours to use up.
+                Some(known)
+                    if is_addressed(&known.from, signer)
+                        && known.to == catalogue.server.name
+                        && known.mode == catalogue.server.mode =>
+                {
+                    Key {
+                        letter_id: known.id,
+                        installation: known.from.installation.clone(),
+                        sequence: i64::try_from(known.sequence).ok(),
+                    }
+                }
                 _ => Key::of_digest(digest, ""),
             };
             return Judged::Refused { key, refusal: unreadable.refusal.clone() };

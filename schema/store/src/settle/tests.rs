@@ -2,11 +2,13 @@
 
 mod world;
 
+use sdc::cms::ContentCipher;
+use sdc::payload::{LetterKey, Unreadable};
 use sdc::receipt::Verdict;
-use sdc::refusal::{RefusalCode, Remedy};
+use sdc::refusal::{Refusal, RefusalCode, Remedy};
 use serde_json::json;
 
-use super::arrival::Outcome;
+use super::arrival::{Content, Outcome};
 use crate::outbox;
 use world::{BIRTHS, World};
 
@@ -246,6 +248,60 @@ async fn every_refusal_of_the_centre_has_its_remedy_and_leaves_nothing_behind() 
     assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM xm.entries").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 10, "every one is kept whole");
+}
+
+#[tokio::test]
+async fn an_old_cipher_and_a_certificate_out_of_time_are_refused_to_a_verified_sender() {
+    let world = World::new().await;
+    let mut old_cipher = world.arrival(&world.births(42, 1, &[("CE-042", 1)])).await;
+    if let Content::Signed { cipher, .. } = &mut old_cipher.content {
+        *cipher = ContentCipher::Aes256Cbc;
+    }
+    let mut expired = world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await;
+    // Judged at arrival; the letter's own time is the office's clock and is never believed.
+    expired.received_at += chrono::Duration::days(365 * 3000);
+    for (arrival, code) in [(old_cipher, RefusalCode::CipherNotAllowed), (expired, RefusalCode::CertificateExpired)] {
+        assert_eq!(world.settle(vec![arrival]).await, [REFUSED(code)]);
+    }
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 2, "both are told");
+    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 0);
+    world.sql("UPDATE xm.agencies SET cbc_allowed = true WHERE matricule = 42").await;
+    let mut admitted = world.arrival(&world.births(42, 3, &[("CE-042", 3)])).await;
+    if let Content::Signed { cipher, .. } = &mut admitted.content {
+        *cipher = ContentCipher::Aes256Cbc;
+    }
+    assert_eq!(world.settle(vec![admitted]).await, [Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn a_signed_letter_that_cannot_be_read_is_refused_once_and_keeps_its_number_if_it_has_one() {
+    let world = World::new().await;
+    let codes = [
+        RefusalCode::CompressionMalformed,
+        RefusalCode::PayloadMalformed,
+        RefusalCode::VersionUnsupported,
+        RefusalCode::ServiceUnknown,
+    ];
+    for (code, number) in codes.into_iter().zip(1..) {
+        let letter = world.births(42, number, &[("CE-042", number)]);
+        // The first two hide who they are; of the others one is meant for this server, one for another.
+        let to = if number == 3 { "centre" } else { "elsewhere" };
+        let (id, from, sequence, mode) = (letter.id, letter.from.clone(), letter.sequence, letter.mode);
+        let key = (number > 2).then(|| Box::new(LetterKey { id, from, to: to.to_owned(), sequence, mode }));
+        let has_number = number == 3;
+        let unreadable = Unreadable { refusal: Refusal::new(code), key };
+        for expected in [REFUSED(code), Outcome::Duplicate] {
+            let mut arrival = world.arrival(&letter).await;
+            if let Content::Signed { letter, .. } = &mut arrival.content {
+                *letter = Err(unreadable.clone());
+            }
+            assert_eq!(world.settle(vec![arrival]).await, [expected]);
+        }
+        let receipt = world.receipt(&letter).await;
+        assert_eq!(receipt.refusal.map(|refusal| refusal.code), Some(code));
+        assert_eq!(receipt.sequence, has_number.then_some(letter.sequence));
+    }
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 4, "every one is kept whole");
 }
 
 #[tokio::test]
