@@ -53,6 +53,17 @@ pub enum NoContainer {
     Drop,
 }
 
+impl NoContainer {
+    /// Returns the rule's name, as in the configuration and on metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NoContainer::Leave => "leave",
+            NoContainer::Quarantine => "quarantine",
+            NoContainer::Drop => "drop",
+        }
+    }
+}
+
 /// One container, with the duty to settle it.
 pub struct Carried {
     /// Where it came from.

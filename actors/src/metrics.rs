@@ -30,6 +30,9 @@ pub struct Metrics {
     pub faults: IntCounter,
     /// Mails fetched, by mailbox.
     pub mails_fetched: IntCounterVec,
+    /// Mails without a container, by mailbox, by its rule (`leave`, `quarantine`, `drop`) and by whether they call
+    /// themselves automatic: bounces and vacation notices.
+    pub without_container: IntCounterVec,
     /// Mails found in the mailbox at its last listing.
     pub mailbox_mails: IntGaugeVec,
     /// Polls, by mailbox and outcome (`ok` or the step that failed).
@@ -102,6 +105,11 @@ impl Metrics {
             batch_letters: histogram("xm_batch_letters", "Letters per committed transaction", &BATCH_BUCKETS)?,
             faults: counter("xm_faults_total", "Batches that met a fault of the database")?,
             mails_fetched: vec("xm_mails_fetched_total", "Mails fetched", &["mailbox"])?,
+            without_container: vec(
+                "xm_mails_without_container_total",
+                "Mails that hold no container, by the mailbox's rule",
+                &["mailbox", "rule", "automatic"],
+            )?,
             mailbox_mails: gauges("xm_mailbox_mails", "Mails found at the last listing", &["mailbox"])?,
             polls: vec("xm_polls_total", "Polls, by outcome or the step that failed", &["mailbox", "outcome"])?,
             in_hand: gauge("xm_mails_in_hand", "Mails fetched and not yet settled")?,

@@ -360,6 +360,7 @@ fn start_decoders(
             mail_limits: parts.mail_limits.clone(),
             document_limits: parts.document_limits.clone(),
             claims: Arc::clone(&shared.claims),
+            metrics: parts.metrics.clone(),
             verifier: verifier_link,
             writers: writers.clone(),
         };

@@ -17,6 +17,7 @@ use store::settle::{Arrival, Content, Source};
 use crate::failure::point;
 use crate::lanes::{Claims, LaneQueue};
 use crate::messages::{Carried, Fetched, NoContainer, Opened, Rejected, Settleable};
+use crate::metrics::Metrics;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
 use crate::table_writer::TableWriters;
@@ -35,6 +36,8 @@ pub struct SdcDecoderParts {
     pub document_limits: DocumentLimits,
     /// Known and failed claims.
     pub claims: Arc<Claims>,
+    /// Where mails without a container are counted.
+    pub metrics: Metrics,
     /// Where opened containers go.
     pub verifier: Link<SignatureVerifier>,
     /// Where rejected ones go.
@@ -93,7 +96,7 @@ impl SdcDecoder {
         };
         let source = Source { sender_domain: extracted.sender_domain, ..fetched.source.clone() };
         if extracted.containers.is_empty() {
-            return self.without_container(Fetched { source, ..fetched });
+            return self.without_container(Fetched { source, ..fetched }, extracted.is_automatic);
         }
         for container in extracted.containers {
             let carried = Carried {
@@ -125,7 +128,11 @@ impl SdcDecoder {
         }
     }
 
-    fn without_container(&self, fetched: Fetched) {
+    /// Automatic mail is told apart only to be counted. It has no rule of its own, because anybody can write that header:
+    /// what keeps programs from answering each other is that only a letter with a verified signer is answered.
+    fn without_container(&self, fetched: Fetched, is_automatic: bool) {
+        let labels = [&*fetched.source.mailbox, fetched.no_container.as_str(), if is_automatic { "yes" } else { "no" }];
+        self.parts.metrics.without_container.with_label_values(&labels).inc();
         match fetched.no_container {
             NoContainer::Leave => fetched.share.leave(),
             NoContainer::Drop => fetched.share.settle(),

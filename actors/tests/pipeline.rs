@@ -73,6 +73,50 @@ fn a_letter_becomes_rows_and_a_receipt_that_its_office_can_prove() {
 }
 
 #[test]
+fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let header =
+        "From: someone@elsewhere.example\r\nReply-To: victim@elsewhere.example\r\nSubject: SDC 1 agency=000042\r\n";
+    let parts = "--b\r\n\r\nx\r\n".repeat(1000);
+    let bad = [
+        ("over_size", format!("{header}\r\n{}", "x".repeat(2 << 20))),
+        ("mail_malformed", format!("{header}Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n")),
+        ("no_container", format!("{header}\r\nBonjour\r\n")),
+        ("no_container", format!("{header}Auto-Submitted: auto-replied\r\n\r\nJe suis absent\r\n")),
+        ("document_malformed", format!("{header}\r\n-----BEGIN CMS-----\r\n*\r\n-----END CMS-----\r\n")),
+    ];
+    for (_, mail) in &bad {
+        world.deliver(mail.clone().into_bytes());
+    }
+    let (_, good) = world.next_mail();
+    world.deliver(good);
+    let running = world.start(quick());
+    world.wait_for("good letters", SETTLED, 1);
+    world.wait_for("containers kept", "SELECT count(*) FROM xm.quarantine", i64::try_from(bad.len()).unwrap());
+    for reason in ["over_size", "mail_malformed", "no_container", "document_malformed"] {
+        let expected = bad.iter().filter(|(of, _)| *of == reason).count();
+        let kept = format!("SELECT count(*) FROM xm.quarantine WHERE reason = '{reason}'");
+        assert_eq!(world.count(&kept), i64::try_from(expected).unwrap(), "{reason}");
+    }
+    let head = "SELECT max(octet_length(original)) FROM xm.quarantine WHERE reason = 'over_size'";
+    assert!(world.count(head) <= 16 << 10, "of over-size mail the first 16 KiB are kept");
+    world.wait_for("letters unanswered", UNANSWERED, 0);
+    // The centre's own receipt comes back, as it does when an address forwards: it is for another key.
+    let returned = world.post_office.take(centre::OFFICE_ADDRESS);
+    assert_eq!(returned.len(), 1, "only the letter with a verified signer is answered");
+    world.deliver(returned[0].bytes.to_vec());
+    let refused = "SELECT count(*) FROM xm.quarantine WHERE reason = 'not_for_this_centre'";
+    world.wait_for("receipts that came back", refused, 1);
+    assert!(running.drain());
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox"), 0);
+    for address in [centre::OFFICE_ADDRESS, "someone@elsewhere.example", "victim@elsewhere.example"] {
+        assert_eq!(world.post_office.count(address), 0, "{address}");
+    }
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0, "and all of it left the mailbox");
+}
+
+#[test]
 fn panics_in_every_handler_lose_and_double_nothing() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();

@@ -241,7 +241,7 @@ impl World {
         let mut answers = Vec::new();
         for mail in self.post_office.take(OFFICE_ADDRESS) {
             let extracted = mail::extract::extract(&mail.bytes, &mail::extract::MailLimits::default()).unwrap();
-            assert!(extracted.is_auto_submitted, "no program answers a receipt");
+            assert!(extracted.is_automatic, "no program answers a receipt");
             for container in extracted.containers {
                 let document = Document::parse(&container, &DocumentLimits::default()).unwrap();
                 let verified = cms::open(&document, &keys).unwrap().verify(self.centre.certificate()).unwrap();

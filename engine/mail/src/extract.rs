@@ -68,7 +68,7 @@ pub struct Extracted {
     /// Domain of `From`, in lower case; a claim that anybody can make. Empty where there is none.
     pub sender_domain: String,
     /// Whether the mail calls itself automatic (RFC 3834): a receipt of ours that came back, a bounce, a vacation notice.
-    pub is_auto_submitted: bool,
+    pub is_automatic: bool,
     /// Its Message-ID, if it is of bounded length.
     pub message_id: Option<String>,
 }
@@ -91,7 +91,7 @@ pub fn extract(raw: &[u8], limits: &MailLimits) -> Result<Extracted, MailRefused
     let mail = mailparse::parse_mail(raw).map_err(|_unparsable| MailRefused::Unparsable)?;
     let mut extracted = Extracted {
         sender_domain: sender_domain(&mail),
-        is_auto_submitted: is_auto_submitted(&mail),
+        is_automatic: is_automatic(&mail),
         message_id: message_id(&mail),
         containers: Vec::new(),
     };
@@ -158,7 +158,7 @@ fn sender_domain(mail: &ParsedMail<'_>) -> String {
     domain.to_ascii_lowercase()
 }
 
-fn is_auto_submitted(mail: &ParsedMail<'_>) -> bool {
+fn is_automatic(mail: &ParsedMail<'_>) -> bool {
     let value = mail.headers.get_first_value("Auto-Submitted").unwrap_or_default();
     !value.trim().is_empty() && !value.trim().eq_ignore_ascii_case("no")
 }
@@ -205,11 +205,11 @@ mod tests {
         let mail = attached("7bit", SDC);
         let extracted = extract(mail.as_bytes(), &MailLimits::default()).unwrap();
         assert_eq!(extracted.sender_domain, "office.example");
-        assert!(!extracted.is_auto_submitted);
+        assert!(!extracted.is_automatic);
         let mail = format!("From: x@{}<script>\r\nAuto-Submitted: auto-replied\r\n\r\n", "a".repeat(400));
         let extracted = extract(mail.as_bytes(), &MailLimits::default()).unwrap();
         assert_eq!(extracted.sender_domain.len(), DOMAIN_BYTES_MAX);
-        assert!(extracted.is_auto_submitted);
+        assert!(extracted.is_automatic);
     }
 
     #[test]

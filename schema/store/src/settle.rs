@@ -31,6 +31,7 @@ use diesel_async::AsyncPgConnection;
 
 pub use arrival::{Arrival, Content, Outcome, Source};
 pub use post::Settled;
+pub use quarantine::ENTRY_BYTES;
 
 use crate::catalogue::Catalogue;
 use crate::database::Database;

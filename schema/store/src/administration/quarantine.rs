@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{AdministrationError, audit};
 use crate::schema::{quarantine, quarantine_usage};
+use crate::settle::ENTRY_BYTES;
 
 /// An entry in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
@@ -199,7 +200,7 @@ pub async fn drop(
             // Room for others: the ceiling counts what is kept of senders nobody vouches for.
             let unanswered = RefusalCode::parse(&entry_reason).is_some_and(|code| !code.is_answered());
             if unanswered {
-                let kept = i64::try_from(original.len()).unwrap_or(i64::MAX);
+                let kept = i64::try_from(original.len()).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES);
                 diesel::sql_query(
                     "UPDATE xm.quarantine_usage SET bytes_kept = greatest(0, bytes_kept - $1) WHERE reason = $2",
                 )

@@ -1,5 +1,7 @@
 //! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel_async::RunQueryDsl;
 use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
@@ -43,9 +45,10 @@ impl Written {
         self.insert_entries(&verdicts).await?;
         self.insert_letters(&verdicts).await?;
         self.raise_sequences(&verdicts).await?;
-        self.insert_journal().await?;
+        let counted =
+            quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
+        self.insert_journal(&counted).await?;
         self.insert_originals().await?;
-        quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
         self.queue_answers(&verdicts).await?;
         let settled = self.settled();
         self.transaction.commit().await?;
@@ -83,7 +86,7 @@ impl Written {
                       FROM (SELECT account, sum(amount)::bigint AS amount FROM unnest(?, ?) AS s (account, amount)
                              GROUP BY account) n
                      WHERE a.id = n.account AND a.agency IS NOT NULL";
-        let distinct: std::collections::HashSet<i32> = accounts.iter().copied().flatten().collect();
+        let distinct: HashSet<i32> = accounts.iter().copied().flatten().collect();
         let binds = [Bind::Integers(accounts), Bind::Bigints(amounts)];
         let updated = Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
         if updated != distinct.len() {
@@ -135,17 +138,16 @@ impl Written {
         Ok(())
     }
 
-    async fn insert_journal(&mut self) -> Result<(), Fault> {
-        let lines: Vec<JournalLine> = self
-            .batch
-            .iter()
-            .zip(&self.decisions)
-            .zip(&self.standing.journal_ids)
-            .map(|((arrival, decision), id)| JournalLine::new(*id, arrival, decision))
-            .collect();
+    /// Writes a line for everything but what quarantine has only `counted`.
+    async fn insert_journal(&mut self, counted: &HashSet<usize>) -> Result<(), Fault> {
+        let lines: Vec<JournalLine> =
+            (self.batch.iter().zip(&self.decisions).zip(&self.standing.journal_ids).enumerate())
+                .filter(|(place, _)| !counted.contains(place))
+                .map(|(_, ((arrival, decision), id))| JournalLine::new(*id, arrival, decision))
+                .collect();
         let binds = [
             Bind::Bigints(lines.iter().map(|line| Some(line.id)).collect()),
-            Bind::Timestamptzs(self.batch.iter().map(|arrival| Some(arrival.received_at)).collect()),
+            Bind::Timestamptzs(lines.iter().map(|line| Some(line.arrival.received_at)).collect()),
             Bind::Integers(lines.iter().map(|line| line.agency).collect()),
             Bind::Texts(lines.iter().map(|line| line.key.map(|key| key.installation.clone())).collect()),
             Bind::Uuids(lines.iter().map(|line| line.key.map(|key| key.letter_id)).collect()),
@@ -153,10 +155,10 @@ impl Written {
             Bind::Byteas(lines.iter().map(|line| line.digest.clone()).collect()),
             Bind::Texts(lines.iter().map(|line| line.service.map(str::to_owned)).collect()),
             Bind::Texts(lines.iter().map(|line| Some(line.outcome.as_str().to_owned())).collect()),
-            Bind::Texts(self.batch.iter().map(|arrival| Some(arrival.source.transport.to_owned())).collect()),
-            Bind::Texts(self.batch.iter().map(|arrival| Some(arrival.source.mailbox.to_string())).collect()),
-            Bind::Texts(self.batch.iter().map(|arrival| Some(arrival.source.sender_domain.clone())).collect()),
-            Bind::Integers(self.batch.iter().map(|arrival| i32::try_from(arrival.container_bytes).ok()).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.transport.to_owned())).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.mailbox.to_string())).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.sender_domain.clone())).collect()),
+            Bind::Integers(lines.iter().map(|line| i32::try_from(line.arrival.container_bytes).ok()).collect()),
             Bind::Integers(lines.iter().map(|line| i32::try_from(line.rows).ok()).collect()),
             Bind::Bigints(lines.iter().map(|line| Some(line.cost)).collect()),
             Bind::Bigints(lines.iter().map(|line| line.skew_seconds).collect()),
@@ -343,6 +345,7 @@ fn skew_seconds(office: DateTime<Utc>, centre: DateTime<Utc>) -> i64 {
 
 struct JournalLine<'a> {
     id: i64,
+    arrival: &'a Arrival,
     agency: Option<i32>,
     key: Option<&'a Key>,
     digest: Option<Vec<u8>>,
@@ -366,6 +369,7 @@ impl<'a> JournalLine<'a> {
         let acceptance = decision.acceptance();
         JournalLine {
             id,
+            arrival,
             agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
             key,
             digest,

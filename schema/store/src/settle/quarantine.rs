@@ -1,12 +1,13 @@
 //! Keeps what was not accepted, with its original bytes: whole where the signer is known, up to a ceiling otherwise.
 //!
 //! Whoever can send mail can fill a disk. So the bytes of strangers have a total, shared by reason so that one flood does
-//! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains.
+//! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains, and nothing
+//! that grows with the mails: neither bytes nor a line of the journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::Utc;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Bytea, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::digest::Digest;
 use sdc::refusal::{Refusal, RefusalCode};
@@ -23,8 +24,12 @@ use crate::statement::{Bind, Statement};
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
 /// Stands for the domains beyond that.
 const OTHER_DOMAINS: &str = "(other)";
+/// What an entry takes beside its original, in bytes: without it a flood of tiny containers would pass the ceiling.
+pub const ENTRY_BYTES: i64 = 512;
 
 struct Item<'a> {
+    /// Its place in the batch.
+    place: usize,
     arrival: &'a Arrival,
     refusal: &'a Refusal,
     key: Option<&'a Key>,
@@ -32,23 +37,29 @@ struct Item<'a> {
     digest: Vec<u8>,
 }
 
-/// Puts the refused containers of a batch into quarantine, or counts them.
+impl Item<'_> {
+    fn bytes(&self) -> i64 {
+        i64::try_from(self.arrival.container.len()).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
+    }
+}
+
+/// Puts the refused containers of a batch into quarantine, or counts them. Returns the places of those that were only counted.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     batch: &[Arrival],
     decisions: &[Decision],
     settings: &SettlingSettings,
-) -> Result<(), Fault> {
+) -> Result<HashSet<usize>, Fault> {
     let mut kept = Vec::new();
     let mut strangers: BTreeMap<&'static str, Vec<Item>> = BTreeMap::new();
-    for (arrival, decision) in batch.iter().zip(decisions) {
+    for (place, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
         let (refusal, key, held_version) = match decision {
             Decision::Stranger(refusal) => (refusal, None, None),
             Decision::Refused { key, refusal, held_version, .. } => (refusal, Some(key), held_version.as_ref()),
             Decision::Accepted { .. } | Decision::Duplicate(_) => continue,
         };
         let digest = Digest::of(&arrival.container).as_bytes().to_vec();
-        let item = Item { arrival, refusal, key, held_version, digest };
+        let item = Item { place, arrival, refusal, key, held_version, digest };
         match key {
             Some(_) => kept.push(item),
             None => strangers.entry(refusal.code.as_str()).or_default().push(item),
@@ -57,13 +68,17 @@ pub async fn insert(
     if !kept.is_empty() {
         insert_items(connection, &kept).await?;
     }
-    if !strangers.is_empty() {
-        insert_strangers(connection, strangers, settings).await?;
+    if strangers.is_empty() {
+        return Ok(HashSet::new());
     }
-    Ok(())
+    insert_strangers(connection, strangers, settings).await
 }
 
-async fn insert_items(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<HashMap<String, i64>, Fault> {
+/// Returns the digests of what was not there yet, by reason.
+async fn insert_items(
+    connection: &mut AsyncPgConnection,
+    items: &[Item<'_>],
+) -> Result<HashSet<(String, Vec<u8>)>, Fault> {
     let binds = [
         Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str().to_owned())).collect()),
@@ -83,16 +98,13 @@ async fn insert_items(connection: &mut AsyncPgConnection, items: &[Item<'_>]) ->
         Bind::Jsonbs(items.iter().map(|item| item.held_version.cloned()).collect()),
     ];
     // The same container again (a mail fetched twice, a copy) is one case, not two.
-    let text = "WITH kept AS (
-             INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
-                                        sender_domain, original, original_bytes, detail, held_version)
-             SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (digest, reason) DO NOTHING
-             RETURNING reason, octet_length(original) AS bytes)
-         SELECT reason, sum(bytes)::bigint FROM kept GROUP BY reason";
-    let rows: Vec<(String, Option<i64>)> =
-        Statement::<(Text, Nullable<BigInt>)>::new(text, &binds).load(connection).await?;
-    Ok(rows.into_iter().map(|(reason, bytes)| (reason, bytes.unwrap_or(0))).collect())
+    let text = "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
+                                    sender_domain, original, original_bytes, detail, held_version)
+         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (digest, reason) DO NOTHING
+         RETURNING reason, digest";
+    let rows: Vec<(String, Vec<u8>)> = Statement::<(Text, Bytea)>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Both versions wait for a person.
@@ -104,7 +116,7 @@ async fn insert_strangers(
     connection: &mut AsyncPgConnection,
     strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
     settings: &SettlingSettings,
-) -> Result<(), Fault> {
+) -> Result<HashSet<usize>, Fault> {
     let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
     let share = i64::try_from(settings.stranger_bytes_max / reasons.max(1) as u64).unwrap_or(i64::MAX);
     let named: Vec<Option<String>> = strangers.keys().map(|reason| Some((*reason).to_owned())).collect();
@@ -122,7 +134,7 @@ async fn insert_strangers(
     for (reason, items) in strangers {
         let mut room = share.saturating_sub(used.get(reason).copied().unwrap_or(0));
         for item in items {
-            let bytes = i64::try_from(item.arrival.container.len()).unwrap_or(i64::MAX);
+            let bytes = item.bytes();
             if bytes <= room {
                 room -= bytes;
                 fitting.push(item);
@@ -132,14 +144,27 @@ async fn insert_strangers(
         }
     }
     if !fitting.is_empty() {
-        let kept = insert_items(connection, &fitting).await?;
+        let mut new = insert_items(connection, &fitting).await?;
+        let mut kept: BTreeMap<String, i64> = BTreeMap::new();
+        for item in fitting {
+            let reason = item.refusal.code.as_str().to_owned();
+            if new.remove(&(reason.clone(), item.digest.clone())) {
+                *kept.entry(reason).or_default() += item.bytes();
+            } else {
+                // Kept already; sent a million times it is one entry and a count.
+                beyond.push(item);
+            }
+        }
         let (reasons, bytes) = kept.into_iter().map(|(reason, bytes)| (Some(reason), Some(bytes))).unzip();
         let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes
                       FROM unnest(?, ?) AS n (reason, bytes) WHERE u.reason = n.reason";
         let binds = [Bind::Texts(reasons), Bind::Bigints(bytes)];
         Statement::<()>::new(text, &binds).execute(connection).await?;
     }
-    if beyond.is_empty() { Ok(()) } else { count(connection, &beyond).await }
+    if !beyond.is_empty() {
+        count(connection, &beyond).await?;
+    }
+    Ok(beyond.iter().map(|item| item.place).collect())
 }
 
 async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<(), Fault> {

@@ -352,7 +352,7 @@ async fn credit_is_never_passed_whatever_runs_at_once() {
 
 #[tokio::test]
 async fn strangers_are_bounded_on_disk_and_counted() {
-    let world = World::with_stranger_bytes_max(14 * 5000).await;
+    let world = World::with_stranger_bytes_max(14 * 5 * (1000 + 512)).await;
     let mut outcomes = Vec::new();
     for round in 0u32..4 {
         let batch = (0..5).map(|place| world.stranger(RefusalCode::UnknownSigner, round * 5 + place)).collect();
@@ -362,12 +362,17 @@ async fn strangers_are_bounded_on_disk_and_counted() {
     assert_eq!(
         world.count("SELECT count(*) FROM xm.quarantine").await,
         5,
-        "a share of 5 000 bytes holds five of 1 000"
+        "a share holds five of 1 000 bytes and what their lines take"
     );
-    assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, 5000);
+    assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, 5 * (1000 + 512));
     assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 15);
-    assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 20);
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 5, "what is only counted takes no line");
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "no answer to anybody");
     world.settle(vec![world.stranger(RefusalCode::SignatureInvalid, 1)]).await;
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 6, "another reason has its own share");
+    let again = (0..10).map(|_| world.stranger(RefusalCode::SignatureInvalid, 1)).collect();
+    world.settle(again).await;
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 6, "the same container again is one entry");
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 6);
+    assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 25);
 }
