@@ -1,3 +1,5 @@
+//! Each mistake in a configuration gets its sentence: which file and key, and what was expected.
+
 use super::*;
 
 fn load(text: &str) -> Result<Configuration, Vec<String>> {

@@ -133,8 +133,6 @@ refusal_codes! {
     CheckFailed = "check_failed", MEND;
     /// The account does not bear the price, and this service is not given on credit.
     InsufficientCredit = "insufficient_credit", WAIT;
-    /// The day's quota is used up.
-    QuotaExceeded = "quota_exceeded", WAIT;
 }
 
 impl RefusalCode {

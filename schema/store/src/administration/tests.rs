@@ -1,3 +1,5 @@
+//! What operators do, against a real PostgreSQL, and the audit log that remembers it.
+
 mod accounts;
 mod adoption;
 mod certificates;

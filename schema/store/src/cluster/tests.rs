@@ -1,3 +1,5 @@
+//! The private cluster: durable, locked, cut off from the network, and gone with its process.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Migrating, pooling and dropping connections, against a real PostgreSQL.
+
 use diesel::sql_types::BigInt;
 use diesel_async::AsyncConnection;
 
