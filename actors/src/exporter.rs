@@ -11,6 +11,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use mail::smtp::{FailureKind, Outgoing, Relay};
 use sdc::cms::{self, ContentCipher};
+use sdc::digest::Digest;
 use sdc::document::Document;
 use sdc::keys::{RegisteredCertificate, SigningKey};
 use store::database::Database;
@@ -252,8 +253,13 @@ fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
         None => answer.id.to_string(),
     };
     let first = sealed.first().map(|(answer, _)| answer);
-    let identity = first.map(|answer| format!("{}.{:06}", name(answer), answer.agency)).unwrap_or_default();
-    let identity = if sealed.len() > 1 { format!("{identity}.{}", sealed.len()) } else { identity };
+    let names: Vec<String> =
+        sealed.iter().map(|(answer, _)| format!("{}.{:06}", name(answer), answer.agency)).collect();
+    // The same answers are the same mail and others another: a gateway may throw away a Message-ID that it has seen.
+    let identity = match names.as_slice() {
+        [alone] => alone.clone(),
+        together => Digest::of(together.join(" ").as_bytes()).to_string(),
+    };
     Outgoing {
         message_id: format!("{identity}@{}", parts.server_name),
         from: parts.address.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actors::supervision::{Escalation, Policy};
 use centre::World;
+use mail::post_office::{Fault, Mail, When};
 use sdc::receipt::Verdict;
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
@@ -117,6 +118,46 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let running = world.start(quick());
+    let passing = [Fault::LoseDataReply, Fault::DeferData, Fault::DeferRecipient];
+    for (fault, letters) in passing.into_iter().zip(1..) {
+        world.post_office.faults().set(fault.clone(), When::Times(1));
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+        world.wait_for("letters", SETTLED, letters);
+        let put_back = "SELECT count(*) FROM xm.outbox WHERE last_error IS NOT NULL AND claimed_until IS NULL";
+        world.wait_for(&format!("answers put back after {fault:?}"), put_back, 1);
+        world.sql("UPDATE xm.outbox SET due_at = now()");
+        world.wait_for("letters unanswered", UNANSWERED, 0);
+    }
+    // The first was taken, and nobody could know.
+    let mails = world.post_office.take(centre::OFFICE_ADDRESS);
+    assert_eq!(mails.len(), 4);
+    let message_id = |mail: &Mail| {
+        let text = String::from_utf8(mail.bytes.to_vec()).unwrap();
+        text.lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned()
+    };
+    assert_eq!(message_id(&mails[0]), message_id(&mails[1]));
+    let answers = world.open(mails);
+    assert_eq!(answers[0], answers[1], "the same signed content");
+    let distinct: HashSet<_> = answers.iter().map(|answer| answer.id).collect();
+    assert_eq!(distinct.len(), 3);
+
+    // An address that does not exist is given up at once, and asked for again by whoever delivers the letter again.
+    world.post_office.faults().set(Fault::RejectRecipient, When::Times(1));
+    let (_, mail) = world.next_mail();
+    world.deliver(mail.clone());
+    world.wait_for("answers given up", "SELECT count(*) FROM xm.outbox WHERE failed_at IS NOT NULL", 1);
+    world.deliver(mail);
+    world.wait_for("letters unanswered", UNANSWERED, 0);
+    assert!(running.drain());
+    assert_exactly_once(&world, 4);
+}
+
+#[test]
 fn panics_in_every_handler_lose_and_double_nothing() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
@@ -134,11 +175,7 @@ fn panics_in_every_handler_lose_and_double_nothing() {
         fail::remove(point);
     }
     // An answer claimed by an exporter that died waits until its claim has run out.
-    world.runtime.block_on(async {
-        use diesel_async::SimpleAsyncConnection;
-        let mut connection = world.database.get().await.unwrap();
-        connection.batch_execute("UPDATE xm.outbox SET claimed_until = NULL").await.unwrap();
-    });
+    world.sql("UPDATE xm.outbox SET claimed_until = NULL");
     world.wait_for("letters unanswered", UNANSWERED, 0);
     assert!(running.drain());
     assert_exactly_once(&world, i64::try_from(letters.len()).unwrap());

@@ -12,7 +12,7 @@ use actors::supervision::{Escalation, Policy};
 use chrono::Utc;
 use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use mail::post_office::{PostOffice, PostOfficeSettings};
+use mail::post_office::{Mail, PostOffice, PostOfficeSettings};
 use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
 use mail::smtp::Outgoing;
 use rcgen::{CertificateParams, IsCa, KeyPair};
@@ -211,6 +211,12 @@ impl World {
         Running { drain: Some(drain), ended, thread: Some(thread) }
     }
 
+    pub fn sql(&self, text: &str) {
+        self.runtime.block_on(async {
+            self.database.get().await.unwrap().batch_execute(text).await.unwrap();
+        });
+    }
+
     pub fn count(&self, text: &str) -> i64 {
         #[derive(diesel::QueryableByName)]
         struct Count {
@@ -237,9 +243,14 @@ impl World {
 
     /// Opens every receipt that has reached the office, with the office's own key and the pinned certificate of the centre.
     pub fn receipts(&self) -> Vec<Answer> {
+        self.open(self.post_office.take(OFFICE_ADDRESS))
+    }
+
+    /// Opens the answers in these mails.
+    pub fn open(&self, mails: Vec<Mail>) -> Vec<Answer> {
         let keys = CentreKeys::new(vec![self.office.clone()]);
         let mut answers = Vec::new();
-        for mail in self.post_office.take(OFFICE_ADDRESS) {
+        for mail in mails {
             let extracted = mail::extract::extract(&mail.bytes, &mail::extract::MailLimits::default()).unwrap();
             assert!(extracted.is_automatic, "no program answers a receipt");
             for container in extracted.containers {

@@ -172,10 +172,7 @@ impl Relay {
             .map_err(|error| permanent(error.to_string()))?;
         match self.transport.send_raw(&envelope, &octets).await {
             Ok(_) => Ok(()),
-            Err(error) => {
-                let kind = if error.is_permanent() { FailureKind::Permanent } else { FailureKind::Transient };
-                Err(SendFailure { kind, reply: error.to_string().chars().take(300).collect() })
-            }
+            Err(error) => Err(failure(&error)),
         }
     }
 
@@ -189,12 +186,19 @@ impl Relay {
             Ok(false) => {
                 Err(SendFailure { kind: FailureKind::Transient, reply: "the relay did not answer NOOP".to_owned() })
             }
-            Err(error) => {
-                let kind = if error.is_permanent() { FailureKind::Permanent } else { FailureKind::Transient };
-                Err(SendFailure { kind, reply: error.to_string().chars().take(300).collect() })
-            }
+            Err(error) => Err(failure(&error)),
         }
     }
+}
+
+/// Replies that concern this mail or its address (RFC 5321 4.2.3). Other replies of 5xx, such as a sign-in refused (RFC 4954) or
+/// a command unknown, tell that the relay is set up wrongly: every answer waits until somebody has put that right.
+const OF_THIS_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
+
+fn failure(error: &lettre::transport::smtp::Error) -> SendFailure {
+    let is_of_this_mail = error.status().is_some_and(|code| OF_THIS_MAIL.contains(&u16::from(code)));
+    let kind = if error.is_permanent() && is_of_this_mail { FailureKind::Permanent } else { FailureKind::Transient };
+    SendFailure { kind, reply: error.to_string().chars().take(300).collect() }
 }
 
 fn tls_parameters(settings: &RelaySettings) -> Result<TlsParameters, String> {
