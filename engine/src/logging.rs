@@ -1,23 +1,125 @@
 //! Log lines: for people or for programs, on standard error. Fields carry letter ids and matricules, never a record's content.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::configuration::{LogFormat, ServerConfiguration};
 
-/// Starts logging. The first call holds.
+/// The crates of this program: the only ones that may tell more than warnings.
+const OURS: [&str; 7] = ["xmserver", "engine", "actors", "agency", "mail", "sdc", "store"];
+
+/// Starts logging, panics included. The first call holds.
 ///
 /// # Errors
 /// Logging was started before.
 pub fn start(server: &ServerConfiguration) -> anyhow::Result<()> {
     // Checked when the configuration was read.
     let filter = EnvFilter::try_new(&server.log_level)?;
-    let lines = fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
-    let started = match server.log_format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
+    let lines = lines(server.log_format, std::io::stderr, std::io::stderr().is_terminal());
+    let started = tracing_subscriber::registry().with(lines).with(filter).with(filter_fn(may_tell)).try_init();
+    started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+fn lines<W>(format: LogFormat, writer: W, is_terminal: bool) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_ansi(is_terminal).with_writer(writer);
+    match format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
+/// Says whether a line may be written at all, whatever level is asked for: from `debug` on, tokio-postgres tells the
+/// parameters of every statement, which are people's records, and lettre the sign-in at the relay.
+fn may_tell(line: &Metadata<'_>) -> bool {
+    let source = line.target().split("::").next().unwrap_or_default();
+    OURS.contains(&source) || *line.level() <= Level::WARN
+}
+
+/// Tells where a panic was. Its message is told only where it is a fixed text: one put together at run time may quote a
+/// record, as that of a slice outside a character does.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message =
+        panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(withheld: it may quote a record)");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => tracing::error!(place, message, %backtrace, "a panic"),
+        _ => tracing::error!(place, message, "a panic"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::subscriber::with_default;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_told_without_what_it_quotes() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = Registry::default().with(super::lines(LogFormat::Text, move || writer.clone(), false));
+        let previous = std::panic::take_hook();
+        with_default(subscriber, || {
+            std::panic::set_hook(Box::new(log_panic));
+            for name in ["Édéa", "Ôdza"] {
+                std::panic::catch_unwind(|| name[..name.find('d').unwrap() - 1].len()).unwrap_err();
+            }
+            std::panic::catch_unwind(|| panic!("a fixed text")).unwrap_err();
+        });
+        std::panic::set_hook(previous);
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!lines.contains("Édéa") && !lines.contains("Ôdza"), "{lines}");
+        assert_eq!(lines.matches("withheld").count(), 2, "{lines}");
+        assert!(lines.contains("a fixed text") && lines.contains("logging.rs"), "{lines}");
+    }
+
+    #[test]
+    fn libraries_tell_warnings_at_most() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = Registry::default()
+            .with(super::lines(LogFormat::Json, move || writer.clone(), false))
+            .with(EnvFilter::new("trace"))
+            .with(filter_fn(may_tell));
+        with_default(subscriber, || {
+            tracing::debug!(target: "tokio_postgres::query", "parameters");
+            tracing::info!(target: "lettre", "sign-in");
+            tracing::info!(target: "mailparse_like", "no crate of ours, though its name begins as one");
+            tracing::warn!(target: "tokio_postgres::connection", "broken");
+            tracing::trace!(target: "store::settle", "ours");
+        });
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(lines.lines().count(), 2, "{lines}");
+        assert!(lines.contains("broken") && lines.contains("ours"), "{lines}");
+    }
 }

@@ -1,0 +1,91 @@
+//! Logs carry letter ids and matricules, never a record's content: values planted in records are looked for in every line
+//! that the centre and PostgreSQL write, on the ways of success, refusal, fault and panic.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod centre;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actors::supervision::Policy;
+use centre::World;
+use sdc::letter::{Letter, Request};
+use serde_json::{Value, json};
+use store::testing::TestCluster;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// What no line may hold.
+const CANARY: &str = "KANARI";
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn set(letter: &mut Letter, column: &str, value: Value) {
+    let Request::Export(records) = &mut letter.request;
+    let table = &mut records.tables[0];
+    let at = table.columns.iter().position(|name| name == column).unwrap();
+    table.values[at][0] = value;
+}
+
+#[test]
+fn no_value_of_a_record_reaches_a_log() {
+    let _scenario = fail::FailScenario::setup();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    // Libraries tell parameters of statements; the program never lets them (engine::logging). These crates are our own.
+    let ours = EnvFilter::new("off,actors=trace,mail=trace,sdc=trace,store=trace");
+    fmt().with_env_filter(ours).with_writer(move || writer.clone()).try_init().unwrap();
+    let mut world = World::new();
+    let no_zorro =
+        "ALTER TABLE ecr.\"MentionMarginale\" ADD CONSTRAINT no_zorro CHECK (\"Officier\" NOT LIKE '%ZORRO%')";
+    world.sql(no_zorro);
+    let policy = Policy { backoff_min: Duration::from_millis(5), restarts_max: 100, ..Policy::default() };
+    let running = world.start(policy);
+
+    let changes = [
+        ("Officier", json!(format!("{CANARY} accepted")), "accepted"),
+        ("DateMention", json!(format!("{CANARY} no date")), "rows_invalid"),
+        ("CentreCode", json!(format!("{CANARY}-042")), "out_of_scope"),
+        // Only PostgreSQL finds this one; its message quotes the row.
+        ("Officier", json!(format!("{CANARY} ZORRO")), "rows_invalid"),
+    ];
+    for (column, value, outcome) in changes {
+        let (mut letter, _) = world.next_mail();
+        set(&mut letter, column, value);
+        set(&mut letter, "Texte", json!(format!("{CANARY} text")));
+        let mail = world.mail(&letter);
+        world.deliver(mail);
+        let settled =
+            format!("SELECT count(*) FROM xm.letters WHERE letter_id = '{}' AND verdict = '{outcome}'", letter.id);
+        world.wait_for(&format!("letters {outcome}"), &settled, 1);
+    }
+    fail::cfg("table_writer::written", &format!("1*panic({CANARY} in a panic)")).unwrap();
+    let (mut letter, _) = world.next_mail();
+    set(&mut letter, "Texte", json!(format!("{CANARY} text")));
+    let mail = world.mail(&letter);
+    world.deliver(mail);
+    world.wait_for("accepted letters", "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'", 2);
+    assert!(running.drain());
+
+    let ours = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let of_database = world.runtime.block_on(async { TestCluster::shared().await.log() });
+    assert!(ours.contains("table_writer") && !of_database.is_empty(), "there are lines to look at");
+    let as_octets = format!("{:?}", CANARY.as_bytes());
+    let forms = [CANARY, as_octets.trim_matches(['[', ']'])];
+    for line in ours.lines().chain(of_database.lines()) {
+        assert!(!forms.iter().any(|form| line.contains(form)), "{line}");
+    }
+}
