@@ -1,1 +1,3 @@
-//! To be written.
+//! What the scenarios stand on: real servers, started for one test.
+
+pub mod servers;

@@ -1,0 +1,45 @@
+//! Real mail servers, started for one test on free loopback ports in a folder of their own.
+//!
+//! Each is ready when its start returns, keeps its ports over stops and restarts, and is gone, with its folder, when
+//! dropped or when the test's process dies. Nothing waits a fixed time: starts and stops wait for a condition and give up
+//! at a deadline with the server's own log in the error. This module knows nothing of the product's crates.
+
+mod certificate;
+mod daemon;
+mod dovecot;
+mod folder;
+mod port;
+mod postfix;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+pub use certificate::Certificate;
+pub use dovecot::{Account, Dovecot, DovecotSettings};
+pub use postfix::Postfix;
+
+/// Longest wait for a server to start or stop; a start takes a fraction of a second on an idle machine.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Pause between two looks at a condition.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Waits until a condition holds. Errs after [`DEADLINE`], naming what was waited for.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    let started = Instant::now();
+    while !condition()? {
+        if started.elapsed() > DEADLINE {
+            bail!("waited {} s in vain until {what}", DEADLINE.as_secs());
+        }
+        pause();
+    }
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that looks again after a while, up to a deadline")]
+fn pause() {
+    std::thread::sleep(POLL);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! A private Dovecot: POP3, POP3S and STLS over maildirs, LMTP and sign-in for Postfix.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use nix::unistd::{getegid, geteuid};
+
+use super::certificate::Certificate;
+use super::daemon::Daemon;
+use super::folder::{Folder, Owner, give, is_root};
+use super::port::Port;
+
+/// One mailbox: its address, which is also the name to sign in with, and its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The address.
+    pub address: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Account {
+    /// Names an account.
+    pub fn new(address: impl Into<String>, password: impl Into<String>) -> Account {
+        Account { address: address.into(), password: password.into() }
+    }
+}
+
+/// What differs between one test's Dovecot and another's.
+#[derive(Clone, Debug, Default)]
+pub struct DovecotSettings {
+    /// The mailboxes.
+    pub accounts: Vec<Account>,
+    /// `pop3_lock_session`: one session at a time for each mailbox.
+    pub lock_session: bool,
+}
+
+/// A running, or stopped, Dovecot.
+#[derive(Debug)]
+pub struct Dovecot {
+    /// Declared first: the process ends before its ports and its folder go.
+    daemon: Option<Daemon>,
+    pop3: Port,
+    pop3s: Port,
+    folder: Folder,
+    certificate: Certificate,
+    accounts: Vec<Account>,
+    owner: Owner,
+}
+
+impl Dovecot {
+    /// Starts a Dovecot with these accounts. Errors carry the end of its log.
+    pub fn start(accounts: &[Account]) -> Result<Dovecot> {
+        Dovecot::start_with(DovecotSettings { accounts: accounts.to_vec(), lock_session: false })
+    }
+
+    /// Starts a Dovecot with these settings. Errors carry the end of its log.
+    pub fn start_with(settings: DovecotSettings) -> Result<Dovecot> {
+        let folder = Folder::make("dovecot")?;
+        let owner = if is_root() {
+            Owner::named("nobody")?
+        } else {
+            Owner { uid: geteuid().as_raw(), gid: getegid().as_raw() }
+        };
+        folder.subfolder("mail", 0o755, Some(owner))?;
+        let certificate = Certificate::make(folder.path())?;
+        let (pop3, pop3s) = (Port::hold()?, Port::hold()?);
+        let mut dovecot =
+            Dovecot { daemon: None, pop3, pop3s, folder, certificate, accounts: settings.accounts, owner };
+        dovecot.folder.write("passwd", &dovecot.passwd()?)?;
+        let configuration = dovecot.configuration(settings.lock_session)?;
+        dovecot.folder.write("dovecot.conf", &configuration)?;
+        dovecot.start_again()?;
+        Ok(dovecot)
+    }
+
+    /// Starts a stopped Dovecot on the same ports and mail.
+    pub fn start_again(&mut self) -> Result<()> {
+        if self.daemon.is_none() {
+            let configuration = self.folder.path().join("dovecot.conf");
+            let configuration = configuration.to_str().context("the temporary folder's name is no text")?;
+            let mut daemon = Daemon::start("/usr/sbin/dovecot", &["-F", "-c", configuration], &self.folder)?;
+            daemon.wait_for_greeting(self.pop3.address(), "+OK", &self.folder)?;
+            self.daemon = Some(daemon);
+        }
+        Ok(())
+    }
+
+    /// Stops it; its mail stays, connections are refused.
+    pub fn stop(&mut self) -> Result<()> {
+        self.daemon.take().map_or(Ok(()), Daemon::stop)
+    }
+
+    /// Kills it and all its processes at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Stops it and starts it again; sessions are cut.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        self.start_again()
+    }
+
+    /// Tells where POP3 is spoken, with STLS on offer.
+    pub fn pop3_address(&self) -> SocketAddr {
+        self.pop3.address()
+    }
+
+    /// Tells where POP3 over TLS is spoken.
+    pub fn pop3s_address(&self) -> SocketAddr {
+        self.pop3s.address()
+    }
+
+    /// Gives the certificate that it shows, for `localhost` and 127.0.0.1.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Lists the accounts.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Tells the socket where LMTP is spoken.
+    pub fn lmtp_socket(&self) -> PathBuf {
+        self.folder.path().join("run/lmtp")
+    }
+
+    /// Tells the socket where other servers check names and passwords.
+    pub fn sign_in_socket(&self) -> PathBuf {
+        self.folder.path().join("run/sign-in")
+    }
+
+    /// Puts a mail into a mailbox without SMTP, in one step as Maildir wants it: written aside, then renamed.
+    pub fn deliver(&self, address: &str, mail: &[u8]) -> Result<()> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        ensure!(self.accounts.iter().any(|account| account.address == address), "Dovecot has no account {address}");
+        for part in ["", "/tmp", "/new", "/cur"] {
+            self.folder.subfolder(&format!("mail/{address}{part}"), 0o700, Some(self.owner))?;
+        }
+        let maildir = self.maildir(address);
+        // The number first: Dovecot shows new mails in the order of their names' leading numbers.
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}.{}.localhost", 1_000_000_000 + number, std::process::id());
+        let aside = maildir.join("tmp").join(&name);
+        fs::write(&aside, mail)?;
+        give(&aside, Some(self.owner))?;
+        fs::rename(&aside, maildir.join("new").join(&name)).context("delivering into a maildir")
+    }
+
+    /// Counts the mails in a mailbox by its files, seen or not.
+    pub fn count(&self, address: &str) -> usize {
+        let files = |part: &str| fs::read_dir(self.maildir(address).join(part)).map_or(0, Iterator::count);
+        files("new") + files("cur")
+    }
+
+    /// Reads the last lines of its log.
+    pub fn tail_of_logs(&self) -> String {
+        self.folder.tail_of_log()
+    }
+
+    fn maildir(&self, address: &str) -> PathBuf {
+        self.folder.path().join("mail").join(address)
+    }
+
+    fn passwd(&self) -> Result<String> {
+        let mut lines = String::new();
+        for Account { address, password } in &self.accounts {
+            let plain = |text: &str| !text.is_empty() && !text.contains([':', '/', '\n', ' ']);
+            ensure!(plain(address) && plain(password), "no account can be made of {address:?} with its password");
+            lines.push_str(&format!("{address}:{{PLAIN}}{password}::::::\n"));
+        }
+        Ok(lines)
+    }
+
+    fn configuration(&self, lock_session: bool) -> Result<String> {
+        let folder = self.folder.path().to_str().context("the temporary folder's name is no text")?;
+        let Owner { uid, gid } = self.owner;
+        let (pop3, pop3s, users) = (&self.pop3, &self.pop3s, users_of_services()?);
+        let shown = |path: &Path| path.display().to_string();
+        let certificate = shown(&self.certificate.certificate_path);
+        let key = shown(&self.certificate.key_path);
+        let log = shown(self.folder.log_path());
+        let lock_session = if lock_session { "yes" } else { "no" };
+        Ok(format!(
+            "
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {log}
+listen = 127.0.0.1
+protocols = pop3 lmtp
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_username_format = %Lu
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail/%u
+mail_fsync = never
+mail_max_userip_connections = 1000
+pop3_lock_session = {lock_session}
+pop3_no_flag_updates = yes
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {folder}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={folder}/mail/%u
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+  }}
+}}
+service lmtp {{
+  unix_listener lmtp {{
+    mode = 0666
+  }}
+}}
+service auth {{
+  unix_listener sign-in {{
+    mode = 0666
+  }}
+}}
+{users}"
+        ))
+    }
+}
+
+/// As root, Dovecot's own users are right; as another user, every process runs as that one, outside any chroot.
+fn users_of_services() -> Result<String> {
+    if is_root() {
+        return Ok(String::new());
+    }
+    let user = nix::unistd::User::from_uid(geteuid())?.context("our own user has no name")?;
+    let group = nix::unistd::Group::from_gid(getegid())?.context("our own group has no name")?;
+    let (user, group) = (user.name, group.name);
+    Ok(format!(
+        "
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+service anvil {{
+  chroot =
+}}
+service pop3-login {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"
+    ))
+}

@@ -1,0 +1,94 @@
+//! The folder of one server: configuration, sockets, mail and log; removed with its owner.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nix::unistd::{Group, User, geteuid};
+use tempfile::TempDir;
+
+const LOG_TAIL_LINES: usize = 60;
+
+/// A user and group of the system.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+impl Owner {
+    /// Finds a user by name.
+    pub(super) fn named(name: &str) -> Result<Owner> {
+        let user = User::from_name(name)?.with_context(|| format!("the system has no user {name}"))?;
+        Ok(Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
+    }
+
+    /// The same user with another group.
+    pub(super) fn with_group(self, name: &str) -> Result<Owner> {
+        let group = Group::from_name(name)?.with_context(|| format!("the system has no group {name}"))?;
+        Ok(Owner { gid: group.gid.as_raw(), ..self })
+    }
+}
+
+pub(super) fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// A server's folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    folder: TempDir,
+    log_path: PathBuf,
+}
+
+impl Folder {
+    /// Makes a folder that the server's own users can pass through.
+    pub(super) fn make(server: &str) -> Result<Folder> {
+        let folder = tempfile::Builder::new().prefix(&format!("{server}-")).tempdir()?;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+        let log_path = folder.path().join(format!("{server}.log"));
+        Ok(Folder { folder, log_path })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn log_path(&self) -> &Path {
+        &self.log_path
+    }
+
+    /// Makes a folder inside, if it is not there, with its mode and, where we are root, its owner.
+    pub(super) fn subfolder(&self, name: &str, mode: u32, owner: Option<Owner>) -> Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        if !path.is_dir() {
+            fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+            give(&path, owner)?;
+        }
+        Ok(path)
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Reads the last lines of the server's log.
+    pub(super) fn tail_of_log(&self) -> String {
+        let log = fs::read(&self.log_path).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let skipped = log.lines().count().saturating_sub(LOG_TAIL_LINES);
+        log.lines().skip(skipped).collect::<Vec<&str>>().join("\n")
+    }
+}
+
+/// Gives a file or folder to its owner, where we are root; otherwise everything is ours anyway.
+pub(super) fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
+    if let Some(owner) = owner.filter(|_| is_root()) {
+        chown(path, Some(owner.uid), Some(owner.gid)).with_context(|| format!("giving away {}", path.display()))?;
+    }
+    Ok(())
+}

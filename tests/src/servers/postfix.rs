@@ -1,0 +1,225 @@
+//! A private Postfix in front of a Dovecot: takes mail for its mailboxes on three ports, delivers by LMTP.
+//!
+//! Nothing leaves the machine: whatever is not for one of the mailboxes is refused or bounced. Postfix needs root.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+
+use super::daemon::Daemon;
+use super::dovecot::Dovecot;
+use super::folder::{Folder, Owner, is_root};
+use super::port::Port;
+
+/// What `postfix check` makes below the queue directory, with its mode.
+const QUEUE_FOLDERS: &[(&str, u32)] = &[
+    ("active", 0o700),
+    ("bounce", 0o700),
+    ("corrupt", 0o700),
+    ("defer", 0o700),
+    ("deferred", 0o700),
+    ("flush", 0o700),
+    ("hold", 0o700),
+    ("incoming", 0o700),
+    ("private", 0o700),
+    ("saved", 0o700),
+    ("trace", 0o700),
+];
+
+/// A running, or stopped, Postfix.
+#[derive(Debug)]
+pub struct Postfix {
+    /// Declared first: the process ends before its ports and its folder go.
+    daemon: Option<Daemon>,
+    smtp: Port,
+    submission: Port,
+    smtps: Port,
+    folder: Folder,
+    master: String,
+}
+
+impl Postfix {
+    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It shows
+    /// Dovecot's certificate. Errors carry the end of its log.
+    pub fn start(dovecot: &Dovecot) -> Result<Postfix> {
+        ensure!(is_root(), "Postfix starts as root only: its processes change to users of their own");
+        let folder = Folder::make("postfix")?;
+        let owner = Owner::named("postfix")?;
+        let droppers = Some(owner.with_group("postdrop")?);
+        folder.subfolder("etc", 0o755, None)?;
+        folder.subfolder("data", 0o700, Some(owner))?;
+        folder.subfolder("queue", 0o755, None)?;
+        folder.subfolder("queue/pid", 0o755, None)?;
+        folder.subfolder("queue/public", 0o710, droppers)?;
+        folder.subfolder("queue/maildrop", 0o730, droppers)?;
+        for (name, mode) in QUEUE_FOLDERS {
+            folder.subfolder(&format!("queue/{name}"), *mode, Some(owner))?;
+        }
+        let master = format!("{}/master", built_in("daemon_directory")?);
+        let (smtp, submission, smtps) = (Port::hold()?, Port::hold()?, Port::hold()?);
+        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, folder, master };
+        postfix.configure(dovecot)?;
+        postfix.start_again()?;
+        Ok(postfix)
+    }
+
+    /// Starts a stopped Postfix on the same ports and queue.
+    pub fn start_again(&mut self) -> Result<()> {
+        if self.daemon.is_none() {
+            let configuration = self.folder.path().join("etc");
+            let configuration = configuration.to_str().context("the temporary folder's name is no text")?;
+            let mut daemon = Daemon::start(&self.master, &["-c", configuration, "-d"], &self.folder)?;
+            daemon.wait_for_greeting(self.smtp.address(), "220 ", &self.folder)?;
+            self.daemon = Some(daemon);
+        }
+        Ok(())
+    }
+
+    /// Stops it; what it has accepted stays in its queue, connections are refused.
+    pub fn stop(&mut self) -> Result<()> {
+        self.daemon.take().map_or(Ok(()), Daemon::stop)
+    }
+
+    /// Kills it and all its processes at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Stops it and starts it again.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        self.start_again()
+    }
+
+    /// Tells where other servers hand mail in: no sign-in, STARTTLS on offer.
+    pub fn smtp_address(&self) -> SocketAddr {
+        self.smtp.address()
+    }
+
+    /// Tells where accounts hand mail in: STARTTLS, then sign-in, both required.
+    pub fn submission_address(&self) -> SocketAddr {
+        self.submission.address()
+    }
+
+    /// Tells where accounts hand mail in over TLS from the first octet; sign-in required.
+    pub fn smtps_address(&self) -> SocketAddr {
+        self.smtps.address()
+    }
+
+    /// Reads the last lines of its log.
+    pub fn tail_of_logs(&self) -> String {
+        self.folder.tail_of_log()
+    }
+
+    fn configure(&self, dovecot: &Dovecot) -> Result<()> {
+        let mut mailboxes = String::new();
+        let mut domains: Vec<&str> = Vec::new();
+        for account in dovecot.accounts() {
+            let (_, domain) = account.address.split_once('@').context("an account's name is an address")?;
+            writeln!(mailboxes, "{} here", account.address)?;
+            domains.push(domain);
+        }
+        domains.sort_unstable();
+        domains.dedup();
+        for (name, text) in [
+            ("etc/mailboxes", mailboxes),
+            ("etc/main.cf", self.main_cf(dovecot, &domains.join(" "))?),
+            ("etc/master.cf", self.master_cf()),
+        ] {
+            let path = self.folder.write(name, &text)?;
+            // Postfix waits until a file is two seconds old, in case somebody is still writing it; nobody is.
+            File::options().append(true).open(path)?.set_modified(SystemTime::now() - Duration::from_secs(60))?;
+        }
+        Ok(())
+    }
+
+    fn main_cf(&self, dovecot: &Dovecot, domains: &str) -> Result<String> {
+        let folder = self.folder.path().to_str().context("the temporary folder's name is no text")?;
+        let log = self.folder.log_path().display();
+        let (lmtp, sign_in) = (dovecot.lmtp_socket(), dovecot.sign_in_socket());
+        let certificate = dovecot.certificate();
+        Ok(format!(
+            "
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {log}
+maillog_file_prefixes = {folder}
+myhostname = localhost
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+disable_dns_lookups = yes
+smtpd_peername_lookup = no
+alias_maps =
+local_recipient_maps =
+default_transport = error:5.7.1 this test server sends nothing outside
+virtual_mailbox_domains = {domains}
+virtual_mailbox_maps = texthash:{folder}/etc/mailboxes
+virtual_transport = lmtp:unix:{lmtp}
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_key_file = {key}
+smtpd_tls_security_level = may
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {sign_in}
+message_size_limit = 10485760
+# A mailbox that is away for a moment in a test is tried again within seconds.
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+# Every client of a test has the same address: no limit for one client holds.
+smtpd_client_connection_count_limit = 0
+smtpd_error_sleep_time = 0
+default_process_limit = 20
+",
+            lmtp = lmtp.display(),
+            sign_in = sign_in.display(),
+            certificate = certificate.certificate_path.display(),
+            key = certificate.key_path.display(),
+        ))
+    }
+
+    fn master_cf(&self) -> String {
+        let (smtp, submission, smtps) = (&self.smtp, &self.submission, &self.smtps);
+        format!(
+            "
+127.0.0.1:{smtp} inet n - n - - smtpd
+127.0.0.1:{submission} inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:{smtps} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"
+        )
+    }
+}
+
+/// Asks Postfix for a setting that was chosen when it was built.
+fn built_in(name: &str) -> Result<String> {
+    let output = Command::new("/usr/sbin/postconf").args(["-dh", name]).output();
+    let output = output.context("Postfix is not there: install the package postfix")?;
+    ensure!(output.status.success(), "postconf does not know {name}");
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
