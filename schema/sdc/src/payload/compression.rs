@@ -7,12 +7,16 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
-use zstd::zstd_safe::{self, CCtx, DCtx};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, SafeResult};
 
 use super::{PayloadLimits, dictionary};
 use crate::refusal::{Refusal, RefusalCode};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Size of the JSON from which on it is compressed as many records.
+const LARGE_BYTES: usize = 32 << 10;
+/// Shortest match that is looked for in many records.
+const LARGE_MATCH_BYTES_MIN: u32 = 5;
 
 thread_local! {
     static COMPRESSOR: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
@@ -22,12 +26,24 @@ thread_local! {
 /// Returns the JSON, or one zstd frame of it where that is smaller.
 pub fn pack(json: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
-    let written =
-        COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, &dictionary::NEWEST));
+    let written = if json.len() < LARGE_BYTES {
+        COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, &dictionary::NEWEST))
+    } else {
+        compress_large(&mut frame, json)
+    };
     match written {
         Ok(_) if frame.len() < json.len() => frame,
         _ => json.to_vec(),
     }
+}
+
+// Tuning for short matches wins on one record, but on a thousand it takes chance repeats in names and UUIDs for matches.
+fn compress_large(frame: &mut Vec<u8>, json: &[u8]) -> SafeResult {
+    let mut context = CCtx::create();
+    context.set_parameter(CParameter::CompressionLevel(dictionary::LEVEL))?;
+    context.set_parameter(CParameter::MinMatch(LARGE_MATCH_BYTES_MIN))?;
+    context.load_dictionary(dictionary::NEWEST_OCTETS)?;
+    context.compress2(frame, json)
 }
 
 /// Returns the JSON of a payload; whether it is JSON has not been looked at.

@@ -9,7 +9,10 @@ use zstd::zstd_safe::{CDict, DDict};
 
 const V1: &[u8] = include_bytes!("../../dictionary/v1.zdict");
 
-/// Level at which payloads are compressed. Measured in FORMAT.md, Size: above it nothing gets smaller.
+/// The newest dictionary as it is published.
+pub const NEWEST_OCTETS: &[u8] = V1;
+
+/// Level at which payloads are compressed; above it nothing gets smaller.
 pub const LEVEL: i32 = 19;
 
 /// The newest dictionary, prepared for writing.

@@ -1,0 +1,16 @@
+//! Makes `dictionary/v1.zdict` again, bit for bit: `cargo run --release -p sdc --example train_dictionary -- FILE`.
+
+#![allow(clippy::expect_used, clippy::cast_possible_truncation)]
+
+#[path = "../dictionary/recipe.rs"]
+mod recipe;
+#[path = "../dictionary/samples.rs"]
+#[allow(dead_code)]
+mod samples;
+
+fn main() -> std::io::Result<()> {
+    let Some(file) = std::env::args_os().nth(1) else {
+        return Err(std::io::Error::other("name the file to write"));
+    };
+    std::fs::write(file, recipe::dictionary()?)
+}
