@@ -3,6 +3,8 @@
 //! The types say what has been proven. [`Opened`] is only decrypted: its signer is a claim. [`Verified`] was signed by the key
 //! of the one certificate that the caller named; its octets can be read.
 
+mod signed_data;
+
 use std::fmt;
 
 use openssl::cms::{CMSOptions, CmsContentInfo};
@@ -177,11 +179,7 @@ pub fn seal(
 /// # Errors
 /// OpenSSL's own.
 pub fn sign(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, SealError> {
-    let mut flags = CMSOptions::BINARY | CMSOptions::CMS_NOCERTS | CMSOptions::NOSMIMECAP;
-    if key.certificate.has_key_id_extension() {
-        flags |= CMSOptions::USE_KEYID;
-    }
-    Ok(CmsContentInfo::sign(Some(key.certificate.x509()), Some(&key.key), None, Some(octets), flags)?.to_der()?)
+    Ok(signed_data::write(octets, key)?)
 }
 
 /// Encrypts a signed structure for one recipient; returns DER.

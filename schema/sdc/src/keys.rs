@@ -101,15 +101,9 @@ impl SigningKey {
         &self.certificate
     }
 
-    /// Signs octets with SHA-256, for the proofs that are not letters.
-    ///
-    /// # Errors
-    /// OpenSSL's own.
-    pub fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signing = || -> Result<Vec<u8>, ErrorStack> {
-            openssl::sign::Signer::new(MessageDigest::sha256(), &self.key)?.sign_oneshot_to_vec(octets)
-        };
-        signing().map_err(unreadable("a signature"))
+    /// Signs octets with SHA-256.
+    pub(crate) fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+        openssl::sign::Signer::new(MessageDigest::sha256(), &self.key)?.sign_oneshot_to_vec(octets)
     }
 }
 

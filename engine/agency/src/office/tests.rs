@@ -72,7 +72,7 @@ fn every_kind_of_office_is_heard_and_hears() {
         let mut office = office(&centre, algorithm);
         let packed = office.pack(births()).unwrap();
         let document = Document::parse(&packed.document, &DocumentLimits::default()).unwrap();
-        assert_eq!(document.claim(), Some(matricule(42)));
+        assert_eq!(sdc::document::claim(&office.mail(&packed).render().unwrap()), Some(matricule(42)));
         let verified = cms::open(&document, centre.opening()).unwrap().verify(office.identity().certificate()).unwrap();
         assert_eq!(verified.digest(), packed.digest);
         let letter = verified.letter(&PayloadLimits::default()).unwrap();

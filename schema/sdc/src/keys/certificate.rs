@@ -136,6 +136,15 @@ impl RegisteredCertificate {
         by_key_id.into_iter().chain([SignerId::IssuerSerial { issuer, serial }]).collect()
     }
 
+    /// Returns the way that its owner's own signatures name it.
+    pub(crate) fn shortest_id(&self) -> SignerId {
+        if self.has_key_id_extension {
+            return SignerId::KeyId(self.key_id.clone());
+        }
+        let IssuerSerial { issuer, serial } = self.issuer_serial.clone();
+        SignerId::IssuerSerial { issuer, serial }
+    }
+
     pub(crate) fn key_kind(&self) -> KeyKind {
         self.key_kind
     }

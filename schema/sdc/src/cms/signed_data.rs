@@ -1,0 +1,78 @@
+//! Writes `SignedData` (RFC 5652, 5) with what must be in it and no more.
+//!
+//! OpenSSL's writer adds the time of signing, which every letter states inside already: forty bytes of each letter on
+//! its way over a satellite. The signature itself is OpenSSL's, and its `cms -verify` reads what is written here.
+
+use openssl::error::ErrorStack;
+
+use crate::cms::SignerId;
+use crate::der::{self, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_primitive};
+use crate::digest::Digest;
+use crate::keys::SigningKey;
+use crate::prescan::{KeyKind, oid};
+
+/// Versions of the structure and of its signer, by how the signer is named (RFC 5652, 5.1 and 5.3).
+const VERSION_ISSUER_SERIAL: &[u8] = &[1];
+const VERSION_KEY_ID: &[u8] = &[3];
+
+/// Signs octets with SHA-256.
+///
+/// # Errors
+/// OpenSSL's own.
+pub fn write(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
+    let (version, signer) = match key.certificate().shortest_id() {
+        SignerId::KeyId(id) => (VERSION_KEY_ID, der::write(context_primitive(0), &[&id])),
+        SignerId::IssuerSerial { issuer, serial } => {
+            (VERSION_ISSUER_SERIAL, der::write(SEQUENCE, &[&issuer, &der::write(INTEGER, &[&serial])]))
+        }
+    };
+    let version = der::write(INTEGER, &[version]);
+    let digest_algorithm = der::write(SEQUENCE, &[&identifier(oid::SHA256)]);
+    let content_type = identifier(oid::DATA);
+    let attributes = [
+        attribute(oid::CONTENT_TYPE, &content_type),
+        attribute(oid::MESSAGE_DIGEST, &der::write(OCTET_STRING, &[Digest::of(octets).as_bytes()])),
+    ];
+    // DER wants the members of a SET in ascending order; these two are, since the digest's is longer.
+    let attributes = attributes.concat();
+    // What is signed is the SET itself; what travels has the tag of its place (RFC 5652, 5.4).
+    let signature = key.sign(&der::write(SET, &[&attributes]))?;
+    let signer_info = der::write(
+        SEQUENCE,
+        &[
+            &version,
+            &signer,
+            &digest_algorithm,
+            &der::write(context(0), &[&attributes]),
+            &signature_algorithm(key.certificate().key_kind()),
+            &der::write(OCTET_STRING, &[&signature]),
+        ],
+    );
+    let content = der::write(context(0), &[&der::write(OCTET_STRING, &[octets])]);
+    let body = der::write(
+        SEQUENCE,
+        &[
+            &version,
+            &der::write(SET, &[&digest_algorithm]),
+            &der::write(SEQUENCE, &[&content_type, &content]),
+            &der::write(SET, &[&signer_info]),
+        ],
+    );
+    Ok(der::write(SEQUENCE, &[&identifier(oid::SIGNED_DATA), &der::write(context(0), &[&body])]))
+}
+
+fn identifier(oid: &[u8]) -> Vec<u8> {
+    der::write(OBJECT_IDENTIFIER, &[oid])
+}
+
+fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    der::write(SEQUENCE, &[&identifier(oid), &der::write(SET, &[value])])
+}
+
+fn signature_algorithm(kind: KeyKind) -> Vec<u8> {
+    match kind {
+        // Without parameters (RFC 5754, 3.3), and for RSA with NULL (RFC 3370, 3.2).
+        KeyKind::P256 | KeyKind::P384 => der::write(SEQUENCE, &[&identifier(oid::ECDSA_SHA256)]),
+        KeyKind::Rsa { .. } => der::write(SEQUENCE, &[&identifier(oid::RSA_ENCRYPTION), &der::write(NULL, &[])]),
+    }
+}
