@@ -19,6 +19,8 @@ use store::fault::Fault;
 use store::outbox::{self, Claimed};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::delivery::Hands;
 use crate::failure::point;
@@ -26,7 +28,7 @@ use crate::messages::Posted;
 use crate::metrics::Metrics;
 use crate::supervision::{Guard, Heartbeat};
 
-/// How long a claim holds; a sender that died gives its answers up after it.
+/// How long a claim holds against other processes, should this one die and not come back.
 const CLAIM_HOLD: Duration = Duration::from_secs(120);
 /// Most answers in one mail (SPEC 4: several per mail where they wait together).
 const ANSWERS_PER_MAIL_MAX: usize = 8;
@@ -36,6 +38,8 @@ const ANSWERS_PER_MAIL_MAX: usize = 8;
 pub struct ExporterParts {
     /// The outbox.
     pub database: Database,
+    /// This process, by the name that it keeps across restarts: its claims are its own again at once.
+    pub process: Uuid,
     /// The runtime of the database's connections and of the relay's.
     pub database_runtime: Handle,
     /// Where answers go.
@@ -67,6 +71,8 @@ pub struct Exporter {
     parts: ExporterParts,
     guard: Guard,
     is_sending: bool,
+    /// Whether what a former life claimed may still be claimed.
+    has_former_claims: bool,
     /// Answers were posted while a round was under way.
     is_told: bool,
     yielding_since: Option<Instant>,
@@ -79,7 +85,7 @@ struct Round;
 impl Exporter {
     /// Makes an exporter.
     pub fn new(parts: ExporterParts, guard: Guard) -> Exporter {
-        Exporter { parts, guard, is_sending: false, is_told: false, yielding_since: None }
+        Exporter { parts, guard, is_sending: false, has_former_claims: true, is_told: false, yielding_since: None }
     }
 
     fn round(&mut self, context: &mut Context<Exporter>) {
@@ -95,15 +101,20 @@ impl Exporter {
         self.is_sending = true;
         self.is_told = false;
         let parts = self.parts.clone();
-        let round = self.parts.database_runtime.spawn(async move { send_round(&parts).await });
-        round
+        let has_former_claims = self.has_former_claims;
+        // A set of one: unlike a handle alone, it ends its task when this actor ends.
+        let mut round = JoinSet::new();
+        round.spawn_on(async move { send_round(&parts, has_former_claims).await }, &self.parts.database_runtime);
+        async move { round.join_next().await }
             .into_actor(self)
             .map(|done, actor, context| {
                 let guard = actor.guard.clone();
                 match done {
-                    Ok(outcome) => guard.run(context, |context| actor.sent(outcome, context)),
-                    Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
-                    Err(_cancelled) => {}
+                    Some(Ok(outcome)) => guard.run(context, |context| actor.sent(outcome, context)),
+                    Some(Err(failed)) if failed.is_panic() => {
+                        guard.end_after_panic(context, failed.into_panic().as_ref());
+                    }
+                    Some(Err(_)) | None => {}
                 }
             })
             .spawn(context);
@@ -125,6 +136,7 @@ impl Exporter {
 
     fn sent(&mut self, outcome: Result<usize, Fault>, context: &mut Context<Exporter>) {
         self.is_sending = false;
+        self.has_former_claims &= outcome.is_err();
         match outcome {
             Ok(0) if !self.is_told => {}
             Ok(_) => context.notify(Round),
@@ -137,10 +149,13 @@ impl Exporter {
 }
 
 /// Claims, seals and sends one round; returns how many answers it had.
-async fn send_round(parts: &ExporterParts) -> Result<usize, Fault> {
+async fn send_round(parts: &ExporterParts, has_former_claims: bool) -> Result<usize, Fault> {
     let claimed = {
         let mut connection = parts.database.get().await?;
-        outbox::claim(&mut connection, "mail", parts.claim_max, CLAIM_HOLD).await?
+        if has_former_claims {
+            outbox::release(&mut connection, parts.process).await?;
+        }
+        outbox::claim(&mut connection, parts.process, "mail", parts.claim_max, CLAIM_HOLD).await?
     };
     let answers = claimed.len();
     let at_once = Arc::new(Semaphore::new(parts.sending_max.max(1)));

@@ -279,6 +279,7 @@ fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arb
     let arbiter = Arbiter::new();
     let exporter = ExporterParts {
         database: parts.database.clone(),
+        process: parts.process,
         database_runtime: parts.database_runtime.clone(),
         relay: Arc::clone(&parts.relay),
         key: Arc::clone(&parts.signing_key),

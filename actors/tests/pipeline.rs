@@ -174,8 +174,6 @@ fn panics_in_every_handler_lose_and_double_nothing() {
         world.wait_for(&format!("settled after a panic at {point}"), SETTLED, settled);
         fail::remove(point);
     }
-    // An answer claimed by an exporter that died waits until its claim has run out.
-    world.sql("UPDATE xm.outbox SET claimed_until = NULL");
     world.wait_for("letters unanswered", UNANSWERED, 0);
     assert!(running.drain());
     assert_exactly_once(&world, i64::try_from(letters.len()).unwrap());

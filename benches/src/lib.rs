@@ -1,1 +1,10 @@
-//! To be written.
+//! Election night on one machine: prepares letters, lets the engine settle them, and holds the result against the input.
+//!
+//! Everything runs as its users run it: `xmserver run` as a process, a real Dovecot, a durable PostgreSQL, a sink that
+//! takes the receipts. Figures are printed with the commands that made them.
+
+pub mod burst;
+pub mod centre;
+pub mod processes;
+pub mod stations;
+pub mod stock;

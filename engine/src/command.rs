@@ -49,6 +49,8 @@ pub enum Command {
     Run,
     /// Look at everything that the centre needs, and say what to do where it is not well
     Check(crate::check::CheckArguments),
+    /// See it work, with nothing configured: agencies send good and bad letters, and everything is checked
+    Demo(crate::demo::DemoArguments),
     /// Agencies: the registered remote offices
     #[command(subcommand)]
     Agency(agency::AgencyCommand),
@@ -111,7 +113,7 @@ async fn with_desk(open: &OpenDatabase, command: Command) -> anyhow::Result<Exit
         Command::Journal(command) => journal::run(&mut desk, command).await?,
         Command::Quarantine(command) => quarantine::run(&mut desk, command).await?,
         Command::Sample(command) => sample::run(&mut desk, command).await?,
-        Command::Init(_) | Command::Run | Command::Check(_) | Command::Mail(_) => {}
+        Command::Init(_) | Command::Run | Command::Demo(_) | Command::Check(_) | Command::Mail(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

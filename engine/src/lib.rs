@@ -6,6 +6,7 @@ pub mod check;
 pub mod command;
 pub mod configuration;
 pub mod database;
+pub mod demo;
 pub mod folder;
 pub mod gauges;
 pub mod http;

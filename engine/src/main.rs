@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use engine::command::{self, Command, CommandLine};
-use engine::configuration::Configuration;
-use engine::{check, init, logging, run};
+use engine::configuration::{Configuration, ServerConfiguration};
+use engine::{check, demo, init, logging, run};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     // Before anything can make a TLS connection: two providers in one process would panic.
@@ -25,6 +26,11 @@ fn main() -> ExitCode {
 }
 
 fn begin(line: CommandLine) -> anyhow::Result<ExitCode> {
+    if let Command::Demo(arguments) = &line.command {
+        // It configures itself, whatever else this machine has.
+        logging::start(&ServerConfiguration { log_level: "warn".to_owned(), ..ServerConfiguration::default() })?;
+        return runtime()?.block_on(demo::run(arguments));
+    }
     let configuration = Configuration::load(&line.sources())?;
     let is_server = matches!(line.command, Command::Run);
     let mut server = configuration.server.clone();
@@ -35,11 +41,12 @@ fn begin(line: CommandLine) -> anyhow::Result<ExitCode> {
     logging::start(&server)?;
     match line.command {
         Command::Run => run::run(&configuration),
-        command => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-            runtime.block_on(operate(&configuration, command))
-        }
+        command => runtime()?.block_on(operate(&configuration, command)),
     }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
 async fn operate(configuration: &Configuration, command: Command) -> anyhow::Result<ExitCode> {

@@ -1,20 +1,19 @@
-//! Sends mail through one relay, over pooled connections (lettre).
+//! Sends mail through one relay, over connections that are kept (lettre).
 //!
 //! A relay's "yes" after the final dot is the only proof of delivery. Everything else is either transient, and the mail is
 //! sent again with the same Message-ID, or permanent, and a person looks at it.
 
-use std::time::Duration;
-
 use chrono::Utc;
+use lettre::Address;
 use lettre::address::Envelope;
-use lettre::transport::smtp::PoolConfig;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use lettre::transport::smtp::commands::Noop;
 
-use crate::connect::{Cause, MailError, Step};
-use crate::settings::{Credential, RelaySettings, Security, is_loopback};
+use crate::connect::{Cause, MailError};
+use crate::settings::RelaySettings;
+
+mod connections;
+
+use connections::Connections;
 
 /// Whether sending again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,47 +116,18 @@ fn push_part(mail: &mut Vec<u8>, name: &str, document: &[u8]) {
     }
 }
 
-/// A relay with its pool of connections.
+/// A relay with its connections.
 pub struct Relay {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    connections: Connections,
 }
 
 impl Relay {
-    /// Prepares a relay. Must be called, and used, on a tokio runtime that outlives it.
+    /// Prepares a relay. Must be used on a tokio runtime that outlives it.
     ///
     /// # Errors
     /// Settings that are wrong, or a secret or certificate that cannot be read.
     pub fn new(settings: &RelaySettings) -> Result<Relay, MailError> {
-        let peer = format!("{}:{}", settings.host, settings.port());
-        let wrong = |what: String| MailError { step: Step::Settings, peer: peer.clone(), cause: Cause::Settings(what) };
-        settings.validate().map_err(|error| wrong(error.to_string()))?;
-        let tls = match settings.security {
-            // Settings admit this for the machine itself only.
-            Security::None if is_loopback(&settings.host) => Tls::None,
-            Security::None => return Err(wrong("security: expected `tls` or `starttls` for another machine".into())),
-            Security::Tls => Tls::Wrapper(tls_parameters(settings).map_err(wrong)?),
-            // Required: a relay that does not offer it is not spoken to in clear.
-            Security::Starttls => Tls::Required(tls_parameters(settings).map_err(wrong)?),
-        };
-        let hello = settings.hello_name.clone().map_or_else(|| ClientId::Ipv4([127, 0, 0, 1].into()), ClientId::Domain);
-        let connections = u32::try_from(settings.connections_max).unwrap_or(u32::MAX);
-        let pool = PoolConfig::new().max_size(connections).idle_timeout(Duration::from_secs(settings.idle_seconds_max));
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
-            .port(settings.port())
-            .hello_name(hello)
-            .tls(tls)
-            .timeout(Some(Duration::from_secs(settings.read_timeout_seconds)))
-            .pool_config(pool);
-        builder = match settings.credential().map_err(|error| wrong(error.to_string()))? {
-            None => builder,
-            Some(Credential::Password(username, password)) => builder
-                .credentials(Credentials::new(username, password.expose().to_owned()))
-                .authentication(vec![Mechanism::Plain, Mechanism::Login]),
-            Some(Credential::Token(username, token)) => builder
-                .credentials(Credentials::new(username, token.expose().to_owned()))
-                .authentication(vec![Mechanism::Xoauth2]),
-        };
-        Ok(Relay { transport: builder.build() })
+        Ok(Relay { connections: Connections::new(settings)? })
     }
 
     /// Sends a mail.
@@ -170,24 +140,15 @@ impl Relay {
         let address = |text: &str| text.parse::<Address>().map_err(|error| permanent(format!("address: {error}")));
         let envelope = Envelope::new(Some(address(&mail.from)?), vec![address(&mail.to)?])
             .map_err(|error| permanent(error.to_string()))?;
-        match self.transport.send_raw(&envelope, &octets).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(failure(&error)),
-        }
+        self.connections.run(async |connection| connection.send(&envelope, &octets).await).await
     }
 
-    /// Connects, signs in and says good-bye, for `mail test`.
+    /// Connects, signs in and exchanges a word, for `mail test`.
     ///
     /// # Errors
     /// What failed.
     pub async fn test(&self) -> Result<(), SendFailure> {
-        match self.transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                Err(SendFailure { kind: FailureKind::Transient, reply: "the relay did not answer NOOP".to_owned() })
-            }
-            Err(error) => Err(failure(&error)),
-        }
+        self.connections.run(async |connection| connection.command(Noop).await).await
     }
 }
 
@@ -195,20 +156,36 @@ impl Relay {
 /// a command unknown, tell that the relay is set up wrongly: every answer waits until somebody has put that right.
 const OF_THIS_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
 
-fn failure(error: &lettre::transport::smtp::Error) -> SendFailure {
-    let is_of_this_mail = error.status().is_some_and(|code| OF_THIS_MAIL.contains(&u16::from(code)));
-    let kind = if error.is_permanent() && is_of_this_mail { FailureKind::Permanent } else { FailureKind::Transient };
-    SendFailure { kind, reply: error.to_string().chars().take(300).collect() }
+/// Most characters kept of a relay's words.
+const REPLY_CHARS_MAX: usize = 300;
+
+impl SendFailure {
+    fn transient(what: &impl ToString) -> SendFailure {
+        let reply = what.to_string().chars().take(REPLY_CHARS_MAX).collect();
+        SendFailure { kind: FailureKind::Transient, reply }
+    }
 }
 
-fn tls_parameters(settings: &RelaySettings) -> Result<TlsParameters, String> {
-    let mut builder = TlsParameters::builder(settings.host.clone());
-    if let Some(file) = &settings.ca_file {
-        let unreadable =
-            |error: String| format!("ca_file {}: {error}; a file of PEM certificates is expected", file.display());
-        let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-        builder =
-            builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))?);
+impl From<lettre::transport::smtp::Error> for SendFailure {
+    fn from(error: lettre::transport::smtp::Error) -> SendFailure {
+        let is_of_this_mail = error.status().is_some_and(|code| OF_THIS_MAIL.contains(&u16::from(code)));
+        let kind =
+            if error.is_permanent() && is_of_this_mail { FailureKind::Permanent } else { FailureKind::Transient };
+        SendFailure { kind, ..SendFailure::transient(&error) }
     }
-    builder.build_rustls().map_err(|error| error.to_string())
 }
+
+impl From<MailError> for SendFailure {
+    fn from(error: MailError) -> SendFailure {
+        SendFailure::transient(&error)
+    }
+}
+
+impl From<Cause> for SendFailure {
+    fn from(cause: Cause) -> SendFailure {
+        SendFailure::transient(&cause)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,13 +12,13 @@ use sdc::keys::SigningKey;
 use sdc::letter::{Letter, Request};
 use sdc::payload::{PayloadLimits, write_letter};
 
-#[path = "../dictionary/recipe.rs"]
-mod recipe;
-#[path = "../dictionary/samples.rs"]
+#[path = "../dictionary/mod.rs"]
 #[allow(dead_code, reason = "shared with the example that trains")]
-mod samples;
+mod dictionary;
 
-use samples::{Corpus, Dice, FULL_BIRTH, full_births};
+use dictionary::recipe;
+use dictionary::samples::letters::{FULL_BIRTH, full_births};
+use dictionary::samples::{Corpus, Dice};
 
 const SEED: u64 = 77;
 

@@ -32,12 +32,13 @@ pub struct Claimed {
     pub attempts: i32,
 }
 
-/// Claims up to `most` answers of a transport for `hold`; after that another sender may take them.
+/// Claims up to `most` answers of a transport for a process and for `hold`; after that another process may take them.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn claim(
     connection: &mut AsyncPgConnection,
+    process: Uuid,
     transport: &str,
     most: i64,
     hold: Duration,
@@ -50,7 +51,8 @@ pub async fn claim(
                 AND (claimed_until IS NULL OR claimed_until < now())
               ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED),
          claimed AS (
-             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), attempts = o.attempts + 1
+             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
+                    attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
              RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts)
          SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.der, a.email, c.attempts
@@ -63,6 +65,7 @@ pub async fn claim(
         Bind::Text(transport.to_owned()),
         Bind::Bigint(most),
         Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
+        Bind::Uuid(process),
     ];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
     let claimed = |(id, agency, letter_id, payload, certificate, email, attempts)| Claimed {
@@ -75,6 +78,16 @@ pub async fn claim(
         attempts,
     };
     Ok(rows.into_iter().map(claimed).collect())
+}
+
+/// Gives up what a process claimed in a former life, so that its answers need not wait for the end of the claim.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), Fault> {
+    let text = "UPDATE xm.outbox SET claimed_until = NULL WHERE claimed_by = ? AND claimed_until IS NOT NULL";
+    Statement::<()>::new(text, &[Bind::Uuid(process)]).execute(connection).await?;
+    Ok(())
 }
 
 /// Marks answers as sent: the relay has said so.

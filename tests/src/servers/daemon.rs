@@ -47,6 +47,11 @@ impl Daemon {
         ready.with_context(|| format!("the end of its log:\n{}", folder.tail_of_log()))
     }
 
+    /// Tells the id of its first process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the server to end and waits until it has; whatever is left of it then, or after the deadline, is killed.
     pub(super) fn stop(mut self) -> Result<()> {
         kill(self.leader, Signal::SIGTERM)?;

@@ -40,7 +40,7 @@ pub fn pack(json: &[u8]) -> Vec<u8> {
 // Tuning for short matches wins on one record, but on a thousand it takes chance repeats in names and UUIDs for matches.
 fn compress_large(frame: &mut Vec<u8>, json: &[u8]) -> SafeResult {
     let mut context = CCtx::create();
-    context.set_parameter(CParameter::CompressionLevel(dictionary::LEVEL))?;
+    context.set_parameter(CParameter::CompressionLevel(dictionary::LARGE_LEVEL))?;
     context.set_parameter(CParameter::MinMatch(LARGE_MATCH_BYTES_MIN))?;
     context.load_dictionary(dictionary::NEWEST_OCTETS)?;
     context.compress2(frame, json)

@@ -73,7 +73,10 @@ impl<'a> Document<'a> {
                 let start = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
                 let (line, column) = position(self.text, start);
                 let column = if error.line() == 1 { column + error.column() } else { error.column() };
-                let refusal = malformed(&path_text(&progress.path), progress.expected.unwrap_or(SYNTAX));
+                // The one thing that serde_json refuses in good JSON: what is beyond a float, such as 1e400.
+                let is_number = error.to_string().starts_with("number out of range");
+                let expected = progress.expected.unwrap_or(if is_number { INTEGER } else { SYNTAX });
+                let refusal = malformed(&path_text(&progress.path), expected);
                 Err(refusal.with("line", line + error.line() - 1).with("column", column))
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::{Uuid, Variant};
@@ -74,9 +75,13 @@ impl Head<'_> {
         self.document.member(name, self.limits)
     }
 
-    fn typed<T: DeserializeOwned>(&self, name: &'static str, expected: &str) -> Result<T, Refusal> {
+    fn typed<T: DeserializeOwned + Serialize>(&self, name: &'static str, expected: &str) -> Result<T, Refusal> {
+        let value = self.member(name)?;
         // serde's own message quotes the value.
-        serde_json::from_value(self.member(name)?).map_err(|_quotes| malformed(name, expected))
+        let read: T = serde_json::from_value(value.clone()).map_err(|_quotes| malformed(name, expected))?;
+        // serde admits other forms: an object's values in an array, a variant as an object, null for what is absent.
+        let is_our_form = serde_json::to_value(&read).is_ok_and(|written| written == value);
+        if is_our_form { Ok(read) } else { Err(malformed(name, expected)) }
     }
 
     fn version(&self) -> Result<u16, Refusal> {

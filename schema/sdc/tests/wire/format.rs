@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use sdc::cms::{self, ContentCipher};
+use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::letter::{Addressee, Answer, FORMAT_VERSION, Request};
-use sdc::payload::{PayloadLimits, read_letter};
+use sdc::payload::{PayloadLimits, read_answer, read_letter};
 use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::refusal::{RefusalCode, Remedy};
 
@@ -41,14 +42,42 @@ fn the_table_of_refusals_is_the_list() {
 #[test]
 fn the_limits_are_those_of_the_code() {
     let limits = DocumentLimits::default();
+    let payload = PayloadLimits::default();
+    let thousands = |number: usize| format!("{} {:03}", number / 1000, number % 1000);
     let format = format();
     for row in [
         format!("| whole document | {} MiB |", limits.document_bytes_max >> 20),
         format!("| text before the block | {} KiB |", limits.preamble_bytes_max >> 10),
         format!("nesting of at most {}", sdc::der::DEPTH_MAX),
+        format!("| JSON, compressed or not | {} MiB |", payload.decompressed_bytes_max >> 20),
+        format!(
+            "| {} times, once the JSON is larger than {} KiB |",
+            payload.ratio_max,
+            payload.decompressed_bytes_free >> 10
+        ),
+        format!("| window of a frame | {} MiB |", payload.window_bytes_max >> 20),
+        format!("| nesting, the outermost object included | {} |", payload.depth_max),
+        format!("| numbers, texts, booleans and nulls in the body | {} |", thousands(payload.values_max)),
+        format!("| tables in a letter | {} |", payload.tables_max),
+        format!("| columns of a table | {} |", payload.columns_max),
+        format!("| rows in a letter, all tables together | {} |", thousands(payload.rows_max)),
+        format!("`{}`", Digest::of(include_bytes!("../../dictionary/v1.zdict"))),
     ] {
         assert!(format.contains(&row), "FORMAT.md should say: {row}");
     }
+}
+
+#[test]
+fn the_payloads_shown_are_read_and_belong_together() {
+    let format = format();
+    let blocks: Vec<&str> =
+        format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
+    let [letter, answer] = blocks[..] else { panic!("two blocks, not {}", blocks.len()) };
+    let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
+    let receipt = read_answer(answer.as_bytes(), &PayloadLimits::default()).unwrap().receipt;
+    assert_eq!(receipt.letter, Some(read.id));
+    assert_eq!(receipt.digest, Digest::of(letter.as_bytes()).to_string());
+    assert_eq!(receipt.skew_seconds, Some((read.time - receipt.received).num_seconds()));
 }
 
 /// The answer that a centre would give to the letter of the worked example.

@@ -268,6 +268,8 @@ CREATE TABLE xm.outbox (
     transport     text        NOT NULL,
     due_at        timestamptz NOT NULL DEFAULT now(),
     claimed_until timestamptz,
+    -- The process that claimed it, by the name that it keeps across restarts.
+    claimed_by    uuid,
     attempts      integer     NOT NULL DEFAULT 0,
     last_error    text,
     failed_at     timestamptz,

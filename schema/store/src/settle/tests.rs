@@ -62,10 +62,16 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     let letter = world.births(42, 1, &[("CE-042", 1)]);
     world.settle(vec![world.arrival(&letter).await]).await;
     let mut connection = world.connection().await;
-    let claimed = outbox::claim(&mut connection, "mail", 10, std::time::Duration::from_secs(60)).await.unwrap();
+    let (ours, theirs, hold) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7(), std::time::Duration::from_secs(60));
+    let claimed = outbox::claim(&mut connection, ours, "mail", 10, hold).await.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].email, "office42@example.org");
-    assert!(outbox::claim(&mut connection, "mail", 10, std::time::Duration::from_secs(60)).await.unwrap().is_empty());
+    assert!(outbox::claim(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
+    // What another process gives up is not ours; what we give up in our next life is due again at once.
+    outbox::release(&mut connection, theirs).await.unwrap();
+    assert!(outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
+    outbox::release(&mut connection, ours).await.unwrap();
+    assert_eq!(outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap().len(), claimed.len());
     outbox::sent(&mut connection, &[claimed[0].id]).await.unwrap();
     world.settle(vec![world.arrival(&letter).await]).await;
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "answered a moment ago");

@@ -1,0 +1,120 @@
+//! All stations at once: every letter lies in the mailboxes before the engine looks.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+use tokio_postgres::NoTls;
+
+use crate::centre::{self, Centre};
+use crate::processes::{cpu_seconds, rss_mb_max};
+use crate::stock::{PRICE, Stock};
+
+/// Longest that a run may take.
+const LONGEST: Duration = Duration::from_secs(1800);
+
+/// What a run measured.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    /// Letters sent.
+    pub letters: u64,
+    /// From the start of the engine until every letter was settled.
+    pub seconds: f64,
+    /// Of that, until the engine was ready.
+    pub start_seconds: f64,
+    /// Letters by the seconds after the start.
+    pub letters_per_second: f64,
+    /// From readiness to commit: median.
+    pub p50_ms: i64,
+    /// The same, 99th percentile.
+    pub p99_ms: i64,
+    /// The engine's largest memory.
+    pub rss_mb_max: f64,
+    /// Processor time until settled.
+    pub cpu_seconds_engine: f64,
+    /// Processor time until settled.
+    pub cpu_seconds_postgres: f64,
+    /// Processor time until settled.
+    pub cpu_seconds_dovecot: f64,
+    /// Letters without verdict, rows missing.
+    pub lost: i64,
+    /// Rows and entries beyond those sent.
+    pub doubled: i64,
+    /// Minor units that the books differ by.
+    pub ledger_difference: i64,
+    /// Receipts that the sink took.
+    pub receipts_sent: i64,
+    /// From the last settled letter to the last receipt.
+    pub receipts_seconds: f64,
+}
+
+/// Runs a burst. `rows` is how many rows all letters have together.
+///
+/// # Errors
+/// A program does not start or ends early; nothing moves.
+pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
+    eprintln!("filling {} mailboxes", centre::MAILBOXES);
+    let dovecot = centre::filled_dovecot(stock)?;
+    let letters = stock.letters as f64;
+    let begun = Instant::now();
+    let mut centre = Centre::start(stock, dovecot)?;
+    centre.wait("the engine is ready", LONGEST, |centre| centre.metric("xm_database_up") > 0.0)?;
+    let start_seconds = begun.elapsed().as_secs_f64();
+    let engine = centre.engine_id();
+    let postgres = centre.postgres_id()?;
+    let dovecot_before = cpu_seconds(centre.dovecot.process_id()?)?;
+    centre.wait("every letter is settled", LONGEST, |centre| centre.metric("xm_letters_total") >= letters)?;
+    let settled = Instant::now();
+    let seconds = (settled - begun).as_secs_f64();
+    let mut outcome = Outcome {
+        letters: stock.letters as u64,
+        seconds,
+        start_seconds,
+        letters_per_second: letters / (seconds - start_seconds),
+        cpu_seconds_engine: cpu_seconds(engine)?,
+        cpu_seconds_postgres: cpu_seconds(postgres)?,
+        cpu_seconds_dovecot: cpu_seconds(centre.dovecot.process_id()?)? - dovecot_before,
+        ..Outcome::default()
+    };
+    // The engine counts its private PostgreSQL among its children.
+    outcome.cpu_seconds_engine -= outcome.cpu_seconds_postgres;
+    centre.wait("every receipt is sent", LONGEST, |centre| centre.metric("xm_answers_total") >= letters)?;
+    outcome.receipts_seconds = settled.elapsed().as_secs_f64();
+    outcome.rss_mb_max = rss_mb_max(engine)?;
+    centre.stop()?;
+    examine(&centre, stock, rows, &mut outcome).await?;
+    Ok(outcome)
+}
+
+/// Holds the database against what was sent.
+async fn examine(centre: &Centre, stock: &Stock, rows: u64, outcome: &mut Outcome) -> Result<()> {
+    let mut cluster = centre::open_database(&centre.data()).await?;
+    let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
+    let connection = tokio::spawn(connection);
+    let number = async |text: &str| -> Result<i64> { Ok(client.query_one(text, &[]).await?.get(0)) };
+    let (letters, rows) = (i64::try_from(stock.letters)?, i64::try_from(rows)?);
+    let accepted = number("SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'").await?;
+    let held = number(
+        "SELECT (SELECT count(*) FROM election.\"ResultatBureau\") + (SELECT count(*) FROM election.\"VoixCandidat\")",
+    )
+    .await?;
+    let entries = number("SELECT count(*) FROM xm.entries").await?;
+    let charged = number("SELECT coalesce(sum(amount), 0)::bigint FROM xm.entries").await?;
+    outcome.lost = (letters - accepted).max(0) + (rows - held).max(0);
+    outcome.doubled = (held - rows).max(0) + (entries - letters).max(0);
+    outcome.ledger_difference =
+        number("SELECT difference::bigint FROM xm.ledger_difference").await?.abs() + (charged - rows * PRICE).abs();
+    outcome.receipts_sent = number("SELECT count(*) FROM xm.letters WHERE answered_at IS NOT NULL").await?;
+    let percentile = |share: f64| {
+        format!(
+            "SELECT (extract(epoch FROM percentile_disc({share}) WITHIN GROUP (ORDER BY posted_at) - min(received_at)) * 1000)::bigint
+               FROM xm.journal"
+        )
+    };
+    outcome.p50_ms = number(&percentile(0.5)).await?;
+    outcome.p99_ms = number(&percentile(0.99)).await?;
+    drop(client);
+    connection.await??;
+    cluster.stop().await;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! What processes cost, read from /proc (proc_pid_stat(5), proc_pid_status(5)).
+
+use std::collections::HashMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Processor time of a process, all that it started, and all of those that have ended and were waited for, in seconds.
+///
+/// # Errors
+/// The process is gone.
+pub fn cpu_seconds(root: u32) -> Result<f64> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut ticks: HashMap<u32, u64> = HashMap::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process may end between listing and reading.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((_, fields)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<u64> = fields.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+        let parent = u32::try_from(fields.get(1).copied().unwrap_or(0))?;
+        children.entry(parent).or_default().push(id);
+        ticks.insert(id, fields.iter().skip(11).take(4).sum());
+    }
+    anyhow::ensure!(ticks.contains_key(&root), "process {root} is gone");
+    let mut total = 0;
+    let mut waiting = vec![root];
+    while let Some(id) = waiting.pop() {
+        total += ticks.get(&id).copied().unwrap_or(0);
+        waiting.extend(children.remove(&id).unwrap_or_default());
+    }
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("no clock tick")?;
+    Ok(total as f64 / per_second as f64)
+}
+
+/// The most memory that a process ever had resident, in megabytes.
+///
+/// # Errors
+/// The process is gone.
+pub fn rss_mb_max(id: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
+    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kilobytes / 1024.0)
+}

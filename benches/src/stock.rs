@@ -1,0 +1,239 @@
+//! What is made once and kept: a centre that knows N agencies, and a sealed letter of each.
+//!
+//! Kept below `target/load`, because keys and sealing take longer than settling; copied for every run.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use agency::identity::{Algorithm, Identity};
+use agency::office::{Centre, Office};
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::{self, Matricule, Mode};
+use store::administration::certificates::CertificateFields;
+use store::cluster::{Cluster, ClusterSettings};
+
+use crate::stations::Station;
+
+/// Name of the server that letters are addressed to.
+const SERVER: &str = "centre-load";
+/// Address of the centre.
+pub const CENTRE_ADDRESS: &str = "centre@example.org";
+/// The one election.
+const ELECTION: &str = "PRES-2026";
+/// Minor units per act.
+pub const PRICE: i64 = 100;
+/// Agencies told to PostgreSQL in one statement.
+const AGENCIES_PER_STATEMENT: usize = 500;
+
+/// The kind of the agencies' keys; the envelope is for the centre's key of the same kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Key {
+    /// The default of offices.
+    P256,
+    /// For software that knows RSA only.
+    Rsa2048,
+}
+
+/// The prepared folder.
+#[derive(Clone, Debug)]
+pub struct Stock {
+    folder: PathBuf,
+    /// Letters, and agencies.
+    pub letters: usize,
+}
+
+/// Where the engine's program lies: beside this one, built by cargo.
+///
+/// # Errors
+/// It is not built.
+pub fn xmserver() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("xmserver");
+    ensure!(program.exists(), "{} is missing: build it with `cargo build --release --bin xmserver`", program.display());
+    Ok(program)
+}
+
+impl Stock {
+    /// Finds the stock, or makes it.
+    ///
+    /// # Errors
+    /// A key cannot be made, the engine's commands fail, the disk is full.
+    pub async fn prepare(cache: &Path, letters: usize, key: Key, stations: &[Station]) -> Result<Stock> {
+        let name = format!("{}-{letters}", if key == Key::P256 { "p256" } else { "rsa2048" });
+        let stock = Stock { folder: cache.join(name), letters };
+        if stock.folder.join("ready").exists() {
+            return Ok(stock);
+        }
+        eprintln!("preparing {letters} agencies and letters in {}", stock.folder.display());
+        if stock.folder.exists() {
+            fs::remove_dir_all(&stock.folder)?;
+        }
+        fs::create_dir_all(&stock.folder)?;
+        stock.initialise()?;
+        let agencies = stock.seal(key, stations)?;
+        stock.register(agencies).await?;
+        File::create(stock.folder.join("ready"))?;
+        Ok(stock)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn initialise(&self) -> Result<()> {
+        let steps: [&[&str]; 3] = [
+            &["init", "--name", SERVER, "--mode", "test"],
+            &["sample", "restore", "election"],
+            &["tariff", "set", "export", "--per-act", &PRICE.to_string()],
+        ];
+        for step in steps {
+            let output = Command::new(xmserver()?).arg("--data-folder").arg(self.data()).args(step).output()?;
+            ensure!(output.status.success(), "xmserver {step:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    /// Makes keys and letters on every processor; writes the mails, returns the agencies as SQL values.
+    fn seal(&self, key: Key, stations: &[Station]) -> Result<Vec<AgencyValues>> {
+        let file = if key == Key::P256 { "centre-p256.crt" } else { "centre-rsa.crt" };
+        let file = self.data().join("keys").join(file);
+        let pem = fs::read(&file).with_context(|| format!("{}: the centre's certificate", file.display()))?;
+        let recipient = RegisteredCertificate::from_pem(&pem)?;
+        let centre = Arc::new(Centre {
+            name: SERVER.to_owned(),
+            mode: Mode::Test,
+            address: CENTRE_ADDRESS.to_owned(),
+            recipient,
+            signers: Vec::new(),
+        });
+        let threads = std::thread::available_parallelism()?.get();
+        let share = self.letters.div_ceil(threads);
+        let made = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads)
+                .map(|thread| {
+                    let centre = Arc::clone(&centre);
+                    let range = thread * share..((thread + 1) * share).min(self.letters);
+                    scope.spawn(move || range.map(|at| sealed(at, key, &centre, stations)).collect::<Result<Vec<_>>>())
+                })
+                .collect();
+            workers.into_iter().map(|worker| worker.join()).collect::<Vec<_>>()
+        });
+        let mut mails = BufWriter::new(File::create(self.folder.join("mails"))?);
+        let mut agencies = Vec::with_capacity(self.letters);
+        for part in made {
+            let Ok(part) = part else { anyhow::bail!("a thread that seals letters panicked") };
+            for (agency, mail) in part? {
+                mails.write_all(&u32::try_from(mail.len())?.to_le_bytes())?;
+                mails.write_all(&mail)?;
+                agencies.push(agency);
+            }
+        }
+        mails.flush()?;
+        Ok(agencies)
+    }
+
+    /// Tells PostgreSQL of the agencies as the commands of operators would, a hundred thousand of which take too long.
+    async fn register(&self, agencies: Vec<AgencyValues>) -> Result<()> {
+        let settings = ClusterSettings { data_folder: self.data().join("database"), binaries: None, settings: vec![] };
+        let mut cluster = Cluster::start(settings).await?;
+        let (client, connection) = tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls).await?;
+        let connection = tokio::spawn(connection);
+        for chunk in agencies.chunks(AGENCIES_PER_STATEMENT) {
+            let of = |values: fn(&AgencyValues) -> &str| chunk.iter().map(values).collect::<Vec<&str>>().join(",");
+            client
+                .batch_execute(&format!(
+                    "BEGIN; INSERT INTO xm.agencies (matricule, name, email) VALUES {};
+                     INSERT INTO xm.accounts (kind, agency) SELECT 'agency', v.n FROM (VALUES {numbers}) v (n);
+                     INSERT INTO xm.installations (agency, name) SELECT v.n, 'pc1' FROM (VALUES {numbers}) v (n);
+                     INSERT INTO xm.scopes (agency, column_name, code) VALUES {};
+                     INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES {};
+                     INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
+                                                  not_before, not_after) VALUES {}; COMMIT",
+                    of(|values| &values.agency),
+                    of(|values| &values.scope),
+                    of(|values| &values.key),
+                    of(|values| &values.certificate),
+                    numbers = of(|values| &values.number),
+                ))
+                .await?;
+        }
+        client.batch_execute("VACUUM ANALYZE").await?;
+        drop(client);
+        connection.await??;
+        cluster.stop().await;
+        Ok(())
+    }
+
+    /// Copies the centre's folder for one run.
+    ///
+    /// # Errors
+    /// The copy fails.
+    pub fn copy_centre(&self, to: &Path) -> Result<()> {
+        let status = Command::new("cp").args(["-a", "--reflink=auto"]).arg(self.data()).arg(to).status()?;
+        ensure!(status.success(), "the prepared centre could not be copied to {}", to.display());
+        Ok(())
+    }
+
+    /// Reads every mail in turn.
+    ///
+    /// # Errors
+    /// The stock is damaged: remove its folder.
+    pub fn for_each_mail(&self, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+        let mut mails = BufReader::new(File::open(self.folder.join("mails"))?);
+        let mut mail = Vec::new();
+        for at in 0..self.letters {
+            let mut length = [0; 4];
+            mails.read_exact(&mut length)?;
+            mail.resize(usize::try_from(u32::from_le_bytes(length))?, 0);
+            mails.read_exact(&mut mail)?;
+            take(at, &mail)?;
+        }
+        Ok(())
+    }
+}
+
+/// Parts of INSERT statements. All values are numbers and hexadecimal octets of our own making.
+struct AgencyValues {
+    number: String,
+    agency: String,
+    scope: String,
+    key: String,
+    certificate: String,
+}
+
+fn sealed(at: usize, key: Key, centre: &Arc<Centre>, stations: &[Station]) -> Result<(AgencyValues, Vec<u8>)> {
+    let number = u32::try_from(at + 1)?;
+    let matricule = Matricule::try_from(number)?;
+    let algorithm = if key == Key::P256 { Algorithm::P256 } else { Algorithm::Rsa2048 };
+    let identity = Identity::generate(&format!("station {number}"), algorithm)?;
+    let fields = CertificateFields::try_from(identity.certificate())?;
+    let bureau = format!("B{number:06}");
+    let octets = |octets: &[u8]| format!("'\\x{}'", hex::encode(octets));
+    let values = AgencyValues {
+        number: format!("({number})"),
+        agency: format!("({number}, 'Station {number}', 'station-{number}@stations.example')"),
+        scope: format!("({number}, 'BureauCode', '{bureau}')"),
+        key: format!("({}, {number})", octets(&fields.spki_sha256)),
+        certificate: format!(
+            "({number}, {}, {}, {}, {}, {}, {}, '{}', '{}', '{}')",
+            octets(&fields.spki_sha256),
+            octets(&fields.key_id),
+            octets(&fields.issuer),
+            octets(&fields.serial),
+            octets(&fields.der),
+            octets(&fields.fingerprint),
+            fields.algorithm,
+            fields.not_before.to_rfc3339(),
+            fields.not_after.to_rfc3339(),
+        ),
+    };
+    let sender = letter::Office { agency: matricule, installation: "pc1".to_owned() };
+    let address = format!("station-{number}@stations.example");
+    let mut office = Office::new(sender, &address, identity, Arc::clone(centre), 1);
+    let packed = office.pack(stations[at % stations.len()].records(ELECTION, &bureau))?;
+    Ok((values, office.mail(&packed).render()?))
+}

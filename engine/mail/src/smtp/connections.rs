@@ -1,0 +1,156 @@
+//! Connections to a relay: dialled as those to mailboxes are, signed in once, kept for the next mail.
+//!
+//! lettre has a pool of its own. It leaves Nagle's algorithm on, which holds every final dot for 40 ms, and sets no
+//! deadline on a relay's answers; so lettre speaks SMTP here, over streams that are ours.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::SendFailure;
+use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
+use crate::settings::{Credential, RelaySettings, Security};
+
+/// A connection that rested longer is asked whether it still lives: relays hang up on the silent.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// All connections to one relay.
+pub struct Connections {
+    dialer: Dialer,
+    hello: ClientId,
+    /// With STARTTLS, lettre turns the connection over.
+    starttls: Option<TlsParameters>,
+    sign_in: Option<(Credentials, &'static [Mechanism])>,
+    /// For one mail, or for signing in.
+    timeout: Duration,
+    rest_max: Duration,
+    permits: Semaphore,
+    resting: Mutex<Vec<Resting>>,
+}
+
+/// A connection between two mails.
+struct Resting {
+    connection: AsyncSmtpConnection,
+    since: Instant,
+}
+
+impl Connections {
+    /// Prepares them; the first is dialled when there is something to send.
+    pub fn new(settings: &RelaySettings) -> Result<Connections, MailError> {
+        let peer = format!("{}:{}", settings.host, settings.port());
+        let wrong = |what: String| MailError { step: Step::Settings, peer: peer.clone(), cause: Cause::Settings(what) };
+        settings.validate().map_err(|error| wrong(error.to_string()))?;
+        let address = (settings.host.as_str(), settings.port());
+        let ca_file = settings.ca_file.as_deref();
+        let dialer = Dialer::new(address, settings.security, ca_file, settings.read_timeout_seconds)?;
+        let starttls = match settings.security {
+            Security::Starttls => Some(tls_parameters(settings).map_err(wrong)?),
+            Security::Tls | Security::None => None,
+        };
+        let sign_in = settings.credential().map_err(|error| wrong(error.to_string()))?.map(|credential| {
+            let (username, secret, mechanisms): (_, _, &[Mechanism]) = match credential {
+                Credential::Password(username, password) => (username, password, &[Mechanism::Plain, Mechanism::Login]),
+                Credential::Token(username, token) => (username, token, &[Mechanism::Xoauth2]),
+            };
+            (Credentials::new(username, secret.expose().to_owned()), mechanisms)
+        });
+        Ok(Connections {
+            dialer,
+            hello: settings.hello_name.clone().map_or_else(|| ClientId::Ipv4([127, 0, 0, 1].into()), ClientId::Domain),
+            starttls,
+            sign_in,
+            timeout: Duration::from_secs(settings.read_timeout_seconds),
+            rest_max: Duration::from_secs(settings.idle_seconds_max),
+            permits: Semaphore::new(settings.connections_max),
+            resting: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Does some work on a connection, and keeps the connection when the work went well.
+    pub async fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut AsyncSmtpConnection) -> Result<T, Error>,
+    ) -> Result<(), SendFailure> {
+        // Never closed, so this waits and does not fail.
+        let _permit = self.permits.acquire().await;
+        let mut connection = match self.rested().await {
+            Some(connection) => connection,
+            None => self.dial().await?,
+        };
+        // Dropped with its connection when it takes too long: what the relay says later is for nobody.
+        self.within(work(&mut connection)).await?;
+        self.lock().push(Resting { connection, since: Instant::now() });
+        Ok(())
+    }
+
+    /// Returns a connection that rests and still lives. The one used last comes first, so that the others may end.
+    async fn rested(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            // The lock ends with this line: nothing is awaited under it.
+            let next = self.lock().pop();
+            let Resting { mut connection, since } = next?;
+            let rest = since.elapsed();
+            if rest > self.rest_max {
+                let _relay_may_be_gone = self.within(connection.quit()).await;
+            } else if rest < FRESH
+                || self.within(connection.command(lettre::transport::smtp::commands::Noop)).await.is_ok()
+            {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<AsyncSmtpConnection, SendFailure> {
+        let stream = self.dialer.dial(&mut TestReport::default()).await?;
+        let mut connection =
+            self.within(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello)).await?;
+        if let Some(tls) = &self.starttls {
+            // Required: a relay that does not offer it is not spoken to in clear.
+            self.within(connection.starttls(tls.clone(), &self.hello)).await?;
+        }
+        if let Some((credentials, mechanisms)) = &self.sign_in {
+            self.within(connection.auth(mechanisms, credentials)).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, SendFailure> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(done) => Ok(done?),
+            Err(_elapsed) => Err(Cause::TimedOut(self.timeout.as_secs()).into()),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncTokioStream for Stream {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Stream::Plain(tcp) => tcp.peer_addr(),
+            Stream::Tls(tls) => tls.get_ref().0.peer_addr(),
+        }
+    }
+}
+
+fn tls_parameters(settings: &RelaySettings) -> Result<TlsParameters, String> {
+    let mut builder = TlsParameters::builder(settings.host.clone());
+    if let Some(file) = &settings.ca_file {
+        let unreadable =
+            |error: String| format!("ca_file {}: {error}; a file of PEM certificates is expected", file.display());
+        let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+        builder =
+            builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))?);
+    }
+    builder.build_rustls().map_err(|error| error.to_string())
+}

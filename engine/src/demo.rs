@@ -1,0 +1,191 @@
+//! `xmserver demo`: the whole star on one machine, with nothing configured, and proof that it keeps its promises.
+//!
+//! A post office in memory, agencies with real keys, and the centre itself: `xmserver run` as a process of its own, with
+//! its private PostgreSQL. Agencies send good and bad letters and verify what comes back; then everything that they sent
+//! is held against the database, row by row. The engine's own counters are asked nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use mail::post_office::{PostOffice, PostOfficeSettings};
+use mail::{MailboxSettings, Security};
+use nix::unistd::Uid;
+
+use crate::configuration::{Configuration, Sources};
+use crate::database::{OpenDatabase, Purpose};
+use crate::folder::DataFolder;
+use crate::init::{self, InitArguments};
+use crate::keys;
+
+mod centre;
+mod memory;
+mod oracle;
+mod progress;
+mod summary;
+mod town;
+mod traffic;
+
+use centre::Centre;
+use town::{Town, TownPlan};
+
+/// The server's name.
+const SERVER: &str = "demo";
+/// Where letters go.
+const CENTRE_ADDRESS: &str = "centre@demo.example";
+/// Bytes that the post office holds: senders pause long before.
+const STORED_BYTES_MAX: u64 = 256 << 20;
+/// Agencies in the longest demo; each has a key and a maildrop.
+const AGENCIES_MAX: u64 = 20_000;
+
+/// How large the demo is.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArguments {
+    /// Agencies
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=AGENCIES_MAX))]
+    pub agencies: u64,
+    /// Letters that they send in all
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub letters: u64,
+    /// End when everything is answered, instead of staying up
+    #[arg(long)]
+    pub exit: bool,
+    /// Write the figures into this file as well
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// The same number is the same demo
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Keep the centre's data in this new folder; by default it is thrown away
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Kill the centre so many times on the way, at random moments, without warning
+    #[arg(long, default_value_t = 0)]
+    pub kills: u64,
+}
+
+/// Runs the demo. The exit code tells whether every promise was kept.
+///
+/// # Errors
+/// Something that the demo needs is missing, or nothing moves any more.
+pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
+    let place = Place::new(arguments.data.as_deref())?;
+    let settings = PostOfficeSettings { stored_bytes_max: STORED_BYTES_MAX, ..PostOfficeSettings::default() };
+    let post_office = PostOffice::start(settings).context("the post office could not start")?;
+    let configuration = configure(&place.data, &post_office)?;
+    let town = build(&configuration, &post_office, arguments).await?;
+
+    let mut centre = Centre::start(&place.data)?;
+    centre.wait_until_ready().await?;
+    let traffic = traffic::run(town, &post_office, &mut centre, arguments).await?;
+    // A life that has just begun may still be starting the database.
+    centre.wait_until_ready().await?;
+    let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
+    let findings = oracle::check(&open.database, &traffic.memory).await;
+    open.close().await;
+    let summary = summary::Summary::new(findings?, &traffic, centre.rss_mb_max());
+    if let Some(file) = &arguments.json {
+        let json = serde_json::to_string_pretty(&summary)?;
+        std::fs::write(file, json).with_context(|| format!("--json {}: cannot be written", file.display()))?;
+    }
+    summary.print()?;
+    if !arguments.exit {
+        centre.stay(&configuration).await?;
+    }
+    centre.stop().await?;
+    Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the demo lives.
+struct Place {
+    data: PathBuf,
+    /// Removed with the demo.
+    _temporary: Option<TemporaryFolder>,
+}
+
+impl Place {
+    fn new(kept: Option<&Path>) -> anyhow::Result<Place> {
+        if let Some(folder) = kept {
+            if folder.exists() {
+                bail!("--data {}: expected a folder that does not exist yet; the demo makes it", folder.display());
+            }
+            return Ok(Place { data: std::path::absolute(folder)?, _temporary: None });
+        }
+        let folder = TemporaryFolder::make()?;
+        Ok(Place { data: folder.0.join("data"), _temporary: Some(folder) })
+    }
+}
+
+/// A folder that goes with its owner.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn make() -> anyhow::Result<TemporaryFolder> {
+        let path = std::env::temp_dir().join(format!("xm-demo-{}", uuid::Uuid::new_v4().simple()));
+        // PostgreSQL's own user must be able to pass, where we are root.
+        DataFolder::create(&path, Uid::effective().is_root())?;
+        Ok(TemporaryFolder(path))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, folder = %self.0.display(), "the demo's folder could not be removed");
+        }
+    }
+}
+
+/// Writes the centre's configuration as an operator would, and reads it back.
+fn configure(data: &Path, post_office: &PostOffice) -> anyhow::Result<Configuration> {
+    DataFolder::create(data, Uid::effective().is_root())?;
+    // Free a moment ago; the kernel gives such ports in turn, so nobody takes this one soon.
+    let http = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let text = format!(
+        "[server]\nhttp_address = \"{http}\"\nlog_level = \"warn\"\n\
+         [[mailbox]]\nname = \"demo\"\npoll_interval_seconds = 1\nno_container = \"quarantine\"\n\
+         [mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nusername = \"{CENTRE_ADDRESS}\"\n\
+         password_env = \"{}\"\n\
+         [relay]\naddress = \"{CENTRE_ADDRESS}\"\n\
+         [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n",
+        post_office.pop3_address().port(),
+        centre::PASSWORD_VARIABLE,
+        post_office.smtp_address().port(),
+    );
+    std::fs::write(data.join(crate::configuration::FILE_NAME), text)?;
+    Ok(Configuration::load(&Sources { file: None, data_folder: Some(data.to_owned()) })?)
+}
+
+async fn build(
+    configuration: &Configuration,
+    post_office: &PostOffice,
+    arguments: &DemoArguments,
+) -> anyhow::Result<Town> {
+    let new = InitArguments {
+        name: SERVER.to_owned(),
+        mode: "test".to_owned(),
+        currency: "XAF".to_owned(),
+        currency_digits: None,
+        zone: "UTC".to_owned(),
+        superviseur: "superviseur".to_owned(),
+    };
+    init::init(configuration, &new).await?;
+    let keys = keys::load(&DataFolder::open(&configuration.server.data_folder)?.keys())?;
+    let mut maildrops = MailboxSettings::new("127.0.0.1", "");
+    maildrops.port = Some(post_office.pop3_address().port());
+    maildrops.security = Security::None;
+    maildrops.read_timeout_seconds = 60;
+    let plan = TownPlan {
+        agencies: usize::try_from(arguments.agencies)?,
+        server_name: SERVER.to_owned(),
+        centre_address: CENTRE_ADDRESS.to_owned(),
+        maildrops,
+    };
+    let open = OpenDatabase::open(configuration, Purpose::Command).await?;
+    let progress = progress::bar("agencies", arguments.agencies);
+    let town = Town::build(&open.database, &keys, &plan, || progress.inc(1)).await;
+    progress.finish();
+    open.close().await;
+    town
+}

@@ -1,0 +1,152 @@
+//! The centre as a process: started, killed, started again, measured, stopped.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use crate::configuration::{Configuration, Sources};
+
+/// The environment variable in which the centre finds its mailbox's password.
+pub const PASSWORD_VARIABLE: &str = "XM_DEMO_PASSWORD";
+/// Longest wait for a start or a stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A running centre.
+pub struct Centre {
+    data: PathBuf,
+    address: std::net::SocketAddr,
+    child: Child,
+    rss_mb_max: f64,
+    /// Lives that ended by a kill.
+    pub kills: u64,
+}
+
+impl Centre {
+    /// Starts `xmserver run` on a data folder.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(data: &Path) -> anyhow::Result<Centre> {
+        let sources = Sources { file: None, data_folder: Some(data.to_owned()) };
+        let address = Configuration::load(&sources)?.server.http_address;
+        Ok(Centre { data: data.to_owned(), address, child: spawn(data)?, rss_mb_max: 0.0, kills: 0 })
+    }
+
+    /// Waits until it takes mail.
+    ///
+    /// # Errors
+    /// It ends, or is not ready in a minute; what it said stands on standard error.
+    pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_ready().await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the centre ended with {status} before it was ready; its last lines stand above");
+            }
+            if Instant::now() > deadline {
+                bail!("the centre was not ready within {} s; its last lines stand above", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    async fn is_ready(&self) -> bool {
+        let ask = async {
+            let mut stream = tokio::net::TcpStream::connect(self.address).await?;
+            stream.write_all(b"GET /ready HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n").await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<bool, std::io::Error>(answer.starts_with("HTTP/1.1 200"))
+        };
+        tokio::time::timeout(Duration::from_secs(5), ask).await.is_ok_and(|asked| asked.unwrap_or(false))
+    }
+
+    /// Fails when the process has ended by itself.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("the centre ended by itself with {status}; its last lines stand above"),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills the process as a power cut would, and starts it again.
+    ///
+    /// # Errors
+    /// It cannot be started again.
+    pub async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+        self.measure();
+        self.child.kill().await?;
+        self.kills += 1;
+        self.child = spawn(&self.data)?;
+        Ok(())
+    }
+
+    fn measure(&mut self) {
+        let status = self.child.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
+        let line = status.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("VmHWM:")));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+        self.rss_mb_max = self.rss_mb_max.max(kilobytes.unwrap_or(0.0) / 1024.0);
+    }
+
+    /// Returns the most memory that any of its lives had resident, in megabytes.
+    pub fn rss_mb_max(&mut self) -> f64 {
+        self.measure();
+        self.rss_mb_max
+    }
+
+    /// Leaves the centre running until somebody presses Ctrl-C.
+    ///
+    /// # Errors
+    /// It ends by itself.
+    pub async fn stay(&mut self, configuration: &Configuration) -> anyhow::Result<()> {
+        let folder = configuration.server.data_folder.display();
+        crate::show::text(&format!(
+            "\nThe centre stays up. Look at it, and press Ctrl-C when you have seen enough:\n\
+             \x20 http://{address}/metrics\n\
+             \x20 xmserver --data-folder {folder} journal list\n\
+             \x20 xmserver --data-folder {folder} quarantine list\n",
+            address = self.address,
+        ))?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+            status = self.child.wait() => bail!("the centre ended by itself with {}", status?),
+        }
+    }
+
+    /// Tells it to drain and waits for its end.
+    ///
+    /// # Errors
+    /// It does not end in time, or ends badly.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let id = self.child.id().context("the centre has ended before it was told to")?;
+        kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM)?;
+        let status = tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .with_context(|| format!("the centre did not stop within {} s", PATIENCE.as_secs()))??;
+        if !status.success() {
+            bail!("the centre stopped with {status}");
+        }
+        Ok(())
+    }
+}
+
+fn spawn(data: &Path) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("the program's own file")?;
+    let mut command = Command::new(program);
+    command.arg("--data-folder").arg(data).arg("run").env(PASSWORD_VARIABLE, "demo");
+    // Away from the terminal's Ctrl-C, which is ours to pass on; gone with us however we end.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).kill_on_drop(true);
+    command.spawn().context("the centre could not be started")
+}

@@ -1,0 +1,273 @@
+//! Sets a centre's country up: tables, tariffs, agencies with keys, certificates, scopes and credit.
+//!
+//! Everything goes through the functions of administration that the commands of operators use.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use agency::identity::{Algorithm, Identity};
+use agency::office::{Centre, Office, Packed};
+use agency::records::Register;
+use anyhow::Context;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use mail::pop3::Mailbox;
+use mail::{MailboxSettings, Secret};
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::{self, Letter, Matricule, Mode};
+use store::administration::agencies::{self, NewAgency};
+use store::administration::certificates::{self, CertificateFields};
+use store::administration::tariffs::{self, NewTariff};
+use store::administration::{AdministrationError, installations};
+use store::database::Database;
+use store::samples;
+
+use crate::keys::LoadedKeys;
+
+/// Who stands in the audit log.
+const OPERATOR: &str = "demo";
+/// Name of every agency's installation.
+const INSTALLATION: &str = "pc-1";
+/// Polling stations under one agency.
+const BUREAUX: usize = 8;
+/// What an agency with credit has at first, in minor units: more than it can spend.
+const CREDIT: i64 = 100_000_000;
+/// One agency in so many is suspended, and one has no credit.
+const EXCEPTION_EVERY: usize = 20;
+/// One agency in so many has a P-384 or an RSA key.
+const OTHER_KEY_EVERY: usize = 50;
+/// Agencies set up in one transaction.
+const BATCH: usize = 50;
+
+/// Prices per act, in minor units, and what happens without credit.
+const PRICES: [(&str, i64, &str); 4] = [
+    ("ecr.ActeNaissance", 100, "owe"),
+    ("ecr.ActeDeces", 100, "owe"),
+    ("ecr.ActeMariage", 500, "refuse"),
+    ("election.ResultatBureau", 100, "owe"),
+];
+
+/// Returns what a row of a table costs, in minor units.
+pub fn price(table: &str) -> i64 {
+    PRICES.iter().find(|(name, ..)| *name == table).map_or(0, |(_, price, _)| *price)
+}
+
+/// How a town is laid out.
+#[derive(Clone, Debug)]
+pub struct TownPlan {
+    /// Agencies.
+    pub agencies: usize,
+    /// The server's name, as given at `init`.
+    pub server_name: String,
+    /// Where letters go.
+    pub centre_address: String,
+    /// Where answers are collected; the user name is each agency's address.
+    pub maildrops: MailboxSettings,
+}
+
+/// How an agency stands with the centre.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// In order.
+    Sound,
+    /// Its letters are refused.
+    Suspended,
+    /// Never recharged.
+    WithoutCredit,
+}
+
+/// A letter that was accepted, or will be.
+pub struct Former {
+    /// The letter.
+    pub letter: Letter,
+    /// Its sealed form, for duplicates.
+    pub packed: Packed,
+    /// Whether its receipt is in.
+    pub is_answered: bool,
+}
+
+/// What an agency has on its desk.
+pub struct Desk {
+    /// Its office program.
+    pub office: Office,
+    /// Its registers.
+    pub register: Register,
+    /// Its latest letters.
+    pub formers: VecDeque<Former>,
+}
+
+/// One agency.
+pub struct Resident {
+    /// Its number.
+    pub matricule: Matricule,
+    /// Where it writes from and is answered to.
+    pub address: String,
+    /// How it stands with the centre.
+    pub condition: Condition,
+    /// What it works with.
+    pub desk: Mutex<Desk>,
+    /// Its maildrop.
+    pub maildrop: Mailbox,
+}
+
+/// All agencies.
+pub struct Town {
+    /// The agencies, by matricule from 1 on.
+    pub residents: Vec<Resident>,
+    /// What each was credited with, in minor units.
+    pub recharged: HashMap<i32, i64>,
+}
+
+impl Town {
+    /// Sets up tables, tariffs and agencies of a new centre. `done` is told of each agency.
+    ///
+    /// # Errors
+    /// The database is not empty, or away; a key cannot be made.
+    pub async fn build(
+        database: &Database,
+        keys: &LoadedKeys,
+        plan: &TownPlan,
+        done: impl Fn() + Send + Sync,
+    ) -> anyhow::Result<Town> {
+        let mut connection = database.get().await?;
+        for sample in ["ecr", "election"] {
+            samples::restore(&mut connection, OPERATOR, sample).await?;
+        }
+        set_tariffs(&mut connection).await?;
+        let mut town = Town { residents: Vec::with_capacity(plan.agencies), recharged: HashMap::new() };
+        let numbers: Vec<usize> = (0..plan.agencies).collect();
+        for batch in numbers.chunks(BATCH) {
+            let residents = batch.iter().map(|&at| resident(at, keys, plan)).collect::<anyhow::Result<Vec<_>>>()?;
+            let certificates = residents.iter().map(certificate).collect::<anyhow::Result<Vec<_>>>()?;
+            // One commit for many agencies; each of the calls inside is a savepoint.
+            connection
+                .transaction(async |connection| {
+                    for (resident, certificate) in residents.iter().zip(&certificates) {
+                        register(connection, resident, certificate).await?;
+                        done();
+                    }
+                    Ok::<(), AdministrationError>(())
+                })
+                .await?;
+            for resident in &residents {
+                let credit = if resident.condition == Condition::WithoutCredit { 0 } else { CREDIT };
+                town.recharged.insert(resident.matricule.as_i32(), credit);
+            }
+            town.residents.extend(residents);
+        }
+        Ok(town)
+    }
+}
+
+async fn set_tariffs(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
+    for (table, per_act, credit) in PRICES {
+        let tariff = NewTariff {
+            profile: None,
+            service: "export".to_owned(),
+            table: Some(table.to_owned()),
+            per_act,
+            per_started_kb: 0,
+            credit: Some(credit.to_owned()),
+            valid_from: None,
+        };
+        tariffs::set(connection, OPERATOR, &tariff).await?;
+    }
+    Ok(())
+}
+
+/// Opens an agency: its key, its registers, its maildrop. The centre does not know it yet.
+fn resident(at: usize, keys: &LoadedKeys, plan: &TownPlan) -> anyhow::Result<Resident> {
+    let number = u32::try_from(at + 1).ok().and_then(|number| Matricule::try_from(number).ok());
+    let matricule = number.with_context(|| format!("{} agencies: expected at most 999999", plan.agencies))?;
+    let address = format!("agency-{matricule}@offices.example");
+    let algorithm = match at % OTHER_KEY_EVERY {
+        11 => Algorithm::P384,
+        17 => Algorithm::Rsa2048,
+        _ => Algorithm::P256,
+    };
+    let identity = Identity::generate(&format!("agency {matricule}"), algorithm)?;
+    let centre = Centre {
+        name: plan.server_name.clone(),
+        mode: Mode::Test,
+        address: plan.centre_address.clone(),
+        // Software that knows only RSA cannot agree on a key with a curve.
+        recipient: recipient(keys, algorithm)?,
+        signers: vec![keys.signing.certificate().clone()],
+    };
+    let sender = letter::Office { agency: matricule, installation: INSTALLATION.to_owned() };
+    let register = Register::new(&format!("C{matricule}"))
+        .with_bureaux((1..=BUREAUX).map(|bureau| format!("B{matricule}-{bureau}")).collect());
+    let mut maildrop = plan.maildrops.clone();
+    maildrop.username.clone_from(&address);
+    maildrop.password.get_or_insert_with(|| Secret::new("maildrop"));
+    let office = Office::new(sender, &address, identity, Arc::new(centre), 1);
+    Ok(Resident {
+        matricule,
+        address,
+        condition: condition(at, plan.agencies),
+        desk: Mutex::new(Desk { office, register, formers: VecDeque::new() }),
+        maildrop: Mailbox::new(maildrop)?,
+    })
+}
+
+fn recipient(keys: &LoadedKeys, algorithm: Algorithm) -> anyhow::Result<RegisteredCertificate> {
+    let is_rsa = |certificate: &RegisteredCertificate| certificate.algorithm().starts_with("RSA");
+    let mut certificates = keys.certificates.iter().map(|(_, certificate)| certificate);
+    let found = certificates.find(|certificate| is_rsa(certificate) == (algorithm == Algorithm::Rsa2048));
+    found.cloned().with_context(|| format!("the centre has no key for an office with {algorithm:?}"))
+}
+
+fn condition(at: usize, agencies: usize) -> Condition {
+    let of_many = at % EXCEPTION_EVERY;
+    // A small town has one of each too, as long as somebody sound remains.
+    let is_small = agencies <= EXCEPTION_EVERY / 2 && agencies > 2;
+    if of_many == EXCEPTION_EVERY / 2 || (is_small && at + 1 == agencies) {
+        Condition::Suspended
+    } else if of_many == EXCEPTION_EVERY / 2 - 1 || (is_small && at + 2 == agencies) {
+        Condition::WithoutCredit
+    } else {
+        Condition::Sound
+    }
+}
+
+fn certificate(resident: &Resident) -> anyhow::Result<CertificateFields> {
+    let desk = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let fields = CertificateFields::try_from(desk.office.identity().certificate());
+    fields.with_context(|| format!("the certificate of agency {}", resident.matricule))
+}
+
+/// Makes an agency known to the centre, as operators do.
+async fn register(
+    connection: &mut AsyncPgConnection,
+    resident: &Resident,
+    certificate: &CertificateFields,
+) -> Result<(), AdministrationError> {
+    let scopes = {
+        let desk = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        [
+            ("CentreCode", vec![desk.register.centre_code().to_owned()]),
+            ("BureauCode", desk.register.bureau_codes().to_vec()),
+        ]
+    };
+    let number = resident.matricule;
+    let new = NewAgency {
+        matricule: Some(number),
+        name: format!("Centre d'état civil {number}"),
+        town: "Yaoundé".to_owned(),
+        telephone: String::new(),
+        email: resident.address.clone(),
+        profile: None,
+        status: (resident.condition == Condition::Suspended).then_some(0),
+        credit_limit: 0,
+    };
+    agencies::add(connection, OPERATOR, &new).await?;
+    installations::add(connection, OPERATOR, number, INSTALLATION).await?;
+    let fingerprint = hex::encode(&certificate.fingerprint);
+    certificates::register(connection, OPERATOR, number, certificate, &fingerprint).await?;
+    for (column, codes) in scopes {
+        agencies::grant(connection, OPERATOR, number, column, &codes).await?;
+    }
+    if resident.condition != Condition::WithoutCredit {
+        agencies::recharge(connection, OPERATOR, number, CREDIT, "opening credit").await?;
+    }
+    Ok(())
+}

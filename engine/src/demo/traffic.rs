@@ -1,0 +1,183 @@
+//! Agencies at work: they write good and bad letters, send them, collect what comes back and verify it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use agency::dice::Dice;
+use anyhow::Context;
+use chrono::Utc;
+use mail::post_office::PostOffice;
+use mail::smtp::Relay;
+use mail::{RelaySettings, Security};
+use sdc::digest::Digest;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::centre::Centre;
+use super::memory::Memory;
+use super::town::Town;
+use super::{CENTRE_ADDRESS, DemoArguments, progress};
+
+mod collect;
+mod desk;
+mod watch;
+
+use collect::collect_all;
+use desk::{Draft, Subject};
+use watch::{Kills, Watch};
+
+/// Connections over which agencies send.
+const SENDERS: usize = 4;
+/// Mails that may wait at the centre before agencies pause: as on a real line, sending is not free.
+const WAITING_MAX: usize = 1500;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What happened.
+pub struct Traffic {
+    /// Everything sent, and what came back.
+    pub memory: Memory,
+    /// From the first letter to the last receipt.
+    pub seconds: f64,
+    /// How often the centre was killed.
+    pub kills: u64,
+}
+
+/// What all workers share.
+struct Shared {
+    town: Town,
+    record: Mutex<Record>,
+    /// The next letter's number.
+    next: AtomicU64,
+    letters: u64,
+    seed: u64,
+    /// Whether agencies wait, because the centre's mailbox is full enough.
+    is_held_back: AtomicBool,
+}
+
+/// The memory, with the letters that may still be answered.
+#[derive(Default)]
+struct Record {
+    memory: Memory,
+    by_digest: HashMap<Digest, usize>,
+    unanswered: u64,
+    verified: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets the town send all its letters, and waits until everything is settled and answered.
+///
+/// # Errors
+/// The post office or the centre fails, or nothing moves for a minute.
+pub async fn run(
+    town: Town,
+    post_office: &PostOffice,
+    centre: &mut Centre,
+    arguments: &DemoArguments,
+) -> anyhow::Result<Traffic> {
+    let mut record = Record::default();
+    record.memory.recharged.clone_from(&town.recharged);
+    let shared = Arc::new(Shared {
+        town,
+        record: Mutex::new(record),
+        next: AtomicU64::new(0),
+        letters: arguments.letters,
+        seed: arguments.seed,
+        is_held_back: AtomicBool::new(false),
+    });
+    let relay = Arc::new(relay(post_office)?);
+    let began = Instant::now();
+    let mut senders = JoinSet::new();
+    for _ in 0..SENDERS {
+        senders.spawn(send_all(Arc::clone(&shared), Arc::clone(&relay)));
+    }
+    let bars = progress::Bars::new(arguments.letters);
+    let mut watch = Watch::new();
+    let mut kills = Kills::new(arguments);
+    loop {
+        collect_all(&shared, post_office).await?;
+        while let Some(done) = senders.try_join_next() {
+            done??;
+        }
+        let waiting = post_office.count(CENTRE_ADDRESS);
+        shared.is_held_back.store(waiting > WAITING_MAX, Ordering::Relaxed);
+        let (mails, unanswered, verified) = {
+            let record = lock(&shared.record);
+            (record.memory.mails(), record.unanswered, record.verified)
+        };
+        bars.show(mails, verified);
+        let settled = mails.saturating_sub(waiting as u64);
+        if kills.is_due(settled) {
+            kills.kill(centre).await?;
+        } else if senders.is_empty() && waiting == 0 && unanswered == 0 {
+            break;
+        }
+        watch.look((mails, waiting, unanswered), Instant::now())?;
+        centre.check()?;
+        tokio::time::sleep(PAUSE).await;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    bars.finish();
+    let memory = std::mem::take(&mut lock(&shared.record).memory);
+    Ok(Traffic { memory, seconds, kills: centre.kills })
+}
+
+fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
+    let mut settings = RelaySettings::new("127.0.0.1");
+    settings.port = Some(post_office.smtp_address().port());
+    settings.security = Security::None;
+    settings.connections_max = SENDERS;
+    Ok(Relay::new(&settings)?)
+}
+
+/// Writes and sends letters until there are none left.
+async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>) -> anyhow::Result<()> {
+    loop {
+        while shared.is_held_back.load(Ordering::Relaxed) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        if number >= shared.letters {
+            return Ok(());
+        }
+        let residents = &shared.town.residents;
+        let at = usize::try_from(number)? % residents.len();
+        let other = residents[(at + 1) % residents.len()].matricule;
+        let draft = residents[at].write(other, &mut Dice::of(shared.seed, number))?;
+        send(&shared, &relay, draft).await?;
+    }
+}
+
+/// Sends a letter. It is remembered before, since its receipt may be here before the relay's word is.
+async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<()> {
+    let at = lock(&shared.record).begin(draft.subject)?;
+    relay.send(&draft.mail).await.with_context(|| format!("the post office did not take {}", draft.mail.message_id))?;
+    lock(&shared.record).memory.letters[at].copies += 1;
+    Ok(())
+}
+
+impl Record {
+    /// Notes that a letter is being sent, and returns its place in memory.
+    fn begin(&mut self, subject: Subject) -> anyhow::Result<usize> {
+        match subject {
+            Subject::Again(digest) => {
+                let known = self.by_digest.get(&digest).copied();
+                known.context("a letter is sent again that was never sent")
+            }
+            Subject::New(mut letter) => {
+                let at = self.memory.letters.len();
+                letter.sent_at = Some(Utc::now());
+                if let Some(digest) = letter.digest {
+                    self.by_digest.insert(digest, at);
+                }
+                self.unanswered += u64::from(letter.is_answered());
+                self.memory.letters.push(*letter);
+                Ok(at)
+            }
+        }
+    }
+}

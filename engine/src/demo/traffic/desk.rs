@@ -1,0 +1,144 @@
+//! An agency at its desk: mostly it writes its records down, sometimes it sends something again, sometimes something bad.
+
+use agency::dice::Dice;
+use agency::mischief::{Mischief, Scene};
+use agency::office::PackError;
+use mail::smtp::Outgoing;
+use sdc::digest::Digest;
+use sdc::letter::{Matricule, Records, Request};
+
+use super::super::memory::{self, Expected, LetterMemory};
+use super::super::town::{Condition, Desk, Former, Resident, price};
+use super::lock;
+
+/// Of a thousand letters of agencies in order, so many are sent once more, and so many are bad.
+const AGAIN_PER_MILLE: usize = 40;
+const BAD_PER_MILLE: usize = 100;
+/// Of three letters of an agency without credit, one is of the kind that is refused then.
+const DEAR_IN: usize = 3;
+/// Letters that an agency keeps at hand to repeat or contradict.
+const FORMERS_MAX: usize = 8;
+
+/// A mail about to be sent.
+pub struct Draft {
+    /// The mail.
+    pub mail: Outgoing,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// What a mail is about.
+pub enum Subject {
+    /// A letter never sent before.
+    New(Box<LetterMemory>),
+    /// A letter sent before.
+    Again(Digest),
+}
+
+impl Resident {
+    /// Writes the next mail. `other` is another agency.
+    pub fn write(&self, other: Matricule, dice: &mut Dice) -> Result<Draft, PackError> {
+        let desk = &mut *lock(&self.desk);
+        let bad = match self.condition {
+            Condition::Suspended => Some(Mischief::Suspended),
+            Condition::WithoutCredit => (dice.below(DEAR_IN) == 0).then_some(Mischief::OutOfCredit),
+            Condition::Sound if dice.per_mille(AGAIN_PER_MILLE) && !desk.formers.is_empty() => {
+                return again(desk, dice);
+            }
+            Condition::Sound => dice.per_mille(BAD_PER_MILLE).then(|| mischief(dice)),
+        };
+        if let Some(mischief) = bad
+            && let Some(draft) = misbehave(desk, mischief, other, dice)?
+        {
+            return Ok(draft);
+        }
+        good(desk, dice)
+    }
+}
+
+/// Chooses one that an agency in order can commit.
+fn mischief(dice: &mut Dice) -> Mischief {
+    loop {
+        let mischief = *dice.pick(Mischief::ALL);
+        if !matches!(mischief, Mischief::Suspended | Mischief::OutOfCredit) {
+            return mischief;
+        }
+    }
+}
+
+fn good(desk: &mut Desk, dice: &mut Dice) -> Result<Draft, PackError> {
+    let records = records(desk, dice);
+    let letter = desk.office.compose(records);
+    let packed = desk.office.seal(&letter)?;
+    desk.office.remember(&packed);
+    let mail = desk.office.mail(&packed);
+    let Request::Export(records) = &letter.request;
+    let rows = memory::rows(records);
+    let cost = rows.iter().map(|row| price(row.table)).sum();
+    let subject = LetterMemory {
+        signer: Some(desk.office.matricule().as_i32()),
+        digest: Some(packed.digest),
+        letter_id: packed.letter_id,
+        expected: Expected::Accepted { rows, cost },
+        container: None,
+        message_id: mail.message_id.clone(),
+        copies: 0,
+        sent_at: None,
+        receipt: None,
+    };
+    if desk.formers.len() == FORMERS_MAX {
+        desk.formers.pop_front();
+    }
+    desk.formers.push_back(Former { letter, packed, is_answered: false });
+    Ok(Draft { mail, subject: Subject::New(Box::new(subject)) })
+}
+
+/// Writes down what the day brought: polling stations count as often as children are born.
+fn records(desk: &mut Desk, dice: &mut Dice) -> Records {
+    match dice.below(8) {
+        0..4 => desk.register.births(1, dice),
+        4 => desk.register.births(5, dice),
+        5 => desk.register.deaths(1, dice),
+        _ => desk.register.results(1, dice),
+    }
+}
+
+/// Sends a letter once more: the same mail, or the same letter in a new envelope.
+fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
+    let former = &desk.formers[dice.below(desk.formers.len())];
+    let mail = if dice.below(2) == 0 {
+        desk.office.mail(&former.packed)
+    } else {
+        desk.office.mail(&desk.office.seal_again(&former.packed)?)
+    };
+    Ok(Draft { mail, subject: Subject::Again(former.packed.digest) })
+}
+
+/// Writes a bad letter. `None` where it must contradict a settled letter and there is none yet.
+fn misbehave(
+    desk: &mut Desk,
+    mischief: Mischief,
+    other: Matricule,
+    dice: &mut Dice,
+) -> Result<Option<Draft>, PackError> {
+    let former = desk.formers.iter().find(|former| former.is_answered).map(|former| former.letter.clone());
+    if mischief.needs_former() && former.is_none() {
+        return Ok(None);
+    }
+    let mut scene =
+        Scene { office: &mut desk.office, register: &mut desk.register, former: former.as_ref(), other, dice };
+    let Some(bad) = mischief.commit(&mut scene)? else { return Ok(None) };
+    let signer = bad.answered.as_ref().map(|_| desk.office.matricule().as_i32());
+    let subject = LetterMemory {
+        signer,
+        digest: bad.answered.as_ref().map(|packed| packed.digest),
+        letter_id: bad.answered.as_ref().map(|packed| packed.letter_id).unwrap_or_default(),
+        expected: Expected::Refused(bad.refusal),
+        container: memory::container(&bad.mail),
+        message_id: bad.mail.message_id.clone(),
+        copies: 0,
+        sent_at: None,
+        receipt: None,
+    };
+    Ok(Some(Draft { mail: bad.mail, subject: Subject::New(Box::new(subject)) }))
+}

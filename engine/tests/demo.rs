@@ -1,0 +1,62 @@
+//! The demo as its users run it: every promise kept, with the centre killed on the way too, and figures for programs.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// Runs the demo and returns what it printed and its figures.
+fn demo(arguments: &[&str]) -> (String, Value) {
+    let place = tempfile::tempdir().unwrap();
+    let figures = place.path().join("figures.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+    command.arg("demo").args(arguments).arg("--exit").arg("--json").arg(&figures).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}\n{err}");
+    (out, serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap())
+}
+
+fn count(figures: &Value, name: &str) -> u64 {
+    figures[name].as_u64().unwrap_or_else(|| panic!("{name}: {}", figures[name]))
+}
+
+fn assert_sound(figures: &Value, letters: u64) {
+    for broken in
+        ["lost", "doubled", "wrong", "receipts_missing", "receipts_wrong", "quarantined_innocent", "ledger_difference"]
+    {
+        assert_eq!(count(figures, broken), 0, "{broken}: {}", figures["faults"]);
+    }
+    assert_eq!(count(figures, "letters_sent"), letters);
+    assert!(count(figures, "accepted") > letters / 2 && count(figures, "rows") >= count(figures, "accepted"));
+}
+
+#[test]
+fn a_town_of_sixty_sends_everything_that_towns_send() {
+    let (out, figures) = demo(&["--agencies", "60", "--letters", "1500"]);
+    assert_sound(&figures, 1500);
+    assert!(out.contains("Every promise was kept"), "{out}");
+    let refused = figures["refused_by_reason"].as_object().unwrap();
+    // Every kind of bad letter but those that need luck with a former one.
+    assert!(refused.len() >= 15, "{refused:?}");
+    assert!(count(&figures, "duplicates") > 0 && count(&figures, "receipts_verified") > 1200);
+    assert_eq!(count(&figures, "kills"), 0);
+}
+
+#[test]
+fn a_centre_killed_again_and_again_keeps_every_promise() {
+    let (_, figures) = demo(&["--agencies", "30", "--letters", "1000", "--kills", "4", "--seed", "7"]);
+    assert_sound(&figures, 1000);
+    assert_eq!(count(&figures, "kills"), 4);
+}
+
+#[test]
+fn a_folder_that_exists_is_not_touched() {
+    let place = tempfile::tempdir().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_xmserver")).args(["demo", "--data"]).arg(place.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("expected a folder that does not exist yet"), "{said}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}

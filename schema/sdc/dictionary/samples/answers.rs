@@ -1,0 +1,88 @@
+//! Answers of the centre.
+
+use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
+use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::refusal::{Refusal, RefusalCode, RowFault};
+
+use super::{Corpus, Dice, Registry, id_of};
+
+fn refusal(dice: &mut Dice) -> Refusal {
+    let told: Vec<RefusalCode> = RefusalCode::ALL.iter().copied().filter(|code| code.is_answered()).collect();
+    let code = told[usize::try_from(dice.number(1, told.len() as u64)).expect("an index") - 1];
+    let refusal = Refusal::new(code);
+    match code {
+        RefusalCode::RowsInvalid | RefusalCode::OutOfScope | RefusalCode::Conflict | RefusalCode::CheckFailed => {
+            let rules = [
+                ("type", "date YYYY-MM-DD"),
+                ("not_null", ""),
+                ("length", "at most 80 characters"),
+                ("scope", ""),
+                ("conflict", ""),
+                ("type", "an integer"),
+            ];
+            let (rule, expected) = rules[usize::try_from(dice.number(0, 5)).expect("an index")];
+            let fault = RowFault {
+                table: dice
+                    .of(&["ActeNaissance", "ActeDeces", "ActeMariage", "ResultatBureau", "VoixCandidat"])
+                    .to_owned(),
+                row: u32::try_from(dice.number(1, 9)).expect("a row"),
+                column: Some(
+                    dice.of(&["CentreCode", "DateNaissance", "NomEnfant", "BureauCode", "Exprimes"]).to_owned(),
+                ),
+                rule: rule.to_owned(),
+                expected: expected.to_owned(),
+            };
+            refusal.with_faults(vec![fault])
+        }
+        RefusalCode::LetterConflict | RefusalCode::SequenceConflict | RefusalCode::AgencySuspended => refusal,
+        RefusalCode::InsufficientCredit => {
+            refusal.with("balance", dice.number(0, 99)).with("price", dice.number(100, 999))
+        }
+        _ => refusal.with("expected", dice.number(1, 9)).with("found", dice.number(1, 9)),
+    }
+}
+
+/// Makes the answer to a letter: accepted four times in five.
+pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
+    let mut registry = Registry::new(dice, corpus);
+    registry.sequence += 1;
+    let received = dice.time();
+    let refusal = if dice.percent(20) { Some(refusal(dice)) } else { None };
+    let is_refused = refusal.is_some();
+    let tables: &[&str] = match dice.number(0, 4) {
+        0 => &["ResultatBureau", "VoixCandidat"],
+        1 => &["ActeDeces"],
+        2 => &["ActeMariage"],
+        _ => &["ActeNaissance"],
+    };
+    let row = |table: &&str| TableReceipt { table: (*table).to_owned(), new: 1, duplicate: 0 };
+    let receipt = Receipt {
+        letter: Some(id_of(received, dice)),
+        digest: dice.octets::<32>().map(|octet| format!("{octet:02x}")).concat(),
+        sequence: Some(registry.sequence),
+        attempt: 1,
+        verdict: if is_refused { Verdict::Refused } else { Verdict::Accepted },
+        remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
+        refusal,
+        rows: if is_refused { Vec::new() } else { tables.iter().map(row).collect() },
+        account: AccountReceipt {
+            cost: i64::try_from(dice.number(0, 20) * 25).expect("a price"),
+            balance: i64::try_from(dice.number(0, 4000) * 25).expect("a balance") - 5000,
+            currency: dice
+                .of(&["XAF", "XAF", "XOF", "XOF", "CDF", "GNF", "BIF", "RWF", "MGA", "MRU", "DJF", "KMF"])
+                .to_owned(),
+        },
+        highest_sequence: registry.sequence,
+        received,
+        skew_seconds: Some(i64::try_from(dice.number(0, 400)).expect("seconds") - 200),
+    };
+    Answer {
+        sdc: FORMAT_VERSION,
+        id: id_of(received, dice),
+        from: registry.server,
+        to: Addressee { agency: registry.head.agency, installation: Some(registry.head.installation) },
+        time: received,
+        mode: registry.mode,
+        receipt,
+    }
+}

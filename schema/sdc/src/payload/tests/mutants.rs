@@ -1,0 +1,223 @@
+//! Letters and answers at random: read as they were written; and bent at random, they end no process.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use proptest::collection::{btree_map, hash_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+use uuid::Builder;
+
+use super::*;
+use crate::letter::{Addressee, FORMAT_VERSION, Matricule, Records, TableRecords};
+use crate::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use crate::refusal::RowFault;
+
+const SEQUENCE_MAX: u64 = 1 << 53;
+
+fn text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.replace('\0', "").nfc().collect())
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-zA-Z_éÉ][a-zA-Z0-9_éÉ ]{0,30}"
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text().prop_map(Value::from),
+    ]
+}
+
+fn id() -> impl Strategy<Value = Uuid> {
+    (0..1_u64 << 48, any::<[u8; 10]>())
+        .prop_map(|(millis, octets)| Builder::from_unix_timestamp_millis(millis, &octets).into_uuid())
+}
+
+fn time() -> impl Strategy<Value = DateTime<chrono::Utc>> {
+    (0..4_000_000_000_i64).prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap())
+}
+
+fn matricule() -> impl Strategy<Value = Matricule> {
+    (1..=999_999_u32).prop_map(|number| number.try_into().unwrap())
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![Just(Mode::Test), Just(Mode::Live)]
+}
+
+/// Names of which no two differ by the case of their letters alone.
+fn names(count_max: usize) -> impl Strategy<Value = Vec<String>> {
+    hash_set(name().prop_map(|name| name.to_lowercase()), 1..=count_max).prop_map(|names| names.into_iter().collect())
+}
+
+fn table(table: String) -> impl Strategy<Value = TableRecords> {
+    (names(5), 1..6_usize).prop_flat_map(move |(columns, rows)| {
+        let (table, values) = (table.clone(), vec(vec(value(), rows), columns.len()));
+        values.prop_map(move |values| TableRecords { table: table.clone(), columns: columns.clone(), values })
+    })
+}
+
+fn records() -> impl Strategy<Value = Records> {
+    let tables = names(3).prop_flat_map(|names| names.into_iter().map(table).collect::<Vec<_>>());
+    (name(), tables).prop_map(|(application, tables)| Records { application, tables })
+}
+
+fn letter() -> impl Strategy<Value = Letter> {
+    let from = (matricule(), "[a-z0-9][a-z0-9-]{0,31}");
+    (id(), from, name(), 1..=SEQUENCE_MAX, time(), mode(), records()).prop_map(
+        |(id, (agency, installation), to, sequence, time, mode, records)| Letter {
+            sdc: FORMAT_VERSION,
+            id,
+            from: Office { agency, installation },
+            to,
+            sequence,
+            time,
+            mode,
+            request: Request::Export(records),
+        },
+    )
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let fault = (name(), any::<u32>(), option::of(name()), name(), text())
+        .prop_map(|(table, row, column, rule, expected)| RowFault { table, row, column, rule, expected });
+    let parameters = btree_map(name(), text(), 0..4).prop_map(BTreeMap::from);
+    (0..RefusalCode::ALL.len(), parameters, vec(fault, 0..4)).prop_map(|(code, parameters, faults)| {
+        let refusal = Refusal::new(RefusalCode::ALL[code]).with_faults(faults);
+        Refusal { parameters, ..refusal }
+    })
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let row =
+        (name(), any::<u32>(), any::<u32>()).prop_map(|(table, new, duplicate)| TableReceipt { table, new, duplicate });
+    let account = (any::<i64>(), any::<i64>(), "[A-Z]{3}").prop_map(|(cost, balance, currency)| AccountReceipt {
+        cost,
+        balance,
+        currency,
+    });
+    let of_letter = (option::of(id()), "[0-9a-f]{64}", option::of(1..=SEQUENCE_MAX), any::<u16>());
+    let outcome = (option::of(refusal()), vec(row, 0..3), account);
+    (of_letter, outcome, 0..=SEQUENCE_MAX, time(), option::of(any::<i64>())).prop_map(
+        |((letter, digest, sequence, attempt), (refusal, rows, account), highest_sequence, received, skew_seconds)| {
+            Receipt {
+                letter,
+                digest,
+                sequence,
+                attempt,
+                verdict: if refusal.is_some() { Verdict::Refused } else { Verdict::Accepted },
+                remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
+                refusal,
+                rows,
+                account,
+                highest_sequence,
+                received,
+                skew_seconds,
+            }
+        },
+    )
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let to = (matricule(), option::of("[a-z0-9][a-z0-9-]{0,31}"));
+    (id(), name(), to, time(), mode(), receipt()).prop_map(|(id, from, (agency, installation), time, mode, receipt)| {
+        Answer { sdc: FORMAT_VERSION, id, from, to: Addressee { agency, installation }, time, mode, receipt }
+    })
+}
+
+/// What happens to octets on the way, or in the hands of somebody curious.
+#[derive(Clone, Debug)]
+enum Bend {
+    Flip(prop::sample::Index, u8),
+    Replace(prop::sample::Index, u8),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+    Repeat(prop::sample::Index, usize),
+    Cut(prop::sample::Index),
+}
+
+fn bend() -> impl Strategy<Value = Bend> {
+    let at = any::<prop::sample::Index>;
+    // Octets that mean something to JSON come more often than chance has them.
+    let octet = prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\",:\\0-.e1\x00 \n\xcc\x81".to_vec())];
+    prop_oneof![
+        (at(), 0..8_u8).prop_map(|(at, bit)| Bend::Flip(at, 1 << bit)),
+        (at(), octet.clone()).prop_map(|(at, octet)| Bend::Replace(at, octet)),
+        (at(), vec(octet, 1..9)).prop_map(|(at, octets)| Bend::Insert(at, octets)),
+        (at(), 1..9_usize).prop_map(|(at, count)| Bend::Remove(at, count)),
+        (at(), 1..99_usize).prop_map(|(at, count)| Bend::Repeat(at, count)),
+        at().prop_map(Bend::Cut),
+    ]
+}
+
+fn bent(good: &[u8], bends: &[Bend]) -> Vec<u8> {
+    let mut octets = good.to_vec();
+    for bend in bends {
+        let end = |at: usize, count: usize| octets.len().min(at + count);
+        match bend {
+            _ if octets.is_empty() => {}
+            Bend::Flip(at, mask) => *at.get_mut(&mut octets) ^= mask,
+            Bend::Replace(at, octet) => *at.get_mut(&mut octets) = *octet,
+            Bend::Insert(at, more) => drop(octets.splice(at.index(octets.len())..at.index(octets.len()), more.clone())),
+            Bend::Remove(at, count) => drop(octets.drain(at.index(octets.len())..end(at.index(octets.len()), *count))),
+            Bend::Repeat(at, count) => {
+                let start = at.index(octets.len());
+                let again = octets[start..end(start, *count)].to_vec();
+                drop(octets.splice(start..start, again));
+            }
+            Bend::Cut(at) => octets.truncate(at.index(octets.len())),
+        }
+    }
+    octets
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written(letter in letter()) {
+        let octets = write_letter(&letter, &LIMITS).unwrap();
+        prop_assert!(read_letter(&octets, &LIMITS).unwrap() == letter);
+        prop_assert!(read_letter(&to_json(&letter), &LIMITS).unwrap() == letter);
+    }
+
+    #[test]
+    fn an_answer_is_read_as_it_was_written(answer in answer()) {
+        prop_assert_eq!(read_answer(&write_answer(&answer), &LIMITS).unwrap(), answer);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4000))]
+
+    #[test]
+    fn a_bent_payload_is_refused_or_can_be_written_again(bends in vec(bend(), 1..4), kind in 0..4_usize) {
+        let good = [LETTER, ANSWER][kind % 2].as_bytes();
+        let octets = bent(&if kind < 2 { good.to_vec() } else { pack(good) }, &bends);
+        match read_letter(&octets, &LIMITS) {
+            Ok(letter) => prop_assert!(write_letter(&letter, &LIMITS).is_ok()),
+            Err(Unreadable { refusal, .. }) => prop_assert!(refusal.code.is_answered()),
+        }
+        if let Ok(answer) = read_answer(&octets, &LIMITS) {
+            prop_assert!(read_answer(&write_answer(&answer), &LIMITS).is_ok());
+        }
+    }
+
+    #[test]
+    fn octets_at_random_are_refused(octets in vec(any::<u8>(), 0..200)) {
+        prop_assert!(read_letter(&octets, &LIMITS).is_err());
+        let frame = [[0x28, 0xb5, 0x2f, 0xfd].as_slice(), &octets].concat();
+        prop_assert!(read_letter(&frame, &LIMITS).is_err());
+        prop_assert!(read_answer(&frame, &LIMITS).is_err());
+    }
+}

@@ -1,0 +1,135 @@
+//! The house rules that no lint knows: every file says what it is for and stays short, names say what things are, every
+//! refusal is tested, and what the documents point to is there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sdc::refusal::RefusalCode;
+
+/// Most lines of code in a file, without comments, blank lines and its tests.
+const CODE_LINES_MAX: usize = 450;
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "manager", "misc"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// Lists the files below a folder, without what is built and what git keeps.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && name != "target" && name != ".git" {
+            files(&path, found);
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+}
+
+fn files_of_kind(kind: &str) -> Vec<(String, String)> {
+    let root = root();
+    let mut found = Vec::new();
+    files(&root, &mut found);
+    let of_kind = found.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == kind));
+    of_kind
+        .map(|path| (path.strip_prefix(&root).unwrap().display().to_string(), fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
+/// Fails with every breach at once.
+fn demand(breaches: Vec<String>) {
+    assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
+}
+
+#[test]
+fn every_file_begins_by_saying_what_it_is_for() {
+    let files = files_of_kind("rs");
+    assert!(files.len() > 100, "the walk finds the sources");
+    demand(files.iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path.clone()).collect());
+}
+
+#[test]
+fn files_are_short_enough_to_be_read_at_one_sitting() {
+    let mut breaches = Vec::new();
+    for (path, text) in files_of_kind("rs") {
+        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").map(str::trim);
+        let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+        if code > CODE_LINES_MAX {
+            breaches.push(format!("{path}: {code} lines of code, at most {CODE_LINES_MAX}: split it by what it does"));
+        }
+    }
+    demand(breaches);
+}
+
+#[test]
+fn names_say_what_is_inside() {
+    let is_empty = |path: &str| {
+        let mut names = Path::new(path).iter().map(|part| part.to_str().unwrap());
+        names.any(|name| EMPTY_NAMES.contains(&name.trim_end_matches(".rs")))
+    };
+    demand(files_of_kind("rs").into_iter().map(|(path, _)| path).filter(|path| is_empty(path)).collect());
+}
+
+#[test]
+fn every_refusal_is_tested_and_documented() {
+    let is_test = |path: &str| path.contains("/tests") || path.contains("tests/");
+    let texts = files_of_kind("rs").into_iter().filter(|(path, _)| is_test(path) && !path.ends_with("house_rules.rs"));
+    let mut tests: String = texts.map(|(_, text)| text).collect();
+    // The folders of golden vectors are named by the refusal that their documents must get.
+    for vectors in fs::read_dir(root().join("schema/sdc/tests/vectors")).unwrap() {
+        tests.push_str(&format!("\"{}\"", vectors.unwrap().file_name().display()));
+    }
+    let format = fs::read_to_string(root().join("FORMAT.md")).unwrap();
+    let mut breaches = Vec::new();
+    for code in RefusalCode::ALL {
+        let variant = format!("RefusalCode::{code:?}");
+        let quoted = [format!("\"{code}\""), format!("'{code}'")];
+        // Another code may begin with the same word.
+        let is_named = tests
+            .match_indices(&variant)
+            .any(|(at, _)| !tests[at + variant.len()..].starts_with(|next: char| next.is_ascii_alphanumeric()));
+        if !is_named && !quoted.iter().any(|text| tests.contains(text)) {
+            breaches.push(format!("{variant}: no test names it"));
+        }
+        if !format.contains(&format!("`{}`", code.as_str())) {
+            breaches.push(format!("{variant}: FORMAT.md does not tell what it means"));
+        }
+    }
+    demand(breaches);
+}
+
+#[test]
+fn what_documents_point_to_is_there() {
+    let mut breaches = Vec::new();
+    for (path, text) in files_of_kind("md") {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let target = link.split('#').next().unwrap();
+            let is_outside = link.contains("://") || target.is_empty();
+            if !is_outside && !folder.join(target).exists() {
+                breaches.push(format!("{path}: {link} leads nowhere"));
+            }
+        }
+    }
+    demand(breaches);
+}
+
+#[test]
+fn nothing_depends_on_one_machine() {
+    // Put together here, so that this file keeps the rule itself.
+    let foreign: BTreeSet<String> =
+        [["/ro", "ot/"], ["/wo", "rk/"], ["/ho", "me/"]].iter().map(|parts| parts.concat()).collect();
+    let mut breaches = Vec::new();
+    for kind in ["rs", "md", "toml", "sh", "sql", "yml"] {
+        for (path, text) in files_of_kind(kind) {
+            for place in foreign.iter().filter(|place| text.contains(place.as_str())) {
+                breaches.push(format!("{path}: {place} is a folder of one machine"));
+            }
+        }
+    }
+    demand(breaches);
+}
