@@ -13,10 +13,11 @@ use mail::smtp::{FailureKind, Outgoing, Relay};
 use sdc::cms::{self, ContentCipher};
 use sdc::digest::Digest;
 use sdc::document::Document;
-use sdc::keys::{RegisteredCertificate, SigningKey};
+use sdc::keys::SigningKey;
 use store::database::Database;
 use store::fault::Fault;
 use store::outbox::{self, Claimed};
+use store::signers::Signers;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -46,6 +47,8 @@ pub struct ExporterParts {
     pub relay: Arc<Relay>,
     /// Whose signature they bear.
     pub key: Arc<SigningKey>,
+    /// Certificates to seal for, parsed when their letters were verified.
+    pub signers: Arc<Signers>,
     /// The centre's own address.
     pub address: String,
     /// The server's name, for Message-IDs.
@@ -239,12 +242,13 @@ type Sealed = Vec<(Claimed, Vec<u8>)>;
 
 /// Seals on a thread for blocking work: a P-256 sealing takes the time of a whole small transaction.
 async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed>) {
-    let key = Arc::clone(&parts.key);
+    let (key, signers) = (Arc::clone(&parts.key), Arc::clone(&parts.signers));
     let sealing = tokio::task::spawn_blocking(move || {
         let mut sealed = Vec::with_capacity(mail.len());
         let mut unsealable = Vec::new();
         for answer in mail {
-            let certificate = answer.certificate.as_deref().and_then(|der| RegisteredCertificate::from_der(der).ok());
+            let recipient = answer.certificate.as_ref();
+            let certificate = recipient.and_then(|to| signers.certificate(to.certificate_id, &to.der).ok());
             let document = certificate
                 .and_then(|certificate| cms::seal(&answer.payload, &key, &certificate, ContentCipher::Aes256Gcm).ok())
                 .map(|der| Document::render(&der, None));

@@ -283,6 +283,7 @@ fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arb
         database_runtime: parts.database_runtime.clone(),
         relay: Arc::clone(&parts.relay),
         key: Arc::clone(&parts.signing_key),
+        signers: Arc::clone(&shared.signers),
         address: parts.address.clone(),
         server_name: parts.server_name.clone(),
         claim_max: parts.widths.answers_claimed_max,

@@ -25,11 +25,16 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Waits until a condition holds. Errs after [`DEADLINE`], naming what was waited for.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+pub fn wait_until(what: &str, condition: impl FnMut() -> Result<bool>) -> Result<()> {
+    wait_within(DEADLINE, what, condition)
+}
+
+/// Waits until a condition holds. Errs after `longest`, naming what was waited for.
+pub fn wait_within(longest: Duration, what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     let started = Instant::now();
     while !condition()? {
-        if started.elapsed() > DEADLINE {
-            bail!("waited {} s in vain until {what}", DEADLINE.as_secs());
+        if started.elapsed() > longest {
+            bail!("waited {} s in vain until {what}", longest.as_secs());
         }
         pause();
     }

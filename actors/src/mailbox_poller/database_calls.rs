@@ -76,10 +76,10 @@ impl MailboxPollerParts {
         .await
     }
 
-    /// Commits that a suspect is about to be tried alone.
-    pub async fn attempt(&self, uidl: String) -> Result<(), Fault> {
+    /// Commits that a suspect is about to be tried alone, and that others were settled.
+    pub async fn attempt(&self, uidl: String, settled: Vec<String>) -> Result<(), Fault> {
         let name = self.name.clone();
-        self.call(async move |mut c| in_hand::attempt(&mut c, &name, &uidl).await).await
+        self.call(async move |mut c| in_hand::attempt(&mut c, &name, &uidl, &settled).await).await
     }
 
     /// Takes an attempt back that a fault or a stop ended.

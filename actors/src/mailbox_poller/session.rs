@@ -32,6 +32,8 @@ pub struct Memory {
     left: HashSet<Box<str>>,
     /// Mails of the slow lane that found it full.
     deferred: HashSet<Box<str>>,
+    /// Suspects settled alone whose lines are not cleared yet.
+    absolved: Vec<String>,
     /// Number of the next line written down in this life.
     next_batch: i64,
 }
@@ -159,7 +161,7 @@ impl<'a> Poll<'a> {
         suspects: Vec<Suspect>,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
-        self.try_suspects(session, listing, suspects).await?;
+        self.try_suspects(session, listing, suspects, memory).await?;
         self.fetch_rest(session, listing, memory).await
     }
 
@@ -178,26 +180,28 @@ impl<'a> Poll<'a> {
         session: &mut Session,
         listing: &[Listed],
         suspects: Vec<Suspect>,
+        memory: &mut Memory,
     ) -> Result<(), PollError> {
         if suspects.is_empty() {
             return Ok(());
         }
         let by_uidl: HashMap<&str, &Listed> = listing.iter().map(|listed| (&*listed.uidl, listed)).collect();
-        let mut cleared = Vec::new();
         for suspect in suspects {
             let Some(listed) = by_uidl.get(suspect.uidl.as_str()) else {
-                cleared.push(suspect.uidl);
+                memory.absolved.push(suspect.uidl);
                 continue;
             };
             if self.parts.drain.is_told() || !self.parts.intake.is_open() {
                 break;
             }
             self.renew_lease().await?;
-            if self.try_alone(session, listed, &suspect).await? {
-                cleared.push(suspect.uidl);
+            if self.try_alone(session, listed, &suspect, memory).await? {
+                memory.absolved.push(suspect.uidl);
             }
         }
-        Ok(self.parts.clear(cleared).await?)
+        self.parts.clear(memory.absolved.clone()).await?;
+        memory.absolved.clear();
+        Ok(())
     }
 
     /// Returns whether the suspect is settled.
@@ -206,11 +210,14 @@ impl<'a> Poll<'a> {
         session: &mut Session,
         listed: &Listed,
         suspect: &Suspect,
+        memory: &mut Memory,
     ) -> Result<bool, PollError> {
         let alone = self.parts.hands.take_all().await;
         let is_poison = suspect.attempts >= ATTEMPTS_MAX;
         if !is_poison {
-            self.parts.attempt(suspect.uidl.clone()).await?;
+            self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;
+            memory.absolved.clear();
+            point("mailbox_poller::alone");
         }
         let listed = std::slice::from_ref(listed);
         let mut retrieval = session.retrieve(listed, self.parts.mail_bytes_max).await?;

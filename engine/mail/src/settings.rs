@@ -139,7 +139,7 @@ pub struct RelaySettings {
     /// Longest time to find and reach the host and agree on TLS.
     #[serde(default = "defaults::connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
-    /// Longest time the relay may take to answer one command.
+    /// Longest time that sending one mail may take.
     #[serde(default = "defaults::relay_timeout_seconds")]
     pub read_timeout_seconds: u64,
     /// Most connections open at once.

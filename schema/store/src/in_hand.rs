@@ -100,13 +100,27 @@ pub async fn suspects(connection: &mut AsyncPgConnection, mailbox: &str) -> Resu
     Ok(rows.into_iter().map(|(uidl, attempts)| Suspect { uidl, attempts }).collect())
 }
 
-/// Commits that a suspect is about to be tried alone.
+/// Commits that a suspect is about to be tried alone, and clears those that were settled alone before it: should the
+/// program die now, only this one was in hand.
 ///
 /// # Errors
 /// A fault of the database; it may not be tried then.
-pub async fn attempt(connection: &mut AsyncPgConnection, mailbox: &str, uidl: &str) -> Result<(), Fault> {
-    let text = "UPDATE xm.suspects SET attempts = attempts + 1 WHERE mailbox = ? AND uidl = ?";
-    let binds = [Bind::Text(mailbox.to_owned()), Bind::Text(uidl.to_owned())];
+pub async fn attempt(
+    connection: &mut AsyncPgConnection,
+    mailbox: &str,
+    uidl: &str,
+    settled: &[String],
+) -> Result<(), Fault> {
+    // As for `record`, the commit need not wait for the disk.
+    let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+                     cleared AS (DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?))
+                UPDATE xm.suspects SET attempts = attempts + 1 FROM soon WHERE mailbox = ? AND uidl = ?";
+    let binds = [
+        Bind::Text(mailbox.to_owned()),
+        Bind::Texts(settled.iter().cloned().map(Some).collect()),
+        Bind::Text(mailbox.to_owned()),
+        Bind::Text(uidl.to_owned()),
+    ];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

@@ -24,12 +24,21 @@ pub struct Claimed {
     pub letter_id: Option<Uuid>,
     /// The signed content, the same at every sending.
     pub payload: Vec<u8>,
-    /// Whose key opens it: DER of the certificate that signed the letter; absent once it is revoked.
-    pub certificate: Option<Vec<u8>>,
+    /// Whose key opens it: the certificate that signed the letter; absent once it is revoked.
+    pub certificate: Option<Recipient>,
     /// The agency's registered address, the only one that is ever written to.
     pub email: String,
     /// How often it has been tried, this time included.
     pub attempts: i32,
+}
+
+/// A registered certificate.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// Key in `xm.certificates`.
+    pub certificate_id: i32,
+    /// Its DER.
+    pub der: Vec<u8>,
 }
 
 /// Claims up to `most` answers of a transport for a process and for `hold`; after that another process may take them.
@@ -43,8 +52,8 @@ pub async fn claim(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<Claimed>, Fault> {
-    type Row = (BigInt, Integer, Nullable<SqlUuid>, Bytea, Nullable<Bytea>, Text, Integer);
-    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<Vec<u8>>, String, i32);
+    type Row = (BigInt, Integer, Nullable<SqlUuid>, Bytea, Nullable<Integer>, Nullable<Bytea>, Text, Integer);
+    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<Vec<u8>>, String, i32);
     let text = "WITH due AS (
              SELECT id FROM xm.outbox
               WHERE failed_at IS NULL AND transport = ? AND due_at <= now()
@@ -55,7 +64,7 @@ pub async fn claim(
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
              RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts)
-         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.der, a.email, c.attempts
+         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.id, s.der, a.email, c.attempts
            FROM claimed c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
@@ -68,12 +77,12 @@ pub async fn claim(
         Bind::Uuid(process),
     ];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
-    let claimed = |(id, agency, letter_id, payload, certificate, email, attempts)| Claimed {
+    let claimed = |(id, agency, letter_id, payload, certificate_id, der, email, attempts): Loaded| Claimed {
         id,
         agency,
         letter_id,
         payload,
-        certificate,
+        certificate: certificate_id.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der }),
         email,
         attempts,
     };

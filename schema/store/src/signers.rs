@@ -11,7 +11,7 @@ use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt,
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use moka::sync::Cache;
 use sdc::cms::SignerId;
-use sdc::keys::RegisteredCertificate;
+use sdc::keys::{KeyError, RegisteredCertificate};
 use sdc::letter::Matricule;
 
 use crate::fault::Fault;
@@ -43,9 +43,10 @@ pub struct Signer {
     pub scopes: HashMap<String, HashSet<String>>,
 }
 
-/// Signers by identifier, cached within a bound of `capacity` certificates.
+/// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
 pub struct Signers {
     cache: Cache<SignerId, Arc<Signer>>,
+    certificates: Cache<i32, RegisteredCertificate>,
 }
 
 type Row = (
@@ -104,7 +105,21 @@ macro_rules! select_signers {
 impl Signers {
     /// Makes an empty cache.
     pub fn new(capacity: u64) -> Signers {
-        Signers { cache: Cache::new(capacity) }
+        Signers { cache: Cache::new(capacity), certificates: Cache::new(capacity) }
+    }
+
+    /// Returns the certificate of a key in `xm.certificates`, whose DER never changes. Parsing costs as much as opening a
+    /// letter, and whoever is verified is soon answered.
+    ///
+    /// # Errors
+    /// Not a certificate that could have been registered.
+    pub fn certificate(&self, certificate_id: i32, der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
+        if let Some(known) = self.certificates.get(&certificate_id) {
+            return Ok(known);
+        }
+        let parsed = RegisteredCertificate::from_der(der)?;
+        self.certificates.insert(certificate_id, parsed.clone());
+        Ok(parsed)
     }
 
     /// Returns the signer if it is cached.
@@ -144,7 +159,7 @@ impl Signers {
             if !wanted.contains(&by_key) && !wanted.contains(&by_issuer) {
                 continue;
             }
-            let signer = Arc::new(signer(row)?);
+            let signer = Arc::new(signer(row, |id, der| self.certificate(id, der))?);
             for id in [by_key, by_issuer] {
                 if wanted.contains(&id) && !found.contains_key(&id) {
                     self.cache.insert(id.clone(), Arc::clone(&signer));
@@ -163,10 +178,15 @@ pub(crate) async fn reload(
 ) -> Result<HashMap<i32, Arc<Signer>>, Fault> {
     let binds = [Bind::Integers(certificate_ids.iter().copied().map(Some).collect())];
     let rows: Vec<Loaded> = Statement::<Row>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
-    rows.into_iter().map(|row| Ok((row.0, Arc::new(signer(row)?)))).collect()
+    rows.into_iter()
+        .map(|row| Ok((row.0, Arc::new(signer(row, |_, der| RegisteredCertificate::from_der(der))?))))
+        .collect()
 }
 
-fn signer(row: Loaded) -> Result<Signer, Fault> {
+fn signer(
+    row: Loaded,
+    parse: impl FnOnce(i32, &[u8]) -> Result<RegisteredCertificate, KeyError>,
+) -> Result<Signer, Fault> {
     let (
         certificate_id,
         der,
@@ -189,7 +209,7 @@ fn signer(row: Loaded) -> Result<Signer, Fault> {
             "{what} of certificate {certificate_id} in xm.certificates cannot be read: register it again"
         ))
     };
-    let certificate = RegisteredCertificate::from_der(&der).map_err(|_detail| unreadable("the DER"))?;
+    let certificate = parse(certificate_id, &der).map_err(|_detail| unreadable("the DER"))?;
     let matricule = u32::try_from(matricule)
         .ok()
         .and_then(|number| Matricule::try_from(number).ok())

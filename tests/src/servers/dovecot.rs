@@ -163,6 +163,19 @@ impl Dovecot {
         files("new") + files("cur")
     }
 
+    /// Reads every mail in a mailbox, seen or not, and leaves it there.
+    pub fn mails(&self, address: &str) -> Result<Vec<Vec<u8>>> {
+        let mut mails = Vec::new();
+        for part in ["new", "cur"] {
+            // The folder is made with the first mail.
+            let Ok(files) = fs::read_dir(self.maildir(address).join(part)) else { continue };
+            for file in files {
+                mails.push(fs::read(file?.path())?);
+            }
+        }
+        Ok(mails)
+    }
+
     /// Reads the last lines of its log.
     pub fn tail_of_logs(&self) -> String {
         self.folder.tail_of_log()

@@ -11,6 +11,7 @@ use std::time::Duration;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::Noop;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -32,6 +33,7 @@ pub struct Connections {
     /// For one mail, or for signing in.
     timeout: Duration,
     rest_max: Duration,
+    mails_max: u32,
     permits: Semaphore,
     resting: Mutex<Vec<Resting>>,
 }
@@ -40,6 +42,7 @@ pub struct Connections {
 struct Resting {
     connection: AsyncSmtpConnection,
     since: Instant,
+    mails: u32,
 }
 
 impl Connections {
@@ -50,7 +53,7 @@ impl Connections {
         settings.validate().map_err(|error| wrong(error.to_string()))?;
         let address = (settings.host.as_str(), settings.port());
         let ca_file = settings.ca_file.as_deref();
-        let dialer = Dialer::new(address, settings.security, ca_file, settings.read_timeout_seconds)?;
+        let dialer = Dialer::new(address, settings.security, ca_file, settings.connect_timeout_seconds)?;
         let starttls = match settings.security {
             Security::Starttls => Some(tls_parameters(settings).map_err(wrong)?),
             Security::Tls | Security::None => None,
@@ -69,6 +72,7 @@ impl Connections {
             sign_in,
             timeout: Duration::from_secs(settings.read_timeout_seconds),
             rest_max: Duration::from_secs(settings.idle_seconds_max),
+            mails_max: settings.mails_per_connection_max,
             permits: Semaphore::new(settings.connections_max),
             resting: Mutex::new(Vec::new()),
         })
@@ -81,29 +85,28 @@ impl Connections {
     ) -> Result<(), SendFailure> {
         // Never closed, so this waits and does not fail.
         let _permit = self.permits.acquire().await;
-        let mut connection = match self.rested().await {
-            Some(connection) => connection,
-            None => self.dial().await?,
+        let (mut connection, mails) = match self.rested().await {
+            Some(rested) => rested,
+            None => (self.dial().await?, 0),
         };
         // Dropped with its connection when it takes too long: what the relay says later is for nobody.
         self.within(work(&mut connection)).await?;
-        self.lock().push(Resting { connection, since: Instant::now() });
+        self.lock().push(Resting { connection, since: Instant::now(), mails: mails + 1 });
         Ok(())
     }
 
-    /// Returns a connection that rests and still lives. The one used last comes first, so that the others may end.
-    async fn rested(&self) -> Option<AsyncSmtpConnection> {
+    /// Returns a connection that rests and still lives, and how many mails it has taken. The one used last comes first,
+    /// so that the others may end.
+    async fn rested(&self) -> Option<(AsyncSmtpConnection, u32)> {
         loop {
             // The lock ends with this line: nothing is awaited under it.
             let next = self.lock().pop();
-            let Resting { mut connection, since } = next?;
+            let Resting { mut connection, since, mails } = next?;
             let rest = since.elapsed();
-            if rest > self.rest_max {
+            if rest > self.rest_max || mails >= self.mails_max {
                 let _relay_may_be_gone = self.within(connection.quit()).await;
-            } else if rest < FRESH
-                || self.within(connection.command(lettre::transport::smtp::commands::Noop)).await.is_ok()
-            {
-                return Some(connection);
+            } else if rest < FRESH || self.within(connection.command(Noop)).await.is_ok() {
+                return Some((connection, mails));
             }
         }
     }

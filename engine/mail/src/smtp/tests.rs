@@ -147,3 +147,22 @@ async fn only_words_about_the_mail_itself_are_final() {
         relay.send(&mail(1)).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_connection_takes_so_many_mails_and_no_more() {
+    let office = office(|_| {});
+    let mut settings = settings(&office);
+    settings.mails_per_connection_max = 2;
+    let relay = Relay::new(&settings).unwrap();
+    relay.send(&mail(1)).await.unwrap();
+    office.go_away();
+    office.come_back();
+    // The connection was to take one more, and is dead.
+    assert_eq!(relay.send(&mail(2)).await.unwrap_err().kind, FailureKind::Transient);
+    relay.send(&mail(3)).await.unwrap();
+    relay.send(&mail(4)).await.unwrap();
+    office.go_away();
+    office.come_back();
+    // The connection has taken its two mails: a new one is dialled.
+    relay.send(&mail(5)).await.unwrap();
+}

@@ -1,0 +1,219 @@
+//! `xmserver` as its users run it: a process on a data folder, told to stop by signals, asked by HTTP and by commands.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::program::xmserver;
+use crate::servers::{Dovecot, wait_within};
+
+/// Environment variable with the password of every mailbox.
+const PASSWORD_VARIABLE: &str = "MAILBOX_PASSWORD";
+const LOG_TAIL_LINES: usize = 40;
+/// Longest wait for anything that the engine does.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A data folder, and the process on it while there is one.
+pub struct Engine {
+    process: Option<Child>,
+    http: SocketAddr,
+    password: String,
+    folder: TempDir,
+}
+
+/// Where a centre collects and sends.
+#[derive(Clone, Debug)]
+pub struct Posts<'a> {
+    /// Holds the mailboxes.
+    pub dovecot: &'a Dovecot,
+    /// Addresses of the mailboxes, each with the same password.
+    pub mailboxes: &'a [String],
+    /// That password.
+    pub password: &'a str,
+    /// Takes the answers.
+    pub relay: SocketAddr,
+    /// The centre's own address.
+    pub address: &'a str,
+    /// Further lines of the configuration file, with their sections.
+    pub further: &'a str,
+}
+
+impl Engine {
+    /// Makes a folder that PostgreSQL's own user may pass, where tests run as root, and configures a centre in it.
+    ///
+    /// # Errors
+    /// The disk is full; no port is free.
+    pub fn configured(posts: &Posts<'_>) -> Result<Engine> {
+        let passable = fs::Permissions::from_mode(0o711);
+        let folder = tempfile::Builder::new().prefix("xm-engine-").permissions(passable).tempdir()?;
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let engine = Engine { process: None, http, password: posts.password.to_owned(), folder };
+        fs::DirBuilder::new().create(engine.data())?;
+        fs::set_permissions(engine.data(), fs::Permissions::from_mode(0o711))?;
+        fs::write(engine.data().join("xmserver.toml"), configuration(posts, http))?;
+        Ok(engine)
+    }
+
+    /// Returns the data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Returns a folder for whatever else belongs to this centre.
+    pub fn place(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns the process id.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn process_id(&self) -> Result<u32> {
+        Ok(self.process.as_ref().context("the engine does not run")?.id())
+    }
+
+    fn program(&self) -> Result<Command> {
+        let mut command = Command::new(xmserver()?);
+        command.arg("--data-folder").arg(self.data()).env(PASSWORD_VARIABLE, &self.password).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs a command of operators and returns what it prints.
+    ///
+    /// # Errors
+    /// The command says no; the error has its words.
+    pub fn operate(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.program()?.args(arguments).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "xmserver {arguments:?}: {said}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Starts `xmserver run`.
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn start(&mut self) -> Result<()> {
+        ensure!(self.process.is_none(), "the engine runs already");
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
+        let mut command = self.program()?;
+        self.process = Some(command.arg("run").stdout(Stdio::null()).stderr(log).spawn()?);
+        Ok(())
+    }
+
+    /// Waits until it takes mail.
+    ///
+    /// # Errors
+    /// It ends, or does not in time; the error has the end of its log.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        self.wait_until("the engine is ready", |engine| Ok(engine.get("/ready").starts_with("HTTP/1.1 200")))
+    }
+
+    /// Waits until a condition holds while the engine runs.
+    ///
+    /// # Errors
+    /// It ends, or the condition does not hold in time; the error has the end of its log.
+    pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Engine) -> Result<bool>) -> Result<()> {
+        let waited = wait_within(PATIENCE, what, || {
+            if let Some(status) = self.process.as_mut().and_then(|process| process.try_wait().transpose()) {
+                bail!("the engine ended with {}", status?);
+            }
+            condition(self)
+        });
+        waited.with_context(|| self.log_tail())
+    }
+
+    /// Answers with status and body; nothing while it does not listen.
+    pub fn get(&self, path: &str) -> String {
+        let ask = || -> Result<String> {
+            let mut stream = TcpStream::connect(self.http)?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            Ok(text)
+        };
+        ask().unwrap_or_default()
+    }
+
+    /// Returns the sum of a metric over its labels; 0 while there is none.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics");
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Kills it as a power cut would.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the engine does not run")?;
+        process.kill()?;
+        process.wait()?;
+        Ok(())
+    }
+
+    /// Tells it to drain and waits for its end.
+    ///
+    /// # Errors
+    /// It does not end in time, or badly.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the engine does not run")?;
+        kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM)?;
+        let mut status = None;
+        let waited = wait_within(PATIENCE, "the engine has drained", || {
+            status = process.try_wait()?;
+            Ok(status.is_some())
+        });
+        if waited.is_err() {
+            process.kill()?;
+            process.wait()?;
+        }
+        waited.with_context(|| self.log_tail())?;
+        ensure!(status.is_some_and(|status| status.success()), "the engine ended with {status:?}\n{}", self.log_tail());
+        Ok(())
+    }
+
+    /// Returns the last lines of its log.
+    pub fn log_tail(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.process.is_some() && self.kill().is_err() {
+            eprintln!("an engine was gone before its test ended\n{}", self.log_tail());
+        }
+    }
+}
+
+fn configuration(posts: &Posts<'_>, http: SocketAddr) -> String {
+    let mut text = format!(
+        "[server]\nhttp_address = \"{http}\"\n[relay]\naddress = \"{}\"\n\
+         [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n{}",
+        posts.address,
+        posts.relay.port(),
+        posts.further,
+    );
+    for (at, mailbox) in posts.mailboxes.iter().enumerate() {
+        text.push_str(&format!(
+            "[[mailbox]]\nname = \"box{at}\"\npoll_interval_seconds = 1\n[mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\n\
+             security = \"none\"\nusername = \"{mailbox}\"\npassword_env = \"{PASSWORD_VARIABLE}\"\n",
+            posts.dovecot.pop3_address().port(),
+        ));
+    }
+    text
+}

@@ -1,0 +1,182 @@
+//! The main job on real servers: letters made by stock openssl and sent through Postfix lie in Dovecot, become rows in
+//! PostgreSQL and receipts in the offices' maildrops, which stock openssl opens and verifies.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mail::extract::{MailLimits, extract};
+use scenarios::engine::{Engine, Posts};
+use scenarios::servers::{Account, Dovecot, Postfix};
+use scenarios::town::{CENTRE_ADDRESS, PASSWORD, PRICE, SERVER, address, enrol, found};
+use sdc::payload::{self, PayloadLimits};
+use sdc::receipt::Verdict;
+use sdc::refusal::RefusalCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Makes a key and a self-signed certificate, and tells its fingerprint: `$1` folder, then how to make the key.
+const KEY: &str = r#"set -e; cd "$1"; shift
+    openssl req -x509 "$@" -nodes -days 800 -subj /CN=office -keyout office.key -out office.crt 2>/dev/null
+    openssl x509 -in office.crt -noout -fingerprint -sha256 | cut -d= -f2"#;
+/// Signs a letter: `$1` folder.
+const SIGN: &str = r#"set -e; cd "$1"
+    openssl cms -sign -binary -nodetach -nocerts -keyid -nosmimecap -in letter.json \
+        -signer office.crt -inkey office.key -outform DER -out letter.signed"#;
+/// Puts an envelope around it: `$1` folder, `$2` the centre's certificate.
+const ENVELOPE: &str = r#"set -e; cd "$1"
+    openssl cms -encrypt -binary -aes-256-gcm -keyid -in letter.signed -outform PEM -out letter.sdc "$2""#;
+/// Sends the letter as an attachment: `$1` folder, `$2` host:port, `$3` from, `$4` to.
+const SEND: &str = r#"swaks --server "$2" --from "$3" --to "$4" --header "Subject: registre" --body "Ci-joint." \
+    --attach-type application/octet-stream --attach-name letter.sdc --attach @"$1/letter.sdc" --timeout 20"#;
+/// Opens and verifies a receipt: `$1` folder, `$2` the centre's signing certificate.
+const OPEN: &str = r#"set -e; cd "$1"
+    openssl cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out receipt.signed
+    openssl cms -verify -binary -inform DER -in receipt.signed -nointern -certfile "$2" -noverify -out receipt.octets"#;
+
+fn shell(script: &str, arguments: &[&str]) -> String {
+    let output = Command::new("sh").args(["-c", script, "sh"]).args(arguments).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn letter(number: u32) -> Value {
+    json!({
+        "sdc": 1, "id": Uuid::now_v7(), "from": { "agency": number, "installation": "main" }, "to": SERVER,
+        "sequence": 1, "time": "2026-11-02T08:15:00Z", "mode": "test", "service": "export",
+        "body": { "application": "ecr", "tables": [{ "table": "ActeNaissance",
+            "columns": ["Numero", "Status", "NumeroActe", "AnneeRegistre", "CentreCode", "DateActe", "NomEnfant", "Sexe",
+                "DateNaissance", "LieuNaissance", "Officier", "ActeUid"],
+            "values": [[7], [2], [118], [2026], [format!("C{number}")], ["2026-11-02"], ["Ngo Biyong"], ["F"],
+                ["2026-11-01"], ["Édéa"], ["Mbome"], [Uuid::new_v4()]] }] }
+    })
+}
+
+/// Containers of the answers in an office's maildrop.
+fn answers(dovecot: &Dovecot, number: u32) -> Vec<Vec<u8>> {
+    let mails = dovecot.mails(&address(number)).unwrap();
+    mails.iter().flat_map(|mail| extract(mail, &MailLimits::default()).unwrap().containers).collect()
+}
+
+struct Office {
+    number: u32,
+    folder: PathBuf,
+    centre: PathBuf,
+}
+
+impl Office {
+    fn open(engine: &Engine, number: u32, key: &[&str], centre: &str) -> Office {
+        let folder = engine.place().join(format!("office-{number}"));
+        fs::create_dir(&folder).unwrap();
+        let at = folder.to_str().unwrap();
+        let fingerprint = shell(KEY, &[&[at], key].concat());
+        enrol(engine, number, &format!("{at}/office.crt"), fingerprint.trim()).unwrap();
+        Office { number, centre: engine.data().join("keys").join(centre), folder }
+    }
+
+    fn at(&self) -> &str {
+        self.folder.to_str().unwrap()
+    }
+
+    fn seal(&self, letter: &Value) {
+        fs::write(self.folder.join("letter.json"), letter.to_string()).unwrap();
+        shell(SIGN, &[self.at()]);
+        shell(ENVELOPE, &[self.at(), self.centre.to_str().unwrap()]);
+    }
+
+    fn send(&self, postfix: &Postfix) {
+        shell(SEND, &[self.at(), &postfix.smtp_address().to_string(), &address(self.number), CENTRE_ADDRESS]);
+    }
+
+    /// Opens an answer with stock commands and returns its signed octets.
+    fn verify(&self, answer: &[u8], signer: &Path) -> Vec<u8> {
+        fs::write(self.folder.join("receipt.sdc"), answer).unwrap();
+        shell(OPEN, &[self.at(), signer.to_str().unwrap()]);
+        fs::read(self.folder.join("receipt.octets")).unwrap()
+    }
+}
+
+fn journal(engine: &Engine) -> Vec<Value> {
+    serde_json::from_str(&engine.operate(&["journal", "list", "--json"]).unwrap()).unwrap()
+}
+
+#[test]
+fn letters_of_stock_openssl_become_rows_and_receipts() {
+    let numbers = [42, 43, 44];
+    let mut accounts: Vec<Account> = numbers.iter().map(|number| Account::new(address(*number), PASSWORD)).collect();
+    accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
+    let dovecot = Dovecot::start(&accounts).unwrap();
+    let postfix = Postfix::start(&dovecot).unwrap();
+    let posts = Posts {
+        dovecot: &dovecot,
+        mailboxes: &[CENTRE_ADDRESS.to_owned()],
+        password: PASSWORD,
+        relay: postfix.smtp_address(),
+        address: CENTRE_ADDRESS,
+        further: "",
+    };
+    let mut engine = Engine::configured(&posts).unwrap();
+    found(&engine).unwrap();
+    let offices = [
+        Office::open(&engine, 42, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "centre-p256.crt"),
+        Office::open(&engine, 43, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "centre-p256.crt"),
+        Office::open(&engine, 44, &["-newkey", "rsa:2048"], "centre-rsa.crt"),
+    ];
+    engine.start().unwrap();
+    engine.wait_until_ready().unwrap();
+
+    for office in &offices {
+        let letter = letter(office.number);
+        office.seal(&letter);
+        office.send(&postfix);
+    }
+    let one_each = |dovecot: &Dovecot| numbers.iter().all(|number| answers(dovecot, *number).len() == 1);
+    engine.wait_until("every office has its receipt", |_| Ok(one_each(&dovecot))).unwrap();
+
+    // The same file once more, and the same signed letter in a new envelope: no effect, and no second receipt within
+    // the hour.
+    for office in &offices {
+        office.send(&postfix);
+        shell(ENVELOPE, &[office.at(), office.centre.to_str().unwrap()]);
+        office.send(&postfix);
+    }
+    let duplicates = "xm_letters_total{outcome=\"duplicate\"}";
+    engine.wait_until("copies are known as such", |engine| Ok(engine.metric(duplicates) == 6.0)).unwrap();
+    assert!(one_each(&dovecot));
+
+    // Another letter under the same number: refused, and told.
+    let office = &offices[0];
+    office.seal(&letter(42));
+    office.send(&postfix);
+    engine.wait_until("a refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
+
+    let signer = engine.data().join("keys/centre-p256.crt");
+    for office in &offices {
+        for answer in answers(&dovecot, office.number) {
+            let octets = office.verify(&answer, &signer);
+            let answer = payload::read_answer(&octets, &PayloadLimits::default()).unwrap();
+            assert_eq!(
+                (answer.to.agency.as_i32(), answer.from.as_str()),
+                (i32::try_from(office.number).unwrap(), SERVER)
+            );
+            let receipt = answer.receipt;
+            match receipt.verdict {
+                Verdict::Accepted => assert_eq!((receipt.rows[0].new, receipt.account.cost), (1, PRICE)),
+                Verdict::Refused => assert_eq!(receipt.refusal.unwrap().code, RefusalCode::SequenceConflict),
+            }
+        }
+    }
+    engine.wait_until("every mail is deleted", |_| Ok(dovecot.count(CENTRE_ADDRESS) == 0)).unwrap();
+    let journal = journal(&engine);
+    let count = |outcome: &str| journal.iter().filter(|line| line["outcome"] == outcome).count();
+    assert_eq!((count("accepted"), count("duplicate"), count("sequence_conflict")), (3, 6, 1), "{journal:?}");
+    for number in numbers {
+        let agency = engine.operate(&["agency", "show", &number.to_string(), "--json"]).unwrap();
+        let agency: Value = serde_json::from_str(&agency).unwrap();
+        assert_eq!(agency["balance"], -PRICE);
+    }
+    engine.stop().unwrap();
+}

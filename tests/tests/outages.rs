@@ -1,0 +1,162 @@
+//! Outages on the way: the database, the mail servers and the engine itself stop and come back in the middle of traffic.
+//! Mail waits, then flows without anyone's help, and every letter has exactly one effect.
+//!
+//! `XM_OUTAGE_SECONDS=20 cargo test -p scenarios --test outages` is the long version.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+use std::time::{Duration, Instant};
+
+use mail::smtp::Relay;
+use mail::{RelaySettings, Security};
+use scenarios::engine::{Engine, Posts};
+use scenarios::servers::{Account, Dovecot, Postfix, wait_within};
+use scenarios::town::{CENTRE_ADDRESS, PASSWORD, PRICE, Resident, address, found};
+use serde_json::Value;
+use store::cluster::{Cluster, ClusterSettings};
+use tokio::runtime::Runtime;
+
+const OFFICES: [u32; 3] = [1, 2, 3];
+/// Letters that each office sends before, during and after each outage.
+const LETTERS: usize = 5;
+
+/// How long a server is away.
+fn outage() -> Duration {
+    let seconds = std::env::var("XM_OUTAGE_SECONDS").map_or(2, |text| text.parse().unwrap());
+    Duration::from_secs(seconds)
+}
+
+struct World {
+    runtime: Runtime,
+    relay: Relay,
+    residents: Vec<Resident>,
+    engine: Engine,
+    postfix: Postfix,
+    dovecot: Dovecot,
+    cluster: Cluster,
+    _database: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> World {
+        let runtime = Runtime::new().unwrap();
+        let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        let database = tempfile::Builder::new().prefix("xm-outage-").permissions(passable).tempdir().unwrap();
+        let settings = ClusterSettings { data_folder: database.path().join("database"), ..ClusterSettings::default() };
+        let cluster = runtime.block_on(Cluster::start(settings)).unwrap();
+        let mut accounts: Vec<Account> =
+            OFFICES.iter().map(|number| Account::new(address(*number), PASSWORD)).collect();
+        accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
+        let dovecot = Dovecot::start(&accounts).unwrap();
+        let postfix = Postfix::start(&dovecot).unwrap();
+        let posts = Posts {
+            dovecot: &dovecot,
+            mailboxes: &[CENTRE_ADDRESS.to_owned()],
+            password: PASSWORD,
+            relay: postfix.smtp_address(),
+            address: CENTRE_ADDRESS,
+            further: &format!("[database]\nurl = \"{}\"\n", cluster.url()),
+        };
+        let mut engine = Engine::configured(&posts).unwrap();
+        found(&engine).unwrap();
+        let residents = OFFICES.map(|number| Resident::settle(&engine, number).unwrap()).into();
+        engine.start().unwrap();
+        engine.wait_until_ready().unwrap();
+        let mut settings = RelaySettings::new("127.0.0.1");
+        settings.port = Some(postfix.smtp_address().port());
+        settings.security = Security::None;
+        let relay = runtime.block_on(async { Relay::new(&settings) }).unwrap();
+        World { runtime, relay, residents, engine, postfix, dovecot, cluster, _database: database }
+    }
+
+    /// Every office sends some letters, the first of them twice.
+    fn send(&mut self) {
+        for resident in &mut self.residents {
+            let mails: Vec<_> = (0..LETTERS).map(|_| resident.write().unwrap().1).collect();
+            for mail in mails.iter().chain(&mails[..1]) {
+                self.runtime.block_on(self.relay.send(mail)).unwrap();
+            }
+        }
+    }
+
+    fn is_answered(&mut self) -> bool {
+        for (resident, number) in self.residents.iter_mut().zip(OFFICES) {
+            resident.read(self.dovecot.mails(&address(number)).unwrap()).unwrap();
+        }
+        self.residents.iter().all(Resident::is_answered)
+    }
+
+    fn wait_until_answered(&mut self, what: &str) {
+        let waited = wait_within(Duration::from_secs(120), what, || Ok(self.is_answered()));
+        assert!(waited.is_ok(), "{waited:?}\n{}", self.engine.log_tail());
+    }
+
+    /// Holds journal, books and quarantine against what was sent.
+    fn assert_exactly_once(&mut self) {
+        let dovecot = &self.dovecot;
+        self.engine.wait_until("every mail is deleted", |_| Ok(dovecot.count(CENTRE_ADDRESS) == 0)).unwrap();
+        let letters: usize = self.residents.iter().map(|resident| resident.letters.len()).sum();
+        let accepted: usize = self.residents.iter().map(Resident::accepted).sum();
+        assert_eq!(accepted, letters);
+        let list = |arguments: &[&str]| -> Vec<Value> {
+            serde_json::from_str(&self.engine.operate(arguments).unwrap()).unwrap()
+        };
+        let journal = list(&["journal", "list", "--limit", "10000", "--json"]);
+        let count = |outcome: &str| journal.iter().filter(|line| line["outcome"] == outcome).count();
+        assert_eq!(count("accepted"), letters);
+        // A mail fetched again after a cut is a duplicate once more.
+        assert!(count("duplicate") >= letters / LETTERS, "{}", count("duplicate"));
+        assert!(list(&["quarantine", "list", "--json"]).is_empty());
+        for (resident, number) in self.residents.iter().zip(OFFICES) {
+            let agency = self.engine.operate(&["agency", "show", &number.to_string(), "--json"]).unwrap();
+            let agency: Value = serde_json::from_str(&agency).unwrap();
+            assert_eq!(agency["balance"], -PRICE * i64::try_from(resident.letters.len()).unwrap());
+        }
+    }
+}
+
+/// Lets an outage last: there is no condition to wait for, since nothing may happen.
+#[expect(clippy::disallowed_methods, reason = "the outage's length is what is tested")]
+fn last(outage: Duration) {
+    std::thread::sleep(outage);
+}
+
+#[test]
+fn servers_stop_and_come_back_and_every_letter_has_one_effect() {
+    let mut world = World::new();
+    world.send();
+    world.wait_until_answered("letters before any outage are answered");
+
+    world.runtime.block_on(world.cluster.stop());
+    let away = Instant::now();
+    world.send();
+    last(outage());
+    assert!(!world.is_answered() && world.dovecot.count(CENTRE_ADDRESS) > 0, "mail waits while the database is away");
+    assert!(world.engine.get("/live").starts_with("HTTP/1.1 200"));
+    assert!(world.engine.get("/ready").starts_with("HTTP/1.1 503"));
+    world.runtime.block_on(world.cluster.restart()).unwrap();
+    assert!(away.elapsed() >= outage());
+    world.wait_until_answered("letters are answered once the database is back");
+
+    world.send();
+    world.dovecot.restart().unwrap();
+    world.send();
+    world.wait_until_answered("letters are answered over a restart of Dovecot");
+
+    world.send();
+    world.postfix.stop().unwrap();
+    last(outage());
+    world.postfix.start_again().unwrap();
+    world.wait_until_answered("answers go out once Postfix is back");
+
+    for _ in 0..3 {
+        world.send();
+        world.engine.kill().unwrap();
+        world.engine.start().unwrap();
+    }
+    world.engine.wait_until_ready().unwrap();
+    world.wait_until_answered("letters are answered over kills of the engine");
+
+    world.assert_exactly_once();
+    world.engine.stop().unwrap();
+}

@@ -1,0 +1,103 @@
+//! A flood of mail that is no SDC, and of SDCs of strangers: no answer, a bound on disk, counted by reason, and letters
+//! of known offices pass through it.
+//!
+//! `XM_STRANGERS=100000 cargo test --release -p scenarios --test strangers -- --nocapture` is the long version.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+use std::time::Instant;
+
+use agency::dice::Dice;
+use agency::identity::{Algorithm, Identity};
+use agency::records::Register;
+use scenarios::engine::{Engine, Posts};
+use scenarios::servers::{Account, Dovecot, Postfix};
+use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
+use serde_json::Value;
+
+const OFFICE: u32 = 7;
+/// Somebody with a maildrop whom nobody registered: where an answer to a stranger would go.
+const STRANGER: &str = "stranger@example.org";
+/// Letters of the known office among the flood.
+const GOOD: usize = 20;
+/// Bytes that the quarantine may keep of strangers.
+const KEPT_BYTES_MAX: u64 = 1 << 20;
+
+fn flood() -> usize {
+    std::env::var("XM_STRANGERS").map_or(3000, |text| text.parse().unwrap())
+}
+
+#[test]
+fn strangers_get_no_answer_and_fill_no_disk() {
+    let accounts = [CENTRE_ADDRESS, STRANGER, &address(OFFICE)].map(|address| Account::new(address, PASSWORD));
+    let dovecot = Dovecot::start(&accounts).unwrap();
+    let postfix = Postfix::start(&dovecot).unwrap();
+    let posts = Posts {
+        dovecot: &dovecot,
+        mailboxes: &[CENTRE_ADDRESS.to_owned()],
+        password: PASSWORD,
+        relay: postfix.smtp_address(),
+        address: CENTRE_ADDRESS,
+        further: &format!("[limits]\nquarantine_bytes_max = {KEPT_BYTES_MAX}\n"),
+    };
+    let mut engine = Engine::configured(&posts).unwrap();
+    found(&engine).unwrap();
+    let mut resident = Resident::settle(&engine, OFFICE).unwrap();
+
+    // Letters in the office's name, signed by a key that nobody registered.
+    let forger = Identity::generate("office 7", Algorithm::P256).unwrap();
+    let letters = flood();
+    let mut forged = 0;
+    for number in 0..letters {
+        let text = if number % 2 == 0 {
+            format!("From: {STRANGER}\r\nTo: {CENTRE_ADDRESS}\r\nMessage-ID: <{number}@x>\r\nSubject: offre\r\n\r\nBonjour {number}\r\n")
+                .into_bytes()
+        } else {
+            forged += 1;
+            let records = Register::new("C7").births(1, &mut Dice::of(9, number as u64));
+            let letter = resident.office.compose(records);
+            let packed = resident.office.seal_as(&letter, &forger).unwrap();
+            let mut mail = resident.office.mail(&packed);
+            STRANGER.clone_into(&mut mail.from);
+            mail.render().unwrap()
+        };
+        dovecot.deliver(CENTRE_ADDRESS, &text).unwrap();
+        if number % (letters / GOOD) == 0 {
+            let (_, mail) = resident.write().unwrap();
+            dovecot.deliver(CENTRE_ADDRESS, &mail.render().unwrap()).unwrap();
+        }
+    }
+
+    let began = Instant::now();
+    engine.start().unwrap();
+    engine.wait_until_ready().unwrap();
+    engine.wait_until("the mailbox is empty", |_| Ok(dovecot.count(CENTRE_ADDRESS) == 0)).unwrap();
+    let seconds = began.elapsed().as_secs_f64();
+    engine
+        .wait_until("the office has its receipts", |_| {
+            resident.read(dovecot.mails(&address(OFFICE))?)?;
+            Ok(resident.is_answered())
+        })
+        .unwrap();
+    assert_eq!(resident.accepted(), GOOD);
+    assert_eq!(dovecot.count(STRANGER), 0, "a stranger was answered");
+
+    let of = |reason: &str| engine.metric(&format!("xm_letters_total{{outcome=\"{reason}\"}}"));
+    assert_eq!((of("unknown_signer"), of("no_container")), (forged as f64, (letters - forged) as f64));
+    let kept: f64 = ["unknown_signer", "no_container"]
+        .iter()
+        .map(|reason| engine.metric(&format!("xm_quarantine_bytes{{reason=\"{reason}\"}}")))
+        .sum();
+    let listed = engine.operate(&["quarantine", "list", "--limit", "100000", "--json"]).unwrap();
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    assert!(!listed.is_empty() && listed.len() < letters / 3 * 2, "{} kept of {letters}", listed.len());
+    assert!(kept > 0.0 && kept <= KEPT_BYTES_MAX as f64, "{kept} bytes kept");
+    let journal = engine.operate(&["journal", "list", "--limit", "1000000", "--json"]).unwrap();
+    let journal: Vec<Value> = serde_json::from_str(&journal).unwrap();
+    assert!(journal.len() <= GOOD + listed.len(), "{} lines in the journal", journal.len());
+    println!(
+        "{letters} mails of strangers and {GOOD} letters in {seconds:.1} s: {} kept in {kept} bytes, no answer",
+        listed.len()
+    );
+    engine.stop().unwrap();
+}
