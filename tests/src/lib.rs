@@ -3,4 +3,5 @@
 pub mod engine;
 pub mod program;
 pub mod servers;
+pub mod size;
 pub mod town;

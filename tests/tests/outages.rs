@@ -11,6 +11,7 @@ use mail::smtp::Relay;
 use mail::{RelaySettings, Security};
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot, Postfix, wait_within};
+use scenarios::size::asked_for;
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, PRICE, Resident, address, found};
 use serde_json::Value;
 use store::cluster::{Cluster, ClusterSettings};
@@ -22,8 +23,7 @@ const LETTERS: usize = 5;
 
 /// How long a server is away.
 fn outage() -> Duration {
-    let seconds = std::env::var("XM_OUTAGE_SECONDS").map_or(2, |text| text.parse().unwrap());
-    Duration::from_secs(seconds)
+    Duration::from_secs(asked_for("XM_OUTAGE_SECONDS", 2))
 }
 
 struct World {

@@ -3,8 +3,6 @@
 //!
 //! `XM_STRANGERS=100000 cargo test --release -p scenarios --test strangers -- --nocapture` is the long version.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
-
 use std::time::Instant;
 
 use agency::dice::Dice;
@@ -12,6 +10,7 @@ use agency::identity::{Algorithm, Identity};
 use agency::records::Register;
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot, Postfix};
+use scenarios::size::asked_for;
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
 use serde_json::Value;
 
@@ -22,10 +21,6 @@ const STRANGER: &str = "stranger@example.org";
 const GOOD: usize = 20;
 /// Bytes that the quarantine may keep of strangers.
 const KEPT_BYTES_MAX: u64 = 1 << 20;
-
-fn flood() -> usize {
-    std::env::var("XM_STRANGERS").map_or(3000, |text| text.parse().unwrap())
-}
 
 #[test]
 fn strangers_get_no_answer_and_fill_no_disk() {
@@ -46,7 +41,7 @@ fn strangers_get_no_answer_and_fill_no_disk() {
 
     // Letters in the office's name, signed by a key that nobody registered.
     let forger = Identity::generate("office 7", Algorithm::P256).unwrap();
-    let letters = flood();
+    let letters = usize::try_from(asked_for("XM_STRANGERS", 3000)).unwrap();
     let mut forged = 0;
     for number in 0..letters {
         let text = if number % 2 == 0 {

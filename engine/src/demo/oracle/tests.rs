@@ -92,6 +92,8 @@ fn a_sound_centre_is_found_sound_and_counted() {
 
 /// What a fault must be counted as.
 type Counted = fn(&Findings) -> bool;
+/// A fault: its name, how it is planted, and what it must be counted as.
+type Fault<T> = (&'static str, fn(&mut T), Counted);
 
 #[test]
 fn every_planted_fault_of_the_database_is_found() {
@@ -100,7 +102,7 @@ fn every_planted_fault_of_the_database_is_found() {
     let wrong: Counted = |found| found.wrong == 1;
     let innocent: Counted = |found| found.quarantined_innocent == 1;
     let differs: Counted = |found| found.ledger_difference == 1;
-    let faults: &[(&str, fn(&mut Held), Counted)] = &[
+    let faults: &[Fault<Held>] = &[
         ("a verdict is missing", |held| drop(held.verdicts.remove(0)), lost),
         ("a verdict is there twice", |held| held.verdicts.push(held.verdicts[0].clone()), doubled),
         ("a verdict is another", |held| "conflict".clone_into(&mut held.verdicts[1].verdict), wrong),
@@ -156,7 +158,7 @@ fn every_planted_fault_of_the_database_is_found() {
 fn every_planted_fault_of_receipts_is_found() {
     let missing: Counted = |found| found.receipts_missing == 1 && found.lost == 1;
     let wrong: Counted = |found| found.receipts_wrong == 1;
-    let faults: &[(&str, fn(&mut Memory), Counted)] = &[
+    let faults: &[Fault<Memory>] = &[
         ("a receipt is missing", |memory| memory.letters[0].receipt = None, missing),
         ("a refusal is not told", |memory| memory.letters[1].receipt = None, missing),
         (
