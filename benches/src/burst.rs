@@ -58,12 +58,12 @@ pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
     let letters = stock.letters as f64;
     let begun = Instant::now();
     let mut centre = Centre::start(stock, dovecot)?;
-    centre.wait("the engine is ready", LONGEST, |centre| centre.metric("xm_database_up") > 0.0)?;
+    centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
     let start_seconds = begun.elapsed().as_secs_f64();
-    let engine = centre.engine_id();
+    let engine = centre.engine.process_id()?;
     let postgres = centre.postgres_id()?;
     let dovecot_before = cpu_seconds(centre.dovecot.process_id()?)?;
-    centre.wait("every letter is settled", LONGEST, |centre| centre.metric("xm_letters_total") >= letters)?;
+    centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= letters)?;
     let settled = Instant::now();
     let seconds = (settled - begun).as_secs_f64();
     let mut outcome = Outcome {
@@ -78,17 +78,17 @@ pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
     };
     // The engine counts its private PostgreSQL among its children.
     outcome.cpu_seconds_engine -= outcome.cpu_seconds_postgres;
-    centre.wait("every receipt is sent", LONGEST, |centre| centre.metric("xm_answers_total") >= letters)?;
+    centre.wait("every receipt is sent", LONGEST, |engine| engine.metric("xm_answers_total") >= letters)?;
     outcome.receipts_seconds = settled.elapsed().as_secs_f64();
     outcome.rss_mb_max = rss_mb_max(engine)?;
-    centre.stop()?;
+    centre.engine.stop()?;
     examine(&centre, stock, rows, &mut outcome).await?;
     Ok(outcome)
 }
 
 /// Holds the database against what was sent.
 async fn examine(centre: &Centre, stock: &Stock, rows: u64, outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = centre::open_database(&centre.data()).await?;
+    let mut cluster = centre::open_database(&centre.engine.data()).await?;
     let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
     let connection = tokio::spawn(connection);
     let number = async |text: &str| -> Result<i64> { Ok(client.query_one(text, &[]).await?.get(0)) };

@@ -17,6 +17,8 @@ use sdc::letter::{self, Matricule, Mode};
 use store::administration::certificates::CertificateFields;
 use store::cluster::{Cluster, ClusterSettings};
 
+use scenarios::program::xmserver;
+
 use crate::stations::Station;
 
 /// Name of the server that letters are addressed to.
@@ -45,16 +47,6 @@ pub struct Stock {
     folder: PathBuf,
     /// Letters, and agencies.
     pub letters: usize,
-}
-
-/// Where the engine's program lies: beside this one, built by cargo.
-///
-/// # Errors
-/// It is not built.
-pub fn xmserver() -> Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("xmserver");
-    ensure!(program.exists(), "{} is missing: build it with `cargo build --release --bin xmserver`", program.display());
-    Ok(program)
 }
 
 impl Stock {
@@ -168,12 +160,13 @@ impl Stock {
         Ok(())
     }
 
-    /// Copies the centre's folder for one run.
+    /// Copies the centre's files into a data folder for one run.
     ///
     /// # Errors
     /// The copy fails.
     pub fn copy_centre(&self, to: &Path) -> Result<()> {
-        let status = Command::new("cp").args(["-a", "--reflink=auto"]).arg(self.data()).arg(to).status()?;
+        let files = self.data().join(".");
+        let status = Command::new("cp").args(["-a", "--reflink=auto"]).arg(files).arg(to).status()?;
         ensure!(status.success(), "the prepared centre could not be copied to {}", to.display());
         Ok(())
     }

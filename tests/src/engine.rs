@@ -124,12 +124,21 @@ impl Engine {
     /// It ends, or the condition does not hold in time; the error has the end of its log.
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Engine) -> Result<bool>) -> Result<()> {
         let waited = wait_within(PATIENCE, what, || {
-            if let Some(status) = self.process.as_mut().and_then(|process| process.try_wait().transpose()) {
-                bail!("the engine ended with {}", status?);
-            }
+            self.check()?;
             condition(self)
         });
         waited.with_context(|| self.log_tail())
+    }
+
+    /// Fails when it has ended by itself.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn check(&mut self) -> Result<()> {
+        match self.process.as_mut().map(Child::try_wait).transpose()?.flatten() {
+            Some(status) => bail!("the engine ended with {status}\n{}", self.log_tail()),
+            None => Ok(()),
+        }
     }
 
     /// Answers with status and body; nothing while it does not listen.
