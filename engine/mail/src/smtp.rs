@@ -12,6 +12,7 @@ use crate::connect::{Cause, MailError};
 use crate::settings::RelaySettings;
 
 mod connections;
+mod starttls;
 
 use connections::Connections;
 

@@ -1,22 +1,20 @@
 //! Connections to a relay: dialled as those to mailboxes are, signed in once, kept for the next mail.
 //!
-//! lettre has a pool of its own. It leaves Nagle's algorithm on, which holds every final dot for 40 ms, and sets no
-//! deadline on a relay's answers; so lettre speaks SMTP here, over streams that are ours.
+//! lettre has a pool and TLS of its own. They leave Nagle's algorithm on, which holds every final dot for 40 ms, set no
+//! deadline on a relay's answers, and let plain text in over STARTTLS; so lettre speaks SMTP here, over streams of ours.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::Noop;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::SendFailure;
+use super::{SendFailure, starttls};
 use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
 use crate::settings::{Credential, RelaySettings, Security};
 
@@ -27,8 +25,6 @@ const FRESH: Duration = Duration::from_secs(5);
 pub struct Connections {
     dialer: Dialer,
     hello: ClientId,
-    /// With STARTTLS, lettre turns the connection over.
-    starttls: Option<TlsParameters>,
     sign_in: Option<(Credentials, &'static [Mechanism])>,
     /// For one mail, or for signing in.
     timeout: Duration,
@@ -54,10 +50,6 @@ impl Connections {
         let address = (settings.host.as_str(), settings.port());
         let ca_file = settings.ca_file.as_deref();
         let dialer = Dialer::new(address, settings.security, ca_file, settings.connect_timeout_seconds)?;
-        let starttls = match settings.security {
-            Security::Starttls => Some(tls_parameters(settings).map_err(wrong)?),
-            Security::Tls | Security::None => None,
-        };
         let sign_in = settings.credential().map_err(|error| wrong(error.to_string()))?.map(|credential| {
             let (username, secret, mechanisms): (_, _, &[Mechanism]) = match credential {
                 Credential::Password(username, password) => (username, password, &[Mechanism::Plain, Mechanism::Login]),
@@ -68,7 +60,6 @@ impl Connections {
         Ok(Connections {
             dialer,
             hello: settings.hello_name.clone().map_or_else(|| ClientId::Ipv4([127, 0, 0, 1].into()), ClientId::Domain),
-            starttls,
             sign_in,
             timeout: Duration::from_secs(settings.read_timeout_seconds),
             rest_max: Duration::from_secs(settings.idle_seconds_max),
@@ -112,13 +103,18 @@ impl Connections {
     }
 
     async fn dial(&self) -> Result<AsyncSmtpConnection, SendFailure> {
-        let stream = self.dialer.dial(&mut TestReport::default()).await?;
+        let stream = match self.dialer.dial(&mut TestReport::default()).await? {
+            // Required: a relay that does not offer it is not spoken to in clear.
+            Stream::Plain(tcp) if self.dialer.security() == Security::Starttls => {
+                let hello = self.hello.to_string();
+                let protecting = starttls::protect(&self.dialer, tcp, &hello);
+                let protected = tokio::time::timeout(self.timeout, protecting).await;
+                protected.map_err(|_elapsed| Cause::TimedOut(self.timeout.as_secs()))??
+            }
+            stream => stream.into(),
+        };
         let mut connection =
             self.within(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello)).await?;
-        if let Some(tls) = &self.starttls {
-            // Required: a relay that does not offer it is not spoken to in clear.
-            self.within(connection.starttls(tls.clone(), &self.hello)).await?;
-        }
         if let Some((credentials, mechanisms)) = &self.sign_in {
             self.within(connection.auth(mechanisms, credentials)).await?;
         }
@@ -135,25 +131,4 @@ impl Connections {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl AsyncTokioStream for Stream {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Stream::Plain(tcp) => tcp.peer_addr(),
-            Stream::Tls(tls) => tls.get_ref().0.peer_addr(),
-        }
-    }
-}
-
-fn tls_parameters(settings: &RelaySettings) -> Result<TlsParameters, String> {
-    let mut builder = TlsParameters::builder(settings.host.clone());
-    if let Some(file) = &settings.ca_file {
-        let unreadable =
-            |error: String| format!("ca_file {}: {error}; a file of PEM certificates is expected", file.display());
-        let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
-        builder =
-            builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))?);
-    }
-    builder.build_rustls().map_err(|error| error.to_string())
 }

@@ -8,6 +8,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::*;
 use crate::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, Protection, Protocol, SignInRule, When};
+use crate::scripted::{Peer, serve};
 use crate::settings::{Secret, Security};
 
 const CENTRE: &str = "centre@example.org";
@@ -165,4 +166,28 @@ async fn a_connection_takes_so_many_mails_and_no_more() {
     office.come_back();
     // The connection has taken its two mails: a new one is dialled.
     relay.send(&mail(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn plain_text_cannot_slip_in_before_tls() {
+    let relays: [(&str, &str); 4] = [
+        ("250-x\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"),
+        ("250-x\r\n250 STARTTLS\r\n", "454 not now\r\n"),
+        ("250 x\r\n", "220 go\r\n"),
+        (&"250-x".repeat(3000), ""),
+    ];
+    let said = ["plain text after the answer", "the server refused: 454", "does not offer STARTTLS", "without an end"];
+    for ((hello, answer), said) in relays.into_iter().zip(said) {
+        let (hello, answer) = (hello.to_owned(), answer.to_owned());
+        let (port, _script) = serve(async move |tcp| {
+            let mut peer = Peer::new(tcp);
+            peer.say("220 x\r\n").await;
+            peer.answer(&[("EHLO", hello.as_str()), ("STARTTLS", answer.as_str())]).await;
+        })
+        .await;
+        let mut settings = RelaySettings::new("localhost");
+        (settings.port, settings.security) = (Some(port), Security::Starttls);
+        let failure = Relay::new(&settings).unwrap().send(&mail(1)).await.unwrap_err();
+        assert!(failure.kind == FailureKind::Transient && failure.reply.contains(said), "{said}: {failure}");
+    }
 }

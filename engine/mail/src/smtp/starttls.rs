@@ -1,0 +1,118 @@
+//! STARTTLS (RFC 3207) before lettre hears a word: what came in the clear is never read as if TLS had protected it.
+//!
+//! lettre keeps what it has buffered over the change to TLS (CVE-2011-0411 and its many children), so the change is made
+//! here, and lettre begins on the protected stream.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use lettre::transport::smtp::client::AsyncTokioStream;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
+
+/// Longest reply that is read, in bytes; RFC 5321 4.5.3.1.5 admits lines of 512.
+const REPLY_BYTES_MAX: u64 = 8192;
+/// What the server said before TLS and does not say again (RFC 3207 4.2), as lettre expects it first.
+const GREETING: &[u8] = b"220 \r\n";
+
+/// Asks for TLS and agrees on it, with no way back.
+pub async fn protect(dialer: &Dialer, tcp: TcpStream, hello: &str) -> Result<Greeted, MailError> {
+    let wrong = |cause: Cause| dialer.error(Step::Tls, cause);
+    let mut clear = BufReader::new(tcp);
+    expect(&mut clear, "220").await.map_err(|cause| dialer.error(Step::Greeting, cause))?;
+    let offers = ask(&mut clear, &format!("EHLO {hello}"), "250").await.map_err(wrong)?;
+    if !offers.iter().any(|offer| offer.eq_ignore_ascii_case("STARTTLS")) {
+        return Err(wrong(Cause::Unsupported("STARTTLS")));
+    }
+    ask(&mut clear, "STARTTLS", "220").await.map_err(wrong)?;
+    if !clear.buffer().is_empty() {
+        return Err(wrong(Cause::Protocol("plain text after the answer to STARTTLS".to_owned())));
+    }
+    let stream = dialer.protect(clear.into_inner(), &mut TestReport::default()).await?;
+    Ok(Greeted { greeting: GREETING, stream })
+}
+
+async fn ask(clear: &mut BufReader<TcpStream>, command: &str, code: &str) -> Result<Vec<String>, Cause> {
+    clear.write_all(format!("{command}\r\n").as_bytes()).await?;
+    expect(clear, code).await
+}
+
+/// Reads a reply of one line or several (RFC 5321 4.2.1) and returns its lines without their code.
+async fn expect(clear: &mut BufReader<TcpStream>, code: &str) -> Result<Vec<String>, Cause> {
+    let mut lines = Vec::new();
+    let mut left = REPLY_BYTES_MAX;
+    loop {
+        let mut line = Vec::new();
+        let read = clear.take(left).read_until(b'\n', &mut line).await?;
+        if !line.ends_with(b"\n") {
+            return Err(if read == 0 && left > 0 {
+                Cause::Closed
+            } else {
+                Cause::Protocol("a reply without an end".to_owned())
+            });
+        }
+        left -= read as u64;
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let rest = line.strip_prefix(code).ok_or_else(|| Cause::Refused(line.escape_debug().to_string()))?;
+        let is_last = !rest.starts_with('-');
+        lines.push(rest.get(1..).unwrap_or_default().to_owned());
+        if is_last {
+            return Ok(lines);
+        }
+    }
+}
+
+/// A stream on which the server has been greeted already.
+#[derive(Debug)]
+pub struct Greeted {
+    /// What is left of the greeting.
+    greeting: &'static [u8],
+    stream: Stream,
+}
+
+impl From<Stream> for Greeted {
+    /// The server will greet by itself.
+    fn from(stream: Stream) -> Greeted {
+        Greeted { greeting: &[], stream }
+    }
+}
+
+impl AsyncRead for Greeted {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.greeting.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let (now, later) = this.greeting.split_at(this.greeting.len().min(buf.remaining()));
+        buf.put_slice(now);
+        this.greeting = later;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Greeted {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for Greeted {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.peer_addr(),
+            Stream::Tls(tls) => tls.get_ref().0.peer_addr(),
+        }
+    }
+}
