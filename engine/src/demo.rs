@@ -12,6 +12,7 @@ use clap::Args;
 use mail::post_office::{PostOffice, PostOfficeSettings};
 use mail::{MailboxSettings, Security};
 use nix::unistd::Uid;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
@@ -28,6 +29,7 @@ mod town;
 mod traffic;
 
 use centre::Centre;
+use summary::Summary;
 use town::{Town, TownPlan};
 
 /// The server's name.
@@ -77,14 +79,14 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let town = build(&configuration, &post_office, arguments).await?;
 
     let mut centre = Centre::start(&place.data)?;
-    centre.wait_until_ready().await?;
-    let traffic = traffic::run(town, &post_office, &mut centre, arguments).await?;
-    // A life that has just begun may still be starting the database.
-    centre.wait_until_ready().await?;
-    let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-    let findings = oracle::check(&open.database, &traffic.memory).await;
-    open.close().await;
-    let summary = summary::Summary::new(findings?, &traffic, centre.rss_mb_max());
+    let summary = tokio::select! {
+        summary = work(town, &post_office, &mut centre, &configuration, arguments) => summary?,
+        told = told_to_stop() => {
+            told?;
+            centre.stop().await?;
+            bail!("stopped before the end: nothing was checked");
+        }
+    };
     if let Some(file) = &arguments.json {
         let json = serde_json::to_string_pretty(&summary)?;
         std::fs::write(file, json).with_context(|| format!("--json {}: cannot be written", file.display()))?;
@@ -95,6 +97,35 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     }
     centre.stop().await?;
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lets the town send, and holds the database against what it sent.
+async fn work(
+    town: Town,
+    post_office: &PostOffice,
+    centre: &mut Centre,
+    configuration: &Configuration,
+    arguments: &DemoArguments,
+) -> anyhow::Result<Summary> {
+    centre.wait_until_ready().await?;
+    let traffic = traffic::run(town, post_office, centre, arguments).await?;
+    // A life that has just begun may still be starting the database.
+    centre.wait_until_ready().await?;
+    let open = OpenDatabase::open(configuration, Purpose::Command).await?;
+    let findings = oracle::check(&open.database, &traffic.memory).await;
+    open.close().await;
+    Ok(Summary::new(findings?, &traffic, centre.rss_mb_max()))
+}
+
+/// Waits for Ctrl-C, for the end of the terminal, or for whoever ends services.
+async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminal_gone = signal(SignalKind::hangup())?;
+    let mut told = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminal_gone.recv() => Ok(()),
+        _ = told.recv() => Ok(()),
+    }
 }
 
 /// Where the demo lives.

@@ -2,8 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Runs the demo and returns what it printed and its figures.
@@ -49,6 +54,29 @@ fn a_centre_killed_again_and_again_keeps_every_promise() {
     let (_, figures) = demo(&["--agencies", "30", "--letters", "1000", "--kills", "4", "--seed", "7"]);
     assert_sound(&figures, 1000);
     assert_eq!(count(&figures, "kills"), 4);
+}
+
+#[test]
+fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
+    // PostgreSQL's own user passes, where tests run as root.
+    let passable = std::fs::Permissions::from_mode(0o711);
+    let place = tempfile::Builder::new().permissions(passable).tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+    command.args(["demo", "--agencies", "3", "--letters", "20"]).env("TMPDIR", place.path());
+    let mut demo = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.find(|line| line.contains("/metrics")).unwrap();
+    let address = url.trim().trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    assert!(metrics.contains("xm_letters_total{outcome=\"accepted\"}"), "{metrics}");
+    kill(Pid::from_raw(demo.id().cast_signed()), Signal::SIGHUP).unwrap();
+    lines.for_each(drop);
+    assert!(demo.wait().unwrap().success());
+    assert!(TcpStream::connect(address).is_err(), "the centre runs on");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Centre {
             address = self.address,
         ))?;
         tokio::select! {
-            pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+            told = super::told_to_stop() => Ok(told?),
             status = self.child.wait() => bail!("the centre ended by itself with {}", status?),
         }
     }
@@ -144,9 +144,11 @@ impl Centre {
 
 fn spawn(data: &Path) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("the program's own file")?;
-    let mut command = Command::new(program);
+    // However this process ends, the centre gets SIGTERM then, and drains.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     command.arg("--data-folder").arg(data).arg("run").env(PASSWORD_VARIABLE, "demo");
-    // Away from the terminal's Ctrl-C, which is ours to pass on; gone with us however we end.
+    // Away from the terminal's Ctrl-C, which is ours to pass on.
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).kill_on_drop(true);
-    command.spawn().context("the centre could not be started")
+    command.spawn().context("setpriv, of the package util-linux, could not start the centre")
 }

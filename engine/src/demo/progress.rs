@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 pub fn bar(what: &'static str, steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     // The template is a constant; were it wrong, the plain style would do.
-    let style = ProgressStyle::with_template("{msg:>10} {wide_bar} {human_pos:>9} of {human_len} {per_sec:>12}");
+    let style = ProgressStyle::with_template("{msg:>10} {wide_bar} {human_pos:>9} of {human_len} {elapsed:>5}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.with_message(what)
 }
