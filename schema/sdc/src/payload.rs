@@ -31,8 +31,10 @@ pub struct PayloadLimits {
     pub window_bytes_max: u64,
     /// Arrays and objects within one another, the outermost included.
     pub depth_max: usize,
-    /// Numbers, texts, booleans and nulls in one payload.
+    /// Numbers, texts, booleans, nulls and arrays in one member of the document.
     pub values_max: usize,
+    /// Objects in one member of the document: each takes far more memory than it takes text.
+    pub objects_max: usize,
     /// Tables in one letter.
     pub tables_max: usize,
     /// Columns of one table.
@@ -51,6 +53,7 @@ impl Default for PayloadLimits {
             window_bytes_max: 8 << 20,
             depth_max: 8,
             values_max: 500_000,
+            objects_max: 1_000,
             tables_max: 50,
             columns_max: 200,
             rows_max: 100_000,

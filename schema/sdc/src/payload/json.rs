@@ -23,6 +23,7 @@ const NFC: &str = "text in Unicode normalization form C";
 const ONCE: &str = "each member once";
 const SHALLOW: &str = "less nesting";
 const FEW: &str = "fewer values";
+const FEW_OBJECTS: &str = "fewer objects";
 
 /// The outermost object of a payload, its members not yet read.
 pub struct Document<'a> {
@@ -65,7 +66,8 @@ impl<'a> Document<'a> {
         if of_name.next().is_some() {
             return Err(malformed(name, ONCE));
         }
-        let mut progress = Progress { limits, values: 0, path: vec![Step::Member(name.to_owned())], expected: None };
+        let mut progress =
+            Progress { limits, values: 0, objects: 0, path: vec![Step::Member(name.to_owned())], expected: None };
         let mut decoder = serde_json::Deserializer::from_str(raw.get());
         match (Strict { progress: &mut progress }).deserialize(&mut decoder) {
             Ok(value) => Ok(value),
@@ -141,6 +143,7 @@ fn path_text(path: &[Step]) -> String {
 struct Progress<'a> {
     limits: &'a PayloadLimits,
     values: usize,
+    objects: usize,
     /// Where the reader is; after an error, where that was.
     path: Vec<Step>,
     expected: Option<&'static str>,
@@ -155,6 +158,11 @@ impl Progress<'_> {
     fn count<E: de::Error>(&mut self) -> Result<(), E> {
         self.values += 1;
         if self.values > self.limits.values_max { Err(self.refuse(FEW)) } else { Ok(()) }
+    }
+
+    fn count_object<E: de::Error>(&mut self) -> Result<(), E> {
+        self.objects += 1;
+        if self.objects > self.limits.objects_max { Err(self.refuse(FEW_OBJECTS)) } else { Ok(()) }
     }
 
     /// The members of the document are the first level, the member being read the second.
@@ -227,6 +235,7 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let progress = self.progress;
         progress.enter()?;
+        progress.count()?;
         let mut array = Vec::new();
         progress.path.push(Step::Index(0));
         while let Some(element) = elements.next_element_seed(Strict { progress: &mut *progress })? {
@@ -241,6 +250,7 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let progress = self.progress;
         progress.enter()?;
+        progress.count_object()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<Cow<'de, str>>()? {
             progress.text(&name)?;

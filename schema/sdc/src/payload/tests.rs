@@ -17,6 +17,7 @@ const LIMITS: PayloadLimits = PayloadLimits {
     window_bytes_max: 8 << 20,
     depth_max: 8,
     values_max: 500_000,
+    objects_max: 1_000,
     tables_max: 50,
     columns_max: 200,
     rows_max: 100_000,

@@ -163,7 +163,9 @@ fn records_are_as_many_as_the_limits_and_no_more() {
     assert_malformed(&letter_of(1, 201, 1), "body.tables[0].columns", "an array of 1 to 200");
     assert_malformed(&letter_of(1, 1, 100_001), "body.tables[0].values[0]", "an array of 1 to 100000");
     assert_malformed(&letter_of(2, 1, 60_000), "body.tables[1].values[0]", "an array of 1 to 40000");
-    assert_malformed(&letter_of(1, 20, 25_000), "body.tables[0].values[19][24978]", "fewer values");
+    assert_malformed(&letter_of(1, 20, 25_000), "body.tables[0].values[19][24955]", "fewer values");
+    let objects = with(LETTER, "7,", &"{},".repeat(1001));
+    assert_malformed(&objects, "body.tables[0].values[0][998]", "fewer objects");
 }
 
 #[test]
