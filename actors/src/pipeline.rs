@@ -148,8 +148,6 @@ pub struct Pipeline {
     exporter: Link<Exporter>,
     escalations: UnboundedReceiver<Escalation>,
     arbiters: Vec<Arbiter>,
-    relay: Arc<Relay>,
-    database_runtime: Handle,
 }
 
 impl Pipeline {
@@ -177,8 +175,7 @@ impl Pipeline {
         start_pollers(&parts, &shared, decoders, &mut arbiters);
         keep_house(&parts, &shared);
         let Shared { hands, intake, open_sessions, .. } = shared;
-        let PipelineParts { relay, database_runtime, .. } = parts;
-        Pipeline { drain, end, hands, intake, open_sessions, exporter, escalations, arbiters, relay, database_runtime }
+        Pipeline { drain, end, hands, intake, open_sessions, exporter, escalations, arbiters }
     }
 
     /// Waits until an actor can no longer be kept alive.
@@ -220,9 +217,6 @@ impl Pipeline {
             // A thread that panicked has ended as well.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
-        // The relay's pool closes its connections on a runtime, so the last one to let go of it must be on one.
-        let relay = self.relay;
-        self.database_runtime.spawn(async move { drop(relay) }).await.ok();
         came_back
     }
 }
