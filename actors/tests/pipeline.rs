@@ -7,6 +7,7 @@ mod centre;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use actors::pipeline::Widths;
 use actors::supervision::{Escalation, Policy};
 use centre::World;
 use mail::post_office::{Fault, Mail, When};
@@ -179,6 +180,31 @@ fn panics_in_every_handler_lose_and_double_nothing() {
     assert_exactly_once(&world, i64::try_from(letters.len()).unwrap());
     let answered: HashSet<_> = world.receipts().into_iter().filter_map(|answer| answer.receipt.letter).collect();
     assert_eq!(answered, letters, "every letter has its receipt, some perhaps twice");
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {
+    const STRANGERS: i64 = 40;
+    const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    for number in 0..STRANGERS {
+        world.deliver(format!("Message-ID: <{number}@x>\r\nSubject: offre\r\n\r\nBonjour {number}\r\n").into_bytes());
+    }
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
+    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
+    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 1, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 10);
+    let before = world.count(QUARANTINED);
+    assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before letters of known offices");
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("strangers in quarantine", QUARANTINED, STRANGERS);
+    assert!(running.drain());
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 

@@ -163,6 +163,10 @@ impl World {
 
     /// Starts a pipeline as `xmserver run` does, with faster intervals.
     pub fn start(&self, policy: Policy) -> Running {
+        self.start_with(policy, Widths { window_mails: 8, ..Widths::default() })
+    }
+
+    pub fn start_with(&self, policy: Policy, widths: Widths) -> Running {
         let mut mailbox = MailboxSettings::new("127.0.0.1", CENTRE_ADDRESS);
         mailbox.port = Some(self.post_office.pop3_address().port());
         mailbox.security = Security::None;
@@ -192,7 +196,7 @@ impl World {
             document_limits: DocumentLimits::default(),
             payload_limits: PayloadLimits::default(),
             settling: store::settle::SettlingSettings::default(),
-            widths: Widths { window_mails: 8, ..Widths::default() },
+            widths,
             policy,
             metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
         };
