@@ -82,6 +82,9 @@ mischiefs! {
     NoContainer => NoContainer;
 }
 
+/// Where [`Mischief::UnknownSender`] writes from: no answer may ever come here.
+pub const STRANGER: &str = "stranger@elsewhere.example";
+
 /// A bad letter, ready to be sent.
 #[derive(Debug)]
 pub struct Bad {
@@ -252,7 +255,7 @@ impl Scene<'_> {
         let document = Document::render(document.der(), Some(letter.from.agency));
         Ok(Outgoing {
             subject: format!("SDC 1 agency={}", letter.from.agency),
-            from: "stranger@elsewhere.example".to_owned(),
+            from: STRANGER.to_owned(),
             ..self.mail(&document)
         })
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agency::dice::Dice;
+use agency::mischief::STRANGER;
 use anyhow::Context;
 use chrono::Utc;
 use mail::post_office::PostOffice;
@@ -122,7 +123,10 @@ pub async fn run(
     }
     let seconds = began.elapsed().as_secs_f64();
     bars.finish();
-    let memory = std::mem::take(&mut lock(&shared.record).memory);
+    let mut memory = std::mem::take(&mut lock(&shared.record).memory);
+    for _ in 0..post_office.count(STRANGER) {
+        memory.disbelieve("it went to a stranger".to_owned());
+    }
     Ok(Traffic { memory, seconds, kills: centre.kills })
 }
 
