@@ -17,6 +17,7 @@ use crate::operator;
 use crate::show::Clock;
 
 mod agency;
+mod answer;
 mod cert;
 mod journal;
 mod mail;
@@ -66,6 +67,9 @@ pub enum Command {
     /// Letters received
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Answers not sent yet
+    #[command(subcommand)]
+    Answer(answer::AnswerCommand),
     /// Containers not accepted
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -111,6 +115,7 @@ async fn with_desk(open: &OpenDatabase, command: Command) -> anyhow::Result<Exit
         Command::Table(command) => return table::run(&mut desk, command).await,
         Command::Tariff(command) => tariff::run(&mut desk, command).await?,
         Command::Journal(command) => journal::run(&mut desk, command).await?,
+        Command::Answer(command) => answer::run(&mut desk, command).await?,
         Command::Quarantine(command) => quarantine::run(&mut desk, command).await?,
         Command::Sample(command) => sample::run(&mut desk, command).await?,
         Command::Init(_) | Command::Run | Command::Demo(_) | Command::Check(_) | Command::Mail(_) => {}

@@ -304,6 +304,8 @@ async fn tables_tariffs_journal_and_quarantine() {
 
     assert_eq!(centre.done(&["journal", "list"]), "no letter\n");
     assert!(centre.refused(&["journal", "show", "7"]).contains("journal line 7 does not exist"));
+    assert_eq!(centre.done(&["answer", "list"]), "no answer waits\n");
+    assert_eq!(centre.done(&["answer", "retry", "--agency", "42"]), "no answer waits\n");
     assert_eq!(centre.json(&["quarantine", "list", "--json"]), Value::Array(vec![]));
     assert!(
         centre.refused(&["quarantine", "drop", "7", "--reason", "x"]).contains("quarantine entry 7 does not exist")

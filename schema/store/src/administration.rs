@@ -1,9 +1,10 @@
-//! What operators change and look at: agencies, certificates, tables, tariffs, users; journal and quarantine.
+//! What operators change and look at: agencies, certificates, tables, tariffs, users; journal, answers and quarantine.
 //!
 //! Every change is one transaction that also writes its line of the audit log, under the operator's name. A change
 //! takes effect with the next letter on every replica: triggers raise the revisions that settling compares.
 
 pub mod agencies;
+pub mod answers;
 pub mod audit;
 pub mod certificates;
 pub mod installations;

@@ -1,9 +1,10 @@
-//! Tariffs, journal and quarantine.
+//! Tariffs, journal, answers and quarantine.
 
 use chrono::{Duration, Utc};
 
 use super::*;
 use crate::administration::AdministrationError;
+use crate::administration::answers::{self, AnswerFilter};
 use crate::administration::journal::{self, JournalFilter};
 use crate::administration::quarantine::{self, QuarantineFilter};
 use crate::administration::tariffs::{self, NewTariff};
@@ -88,6 +89,34 @@ async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
     assert!(serde_json::to_string(&line).unwrap().contains(&hex::encode(line.digest.unwrap())));
     let error = journal::show(&mut connection, 99).await.unwrap_err().to_string();
     assert_eq!(error, "journal line 99 does not exist");
+}
+
+#[tokio::test]
+async fn answers_given_up_are_due_again_once_an_operator_says_so() {
+    let (_database, mut connection) = centre().await;
+    run(
+        &mut connection,
+        "INSERT INTO xm.outbox (agency, payload, transport, attempts, due_at, failed_at, claimed_until, last_error) VALUES
+             (1, '', 'mail', 1, now(), now(), NULL, '550 no such user'),
+             (1, '', 'mail', 9, now() + interval '1 hour', NULL, NULL, '451 later'),
+             (1, '', 'mail', 1, now() + interval '1 hour', NULL, now() + interval '1 minute', NULL),
+             (2, '', 'mail', 1, now(), now(), NULL, '554 no')",
+    )
+    .await;
+    let mut ids = async |filter: AnswerFilter| -> Vec<i64> {
+        answers::list(&mut connection, &filter).await.unwrap().iter().map(|answer| answer.id).collect()
+    };
+    assert_eq!(ids(AnswerFilter::default()).await, [1, 2, 3, 4]);
+    assert_eq!(ids(AnswerFilter { is_given_up: true, ..AnswerFilter::default() }).await, [1, 4]);
+    assert_eq!(ids(AnswerFilter { agency: Some(number(1)), limit: Some(2), is_given_up: false }).await, [1, 2]);
+
+    assert_eq!(answers::retry(&mut connection, OPERATOR, Some(number(1))).await.unwrap(), 2, "one is being sent");
+    let due = "SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL AND due_at <= now() AND attempts = 0";
+    assert_eq!(value(&mut connection, due).await, 2);
+    assert_eq!(answers::retry(&mut connection, OPERATOR, None).await.unwrap(), 1);
+    assert_eq!(value(&mut connection, due).await, 3);
+    let audited = "SELECT count(*) FROM xm.audit WHERE action = 'answer.retry'";
+    assert_eq!(value(&mut connection, audited).await, 2);
 }
 
 #[tokio::test]

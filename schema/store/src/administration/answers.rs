@@ -1,0 +1,105 @@
+//! Answers that have not been sent: looked at, and made due again once what held them up is put right.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{AdministrationError, agencies, audit};
+
+/// An answer that has not been sent.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
+pub struct Answer {
+    /// Its number.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// Whom it is for.
+    #[diesel(sql_type = Integer)]
+    pub agency: i32,
+    /// The address that it goes to.
+    #[diesel(sql_type = Text)]
+    pub email: String,
+    /// The letter that it answers.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub letter_id: Option<Uuid>,
+    /// When it was queued.
+    #[diesel(sql_type = Timestamptz)]
+    pub queued_at: DateTime<Utc>,
+    /// When it is tried next.
+    #[diesel(sql_type = Timestamptz)]
+    pub due_at: DateTime<Utc>,
+    /// How often it was tried.
+    #[diesel(sql_type = Integer)]
+    pub attempts: i32,
+    /// Whether it was given up.
+    #[diesel(sql_type = Bool)]
+    pub is_given_up: bool,
+    /// What the relay said last.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub last_error: Option<String>,
+}
+
+/// Which answers a list shows, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerFilter {
+    /// For this agency.
+    pub agency: Option<Matricule>,
+    /// Given up.
+    pub is_given_up: bool,
+    /// At most so many; 100 when absent.
+    pub limit: Option<i64>,
+}
+
+/// Lists answers that have not been sent, oldest first.
+///
+/// # Errors
+/// A fault.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    filter: &AnswerFilter,
+) -> Result<Vec<Answer>, AdministrationError> {
+    let answers = diesel::sql_query(
+        "SELECT o.id, o.agency, a.email, o.letter_id, o.queued_at, o.due_at, o.attempts,
+                o.failed_at IS NOT NULL AS is_given_up, o.last_error
+           FROM xm.outbox o JOIN xm.agencies a ON a.matricule = o.agency
+          WHERE ($1 IS NULL OR o.agency = $1) AND (o.failed_at IS NOT NULL OR NOT $2)
+          ORDER BY o.queued_at, o.id LIMIT $3",
+    )
+    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Bool, _>(filter.is_given_up)
+    .bind::<BigInt, _>(filter.limit.unwrap_or(100))
+    .load(connection)
+    .await?;
+    Ok(answers)
+}
+
+/// Makes answers due now, of one agency or of all: those given up, and those that wait for their next attempt. Returns how
+/// many.
+///
+/// # Errors
+/// A fault.
+pub async fn retry(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    agency: Option<Matricule>,
+) -> Result<usize, AdministrationError> {
+    connection
+        .transaction(async |connection| {
+            let answers = diesel::sql_query(
+                "UPDATE xm.outbox SET due_at = now(), failed_at = NULL, attempts = 0
+                  WHERE ($1 IS NULL OR agency = $1) AND (claimed_until IS NULL OR claimed_until < now())
+                    AND (failed_at IS NOT NULL OR due_at > now())",
+            )
+            .bind::<Nullable<Integer>, _>(agency.map(Matricule::as_i32))
+            .execute(connection)
+            .await?;
+            let subject = agency.map_or_else(|| "all agencies".to_owned(), agencies::subject);
+            audit::write(connection, operator, "answer.retry", &subject, json!({ "answers": answers })).await?;
+            Ok(answers)
+        })
+        .await
+}
