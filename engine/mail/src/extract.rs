@@ -122,23 +122,26 @@ fn collect(
     for inner in &part.subparts {
         collect(inner, depth + 1, parts, limits, containers)?;
     }
-    if part.subparts.is_empty()
-        && let Ok(body) = part.get_body_raw()
-    {
-        cut_out(&body, limits.parts_max, containers);
+    if part.subparts.is_empty() {
+        match part.get_body_raw() {
+            Ok(body) => cut_out(&body, limits.parts_max, containers),
+            // What a gateway has damaged may have been a letter: it is kept as one that cannot be read.
+            Err(_undecodable) => containers.push(part.raw_bytes.to_vec()),
+        }
     }
-    Ok(())
+    if containers.len() > limits.parts_max { Err(MailRefused::Parts(limits.parts_max)) } else { Ok(()) }
 }
 
 /// Cuts each block out of a text, with the lines before it and without what follows it.
 fn cut_out(text: &[u8], containers_max: usize, containers: &mut Vec<Vec<u8>>) {
     let mut from = 0;
-    while let Some(begin) = find_line(text, BEGIN, from) {
+    // One too many tells the caller.
+    while containers.len() <= containers_max
+        && let Some(begin) = find_line(text, BEGIN, from)
+    {
         let start = if begin - from <= PREAMBLE_BYTES_MAX { from } else { begin };
         let end = find_line(text, END, begin).map_or(text.len(), |at| at + END.len());
-        if containers.len() < containers_max {
-            containers.push(text[start..end].to_vec());
-        }
+        containers.push(text[start..end].to_vec());
         from = end;
     }
 }
@@ -198,6 +201,18 @@ mod tests {
         assert_eq!(containers(&format!("From: a@b\r\n\r\n{SDC}-- \r\nmailing list footer\r\n")), [trimmed]);
         assert_eq!(containers(&format!("From: a@b\r\n\r\n{SDC}{SDC}")).len(), 2);
         assert_eq!(containers("From: a@b\r\n\r\nno container here").len(), 0);
+    }
+
+    #[test]
+    fn no_letter_of_a_mail_is_passed_over() {
+        let mail = |blocks: usize| format!("From: a@b\r\n\r\n{}", SDC.repeat(blocks));
+        assert_eq!(containers(&mail(20)).len(), 20);
+        let refused = extract(mail(21).as_bytes(), &MailLimits::default()).unwrap_err();
+        assert_eq!(refused, MailRefused::Parts(20));
+        // What a gateway has damaged is kept as it came, to be refused and looked at.
+        let damaged = containers(&attached("base64", "U0RDIDEg*** damaged"));
+        assert_eq!(damaged.len(), 1);
+        assert!(damaged[0].contains("U0RDIDEg***"), "{damaged:?}");
     }
 
     #[test]

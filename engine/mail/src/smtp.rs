@@ -156,6 +156,9 @@ impl Relay {
 /// Replies that concern this mail or its address (RFC 5321 4.2.3). Other replies of 5xx, such as a sign-in refused (RFC 4954) or
 /// a command unknown, tell that the relay is set up wrongly: every answer waits until somebody has put that right.
 const OF_THIS_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
+/// The same codes also tell of a relay that does not let this sender through (RFC 3463 3.8, as in `554 5.7.1 Relay access
+/// denied`), or that is full or broken (3.4, 3.5).
+const OF_THE_RELAY: [&str; 3] = ["5.3.", "5.4.", "5.7."];
 
 /// Most characters kept of a relay's words.
 const REPLY_CHARS_MAX: usize = 300;
@@ -169,7 +172,9 @@ impl SendFailure {
 
 impl From<lettre::transport::smtp::Error> for SendFailure {
     fn from(error: lettre::transport::smtp::Error) -> SendFailure {
-        let is_of_this_mail = error.status().is_some_and(|code| OF_THIS_MAIL.contains(&u16::from(code)));
+        let words = error.to_string();
+        let is_of_this_mail = error.status().is_some_and(|code| OF_THIS_MAIL.contains(&u16::from(code)))
+            && !OF_THE_RELAY.iter().any(|class| words.contains(&format!(": {class}")));
         let kind =
             if error.is_permanent() && is_of_this_mail { FailureKind::Permanent } else { FailureKind::Transient };
         SendFailure { kind, ..SendFailure::transient(&error) }

@@ -43,6 +43,8 @@ pub enum Fault {
     DeferRecipient,
     /// `RCPT` is answered 550.
     RejectRecipient,
+    /// `RCPT` is answered `554 5.7.1`, as by a relay that does not know this sender.
+    DenyRelay,
     /// The mail is not taken, and its final dot is answered 451.
     DeferData,
     /// The mail is taken, and the connection cut before the reply to its final dot (RFC 1047).

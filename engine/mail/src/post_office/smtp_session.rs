@@ -236,6 +236,7 @@ impl SmtpSession {
             }
             (_, Some((address, _))) if !settings.accounts.has(address) => "550 5.1.1 No such maildrop",
             _ if faults.strikes(&Fault::DeferRecipient) => "450 4.2.1 The maildrop is busy, try later",
+            _ if faults.strikes(&Fault::DenyRelay) => "554 5.7.1 Relay access denied",
             _ if faults.strikes(&Fault::RejectRecipient) => "550 5.2.1 The maildrop takes no mail",
             (Some(envelope), Some((address, _))) => {
                 envelope.recipients.push(address.to_owned());

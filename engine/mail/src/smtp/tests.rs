@@ -140,8 +140,9 @@ async fn a_relay_that_hangs_or_goes_away_fails_in_time_and_is_used_again_when_it
 async fn only_words_about_the_mail_itself_are_final() {
     let office = office(|_| {});
     let relay = Relay::new(&settings(&office)).unwrap();
-    let faults = [(Fault::RejectRecipient, FailureKind::Permanent), (Fault::DeferRecipient, FailureKind::Transient)];
-    for (fault, kind) in faults.into_iter().chain([(Fault::DeferData, FailureKind::Transient)]) {
+    let transient = [Fault::DeferRecipient, Fault::DeferData, Fault::DenyRelay];
+    let faults = transient.map(|fault| (fault, FailureKind::Transient));
+    for (fault, kind) in faults.into_iter().chain([(Fault::RejectRecipient, FailureKind::Permanent)]) {
         office.faults().set(fault.clone(), When::Times(1));
         let failure = relay.send(&mail(1)).await.unwrap_err();
         assert_eq!(failure.kind, kind, "{fault:?}: {failure}");
