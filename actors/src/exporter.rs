@@ -224,7 +224,8 @@ async fn send_mail(parts: &ExporterParts, mail: Vec<Claimed>, at_once: Arc<Semap
         if let Some(failure) = failure {
             let answers: Vec<Claimed> = sealed.into_iter().map(|(answer, _)| answer).collect();
             // A refusal of the address alone will not mend itself by trying again.
-            if failure.kind == FailureKind::Permanent {
+            // Of several together each is tried alone first.
+            if failure.kind == FailureKind::Permanent && answers.len() == 1 {
                 let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
                 outbox::give_up(&mut connection, &ids, &failure.to_string()).await?;
                 parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);

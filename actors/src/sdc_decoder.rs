@@ -134,8 +134,14 @@ impl SdcDecoder {
         let labels = [&*fetched.source.mailbox, fetched.no_container.as_str(), if is_automatic { "yes" } else { "no" }];
         self.parts.metrics.without_container.with_label_values(&labels).inc();
         match fetched.no_container {
-            NoContainer::Leave => fetched.share.leave(),
-            NoContainer::Drop => fetched.share.settle(),
+            NoContainer::Leave => {
+                self.parts.claims.failed(fetched.claim);
+                fetched.share.leave();
+            }
+            NoContainer::Drop => {
+                self.parts.claims.failed(fetched.claim);
+                fetched.share.settle();
+            }
             NoContainer::Quarantine => self.reject_mail(fetched, Refusal::new(RefusalCode::NoContainer)),
         }
     }
@@ -143,6 +149,7 @@ impl SdcDecoder {
     /// Rejects a mail as a whole.
     fn reject_mail(&self, fetched: Fetched, refusal: Refusal) {
         self.guard.metrics.handled("refused");
+        self.parts.claims.failed(fetched.claim);
         let mail_bytes = fetched.mail.len();
         let whole = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
         let arrival = Arrival {

@@ -185,12 +185,24 @@ fn panics_in_every_handler_lose_and_double_nothing() {
 
 #[test]
 fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {
+    letters_pass_by("Bonjour");
+}
+
+#[test]
+fn letters_pass_by_mail_that_claims_an_office_once_that_claim_has_failed() {
+    // It says whose letter it is, and holds none.
+    letters_pass_by("SDC 1 agency=000043");
+}
+
+fn letters_pass_by(words: &str) {
     const STRANGERS: i64 = 40;
     const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
+    world.sql("INSERT INTO xm.agencies (matricule, name, email) VALUES (43, 'Other office', 'other@example.org')");
     for number in 0..STRANGERS {
-        world.deliver(format!("Message-ID: <{number}@x>\r\nSubject: offre\r\n\r\nBonjour {number}\r\n").into_bytes());
+        world
+            .deliver(format!("Message-ID: <{number}@x>\r\nSubject: offre\r\n\r\n{words}\r\n{number}\r\n").into_bytes());
     }
     for _ in 0..10 {
         let (_, mail) = world.next_mail();
@@ -229,6 +241,24 @@ fn a_suspect_that_was_settled_is_cleared_before_the_next_one_is_tried() {
     assert!(running.drain());
     assert_eq!(world.count(SETTLED), 2);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 1);
+}
+
+#[test]
+fn a_connection_that_breaks_is_not_the_doing_of_the_suspect_that_it_carried() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let (_, mail) = world.next_mail();
+    world.deliver(mail);
+    let uidl = world.post_office.uidls(centre::CENTRE_ADDRESS).remove(0);
+    world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('main', '{uidl}', 2)"));
+    let cut = Fault::CutRetrieval { after_bytes: 100 };
+    world.post_office.faults().set(cut.clone(), When::Times(3));
+    let running = world.start(quick());
+    world.wait_for("letters settled", SETTLED, 1);
+    world.wait_for("suspects", "SELECT count(*) FROM xm.suspects", 0);
+    assert!(running.drain());
+    assert_eq!(world.post_office.faults().struck(&cut), 3);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 0);
 }
 
 #[test]

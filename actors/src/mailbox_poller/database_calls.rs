@@ -82,10 +82,10 @@ impl MailboxPollerParts {
         self.call(async move |mut c| in_hand::attempt(&mut c, &name, &uidl, &settled).await).await
     }
 
-    /// Takes an attempt back that a fault or a stop ended.
-    pub async fn take_attempt_back(&self, uidl: String) -> Result<(), Fault> {
+    /// Takes attempts back that a fault or a stop ended.
+    pub async fn take_attempts_back(&self, uidls: Vec<String>) -> Result<(), Fault> {
         let name = self.name.clone();
-        self.call(async move |mut c| in_hand::take_attempt_back(&mut c, &name, &uidl).await).await
+        self.call(async move |mut c| in_hand::take_attempts_back(&mut c, &name, &uidls).await).await
     }
 
     /// Clears suspects that were settled or are gone.

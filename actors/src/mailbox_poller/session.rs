@@ -34,6 +34,8 @@ pub struct Memory {
     deferred: HashSet<Box<str>>,
     /// Suspects settled alone whose lines are not cleared yet.
     absolved: Vec<String>,
+    /// Suspects whose last attempt a fault or a stop ended, and does not count.
+    returned: Vec<String>,
     /// Number of the next line written down in this life.
     next_batch: i64,
 }
@@ -75,6 +77,7 @@ pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -
     if !parts.take_lease().await? {
         return Ok(Polled { is_worth_another: false });
     }
+    memory.take_attempts_back(parts).await?;
     let suspects = parts.suspects(life).await?;
     let mut session = parts.mailbox.open().await?;
     let listing = session.listing().await?;
@@ -107,6 +110,15 @@ pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -
 }
 
 impl Memory {
+    /// The database may be what failed: what cannot be taken back now is taken back before the next attempt.
+    async fn take_attempts_back(&mut self, parts: &MailboxPollerParts) -> Result<(), PollError> {
+        if !self.returned.is_empty() {
+            parts.take_attempts_back(self.returned.clone()).await?;
+            self.returned.clear();
+        }
+        Ok(())
+    }
+
     fn forget_all_but(&mut self, listing: &[Listed]) {
         if self.left.is_empty() && self.deferred.is_empty() {
             return;
@@ -131,6 +143,8 @@ struct Poll<'a> {
     deleted: usize,
     batches: Vec<i64>,
     suspects: Vec<String>,
+    /// Suspects when the session began.
+    suspected: HashSet<Box<str>>,
     left: Vec<Box<str>>,
 }
 
@@ -149,6 +163,7 @@ impl<'a> Poll<'a> {
             deleted: 0,
             batches: Vec::new(),
             suspects: Vec::new(),
+            suspected: HashSet::new(),
             left: Vec::new(),
         }
     }
@@ -186,6 +201,8 @@ impl<'a> Poll<'a> {
             return Ok(());
         }
         let by_uidl: HashMap<&str, &Listed> = listing.iter().map(|listed| (&*listed.uidl, listed)).collect();
+        // Whatever becomes of them now, they are not fetched beside others.
+        self.suspected = suspects.iter().map(|suspect| suspect.uidl.as_str().into()).collect();
         for suspect in suspects {
             let Some(listed) = by_uidl.get(suspect.uidl.as_str()) else {
                 memory.absolved.push(suspect.uidl);
@@ -214,14 +231,15 @@ impl<'a> Poll<'a> {
     ) -> Result<bool, PollError> {
         let alone = self.parts.hands.take_all().await;
         let is_poison = suspect.attempts >= ATTEMPTS_MAX;
-        if !is_poison {
-            self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;
-            memory.absolved.clear();
-            point("mailbox_poller::alone");
-        }
         let listed = std::slice::from_ref(listed);
         let mut retrieval = session.retrieve(listed, self.parts.mail_bytes_max).await?;
         if let Some(retrieved) = retrieval.next().await? {
+            // Only now: a connection that is cut before is not the letter's doing.
+            if !is_poison {
+                self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;
+                memory.absolved.clear();
+                point("mailbox_poller::alone");
+            }
             self.lend(retrieved, alone, Lane::Fast, is_poison);
         }
         let fate = self.reports_of_one(listed[0].number).await;
@@ -234,8 +252,9 @@ impl<'a> Poll<'a> {
                 "a letter made the centre fail, alone"
             ),
             // A fault or a stop is not the letter's doing.
-            Some(Fate::Returned) | None if !is_poison => {
-                self.parts.take_attempt_back(suspect.uidl.clone()).await?;
+            Some(Fate::Returned) if !is_poison => {
+                memory.returned.push(suspect.uidl.clone());
+                memory.take_attempts_back(self.parts).await?;
             }
             Some(Fate::Returned) | None => {}
         }
@@ -254,6 +273,7 @@ impl<'a> Poll<'a> {
             !fetched_alone.contains(&listed.number)
                 && !memory.left.contains(&listed.uidl)
                 && !self.suspects.iter().any(|uidl| **uidl == *listed.uidl)
+                && !self.suspected.contains(&listed.uidl)
         };
         let (deferred, fresh): (Vec<Listed>, Vec<Listed>) =
             listing.iter().filter(wanted).cloned().partition(|listed| memory.deferred.contains(&listed.uidl));

@@ -125,13 +125,17 @@ pub async fn attempt(
     Ok(())
 }
 
-/// Takes an attempt back that a fault or a deliberate stop ended: those never count.
+/// Takes attempts back that a fault or a deliberate stop ended: those never count.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn take_attempt_back(connection: &mut AsyncPgConnection, mailbox: &str, uidl: &str) -> Result<(), Fault> {
-    let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ?";
-    let binds = [Bind::Text(mailbox.to_owned()), Bind::Text(uidl.to_owned())];
+pub async fn take_attempts_back(
+    connection: &mut AsyncPgConnection,
+    mailbox: &str,
+    uidls: &[String],
+) -> Result<(), Fault> {
+    let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ANY(?)";
+    let binds = [Bind::Text(mailbox.to_owned()), Bind::Texts(uidls.iter().cloned().map(Some).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
