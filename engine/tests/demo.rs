@@ -47,6 +47,7 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
     assert!(refused.len() >= 15, "{refused:?}");
     assert!(count(&figures, "duplicates") > 0 && count(&figures, "receipts_verified") > 1200);
     assert_eq!(count(&figures, "kills"), 0);
+    assert_eq!(count(&figures, "receipts_repeated"), 0, "nothing failed, so nothing is told twice");
 }
 
 #[test]

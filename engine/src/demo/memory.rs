@@ -45,6 +45,8 @@ pub struct ReceiptMemory {
     pub rows: u64,
     /// What it says that the letter cost.
     pub cost: i64,
+    /// The highest number that it says the centre has seen of the installation.
+    pub highest_sequence: u64,
 }
 
 /// One letter, however often it was sent.
@@ -56,11 +58,13 @@ pub struct LetterMemory {
     pub digest: Option<Digest>,
     /// Its id as sent.
     pub letter_id: Uuid,
+    /// Its number as sent.
+    pub sequence: u64,
     /// What must become of it.
     pub expected: Expected,
-    /// SHA-256 of the container of a bad letter; nothing where the mail has none.
-    pub container: Option<Digest>,
-    /// Message-ID of a bad letter's mail.
+    /// SHA-256 of the container of each copy that was written; nothing where the mail has none.
+    pub containers: Vec<Digest>,
+    /// Message-ID of its first mail.
     pub message_id: String,
     /// Mails that the relay has taken.
     pub copies: u64,
@@ -68,6 +72,8 @@ pub struct LetterMemory {
     pub sent_at: Option<DateTime<Utc>>,
     /// The receipt.
     pub receipt: Option<ReceiptMemory>,
+    /// Receipts that came, the same one again included.
+    pub receipts: u64,
 }
 
 /// Everything that was sent, and what came back.

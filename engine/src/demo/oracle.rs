@@ -11,6 +11,7 @@ use store::database::Database;
 use store::fault::Fault;
 
 use super::memory::{Expected, LetterMemory, Memory, ReceiptMemory};
+use super::town::INSTALLATION;
 
 mod reads;
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub struct Findings {
     pub receipts_missing: u64,
     /// Receipts that say something else, and answers that no office believes.
     pub receipts_wrong: u64,
+    /// Receipts that came once more, the same: after a kill nobody can know whether they have been sent.
+    pub receipts_repeated: u64,
     /// Letters without the effect, the verdict, the quarantine or the receipt that they must have.
     pub lost: u64,
     /// Rows, entries and verdicts there more than once.
@@ -166,6 +169,7 @@ impl Inquiry<'_> {
         }
         for (at, letter) in memory.letters.iter().enumerate() {
             let (Some(agency), Expected::Accepted { rows, .. }) = (letter.signer, &letter.expected) else { continue };
+            let sequence = i64::try_from(letter.sequence).unwrap_or(i64::MAX);
             for row in rows {
                 let found = held.remove(&(row.table.to_owned(), agency, row.numero)).unwrap_or_default();
                 let name = || format!("row {} of {} by agency {agency:06}", row.numero, row.table);
@@ -173,6 +177,9 @@ impl Inquiry<'_> {
                     None if letter.copies > 0 => self.lose(at, letter, "a row is missing"),
                     Some(found) if found.letter != letter.letter_id || found.content != row.content.as_bytes() => {
                         self.wrong(format!("{}: other content than was sent", name()));
+                    }
+                    Some(found) if (found.installation.as_str(), found.sequence) != (INSTALLATION, sequence) => {
+                        self.wrong(format!("{}: another origin than its letter's", name()));
                     }
                     _ => {}
                 }
@@ -220,6 +227,9 @@ impl Inquiry<'_> {
         let mut by_container: HashMap<(String, Vec<u8>), usize> = HashMap::new();
         let mut by_message: HashMap<String, usize> = HashMap::new();
         for case in std::mem::take(&mut self.held.quarantine) {
+            if !case.is_whole {
+                self.wrong(format!("a container in quarantine as {} is not kept as it came", case.reason));
+            }
             match case.message_id {
                 Some(message_id) => *by_message.entry(message_id).or_default() += 1,
                 None => *by_container.entry((case.reason, case.container)).or_default() += 1,
@@ -227,7 +237,7 @@ impl Inquiry<'_> {
         }
         for (at, letter) in memory.letters.iter().enumerate() {
             let Expected::Refused(code) = letter.expected else { continue };
-            let found = match &letter.container {
+            let found = match letter.containers.first() {
                 Some(container) => by_container.remove(&(code.to_string(), container.as_bytes().to_vec())),
                 None => by_message.remove(&letter.message_id),
             };
@@ -258,7 +268,7 @@ impl Inquiry<'_> {
             if line.outcome == "duplicate" {
                 self.findings.duplicates += 1;
             }
-            lines.entry(line.digest).or_default().add(&line.outcome, line.posted_at);
+            lines.entry(line.digest.clone()).or_default().add(line);
         }
         let mut times = Vec::with_capacity(memory.letters.len());
         for (at, letter) in sent(memory) {
@@ -269,6 +279,11 @@ impl Inquiry<'_> {
             };
             if lines.settled > 1 {
                 self.double(lines.settled - 1, || format!("the journal's line of letter {}", letter.letter_id));
+            }
+            let is_ours = |kept: &Vec<u8>| letter.containers.iter().any(|sent| sent.as_bytes().as_slice() == kept);
+            let is_accepted = matches!(letter.expected, Expected::Accepted { .. });
+            if (is_accepted && lines.originals.is_empty()) || !lines.originals.iter().all(is_ours) {
+                self.wrong(format!("letter {}: its container is not kept as it came", letter.letter_id));
             }
             // A mail may be fetched twice, and is then a duplicate once more than it was sent.
             if ((lines.settled + lines.duplicates) as u64) < letter.copies {
@@ -290,12 +305,13 @@ impl Inquiry<'_> {
             self.findings.tell(|| format!("an answer is not believed: {reason}"));
         }
         for (at, letter) in memory.letters.iter().enumerate() {
+            self.findings.receipts_repeated += letter.receipts.saturating_sub(1);
             match &letter.receipt {
                 None if letter.is_answered() && letter.copies > 0 => {
                     self.findings.receipts_missing += 1;
                     self.lose(at, letter, "no receipt");
                 }
-                Some(receipt) if !says(receipt, &letter.expected) => {
+                Some(receipt) if !says(receipt, letter) => {
                     self.findings.receipts_wrong += 1;
                     self.findings.tell(|| format!("letter {}: its receipt says {receipt:?}", letter.letter_id));
                 }
@@ -332,10 +348,13 @@ fn verdict(expected: &Expected) -> &'static str {
     }
 }
 
-fn says(receipt: &ReceiptMemory, expected: &Expected) -> bool {
-    match expected {
+fn says(receipt: &ReceiptMemory, letter: &LetterMemory) -> bool {
+    match &letter.expected {
         Expected::Accepted { rows, cost } => {
-            receipt.refusal.is_none() && receipt.rows == rows.len() as u64 && receipt.cost == *cost
+            receipt.refusal.is_none()
+                && receipt.rows == rows.len() as u64
+                && receipt.cost == *cost
+                && receipt.highest_sequence >= letter.sequence
         }
         Expected::Refused(code) => receipt.refusal == Some(*code) && receipt.rows == 0 && receipt.cost == 0,
     }

@@ -26,7 +26,7 @@ use crate::keys::LoadedKeys;
 /// Who stands in the audit log.
 const OPERATOR: &str = "demo";
 /// Name of every agency's installation.
-const INSTALLATION: &str = "pc-1";
+pub const INSTALLATION: &str = "pc-1";
 /// Polling stations under one agency.
 const BUREAUX: usize = 8;
 /// What an agency with credit has at first, in minor units: more than it can spend.

@@ -168,9 +168,11 @@ impl Record {
     /// Notes that a letter is being sent, and returns its place in memory.
     fn begin(&mut self, subject: Subject) -> anyhow::Result<usize> {
         match subject {
-            Subject::Again(digest) => {
-                let known = self.by_digest.get(&digest).copied();
-                known.context("a letter is sent again that was never sent")
+            Subject::Again { letter, container } => {
+                let known = self.by_digest.get(&letter).copied();
+                let at = known.context("a letter is sent again that was never sent")?;
+                self.memory.letters[at].containers.extend(container);
+                Ok(at)
             }
             Subject::New(mut letter) => {
                 let at = self.memory.letters.len();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use mail::extract::{MailLimits, extract};
 use store::fault::Fault;
@@ -26,6 +26,8 @@ pub struct HeldRow {
     pub agency: i32,
     pub numero: i64,
     pub letter: Uuid,
+    pub installation: String,
+    pub sequence: i64,
     pub content: Vec<u8>,
 }
 
@@ -45,6 +47,8 @@ pub struct HeldEntry {
 pub struct HeldCase {
     pub reason: String,
     pub container: Vec<u8>,
+    /// Whether the octets kept are those of the digest.
+    pub is_whole: bool,
     /// Of a mail that holds no container.
     pub message_id: Option<String>,
 }
@@ -58,6 +62,9 @@ pub struct HeldLine {
     pub outcome: String,
     #[diesel(sql_type = Timestamptz)]
     pub posted_at: DateTime<Utc>,
+    /// SHA-256 of the container kept with it.
+    #[diesel(sql_type = Nullable<Bytea>)]
+    pub container: Option<Vec<u8>>,
 }
 
 /// An agency's account.
@@ -78,10 +85,14 @@ pub struct Lines {
     pub duplicates: usize,
     /// When the verdict was committed.
     pub posted_at: Option<DateTime<Utc>>,
+    /// SHA-256 of the containers kept with them.
+    pub originals: Vec<Vec<u8>>,
 }
 
 impl Lines {
-    pub fn add(&mut self, outcome: &str, posted_at: DateTime<Utc>) {
+    pub fn add(&mut self, line: HeldLine) {
+        let HeldLine { outcome, posted_at, container, .. } = line;
+        self.originals.extend(container);
         if outcome == "duplicate" {
             self.duplicates += 1;
         } else {
@@ -108,7 +119,9 @@ impl Held {
         let verdicts = diesel::sql_query("SELECT agency, digest, verdict FROM xm.letters").load(connection).await?;
         let entries = "SELECT agency, letter_id, amount FROM xm.entries WHERE kind = 'letter'";
         let entries = diesel::sql_query(entries).load(connection).await?;
-        let journal = "SELECT digest, outcome, posted_at FROM xm.journal WHERE digest IS NOT NULL";
+        let journal = "SELECT j.digest, j.outcome, j.posted_at, sha256(o.container) AS container
+                         FROM xm.journal j LEFT JOIN xm.originals o ON o.journal_id = j.id AND o.received_at = j.received_at
+                        WHERE j.digest IS NOT NULL";
         let journal = diesel::sql_query(journal).load(connection).await?;
         let balances = "SELECT agency, balance FROM xm.accounts WHERE agency IS NOT NULL";
         let balances = diesel::sql_query(balances).load(connection).await?;
@@ -141,17 +154,19 @@ async fn quarantine(connection: &mut AsyncPgConnection) -> Result<Vec<HeldCase>,
         reason: String,
         #[diesel(sql_type = Bytea)]
         digest: Vec<u8>,
+        #[diesel(sql_type = Bool)]
+        is_whole: bool,
         #[diesel(sql_type = Nullable<Bytea>)]
         mail: Option<Vec<u8>>,
     }
-    let text = "SELECT reason, digest, CASE reason WHEN 'no_container' THEN original END AS mail FROM xm.quarantine";
+    let text = "SELECT reason, digest, sha256(original) = digest AS is_whole, CASE reason WHEN 'no_container' THEN original END AS mail FROM xm.quarantine";
     let rows: Vec<Row> = diesel::sql_query(text).load(connection).await?;
     let case = |row: Row| {
         let message_id = row.mail.map(|mail| {
             let mail = extract(&mail, &MailLimits::default()).unwrap_or_default();
             mail.message_id.unwrap_or_default().trim_matches(['<', '>']).to_owned()
         });
-        HeldCase { reason: row.reason, container: row.digest, message_id }
+        HeldCase { reason: row.reason, container: row.digest, is_whole: row.is_whole, message_id }
     };
     Ok(rows.into_iter().map(case).collect())
 }
@@ -175,6 +190,10 @@ async fn rows(connection: &mut AsyncPgConnection) -> Result<Vec<HeldRow>, Fault>
         numero: i64,
         #[diesel(sql_type = SqlUuid)]
         letter: Uuid,
+        #[diesel(sql_type = Text)]
+        installation: String,
+        #[diesel(sql_type = BigInt)]
+        sequence: i64,
         #[diesel(sql_type = Bytea)]
         content: Vec<u8>,
     }
@@ -190,6 +209,7 @@ async fn rows(connection: &mut AsyncPgConnection) -> Result<Vec<HeldRow>, Fault>
     for table in tables {
         let text = format!(
             r"SELECT xm_agency AS agency, xm_numero AS numero, xm_letter AS letter,
+                     xm_installation AS installation, xm_sequence AS sequence,
                      sha256(convert_to(concat_ws(E'\x1f', {}), 'UTF8')) AS content
                 FROM {} WHERE xm_agency IS NOT NULL",
             table.values, table.relation
@@ -200,6 +220,8 @@ async fn rows(connection: &mut AsyncPgConnection) -> Result<Vec<HeldRow>, Fault>
             agency: row.agency,
             numero: row.numero,
             letter: row.letter,
+            installation: row.installation,
+            sequence: row.sequence,
             content: row.content,
         }));
     }

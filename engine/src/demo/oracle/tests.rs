@@ -6,6 +6,7 @@ use sdc::refusal::RefusalCode;
 use uuid::Uuid;
 
 use super::super::memory::RowMemory;
+use super::super::town::INSTALLATION;
 use super::reads::{HeldBalance, HeldCase, HeldEntry, HeldLine, HeldRow, HeldVerdict};
 use super::*;
 
@@ -27,11 +28,13 @@ fn letter(name: &str, expected: Expected, receipt: Option<ReceiptMemory>) -> Let
         signer: is_known.then_some(AGENCY),
         digest: is_known.then(|| digest(name)),
         letter_id: Uuid::now_v7(),
-        container: matches!(expected, Expected::Refused(_)).then(|| digest(&format!("{name}, sealed"))),
+        sequence: 1,
+        containers: vec![digest(&format!("{name}, sealed"))],
         expected,
         message_id: format!("{name}@example.org"),
         copies: 1,
         sent_at: Some(Utc::now()),
+        receipts: u64::from(receipt.is_some()),
         receipt,
     }
 }
@@ -39,8 +42,8 @@ fn letter(name: &str, expected: Expected, receipt: Option<ReceiptMemory>) -> Let
 /// Three letters: one accepted and sent twice, one refused, one of a stranger.
 fn memory() -> Memory {
     let rows = vec![RowMemory { table: "ecr.ActeNaissance", numero: 1, content: digest("row") }];
-    let accepted = ReceiptMemory { refusal: None, rows: 1, cost: COST };
-    let refused = ReceiptMemory { refusal: Some(RefusalCode::OutOfScope), rows: 0, cost: 0 };
+    let accepted = ReceiptMemory { refusal: None, rows: 1, cost: COST, highest_sequence: 1 };
+    let refused = ReceiptMemory { refusal: Some(RefusalCode::OutOfScope), rows: 0, cost: 0, highest_sequence: 1 };
     let mut good = letter("good", Expected::Accepted { rows, cost: COST }, Some(accepted));
     good.copies = 2;
     Memory {
@@ -58,9 +61,18 @@ fn held(memory: &Memory) -> Held {
     let letter_id = memory.letters[0].letter_id;
     let verdict =
         |name: &str, verdict: &str| HeldVerdict { agency: AGENCY, digest: octets(name), verdict: verdict.into() };
-    let line =
-        |name: &str, outcome: &str| HeldLine { digest: octets(name), outcome: outcome.into(), posted_at: Utc::now() };
-    let case = |name: &str, reason: &str| HeldCase { reason: reason.into(), container: octets(name), message_id: None };
+    let line = |name: &str, outcome: &str| HeldLine {
+        digest: octets(name),
+        outcome: outcome.into(),
+        posted_at: Utc::now(),
+        container: (name == "good").then(|| octets("good, sealed")),
+    };
+    let case = |name: &str, reason: &str| HeldCase {
+        reason: reason.into(),
+        container: octets(name),
+        is_whole: true,
+        message_id: None,
+    };
     Held {
         verdicts: vec![verdict("good", "accepted"), verdict("bad", "out_of_scope")],
         rows: vec![HeldRow {
@@ -68,6 +80,8 @@ fn held(memory: &Memory) -> Held {
             agency: AGENCY,
             numero: 1,
             letter: letter_id,
+            installation: INSTALLATION.to_owned(),
+            sequence: 1,
             content: octets("row"),
         }],
         entries: vec![HeldEntry { agency: AGENCY, letter_id, amount: COST }],
@@ -117,6 +131,8 @@ fn every_planted_fault_of_the_database_is_found() {
         ("a row is there twice", |held| held.rows.push(held.rows[0].clone()), doubled),
         ("a row says something else", |held| held.rows[0].content = octets("changed"), wrong),
         ("a row is of another letter", |held| held.rows[0].letter = Uuid::nil(), wrong),
+        ("a row is of another installation", |held| held.rows[0].installation.push('x'), wrong),
+        ("a row has another number", |held| held.rows[0].sequence = 2, wrong),
         ("a row comes from nowhere", |held| held.rows.push(HeldRow { numero: 2, ..held.rows[0].clone() }), wrong),
         ("an entry is missing", |held| held.entries.clear(), lost),
         ("an entry is there twice", |held| held.entries.push(held.entries[0].clone()), doubled),
@@ -137,9 +153,12 @@ fn every_planted_fault_of_the_database_is_found() {
             },
             innocent,
         ),
+        ("a container in quarantine is damaged", |held| held.quarantine[1].is_whole = false, wrong),
         ("a bad letter is in quarantine twice", |held| held.quarantine.push(held.quarantine[0].clone()), doubled),
         ("a letter is not in the journal", |held| drop(held.journal.pop()), lost),
         ("a copy is not in the journal", |held| drop(held.journal.remove(1)), lost),
+        ("a container is not kept", |held| held.journal.iter_mut().for_each(|line| line.container = None), wrong),
+        ("another container is kept", |held| held.journal[1].container = Some(octets("other")), wrong),
         ("a letter was posted twice", |held| held.journal.push(held.journal[0].clone()), doubled),
         ("a balance is too low", |held| held.balances[0].balance -= 1, differs),
         ("the books do not add up", |held| held.ledger_difference = 1, differs),
@@ -170,11 +189,17 @@ fn every_planted_fault_of_receipts_is_found() {
         ),
         ("a receipt tells of too many rows", |memory| memory.letters[0].receipt.as_mut().unwrap().rows += 1, wrong),
         ("a receipt tells of another price", |memory| memory.letters[0].receipt.as_mut().unwrap().cost += 1, wrong),
+        (
+            "a receipt does not know the number that it answers",
+            |memory| memory.letters[0].receipt.as_mut().unwrap().highest_sequence = 0,
+            wrong,
+        ),
         ("an answer is not believed", |memory| memory.disbelieve("forged".to_owned()), wrong),
         (
             "a stranger has a receipt",
             |memory| {
-                memory.letters[2].receipt = Some(ReceiptMemory { refusal: None, rows: 0, cost: 0 });
+                memory.letters[2].receipt =
+                    Some(ReceiptMemory { refusal: None, rows: 0, cost: 0, highest_sequence: 0 });
             },
             wrong,
         ),

@@ -57,6 +57,7 @@ impl Record {
             return self.memory.disbelieve("an answer to a letter that was never sent".to_owned());
         };
         let said = said(&answered.answer.receipt);
+        letter.receipts += 1;
         match &letter.receipt {
             None => {
                 letter.receipt = Some(said);
@@ -77,5 +78,6 @@ fn said(receipt: &Receipt) -> ReceiptMemory {
         refusal: receipt.refusal.as_ref().map(|refusal| refusal.code),
         rows: receipt.rows.iter().map(|table| u64::from(table.new)).sum(),
         cost: receipt.account.cost,
+        highest_sequence: receipt.highest_sequence,
     }
 }

@@ -31,8 +31,13 @@ pub struct Draft {
 pub enum Subject {
     /// A letter never sent before.
     New(Box<LetterMemory>),
-    /// A letter sent before.
-    Again(Digest),
+    /// A letter sent before, and the container that it travels in now.
+    Again {
+        /// The letter's digest.
+        letter: Digest,
+        /// The container's.
+        container: Option<Digest>,
+    },
 }
 
 impl Resident {
@@ -79,12 +84,14 @@ fn good(desk: &mut Desk, dice: &mut Dice) -> Result<Draft, PackError> {
         signer: Some(desk.office.matricule().as_i32()),
         digest: Some(packed.digest),
         letter_id: packed.letter_id,
+        sequence: packed.sequence,
         expected: Expected::Accepted { rows, cost },
-        container: None,
+        containers: memory::container(&mail).into_iter().collect(),
         message_id: mail.message_id.clone(),
         copies: 0,
         sent_at: None,
         receipt: None,
+        receipts: 0,
     };
     if desk.formers.len() == FORMERS_MAX {
         desk.formers.pop_front();
@@ -111,7 +118,8 @@ fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     } else {
         desk.office.mail(&desk.office.seal_again(&former.packed)?)
     };
-    Ok(Draft { mail, subject: Subject::Again(former.packed.digest) })
+    let subject = Subject::Again { letter: former.packed.digest, container: memory::container(&mail) };
+    Ok(Draft { mail, subject })
 }
 
 /// Writes a bad letter. `None` where it must contradict a settled letter and there is none yet.
@@ -128,17 +136,19 @@ fn misbehave(
     let mut scene =
         Scene { office: &mut desk.office, register: &mut desk.register, former: former.as_ref(), other, dice };
     let Some(bad) = mischief.commit(&mut scene)? else { return Ok(None) };
-    let signer = bad.answered.as_ref().map(|_| desk.office.matricule().as_i32());
+    let answered = bad.answered.as_ref();
     let subject = LetterMemory {
-        signer,
-        digest: bad.answered.as_ref().map(|packed| packed.digest),
-        letter_id: bad.answered.as_ref().map(|packed| packed.letter_id).unwrap_or_default(),
+        signer: answered.map(|_| desk.office.matricule().as_i32()),
+        digest: answered.map(|packed| packed.digest),
+        letter_id: answered.map(|packed| packed.letter_id).unwrap_or_default(),
+        sequence: answered.map(|packed| packed.sequence).unwrap_or_default(),
         expected: Expected::Refused(bad.refusal),
-        container: memory::container(&bad.mail),
+        containers: memory::container(&bad.mail).into_iter().collect(),
         message_id: bad.mail.message_id.clone(),
         copies: 0,
         sent_at: None,
         receipt: None,
+        receipts: 0,
     };
     Ok(Some(Draft { mail: bad.mail, subject: Subject::New(Box::new(subject)) }))
 }
