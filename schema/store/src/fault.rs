@@ -123,6 +123,20 @@ fn from_message(message: &str) -> Fault {
         "cannot execute", // … in a read-only transaction: a standby, or a primary being demoted
         "connection to client lost",
         "out of memory",
+        "out of shared memory",
+        "could not open",
+        "could not read",
+        "could not access",
+        "could not fsync",
+        "could not create",
+        "invalid page",
+        "invalid memory alloc",
+        "unexpected data beyond EOF",
+        "missing chunk number",
+        "no unpinned buffers",
+        "index \"",
+        "database is not accepting commands",
+        "memory exhausted",
     ];
     const BUSY: &[&str] =
         &["deadlock detected", "canceling statement due to", "could not obtain lock", "could not serialize"];
@@ -135,10 +149,18 @@ fn from_message(message: &str) -> Fault {
     }
 }
 
+/// Says whether a message is about tables and rights, as PostgreSQL itself words it: it then names no value.
+pub(crate) fn is_about_structure(message: &str) -> bool {
+    const THINGS: &[&str] = &["relation \"", "column \"", "schema \"", "type \"", "function ", "operator "];
+    let is_missing = message.ends_with("does not exist") && THINGS.iter().any(|thing| message.starts_with(thing));
+    let is_of_another_type = message.starts_with("column \"") && message.contains(" is of type ");
+    let is_no_arbiter = message.starts_with("ON CONFLICT does not support deferrable");
+    is_missing || is_of_another_type || is_no_arbiter || message.starts_with("permission denied for")
+}
+
 /// Keeps the names of relations and columns that do not exist; takes out whatever else PostgreSQL put in quotes.
 fn without_values(message: &str) -> String {
-    let names_only = message.ends_with("does not exist") || message.starts_with("permission denied for");
-    if names_only {
+    if is_about_structure(message) {
         return message.to_owned();
     }
     let mut kept = String::with_capacity(message.len());
@@ -171,5 +193,27 @@ mod tests {
         assert!(!from_message("deadlock detected").is_away());
         assert!(from_message("deadlock detected").is_passing());
         assert!(!from_message("syntax error at or near \"x\"").is_passing());
+    }
+
+    #[test]
+    fn a_disk_or_memory_that_fails_is_no_letter_s_doing() {
+        for message in [
+            "could not read blocks 5..5 in file \"base/5/16384\": read only 0 of 8192 bytes",
+            "could not open file \"base/5/16384\": Permission denied",
+            "invalid page in block 5 of relation base/5/16384",
+            "out of shared memory",
+            "index \"births_pkey\" contains unexpected zero page at block 0",
+            "could not extend file \"base/5/16384\": No space left on device",
+        ] {
+            assert!(from_message(message).is_away(), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_speaks_of_what_does_not_exist_is_a_rule_not_a_missing_table() {
+        assert!(is_about_structure("column \"nom\" of relation \"acte\" does not exist"));
+        assert!(is_about_structure("permission denied for table acte"));
+        assert!(is_about_structure("column \"age\" is of type integer but expression is of type text"));
+        assert!(!is_about_structure("the centre of Jean Mbarga does not exist"));
     }
 }

@@ -104,9 +104,13 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
 /// # Errors
 /// A fault of the database; the answers are then sent once more, with the same content.
 pub async fn sent(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<(), Fault> {
-    let text = "WITH sent AS (DELETE FROM xm.outbox WHERE id = ANY(?) RETURNING agency, letter_id)
-                UPDATE xm.letters l SET answered_at = now() FROM sent s
-                 WHERE l.agency = s.agency AND l.letter_id = s.letter_id";
+    // The letters first: whoever settles one of them again meanwhile finds it locked, and does not queue its answer anew.
+    let text = "WITH given AS (SELECT ?::bigint[] AS ids),
+                     answered AS (UPDATE xm.letters l SET answered_at = now() FROM xm.outbox o, given
+                                   WHERE o.id = ANY(given.ids) AND l.agency = o.agency AND l.letter_id = o.letter_id
+                                  RETURNING 1)
+                DELETE FROM xm.outbox o USING given
+                 WHERE o.id = ANY(given.ids) AND (SELECT count(*) FROM answered) >= 0";
     let binds = [Bind::Bigints(ids.iter().copied().map(Some).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())

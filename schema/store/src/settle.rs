@@ -121,7 +121,10 @@ impl Settler {
             catalogue = self.reload_catalogue(connection).await?;
             judged = batch.iter().map(|arrival| judge::judge(arrival, &catalogue)).collect();
         }
-        rejudge_stale(connection, batch, &mut judged, &standing, &catalogue).await?;
+        if rejudge_stale(connection, batch, &mut judged, &standing, &catalogue).await? {
+            // A letter may have a key now that it had not before.
+            standing.read_numbers(connection, batch, &judged).await?;
+        }
         standing.read_known_letters(connection, batch, &judged).await?;
 
         let mut knowledge = Knowledge::default();
@@ -166,14 +169,14 @@ impl Settler {
     }
 }
 
-/// Judges again the letters whose agency has changed since its signer was cached.
+/// Judges again the letters whose agency has changed since its signer was cached, and says whether there were any.
 async fn rejudge_stale(
     connection: &mut AsyncPgConnection,
     batch: &[Arrival],
     judged: &mut [Judged],
     standing: &Standing,
     catalogue: &Catalogue,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let is_stale = |arrival: &&Arrival| {
         arrival.signer().is_some_and(|signer| standing.revision(signer.matricule) != Some(signer.revision))
     };
@@ -183,7 +186,7 @@ async fn rejudge_stale(
         .filter_map(|arrival| arrival.signer().map(|signer| signer.certificate_id))
         .collect();
     if stale.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let fresh: HashMap<_, _> = signers::reload(connection, &stale).await?;
     for (arrival, judged) in batch.iter().zip(judged) {
@@ -191,5 +194,5 @@ async fn rejudge_stale(
             *judged = judge::judge_for(arrival, signer, catalogue);
         }
     }
-    Ok(())
+    Ok(true)
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz};
@@ -16,6 +17,9 @@ use sdc::letter::Matricule;
 
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
+
+/// Age at which a signer is read anew: a certificate renewed for the same key takes the old one's place by then.
+const SIGNER_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// A registered certificate and its agency as they were when read.
 pub struct Signer {
@@ -105,7 +109,12 @@ macro_rules! select_signers {
 impl Signers {
     /// Makes an empty cache.
     pub fn new(capacity: u64) -> Signers {
-        Signers { cache: Cache::new(capacity), certificates: Cache::new(capacity) }
+        Signers::with_age_max(capacity, SIGNER_AGE_MAX)
+    }
+
+    pub(crate) fn with_age_max(capacity: u64, age_max: Duration) -> Signers {
+        let cache = Cache::builder().max_capacity(capacity).time_to_live(age_max).build();
+        Signers { cache, certificates: Cache::new(capacity) }
     }
 
     /// Returns the certificate of a key in `xm.certificates`, whose DER never changes. Parsing costs as much as opening a
@@ -125,11 +134,6 @@ impl Signers {
     /// Returns the signer if it is cached.
     pub fn cached(&self, id: &SignerId) -> Option<Arc<Signer>> {
         self.cache.get(id)
-    }
-
-    /// Forgets a signer found stale.
-    pub fn forget(&self, id: &SignerId) {
-        self.cache.invalidate(id);
     }
 
     /// Looks up many identifiers in one query and caches what was found. Identifiers of strangers are absent from the result.

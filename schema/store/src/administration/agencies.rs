@@ -438,11 +438,19 @@ pub(super) fn subject(number: Matricule) -> String {
     format!("agency {number}")
 }
 
-/// Locks an agency's row, as settling does, and returns its status.
+/// Waits for batches in which the agency has letters, and holds up further ones: what is changed now holds from the next on.
+pub(super) async fn lock_account(connection: &mut AsyncPgConnection, agency: i32) -> Result<(), AdministrationError> {
+    let account = accounts::table.filter(accounts::agency.eq(agency)).select(accounts::id).for_update();
+    account.load::<i32>(connection).await?;
+    Ok(())
+}
+
+/// Locks an agency's account and row, as settling does, and returns its status.
 pub(super) async fn locked_status(
     connection: &mut AsyncPgConnection,
     number: Matricule,
 ) -> Result<i16, AdministrationError> {
+    lock_account(connection, number.as_i32()).await?;
     agencies::table
         .find(number.as_i32())
         .select(agencies::status)

@@ -287,14 +287,21 @@ pub async fn revoke(
         .transaction(async |connection| {
             let unknown = || AdministrationError::CertificateUnknown(fingerprint.to_owned());
             let octets = hex::decode(plain_hex(fingerprint)).map_err(|_not_hex| unknown())?;
-            let (key, agency, revoked_at): (Vec<u8>, i32, Option<DateTime<Utc>>) = certificates::table
-                .filter(certificates::fingerprint.eq(octets))
-                .select((certificates::spki_sha256, certificates::agency, certificates::revoked_at))
-                .for_update()
+            let (key, agency): (Vec<u8>, i32) = certificates::table
+                .filter(certificates::fingerprint.eq(&octets))
+                .select((certificates::spki_sha256, certificates::agency))
                 .first(connection)
                 .await
                 .optional()?
                 .ok_or_else(unknown)?;
+            // A batch that has verified with this key ends first, so that its letters are among those to review.
+            agencies::lock_account(connection, agency).await?;
+            let revoked_at: Option<DateTime<Utc>> = certificates::table
+                .filter(certificates::fingerprint.eq(&octets))
+                .select(certificates::revoked_at)
+                .for_update()
+                .first(connection)
+                .await?;
             if let Some(at) = revoked_at {
                 return Err(AdministrationError::CertificateRevoked { fingerprint: plain_hex(fingerprint), at });
             }

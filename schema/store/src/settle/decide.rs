@@ -154,11 +154,11 @@ impl<'a> Round<'a> {
         if self.verdict(agency, key.letter_id).is_some_and(|held| held == digest_bytes) {
             return Decision::Duplicate(key.clone());
         }
+        let derived = Key::of_digest(digest, &key.installation);
+        if self.verdict(agency, derived.letter_id).is_some_and(|held| held == digest_bytes) {
+            return Decision::Duplicate(derived);
+        }
         if let Some(refusal) = self.contested(agency, key) {
-            let derived = Key::of_digest(digest, &key.installation);
-            if self.verdict(agency, derived.letter_id).is_some() {
-                return Decision::Duplicate(derived);
-            }
             return self.refuse(agency, derived, digest_bytes, refusal, None);
         }
         match judged {

@@ -50,6 +50,7 @@ impl Written {
         self.insert_journal(&counted).await?;
         self.insert_originals().await?;
         self.queue_answers(&verdicts).await?;
+        self.queue_answers_again().await?;
         let settled = self.settled();
         self.transaction.commit().await?;
         Ok(settled)
@@ -189,11 +190,24 @@ impl Written {
         Ok(())
     }
 
-    /// Queues the answers of new verdicts, and again those of letters delivered again: at most once an hour, never while one
-    /// is unsent. An answer that could not be delivered is due again, since its office evidently still asks.
     async fn queue_answers(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        let mut agencies: Vec<Option<i32>> = verdicts.iter().map(|verdict| Some(verdict.agency)).collect();
-        let mut letters: Vec<Option<Uuid>> = verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect();
+        if verdicts.is_empty() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport.to_owned())).collect()),
+        ];
+        let text = "INSERT INTO xm.outbox (agency, letter_id, transport) SELECT * FROM unnest(?, ?, ?)";
+        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        Ok(())
+    }
+
+    /// Queues the answers of letters delivered again: at most once an hour, never while one is unsent. An answer that
+    /// could not be delivered is due again, since its office evidently still asks.
+    async fn queue_answers_again(&mut self) -> Result<(), Fault> {
+        let (mut agencies, mut letters) = (Vec::new(), Vec::new());
         for (arrival, decision) in self.batch.iter().zip(&self.decisions) {
             if let (Some(signer), Decision::Duplicate(key)) = (arrival.signer(), decision) {
                 agencies.push(Some(signer.matricule.as_i32()));
@@ -204,11 +218,12 @@ impl Written {
             return Ok(());
         }
         let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
+        // A letter locked by somebody else is being marked as answered at this moment.
         let text = "INSERT INTO xm.outbox AS o (agency, letter_id, transport)
-             SELECT DISTINCT l.agency, l.letter_id, l.transport
-               FROM unnest(?, ?) AS n (agency, letter_id)
-               JOIN xm.letters l ON l.agency = n.agency AND l.letter_id = n.letter_id
-              WHERE l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour'
+             SELECT l.agency, l.letter_id, l.transport FROM xm.letters l
+              WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
+                AND (l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour')
+                FOR NO KEY UPDATE SKIP LOCKED
                  ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0
               WHERE o.failed_at IS NOT NULL";
         Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;

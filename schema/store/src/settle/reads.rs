@@ -95,7 +95,8 @@ impl Standing {
         Ok(standing)
     }
 
-    async fn read_numbers(
+    /// Reads the numbers of the installations that the letters are of.
+    pub async fn read_numbers(
         &mut self,
         connection: &mut AsyncPgConnection,
         batch: &[Arrival],
@@ -127,8 +128,14 @@ impl Standing {
     ) -> Result<(), Fault> {
         let mut ids = Vec::new();
         let mut sequences = Vec::new();
-        for (agency, key) in keys(batch, judged) {
+        for (arrival, judged) in batch.iter().zip(judged) {
+            let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key()) else {
+                continue;
+            };
+            let agency = signer.matricule.as_i32();
             ids.push((agency, key.letter_id));
+            // Whatever was wrong with a letter when it came first, its verdict stands under the key made from its digest.
+            ids.push((agency, Key::of_digest(digest, &key.installation).letter_id));
             // Nothing can be held above the highest number, so only resends and confused offices cost this look.
             if let Some(sequence) = key.sequence
                 && sequence <= self.numbers(agency, &key.installation).highest
@@ -140,26 +147,7 @@ impl Standing {
         if !sequences.is_empty() {
             self.read_by_sequence(connection, sequences).await?;
         }
-        // A letter whose id or number another letter holds may have its verdict under the key made from its digest.
-        let mut derived = Vec::new();
-        for (arrival, judged) in batch.iter().zip(judged) {
-            if let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key())
-                && self.is_contested(signer.matricule.as_i32(), key, digest.as_bytes())
-            {
-                derived.push((signer.matricule.as_i32(), Key::of_digest(digest, &key.installation).letter_id));
-            }
-        }
-        if derived.is_empty() { Ok(()) } else { self.read_by_id(connection, derived).await }
-    }
-
-    fn is_contested(&self, agency: i32, key: &Key, digest: &[u8]) -> bool {
-        if let Some(known) = self.known_by_id(agency, key.letter_id) {
-            return known.digest != digest;
-        }
-        key.sequence.is_some_and(|sequence| {
-            sequence <= self.numbers(agency, &key.installation).floor
-                || self.known_by_sequence(agency, &key.installation, sequence).is_some()
-        })
+        Ok(())
     }
 
     async fn read_by_id(&mut self, connection: &mut AsyncPgConnection, ids: Vec<(i32, Uuid)>) -> Result<(), Fault> {

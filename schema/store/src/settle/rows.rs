@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use super::arrival::Arrival;
 use super::decide::Decision;
 use crate::definition::{ColumnType, Definition};
 use crate::examine::{ColumnValues, TableRows};
-use crate::fault::Fault;
+use crate::fault::{Fault, is_about_structure};
 use crate::statement::{Bind, Statement};
 
 /// How an insert of a whole batch went.
@@ -52,7 +52,16 @@ pub async fn insert(
             Err(fault) => return Err(fault),
         }
     }
-    Ok(Inserted::All)
+    match check_deferred(connection).await {
+        Ok(()) => Ok(Inserted::All),
+        Err(fault) if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Has PostgreSQL check now what it would check at COMMIT only, when no letter can be blamed any more.
+pub async fn check_deferred(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+    Ok(connection.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED").await?)
 }
 
 /// Gathers rows of accepted letters, either the new ones or all, in the order of decisions.
@@ -164,9 +173,7 @@ pub fn rule_of_the_database(fault: &Fault) -> Option<String> {
     match fault {
         Fault::Constraint { constraint, .. } => Some(constraint.clone()),
         // The message of a trigger may quote the row, so it is not handed on.
-        Fault::Bug(message) if !message.ends_with("does not exist") && !message.starts_with("permission denied") => {
-            Some("a rule of the database".to_owned())
-        }
+        Fault::Bug(message) if !is_about_structure(message) => Some("a rule of the database".to_owned()),
         Fault::Bug(_) | Fault::Away(_) | Fault::Busy(_) => None,
     }
 }
