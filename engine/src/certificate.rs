@@ -26,31 +26,12 @@ pub fn read(path: &Path) -> anyhow::Result<CertificateFields> {
         RegisteredCertificate::from_pem(&octets)
     };
     match parsed {
-        Ok(certificate) => Ok(fields(&certificate)?),
+        Ok(certificate) => Ok(CertificateFields::from(&certificate)),
         Err(KeyError::Unreadable { .. }) => {
             bail!("{} holds no certificate: expected one, PEM or DER", path.display())
         }
         Err(error) => Err(error).with_context(|| format!("the certificate in {} cannot be registered", path.display())),
     }
-}
-
-/// Returns what is registered of a certificate.
-///
-/// # Errors
-/// OpenSSL has no memory.
-pub fn fields(certificate: &RegisteredCertificate) -> Result<CertificateFields, KeyError> {
-    let (not_before, not_after) = certificate.validity();
-    Ok(CertificateFields {
-        der: certificate.to_der()?,
-        fingerprint: certificate.fingerprint()?.as_bytes().to_vec(),
-        spki_sha256: certificate.spki_sha256()?.as_bytes().to_vec(),
-        key_id: certificate.key_id().to_vec(),
-        issuer: certificate.issuer().to_vec(),
-        serial: certificate.serial().to_vec(),
-        algorithm: certificate.algorithm().to_owned(),
-        not_before,
-        not_after,
-    })
 }
 
 /// Writes a fingerprint as people compare it: pairs with colons.

@@ -137,7 +137,7 @@ impl Town {
         let numbers: Vec<usize> = (0..plan.agencies).collect();
         for batch in numbers.chunks(BATCH) {
             let residents = batch.iter().map(|&at| resident(at, keys, plan)).collect::<anyhow::Result<Vec<_>>>()?;
-            let certificates = residents.iter().map(certificate).collect::<anyhow::Result<Vec<_>>>()?;
+            let certificates: Vec<CertificateFields> = residents.iter().map(certificate).collect();
             // One commit for many agencies; each of the calls inside is a savepoint.
             connection
                 .transaction(async |connection| {
@@ -229,10 +229,9 @@ fn condition(at: usize, agencies: usize) -> Condition {
     }
 }
 
-fn certificate(resident: &Resident) -> anyhow::Result<CertificateFields> {
+fn certificate(resident: &Resident) -> CertificateFields {
     let desk = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let fields = CertificateFields::try_from(desk.office.identity().certificate());
-    fields.with_context(|| format!("the certificate of agency {}", resident.matricule))
+    CertificateFields::from(desk.office.identity().certificate())
 }
 
 /// Makes an agency known to the centre, as operators do.

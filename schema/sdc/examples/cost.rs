@@ -54,13 +54,13 @@ fn print_costs(kind: &str, office: &SigningKey, centre: &SigningKey) -> Outcome<
     };
     let text = seal(&OCTETS)?;
     let document = Document::parse(&text, &DocumentLimits::default())?;
-    let certificate = office.certificate().to_der()?;
+    let certificate = office.certificate().der().to_vec();
     let read = || Document::parse(&text, &DocumentLimits::default());
     let sealing = micros(|| seal(&OCTETS))?;
     let scanning = micros(|| Ok(scan_enveloped(document.der())?))?;
     let opening = micros(|| Ok(cms::open(&read()?, &keys)?))?;
     let both = micros(|| Ok(cms::open(&read()?, &keys)?.verify(office.certificate())?))?;
-    let parsing = micros(|| Ok(RegisteredCertificate::from_der(&certificate)?))?;
+    let parsing = micros(|| Ok(RegisteredCertificate::registered(&certificate)?))?;
     println!(
         "{kind:9} {:8} {:7} {sealing:8.1} {scanning:8.2} {opening:8.1} {:8.1} {parsing:12.1}",
         seal(&[])?.len(),

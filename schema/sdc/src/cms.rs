@@ -4,6 +4,7 @@
 //! of the one certificate that the caller named; its octets can be read.
 
 mod signed_data;
+mod signer_info;
 
 use std::fmt;
 
@@ -76,7 +77,7 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
 
 fn decrypt(der: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
     // With the certificate named, OpenSSL answers a wrong RSA key with random octets, not with a telling error.
-    CmsContentInfo::from_der(der)?.decrypt(&key.key, key.certificate.x509())
+    CmsContentInfo::from_der(der)?.decrypt(&key.key, key.certificate.x509()?)
 }
 
 fn refusal(error: ScanError, malformed: RefusalCode, forbidden: RefusalCode) -> Refusal {
@@ -107,10 +108,16 @@ impl Opened {
     pub fn verify(self, certificate: &RegisteredCertificate) -> Result<Verified, Refusal> {
         let invalid = |_one_reason: ErrorStack| Refusal::new(RefusalCode::SignatureInvalid);
         let mut content = CmsContentInfo::from_der(&self.signed).map_err(invalid)?;
+        // Whoever named another certificate is not verified with this one.
+        if !certificate.signer_ids().contains(&self.signer)
+            || !signer_info::set_signer(&mut content, certificate.pinned())
+        {
+            return Err(Refusal::new(RefusalCode::SignatureInvalid));
+        }
         let mut octets = Vec::new();
         // NOINTERN: without it an embedded certificate of the attacker's own would verify in place of the pinned one.
         let flags = CMSOptions::BINARY | CMSOptions::NOINTERN | CMSOptions::NO_SIGNER_CERT_VERIFY;
-        content.verify(Some(certificate.stack()), None, None, Some(&mut octets), flags).map_err(invalid)?;
+        content.verify(None, None, None, Some(&mut octets), flags).map_err(invalid)?;
         Ok(Verified { octets })
     }
 }
@@ -195,5 +202,5 @@ pub fn encrypt(signed: &[u8], recipient: &RegisteredCertificate, cipher: Content
         ContentCipher::Aes256Gcm => Cipher::aes_256_gcm(),
         ContentCipher::Aes256Cbc => Cipher::aes_256_cbc(),
     };
-    Ok(CmsContentInfo::encrypt(recipient.stack(), signed, cipher, flags)?.to_der()?)
+    Ok(CmsContentInfo::encrypt(recipient.stack()?, signed, cipher, flags)?.to_der()?)
 }

@@ -22,6 +22,10 @@ pub const OCTET_STRING: Tag = 0x04;
 pub const NULL: Tag = 0x05;
 /// OBJECT IDENTIFIER
 pub const OBJECT_IDENTIFIER: Tag = 0x06;
+/// UTCTime
+pub const UTC_TIME: Tag = 0x17;
+/// GeneralizedTime
+pub const GENERALIZED_TIME: Tag = 0x18;
 /// SEQUENCE
 pub const SEQUENCE: Tag = 0x30;
 /// SET

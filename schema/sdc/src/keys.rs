@@ -1,6 +1,8 @@
 //! Keys and certificates of both ends, parsed once and kept.
 
 mod certificate;
+mod fields;
+mod pinned;
 
 use std::fmt;
 
@@ -89,7 +91,7 @@ impl SigningKey {
             Err(why) => return Err(unreadable("a private key in PEM")(why)),
         };
         let certificate = RegisteredCertificate::from_pem(certificate)?;
-        let public = certificate.x509().public_key().map_err(unreadable("a public key"))?;
+        let public = certificate.x509().and_then(|x509| x509.public_key()).map_err(unreadable("a public key"))?;
         if !key.public_eq(&public) {
             return Err(KeyError::NotAPair);
         }

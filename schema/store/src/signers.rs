@@ -126,7 +126,7 @@ impl Signers {
         if let Some(known) = self.certificates.get(&certificate_id) {
             return Ok(known);
         }
-        let parsed = RegisteredCertificate::from_der(der)?;
+        let parsed = RegisteredCertificate::registered(der)?;
         self.certificates.insert(certificate_id, parsed.clone());
         Ok(parsed)
     }
@@ -183,7 +183,7 @@ pub(crate) async fn reload(
     let binds = [Bind::Integers(certificate_ids.iter().copied().map(Some).collect())];
     let rows: Vec<Loaded> = Statement::<Row>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
     rows.into_iter()
-        .map(|row| Ok((row.0, Arc::new(signer(row, |_, der| RegisteredCertificate::from_der(der))?))))
+        .map(|row| Ok((row.0, Arc::new(signer(row, |_, der| RegisteredCertificate::registered(der))?))))
         .collect()
 }
 

@@ -1,31 +1,28 @@
 //! A certificate, parsed once: the pinned one of an agency, or the centre's at an agency.
-//!
-//! What identifies it is read by our own strict reader, not by OpenSSL's: one key has one encoding, so that it cannot be
-//! registered twice under two hashes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
-use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::sha::sha1;
 use openssl::stack::Stack;
-use openssl::x509::X509;
+use openssl::x509::{X509, X509Ref};
 
-use super::{KeyError, unreadable};
+use super::fields::Fields;
+use super::{KeyError, pinned, unreadable};
 use crate::cms::SignerId;
-use crate::der::{self, BIT_STRING, DerError, INTEGER, NULL, OBJECT_IDENTIFIER, Reader, SEQUENCE, context};
 use crate::digest::Digest;
-use crate::prescan::{IssuerSerial, KeyKind, RecipientId, oid};
+use crate::prescan::{IssuerSerial, KeyKind, RecipientId};
 
 /// A certificate, parsed: the pinned one of an agency, or the centre's at an agency.
 #[derive(Clone)]
 pub struct RegisteredCertificate {
-    x509: X509,
-    /// The same as a stack of one, as verification and sealing take it.
-    stack: Arc<Stack<X509>>,
+    der: Arc<[u8]>,
+    /// What verifies: the key alone.
+    pinned: X509,
+    /// What seals, by OpenSSL's own reader: made when it is first needed.
+    whole: Arc<OnceLock<Whole>>,
     key_id: Vec<u8>,
     has_key_id_extension: bool,
     issuer_serial: IssuerSerial,
@@ -43,7 +40,8 @@ impl RegisteredCertificate {
     /// # Errors
     /// Not a certificate, not in strict DER, or of a key that is not admitted.
     pub fn from_der(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        RegisteredCertificate::new(X509::from_der(der).map_err(unreadable("a certificate in DER"))?, der)
+        let x509 = X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
+        RegisteredCertificate::new(x509, der)
     }
 
     /// Parses PEM.
@@ -58,25 +56,31 @@ impl RegisteredCertificate {
     }
 
     fn new(x509: X509, der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        let read = unreadable("a certificate");
-        let identity = Identity::read(der)?;
-        let key = x509.public_key().map_err(&read)?;
-        let (algorithm, key_kind) = admitted(&key, &identity)?;
-        let extension = x509.subject_key_id().map(|id| id.as_slice().to_vec());
-        let mut stack = Stack::new().map_err(&read)?;
-        stack.push(x509.clone()).map_err(&read)?;
+        let certificate = RegisteredCertificate::registered(der)?;
+        let whole = Whole::new(x509).map_err(unreadable("a certificate"))?;
+        certificate.whole.get_or_init(|| whole);
+        Ok(certificate)
+    }
+
+    /// Takes DER that was parsed whole before it was registered. OpenSSL reads it again only to seal for its owner.
+    ///
+    /// # Errors
+    /// Not in strict DER, or of a key that is not admitted.
+    pub fn registered(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
+        let fields = Fields::read(der)?;
         Ok(RegisteredCertificate {
-            has_key_id_extension: extension.is_some(),
-            key_id: extension.unwrap_or_else(|| sha1(identity.public_key).to_vec()),
-            issuer_serial: IssuerSerial { issuer: identity.issuer.to_vec(), serial: identity.serial.to_vec() },
-            spki_sha256: Digest::of(identity.spki),
+            has_key_id_extension: fields.key_id.is_some(),
+            key_id: fields.key_id.map_or_else(|| sha1(fields.public_key).to_vec(), <[u8]>::to_vec),
+            issuer_serial: IssuerSerial { issuer: fields.issuer.to_vec(), serial: fields.serial.to_vec() },
+            spki_sha256: Digest::of(fields.spki),
             fingerprint: Digest::of(der),
-            algorithm,
-            key_kind,
-            not_before: time(x509.not_before()).map_err(&read)?,
-            not_after: time(x509.not_after()).map_err(&read)?,
-            stack: Arc::new(stack),
-            x509,
+            algorithm: fields.key.algorithm(),
+            key_kind: fields.key.kind(),
+            not_before: fields.not_before,
+            not_after: fields.not_after,
+            pinned: pinned::pinned(&fields.key).map_err(unreadable("a public key"))?,
+            whole: Arc::default(),
+            der: der.into(),
         })
     }
 
@@ -96,27 +100,18 @@ impl RegisteredCertificate {
     }
 
     /// Returns the certificate in DER.
-    ///
-    /// # Errors
-    /// OpenSSL has no memory.
-    pub fn to_der(&self) -> Result<Vec<u8>, KeyError> {
-        self.x509.to_der().map_err(unreadable("a certificate"))
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// Returns the SHA-256 of the public key with its algorithm: what belongs to one agency for ever.
-    ///
-    /// # Errors
-    /// None at present.
-    pub fn spki_sha256(&self) -> Result<Digest, KeyError> {
-        Ok(self.spki_sha256)
+    pub fn spki_sha256(&self) -> Digest {
+        self.spki_sha256
     }
 
     /// Returns the SHA-256 of the certificate: what people compare.
-    ///
-    /// # Errors
-    /// None at present.
-    pub fn fingerprint(&self) -> Result<Digest, KeyError> {
-        Ok(self.fingerprint)
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
     }
 
     /// Returns the key's kind, such as `P-256` or `RSA-2048`.
@@ -149,12 +144,27 @@ impl RegisteredCertificate {
         self.key_kind
     }
 
-    pub(crate) fn x509(&self) -> &X509 {
-        &self.x509
+    /// Returns what verifies signatures of its key, and nothing else.
+    pub(crate) fn pinned(&self) -> &X509Ref {
+        &self.pinned
     }
 
-    pub(crate) fn stack(&self) -> &Stack<X509> {
-        &self.stack
+    /// Returns the certificate as opening takes it.
+    pub(crate) fn x509(&self) -> Result<&X509, ErrorStack> {
+        Ok(&self.whole()?.x509)
+    }
+
+    /// Returns the certificate as sealing takes it.
+    pub(crate) fn stack(&self) -> Result<&Stack<X509>, ErrorStack> {
+        Ok(&self.whole()?.stack)
+    }
+
+    fn whole(&self) -> Result<&Whole, ErrorStack> {
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole);
+        }
+        let whole = Whole::new(X509::from_der(&self.der)?)?;
+        Ok(self.whole.get_or_init(|| whole))
     }
 
     /// Says whether others can name this certificate by its key identifier: OpenSSL looks in the extension alone.
@@ -176,84 +186,16 @@ impl fmt::Debug for RegisteredCertificate {
     }
 }
 
-/// What identifies a certificate and its key, in the certificate's own octets (RFC 5280, 4.1).
-struct Identity<'a> {
-    serial: &'a [u8],
-    issuer: &'a [u8],
-    /// Whole SubjectPublicKeyInfo.
-    spki: &'a [u8],
-    key_algorithm: &'a [u8],
-    key_parameters: Reader<'a>,
-    /// Content of its BIT STRING without the count of unused bits.
-    public_key: &'a [u8],
+/// A certificate as OpenSSL reads it, alone and as a stack of one.
+struct Whole {
+    x509: X509,
+    stack: Stack<X509>,
 }
 
-impl<'a> Identity<'a> {
-    fn read(certificate: &'a [u8]) -> Result<Identity<'a>, DerError> {
-        der::check(certificate)?;
-        let mut outer = Reader::new(certificate).enter(SEQUENCE, "a certificate")?;
-        let mut signed = outer.enter(SEQUENCE, "a certificate's content")?;
-        signed.optional(context(0))?;
-        let serial = signed.expect(INTEGER, "a serial number")?.content;
-        signed.expect(SEQUENCE, "a signature algorithm")?;
-        let issuer = signed.expect(SEQUENCE, "an issuer")?.whole;
-        signed.expect(SEQUENCE, "a validity")?;
-        signed.expect(SEQUENCE, "a subject")?;
-        let spki = signed.expect(SEQUENCE, "a public key")?;
-        let mut key = Reader::new(spki.content);
-        let mut algorithm = key.enter(SEQUENCE, "a public key's algorithm")?;
-        let key_algorithm = algorithm.expect(OBJECT_IDENTIFIER, "a public key's algorithm")?.content;
-        let bits = key.expect(BIT_STRING, "a public key's bits")?.content;
-        key.end("nothing after a public key")?;
-        let public_key = bits.strip_prefix(&[0]).ok_or(DerError("a public key of whole octets"))?;
-        Ok(Identity { serial, issuer, spki: spki.whole, key_algorithm, key_parameters: algorithm, public_key })
+impl Whole {
+    fn new(x509: X509) -> Result<Whole, ErrorStack> {
+        let mut stack = Stack::new()?;
+        stack.push(x509.clone())?;
+        Ok(Whole { x509, stack })
     }
-}
-
-/// Names the kind of an admitted key, which must be in its one usual encoding.
-fn admitted(key: &PKeyRef<Public>, identity: &Identity<'_>) -> Result<(&'static str, KeyKind), KeyError> {
-    let refused = |kind: &str| Err(KeyError::NotAdmitted(kind.to_owned()));
-    let mut parameters = identity.key_parameters;
-    match identity.key_algorithm {
-        oid::EC_PUBLIC_KEY => {
-            // Explicit parameters, or a compressed point, would be the same key under another hash.
-            let curve = match parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content) {
-                Some(oid::P256) => ("P-256", KeyKind::P256),
-                Some(oid::P384) => ("P-384", KeyKind::P384),
-                Some(_) => return refused("EC on another curve"),
-                None => return refused("EC without a named curve"),
-            };
-            parameters.end("one curve")?;
-            if identity.public_key.first() == Some(&4) { Ok(curve) } else { refused("EC with a compressed point") }
-        }
-        oid::RSA_ENCRYPTION => {
-            parameters.expect(NULL, "RSA without parameters")?;
-            parameters.end("RSA without parameters")?;
-            if !has_sound_exponent(key).map_err(unreadable("an RSA key"))? {
-                return refused("RSA with a public exponent below 3 or even");
-            }
-            let name = match key.bits() {
-                2048 => "RSA-2048",
-                3072 => "RSA-3072",
-                4096 => "RSA-4096",
-                2049..4096 => "RSA",
-                bits => return refused(&format!("RSA-{bits}")),
-            };
-            Ok((name, KeyKind::Rsa { modulus_bytes: key.size() }))
-        }
-        _ => refused(if key.id() == Id::RSA_PSS { "RSA-PSS" } else { "another algorithm" }),
-    }
-}
-
-/// With an exponent of 1 every text is its own signature.
-fn has_sound_exponent(key: &PKeyRef<Public>) -> Result<bool, ErrorStack> {
-    let rsa = key.rsa()?;
-    Ok(rsa.e().num_bits() > 1 && rsa.e().is_bit_set(0))
-}
-
-fn time(time: &Asn1TimeRef) -> Result<DateTime<Utc>, ErrorStack> {
-    let difference = Asn1Time::from_unix(0)?.diff(time)?;
-    let seconds = i64::from(difference.days) * 86_400 + i64::from(difference.secs);
-    // OpenSSL's years end at 9999, well inside.
-    Ok(DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC))
 }

@@ -45,11 +45,12 @@ fn what_rcgen_makes_seals_and_opens() {
     for (key, algorithm) in pairs {
         let certificate = issued(&key);
         let key = SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap();
-        let registered = RegisteredCertificate::from_der(certificate.der()).unwrap();
+        RegisteredCertificate::from_der(certificate.der()).unwrap();
+        let registered = RegisteredCertificate::registered(certificate.der()).unwrap();
         assert_eq!(registered.algorithm(), algorithm);
         assert_eq!(registered.signer_ids(), key.certificate().signer_ids());
         assert!(registered.has_key_id_extension());
-        assert_eq!(registered.to_der().unwrap(), certificate.der().as_ref());
+        assert_eq!(registered.der(), certificate.der().as_ref());
         let der = cms::seal(b"octets", &key, &registered, ContentCipher::Aes256Gcm).unwrap();
         let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();
         let opened = cms::open(&document, &CentreKeys::new(vec![key])).unwrap();
@@ -82,8 +83,61 @@ fn keys_outside_the_list_are_refused_by_name() {
 }
 
 #[test]
+fn a_point_beside_its_curve_is_refused() {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut der = issued(&key).der().to_vec();
+    let point = key.public_key_raw();
+    let at = der.windows(point.len()).position(|window| window == point).unwrap();
+    der[at + 10] ^= 1;
+    for refused in [RegisteredCertificate::registered(&der), RegisteredCertificate::from_der(&der)] {
+        assert!(matches!(refused, Err(KeyError::Unreadable { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_times_of_validity_are_those_that_openssl_reads() {
+    let times: [(&[u8], Option<&str>); 9] = [
+        (b"\x17\x0d491231235959Z", Some("2049-12-31 23:59:59 UTC")),
+        (b"\x17\x0d500101000000Z", Some("1950-01-01 00:00:00 UTC")),
+        (b"\x18\x0f20500101000000Z", Some("2050-01-01 00:00:00 UTC")),
+        (b"\x18\x0f99991231235959Z", Some("9999-12-31 23:59:59 UTC")),
+        (b"\x17\x0b4912312359Z", None),
+        (b"\x17\x0d490230000000Z", None),
+        (b"\x17\x11491231235959+0100", None),
+        (b"\x18\x1120500101000000.5Z", None),
+        (b"\x17\x0d4912312359x9Z", None),
+    ];
+    for (der, expected) in times {
+        let text = String::from_utf8_lossy(&der[2..]).into_owned();
+        let read = fields::time(&mut crate::der::Reader::new(der)).map(|time| time.to_string()).ok();
+        assert_eq!(read.as_deref(), expected, "{text}");
+        if let Some(expected) = expected {
+            let theirs = openssl::asn1::Asn1Time::from_str_x509(&text).unwrap();
+            let ours = expected.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp();
+            assert!(theirs == openssl::asn1::Asn1Time::from_unix(ours).unwrap(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_names_another_certificate_is_not_verified_with_this_one() {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let signing = SigningKey::from_pem(key.serialize_pem().as_bytes(), issued(&key).pem().as_bytes()).unwrap();
+    // The same key under another name.
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
+    let renamed = RegisteredCertificate::from_der(params.self_signed(&key).unwrap().der()).unwrap();
+    let der = cms::seal(b"octets", &signing, signing.certificate(), ContentCipher::Aes256Gcm).unwrap();
+    let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();
+    let open = || cms::open(&document, &CentreKeys::new(vec![signing.clone()])).unwrap();
+    assert!(open().verify(signing.certificate()).is_ok());
+    assert_eq!(open().verify(&renamed).unwrap_err().code, crate::refusal::RefusalCode::SignatureInvalid);
+}
+
+#[test]
 fn a_public_exponent_must_be_odd() {
-    let certificate = made("-nodes -newkey rsa:2048").unwrap().certificate().to_der().unwrap();
+    let certificate = made("-nodes -newkey rsa:2048").unwrap().certificate().der().to_vec();
     let at = certificate.windows(5).position(|window| window == [0x02, 0x03, 0x01, 0x00, 0x01]).unwrap();
     let mut even = certificate;
     even[at + 4] = 0;
@@ -140,8 +194,8 @@ fn a_certificate_without_key_identifier_is_named_by_issuer_and_serial_alone() {
     assert_eq!(opened.verify(certificate).unwrap().octets(), b"octets");
     // OpenSSL's derived identifier is ours.
     let derived = made(&format!("{subject}=hash")).unwrap();
-    let spki = derived.certificate().x509().public_key().unwrap().public_key_to_der().unwrap();
-    assert_eq!(derived.certificate().spki_sha256().unwrap(), crate::digest::Digest::of(&spki));
+    let spki = derived.certificate().x509().unwrap().public_key().unwrap().public_key_to_der().unwrap();
+    assert_eq!(derived.certificate().spki_sha256(), crate::digest::Digest::of(&spki));
     assert_eq!(derived.certificate().key_id(), openssl::sha::sha1(&spki[spki.len() - 65..]));
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use sdc::keys::{KeyError, RegisteredCertificate};
+use sdc::keys::RegisteredCertificate;
 use sdc::letter::Matricule;
 use serde::Serialize;
 use serde_json::json;
@@ -40,22 +40,20 @@ pub struct CertificateFields {
     pub not_after: DateTime<Utc>,
 }
 
-impl TryFrom<&RegisteredCertificate> for CertificateFields {
-    type Error = KeyError;
-
-    fn try_from(certificate: &RegisteredCertificate) -> Result<CertificateFields, KeyError> {
+impl From<&RegisteredCertificate> for CertificateFields {
+    fn from(certificate: &RegisteredCertificate) -> CertificateFields {
         let (not_before, not_after) = certificate.validity();
-        Ok(CertificateFields {
-            der: certificate.to_der()?,
-            fingerprint: certificate.fingerprint()?.as_bytes().to_vec(),
-            spki_sha256: certificate.spki_sha256()?.as_bytes().to_vec(),
+        CertificateFields {
+            der: certificate.der().to_vec(),
+            fingerprint: certificate.fingerprint().as_bytes().to_vec(),
+            spki_sha256: certificate.spki_sha256().as_bytes().to_vec(),
             key_id: certificate.key_id().to_vec(),
             issuer: certificate.issuer().to_vec(),
             serial: certificate.serial().to_vec(),
             algorithm: certificate.algorithm().to_owned(),
             not_before,
             not_after,
-        })
+        }
     }
 }
 
