@@ -16,7 +16,7 @@ mod json;
 mod read;
 mod write;
 
-pub use compression::{pack, unpack};
+pub use compression::{pack, pack_answer, unpack};
 
 /// What a payload may ask of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub fn write_letter(letter: &Letter, limits: &PayloadLimits) -> Result<Vec<u8>, 
 
 /// Writes an answer as the octets to be signed.
 pub fn write_answer(answer: &Answer) -> Vec<u8> {
-    pack(&to_json(answer))
+    pack_answer(&to_json(answer))
 }
 
 /// Reads a letter from its signed octets.

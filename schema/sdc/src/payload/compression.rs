@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
-use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, SafeResult};
+use zstd::zstd_safe::{self, CCtx, CDict, CParameter, DCtx, SafeResult};
 
 use super::{PayloadLimits, dictionary};
 use crate::refusal::{Refusal, RefusalCode};
@@ -23,11 +23,20 @@ thread_local! {
     static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
-/// Returns the JSON, or one zstd frame of it where that is smaller.
+/// Returns the JSON of a letter, or one zstd frame of it where that is smaller.
 pub fn pack(json: &[u8]) -> Vec<u8> {
+    pack_with(json, &dictionary::FOR_LETTERS)
+}
+
+/// Returns the JSON of an answer, or one zstd frame of it where that is smaller.
+pub fn pack_answer(json: &[u8]) -> Vec<u8> {
+    pack_with(json, &dictionary::FOR_ANSWERS)
+}
+
+fn pack_with(json: &[u8], prepared: &CDict<'_>) -> Vec<u8> {
     let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
     let written = if json.len() < LARGE_BYTES {
-        COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, &dictionary::NEWEST))
+        COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, prepared))
     } else {
         compress_large(&mut frame, json)
     };
