@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio_postgres::NoTls;
 
 use crate::centre::{self, Centre};
+use crate::limit::Limit;
 use crate::processes::{cpu_seconds, rss_mb_max};
 use crate::stock::{PRICE, Stock};
 
@@ -46,6 +47,14 @@ pub struct Outcome {
     pub receipts_sent: i64,
     /// From the last settled letter to the last receipt.
     pub receipts_seconds: f64,
+    /// Mean size of a mail.
+    pub bytes_per_letter: f64,
+    /// What the machine could do at best, and its parts.
+    pub limit_letters_per_second: f64,
+    /// How much of that was reached.
+    pub share_of_limit: f64,
+    /// Its parts.
+    pub limit: Limit,
 }
 
 /// Runs a burst. `rows` is how many rows all letters have together.
@@ -54,7 +63,7 @@ pub struct Outcome {
 /// A program does not start or ends early; nothing moves.
 pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
     eprintln!("filling {} mailboxes", centre::MAILBOXES);
-    let dovecot = centre::filled_dovecot(stock)?;
+    let dovecot = centre::filled_dovecot(stock, stock.letters)?;
     let letters = stock.letters as f64;
     let begun = Instant::now();
     let mut centre = Centre::start(stock, dovecot)?;
@@ -113,6 +122,16 @@ async fn examine(centre: &Centre, stock: &Stock, rows: u64, outcome: &mut Outcom
     };
     outcome.p50_ms = number(&percentile(0.5)).await?;
     outcome.p99_ms = number(&percentile(0.99)).await?;
+    let mut bytes = 0;
+    stock.for_each_mail(stock.letters, |_, mail| {
+        bytes += mail.len();
+        Ok(())
+    })?;
+    outcome.bytes_per_letter = bytes as f64 / stock.letters as f64;
+    eprintln!("measuring the limit");
+    outcome.limit = Limit::measure(stock, &cluster, &client).await?;
+    outcome.limit_letters_per_second = outcome.limit.letters_per_second;
+    outcome.share_of_limit = outcome.letters_per_second / outcome.limit.letters_per_second;
     drop(client);
     connection.await??;
     cluster.stop().await;

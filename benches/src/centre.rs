@@ -14,7 +14,7 @@ use crate::stock::{CENTRE_ADDRESS, Stock};
 /// Mailboxes that letters are spread over.
 pub const MAILBOXES: usize = 8;
 /// The password of each.
-const PASSWORD: &str = "mailbox";
+pub const PASSWORD: &str = "mailbox";
 /// Pause between two looks at the engine.
 pub const LOOK: Duration = Duration::from_millis(250);
 
@@ -32,14 +32,22 @@ pub fn address(mailbox: usize) -> String {
     format!("box{mailbox}@example.org")
 }
 
-/// Starts a Dovecot with every letter of the stock in it.
+/// Starts a Dovecot with empty mailboxes.
+///
+/// # Errors
+/// It does not start.
+pub fn empty_dovecot() -> Result<Dovecot> {
+    let accounts: Vec<Account> = (0..MAILBOXES).map(|mailbox| Account::new(address(mailbox), PASSWORD)).collect();
+    Dovecot::start(&accounts)
+}
+
+/// Starts a Dovecot with letters of the stock in it, as many as asked for.
 ///
 /// # Errors
 /// It does not start; the disk is full.
-pub fn filled_dovecot(stock: &Stock) -> Result<Dovecot> {
-    let accounts: Vec<Account> = (0..MAILBOXES).map(|mailbox| Account::new(address(mailbox), PASSWORD)).collect();
-    let dovecot = Dovecot::start(&accounts)?;
-    stock.for_each_mail(|at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
+pub fn filled_dovecot(stock: &Stock, letters: usize) -> Result<Dovecot> {
+    let dovecot = empty_dovecot()?;
+    stock.for_each_mail(letters, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
     Ok(dovecot)
 }
 

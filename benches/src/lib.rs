@@ -5,6 +5,8 @@
 
 pub mod burst;
 pub mod centre;
+pub mod limit;
 pub mod processes;
 pub mod stations;
+pub mod steady;
 pub mod stock;

@@ -12,7 +12,7 @@ use agency::identity::{Algorithm, Identity};
 use agency::office::{Centre, Office};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use sdc::keys::RegisteredCertificate;
+use sdc::keys::{CentreKeys, RegisteredCertificate};
 use sdc::letter::{self, Matricule, Mode};
 use store::administration::certificates::CertificateFields;
 use store::cluster::{Cluster, ClusterSettings};
@@ -171,14 +171,22 @@ impl Stock {
         Ok(())
     }
 
-    /// Reads every mail in turn.
+    /// Loads the centre's keys.
     ///
     /// # Errors
     /// The stock is damaged: remove its folder.
-    pub fn for_each_mail(&self, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+    pub fn keys(&self) -> Result<Arc<CentreKeys>> {
+        Ok(engine::keys::load(&self.data().join("keys"))?.centre)
+    }
+
+    /// Reads so many mails in turn, or as many as there are.
+    ///
+    /// # Errors
+    /// The stock is damaged: remove its folder.
+    pub fn for_each_mail(&self, most: usize, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
         let mut mails = BufReader::new(File::open(self.folder.join("mails"))?);
         let mut mail = Vec::new();
-        for at in 0..self.letters {
+        for at in 0..self.letters.min(most) {
             let mut length = [0; 4];
             mails.read_exact(&mut length)?;
             mail.resize(usize::try_from(u32::from_le_bytes(length))?, 0);

@@ -154,8 +154,7 @@ pub(crate) fn is_about_structure(message: &str) -> bool {
     const THINGS: &[&str] = &["relation \"", "column \"", "schema \"", "type \"", "function ", "operator "];
     let is_missing = message.ends_with("does not exist") && THINGS.iter().any(|thing| message.starts_with(thing));
     let is_of_another_type = message.starts_with("column \"") && message.contains(" is of type ");
-    let is_no_arbiter = message.starts_with("ON CONFLICT does not support deferrable");
-    is_missing || is_of_another_type || is_no_arbiter || message.starts_with("permission denied for")
+    is_missing || is_of_another_type || message.starts_with("permission denied for")
 }
 
 /// Keeps the names of relations and columns that do not exist; takes out whatever else PostgreSQL put in quotes.

@@ -413,7 +413,6 @@ async fn drift(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<Ve
             problems.push(format!("column {name} of provenance is gone or changed: adopt again"));
         }
     }
-    problems.extend(relation.deferrable_problems());
     let file = TableFile {
         name: table.name.clone(),
         relation: Some(table.relation_name.clone()),

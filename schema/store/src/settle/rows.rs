@@ -10,7 +10,7 @@ use super::arrival::Arrival;
 use super::decide::Decision;
 use crate::definition::{ColumnType, Definition};
 use crate::examine::{ColumnValues, TableRows};
-use crate::fault::{Fault, is_about_structure};
+use crate::fault::{ConstraintKind, Fault, is_about_structure};
 use crate::statement::{Bind, Statement};
 
 /// How an insert of a whole batch went.
@@ -44,10 +44,9 @@ pub async fn insert(
     decisions: &[Decision],
 ) -> Result<Inserted, Fault> {
     for gathered in gather(batch, decisions, true) {
-        let expected = gathered.places.len();
         match gathered.insert(connection).await {
-            Ok(written) if written == expected => {}
-            Ok(_fewer) => return Ok(Inserted::SomeAreHeld),
+            Ok(()) => {}
+            Err(Fault::Constraint { kind: ConstraintKind::Unique, .. }) => return Ok(Inserted::SomeAreHeld),
             Err(fault) if rule_of_the_database(&fault).is_some() => return Ok(Inserted::Refused),
             Err(fault) => return Err(fault),
         }
@@ -108,13 +107,14 @@ impl Gathered {
         }
     }
 
-    /// Inserts the rows that are not held yet and returns how many those are.
-    pub async fn insert(self, connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
+    /// Inserts the rows. Plainly: records sent twice are rare, and ON CONFLICT would look into every unique index twice for
+    /// every row, which takes as long again.
+    pub async fn insert(self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         let names = self.column_names();
         let arrays = self.arrays();
         let text = format!(
             "INSERT INTO {relation} ({names}, xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
-             SELECT * FROM unnest({arrays}, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+             SELECT * FROM unnest({arrays}, ?, ?, ?, ?, ?)",
             relation = self.relation(),
         );
         let mut binds: Vec<Bind> = self.values.into_iter().map(ColumnValues::into_bind).collect();
@@ -123,7 +123,8 @@ impl Gathered {
         binds.push(Bind::Bigints(self.numeros));
         binds.push(Bind::Bigints(self.sequences));
         binds.push(Bind::Uuids(self.letters));
-        Ok(Statement::<()>::new(&text, &binds).execute(connection).await?)
+        Statement::<()>::new(&text, &binds).execute(connection).await?;
+        Ok(())
     }
 
     /// Returns the table's quoted name.

@@ -39,16 +39,12 @@ pub struct Found {
 pub struct Relation {
     /// Every column, in PostgreSQL's order.
     pub columns: Vec<Found>,
-    /// Names of its deferrable unique and exclusion constraints.
-    pub deferrable: Vec<String>,
 }
 
 #[derive(QueryableByName)]
 struct Kind {
     #[diesel(sql_type = Text)]
     kind: String,
-    #[diesel(sql_type = Array<Text>)]
-    deferrable: Vec<String>,
 }
 
 impl Relation {
@@ -59,10 +55,7 @@ impl Relation {
         relation_name: &str,
     ) -> Result<Option<Relation>, Fault> {
         let found: Option<Kind> = diesel::sql_query(
-            "SELECT c.relkind::text AS kind,
-                    ARRAY(SELECT o.conname::text FROM pg_constraint o
-                           WHERE o.conrelid = c.oid AND o.contype IN ('p', 'u', 'x') AND o.condeferrable) AS deferrable
-               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            "SELECT c.relkind::text AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               WHERE n.nspname = $1 AND c.relname = $2",
         )
         .bind::<Text, _>(schema_name)
@@ -71,7 +64,9 @@ impl Relation {
         .await
         .optional()?;
         // A view has no unique index, a partitioned table none without its partition key.
-        let Some(Kind { deferrable, .. }) = found.filter(|found| found.kind == "r") else { return Ok(None) };
+        if found.is_none_or(|found| found.kind != "r") {
+            return Ok(None);
+        }
         let columns = diesel::sql_query(
             "SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type_name, a.atttypmod AS modifier,
                     NOT a.attnotnull AS nullable, (a.atthasdef OR a.attidentity <> '') AS has_default,
@@ -84,14 +79,7 @@ impl Relation {
         .bind::<Text, _>(relation_name)
         .load(connection)
         .await?;
-        Ok(Some(Relation { columns, deferrable }))
-    }
-
-    /// Names what PostgreSQL cannot pass over in an insert: ON CONFLICT needs to know at once what is there already.
-    pub fn deferrable_problems(&self) -> impl Iterator<Item = String> {
-        self.deferrable.iter().map(|name| {
-            format!("constraint {name}: a unique or exclusion constraint must be NOT DEFERRABLE; make it anew without")
-        })
+        Ok(Some(Relation { columns }))
     }
 
     /// Finds a column by its exact name.

@@ -30,7 +30,6 @@ pub async fn problems(
     judge_columns(relation, &mut problems);
     judge_obligatory(relation, &mut problems);
     judge_keys(file, relation, &mut problems);
-    problems.extend(relation.deferrable_problems());
     for check in &file.checks {
         if check.left.is_empty() || check.right.is_empty() {
             problems.push(format!("check {}: each side needs a column or a sum", check.code));

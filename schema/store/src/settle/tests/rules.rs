@@ -28,18 +28,26 @@ async fn a_rule_of_the_database_itself_names_the_row_and_spares_the_others() {
 
 #[tokio::test]
 async fn letters_that_a_rule_of_the_database_lets_pass_one_by_one_but_not_together_are_told_apart() {
-    let world = World::new().await;
-    world.sql("CREATE UNIQUE INDEX ON registry.births (\"Nom\")").await;
-    let (first, mut other) = (world.births(42, 1, &[("CE-042", 1)]), world.births(42, 2, &[("CE-042", 2)]));
-    world.rename(&mut other, "OTHER NAME");
-    let twin = world.births(42, 3, &[("CE-042", 3)]);
-    let batch = vec![world.arrival(&first).await, world.arrival(&other).await, world.arrival(&twin).await];
-    let expected = [Outcome::Accepted, Outcome::Accepted, REFUSED(RefusalCode::RowsInvalid)];
-    assert_eq!(world.settle(batch).await, expected);
-    assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 2);
-    // In a later batch it meets what is held.
-    let late = world.births(42, 4, &[("CE-042", 4)]);
-    assert_eq!(world.settle(vec![world.arrival(&late).await]).await, [REFUSED(RefusalCode::RowsInvalid)]);
+    // Of the second kind PostgreSQL tells only when it is asked to look, or at COMMIT.
+    let rules = [
+        "CREATE UNIQUE INDEX one_name ON registry.births (\"Nom\")",
+        "ALTER TABLE registry.births ADD CONSTRAINT one_name UNIQUE (\"Nom\") DEFERRABLE INITIALLY DEFERRED",
+    ];
+    for rule in rules {
+        let world = World::new().await;
+        world.sql(rule).await;
+        let (first, mut other) = (world.births(42, 1, &[("CE-042", 1)]), world.births(42, 2, &[("CE-042", 2)]));
+        world.rename(&mut other, "OTHER NAME");
+        let twin = world.births(42, 3, &[("CE-042", 3)]);
+        let batch = vec![world.arrival(&first).await, world.arrival(&other).await, world.arrival(&twin).await];
+        let refused = REFUSED(RefusalCode::RowsInvalid);
+        assert_eq!(world.settle(batch).await, [Outcome::Accepted, Outcome::Accepted, refused], "{rule}");
+        assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 2);
+        assert_eq!(world.receipt(&twin).await.refusal.unwrap().parameters["rule"], "one_name");
+        // In a later batch it meets what is held.
+        let late = world.births(42, 4, &[("CE-042", 4)]);
+        assert_eq!(world.settle(vec![world.arrival(&late).await]).await, [refused], "{rule}");
+    }
 }
 
 #[tokio::test]

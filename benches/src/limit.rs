@@ -1,0 +1,144 @@
+//! What this machine could do at best: the processor time that the parts of the work take by themselves, one after another,
+//! with nothing between them. Measured in the same run as what is held against it.
+//!
+//! Receipts are left out on both sides.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mail::extract::{MailLimits, extract};
+use mail::pop3::{Mailbox, Outcome};
+use mail::settings::{MailboxSettings, Secret, Security};
+use nix::time::{ClockId, clock_gettime};
+use sdc::cms;
+use sdc::document::{Document, DocumentLimits};
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::Matricule;
+use serde::Serialize;
+use store::cluster::Cluster;
+use tokio_postgres::Client;
+
+use crate::centre::{self, MAILBOXES};
+use crate::processes::cpu_seconds;
+use crate::stock::Stock;
+
+/// Letters that each part is measured with, where there are so many.
+const SAMPLE: usize = 10_000;
+/// Mails asked for at a time.
+const WINDOW: usize = 256;
+
+const PREPARE: &str = include_str!("../reference/prepare.sql");
+const SETTLE: &str = include_str!("../reference/settle.sql");
+
+/// Processor time per letter, in microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Limit {
+    /// The server's share of RETR, DELE and QUIT.
+    pub dovecot_us: f64,
+    /// Taking the letter out of its mail: MIME and base64.
+    pub mime_us: f64,
+    /// OpenSSL's decryption, and verification with the agency's key.
+    pub crypto_us: f64,
+    /// The same rows by `benches/reference/settle.sql`.
+    pub postgres_us: f64,
+    /// What all processors together could do.
+    pub letters_per_second: f64,
+}
+
+impl Limit {
+    /// Measures every part. The cluster holds a settled run of the same stock.
+    ///
+    /// # Errors
+    /// A program does not start, a letter cannot be opened.
+    pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Result<Limit> {
+        let postgres_us = settling(cluster, client).await?;
+        let (mime_us, crypto_us) = opening(stock, client).await?;
+        let dovecot_us = fetching(stock).await?;
+        let all = dovecot_us + mime_us + crypto_us + postgres_us;
+        let processors = std::thread::available_parallelism()?.get() as f64;
+        Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, letters_per_second: processors * 1e6 / all })
+    }
+}
+
+/// Lets PostgreSQL settle the sample by itself.
+async fn settling(cluster: &Cluster, client: &Client) -> Result<f64> {
+    let postgres = u32::try_from(cluster.pid().context("PostgreSQL has ended")?)?;
+    client.batch_execute(PREPARE).await?;
+    // Neither is part of settling: statistics, and writing out what the preparation left dirty.
+    client.batch_execute("ANALYZE").await?;
+    client.batch_execute("CHECKPOINT").await?;
+    let letters: i64 = client.query_one("SELECT count(*) FROM reference.batches", &[]).await?.get(0);
+    let before = cpu_seconds(postgres)?;
+    client.batch_execute(SETTLE).await?;
+    let taken = cpu_seconds(postgres)? - before;
+    let settled: i64 = client.query_one("SELECT count(*) FROM reference.letters", &[]).await?.get(0);
+    ensure!(settled == letters && letters > 0, "the reference script settled {settled} of {letters} letters");
+    Ok(taken * 1e6 / letters as f64)
+}
+
+/// Takes letters out of their mails, and opens and verifies them, on this thread alone.
+async fn opening(stock: &Stock, client: &Client) -> Result<(f64, f64)> {
+    let keys = stock.keys()?;
+    let mut mails = Vec::new();
+    stock.for_each_mail(SAMPLE, |_, mail| {
+        mails.push(mail.to_vec());
+        Ok(())
+    })?;
+    let rows = client.query("SELECT agency, der FROM xm.certificates ORDER BY agency LIMIT 10000", &[]).await?;
+    let certificates: Vec<(i32, Vec<u8>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let (mut mime, mut crypto) = (Duration::ZERO, Duration::ZERO);
+    for (at, (mail, (agency, der))) in mails.iter().zip(&certificates).enumerate() {
+        ensure!(usize::try_from(*agency)? == at + 1, "the stock's agencies are not in the order of its letters");
+        let begun = thread_time()?;
+        let mut containers =
+            extract(mail, &MailLimits::default()).map_err(|refused| anyhow::anyhow!("{refused:?}"))?.containers;
+        let container = containers.pop().context("a mail without a letter")?;
+        let document = Document::parse(&container, &DocumentLimits::default())
+            .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let taken_out = thread_time()?;
+        let certificate = RegisteredCertificate::registered(der)?;
+        let verified = cms::open(&document, &keys).and_then(|opened| opened.verify(&certificate));
+        let verified = verified.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let ended = thread_time()?;
+        ensure!(
+            !verified.octets().is_empty() && Matricule::try_from(u32::try_from(*agency)?).is_ok(),
+            "an empty letter"
+        );
+        mime += taken_out - begun;
+        crypto += ended - taken_out;
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / mails.len() as f64;
+    Ok((each(mime), each(crypto)))
+}
+
+/// Fetches and deletes the sample with nothing behind it, and tells what it cost the server.
+async fn fetching(stock: &Stock) -> Result<f64> {
+    let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
+    let server = dovecot.process_id()?;
+    let before = cpu_seconds(server)?;
+    let mut fetched = 0;
+    for mailbox in 0..MAILBOXES {
+        let mut settings = MailboxSettings::new("127.0.0.1", centre::address(mailbox));
+        settings.port = Some(dovecot.pop3_address().port());
+        settings.security = Security::None;
+        settings.password = Some(Secret::new(centre::PASSWORD));
+        let mut session = Mailbox::new(settings)?.open().await?;
+        let listing = session.listing().await?;
+        for window in listing.chunks(WINDOW) {
+            let mut retrieval = session.retrieve(window, u64::MAX).await?;
+            while let Some(retrieved) = retrieval.next().await? {
+                fetched += usize::from(matches!(retrieved.outcome, Outcome::Mail(_)));
+            }
+            let numbers: Vec<u32> = window.iter().map(|listed| listed.number).collect();
+            session.delete(&numbers).await?;
+        }
+        session.quit().await?;
+    }
+    let taken = cpu_seconds(server)? - before;
+    ensure!(fetched == SAMPLE.min(stock.letters), "{fetched} mails were fetched");
+    Ok(taken * 1e6 / fetched as f64)
+}
+
+fn thread_time() -> Result<Duration> {
+    Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
+}
