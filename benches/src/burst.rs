@@ -57,14 +57,14 @@ pub struct Outcome {
     pub limit: Limit,
 }
 
-/// Runs a burst. `rows` is how many rows all letters have together.
+/// Runs a burst; measures the limit after it where that is asked for.
 ///
 /// # Errors
 /// A program does not start or ends early; nothing moves.
-pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
+pub async fn run(stock: &Stock, with_limit: bool) -> Result<Outcome> {
     eprintln!("filling {} mailboxes", centre::MAILBOXES);
-    let dovecot = centre::filled_dovecot(stock, stock.letters)?;
-    let letters = stock.letters as f64;
+    let dovecot = centre::filled_dovecot(stock, usize::MAX)?;
+    let (mails, answers) = (stock.expected.mails as f64, stock.expected.answered as f64);
     let begun = Instant::now();
     let mut centre = Centre::start(stock, dovecot)?;
     centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
@@ -72,14 +72,14 @@ pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
     let engine = centre.engine.process_id()?;
     let postgres = centre.postgres_id()?;
     let dovecot_before = cpu_seconds(centre.dovecot.process_id()?)?;
-    centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= letters)?;
+    centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= mails)?;
     let settled = Instant::now();
     let seconds = (settled - begun).as_secs_f64();
     let mut outcome = Outcome {
-        letters: stock.letters as u64,
+        letters: stock.expected.mails,
         seconds,
         start_seconds,
-        letters_per_second: letters / (seconds - start_seconds),
+        letters_per_second: mails / (seconds - start_seconds),
         cpu_seconds_engine: cpu_seconds(engine)?,
         cpu_seconds_postgres: cpu_seconds(postgres)?,
         cpu_seconds_dovecot: cpu_seconds(centre.dovecot.process_id()?)? - dovecot_before,
@@ -87,21 +87,29 @@ pub async fn run(stock: &Stock, rows: u64) -> Result<Outcome> {
     };
     // The engine counts its private PostgreSQL among its children.
     outcome.cpu_seconds_engine -= outcome.cpu_seconds_postgres;
-    centre.wait("every receipt is sent", LONGEST, |engine| engine.metric("xm_answers_total") >= letters)?;
+    centre.wait("every receipt is sent", LONGEST, |engine| engine.metric("xm_answers_total") >= answers)?;
     outcome.receipts_seconds = settled.elapsed().as_secs_f64();
     outcome.rss_mb_max = rss_mb_max(engine)?;
     centre.engine.stop()?;
-    examine(&centre, stock, rows, &mut outcome).await?;
+    examine(&centre, stock, with_limit, &mut outcome).await?;
     Ok(outcome)
 }
 
 /// Holds the database against what was sent.
-async fn examine(centre: &Centre, stock: &Stock, rows: u64, outcome: &mut Outcome) -> Result<()> {
+async fn examine(centre: &Centre, stock: &Stock, with_limit: bool, outcome: &mut Outcome) -> Result<()> {
     let mut cluster = centre::open_database(&centre.engine.data()).await?;
     let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
     let connection = tokio::spawn(connection);
     let number = async |text: &str| -> Result<i64> { Ok(client.query_one(text, &[]).await?.get(0)) };
-    let (letters, rows) = (i64::try_from(stock.letters)?, i64::try_from(rows)?);
+    let mut expected = stock.expected.outcomes.clone();
+    for row in client.query("SELECT outcome, count(*) FROM xm.journal GROUP BY 1", &[]).await? {
+        let (outcome_found, count): (String, i64) = (row.get(0), row.get(1));
+        let wanted = i64::try_from(expected.remove(&outcome_found).unwrap_or_default())?;
+        outcome.lost += (wanted - count).max(0);
+        outcome.doubled += (count - wanted).max(0);
+    }
+    outcome.lost += i64::try_from(expected.into_values().sum::<u64>())?;
+    let rows = i64::try_from(stock.expected.rows)?;
     let accepted = number("SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'").await?;
     let held = number(
         "SELECT (SELECT count(*) FROM election.\"ResultatBureau\") + (SELECT count(*) FROM election.\"VoixCandidat\")",
@@ -109,8 +117,8 @@ async fn examine(centre: &Centre, stock: &Stock, rows: u64, outcome: &mut Outcom
     .await?;
     let entries = number("SELECT count(*) FROM xm.entries").await?;
     let charged = number("SELECT coalesce(sum(amount), 0)::bigint FROM xm.entries").await?;
-    outcome.lost = (letters - accepted).max(0) + (rows - held).max(0);
-    outcome.doubled = (held - rows).max(0) + (entries - letters).max(0);
+    outcome.lost += (rows - held).max(0);
+    outcome.doubled += (held - rows).max(0) + (entries - accepted).max(0);
     outcome.ledger_difference =
         number("SELECT difference::bigint FROM xm.ledger_difference").await?.abs() + (charged - rows * PRICE).abs();
     outcome.receipts_sent = number("SELECT count(*) FROM xm.letters WHERE answered_at IS NOT NULL").await?;
@@ -123,15 +131,17 @@ async fn examine(centre: &Centre, stock: &Stock, rows: u64, outcome: &mut Outcom
     outcome.p50_ms = number(&percentile(0.5)).await?;
     outcome.p99_ms = number(&percentile(0.99)).await?;
     let mut bytes = 0;
-    stock.for_each_mail(stock.letters, |_, mail| {
+    stock.for_each_mail(usize::MAX, |_, mail| {
         bytes += mail.len();
         Ok(())
     })?;
-    outcome.bytes_per_letter = bytes as f64 / stock.letters as f64;
-    eprintln!("measuring the limit");
-    outcome.limit = Limit::measure(stock, &cluster, &client).await?;
-    outcome.limit_letters_per_second = outcome.limit.letters_per_second;
-    outcome.share_of_limit = outcome.letters_per_second / outcome.limit.letters_per_second;
+    outcome.bytes_per_letter = bytes as f64 / stock.expected.mails as f64;
+    if with_limit {
+        eprintln!("measuring the limit");
+        outcome.limit = Limit::measure(stock, &cluster, &client).await?;
+        outcome.limit_letters_per_second = outcome.limit.letters_per_second;
+        outcome.share_of_limit = outcome.letters_per_second / outcome.limit.letters_per_second;
+    }
     drop(client);
     connection.await??;
     cluster.stop().await;

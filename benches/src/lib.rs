@@ -6,6 +6,7 @@
 pub mod burst;
 pub mod centre;
 pub mod limit;
+pub mod mix;
 pub mod processes;
 pub mod stations;
 pub mod steady;

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use benches::mix::Mix;
 use benches::stock::{Key, Stock};
 use benches::{burst, stations, steady};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 
 /// Letters of the burst that the limit is measured after.
 const LIMIT_LETTERS: usize = 10_000;
@@ -39,6 +41,17 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// A burst with bad letters, duplicates and agencies out of credit, beside a clean one
+    Mixed {
+        /// Agencies, each with a letter
+        #[arg(long, default_value_t = 10_000)]
+        letters: usize,
+        /// Bad letters, in percent; of duplicates there are 2, and of letters without credit 1
+        #[arg(long, default_value = "5%", value_parser = percent)]
+        bad: usize,
+        #[command(flatten)]
+        options: Options,
+    },
     /// What this machine could do at best, after a small burst
     Limit {
         #[command(flatten)]
@@ -63,12 +76,10 @@ struct Options {
 }
 
 impl Options {
-    /// Finds or makes the stock; tells how many rows its letters have.
-    async fn stock(&self, letters: usize) -> Result<(Stock, u64)> {
+    /// Finds or makes the stock.
+    async fn stock(&self, letters: usize, mix: Mix) -> Result<Stock> {
         let stations = stations::read(&self.data)?;
-        let stock = Stock::prepare(&std::path::absolute(&self.cache)?, letters, self.key, &stations).await?;
-        let rows = (0..letters).map(|at| stations[at % stations.len()].rows()).sum();
-        Ok((stock, rows))
+        Stock::prepare(&std::path::absolute(&self.cache)?, letters, self.key, mix, &stations).await
     }
 
     fn tell(&self, outcome: &impl Serialize) -> Result<()> {
@@ -81,20 +92,32 @@ impl Options {
     }
 }
 
+fn percent(text: &str) -> Result<usize, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse().ok().filter(|number| *number <= 50);
+    number.ok_or_else(|| format!("expected a share up to 50%, such as 5%, found {text:?}"))
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     match Line::parse().command {
         Command::Burst { letters, options } => {
-            let (stock, rows) = options.stock(letters).await?;
-            options.tell(&burst::run(&stock, rows).await?)
+            let stock = options.stock(letters, Mix::default()).await?;
+            options.tell(&burst::run(&stock, true).await?)
         }
         Command::Steady { rate, seconds, options } => {
-            let (stock, _rows) = options.stock(usize::try_from(rate * seconds)?).await?;
+            let stock = options.stock(usize::try_from(rate * seconds)?, Mix::default()).await?;
             options.tell(&steady::run(&stock, rate).await?)
         }
         Command::Limit { options } => {
-            let (stock, rows) = options.stock(LIMIT_LETTERS).await?;
-            options.tell(&burst::run(&stock, rows).await?.limit)
+            let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;
+            options.tell(&burst::run(&stock, true).await?.limit)
+        }
+        Command::Mixed { letters, bad, options } => {
+            let mix = Mix { bad: bad * 10, again: 20, without_credit: 10 };
+            let (clean, mixed) = (options.stock(letters, Mix::default()).await?, options.stock(letters, mix).await?);
+            let (clean, mixed) = (burst::run(&clean, false).await?, burst::run(&mixed, false).await?);
+            let share_of_clean = mixed.letters_per_second / clean.letters_per_second;
+            options.tell(&json!({ "share_of_clean": share_of_clean, "mixed": mixed, "clean": clean }))
         }
     }
 }

@@ -9,24 +9,25 @@ use std::process::Command;
 use std::sync::Arc;
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{Centre, Office};
+use agency::office::Centre;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use sdc::keys::{CentreKeys, RegisteredCertificate};
-use sdc::letter::{self, Matricule, Mode};
+use sdc::letter::{Matricule, Mode};
 use store::administration::certificates::CertificateFields;
 use store::cluster::{Cluster, ClusterSettings};
 
 use scenarios::program::xmserver;
 
+use crate::mix::{self, Expected, Mix, Sent};
 use crate::stations::Station;
 
 /// Name of the server that letters are addressed to.
 const SERVER: &str = "centre-load";
 /// Address of the centre.
 pub const CENTRE_ADDRESS: &str = "centre@example.org";
-/// The one election.
-const ELECTION: &str = "PRES-2026";
+/// What an agency may owe, in minor units: more than it can spend, where it has credit.
+const CREDIT: i64 = 100_000_000;
 /// Minor units per act.
 pub const PRICE: i64 = 100;
 /// Agencies told to PostgreSQL in one statement.
@@ -45,8 +46,11 @@ pub enum Key {
 #[derive(Clone, Debug)]
 pub struct Stock {
     folder: PathBuf,
-    /// Letters, and agencies.
+    /// Agencies, each with a letter.
     pub letters: usize,
+    mix: Mix,
+    /// What is to become of its mails.
+    pub expected: Expected,
 }
 
 impl Stock {
@@ -54,10 +58,14 @@ impl Stock {
     ///
     /// # Errors
     /// A key cannot be made, the engine's commands fail, the disk is full.
-    pub async fn prepare(cache: &Path, letters: usize, key: Key, stations: &[Station]) -> Result<Stock> {
-        let name = format!("{}-{letters}", if key == Key::P256 { "p256" } else { "rsa2048" });
-        let stock = Stock { folder: cache.join(name), letters };
-        if stock.folder.join("ready").exists() {
+    pub async fn prepare(cache: &Path, letters: usize, key: Key, mix: Mix, stations: &[Station]) -> Result<Stock> {
+        let mut name = format!("{}-{letters}", if key == Key::P256 { "p256" } else { "rsa2048" });
+        if !mix.is_clean() {
+            name.push_str(&format!("-mixed-{}-{}-{}", mix.bad, mix.again, mix.without_credit));
+        }
+        let mut stock = Stock { folder: cache.join(name), letters, mix, expected: Expected::default() };
+        if let Ok(ready) = fs::read(stock.folder.join("ready.json")) {
+            stock.expected = serde_json::from_slice(&ready)?;
             return Ok(stock);
         }
         eprintln!("preparing {letters} agencies and letters in {}", stock.folder.display());
@@ -68,7 +76,7 @@ impl Stock {
         stock.initialise()?;
         let agencies = stock.seal(key, stations)?;
         stock.register(agencies).await?;
-        File::create(stock.folder.join("ready"))?;
+        fs::write(stock.folder.join("ready.json"), serde_json::to_vec(&stock.expected)?)?;
         Ok(stock)
     }
 
@@ -77,10 +85,12 @@ impl Stock {
     }
 
     fn initialise(&self) -> Result<()> {
-        let steps: [&[&str]; 3] = [
+        let credit = if self.mix.is_clean() { "owe" } else { "refuse" };
+        let steps: [&[&str]; 4] = [
             &["init", "--name", SERVER, "--mode", "test"],
             &["sample", "restore", "election"],
-            &["tariff", "set", "export", "--per-act", &PRICE.to_string()],
+            &["sample", "restore", "ecr"],
+            &["tariff", "set", "export", "--per-act", &PRICE.to_string(), "--credit", credit],
         ];
         for step in steps {
             let output = Command::new(xmserver()?).arg("--data-folder").arg(self.data()).args(step).output()?;
@@ -90,7 +100,7 @@ impl Stock {
     }
 
     /// Makes keys and letters on every processor; writes the mails, returns the agencies as SQL values.
-    fn seal(&self, key: Key, stations: &[Station]) -> Result<Vec<AgencyValues>> {
+    fn seal(&mut self, key: Key, stations: &[Station]) -> Result<Vec<AgencyValues>> {
         let file = if key == Key::P256 { "centre-p256.crt" } else { "centre-rsa.crt" };
         let file = self.data().join("keys").join(file);
         let pem = fs::read(&file).with_context(|| format!("{}: the centre's certificate", file.display()))?;
@@ -103,13 +113,16 @@ impl Stock {
             signers: Vec::new(),
         });
         let threads = std::thread::available_parallelism()?.get();
-        let share = self.letters.div_ceil(threads);
+        let (letters, mix) = (self.letters, self.mix);
+        let share = letters.div_ceil(threads);
         let made = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads)
                 .map(|thread| {
                     let centre = Arc::clone(&centre);
-                    let range = thread * share..((thread + 1) * share).min(self.letters);
-                    scope.spawn(move || range.map(|at| sealed(at, key, &centre, stations)).collect::<Result<Vec<_>>>())
+                    let range = thread * share..((thread + 1) * share).min(letters);
+                    scope.spawn(move || {
+                        range.map(|at| sealed(at, key, mix, &centre, stations)).collect::<Result<Vec<_>>>()
+                    })
                 })
                 .collect();
             workers.into_iter().map(|worker| worker.join()).collect::<Vec<_>>()
@@ -118,9 +131,12 @@ impl Stock {
         let mut agencies = Vec::with_capacity(self.letters);
         for part in made {
             let Ok(part) = part else { anyhow::bail!("a thread that seals letters panicked") };
-            for (agency, mail) in part? {
-                mails.write_all(&u32::try_from(mail.len())?.to_le_bytes())?;
-                mails.write_all(&mail)?;
+            for (agency, sent) in part? {
+                for mail in &sent.mails {
+                    mails.write_all(&u32::try_from(mail.len())?.to_le_bytes())?;
+                    mails.write_all(mail)?;
+                }
+                self.expected.extend(sent.expected);
                 agencies.push(agency);
             }
         }
@@ -138,9 +154,9 @@ impl Stock {
             let of = |values: fn(&AgencyValues) -> &str| chunk.iter().map(values).collect::<Vec<&str>>().join(",");
             client
                 .batch_execute(&format!(
-                    "BEGIN; INSERT INTO xm.agencies (matricule, name, email) VALUES {};
-                     INSERT INTO xm.accounts (kind, agency) SELECT 'agency', v.n FROM (VALUES {numbers}) v (n);
-                     INSERT INTO xm.installations (agency, name) SELECT v.n, 'pc1' FROM (VALUES {numbers}) v (n);
+                    "BEGIN; INSERT INTO xm.agencies (matricule, name, email, status) VALUES {};
+                     INSERT INTO xm.accounts (kind, agency, credit_limit) SELECT 'agency', v.n, v.credit FROM (VALUES {numbers}) v (n, credit);
+                     INSERT INTO xm.installations (agency, name) SELECT v.n, 'pc1' FROM (VALUES {numbers}) v (n, credit);
                      INSERT INTO xm.scopes (agency, column_name, code) VALUES {};
                      INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES {};
                      INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
@@ -186,7 +202,8 @@ impl Stock {
     pub fn for_each_mail(&self, most: usize, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
         let mut mails = BufReader::new(File::open(self.folder.join("mails"))?);
         let mut mail = Vec::new();
-        for at in 0..self.letters.min(most) {
+        let most = most.min(usize::try_from(self.expected.mails)?);
+        for at in 0..most {
             let mut length = [0; 4];
             mails.read_exact(&mut length)?;
             mail.resize(usize::try_from(u32::from_le_bytes(length))?, 0);
@@ -206,18 +223,19 @@ struct AgencyValues {
     certificate: String,
 }
 
-fn sealed(at: usize, key: Key, centre: &Arc<Centre>, stations: &[Station]) -> Result<(AgencyValues, Vec<u8>)> {
+fn sealed(at: usize, key: Key, mix: Mix, centre: &Arc<Centre>, stations: &[Station]) -> Result<(AgencyValues, Sent)> {
     let number = u32::try_from(at + 1)?;
     let matricule = Matricule::try_from(number)?;
     let algorithm = if key == Key::P256 { Algorithm::P256 } else { Algorithm::Rsa2048 };
     let identity = Identity::generate(&format!("station {number}"), algorithm)?;
     let fields = CertificateFields::from(identity.certificate());
-    let bureau = format!("B{number:06}");
+    let sent = mix.write(at, identity, centre, &stations[at % stations.len()])?;
+    let (status, credit) = (if sent.is_suspended { 0 } else { 3 }, if sent.is_without_credit { 0 } else { CREDIT });
     let octets = |octets: &[u8]| format!("'\\x{}'", hex::encode(octets));
     let values = AgencyValues {
-        number: format!("({number})"),
-        agency: format!("({number}, 'Station {number}', 'station-{number}@stations.example')"),
-        scope: format!("({number}, 'BureauCode', '{bureau}')"),
+        number: format!("({number}, {credit}::bigint)"),
+        agency: format!("({number}, 'Station {number}', 'station-{number}@stations.example', {status})"),
+        scope: format!("({number}, 'BureauCode', '{}'), ({number}, 'CentreCode', 'C{matricule}')", mix::bureau(number)),
         key: format!("({}, {number})", octets(&fields.spki_sha256)),
         certificate: format!(
             "({number}, {}, {}, {}, {}, {}, {}, '{}', '{}', '{}')",
@@ -232,9 +250,5 @@ fn sealed(at: usize, key: Key, centre: &Arc<Centre>, stations: &[Station]) -> Re
             fields.not_after.to_rfc3339(),
         ),
     };
-    let sender = letter::Office { agency: matricule, installation: "pc1".to_owned() };
-    let address = format!("station-{number}@stations.example");
-    let mut office = Office::new(sender, &address, identity, Arc::clone(centre), 1);
-    let packed = office.pack(stations[at % stations.len()].records(ELECTION, &bureau))?;
-    Ok((values, office.mail(&packed).render()?))
+    Ok((values, sent))
 }
