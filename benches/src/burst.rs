@@ -49,12 +49,15 @@ pub struct Outcome {
     pub receipts_seconds: f64,
     /// Mean size of a mail.
     pub bytes_per_letter: f64,
-    /// What the machine could do at best, and its parts.
-    pub limit_letters_per_second: f64,
+    /// What the machine could do at best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_letters_per_second: Option<f64>,
     /// How much of that was reached.
-    pub share_of_limit: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_limit: Option<f64>,
     /// Its parts.
-    pub limit: Limit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }
 
 /// Runs a burst; measures the limit after it where that is asked for.
@@ -138,9 +141,10 @@ async fn examine(centre: &Centre, stock: &Stock, with_limit: bool, outcome: &mut
     outcome.bytes_per_letter = bytes as f64 / stock.expected.mails as f64;
     if with_limit {
         eprintln!("measuring the limit");
-        outcome.limit = Limit::measure(stock, &cluster, &client).await?;
-        outcome.limit_letters_per_second = outcome.limit.letters_per_second;
-        outcome.share_of_limit = outcome.letters_per_second / outcome.limit.letters_per_second;
+        let limit = Limit::measure(stock, &cluster, &client).await?;
+        outcome.limit_letters_per_second = Some(limit.letters_per_second);
+        outcome.share_of_limit = Some(outcome.letters_per_second / limit.letters_per_second);
+        outcome.limit = Some(limit);
     }
     drop(client);
     connection.await??;
