@@ -29,6 +29,6 @@ for target in "${targets[@]}"; do
     echo "== $target, $seconds s"
     cargo +nightly fuzz run --fuzz-dir . "$target" "corpus/$target" "${seeds[@]}" -- \
         -dict="dictionaries/$target.dict" -max_total_time="$seconds" -timeout=5 -max_len=16384 \
-        -malloc_limit_mb=32 -rss_limit_mb=1024 -print_final_stats=1 -jobs=0 || status=$?
+        -malloc_limit_mb=32 -rss_limit_mb=1024 -print_final_stats=1 || status=$?
 done
 exit "$status"
