@@ -6,5 +6,6 @@
 pub mod burst;
 pub mod centre;
 pub mod processes;
+pub mod sample;
 pub mod stations;
 pub mod stock;

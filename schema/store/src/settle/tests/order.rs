@@ -24,7 +24,8 @@ use crate::settle::reads::{Account, Standing};
 use crate::signers::Signer;
 
 const AGENCIES: [u32; 2] = [42, 43];
-const CREDIT_LIMIT: i64 = 300;
+const PER_ACT: i64 = 150;
+const PER_STARTED_KB: i64 = 10;
 
 /// A letter as far as deciding looks at it. Two with the same fields are the same letter, delivered twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +45,11 @@ impl Sent {
     fn key(&self) -> Key {
         let letter_id = Builder::from_unix_timestamp_millis(u64::from(self.id), &[0; 10]).into_uuid();
         Key { letter_id, installation: self.installation.to_owned(), sequence: Some(self.sequence) }
+    }
+
+    /// What it costs if it is accepted.
+    fn price(&self) -> i64 {
+        i64::from(self.content) * PER_ACT + PER_STARTED_KB
     }
 
     fn arrival(&self) -> Arrival {
@@ -152,6 +158,14 @@ impl Verdict {
     }
 }
 
+/// On what terms the agencies write.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    credit: Credit,
+    balance: i64,
+    credit_limit: i64,
+}
+
 /// A centre without a database.
 struct Centre {
     standing: Standing,
@@ -159,14 +173,14 @@ struct Centre {
 }
 
 impl Centre {
-    fn new(credit: Credit) -> Centre {
+    fn new(Terms { credit, balance, credit_limit }: Terms) -> Centre {
         let account = |agency: u32| {
             let id = i32::try_from(agency).unwrap();
-            (id, Account { id, balance: 1000, credit_limit: CREDIT_LIMIT })
+            (id, Account { id, balance, credit_limit })
         };
         Centre {
             standing: Standing::of_accounts(AGENCIES.map(account)),
-            catalogue: Catalogue::of_one_tariff(150, 10, credit),
+            catalogue: Catalogue::of_one_tariff(PER_ACT, PER_STARTED_KB, credit),
         }
     }
 
@@ -219,8 +233,13 @@ fn post() -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
-fn credit() -> impl Strategy<Value = Credit> {
-    prop_oneof![Just(Credit::Owe), Just(Credit::Refuse)]
+fn terms() -> impl Strategy<Value = Terms> {
+    let credit = prop_oneof![Just(Credit::Owe), Just(Credit::Refuse)];
+    (credit, 0..1500_i64, 0..300_i64).prop_map(|(credit, balance, credit_limit)| Terms {
+        credit,
+        balance,
+        credit_limit,
+    })
 }
 
 /// Verdicts by letter, duplicates left out, and without what depends on who came first: balance and highest number.
@@ -237,8 +256,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn each_letter_has_one_verdict_and_no_number_is_used_twice(sent in post(), credit in credit()) {
-        let mut centre = Centre::new(credit);
+    fn each_letter_has_one_verdict_and_no_number_is_used_twice(sent in post(), terms in terms()) {
+        let mut centre = Centre::new(terms);
         let verdicts = centre.settle(&sent);
         prop_assert_eq!(verdicts.len(), sent.len());
         let letters: HashSet<(u32, Digest)> = sent.iter().map(|sent| (sent.agency, sent.digest())).collect();
@@ -256,8 +275,8 @@ proptest! {
     }
 
     #[test]
-    fn letters_of_an_installation_take_effect_by_number(sent in post(), credit in credit()) {
-        let verdicts = Centre::new(credit).settle(&sent);
+    fn letters_of_an_installation_take_effect_by_number(sent in post(), terms in terms()) {
+        let verdicts = Centre::new(terms).settle(&sent);
         let mut installations: HashMap<(u32, &str), Vec<(i64, i64)>> = HashMap::new();
         let mut balances: HashMap<u32, Vec<(i64, i64)>> = HashMap::new();
         for (sent, verdict) in sent.iter().zip(&verdicts) {
@@ -266,6 +285,11 @@ proptest! {
                 place.push((key.sequence.unwrap(), *highest));
                 balances.entry(sent.agency).or_default().push((*balance, *price));
                 prop_assert!(*highest >= sent.sequence, "a receipt counts its own letter");
+                prop_assert_eq!(*price, sent.price());
+            }
+            if let Verdict::Refused { code: RefusalCode::InsufficientCredit, balance, .. } = verdict {
+                let is_short = balance - sent.price() < -terms.credit_limit;
+                prop_assert!(terms.credit == Credit::Refuse && is_short, "refused though the account bears it");
             }
         }
         for (_, mut letters) in installations {
@@ -274,19 +298,19 @@ proptest! {
         }
         for (_, mut charged) in balances {
             charged.sort_unstable_by(|a, b| b.cmp(a));
-            let mut balance = 1000;
+            let mut balance = terms.balance;
             for (after, price) in charged {
                 balance -= price;
                 prop_assert_eq!(after, balance, "each receipt tells the balance after its own charge");
-                prop_assert!(credit == Credit::Owe || after >= -CREDIT_LIMIT, "no credit beyond the limit");
+                prop_assert!(terms.credit == Credit::Owe || after >= -terms.credit_limit, "no credit beyond the limit");
             }
         }
     }
 
     #[test]
-    fn a_batch_cut_in_two_gives_the_same_verdicts(sent in post(), credit in credit(), at in any::<prop::sample::Index>()) {
+    fn a_batch_cut_in_two_gives_the_same_verdicts(sent in post(), terms in terms(), at in any::<prop::sample::Index>()) {
         let sent = in_order_of_effect(&sent);
-        let (mut whole, mut cut) = (Centre::new(credit), Centre::new(credit));
+        let (mut whole, mut cut) = (Centre::new(terms), Centre::new(terms));
         let (first, second) = sent.split_at(at.index(sent.len() + 1));
         let verdicts = [cut.settle(first), cut.settle(second)].concat();
         prop_assert_eq!(whole.settle(&sent), verdicts);
@@ -297,8 +321,9 @@ proptest! {
     fn the_order_of_arrival_changes_no_verdict(
         (sent, shuffled) in post().prop_map(without_contest).prop_flat_map(|sent| (Just(sent.clone()), Just(sent).prop_shuffle())),
         at in any::<prop::sample::Index>(),
+        terms in terms().prop_map(|terms| Terms { credit: Credit::Owe, ..terms }),
     ) {
-        let (mut whole, mut cut) = (Centre::new(Credit::Owe), Centre::new(Credit::Owe));
+        let (mut whole, mut cut) = (Centre::new(terms), Centre::new(terms));
         let expected = by_letter(&sent, &whole.settle(&sent));
         let (first, second) = shuffled.split_at(at.index(shuffled.len() + 1));
         let verdicts = [cut.settle(first), cut.settle(second)].concat();
