@@ -1,7 +1,7 @@
 //! What the database would hold after a batch, without a database: for properties of deciding.
 
 use super::super::decide::Decision;
-use super::{Account, KnownLetter, Numbers, Standing};
+use super::{Account, KnownLetter, Standing};
 use crate::settle::arrival::{Arrival, Content};
 use crate::settle::judge::Key;
 
@@ -37,7 +37,7 @@ impl Standing {
     fn keep(&mut self, agency: i32, key: &Key, digest: &[u8; 32]) {
         let letter = KnownLetter { digest: digest.to_vec() };
         if let Some(sequence) = key.sequence {
-            let numbers = self.numbers.entry((agency, key.installation.clone())).or_insert_with(Numbers::default);
+            let numbers = self.numbers.entry((agency, key.installation.clone())).or_default();
             numbers.highest = numbers.highest.max(sequence);
             self.by_sequence.insert((agency, key.installation.clone(), sequence), letter.clone());
         }
