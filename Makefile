@@ -2,15 +2,17 @@
 
 CARGO ?= cargo
 ARGS ?=
+SECONDS ?= 60
 
-.PHONY: help setup demo test lint deny bench
+.PHONY: help setup demo test lint deny bench fuzz
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
 	@echo "make test    format, lints and every test, against real PostgreSQL, Dovecot and Postfix"
 	@echo "make lint    format and lints; licences and sources too where cargo-deny is installed"
 	@echo "make deny    licences, bans and sources of dependencies; installs cargo-deny when missing (minutes)"
-	@echo "make bench   micro-benchmarks"
+	@echo "make bench   micro-benchmarks, some two minutes once built"
+	@echo "make fuzz SECONDS=60   each parser of strangers' bytes for so long; needs the nightly compiler, installs cargo-fuzz when missing"
 
 setup:
 	@deploy/setup-debian.sh
@@ -33,3 +35,6 @@ deny: setup
 
 bench: setup
 	$(CARGO) bench --locked -p benches
+
+fuzz: setup
+	@tests/fuzz/run.sh $(SECONDS)

@@ -8,6 +8,7 @@ pub mod centre;
 pub mod limit;
 pub mod mix;
 pub mod processes;
+pub mod sample;
 pub mod stations;
 pub mod steady;
 pub mod stock;

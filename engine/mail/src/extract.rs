@@ -12,6 +12,7 @@ const PREAMBLE_BYTES_MAX: usize = 2048;
 /// Longest sender domain (RFC 1035, 2.3.4) and Message-ID kept.
 const DOMAIN_BYTES_MAX: usize = 253;
 const MESSAGE_ID_BYTES_MAX: usize = 250;
+const CONTENT_TYPE: &[u8] = b"content-type:";
 
 /// What a mail may be.
 #[derive(Clone, Debug)]
@@ -20,8 +21,12 @@ pub struct MailLimits {
     pub mail_bytes_max: usize,
     /// Header of the mail, in bytes.
     pub header_bytes_max: usize,
+    /// Lines, each of which may be a header of some part.
+    pub lines_max: usize,
     /// Lines that begin as a boundary does, counted before anything is parsed.
     pub boundary_lines_max: usize,
+    /// One `Content-Type` with its parameters, in bytes.
+    pub content_type_bytes_max: usize,
     /// Parts.
     pub parts_max: usize,
     /// Nesting of parts.
@@ -33,7 +38,9 @@ impl Default for MailLimits {
         MailLimits {
             mail_bytes_max: 8 << 20,
             header_bytes_max: 64 << 10,
+            lines_max: 200_000,
             boundary_lines_max: 200,
+            content_type_bytes_max: 4 << 10,
             parts_max: 20,
             depth_max: 10,
         }
@@ -49,6 +56,12 @@ pub enum MailRefused {
     /// Header longer than allowed.
     #[error("a header of at most {0} bytes")]
     Header(usize),
+    /// More lines than allowed.
+    #[error("at most {0} lines")]
+    Lines(usize),
+    /// A `Content-Type` longer than allowed.
+    #[error("a content type of at most {0} bytes")]
+    ContentType(usize),
     /// More parts than allowed.
     #[error("at most {0} parts")]
     Parts(usize),
@@ -69,7 +82,7 @@ pub struct Extracted {
     pub sender_domain: String,
     /// Whether the mail calls itself automatic (RFC 3834): a receipt of ours that came back, a bounce, a vacation notice.
     pub is_automatic: bool,
-    /// Its Message-ID, if it is of bounded length.
+    /// Its Message-ID, if it is of bounded length and on one line.
     pub message_id: Option<String>,
 }
 
@@ -84,9 +97,15 @@ pub fn extract(raw: &[u8], limits: &MailLimits) -> Result<Extracted, MailRefused
     if header_length(raw) > limits.header_bytes_max {
         return Err(MailRefused::Header(limits.header_bytes_max));
     }
-    let boundary_lines = memmem::find_iter(raw, b"\n--").filter(|&at| raw.get(at + 3) != Some(&b'-')).count();
-    if boundary_lines > limits.boundary_lines_max {
+    // Dashes and all: a boundary may begin with dashes of its own, or be the marker of a block.
+    if memmem::find_iter(raw, b"\n--").count() > limits.boundary_lines_max {
         return Err(MailRefused::Parts(limits.parts_max));
+    }
+    if memchr::memchr_iter(b'\n', raw).count() > limits.lines_max {
+        return Err(MailRefused::Lines(limits.lines_max));
+    }
+    if longest_content_type(raw) > limits.content_type_bytes_max {
+        return Err(MailRefused::ContentType(limits.content_type_bytes_max));
     }
     let mail = mailparse::parse_mail(raw).map_err(|_unparsable| MailRefused::Unparsable)?;
     let mut extracted = Extracted {
@@ -103,6 +122,21 @@ pub fn extract(raw: &[u8], limits: &MailLimits) -> Result<Extracted, MailRefused
 fn header_length(raw: &[u8]) -> usize {
     let ends = [memmem::find(raw, b"\r\n\r\n"), memmem::find(raw, b"\n\n")];
     ends.into_iter().flatten().min().unwrap_or(raw.len())
+}
+
+/// Returns the length of the longest `Content-Type` in any part, folded lines included: mailparse compares each parameter
+/// with each other, so that one of a megabyte would take hours.
+fn longest_content_type(raw: &[u8]) -> usize {
+    let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', raw).map(|newline| newline + 1));
+    let is_content_type =
+        |at: &usize| raw[*at..].get(..CONTENT_TYPE.len()).is_some_and(|name| name.eq_ignore_ascii_case(CONTENT_TYPE));
+    line_starts.filter(is_content_type).map(|at| folded_length(&raw[at..])).max().unwrap_or(0)
+}
+
+/// Returns the length of a header field: up to a line that does not begin with white space (RFC 5322, 2.2.3).
+fn folded_length(field: &[u8]) -> usize {
+    let is_last = |newline: &usize| !matches!(field.get(newline + 1), Some(b' ' | b'\t'));
+    memchr::memchr_iter(b'\n', field).find(is_last).unwrap_or(field.len())
 }
 
 fn collect(
@@ -167,7 +201,9 @@ fn is_automatic(mail: &ParsedMail<'_>) -> bool {
 }
 
 fn message_id(mail: &ParsedMail<'_>) -> Option<String> {
-    mail.headers.get_first_value("Message-ID").filter(|id| id.len() <= MESSAGE_ID_BYTES_MAX)
+    let id = mail.headers.get_first_value("Message-ID")?;
+    // An encoded word brings any character, a line's end too.
+    (id.len() <= MESSAGE_ID_BYTES_MAX && !id.contains(char::is_control)).then_some(id)
 }
 
 #[cfg(test)]
@@ -228,6 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn a_message_id_is_one_line() {
+        let id = |value: &str| extract(format!("Message-ID: {value}\r\n\r\n").as_bytes(), &MailLimits::default());
+        assert_eq!(id("<1@office.example>").unwrap().message_id.as_deref(), Some("<1@office.example>"));
+        assert_eq!(id("=?utf-8?q?<1=0D=0ABcc:_x@y>?=").unwrap().message_id, None);
+    }
+
+    #[test]
     fn every_limit_is_kept_before_memory_is_spent() {
         let refused = |mail: &str| extract(mail.as_bytes(), &MailLimits::default()).unwrap_err();
         assert_eq!(refused(&" ".repeat((8 << 20) + 1)), MailRefused::Size(8 << 20));
@@ -235,6 +278,17 @@ mod tests {
         let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
         assert_eq!(refused(&format!("{head}{}", "--b\r\n\r\nx\r\n".repeat(100_000))), MailRefused::Parts(20));
         assert_eq!(refused(&format!("{head}{}", "--b\r\n\r\nx\r\n".repeat(50))), MailRefused::Parts(20));
+        // A boundary that begins with dashes, as most do.
+        let dashes = "Content-Type: multipart/mixed; boundary=--b\r\n\r\n";
+        assert_eq!(refused(&format!("{dashes}{}", "----b\r\n\r\nx\r\n".repeat(100_000))), MailRefused::Parts(20));
+        let marker = "Content-Type: multipart/mixed; boundary=\"---BEGIN CMS-----\"\r\n\r\n";
+        assert_eq!(refused(&format!("{marker}{}", "-----BEGIN CMS-----\r\n\r\n".repeat(300))), MailRefused::Parts(20));
+        // The header of a part, of more lines or parameters than any mail has.
+        assert_eq!(refused(&format!("{head}--b\r\n{}", "a:\n".repeat(200_000))), MailRefused::Lines(200_000));
+        let parameters = |count| (0..count).map(|number| format!(";\r\n a{number}*0*=b")).collect::<String>();
+        let mail = |count| format!("{head}--b\r\ncontent-TYPE: text/plain{}\r\n\r\nx\r\n--b--", parameters(count));
+        assert_eq!(refused(&mail(100_000)), MailRefused::ContentType(4 << 10));
+        assert!(extract(mail(250).as_bytes(), &MailLimits::default()).is_ok());
         let mut nested = "Content-Type: text/plain\r\n\r\nx\r\n".to_owned();
         for level in 0..15 {
             nested = format!(

@@ -137,6 +137,26 @@ impl Catalogue {
     }
 }
 
+#[cfg(test)]
+impl Catalogue {
+    /// Makes a catalogue without tables, with one tariff that prices every export.
+    pub(crate) fn of_one_tariff(per_act: i64, per_started_kb: i64, credit: Credit) -> Catalogue {
+        let server =
+            Server { name: "centre".to_owned(), mode: Mode::Live, currency: "XAF".to_owned(), currency_digits: 0 };
+        let tariff = Tariff {
+            profile: None,
+            service: "export".to_owned(),
+            table_id: None,
+            per_act,
+            per_started_kb,
+            credit,
+            valid_from: DateTime::UNIX_EPOCH,
+            valid_to: None,
+        };
+        Catalogue { revision: 1, server, tables: HashMap::new(), may_export: HashSet::new(), tariffs: vec![tariff] }
+    }
+}
+
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

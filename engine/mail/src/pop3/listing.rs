@@ -19,8 +19,11 @@ pub struct Listed {
     pub size_bytes: u64,
 }
 
-/// Joins the bodies of UIDL and LIST, at most `entries_max` of them. Errors tell the line that is wrong.
-pub(crate) fn join(uidl: &Body, list: &Body, entries_max: usize) -> Result<Vec<Listed>, String> {
+/// Joins the bodies of UIDL and LIST, at most `entries_max` of them.
+///
+/// # Errors
+/// The line that is wrong.
+pub fn join(uidl: &Body, list: &Body, entries_max: usize) -> Result<Vec<Listed>, String> {
     let mut sizes = numbered(list, "LIST")?;
     let mut listed = Vec::with_capacity(sizes.len().min(entries_max));
     let mut ids = numbered(uidl, "UIDL")?;

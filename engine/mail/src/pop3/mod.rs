@@ -1,6 +1,6 @@
 //! The POP3 client (RFC 1939, 2449, 2595, 5034): a parser without I/O, and a session over it.
 
-mod listing;
+pub mod listing;
 pub mod reply;
 mod session;
 

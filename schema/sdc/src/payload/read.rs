@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -18,6 +18,9 @@ const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt"];
 
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const SEQUENCE_MAX: u64 = 1 << 53;
+
+/// Years of four digits (RFC 3339, 5.6).
+const YEARS: std::ops::RangeInclusive<i32> = 0..=9999;
 
 /// What PostgreSQL lets a name have (NAMEDATALEN less one).
 const NAME_OCTETS_MAX: usize = 63;
@@ -115,7 +118,9 @@ impl Head<'_> {
 
     fn time(&self) -> Result<DateTime<Utc>, Refusal> {
         let time = text(self.member("time")?).and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
-        time.map(|time| time.to_utc()).ok_or_else(|| malformed("time", "a time as in RFC 3339"))
+        // An offset can carry the last day of 9999 into a year that RFC 3339 cannot write.
+        let time = time.map(|time| time.to_utc()).filter(|time| YEARS.contains(&time.year()));
+        time.ok_or_else(|| malformed("time", "a time as in RFC 3339"))
     }
 
     fn mode(&self) -> Result<Mode, Refusal> {

@@ -1,5 +1,8 @@
 //! What the centre holds of the agencies and letters of a batch, read under the agencies' locks.
 
+#[cfg(test)]
+mod model;
+
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};

@@ -1,5 +1,7 @@
 //! Settling against a real PostgreSQL, without cryptography: arrivals are made as if their signatures had been verified.
 
+mod ledger;
+mod order;
 mod rules;
 mod signers;
 mod world;

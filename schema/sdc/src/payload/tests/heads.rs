@@ -117,6 +117,8 @@ fn each_member_has_one_form() {
         (time, "\"2026-11-02T08:15:00\"", "time", "a time as in RFC 3339"),
         (time, "\"2026-02-30T08:15:00Z\"", "time", "a time as in RFC 3339"),
         (time, "1793607300", "time", "a time as in RFC 3339"),
+        (time, "\"9999-12-31T23:59:59-23:59\"", "time", "a time as in RFC 3339"),
+        (time, "\"0000-01-01T00:00:00+23:59\"", "time", "a time as in RFC 3339"),
         ("\"test\"", "\"Test\"", "mode", "test or live"),
         ("\"test\"", "\"Ngo Biyong\"", "mode", "test or live"),
         ("\"test\"", "{\"test\":null}", "mode", "test or live"),

@@ -1,0 +1,90 @@
+//! What a letter costs in cryptography, by the kind of key on both ends: one birth record, on one core. Items are letters.
+
+#![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
+
+use agency::identity::Identity;
+use benches::sample::{KeyKind, births};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use sdc::cms::{self, ContentCipher};
+use sdc::document::{Document, DocumentLimits};
+use sdc::keys::{CentreKeys, RegisteredCertificate};
+use sdc::payload::{PayloadLimits, write_letter};
+use sdc::prescan::scan_enveloped;
+
+const KINDS: [KeyKind; 3] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048];
+
+fn main() {
+    divan::main();
+}
+
+struct Post {
+    office: Identity,
+    centre: Identity,
+    octets: Vec<u8>,
+    text: Vec<u8>,
+}
+
+impl Post {
+    fn new(kind: KeyKind) -> Post {
+        let (office, centre) = (kind.identity(), kind.identity());
+        let octets = write_letter(&births(42, 1, 1), &PayloadLimits::default()).expect("a letter");
+        let text = seal(&octets, &office, &centre);
+        Post { office, centre, octets, text }
+    }
+
+    fn keys(&self) -> CentreKeys {
+        CentreKeys::new(vec![self.centre.key().clone()])
+    }
+
+    fn document(&self) -> Document {
+        Document::parse(&self.text, &DocumentLimits::default()).expect("a document")
+    }
+}
+
+fn seal(octets: &[u8], office: &Identity, centre: &Identity) -> Vec<u8> {
+    let der = cms::seal(octets, office.key(), centre.certificate(), ContentCipher::Aes256Gcm);
+    Document::render(&der.expect("a letter can be sealed"), None)
+}
+
+/// Document, pre-scan, decryption and signature: all that stands before the payload.
+#[divan::bench(args = KINDS, max_time = 2)]
+fn open_and_verify(bencher: Bencher<'_, '_>, kind: KeyKind) {
+    let post = Post::new(kind);
+    let keys = post.keys();
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
+        let opened = cms::open(&post.document(), &keys).expect("it opens");
+        opened.verify(post.office.certificate()).expect("it is signed")
+    });
+}
+
+/// The first part: document, pre-scan and decryption. The rest is the signature.
+#[divan::bench(args = KINDS, max_time = 1)]
+fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
+    let post = Post::new(kind);
+    let keys = post.keys();
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| cms::open(&post.document(), &keys).expect("it opens"));
+}
+
+/// What a stranger's letter costs that no key of ours is named in.
+#[divan::bench(args = KINDS, max_time = 1)]
+fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
+    let post = Post::new(kind);
+    bencher
+        .counter(ItemsCount::new(1_u32))
+        .bench_local(|| scan_enveloped(post.document().der()).expect("it is admitted"));
+}
+
+/// The office's side.
+#[divan::bench(name = "seal", args = KINDS, max_time = 1)]
+fn seal_letter(bencher: Bencher<'_, '_>, kind: KeyKind) {
+    let post = Post::new(kind);
+    bencher.counter(ItemsCount::new(1_u32)).bench_local(|| seal(&post.octets, &post.office, &post.centre));
+}
+
+/// What the cache of certificates saves.
+#[divan::bench(args = KINDS, max_time = 1)]
+fn parse_certificate(bencher: Bencher<'_, '_>, kind: KeyKind) {
+    let der = kind.identity().certificate().der().to_vec();
+    bencher.bench_local(|| RegisteredCertificate::from_der(&der).expect("a certificate"));
+}

@@ -1,0 +1,46 @@
+//! What the database would hold after a batch, without a database: for properties of deciding.
+
+use super::super::decide::Decision;
+use super::{Account, KnownLetter, Standing};
+use crate::settle::arrival::{Arrival, Content};
+use crate::settle::judge::Key;
+
+impl Standing {
+    /// Makes what is held of agencies that never wrote.
+    pub fn of_accounts(accounts: impl IntoIterator<Item = (i32, Account)>) -> Standing {
+        Standing { accounts: accounts.into_iter().collect(), ..Standing::default() }
+    }
+
+    /// Adds what a batch commits: verdicts by id and number, the highest numbers, balances.
+    pub fn commit(&mut self, batch: &[Arrival], decisions: &[Decision]) {
+        // Letters lie in the order of arrival, and the last balance is that of the last in the order of effect.
+        let mut paid = std::collections::HashMap::<i32, i64>::new();
+        for (arrival, decision) in batch.iter().zip(decisions) {
+            let Content::Signed { signer, digest, .. } = &arrival.content else { continue };
+            let agency = signer.matricule.as_i32();
+            match decision {
+                Decision::Accepted { key, acceptance, .. } => {
+                    *paid.entry(agency).or_default() += acceptance.price.amount;
+                    self.keep(agency, key, digest.as_bytes());
+                }
+                Decision::Refused { key, .. } => self.keep(agency, key, digest.as_bytes()),
+                Decision::Duplicate(_) | Decision::Stranger(_) => {}
+            }
+        }
+        for (agency, amount) in paid {
+            if let Some(account) = self.accounts.get_mut(&agency) {
+                account.balance -= amount;
+            }
+        }
+    }
+
+    fn keep(&mut self, agency: i32, key: &Key, digest: &[u8; 32]) {
+        let letter = KnownLetter { digest: digest.to_vec() };
+        if let Some(sequence) = key.sequence {
+            let numbers = self.numbers.entry((agency, key.installation.clone())).or_default();
+            numbers.highest = numbers.highest.max(sequence);
+            self.by_sequence.insert((agency, key.installation.clone(), sequence), letter.clone());
+        }
+        self.by_id.insert((agency, key.letter_id), letter);
+    }
+}

@@ -1,0 +1,333 @@
+//! Properties of deciding, for any batch: whoever writes, in whatever order, as often as the post delivers it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use chrono::Utc;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rcgen::{CertificateParams, IsCa, KeyPair};
+use sdc::cms::ContentCipher;
+use sdc::digest::Digest;
+use sdc::keys::RegisteredCertificate;
+use sdc::payload::Unreadable;
+use sdc::refusal::{Refusal, RefusalCode};
+use uuid::Builder;
+
+use crate::catalogue::{Catalogue, Credit};
+use crate::definition::{Corrections, Definition};
+use crate::examine::TableRows;
+use crate::settle::arrival::{Arrival, Content, Source};
+use crate::settle::decide::{Decision, Knowledge, decide, order_of_effect};
+use crate::settle::judge::{Judged, Key};
+use crate::settle::reads::{Account, Standing};
+use crate::signers::Signer;
+
+const AGENCIES: [u32; 2] = [42, 43];
+const PER_ACT: i64 = 150;
+const PER_STARTED_KB: i64 = 10;
+
+/// A letter as far as deciding looks at it. Two with the same fields are the same letter, delivered twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sent {
+    agency: u32,
+    installation: &'static str,
+    sequence: i64,
+    id: u8,
+    content: u8,
+}
+
+impl Sent {
+    fn digest(&self) -> Digest {
+        Digest::of(format!("{self:?}").as_bytes())
+    }
+
+    fn key(&self) -> Key {
+        let letter_id = Builder::from_unix_timestamp_millis(u64::from(self.id), &[0; 10]).into_uuid();
+        Key { letter_id, installation: self.installation.to_owned(), sequence: Some(self.sequence) }
+    }
+
+    /// What it costs if it is accepted.
+    fn price(&self) -> i64 {
+        i64::from(self.content) * PER_ACT + PER_STARTED_KB
+    }
+
+    fn arrival(&self) -> Arrival {
+        let unreadable = Unreadable { refusal: Refusal::new(RefusalCode::PayloadMalformed), key: None };
+        let (digest, cipher) = (self.digest(), ContentCipher::Aes256Gcm);
+        Arrival {
+            received_at: Utc::now(),
+            source: Source { transport: "mail", mailbox: "main".into(), sender_domain: String::new() },
+            container: Vec::new(),
+            container_bytes: 900,
+            content: Content::Signed { signer: signer(self.agency), digest, cipher, letter: Err(unreadable) },
+        }
+    }
+
+    /// Content 0 is refused for what it is, 1 cannot claim a number; the others bring as many rows as their content says.
+    fn judged(&self) -> Judged {
+        let refusal = Refusal::new(RefusalCode::RowsInvalid);
+        match self.content {
+            0 => Judged::Refused { key: self.key(), refusal },
+            1 => Judged::Refused { key: Key::of_digest(&self.digest(), self.installation), refusal },
+            rows => Judged::Sound {
+                key: self.key(),
+                tables: vec![TableRows {
+                    definition: Arc::clone(&DEFINITION),
+                    columns: Vec::new(),
+                    values: Vec::new(),
+                    numeros: (0..i64::from(rows)).collect(),
+                }],
+            },
+        }
+    }
+}
+
+static DEFINITION: LazyLock<Arc<Definition>> = LazyLock::new(|| {
+    Arc::new(Definition {
+        table_id: 1,
+        application: "registry".to_owned(),
+        name: "Births".to_owned(),
+        schema_name: "registry".to_owned(),
+        relation_name: "births".to_owned(),
+        version: 1,
+        scope_column: None,
+        legal_key: Vec::new(),
+        corrections: Corrections::Never,
+        checks: Vec::new(),
+        columns: Vec::new(),
+    })
+});
+
+fn signer(agency: u32) -> Arc<Signer> {
+    static CERTIFICATE: LazyLock<RegisteredCertificate> = LazyLock::new(|| {
+        let mut parameters = CertificateParams::new(vec![]).unwrap();
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        let certificate = parameters.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        RegisteredCertificate::from_der(certificate.der()).unwrap()
+    });
+    Arc::new(Signer {
+        certificate_id: 1,
+        certificate: CERTIFICATE.clone(),
+        revoked_at: None,
+        matricule: agency.try_into().unwrap(),
+        revision: 1,
+        status: 3,
+        profile: "standard".to_owned(),
+        letter_bytes_max: 1 << 20,
+        cbc_allowed: false,
+        installations: vec!["pc1".to_owned(), "pc2".to_owned()],
+        scopes: HashMap::new(),
+    })
+}
+
+/// A verdict with everything that its receipt tells.
+#[derive(Clone, Debug, PartialEq)]
+enum Verdict {
+    Duplicate(Key),
+    Accepted { key: Key, price: i64, balance: i64, highest: i64 },
+    Refused { key: Key, code: RefusalCode, balance: i64, highest: i64 },
+}
+
+impl Verdict {
+    fn of(decision: &Decision) -> Verdict {
+        match decision {
+            Decision::Stranger(refusal) => panic!("every letter here has a signer: {refusal}"),
+            Decision::Duplicate(key) => Verdict::Duplicate(key.clone()),
+            Decision::Accepted { key, acceptance, account, highest_sequence } => Verdict::Accepted {
+                key: key.clone(),
+                price: acceptance.price.amount,
+                balance: account.balance,
+                highest: *highest_sequence,
+            },
+            Decision::Refused { key, refusal, account, highest_sequence, .. } => Verdict::Refused {
+                key: key.clone(),
+                code: refusal.code,
+                balance: account.balance,
+                highest: *highest_sequence,
+            },
+        }
+    }
+
+    /// The key that the verdict uses up, where it is a new one.
+    fn new_key(&self) -> Option<&Key> {
+        match self {
+            Verdict::Duplicate(_) => None,
+            Verdict::Accepted { key, .. } | Verdict::Refused { key, .. } => Some(key),
+        }
+    }
+}
+
+/// On what terms the agencies write.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    credit: Credit,
+    balance: i64,
+    credit_limit: i64,
+}
+
+/// A centre without a database.
+struct Centre {
+    standing: Standing,
+    catalogue: Catalogue,
+}
+
+impl Centre {
+    fn new(Terms { credit, balance, credit_limit }: Terms) -> Centre {
+        let account = |agency: u32| {
+            let id = i32::try_from(agency).unwrap();
+            (id, Account { id, balance, credit_limit })
+        };
+        Centre {
+            standing: Standing::of_accounts(AGENCIES.map(account)),
+            catalogue: Catalogue::of_one_tariff(PER_ACT, PER_STARTED_KB, credit),
+        }
+    }
+
+    fn settle(&mut self, sent: &[Sent]) -> Vec<Verdict> {
+        let batch: Vec<Arrival> = sent.iter().map(Sent::arrival).collect();
+        let judged: Vec<Judged> = sent.iter().map(Sent::judged).collect();
+        let decisions = decide(&batch, &judged, &self.standing, &self.catalogue, &Knowledge::default());
+        self.standing.commit(&batch, &decisions);
+        decisions.iter().map(Verdict::of).collect()
+    }
+
+    fn balances(&self) -> [i64; 2] {
+        AGENCIES.map(|agency| self.standing.account(i32::try_from(agency).unwrap()).unwrap().balance)
+    }
+}
+
+fn in_order_of_effect(sent: &[Sent]) -> Vec<Sent> {
+    let (batch, judged): (Vec<_>, Vec<_>) = sent.iter().map(|sent| (sent.arrival(), sent.judged())).unzip();
+    order_of_effect(&batch, &judged).into_iter().map(|at| sent[at].clone()).collect()
+}
+
+/// Leaves one letter for each id and each number, and whatever of it is delivered again.
+fn without_contest(sent: Vec<Sent>) -> Vec<Sent> {
+    let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
+    let is_first = |letter: &Sent| {
+        let id = ids.entry((letter.agency, letter.id)).or_insert_with(|| letter.clone());
+        let number =
+            numbers.entry((letter.agency, letter.installation, letter.sequence)).or_insert_with(|| letter.clone());
+        id == letter && number == letter
+    };
+    sent.into_iter().filter(is_first).collect()
+}
+
+fn post() -> impl Strategy<Value = Vec<Sent>> {
+    let agency = prop::sample::select(AGENCIES.to_vec());
+    let installation = prop::sample::select(vec!["pc1", "pc2"]);
+    let sent = (agency, installation, 1..8_i64, 0..12_u8, 0..5_u8);
+    let sent = sent.prop_map(|(agency, installation, sequence, id, content)| Sent {
+        agency,
+        installation,
+        sequence,
+        id,
+        content,
+    });
+    // Some are delivered more than once.
+    (vec(sent, 1..16), vec(any::<prop::sample::Index>(), 0..6)).prop_map(|(mut sent, again)| {
+        let copies: Vec<Sent> = again.into_iter().map(|at| sent[at.index(sent.len())].clone()).collect();
+        sent.extend(copies);
+        sent
+    })
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let credit = prop_oneof![Just(Credit::Owe), Just(Credit::Refuse)];
+    (credit, 0..1500_i64, 0..300_i64).prop_map(|(credit, balance, credit_limit)| Terms {
+        credit,
+        balance,
+        credit_limit,
+    })
+}
+
+/// Verdicts by letter, duplicates left out, and without what depends on who came first: balance and highest number.
+fn by_letter(sent: &[Sent], verdicts: &[Verdict]) -> HashMap<Digest, (Key, Option<RefusalCode>)> {
+    let outcome = |verdict: &Verdict| match verdict {
+        Verdict::Duplicate(_) => None,
+        Verdict::Accepted { key, .. } => Some((key.clone(), None)),
+        Verdict::Refused { key, code, .. } => Some((key.clone(), Some(*code))),
+    };
+    sent.iter().zip(verdicts).filter_map(|(sent, verdict)| Some((sent.digest(), outcome(verdict)?))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_letter_has_one_verdict_and_no_number_is_used_twice(sent in post(), terms in terms()) {
+        let mut centre = Centre::new(terms);
+        let verdicts = centre.settle(&sent);
+        prop_assert_eq!(verdicts.len(), sent.len());
+        let letters: HashSet<(u32, Digest)> = sent.iter().map(|sent| (sent.agency, sent.digest())).collect();
+        let new: Vec<(u32, &Key)> =
+            sent.iter().zip(&verdicts).filter_map(|(sent, verdict)| Some((sent.agency, verdict.new_key()?))).collect();
+        prop_assert_eq!(new.len(), letters.len(), "one verdict for each letter, the others are duplicates");
+        let ids: HashSet<_> = new.iter().map(|(agency, key)| (agency, key.letter_id)).collect();
+        prop_assert_eq!(ids.len(), new.len(), "no id twice");
+        let numbered: Vec<_> = new.iter().filter(|(_, key)| key.sequence.is_some()).collect();
+        let numbers: HashSet<_> = numbered.iter().map(|(agency, key)| (agency, &key.installation, key.sequence)).collect();
+        prop_assert_eq!(numbers.len(), numbered.len(), "no number twice");
+        for verdict in centre.settle(&sent) {
+            prop_assert!(matches!(verdict, Verdict::Duplicate(_)), "delivered again, nothing changes: {:?}", verdict);
+        }
+    }
+
+    #[test]
+    fn letters_of_an_installation_take_effect_by_number(sent in post(), terms in terms()) {
+        let verdicts = Centre::new(terms).settle(&sent);
+        let mut installations: HashMap<(u32, &str), Vec<(i64, i64)>> = HashMap::new();
+        let mut balances: HashMap<u32, Vec<(i64, i64)>> = HashMap::new();
+        for (sent, verdict) in sent.iter().zip(&verdicts) {
+            if let Verdict::Accepted { key, price, balance, highest } = verdict {
+                let place = installations.entry((sent.agency, sent.installation)).or_default();
+                place.push((key.sequence.unwrap(), *highest));
+                balances.entry(sent.agency).or_default().push((*balance, *price));
+                prop_assert!(*highest >= sent.sequence, "a receipt counts its own letter");
+                prop_assert_eq!(*price, sent.price());
+            }
+            if let Verdict::Refused { code: RefusalCode::InsufficientCredit, balance, .. } = verdict {
+                let is_short = balance - sent.price() < -terms.credit_limit;
+                prop_assert!(terms.credit == Credit::Refuse && is_short, "refused though the account bears it");
+            }
+        }
+        for (_, mut letters) in installations {
+            letters.sort_unstable();
+            prop_assert!(letters.is_sorted_by_key(|(_, highest)| *highest), "the highest number rises with the number");
+        }
+        for (_, mut charged) in balances {
+            charged.sort_unstable_by(|a, b| b.cmp(a));
+            let mut balance = terms.balance;
+            for (after, price) in charged {
+                balance -= price;
+                prop_assert_eq!(after, balance, "each receipt tells the balance after its own charge");
+                prop_assert!(terms.credit == Credit::Owe || after >= -terms.credit_limit, "no credit beyond the limit");
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_cut_in_two_gives_the_same_verdicts(sent in post(), terms in terms(), at in any::<prop::sample::Index>()) {
+        let sent = in_order_of_effect(&sent);
+        let (mut whole, mut cut) = (Centre::new(terms), Centre::new(terms));
+        let (first, second) = sent.split_at(at.index(sent.len() + 1));
+        let verdicts = [cut.settle(first), cut.settle(second)].concat();
+        prop_assert_eq!(whole.settle(&sent), verdicts);
+        prop_assert_eq!(whole.balances(), cut.balances());
+    }
+
+    #[test]
+    fn the_order_of_arrival_changes_no_verdict(
+        (sent, shuffled) in post().prop_map(without_contest).prop_flat_map(|sent| (Just(sent.clone()), Just(sent).prop_shuffle())),
+        at in any::<prop::sample::Index>(),
+        terms in terms().prop_map(|terms| Terms { credit: Credit::Owe, ..terms }),
+    ) {
+        let (mut whole, mut cut) = (Centre::new(terms), Centre::new(terms));
+        let expected = by_letter(&sent, &whole.settle(&sent));
+        let (first, second) = shuffled.split_at(at.index(shuffled.len() + 1));
+        let verdicts = [cut.settle(first), cut.settle(second)].concat();
+        prop_assert_eq!(by_letter(&shuffled, &verdicts), expected);
+        prop_assert_eq!(whole.balances(), cut.balances());
+    }
+}

@@ -1,0 +1,3 @@
+-----BEGIN CMS-----
+MAMCAQU=
+-----END CMS-----

@@ -1,0 +1,4 @@
+SDC 1 agency=000042
+-----BEGIN CMS-----
+MAA=
+-----END CMS-----

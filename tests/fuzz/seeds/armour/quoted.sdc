@@ -1,0 +1,5 @@
+SDC 1 agency=3D000042=20
+-----BEGIN CMS-----
+MA
+A=
+-----END CMS-----

@@ -1,0 +1,8 @@
+SDC 1 agency=000042
+-----BEGIN CMS-----
+MAA=
+-----END CMS-----
+SDC 1 agency=000042
+-----BEGIN CMS-----
+MAA=
+-----END CMS-----

@@ -1,0 +1,48 @@
+//! The SDC as text: one reading, limits that hold, claims that are matricules.
+
+use memchr::memmem;
+use sdc::document::{Document, DocumentLimits, claim};
+use sdc::letter::Matricule;
+
+/// Small enough for a fuzzer to reach.
+const TIGHT: DocumentLimits = DocumentLimits { document_bytes_max: 1024, preamble_bytes_max: 64 };
+/// A mark that Windows editors write, which is no part of the preamble.
+const BYTE_ORDER_MARK_BYTES: usize = 3;
+
+/// Checks what is promised of a document.
+pub fn armour(text: &[u8]) {
+    check_claim(text, claim(text));
+    let limits = DocumentLimits::default();
+    let document = Document::parse(text, &limits);
+    if let Ok(document) = &document {
+        assert!(text.len() <= limits.document_bytes_max);
+        assert!(document.der().len() <= text.len() / 4 * 3, "base64 does not grow");
+        check_claim(text, document.claim());
+        let rendered = Document::render(document.der(), document.claim());
+        let again = Document::parse(&rendered, &limits).expect("what we write can be read");
+        assert_eq!((again.der(), again.claim()), (document.der(), document.claim()));
+        assert_eq!(Document::render(again.der(), again.claim()), rendered, "there is one canonical form");
+    }
+    if let Ok(within) = Document::parse(text, &TIGHT) {
+        assert!(text.len() <= TIGHT.document_bytes_max);
+        let begin = memmem::find(text, b"-----BEGIN CMS-----").expect("a document has a block");
+        assert!(begin <= TIGHT.preamble_bytes_max + BYTE_ORDER_MARK_BYTES || is_marker_in_preamble(text, begin));
+        let document = document.expect("what stays within tight limits stays within wide ones");
+        assert_eq!(document.der(), within.der());
+    }
+}
+
+/// The marker may also stand within a line of the preamble, where it is only text.
+fn is_marker_in_preamble(text: &[u8], at: usize) -> bool {
+    at > 0 && text[at - 1] != b'\n'
+}
+
+/// A claim is a matricule, and it stands in the text with its six digits.
+pub(crate) fn check_claim(text: &[u8], claim: Option<Matricule>) {
+    let Some(matricule) = claim else { return };
+    assert!((1..=999_999).contains(&u32::from(matricule)));
+    let is_written = ["agency=", "agency=3D"]
+        .iter()
+        .any(|before| memmem::find(text, format!("{before}{matricule}").as_bytes()).is_some());
+    assert!(is_written, "{matricule} is not in the text");
+}

@@ -1,0 +1,111 @@
+//! Signed octets: what is read can be written and read again, and no limit is passed on the way.
+
+use std::borrow::Cow;
+
+use chrono::SubsecRound;
+use sdc::letter::{Letter, Records, Request};
+use sdc::payload::{PayloadLimits, pack, read_answer, read_letter, unpack, write_answer, write_letter};
+use sdc::refusal::{Refusal, RefusalCode};
+
+const SEQUENCE_MAX: u64 = 1 << 53;
+/// A refusal travels in a receipt over a satellite link.
+const REFUSAL_BYTES_MAX: usize = 1024;
+
+/// Small enough for a fuzzer to reach.
+const TIGHT: PayloadLimits = PayloadLimits {
+    decompressed_bytes_max: 2048,
+    ratio_max: 4,
+    decompressed_bytes_free: 512,
+    window_bytes_max: 64 << 10,
+    depth_max: 6,
+    values_max: 40,
+    objects_max: 3,
+    tables_max: 2,
+    columns_max: 4,
+    rows_max: 5,
+};
+
+/// Checks what is promised of a payload, as a letter and as an answer.
+pub fn payload(octets: &[u8]) {
+    for limits in [PayloadLimits::default(), TIGHT] {
+        check_frame(octets, &limits);
+        check_letter(octets, &limits);
+        check_answer(octets, &limits);
+    }
+    if let Ok(letter) = read_letter(octets, &TIGHT) {
+        assert!(read_letter(octets, &PayloadLimits::default()).is_ok_and(|wide| wide == letter));
+    }
+}
+
+fn check_frame(octets: &[u8], limits: &PayloadLimits) {
+    match unpack(octets, limits) {
+        Ok(json) => {
+            let by_ratio = octets.len().saturating_mul(limits.ratio_max).max(limits.decompressed_bytes_free);
+            assert!(json.len() <= limits.decompressed_bytes_max);
+            assert!(matches!(json, Cow::Borrowed(_)) || json.len() <= by_ratio);
+            let packed = pack(&json);
+            assert!(packed.len() <= json.len(), "compression never grows");
+            match unpack(&packed, limits) {
+                Ok(again) => assert_eq!(again, json),
+                Err(refusal) => assert_eq!(refusal.code, RefusalCode::CompressionMalformed, "too good a compression"),
+            }
+        }
+        Err(refusal) => check_refusal(&refusal),
+    }
+}
+
+fn check_letter(octets: &[u8], limits: &PayloadLimits) {
+    match read_letter(octets, limits) {
+        Ok(letter) => {
+            let Request::Export(records) = &letter.request;
+            check_records(records, limits);
+            assert!((1..=SEQUENCE_MAX).contains(&letter.sequence) && letter.id.get_version_num() == 7);
+            let written = write_letter(&letter, &PayloadLimits::default()).expect("what is read can be written");
+            let again = read_letter(&written, &PayloadLimits::default()).expect("what is written can be read");
+            let letter = Letter { time: letter.time.trunc_subsecs(0), ..letter };
+            assert!(again == letter, "a letter read again is the same letter");
+            assert!(write_letter(&again, &PayloadLimits::default()).is_ok_and(|octets| octets == written));
+        }
+        Err(unreadable) => {
+            check_refusal(&unreadable.refusal);
+            assert!(unreadable.key.is_none_or(|key| (1..=SEQUENCE_MAX).contains(&key.sequence)));
+        }
+    }
+}
+
+fn check_answer(octets: &[u8], limits: &PayloadLimits) {
+    match read_answer(octets, limits) {
+        Ok(mut answer) => {
+            let again = read_answer(&write_answer(&answer), &PayloadLimits::default());
+            answer.time = answer.time.trunc_subsecs(0);
+            answer.receipt.received = answer.receipt.received.trunc_subsecs(0);
+            assert!(again.expect("what is written can be read") == answer);
+        }
+        Err(refusal) => check_refusal(&refusal),
+    }
+}
+
+fn check_records(records: &Records, limits: &PayloadLimits) {
+    assert!((1..=limits.tables_max).contains(&records.tables.len()));
+    for table in &records.tables {
+        assert!((1..=limits.columns_max).contains(&table.columns.len()));
+        assert_eq!(table.values.len(), table.columns.len(), "one array per column");
+        assert!(table.values.iter().all(|column| column.len() == table.row_count()), "arrays of one length");
+        assert!(table.values.iter().flatten().all(|value| !value.is_array() && !value.is_object() && !value.is_f64()));
+    }
+    let rows: usize = records.tables.iter().map(|table| table.row_count()).sum();
+    assert!((1..=limits.rows_max).contains(&rows));
+}
+
+/// A refusal is of one of the codes documented for a payload, and no stranger's text makes it long.
+fn check_refusal(refusal: &Refusal) {
+    let is_documented = matches!(
+        refusal.code,
+        RefusalCode::CompressionMalformed
+            | RefusalCode::PayloadMalformed
+            | RefusalCode::VersionUnsupported
+            | RefusalCode::ServiceUnknown
+    );
+    assert!(is_documented, "{refusal}");
+    assert!(refusal.to_string().len() <= REFUSAL_BYTES_MAX, "{refusal}");
+}

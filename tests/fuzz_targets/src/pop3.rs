@@ -1,0 +1,112 @@
+//! A POP3 server's replies: read the same in whatever pieces they come, as a plain reading of RFC 1939 has it.
+//!
+//! The first line of the bytes says which replies are expected, a letter for each: `L` a status line, `S` a body of
+//! which little is kept, `B` a body. `J` in place of these: two listings with a NUL between them, to be joined.
+
+use mail::pop3::Listed;
+use mail::pop3::listing::{UIDL_BYTES_MAX, join};
+use mail::pop3::reply::{Body, Expect, LINE_BYTES_MAX, Reply, ReplyError, ReplyParser, Status};
+use memchr::memmem;
+
+const EXPECTED_MAX: usize = 16;
+const LISTED_MAX: usize = 10;
+
+/// Checks what is promised of replies and listings.
+pub fn pop3(bytes: &[u8]) {
+    let Some(end) = memchr::memchr(b'\n', bytes) else { return };
+    let (order, stream) = (&bytes[..end], &bytes[end + 1..]);
+    if order == b"J" {
+        return check_listings(stream);
+    }
+    let expected: Vec<Expect> = order.iter().take(EXPECTED_MAX).map(|letter| expect(*letter)).collect();
+    let (replies, error) = read(&expected, stream, stream.len().max(1));
+    for pieces in [1, 2, 7] {
+        assert_eq!(read(&expected, stream, pieces), (replies.clone(), error.clone()), "in pieces of {pieces}");
+    }
+    replies.iter().zip(&expected).for_each(|(reply, expect)| check_bounds(reply, *expect));
+    check_against_reference(&expected, stream, &replies);
+}
+
+fn expect(letter: u8) -> Expect {
+    match letter {
+        b'S' => Expect::Body { keep_bytes_max: 16, drain_bytes_max: 256 },
+        b'B' => Expect::Body { keep_bytes_max: 4 << 10, drain_bytes_max: 16 << 10 },
+        _ => Expect::Line,
+    }
+}
+
+/// Feeds the stream in pieces of this length, and takes every reply as soon as it is there.
+fn read(expected: &[Expect], stream: &[u8], piece_bytes: usize) -> (Vec<Reply>, Option<ReplyError>) {
+    let mut parser = ReplyParser::default();
+    expected.iter().for_each(|expect| parser.expect(*expect));
+    let mut replies = Vec::new();
+    for piece in stream.chunks(piece_bytes) {
+        parser.feed(piece);
+        loop {
+            match parser.next_reply() {
+                Ok(Some(reply)) => replies.push(reply),
+                Ok(None) => break,
+                Err(error) => return (replies, Some(error)),
+            }
+        }
+    }
+    assert_eq!(parser.outstanding(), expected.len() - replies.len());
+    assert_eq!(parser.end().is_ok(), parser.outstanding() == 0, "an end before the last reply is an error");
+    (replies, None)
+}
+
+fn check_bounds(reply: &Reply, expect: Expect) {
+    assert!(reply.text.chars().count() <= LINE_BYTES_MAX && !reply.text.contains(char::is_control));
+    match (&reply.body, expect) {
+        (Some(body), Expect::Body { keep_bytes_max, drain_bytes_max }) => {
+            assert!(body.bytes.len() <= keep_bytes_max && body.size_bytes <= drain_bytes_max);
+            assert_eq!(body.is_cut(), body.size_bytes > keep_bytes_max, "what fits is kept whole");
+        }
+        (Some(_), Expect::Line) => panic!("a body that nobody expects"),
+        (None, _) => {}
+    }
+}
+
+/// Reads the whole stream line by line, as the RFC describes it, and compares.
+fn check_against_reference(expected: &[Expect], stream: &[u8], replies: &[Reply]) {
+    let mut rest = stream;
+    for (reply, expect) in replies.iter().zip(expected) {
+        let end = memchr::memchr(b'\n', rest).expect("a status line ends");
+        rest = &rest[end + 1..];
+        if *expect == Expect::Line || reply.status != Status::Ok {
+            assert_eq!(reply.body, None);
+            continue;
+        }
+        let mut lines = Vec::new();
+        loop {
+            let end = memmem::find(rest, b"\r\n").expect("a body ends");
+            let line = &rest[..end];
+            rest = &rest[end + 2..];
+            if line == b"." {
+                break;
+            }
+            lines.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+            lines.extend_from_slice(b"\r\n");
+        }
+        let body = reply.body.as_ref().expect("a body");
+        assert_eq!(body.size_bytes, lines.len());
+        assert_eq!(body.bytes, lines[..body.bytes.len()]);
+    }
+}
+
+fn check_listings(stream: &[u8]) {
+    let at = memchr::memchr(0, stream).unwrap_or(stream.len());
+    let body = |bytes: &[u8]| Body { bytes: bytes.to_vec(), size_bytes: bytes.len() };
+    let (uidl, list) = (body(&stream[..at]), body(stream.get(at + 1..).unwrap_or_default()));
+    let Ok(listed) = join(&uidl, &list, LISTED_MAX) else { return };
+    assert!(listed.len() <= LISTED_MAX);
+    assert!(listed.windows(2).all(|pair| pair[0].number < pair[1].number), "in order, none twice");
+    for Listed { number, uidl, .. } in &listed {
+        let is_plain = uidl.bytes().all(|octet| octet.is_ascii_graphic());
+        assert!(*number > 0 && (1..=UIDL_BYTES_MAX).contains(&uidl.len()) && is_plain);
+    }
+    let lines = |line: &dyn Fn(&Listed) -> String| body(listed.iter().map(line).collect::<String>().as_bytes());
+    let uidl = lines(&|mail| format!("{} {}\r\n", mail.number, mail.uidl));
+    let list = lines(&|mail| format!("{} {}\r\n", mail.number, mail.size_bytes));
+    assert_eq!(join(&uidl, &list, LISTED_MAX), Ok(listed), "what was listed is listed the same again");
+}
