@@ -8,7 +8,8 @@ use engine::configuration::{Configuration, ServerConfiguration};
 use engine::{check, demo, init, logging, run};
 use tokio::runtime::Runtime;
 
-fn main() -> ExitCode {
+/// Begins.
+pub fn main() -> ExitCode {
     // Before anything can make a TLS connection: two providers in one process would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("xmserver: another TLS provider was installed first");
