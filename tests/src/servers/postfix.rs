@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -108,6 +109,11 @@ impl Postfix {
     /// Tells where accounts hand mail in over TLS from the first octet; sign-in required.
     pub fn smtps_address(&self) -> SocketAddr {
         self.smtps.address()
+    }
+
+    /// Tells where its log is.
+    pub fn log_path(&self) -> &Path {
+        self.folder.log_path()
     }
 
     /// Reads the last lines of its log.
