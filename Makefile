@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help setup demo test lint deny bench
+.PHONY: help setup demo test lint deny bench nemesis
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint    format and lints; licences and sources too where cargo-deny is installed"
 	@echo "make deny    licences, bans and sources of dependencies; installs cargo-deny when missing (minutes)"
 	@echo "make bench   micro-benchmarks"
+	@echo "make nemesis ARGS=\"--cycles 1000 --seed 1\"   strike everything around two engines; --help tells the rest"
 
 setup:
 	@deploy/setup-debian.sh
@@ -33,3 +34,7 @@ deny: setup
 
 bench: setup
 	$(CARGO) bench --locked -p benches
+
+# The engine of nemesis is a build of its own, with places to die at; nothing else has them.
+nemesis: setup
+	$(CARGO) run --locked --release -p scenarios --bin nemesis -- $(ARGS)
