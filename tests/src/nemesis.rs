@@ -205,15 +205,15 @@ impl Run<'_> {
     /// Waits until everybody is answered, or nothing is on its way that could answer; then asks the oracle.
     fn check(&mut self) -> Result<()> {
         let began = Instant::now();
-        let mut moved = (Instant::now(), u64::MAX);
+        let mut moved = (Instant::now(), (u64::MAX, 0));
         while !self.world.offices.is_answered() && began.elapsed() < PATIENCE {
-            pass_time(LOOK);
+            pass_time(LOOK * 5);
             self.settle()?;
-            let unanswered = self.world.offices.record.unanswered;
-            // A database that recovers is asked again.
-            let on_its_way = self.world.ask("SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL").unwrap_or(1);
-            if unanswered != moved.1 || on_its_way > 0 {
-                moved = (Instant::now(), unanswered);
+            let state = (self.world.offices.record.unanswered, self.world.postfix.queued());
+            if state != moved.1 || self.world.ask("SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL")? > 0 {
+                moved = (Instant::now(), state);
+            } else if state.1 > 0 {
+                self.world.postfix.flush()?;
             }
             if moved.0.elapsed() > RELAY_PATIENCE {
                 break;

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use super::fault::{DatabaseEnd, Fault, Line, Server};
 use super::world::World;
+use crate::engine::Engine;
 use crate::proxy::{Break, Proxy};
 use crate::servers::{pass_time, wait_within};
 
@@ -97,21 +98,12 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             toll.is_missed = wait_within(HIT_MAX, "a final dot", || Ok(world.smtp.has_broken())).is_err();
             if !toll.is_missed {
                 // Nobody knows whose line it is: all die, as when the machine does.
-                world.engines.iter_mut().try_for_each(crate::engine::Engine::kill)?;
+                world.engines.iter_mut().try_for_each(Engine::kill)?;
             }
         }
         Fault::PanicAt { .. } => {
-            let mut now = rebuilds;
-            // An engine that escalates begins to count anew.
-            let hit = wait_within(HIT_MAX, "an actor is rebuilt", || {
-                pass_time(Duration::from_millis(25));
-                now = world.rebuilds();
-                Ok(now > rebuilds || world.dead()? > 0)
-            });
-            toll.is_missed = hit.is_err();
+            toll.is_missed = !panics(world, rebuilds)?;
             toll.panics = usize::from(!toll.is_missed);
-            // An escalation is no kill; reviving counts it.
-            world.revive()?;
         }
         Fault::Freeze { engine, after, away, lease_passes } => {
             pass_time(after);
@@ -123,6 +115,9 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             world.engines[engine].signal(Signal::SIGCONT)?;
         }
         Fault::Drain { engine } => {
+            // One that has just been started does not listen to signals yet.
+            let is_up = |engine: &Engine| Ok(engine.get("/live").starts_with("HTTP/1.1 "));
+            world.engines[engine].wait_until("it listens", is_up)?;
             world.engines[engine].stop()?;
             world.engines[engine].start()?;
         }
@@ -157,6 +152,17 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
         Fault::Slow { .. } => {}
     }
     Ok(toll)
+}
+
+/// Waits until an actor is rebuilt after a panic, and says whether one was.
+fn panics(world: &mut World, rebuilds: f64) -> Result<bool> {
+    let escalations = world.escalations;
+    let hit = wait_within(HIT_MAX, "an actor is rebuilt", || {
+        pass_time(Duration::from_millis(25));
+        // One that escalates begins to count anew.
+        Ok(world.dead()? > 0 || world.escalations > escalations || world.rebuilds() > rebuilds)
+    });
+    Ok(hit.is_ok())
 }
 
 fn end_database(world: &mut World, end: DatabaseEnd) -> Result<()> {

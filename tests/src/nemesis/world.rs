@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use agency::mischief::STRANGER;
 use anyhow::{Context, Result, bail};
@@ -20,13 +21,16 @@ use tokio_postgres::NoTls;
 use super::offices::Offices;
 use crate::engine::Engine;
 use crate::proxy::Proxy;
-use crate::servers::{Account, Dovecot, Postfix};
+use crate::servers::{Account, Dovecot, Postfix, wait_within};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, SERVER};
 
 /// Agencies: one of them is suspended, one has no credit, one has a P-384 key and one an RSA key.
 pub const OFFICES: usize = 20;
 /// Exit code of an engine that could not keep an actor alive, and wants to be started again.
 const ESCALATED: i32 = 70;
+
+/// Longest wait for a database that recovers.
+const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub struct World {
@@ -112,31 +116,31 @@ impl World {
     /// # Errors
     /// One ended in another way than an escalation or a kill.
     pub fn revive(&mut self) -> Result<()> {
+        self.bury()?;
+        self.engines.iter_mut().filter(|engine| !engine.is_started()).try_for_each(Engine::start)
+    }
+
+    /// Counts the engines that are dead, those apart that wanted to be started again.
+    ///
+    /// # Errors
+    /// One ended in another way than an escalation or a kill.
+    pub fn dead(&mut self) -> Result<usize> {
+        self.bury()?;
+        Ok(self.engines.iter().filter(|engine| !engine.is_started()).count())
+    }
+
+    fn bury(&mut self) -> Result<()> {
         for engine in &mut self.engines {
-            if let Some(status) = engine.ended()? {
-                match status.code() {
-                    None => {}
-                    Some(ESCALATED) => self.escalations += 1,
-                    Some(_) => bail!("an engine ended by itself with {status}\n{}", engine.log_tail()),
+            match engine.ended()?.map(|status| (status.code(), status)) {
+                None | Some((None, _)) => {}
+                Some((Some(ESCALATED), _)) => {
+                    self.escalations += 1;
+                    engine.start()?;
                 }
-            }
-            if !engine.is_started() {
-                engine.start()?;
+                Some((Some(_), status)) => bail!("an engine ended by itself with {status}\n{}", engine.log_tail()),
             }
         }
         Ok(())
-    }
-
-    /// Looks for engines that have ended, without starting them.
-    ///
-    /// # Errors
-    /// The operating system's own.
-    pub fn dead(&mut self) -> Result<usize> {
-        let mut dead = 0;
-        for engine in &mut self.engines {
-            dead += usize::from(engine.ended()?.is_some() || !engine.is_started());
-        }
-        Ok(dead)
     }
 
     /// Gives every engine the same order.
@@ -156,11 +160,20 @@ impl World {
         self.dovecot.count(CENTRE_ADDRESS)
     }
 
-    /// Asks the database for a number.
+    /// Asks the database for a number, again while it recovers from the last fault.
     ///
     /// # Errors
-    /// It is away.
+    /// It does not recover; its last words.
     pub fn ask(&self, text: &str) -> Result<i64> {
+        let mut last = Ok(0);
+        let answered = wait_within(RECOVERY_MAX, "the database answers", || {
+            last = self.ask_once(text);
+            Ok(last.is_ok())
+        });
+        last.and_then(|number| answered.map(|()| number))
+    }
+
+    fn ask_once(&self, text: &str) -> Result<i64> {
         let url = self.cluster.url();
         self.runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
@@ -175,6 +188,7 @@ impl World {
     /// # Errors
     /// The database is away.
     pub fn judge(&self) -> Result<Findings> {
+        self.ask("SELECT 1::bigint")?;
         let configuration = configured(&self.engines[0])?;
         self.runtime.block_on(async {
             let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
@@ -205,6 +219,7 @@ impl World {
     /// An engine does not drain, or the folder cannot be removed.
     pub fn stop(mut self) -> Result<()> {
         for engine in &mut self.engines {
+            engine.wait_until_ready()?;
             engine.stop()?;
         }
         self.runtime.block_on(self.cluster.stop());

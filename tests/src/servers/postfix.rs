@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -109,6 +109,21 @@ impl Postfix {
     /// Tells where accounts hand mail in over TLS from the first octet; sign-in required.
     pub fn smtps_address(&self) -> SocketAddr {
         self.smtps.address()
+    }
+
+    /// Counts the mails that it has taken and not delivered yet.
+    pub fn queued(&self) -> usize {
+        let queue = self.folder.path().join("queue");
+        ["maildrop", "incoming", "active", "deferred"].iter().map(|part| files_below(&queue.join(part))).sum()
+    }
+
+    /// Has everything that waits in its queue tried now. A mail that the queue manager meets while a delivery that failed
+    /// is still putting it away waits five minutes otherwise, whatever the backoff is set to.
+    pub fn flush(&self) -> Result<()> {
+        let mut command = Command::new(format!("{}/postqueue", built_in("command_directory")?));
+        let output = command.arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
+        ensure!(output.status.success(), "postqueue: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Tells where its log is.
@@ -220,6 +235,13 @@ postlog unix-dgram n - n - 1 postlogd
 "
         )
     }
+}
+
+/// Counts files; a folder that goes away meanwhile has none.
+fn files_below(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let of_entry = |path: PathBuf| if path.is_dir() { files_below(&path) } else { 1 };
+    entries.flatten().map(|entry| of_entry(entry.path())).sum()
 }
 
 /// Asks Postfix for a setting that was chosen when it was built.
