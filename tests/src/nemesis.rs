@@ -212,7 +212,7 @@ impl Run<'_> {
             let state = (self.world.offices.record.unanswered, self.world.postfix.queued());
             if state != moved.1 || self.world.ask("SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL")? > 0 {
                 moved = (Instant::now(), state);
-            } else if state.1 > 0 {
+            } else if state.1 > 0 && moved.0.elapsed() > RELAY_PATIENCE / 4 {
                 self.world.postfix.flush()?;
             }
             if moved.0.elapsed() > RELAY_PATIENCE {

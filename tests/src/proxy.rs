@@ -207,3 +207,58 @@ async fn answers(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHal
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that greets, and says how many bytes it got before its client went.
+    async fn served(listener: TcpListener) -> usize {
+        let (mut client, _) = listener.accept().await.unwrap();
+        client.write_all(b"+OK greetings\r\n").await.unwrap();
+        let (mut got, mut chunk) = (Vec::new(), [0; 100]);
+        while let Ok(bytes @ 1..) = client.read(&mut chunk).await {
+            got.extend_from_slice(&chunk[..bytes]);
+            if got.ends_with(FINAL_DOT) {
+                client.write_all(b"250 taken\r\n").await.ok();
+            }
+        }
+        got.len()
+    }
+
+    /// Sends a mail over a line with a break, and returns what either end got.
+    async fn bytes_that_pass(planned: Option<Break>) -> (usize, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap(), &Handle::current()).unwrap();
+        if let Some(planned) = planned {
+            proxy.plan(planned, false);
+        }
+        let server = tokio::spawn(served(listener));
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        // The dot in two chunks, as networks have it.
+        for part in [&b"DATA\r\nSubject: x\r\n\r\nwords\r"[..], b"\n.\r\n"] {
+            client.write_all(part).await.ok();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let (mut got, mut chunk) = (0, [0; 100]);
+        while let Ok(Ok(bytes @ 1..)) = tokio::time::timeout(Duration::from_millis(200), client.read(&mut chunk)).await
+        {
+            got += bytes;
+        }
+        drop(client);
+        assert_eq!(proxy.has_broken(), planned.is_some());
+        (server.await.unwrap(), got)
+    }
+
+    #[test]
+    fn lines_break_where_they_are_told_to() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let passes = |planned| runtime.block_on(bytes_that_pass(planned));
+        let (request, greeting, answer) = (30, 15, 11);
+        assert_eq!(passes(None), (request, greeting + answer));
+        assert_eq!(passes(Some(Break::Request { after_bytes: 7 })), (7, greeting));
+        assert_eq!(passes(Some(Break::Answer { after_bytes: 18 })), (request, 18));
+        assert_eq!(passes(Some(Break::BeforeDot)), (request - 3, greeting));
+        assert_eq!(passes(Some(Break::AfterDot)), (request, greeting));
+    }
+}
