@@ -235,12 +235,13 @@ mod tests {
         }
         let server = tokio::spawn(served(listener));
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut chunk = [0; 100];
+        let mut got = client.read(&mut chunk).await.unwrap();
         // The dot in two chunks, as networks have it.
         for part in [&b"DATA\r\nSubject: x\r\n\r\nwords\r"[..], b"\n.\r\n"] {
             client.write_all(part).await.ok();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let (mut got, mut chunk) = (0, [0; 100]);
         while let Ok(Ok(bytes @ 1..)) = tokio::time::timeout(Duration::from_millis(200), client.read(&mut chunk)).await
         {
             got += bytes;
