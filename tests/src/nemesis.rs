@@ -126,7 +126,10 @@ pub fn run(plan: &Plan) -> Result<Report> {
     if done.is_err() || !report.is_sound() {
         println!("the last faults:\n  {}", Vec::from(history).join("\n  "));
         report.findings.faults.iter().for_each(|fault| println!("  - {fault}"));
-        println!("logs are kept in {}", world.keep_logs()?.display());
+        // A planted bug is no riddle.
+        if plan.plant.is_none() {
+            println!("logs are kept in {}", world.keep_logs()?.display());
+        }
         done?;
     } else {
         world.stop()?;

@@ -135,6 +135,9 @@ pub enum Fault {
         /// Whether its leases and claims run out while it is frozen.
         lease_passes: bool,
     },
+    /// Leases and claims run out again and again under engines that are at work: two of them poll the same mailbox, and
+    /// send the same answers.
+    LeaseLost,
     /// An engine is told to drain, and started again.
     Drain {
         /// Which of the engines.
@@ -202,7 +205,8 @@ impl Fault {
                 let server = *dice.pick(&[Server::Dovecot, Server::Postfix]);
                 Fault::Mail { server, is_killed: dice.below(2) == 0, away: away / 2 }
             }
-            85..89 => Fault::Slow { line: *dice.pick(&[Line::Pop3, Line::Smtp]), delay },
+            85..87 => Fault::LeaseLost,
+            87..89 => Fault::Slow { line: *dice.pick(&[Line::Pop3, Line::Smtp]), delay },
             _ => {
                 let after_bytes = dice.below(BREAK_BYTES_MAX);
                 let breaks = [
@@ -234,6 +238,7 @@ impl Fault {
             Fault::PanicAt { .. } => "panic",
             Fault::Freeze { lease_passes: false, .. } => "freeze",
             Fault::Freeze { lease_passes: true, .. } => "freeze past the lease",
+            Fault::LeaseLost => "lease lost",
             Fault::Drain { .. } => "drain",
             Fault::Database { .. } => "database away",
             Fault::Session { .. } => "session ended",
@@ -268,7 +273,7 @@ mod tests {
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
         let kinds: HashSet<&str> = draw(1).iter().map(Fault::kind).collect();
-        assert_eq!(kinds.len(), 13, "{kinds:?}");
+        assert_eq!(kinds.len(), 14, "{kinds:?}");
         let points: HashSet<&str> = draw(1)
             .iter()
             .filter_map(|fault| match fault {

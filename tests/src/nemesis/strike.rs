@@ -14,6 +14,10 @@ use crate::servers::{pass_time, wait_within};
 
 /// Longest wait for an engine to come to the place where it dies, or for a line to break.
 const HIT_MAX: Duration = Duration::from_secs(3);
+/// How often a lease is lost in a burst, and what is sent before each time.
+const LOSSES: usize = 4;
+const LOST_MAILS: usize = 3;
+const LOSS_PAUSE: Duration = Duration::from_millis(150);
 /// A session of an engine, one at work if there is any.
 const A_SESSION: &str = "SELECT pid::bigint FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -47,13 +51,27 @@ pub fn strike(world: &mut World, fault: Fault, mails: usize) -> Result<Toll> {
     };
     let rebuilds = if matches!(fault, Fault::PanicAt { .. }) { world.rebuilds() } else { 0.0 };
     prepare(world, fault);
-    world.offices.send(first, &world.dovecot)?;
+    match fault {
+        // Letter by letter until that moment, so that the engines are at work in it.
+        Fault::Kill { after, .. } | Fault::Freeze { after, .. } => pace(world, first, after)?,
+        Fault::LeaseLost => {}
+        _ => world.offices.send(first, &world.dovecot)?,
+    }
     let mut toll = act(world, fault, rebuilds)?;
     toll.kills += world.dead()?;
     world.offices.send(rest, &world.dovecot)?;
     mend(world, fault);
     world.revive()?;
     Ok(toll)
+}
+
+/// Sends so many mails, spread over a time.
+fn pace(world: &mut World, mails: usize, time: Duration) -> Result<()> {
+    for _ in 0..mails {
+        world.offices.send(1, &world.dovecot)?;
+        pass_time(time / u32::try_from(mails)?);
+    }
+    Ok(())
 }
 
 fn line(world: &World, line: Line) -> &Proxy {
@@ -87,10 +105,7 @@ fn mend(world: &mut World, fault: Fault) {
 fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
     let mut toll = Toll::default();
     match fault {
-        Fault::Kill { engine, after } => {
-            pass_time(after);
-            world.engines[engine].kill()?;
-        }
+        Fault::Kill { engine, .. } => world.engines[engine].kill()?,
         Fault::KillAt { .. } => {
             toll.is_missed = wait_within(HIT_MAX, "an engine dies", || Ok(world.dead()? > 0)).is_err();
         }
@@ -105,14 +120,19 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             toll.is_missed = !panics(world, rebuilds)?;
             toll.panics = usize::from(!toll.is_missed);
         }
-        Fault::Freeze { engine, after, away, lease_passes } => {
-            pass_time(after);
+        Fault::Freeze { engine, away, lease_passes, .. } => {
             world.engines[engine].signal(Signal::SIGSTOP)?;
             if lease_passes {
                 world.ask(LET_LEASES_RUN_OUT)?;
             }
             pass_time(away);
             world.engines[engine].signal(Signal::SIGCONT)?;
+        }
+        Fault::LeaseLost => {
+            for _ in 0..LOSSES {
+                pace(world, LOST_MAILS, LOSS_PAUSE)?;
+                world.ask(LET_LEASES_RUN_OUT)?;
+            }
         }
         Fault::Drain { engine } => {
             // One that has just been started does not listen to signals yet.
