@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo test lint deny bench fuzz
+.PHONY: help setup demo test lint deny bench fuzz nemesis
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
@@ -13,6 +13,7 @@ help:
 	@echo "make deny    licences, bans and sources of dependencies; installs cargo-deny when missing (minutes)"
 	@echo "make bench   micro-benchmarks, some two minutes once built"
 	@echo "make fuzz SECONDS=60   each parser of strangers' bytes for so long; needs the nightly compiler, installs cargo-fuzz when missing"
+	@echo "make nemesis ARGS=\"--cycles 1000 --seed 1\"   strike everything around two engines; --help tells the rest"
 
 setup:
 	@deploy/setup-debian.sh
@@ -38,3 +39,7 @@ bench: setup
 
 fuzz: setup
 	@tests/fuzz/run.sh $(SECONDS)
+
+# The engine of nemesis is a build of its own, with places to die at; nothing else has them.
+nemesis: setup
+	$(CARGO) run --locked --release -p scenarios --bin nemesis -- $(ARGS)

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use store::failure::point;
 use store::fault::Fault;
 use store::settle::Settled;
 use tokio::runtime::Handle;
 
 use crate::exporter::Exporter;
-use crate::failure::point;
 use crate::intake::Intake;
 use crate::messages::{Duty, Posted, Written};
 use crate::metrics::Metrics;

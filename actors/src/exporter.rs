@@ -15,6 +15,7 @@ use sdc::digest::Digest;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
 use store::database::Database;
+use store::failure::point;
 use store::fault::Fault;
 use store::outbox::{self, Claimed};
 use store::signers::Signers;
@@ -24,7 +25,6 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::delivery::Hands;
-use crate::failure::point;
 use crate::messages::Posted;
 use crate::metrics::Metrics;
 use crate::supervision::{Guard, Heartbeat};
@@ -74,7 +74,7 @@ pub struct Exporter {
     parts: ExporterParts,
     guard: Guard,
     is_sending: bool,
-    /// Whether what a former life claimed may still be claimed.
+    /// Whether what a former life or a failed round claimed may still be claimed.
     has_former_claims: bool,
     /// Answers were posted while a round was under way.
     is_told: bool,
@@ -139,7 +139,8 @@ impl Exporter {
 
     fn sent(&mut self, outcome: Result<usize, Fault>, context: &mut Context<Exporter>) {
         self.is_sending = false;
-        self.has_former_claims &= outcome.is_err();
+        // What a round claimed and did not send, because the database went away under it, is still claimed by this process.
+        self.has_former_claims = outcome.is_err();
         match outcome {
             Ok(0) if !self.is_told => {}
             Ok(_) => context.notify(Round),

@@ -7,7 +7,6 @@
 pub mod billing_ledger;
 pub mod delivery;
 pub mod exporter;
-mod failure;
 pub mod intake;
 pub mod lanes;
 pub mod mailbox_poller;

@@ -12,9 +12,9 @@ use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::refusal::{Refusal, RefusalCode};
+use store::failure::point;
 use store::settle::{Arrival, Content, Source};
 
-use crate::failure::point;
 use crate::lanes::{Claims, LaneQueue};
 use crate::messages::{Carried, Fetched, NoContainer, Opened, Rejected, Settleable};
 use crate::metrics::Metrics;
@@ -118,6 +118,7 @@ impl SdcDecoder {
             .and_then(|document| cms::open(&document, &self.parts.keys));
         match opened {
             Ok(opened) => {
+                point("sdc_decoder::opened");
                 self.parts.verifier.send(Opened { opened, carried });
             }
             Err(refusal) => {

@@ -11,12 +11,12 @@ use sdc::cms::SignerId;
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::database::Database;
+use store::failure::point;
 use store::fault::Fault;
 use store::settle::{Arrival, Content};
 use store::signers::{Signer, Signers};
 use tokio::runtime::Handle;
 
-use crate::failure::point;
 use crate::lanes::Claims;
 use crate::messages::{Opened, Settleable, Verified};
 use crate::supervision::{Guard, Heartbeat};

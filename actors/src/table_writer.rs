@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
+use store::failure::point;
 use store::settle::{self, Arrival, Content, Settler};
 use tokio::runtime::Handle;
 
 use crate::billing_ledger::BillingLedger;
 use crate::delivery::Hands;
-use crate::failure::point;
 use crate::intake::Intake;
 use crate::messages::{Carried, Duty, Rejected, Settleable, Verified, Written};
 use crate::supervision::{Guard, Heartbeat, Link};

@@ -14,20 +14,25 @@ use mail::post_office::{Fault, Mail, When};
 use sdc::receipt::Verdict;
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
-const POINTS: [&str; 14] = [
+const POINTS: [&str; 19] = [
     "mailbox_poller::listed",
     "mailbox_poller::recorded",
     "mailbox_poller::retrieved",
     "mailbox_poller::delete",
+    "mailbox_poller::deleted",
     "mailbox_poller::quit",
     "mailbox_poller::after_quit",
     "sdc_decoder::decode",
+    "sdc_decoder::opened",
     "signature_verifier::verify",
     "signature_verifier::looked_up",
     "table_writer::take",
     "table_writer::write",
     "table_writer::written",
     "billing_ledger::post",
+    "settle::charge",
+    "settle::charged",
+    "settle::commit",
     "billing_ledger::posted",
 ];
 const EXPORTER_POINTS: [&str; 3] = ["exporter::round", "exporter::send", "exporter::sent"];
@@ -156,6 +161,26 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
     world.wait_for("letters unanswered", UNANSWERED, 0);
     assert!(running.drain());
     assert_exactly_once(&world, 4);
+}
+
+/// A claim holds for two minutes against other processes; its own process knows that the round is over.
+#[test]
+fn answers_claimed_by_a_round_that_failed_are_claimed_again_at_once() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.sql(
+        "CREATE FUNCTION xm.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'planted'; END $$;
+         CREATE TRIGGER fail BEFORE DELETE ON xm.outbox FOR EACH STATEMENT EXECUTE FUNCTION xm.fail()",
+    );
+    let (letter, mail) = world.next_mail();
+    world.deliver(mail);
+    let running = world.start(quick());
+    world.wait_for("answers tried again", "SELECT count(*) FROM xm.outbox WHERE attempts > 1", 1);
+    world.sql("DROP TRIGGER fail ON xm.outbox");
+    world.wait_for("letters unanswered", UNANSWERED, 0);
+    assert!(running.drain());
+    assert_exactly_once(&world, 1);
+    assert!(world.receipts().iter().all(|answer| answer.receipt.letter == Some(letter.id)));
 }
 
 #[test]

@@ -21,12 +21,12 @@ use crate::init::{self, InitArguments};
 use crate::keys;
 
 mod centre;
-mod memory;
-mod oracle;
+pub mod memory;
+pub mod oracle;
 mod progress;
 mod summary;
-mod town;
-mod traffic;
+pub mod town;
+pub mod traffic;
 
 use centre::Centre;
 use summary::Summary;

@@ -13,7 +13,8 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() -> ExitCode {
+/// Begins.
+pub fn main() -> ExitCode {
     // Before anything can make a TLS connection: two providers in one process would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("xmserver: another TLS provider was installed first");

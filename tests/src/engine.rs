@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,6 +27,11 @@ pub struct Engine {
     process: Option<Child>,
     http: SocketAddr,
     password: String,
+    program: PathBuf,
+    /// Environment variables of `xmserver run`.
+    variables: Vec<(String, String)>,
+    /// Where it is told what to do to itself; only the program built for nemesis listens.
+    orders: Option<ChildStdin>,
     folder: TempDir,
 }
 
@@ -53,14 +58,54 @@ impl Engine {
     /// # Errors
     /// The disk is full; no port is free.
     pub fn configured(posts: &Posts<'_>) -> Result<Engine> {
+        Engine::of(xmserver()?, posts.password, |http| configuration(posts, http))
+    }
+
+    /// Makes a folder in the same way, for a program, with a configuration that shows itself at an address.
+    ///
+    /// # Errors
+    /// The disk is full; no port is free.
+    pub fn of(program: &Path, password: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Result<Engine> {
         let passable = fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("xm-engine-").permissions(passable).tempdir()?;
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let engine = Engine { process: None, http, password: posts.password.to_owned(), folder };
+        let engine = Engine {
+            process: None,
+            http,
+            password: password.to_owned(),
+            program: program.to_owned(),
+            variables: Vec::new(),
+            orders: None,
+            folder,
+        };
         fs::DirBuilder::new().create(engine.data())?;
         fs::set_permissions(engine.data(), fs::Permissions::from_mode(0o711))?;
-        fs::write(engine.data().join("xmserver.toml"), configuration(posts, http))?;
+        fs::write(engine.data().join("xmserver.toml"), configuration(http))?;
         Ok(engine)
+    }
+
+    /// Makes another engine with the same configuration and keys, for a machine of its own beside this one.
+    ///
+    /// # Errors
+    /// This one has no keys yet; the disk is full.
+    pub fn twin(&self) -> Result<Engine> {
+        let text = fs::read_to_string(self.data().join("xmserver.toml"))?;
+        let mut twin =
+            Engine::of(&self.program, &self.password, |http| text.replace(&self.http.to_string(), &http.to_string()))?;
+        let (from, to) = (self.data().join("keys"), twin.data().join("keys"));
+        fs::create_dir(&to)?;
+        fs::set_permissions(&to, fs::metadata(&from)?.permissions())?;
+        for file in fs::read_dir(&from)? {
+            let file = file?;
+            fs::copy(file.path(), to.join(file.file_name()))?;
+        }
+        twin.variables.clone_from(&self.variables);
+        Ok(twin)
+    }
+
+    /// Sets an environment variable of `xmserver run`, from the next start on.
+    pub fn set(&mut self, variable: &str, value: &str) {
+        self.variables.push((variable.to_owned(), value.to_owned()));
     }
 
     /// Returns the data folder.
@@ -82,7 +127,7 @@ impl Engine {
     }
 
     fn program(&self) -> Result<Command> {
-        let mut command = Command::new(xmserver()?);
+        let mut command = Command::new(&self.program);
         command.arg("--data-folder").arg(self.data()).env(PASSWORD_VARIABLE, &self.password).stdin(Stdio::null());
         Ok(command)
     }
@@ -104,10 +149,50 @@ impl Engine {
     /// It runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the engine runs already");
-        let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
+        let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut command = self.program()?;
-        self.process = Some(command.arg("run").stdout(Stdio::null()).stderr(log).spawn()?);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let mut process = command.arg("run").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn()?;
+        self.orders = process.stdin.take();
+        self.process = Some(process);
         Ok(())
+    }
+
+    /// Gives an order. One that has just died takes none, which is no error.
+    pub fn tell(&mut self, order: &str) {
+        if let Some(orders) = &mut self.orders {
+            writeln!(orders, "{order}").ok();
+        }
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(self.process_id()?.cast_signed()), signal)?)
+    }
+
+    /// Tells with what status it has ended by itself, where it has; it may then be started again.
+    ///
+    /// # Errors
+    /// The operating system's own.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self.process.as_mut().map(Child::try_wait).transpose()?.flatten();
+        if status.is_some() {
+            self.process = None;
+        }
+        Ok(status)
+    }
+
+    /// Says whether it was started and has not been stopped or found ended since.
+    pub fn is_started(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Returns the path of its log.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
     }
 
     /// Waits until it takes mail.
@@ -195,7 +280,7 @@ impl Engine {
 
     /// Returns the last lines of its log.
     pub fn log_tail(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let text = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
     }

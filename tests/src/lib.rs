@@ -1,7 +1,9 @@
 //! What the scenarios stand on: real servers, and the engine as a process, started for one test.
 
 pub mod engine;
+pub mod nemesis;
 pub mod program;
+pub mod proxy;
 pub mod servers;
 pub mod size;
 pub mod town;

@@ -15,16 +15,24 @@ const SOURCES: [&str; 3] = ["engine", "actors", "schema"];
 /// crate alone have it built where it is missing or older than its sources.
 pub fn xmserver() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = PROGRAM.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+    let found = PROGRAM.get_or_init(|| find("xmserver", &[]).map_err(|error| format!("{error:#}")));
     found.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-fn find() -> Result<PathBuf> {
+/// Returns the path of `xmserver-nemesis`: the same program with places to die at and bugs to find. Built where it is
+/// missing or older than its sources.
+pub fn xmserver_nemesis() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = || find("xmserver-nemesis", &["--features", "nemesis"]).map_err(|error| format!("{error:#}"));
+    PROGRAM.get_or_init(built).as_deref().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn find(name: &str, features: &[&str]) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     // Tests lie one folder deeper than programs.
     let folder = this.parent().context("a test has a folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().context("deps has a folder")? } else { folder };
-    let program = folder.join("xmserver");
+    let program = folder.join(name);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let built = program.metadata().and_then(|file| file.modified()).ok();
     let mut newest = SystemTime::UNIX_EPOCH;
@@ -33,12 +41,12 @@ fn find() -> Result<PathBuf> {
     }
     if built.is_none_or(|built| built < newest) {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(&root).args(["build", "--locked", "--package", "engine", "--bin", "xmserver"]);
+        cargo.current_dir(&root).args(["build", "--locked", "--package", "engine", "--bin", name]).args(features);
         cargo.arg("--target-dir").arg(folder.parent().context("a profile has a folder")?);
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
-        ensure!(cargo.status()?.success(), "cargo could not build xmserver");
+        ensure!(cargo.status()?.success(), "cargo could not build {name}");
     }
     ensure!(program.exists(), "{} is missing", program.display());
     Ok(program)

@@ -36,14 +36,15 @@ pub fn wait_within(longest: Duration, what: &str, mut condition: impl FnMut() ->
         if started.elapsed() > longest {
             bail!("waited {} s in vain until {what}", longest.as_secs());
         }
-        pause();
+        pass_time(POLL);
     }
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one place that looks again after a while, up to a deadline")]
-fn pause() {
-    std::thread::sleep(POLL);
+/// Lets time pass: between two looks at a condition, or where a length of time is itself what is tested.
+#[allow(clippy::disallowed_methods, reason = "the one place that lets time pass")]
+pub fn pass_time(time: Duration) {
+    std::thread::sleep(time);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use chrono::Utc;
 use mail::MailError;
 use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
+use store::failure::{self, Bug, point};
 use store::fault::Fault;
 use store::in_hand::Suspect;
 use store::settle::Source;
@@ -16,7 +17,6 @@ use uuid::Uuid;
 use super::MailboxPollerParts;
 use super::database_calls::LEASE_HOLD;
 use crate::delivery::{Fate, Permits, Report, Share};
-use crate::failure::point;
 use crate::lanes::Lane;
 use crate::messages::Fetched;
 
@@ -429,6 +429,9 @@ impl<'a> Poll<'a> {
     }
 
     async fn delete_settled(&mut self, session: &mut Session) -> Result<(), PollError> {
+        if failure::has(Bug::DeleteBeforeCommit) {
+            self.to_delete.extend(self.lent.drain().map(|(number, _)| number));
+        }
         if self.to_delete.is_empty() {
             return Ok(());
         }
@@ -443,6 +446,7 @@ impl<'a> Poll<'a> {
         }
         self.deleted += self.to_delete.len() - refused.len();
         self.to_delete.clear();
+        point("mailbox_poller::deleted");
         Ok(())
     }
 

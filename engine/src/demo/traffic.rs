@@ -22,7 +22,7 @@ use super::town::Town;
 use super::{CENTRE_ADDRESS, DemoArguments, progress};
 
 mod collect;
-mod desk;
+pub mod desk;
 mod watch;
 
 use collect::collect_all;
@@ -59,11 +59,14 @@ struct Shared {
 
 /// The memory, with the letters that may still be answered.
 #[derive(Default)]
-struct Record {
-    memory: Memory,
+pub struct Record {
+    /// Everything sent, and what came back.
+    pub memory: Memory,
     by_digest: HashMap<Digest, usize>,
-    unanswered: u64,
-    verified: u64,
+    /// Letters that must be answered and are not yet.
+    pub unanswered: u64,
+    /// Letters answered.
+    pub verified: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -165,8 +168,11 @@ async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<()
 }
 
 impl Record {
-    /// Notes that a letter is being sent, and returns its place in memory.
-    fn begin(&mut self, subject: Subject) -> anyhow::Result<usize> {
+    /// Notes that a letter is being sent, and returns its place in memory. Whoever sends it counts its copies there.
+    ///
+    /// # Errors
+    /// It is to be sent again, and never was sent.
+    pub fn begin(&mut self, subject: Subject) -> anyhow::Result<usize> {
         match subject {
             Subject::Again { letter, container } => {
                 let known = self.by_digest.get(&letter).copied();

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod database;
 pub mod definition;
 pub mod examine;
+pub mod failure;
 pub mod fault;
 pub mod in_hand;
 pub mod leases;

@@ -176,6 +176,26 @@ impl Dovecot {
         Ok(mails)
     }
 
+    /// Reads every mail in a mailbox and removes it, as an office does that collects its mail.
+    pub fn take_mails(&self, address: &str) -> Result<Vec<Vec<u8>>> {
+        let mut mails = Vec::new();
+        for part in ["new", "cur"] {
+            // The folder is made with the first mail.
+            let Ok(files) = fs::read_dir(self.maildir(address).join(part)) else { continue };
+            for file in files {
+                let path = file?.path();
+                mails.push(fs::read(&path)?);
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(mails)
+    }
+
+    /// Tells where its log is.
+    pub fn log_path(&self) -> &Path {
+        self.folder.log_path()
+    }
+
     /// Reads the last lines of its log.
     pub fn tail_of_logs(&self) -> String {
         self.folder.tail_of_log()

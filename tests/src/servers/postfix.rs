@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -110,6 +111,26 @@ impl Postfix {
         self.smtps.address()
     }
 
+    /// Counts the mails that it has taken and not delivered yet.
+    pub fn queued(&self) -> usize {
+        let queue = self.folder.path().join("queue");
+        ["maildrop", "incoming", "active", "deferred"].iter().map(|part| files_below(&queue.join(part))).sum()
+    }
+
+    /// Has everything that waits in its queue tried now. A mail that the queue manager meets while a delivery that failed
+    /// is still putting it away waits five minutes otherwise, whatever the backoff is set to.
+    pub fn flush(&self) -> Result<()> {
+        let mut command = Command::new(format!("{}/postqueue", built_in("command_directory")?));
+        let output = command.arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
+        ensure!(output.status.success(), "postqueue: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Tells where its log is.
+    pub fn log_path(&self) -> &Path {
+        self.folder.log_path()
+    }
+
     /// Reads the last lines of its log.
     pub fn tail_of_logs(&self) -> String {
         self.folder.tail_of_log()
@@ -198,6 +219,7 @@ default_process_limit = 20
   -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -214,6 +236,13 @@ postlog unix-dgram n - n - 1 postlogd
 "
         )
     }
+}
+
+/// Counts files; a folder that goes away meanwhile has none.
+fn files_below(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let of_entry = |path: PathBuf| if path.is_dir() { files_below(&path) } else { 1 };
+    entries.flatten().map(|entry| of_entry(entry.path())).sum()
 }
 
 /// Asks Postfix for a setting that was chosen when it was built.

@@ -108,6 +108,22 @@ fn a_mail_goes_through_postfix_into_dovecot_whatever_restarts() {
 }
 
 #[test]
+fn mail_that_postfix_holds_is_counted_and_flushed() {
+    let mut dovecot = Dovecot::start(&accounts()).unwrap();
+    let postfix = Postfix::start(&dovecot).unwrap();
+    assert_eq!(postfix.queued(), 0);
+    dovecot.stop().unwrap();
+    send(postfix.smtp_address(), "held");
+    assert_eq!(postfix.queued(), 1);
+    dovecot.start_again().unwrap();
+    postfix.flush().unwrap();
+    arrives(&dovecot, &postfix, 1);
+    wait_until("nothing is held", || Ok(postfix.queued() == 0)).unwrap();
+    assert_eq!(dovecot.take_mails(CENTRE).unwrap().len(), 1);
+    assert_eq!(dovecot.count(CENTRE), 0);
+}
+
+#[test]
 fn submission_wants_tls_and_the_right_password() {
     let dovecot = Dovecot::start(&accounts()).unwrap();
     let postfix = Postfix::start(&dovecot).unwrap();

@@ -40,7 +40,10 @@ async fn collect_one(shared: &Shared, resident: &Resident) -> anyhow::Result<()>
 
 impl Resident {
     /// Opens an answer. A letter that is answered may be contradicted from now on.
-    fn open(&self, document: &[u8]) -> Result<Answered, AnswerError> {
+    ///
+    /// # Errors
+    /// It is not one that this agency believes.
+    pub fn open(&self, document: &[u8]) -> Result<Answered, AnswerError> {
         let desk = &mut *lock(&self.desk);
         let answered = desk.office.open(document)?;
         if let Some(former) = desk.formers.iter_mut().find(|former| former.packed.digest == answered.letter) {
@@ -52,7 +55,7 @@ impl Resident {
 
 impl Record {
     /// Notes a receipt that its office believes. Of several about one letter the first must say what all others say.
-    fn note(&mut self, answered: &Answered) {
+    pub fn note(&mut self, answered: &Answered) {
         let Some(letter) = self.by_digest.get(&answered.letter).and_then(|&at| self.memory.letters.get_mut(at)) else {
             return self.memory.disbelieve("an answer to a letter that was never sent".to_owned());
         };

@@ -42,6 +42,9 @@ pub enum Subject {
 
 impl Resident {
     /// Writes the next mail. `other` is another agency.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
     pub fn write(&self, other: Matricule, dice: &mut Dice) -> Result<Draft, PackError> {
         let desk = &mut *lock(&self.desk);
         let bad = match self.condition {

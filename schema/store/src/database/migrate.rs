@@ -8,6 +8,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Database;
 use crate::cluster::MAJOR_MIN;
+use crate::failure::{self, Bug};
 use crate::fault::Fault;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -104,6 +105,11 @@ impl Database {
         })
         .await??;
         self.ensure_partitions(2).await?;
+        if failure::has(Bug::NoUniqueKey) {
+            let text = "ALTER TABLE xm.letters DROP CONSTRAINT IF EXISTS letters_pkey, DROP CONSTRAINT IF EXISTS letters_sequence;
+                        DROP INDEX IF EXISTS xm.entries_letter";
+            self.get().await?.batch_execute(text).await?;
+        }
         Ok(count)
     }
 

@@ -1,0 +1,62 @@
+//! `xmserver` as nemesis runs it: it dies or panics at named places on order, and may have a planted bug.
+//!
+//! Orders come on standard input, a line each: `kill POINT N` and `panic POINT N` act when the point is passed for the Nth
+//! time from now on, `off POINT` takes that back. Their end is the end of nemesis, and this program's too.
+
+use std::io::BufRead;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+#[path = "main.rs"]
+mod program;
+
+fn main() -> ExitCode {
+    // Commands of operators are left alone.
+    if std::env::args().any(|argument| argument == "run") {
+        std::thread::spawn(obey_all);
+    }
+    program::main()
+}
+
+fn obey_all() {
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        if let Err(wrong) = obey(&line) {
+            eprintln!("nemesis: {line}: {wrong}");
+        }
+    }
+    die();
+}
+
+fn obey(line: &str) -> Result<(), String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let times = |text: &str| text.parse::<u32>().map_err(|error| error.to_string());
+    match words[..] {
+        ["kill", point, nth] => {
+            let left = AtomicU32::new(times(nth)?);
+            fail::cfg_callback(point, move || {
+                if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    die();
+                }
+            })
+        }
+        ["panic", point, nth] => {
+            let before = times(nth)?.saturating_sub(1);
+            let wait = if before == 0 { String::new() } else { format!("{before}*off->") };
+            fail::cfg(point, &format!("{wait}1*panic(planted)->off"))
+        }
+        ["off", point] => {
+            fail::remove(point);
+            Ok(())
+        }
+        _ => Err("no such order".to_owned()),
+    }
+}
+
+/// Dies as by a power cut: nothing is unwound, flushed or said.
+fn die() {
+    // Nobody could do anything about an error.
+    kill(Pid::this(), Signal::SIGKILL).ok();
+}

@@ -1,0 +1,243 @@
+//! Nemesis: traffic, one fault after another in the middle of it, and in the end the demo's oracle, which knows what was
+//! sent and holds rows, books, journal, receipts and quarantine against it.
+//!
+//! Everything is drawn from a seed, so a run can be repeated: the same faults in the same order, at the same places.
+//! What is not repeated is the very moment of a random kill; the kills at named places make up for that.
+
+pub mod fault;
+pub mod offices;
+pub mod strike;
+pub mod world;
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use agency::dice::Dice;
+use anyhow::Result;
+use clap::Args;
+use engine::demo::oracle::Findings;
+use serde::Serialize;
+use store::failure::Bug;
+
+use crate::program::xmserver_nemesis;
+use crate::servers::{pass_time, wait_within};
+use fault::Fault;
+use strike::strike;
+use world::World;
+
+/// Longest wait for the centre's mailbox to be empty, and for all answers.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// With nothing in the mailbox and nothing in the outbox, longest wait for answers that are with the relay.
+const RELAY_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
+/// Faults told when something is wrong.
+const HISTORY_MAX: usize = 30;
+/// Randomness of the letters, apart from that of the faults.
+const LETTERS: u64 = 0x5DC;
+
+/// What a run is.
+#[derive(Args, Clone, Debug)]
+pub struct Plan {
+    /// Cycles: a burst of letters with a fault in it
+    #[arg(long, default_value_t = 100)]
+    pub cycles: u64,
+    /// The same number is the same faults in the same order
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Cycles after these, each with the panic of an actor
+    #[arg(long, default_value_t = 0)]
+    pub panics: u64,
+    /// Mails in a burst
+    #[arg(long, default_value_t = 24)]
+    pub mails: usize,
+    /// Engines on the one database
+    #[arg(long, default_value_t = 2, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4))]
+    pub engines: usize,
+    /// Cycles after which everything must be answered, and is checked
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub check_every: u64,
+    /// Plant a bug, which must then be caught
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Bug::ALL.map(Bug::as_str)))]
+    pub plant: Option<String>,
+    /// Write the figures into this file as well
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// The engine, a build with the feature `nemesis`; made by cargo where not given
+    #[arg(long, value_name = "FILE")]
+    pub engine: Option<PathBuf>,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Cycles done.
+    pub cycles: u64,
+    /// The seed.
+    pub seed: u64,
+    /// Engines killed, at any moment and at named places.
+    pub kills: usize,
+    /// Actors that panicked.
+    pub panics: usize,
+    /// Engines that ended by themselves because actors panicked too often, to be started again.
+    pub escalations: u64,
+    /// Letters of verified senders without a receipt.
+    pub unanswered: u64,
+    /// What the oracle found last.
+    #[serde(flatten)]
+    pub findings: Findings,
+    /// Cycles by fault.
+    pub faults_by_kind: BTreeMap<&'static str, u64>,
+    /// Cycles whose fault found nothing to strike.
+    pub missed_by_kind: BTreeMap<&'static str, u64>,
+    /// The cycle after which a promise was found broken.
+    pub broken_after_cycle: Option<u64>,
+    /// Seconds in all, without the start.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// Says whether every promise was kept.
+    pub fn is_sound(&self) -> bool {
+        self.broken_after_cycle.is_none() && self.findings.is_sound() && self.unanswered == 0
+    }
+}
+
+/// Runs. Ends at the first check that finds a promise broken.
+///
+/// # Errors
+/// A server or nemesis itself fails; the error tells where the logs are.
+pub fn run(plan: &Plan) -> Result<Report> {
+    let program = match &plan.engine {
+        Some(program) => program.as_path(),
+        None => xmserver_nemesis()?,
+    };
+    let mut world = World::start(program, plan.engines, plan.seed ^ LETTERS, plan.plant.as_deref())?;
+    println!("nemesis: seed {}, {} cycles, {} panics", plan.seed, plan.cycles, plan.panics);
+    let mut run = Run {
+        world: &mut world,
+        plan,
+        report: Report { seed: plan.seed, ..Report::default() },
+        history: VecDeque::new(),
+    };
+    let done = run.all();
+    let (report, history) = (run.report, run.history);
+    if done.is_err() || !report.is_sound() {
+        println!("the last faults:\n  {}", Vec::from(history).join("\n  "));
+        report.findings.faults.iter().for_each(|fault| println!("  - {fault}"));
+        // A planted bug is no riddle.
+        if plan.plant.is_none() {
+            println!("logs are kept in {}", world.keep_logs()?.display());
+        }
+        done?;
+    } else {
+        world.stop()?;
+    }
+    Ok(report)
+}
+
+struct Run<'a> {
+    world: &'a mut World,
+    plan: &'a Plan,
+    report: Report,
+    history: VecDeque<String>,
+}
+
+impl Run<'_> {
+    fn all(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let last = self.plan.cycles + self.plan.panics;
+        for cycle in 1..=last {
+            let mut dice = Dice::of(self.plan.seed, cycle);
+            let fault = if cycle > self.plan.cycles {
+                Fault::draw_panic(&mut dice)
+            } else {
+                Fault::draw(&mut dice, self.plan.engines)
+            };
+            self.cycle(cycle, fault)?;
+            self.report.seconds = began.elapsed().as_secs_f64();
+            if cycle % self.plan.check_every == 0 || cycle == last {
+                self.check()?;
+                if !self.report.findings.is_sound() {
+                    self.report.broken_after_cycle = Some(cycle);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn cycle(&mut self, cycle: u64, fault: Fault) -> Result<()> {
+        let told = format!("cycle {cycle}: {fault}");
+        if self.history.len() == HISTORY_MAX {
+            self.history.pop_front();
+        }
+        self.history.push_back(told.clone());
+        let began = Instant::now();
+        let toll = strike(self.world, fault, self.plan.mails)?;
+        self.settle()?;
+        self.world.pop3.mend();
+        self.world.smtp.mend();
+        let report = &mut self.report;
+        report.cycles = cycle;
+        report.kills += toll.kills;
+        report.panics += toll.panics;
+        report.escalations = self.world.escalations;
+        *report.faults_by_kind.entry(fault.kind()).or_default() += 1;
+        if toll.is_missed {
+            *report.missed_by_kind.entry(fault.kind()).or_default() += 1;
+        }
+        let missed = if toll.is_missed { ", missed" } else { "" };
+        println!("{told}: {:.1} s{missed}", began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Waits until every mail is fetched, settled and deleted. So no letter meets the faults of two cycles: a letter that is
+    /// in hand alone at three deaths is poison by design, whoever is to blame.
+    fn settle(&mut self) -> Result<()> {
+        let world = &mut *self.world;
+        wait_within(PATIENCE, "the centre's mailbox is empty", || {
+            pass_time(LOOK);
+            world.revive()?;
+            world.offices.collect(&world.dovecot)?;
+            Ok(world.waiting() == 0)
+        })
+    }
+
+    /// Waits until everybody is answered, or nothing is on its way that could answer; then asks the oracle.
+    fn check(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let mut moved = (Instant::now(), (u64::MAX, 0));
+        while !self.world.offices.is_answered() && began.elapsed() < PATIENCE {
+            pass_time(LOOK * 5);
+            self.settle()?;
+            let state = (self.world.offices.record.unanswered, self.world.postfix.queued());
+            if state != moved.1 || self.world.ask("SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL")? > 0 {
+                moved = (Instant::now(), state);
+            } else if state.1 > 0 && moved.0.elapsed() > RELAY_PATIENCE / 4 {
+                self.world.postfix.flush()?;
+            }
+            if moved.0.elapsed() > RELAY_PATIENCE {
+                break;
+            }
+        }
+        let findings = self.world.judge()?;
+        println!(
+            "checked after cycle {}: {} letters, {} accepted, {} refused, {} lost, {} doubled, {} wrong, {} difference, {} unanswered, {} innocent",
+            self.report.cycles,
+            findings.letters_sent,
+            findings.accepted,
+            findings.refused,
+            findings.lost,
+            findings.doubled,
+            findings.wrong,
+            findings.ledger_difference,
+            findings.receipts_missing,
+            findings.quarantined_innocent,
+        );
+        self.report.unanswered = findings.receipts_missing;
+        self.report.findings = findings;
+        Ok(())
+    }
+}
