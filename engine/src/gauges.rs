@@ -161,7 +161,11 @@ impl DatabaseGauges {
                 "Age of the oldest letter whose answer waits",
             )?,
             quarantine_open: labelled("xm_quarantine_open", "Containers that nobody has decided on", "reason")?,
-            quarantine_bytes: labelled("xm_quarantine_bytes", "Bytes kept of senders that nobody vouches for", "reason")?,
+            quarantine_bytes: labelled(
+                "xm_quarantine_bytes",
+                "Bytes kept of senders that nobody vouches for",
+                "reason",
+            )?,
             ledger_difference: gauge(
                 "xm_ledger_difference",
                 "Minor units by which balances and entries differ; 0 when all is well",
