@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs what building, testing and demonstrating xmserver needs on Debian 12 or later, and nothing that is there.
-# Starts no system service: tests run their own PostgreSQL, Dovecot and Postfix on loopback. Needs root or sudo only
-# when something is missing. Rust itself is expected (https://rustup.rs).
+# Starts no system service: tests run their own PostgreSQL, Dovecot, Postfix and Prometheus on loopback. Needs root or
+# sudo only when something is missing. Rust itself is expected (https://rustup.rs).
 set -eu
 
-# Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender.
-packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks openssl"
+# Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender,
+# Prometheus with its promtool.
+packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks prometheus openssl"
 # The first release with the fixes that the program insists on at its start.
 openssl_floor=3.0.22
 

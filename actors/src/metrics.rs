@@ -1,8 +1,14 @@
 //! What the actors show of themselves. Never a label per agency: there are a hundred thousand.
+//!
+//! Counters whose labels are known begin at 0: Prometheus sees no increase in a series that is born with its first event,
+//! so an alert on it would stay silent that first time.
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
+use sdc::refusal::RefusalCode;
+
+use crate::messages::NoContainer;
 
 /// Names of the actors, as on metrics, in logs and of their files.
 pub const ACTORS: [&str; 6] =
@@ -92,7 +98,7 @@ impl Metrics {
         };
         let handle =
             HistogramOpts::new("xm_actor_handle_seconds", "Time in a handler").buckets(HANDLE_BUCKETS.to_vec());
-        Ok(Metrics {
+        let metrics = Metrics {
             actor_received: vec("xm_actor_received_total", "Messages taken by an actor", &["actor"])?,
             actor_handled: vec("xm_actor_handled_total", "Messages handled, by outcome", &["actor", "outcome"])?,
             actor_handle_seconds: registered(registry, HistogramVec::new(handle, &["actor"])?)?,
@@ -115,11 +121,30 @@ impl Metrics {
             in_hand: gauge("xm_mails_in_hand", "Mails fetched and not yet settled")?,
             answers: vec("xm_answers_total", "Answers, by what became of them", &["outcome"])?,
             database_up: gauge("xm_database_up", "1 while the database answers")?,
-        })
+        };
+        for outcome in ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
+            metrics.letters.with_label_values(&[outcome]);
+        }
+        for outcome in ["sent", "put_back", "given_up"] {
+            metrics.answers.with_label_values(&[outcome]);
+        }
+        Ok(metrics)
+    }
+
+    /// Begins the counters of one mailbox at 0.
+    pub fn begin_mailbox(&self, name: &str, rule: NoContainer) {
+        self.mails_fetched.with_label_values(&[name]);
+        self.polls.with_label_values(&[name, "ok"]);
+        for automatic in ["no", "yes"] {
+            self.without_container.with_label_values(&[name, rule.as_str(), automatic]);
+        }
     }
 
     /// Returns the metrics of one actor.
     pub fn actor(&self, name: &'static str) -> ActorMetrics {
+        for outcome in ["ok", "refused", "fault", "panic"] {
+            self.actor_handled.with_label_values(&[name, outcome]);
+        }
         ActorMetrics {
             name,
             received: self.actor_received.with_label_values(&[name]),

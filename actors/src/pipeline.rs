@@ -376,6 +376,7 @@ fn start_pollers(
 ) {
     let arbiter = Arbiter::new();
     for mailbox in &parts.mailboxes {
+        parts.metrics.begin_mailbox(&mailbox.name, mailbox.no_container);
         let poller = MailboxPollerParts {
             name: mailbox.name.as_str().into(),
             mailbox: mailbox.mailbox.clone(),

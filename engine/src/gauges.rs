@@ -6,16 +6,20 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Double, Nullable, Text};
+use diesel::sql_types::{BigInt, Double, Nullable, SmallInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
+use sdc::refusal::RefusalCode;
 use store::database::Database;
 use store::fault::Fault;
 use tokio::sync::Mutex;
 
 /// How long the cheap ones are kept.
 const KEPT: Duration = Duration::from_secs(5);
+/// How long those are kept that look at every agency: a few looks into an index for each, and election night is watched
+/// by the minute.
+const KEPT_AGENCIES: Duration = Duration::from_secs(60);
 /// How long those are kept that look at every entry or certificate.
 const KEPT_DEAR: Duration = Duration::from_secs(300);
 /// Longest that a scrape waits for them.
@@ -33,6 +37,10 @@ pub struct DatabaseGauges {
     quarantine_bytes: IntGaugeVec,
     ledger_difference: IntGauge,
     certificate_expiry: GaugeVec,
+    agencies: IntGaugeVec,
+    agencies_settled: IntGauge,
+    accounts_owing: IntGauge,
+    accounts_owed: IntGauge,
     centre_expiry: Option<DateTime<Utc>>,
     read_at: Mutex<ReadAt>,
 }
@@ -40,6 +48,7 @@ pub struct DatabaseGauges {
 #[derive(Default)]
 struct ReadAt {
     cheap: Option<Instant>,
+    agencies: Option<Instant>,
     dear: Option<Instant>,
 }
 
@@ -66,6 +75,20 @@ struct ByReason {
 }
 
 #[derive(QueryableByName)]
+struct ByStatus {
+    #[diesel(sql_type = SmallInt)]
+    status: i16,
+    #[diesel(sql_type = BigInt)]
+    agencies: i64,
+    #[diesel(sql_type = BigInt)]
+    settled: i64,
+    #[diesel(sql_type = BigInt)]
+    owing: i64,
+    #[diesel(sql_type = BigInt)]
+    owed: i64,
+}
+
+#[derive(QueryableByName)]
 struct Dear {
     #[diesel(sql_type = BigInt)]
     difference: i64,
@@ -83,6 +106,19 @@ const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes
       FROM (SELECT reason, count(*) AS open FROM xm.quarantine WHERE state = 'open' GROUP BY reason) q
       FULL JOIN xm.quarantine_usage u ON u.reason = q.reason";
+/// The highest status, whose agencies may send records and so are expected to.
+const STATUS_EXPECTED: i16 = 3;
+const BY_STATUS: &str = "
+    SELECT status, count(a.matricule) AS agencies, count(*) FILTER (WHERE has_settled) AS settled,
+           count(*) FILTER (WHERE balance < 0) AS owing,
+           coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::bigint AS owed
+      FROM unnest('{0,1,2,3}'::smallint[]) AS s (status)
+      LEFT JOIN (SELECT g.matricule, g.status, b.balance,
+                        EXISTS (SELECT FROM xm.journal j
+                                 WHERE j.agency = g.matricule AND j.received_at >= now() - interval '24 hours'
+                                   AND j.outcome = 'accepted') AS has_settled
+                   FROM xm.agencies g LEFT JOIN xm.accounts b ON b.agency = g.matricule) a USING (status)
+     GROUP BY status";
 const DEAR: &str = "
     SELECT (SELECT difference FROM xm.ledger_difference) AS difference,
            (SELECT extract(epoch FROM min(not_after) - now())::float8 FROM xm.certificates
@@ -105,8 +141,8 @@ impl DatabaseGauges {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
-        let by_reason = |name: &str, help: &str| -> prometheus::Result<IntGaugeVec> {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), &["reason"])?;
+        let labelled = |name: &str, help: &str, label: &str| -> prometheus::Result<IntGaugeVec> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
             registry.register(Box::new(gauges.clone()))?;
             Ok(gauges)
         };
@@ -124,13 +160,24 @@ impl DatabaseGauges {
                 "xm_letters_unanswered_oldest_seconds",
                 "Age of the oldest letter whose answer waits",
             )?,
-            quarantine_open: by_reason("xm_quarantine_open", "Containers that nobody has decided on")?,
-            quarantine_bytes: by_reason("xm_quarantine_bytes", "Bytes kept of senders that nobody vouches for")?,
+            quarantine_open: labelled("xm_quarantine_open", "Containers that nobody has decided on", "reason")?,
+            quarantine_bytes: labelled(
+                "xm_quarantine_bytes",
+                "Bytes kept of senders that nobody vouches for",
+                "reason",
+            )?,
             ledger_difference: gauge(
                 "xm_ledger_difference",
                 "Minor units by which balances and entries differ; 0 when all is well",
             )?,
             certificate_expiry,
+            agencies: labelled("xm_agencies", "Agencies, by status", "status")?,
+            agencies_settled: gauge(
+                "xm_agencies_settled",
+                "Agencies of status 3 with a letter accepted in the last 24 hours",
+            )?,
+            accounts_owing: gauge("xm_accounts_owing", "Accounts of agencies below zero")?,
+            accounts_owed: gauge("xm_accounts_owed_minor_units", "Minor units by which they are below zero")?,
             centre_expiry,
             database,
             registry,
@@ -162,6 +209,11 @@ impl DatabaseGauges {
         let mut connection = self.database.get().await?;
         let cheap: Cheap = sql_query(CHEAP).get_result(&mut connection).await?;
         let by_reason: Vec<ByReason> = sql_query(BY_REASON).load(&mut connection).await?;
+        if is_due(read_at.agencies, KEPT_AGENCIES) {
+            let by_status: Vec<ByStatus> = sql_query(BY_STATUS).load(&mut connection).await?;
+            self.show_agencies(&by_status);
+            read_at.agencies = Some(Instant::now());
+        }
         if is_due(read_at.dear, KEPT_DEAR) {
             let dear: Dear = sql_query(DEAR).get_result(&mut connection).await?;
             self.ledger_difference.set(dear.difference);
@@ -178,14 +230,28 @@ impl DatabaseGauges {
         self.outbox_oldest.set(cheap.oldest);
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
-        // A reason that has gone must not stay.
+        // A reason that has gone must not stay; one that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();
+        for code in RefusalCode::ALL {
+            self.quarantine_open.with_label_values(&[code.as_str()]).set(0);
+            self.quarantine_bytes.with_label_values(&[code.as_str()]).set(0);
+        }
         for ByReason { reason, open, bytes } in by_reason {
             self.quarantine_open.with_label_values(&[&reason]).set(open);
             self.quarantine_bytes.with_label_values(&[&reason]).set(bytes);
         }
         read_at.cheap = Some(Instant::now());
         Ok(())
+    }
+
+    fn show_agencies(&self, by_status: &[ByStatus]) {
+        for of_status in by_status {
+            self.agencies.with_label_values(&[&of_status.status.to_string()]).set(of_status.agencies);
+        }
+        let expected = by_status.iter().find(|of_status| of_status.status == STATUS_EXPECTED);
+        self.agencies_settled.set(expected.map_or(0, |expected| expected.settled));
+        self.accounts_owing.set(by_status.iter().map(|of_status| of_status.owing).sum());
+        self.accounts_owed.set(by_status.iter().map(|of_status| of_status.owed).sum());
     }
 }

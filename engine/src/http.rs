@@ -215,17 +215,32 @@ mod tests {
         let fill = "INSERT INTO xm.outbox (agency, payload, transport, queued_at)
                     VALUES (1, 'x', 'mail', now() - interval '1 hour');
                     INSERT INTO xm.outbox (agency, payload, transport, failed_at) VALUES (2, 'x', 'mail', now());
-                    INSERT INTO xm.quarantine_usage VALUES ('unreadable', 4096)";
+                    INSERT INTO xm.quarantine_usage VALUES ('unreadable', 4096);
+                    INSERT INTO xm.agencies (matricule, name, email, status)
+                    VALUES (1, 'a', 'a@x', 3), (2, 'b', 'b@x', 3), (3, 'c', 'c@x', 3), (4, 'd', 'd@x', 0);
+                    INSERT INTO xm.accounts (kind, agency, balance)
+                    VALUES ('agency', 1, -5), ('agency', 2, 7), ('agency', 3, 0), ('agency', 4, -6);
+                    INSERT INTO xm.journal (received_at, agency, outcome, transport, mailbox, container_bytes)
+                    VALUES (now(), 1, 'accepted', 'mail', 'm', 1), (now(), 1, 'accepted', 'mail', 'm', 1),
+                           (now() - interval '25 hours', 2, 'accepted', 'mail', 'm', 1),
+                           (now(), 3, 'not_unique', 'mail', 'm', 1), (now(), 4, 'accepted', 'mail', 'm', 1)";
         database.get().await.unwrap().batch_execute(fill).await.unwrap();
         let (address, _observed) = served(database).await;
         let metrics = get(address, "/metrics").await;
         for line in [
             "xm_outbox_waiting 1",
             "xm_outbox_failed 1",
-            "xm_ledger_difference 0",
+            "xm_ledger_difference 18",
+            "xm_agencies{status=\"0\"} 1",
+            "xm_agencies{status=\"1\"} 0",
+            "xm_agencies{status=\"3\"} 3",
+            "xm_agencies_settled 1",
+            "xm_accounts_owing 2",
+            "xm_accounts_owed_minor_units 11",
             "xm_letters_unanswered_oldest_seconds 0",
             "xm_quarantine_open{reason=\"unreadable\"} 0",
             "xm_quarantine_bytes{reason=\"unreadable\"} 4096",
+            "xm_quarantine_open{reason=\"poison\"} 0",
         ] {
             assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
         }

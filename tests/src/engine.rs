@@ -118,6 +118,11 @@ impl Engine {
         self.folder.path()
     }
 
+    /// Returns where it answers HTTP.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http
+    }
+
     /// Returns the process id.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Real mail servers, started for one test on free loopback ports in a folder of their own.
+//! Real mail servers and a Prometheus, started for one test on free loopback ports in a folder of their own.
 //!
 //! Each is ready when its start returns, keeps its ports over stops and restarts, and is gone, with its folder, when
 //! dropped or when the test's process dies. Nothing waits a fixed time: starts and stops wait for a condition and give up
@@ -10,6 +10,7 @@ mod dovecot;
 mod folder;
 mod port;
 mod postfix;
+mod prometheus;
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use anyhow::{Result, bail};
 pub use certificate::Certificate;
 pub use dovecot::{Account, Dovecot, DovecotSettings};
 pub use postfix::Postfix;
+pub use prometheus::{Prometheus, promtool};
 
 /// Longest wait for a server to start or stop; a start takes a fraction of a second on an idle machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
