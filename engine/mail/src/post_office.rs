@@ -13,12 +13,13 @@ mod smtp_data;
 mod smtp_session;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -141,6 +142,8 @@ enum Presence {
 type Order = (Presence, mpsc::SyncSender<()>);
 
 /// POP3 and SMTP.
+/// Connections that the system keeps until they are taken.
+const WAITING_MAX: u32 = 1024;
 const PROTOCOLS: usize = 2;
 
 /// What passes between the owner's thread and the post office's once the ports are known.
@@ -291,19 +294,20 @@ fn tell(started: &mpsc::SyncSender<Started>, outcome: Started) {
     }
 }
 
-/// A counter where one protocol's clients are served: its port, open or held while the post office is away.
+/// A counter where one protocol's clients are served. Its port is held all the time, without listening: Linux lets a
+/// socket of ours listen beside it, refuses connections while none does, and gives the port to nobody else.
 struct Counter {
     address: SocketAddr,
-    socket: TcpSocket,
+    _holder: TcpSocket,
 }
 
 impl Counter {
     fn bind() -> io::Result<Counter> {
-        let socket = hold_port((Ipv4Addr::LOCALHOST, 0).into())?;
-        Ok(Counter { address: socket.local_addr()?, socket })
+        let holder = bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Counter { address: holder.local_addr()?, _holder: holder })
     }
 
-    /// Serves until the post office closes; while it is away the port is held, so that nobody else can take it.
+    /// Serves until the post office closes.
     async fn serve<S: Session + Send + 'static>(
         self,
         interior: &Arc<Interior>,
@@ -311,28 +315,23 @@ impl Counter {
         session: impl Fn(Arc<Interior>, bool) -> S,
         too_many: &'static str,
     ) {
-        let address = self.address;
-        let mut held = Some(self.socket);
         loop {
             let (wanted, done) = presence.borrow_and_update().clone();
-            match (wanted, held.take()) {
-                (Presence::Closed, _) => return,
-                (Presence::Away, socket) => {
-                    held = socket;
+            match wanted {
+                Presence::Closed => return,
+                Presence::Away => {
                     acknowledge(&done);
                     if presence.changed().await.is_err() {
                         return;
                     }
                 }
-                (Presence::Open, socket) => match socket.map_or_else(|| hold_port(address), Ok).and_then(listen) {
+                Presence::Open => match bind(self.address).and_then(|socket| socket.listen(WAITING_MAX)) {
                     Ok(listener) => {
                         acknowledge(&done);
                         serve_while_open(&listener, interior, &mut presence, &session, too_many).await;
-                        drop(listener);
-                        held = hold_port(address).ok();
                     }
                     Err(error) => {
-                        tracing::warn!(%address, %error, "the post office cannot listen, trying again");
+                        tracing::warn!(address = %self.address, %error, "the post office cannot listen, trying again");
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                 },
@@ -352,7 +351,14 @@ async fn serve_while_open<S: Session + Send + 'static>(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            _ = presence.changed() => return connections.shutdown().await,
+            _ = presence.changed() => {
+                // A program that is just being started holds a copy of every socket until it runs: closing ours would
+                // leave that one listening.
+                if let Err(error) = SockRef::from(listener).shutdown(Shutdown::Both) {
+                    tracing::debug!(%error, "the post office cannot stop listening");
+                }
+                return connections.shutdown().await;
+            }
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if connections.len() < interior.settings.connections_max => {
@@ -403,18 +409,13 @@ async fn attend<S: Session>(stream: TcpStream, session: S, interior: Arc<Interio
     }
 }
 
-/// Binds a port without listening: connections are refused, and nobody else gets the port.
-fn hold_port(address: SocketAddr) -> io::Result<TcpSocket> {
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     // Elsewhere than on Unix the option means that anybody may take the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
-}
-
-fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
-    socket.listen(1024)
 }
 
 #[cfg(test)]
