@@ -3,6 +3,7 @@
 //! The types say what has been proven. [`Opened`] is only decrypted: its signer is a claim. [`Verified`] was signed by the key
 //! of the one certificate that the caller named; its octets can be read.
 
+mod agreement;
 mod signed_data;
 mod signer_info;
 
@@ -14,10 +15,10 @@ use openssl::symm::Cipher;
 
 use crate::digest::Digest;
 use crate::document::Document;
-use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
+use crate::keys::{self, CentreKeys, RegisteredCertificate, SigningKey};
 use crate::letter::{Answer, Letter};
 use crate::payload::{self, PayloadLimits, Unreadable};
-use crate::prescan::{ScanError, scan_enveloped, scan_signed};
+use crate::prescan::{Enveloped, ScanError, scan_enveloped, scan_signed};
 use crate::refusal::{Refusal, RefusalCode};
 
 /// How the content is encrypted.
@@ -69,15 +70,23 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
         return Err(refusal.with("expected", "an encrypted key that fits the recipient's"));
     }
     // One code whatever goes wrong here: padding, key and tag told apart would make the centre an oracle (CVE-2019-1563).
-    let signed = decrypt(document.der(), key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
+    let signed =
+        decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
         .map_err(|error| refusal(error, RefusalCode::SignatureMalformed, RefusalCode::SignatureForbidden))?;
     Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.cipher })
 }
 
-fn decrypt(der: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
-    // With the certificate named, OpenSSL answers a wrong RSA key with random octets, not with a telling error.
-    CmsContentInfo::from_der(der)?.decrypt(&key.key, key.certificate.x509()?)
+fn decrypt(der: &[u8], enveloped: &Enveloped, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
+    let mut content = CmsContentInfo::from_der(der)?;
+    match &enveloped.originator {
+        Some(point) => {
+            let originator = keys::point(enveloped.key_kind, point)?;
+            agreement::decrypt(&mut content, &key.key, &originator)
+        }
+        // With the certificate named, OpenSSL answers a wrong RSA key with random octets, not with a telling error.
+        None => content.decrypt(&key.key, key.certificate.x509()?),
+    }
 }
 
 fn refusal(error: ScanError, malformed: RefusalCode, forbidden: RefusalCode) -> Refusal {

@@ -11,6 +11,7 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 
 pub use certificate::RegisteredCertificate;
+pub(crate) use pinned::point;
 
 use crate::der::DerError;
 use crate::prescan::RecipientId;

@@ -9,16 +9,29 @@ use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Public};
 use openssl::rsa::Rsa;
 use openssl::x509::X509;
 
 use super::fields::Key;
+use crate::prescan::KeyKind;
 
 type Curve = LazyLock<Result<EcGroup, ErrorStack>>;
 
 static P256: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::X9_62_PRIME256V1));
 static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
+
+/// Makes a public key of an uncompressed point, which must be on its curve. RSA has no points.
+///
+/// # Errors
+/// OpenSSL's own: the point is not on the curve.
+pub fn point(kind: KeyKind, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
+    match kind {
+        KeyKind::P256 => on_curve(&P256, point),
+        KeyKind::P384 => on_curve(&P384, point),
+        KeyKind::Rsa { .. } => Err(ErrorStack::get()),
+    }
+}
 
 /// Puts a key into a bare certificate.
 ///
@@ -37,7 +50,7 @@ pub fn pinned(key: &Key<'_>) -> Result<X509, ErrorStack> {
     Ok(bare.build())
 }
 
-fn on_curve(curve: &Curve, point: &[u8]) -> Result<PKey<openssl::pkey::Public>, ErrorStack> {
+fn on_curve(curve: &Curve, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
     let group = curve.as_ref().map_err(Clone::clone)?;
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
     PKey::from_ec_key(EcKey::from_public_key(group, &point)?)

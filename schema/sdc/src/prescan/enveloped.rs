@@ -12,8 +12,10 @@ const GCM_TAG_BYTES: usize = 16;
 const CBC_IV_BYTES: usize = 16;
 /// A wrapped 256-bit key (RFC 3394): one block more than the key.
 const WRAPPED_KEY_BYTES: usize = 40;
-const P256_COORDINATES_BYTES: usize = 64;
-const P384_COORDINATES_BYTES: usize = 96;
+/// SEC 1, 2.3.3: an octet that says so, and two coordinates.
+const P256_POINT_BYTES: usize = 65;
+const P384_POINT_BYTES: usize = 97;
+const UNCOMPRESSED: u8 = 4;
 /// RSA 2048 to 4096.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
@@ -47,6 +49,8 @@ pub struct Enveloped {
     pub recipient: RecipientId,
     /// The kind of key that its recipient must have.
     pub key_kind: KeyKind,
+    /// Key agreement: the sender's ephemeral point, uncompressed. Whether it lies on its curve is not known yet.
+    pub originator: Option<Vec<u8>>,
     /// Its cipher.
     pub cipher: ContentCipher,
 }
@@ -74,7 +78,7 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if body.small_integer("version 0")? != 0 {
         return Err(ScanError::Malformed("version 0"));
     }
-    let (recipient, key_kind) = scan_recipients(body)?;
+    let Recipient { id: recipient, key_kind, originator } = scan_recipients(body)?;
     let algorithm = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_GCM {
         return Err(ScanError::Forbidden("AES-256-GCM"));
@@ -89,7 +93,7 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if tag.content.len() != GCM_TAG_BYTES {
         return Err(ScanError::Forbidden("an authentication tag of 16 bytes"));
     }
-    Ok(Enveloped { recipient, key_kind, cipher: ContentCipher::Aes256Gcm })
+    Ok(Enveloped { recipient, key_kind, originator, cipher: ContentCipher::Aes256Gcm })
 }
 
 fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
@@ -97,14 +101,14 @@ fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if !matches!(body.small_integer("version 0 or 2")?, 0 | 2) {
         return Err(ScanError::Forbidden("version 0 or 2: key transport or key agreement"));
     }
-    let (recipient, key_kind) = scan_recipients(body)?;
+    let Recipient { id: recipient, key_kind, originator } = scan_recipients(body)?;
     let algorithm = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_CBC {
         return Err(ScanError::Forbidden("AES-256-CBC"));
     }
     algorithm.with_octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
     no_attributes(body)?;
-    Ok(Enveloped { recipient, key_kind, cipher: ContentCipher::Aes256Cbc })
+    Ok(Enveloped { recipient, key_kind, originator, cipher: ContentCipher::Aes256Cbc })
 }
 
 /// Unprotected attributes are what anybody on the way can write.
@@ -141,7 +145,13 @@ fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<Algorithm<'a>, Sc
     Ok(algorithm)
 }
 
-fn scan_recipients(body: &mut Reader<'_>) -> Result<(RecipientId, KeyKind), ScanError> {
+struct Recipient {
+    id: RecipientId,
+    key_kind: KeyKind,
+    originator: Option<Vec<u8>>,
+}
+
+fn scan_recipients(body: &mut Reader<'_>) -> Result<Recipient, ScanError> {
     // Originator information is more certificates and lists that nobody asked for.
     if body.peek() == Some(context(0)) {
         return Err(ScanError::Forbidden("no originator information"));
@@ -158,7 +168,7 @@ fn scan_recipients(body: &mut Reader<'_>) -> Result<(RecipientId, KeyKind), Scan
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden("one recipient")) }
 }
 
-fn scan_key_transport(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), ScanError> {
+fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
     let version = info.small_integer("version 0 or 2")?;
     let recipient = if info.peek() == Some(context_primitive(0)) {
         RecipientId::KeyId(key_id(info.element()?.content)?)
@@ -180,7 +190,7 @@ fn scan_key_transport(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), Sc
     if !RSA_KEY_BYTES.contains(&key.content.len()) {
         return Err(ScanError::Forbidden("RSA of 2048 to 4096 bits"));
     }
-    Ok((recipient, KeyKind::Rsa { modulus_bytes: key.content.len() }))
+    Ok(Recipient { id: recipient, key_kind: KeyKind::Rsa { modulus_bytes: key.content.len() }, originator: None })
 }
 
 /// OAEP with its parameters written out: SHA-256 for hash and mask, no label. Absent ones mean SHA-1, and have crashed OpenSSL.
@@ -208,7 +218,7 @@ fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
     mask_hash.without_parameters()
 }
 
-fn scan_key_agreement(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), ScanError> {
+fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
     if info.small_integer("version 3")? != 3 {
         return Err(ScanError::Malformed("version 3"));
     }
@@ -217,7 +227,7 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), Sc
     if originator.peek() != Some(context(1)) {
         return Err(ScanError::Forbidden("an originator's ephemeral key"));
     }
-    let key_kind = scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
+    let (key_kind, point) = scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
     originator.end("one originator")?;
     // Nobody needs it, and its length is the sender's to choose.
     if info.peek() == Some(context(1)) {
@@ -240,16 +250,16 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<(RecipientId, KeyKind), Sc
     if !keys.is_empty() {
         return Err(ScanError::Forbidden("one recipient"));
     }
-    let recipient = scan_agreement_recipient(&mut key)?;
+    let id = scan_agreement_recipient(&mut key)?;
     let wrapped = key.expect(OCTET_STRING, "a wrapped key")?;
     key.end("nothing after the wrapped key")?;
     if wrapped.content.len() != WRAPPED_KEY_BYTES {
         return Err(ScanError::Forbidden("a wrapped key of 40 bytes"));
     }
-    Ok((recipient, key_kind))
+    Ok(Recipient { id, key_kind, originator: Some(point.to_vec()) })
 }
 
-fn scan_originator_key(mut key: Reader<'_>) -> Result<KeyKind, ScanError> {
+fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanError> {
     let mut algorithm = algorithm(&mut key, "an originator's algorithm")?;
     if algorithm.oid != oid::EC_PUBLIC_KEY {
         return Err(ScanError::Forbidden("an EC key"));
@@ -260,14 +270,14 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<KeyKind, ScanError> {
     let point = key.expect(BIT_STRING, "an originator's point")?;
     key.end("nothing after the point")?;
     // Compressed points have a second encoding, and leave the decompressing to us.
-    let point_kind = match point.content {
-        [0, 4, coordinates @ ..] if coordinates.len() == P256_COORDINATES_BYTES => KeyKind::P256,
-        [0, 4, coordinates @ ..] if coordinates.len() == P384_COORDINATES_BYTES => KeyKind::P384,
+    let (point_kind, point) = match point.content {
+        [0, point @ ..] if point.len() == P256_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P256, point),
+        [0, point @ ..] if point.len() == P384_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P384, point),
         _ => return Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")),
     };
     // A point of another curve than it says is how invalid-curve attacks begin; OpenSSL checks that it is on the curve.
     match (curve, point_kind) {
-        (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok(point_kind),
+        (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok((point_kind, point)),
         _ => Err(ScanError::Forbidden("P-256 or P-384, and a point of that curve")),
     }
 }
