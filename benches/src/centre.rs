@@ -9,14 +9,25 @@ use anyhow::{Context, Result, bail};
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot};
 
+use crate::lag;
 use crate::stock::{CENTRE_ADDRESS, Stock};
 
 /// Mailboxes that letters are spread over.
 pub const MAILBOXES: usize = 8;
 /// The password of each.
 pub const PASSWORD: &str = "mailbox";
+const BIG_MAIL_BYTES: usize = 5_000_000;
 /// Pause between two looks at the engine.
 pub const LOOK: Duration = Duration::from_millis(250);
+
+/// What makes a night harder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hardship {
+    /// How far away the mail server is, there and back.
+    pub round_trip: Duration,
+    /// Mails of five megabytes each that lie before the letters.
+    pub big_mails: usize,
+}
 
 /// Everything that runs, ended when dropped.
 pub struct Centre {
@@ -41,14 +52,36 @@ pub fn empty_dovecot() -> Result<Dovecot> {
     Dovecot::start(&accounts)
 }
 
-/// Starts a Dovecot with letters of the stock in it, as many as asked for.
+/// Starts a Dovecot with letters of the stock in it, as many as asked for, and before them as many big mails.
 ///
 /// # Errors
 /// It does not start; the disk is full.
-pub fn filled_dovecot(stock: &Stock, letters: usize) -> Result<Dovecot> {
+pub fn filled_dovecot(stock: &Stock, letters: usize, big_mails: usize) -> Result<Dovecot> {
     let dovecot = empty_dovecot()?;
+    deliver_big_mails(&dovecot, big_mails)?;
     stock.for_each_mail(letters, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
     Ok(dovecot)
+}
+
+/// Puts mails of five megabytes into the mailboxes: words, and blocks that claim to be a letter of an agency, in turn.
+///
+/// # Errors
+/// The disk is full.
+fn deliver_big_mails(dovecot: &Dovecot, mails: usize) -> Result<()> {
+    let line = format!("{}\r\n", "A".repeat(76));
+    let body = line.repeat(BIG_MAIL_BYTES / line.len());
+    let head = "From: station-1@stations.example\r\nTo: centre@example.org\r\nSubject: SDC 1 agency=000001\r\n";
+    let words = format!("{head}\r\n{body}");
+    let block = format!("{head}\r\n-----BEGIN CMS-----\r\n{body}-----END CMS-----\r\n");
+    for mailbox in 0..MAILBOXES {
+        let share = (mails + MAILBOXES - 1 - mailbox) / MAILBOXES;
+        for (mail, copies) in [(&words, share.div_ceil(2)), (&block, share / 2)] {
+            if copies > 0 {
+                dovecot.deliver_copies(&address(mailbox), mail.as_bytes(), copies)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Centre {
@@ -56,7 +89,7 @@ impl Centre {
     ///
     /// # Errors
     /// A program does not start.
-    pub fn start(stock: &Stock, dovecot: Dovecot) -> Result<Centre> {
+    pub async fn start(stock: &Stock, dovecot: Dovecot, hardship: Hardship) -> Result<Centre> {
         let smtp: SocketAddr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mailboxes: Vec<String> = (0..MAILBOXES).map(address).collect();
         let posts = Posts {
@@ -68,6 +101,12 @@ impl Centre {
             further: "",
         };
         let mut engine = Engine::configured(&posts)?;
+        if !hardship.round_trip.is_zero() {
+            let (near, file) = (dovecot.pop3_address(), engine.data().join("xmserver.toml"));
+            let far = lag::start(near, hardship.round_trip).await?;
+            let configuration = std::fs::read_to_string(&file)?;
+            std::fs::write(&file, configuration.replace(&near.port().to_string(), &far.port().to_string()))?;
+        }
         stock.copy_centre(&engine.data())?;
         let sink = Command::new("/usr/sbin/smtp-sink")
             .args(["-u", "nobody", &smtp.to_string(), "256"])

@@ -3,8 +3,10 @@
 //! Everything runs as its users run it: `xmserver run` as a process, a real Dovecot, a durable PostgreSQL, a sink that
 //! takes the receipts. Figures are printed with the commands that made them.
 
+pub mod bulk;
 pub mod burst;
 pub mod centre;
+pub mod lag;
 pub mod limit;
 pub mod mix;
 pub mod processes;
@@ -12,3 +14,4 @@ pub mod sample;
 pub mod stations;
 pub mod steady;
 pub mod stock;
+pub mod strangers;

@@ -113,7 +113,7 @@ async fn opening(stock: &Stock, client: &Client) -> Result<(f64, f64)> {
 
 /// Fetches and deletes the sample with nothing behind it, and tells what it cost the server.
 async fn fetching(stock: &Stock) -> Result<f64> {
-    let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
+    let dovecot = centre::filled_dovecot(stock, SAMPLE, 0)?;
     let server = dovecot.process_id()?;
     let before = cpu_seconds(server)?;
     let mut fetched = 0;
@@ -135,7 +135,7 @@ async fn fetching(stock: &Stock) -> Result<f64> {
         session.quit().await?;
     }
     let taken = cpu_seconds(server)? - before;
-    ensure!(fetched == SAMPLE.min(stock.letters), "{fetched} mails were fetched");
+    ensure!(fetched == SAMPLE.min(stock.letters()), "{fetched} mails were fetched");
     Ok(taken * 1e6 / fetched as f64)
 }
 

@@ -1,11 +1,13 @@
 //! `load`: election night on this machine, measured.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
-use benches::mix::Mix;
-use benches::stock::{Key, Stock};
-use benches::{burst, stations, steady};
+use benches::centre::Hardship;
+use benches::mix::{Claim, Mix};
+use benches::stock::{Key, Stock, Wanted};
+use benches::{bulk, burst, stations, steady, strangers};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -27,6 +29,15 @@ enum Command {
         /// Letters, each of an agency of its own
         #[arg(long, default_value_t = 10_000)]
         letters: usize,
+        /// Rows of former elections that the tables hold already
+        #[arg(long, default_value_t = 0)]
+        held_rows: u64,
+        /// How far away the mail server is, there and back
+        #[arg(long, default_value_t = 0)]
+        round_trip_ms: u64,
+        /// Mails of 5 MB that lie before the letters
+        #[arg(long, default_value_t = 0)]
+        big_mails: usize,
         #[command(flatten)]
         options: Options,
     },
@@ -49,6 +60,31 @@ enum Command {
         /// Bad letters, in percent; of duplicates there are 2, and of letters without credit 1
         #[arg(long, default_value = "5%", value_parser = percent)]
         bad: usize,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// A burst among mails of strangers, beside one without them
+    Strangers {
+        /// Agencies, each with a letter
+        #[arg(long, default_value_t = 10_000)]
+        letters: usize,
+        /// Mails of strangers for every letter
+        #[arg(long, default_value_t = 5)]
+        strangers: usize,
+        /// Whom they claim to be
+        #[arg(long, value_enum)]
+        claim: Claim,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Letters of many records, one after another and at once
+    Bulk {
+        /// Letters
+        #[arg(long, default_value_t = 100)]
+        letters: usize,
+        /// Records of each
+        #[arg(long, default_value_t = 1000)]
+        records: usize,
         #[command(flatten)]
         options: Options,
     },
@@ -78,8 +114,13 @@ struct Options {
 impl Options {
     /// Finds or makes the stock.
     async fn stock(&self, letters: usize, mix: Mix) -> Result<Stock> {
+        self.stock_with(letters, mix, 0).await
+    }
+
+    async fn stock_with(&self, letters: usize, mix: Mix, held_rows: u64) -> Result<Stock> {
         let stations = stations::read(&self.data)?;
-        Stock::prepare(&std::path::absolute(&self.cache)?, letters, self.key, mix, &stations).await
+        let wanted = Wanted { letters, key: self.key, mix, held_rows };
+        Stock::prepare(&std::path::absolute(&self.cache)?, wanted, &stations).await
     }
 
     fn tell(&self, outcome: &impl Serialize) -> Result<()> {
@@ -100,22 +141,35 @@ fn percent(text: &str) -> Result<usize, String> {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Line::parse().command {
-        Command::Burst { letters, options } => {
-            let stock = options.stock(letters, Mix::default()).await?;
-            options.tell(&burst::run(&stock, true).await?)
+        Command::Burst { letters, held_rows, round_trip_ms, big_mails, options } => {
+            let stock = options.stock_with(letters, Mix::default(), held_rows).await?;
+            let hardship = Hardship { round_trip: Duration::from_millis(round_trip_ms), big_mails };
+            options.tell(&burst::run(&stock, hardship, true).await?)
         }
         Command::Steady { rate, seconds, options } => {
             let stock = options.stock(usize::try_from(rate * seconds)?, Mix::default()).await?;
-            options.tell(&steady::run(&stock, rate).await?)
+            options.tell(&steady::run(&stock, f64::from(rate)).await?)
         }
         Command::Limit { options } => {
             let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;
-            options.tell(&burst::run(&stock, true).await?.limit)
+            options.tell(&burst::run(&stock, Hardship::default(), true).await?.limit)
+        }
+        Command::Strangers { letters, strangers, claim, options } => {
+            let among = Mix { strangers: Some((strangers, claim)), ..Mix::default() };
+            let (quiet, among) = (options.stock(letters, Mix::default()).await?, options.stock(letters, among).await?);
+            options.tell(&strangers::run(&quiet, &among).await?)
+        }
+        Command::Bulk { letters, records, options } => {
+            let stock = options.stock(letters, Mix { births: Some(records), ..Mix::default() }).await?;
+            options.tell(&bulk::run(&stock, records as u64).await?)
         }
         Command::Mixed { letters, bad, options } => {
-            let mix = Mix { bad: bad * 10, again: 20, without_credit: 10 };
+            let mix = Mix { bad: bad * 10, again: 20, without_credit: 10, ..Mix::default() };
             let (clean, mixed) = (options.stock(letters, Mix::default()).await?, options.stock(letters, mix).await?);
-            let (clean, mixed) = (burst::run(&clean, false).await?, burst::run(&mixed, false).await?);
+            let (clean, mixed) = (
+                burst::run(&clean, Hardship::default(), false).await?,
+                burst::run(&mixed, Hardship::default(), false).await?,
+            );
             let share_of_clean = mixed.letters_per_second / clean.letters_per_second;
             options.tell(&json!({ "share_of_clean": share_of_clean, "mixed": mixed, "clean": clean }))
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use agency::dice::Dice;
 use agency::identity::Identity;
-use agency::mischief::{Mischief, Scene};
+use agency::mischief::{Bad, Mischief, Scene};
 use agency::office::{Centre, Office};
 use agency::records::Register;
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use sdc::letter::{self, Matricule};
 use serde::{Deserialize, Serialize};
 
@@ -19,22 +20,38 @@ const ELECTION: &str = "PRES-2026";
 /// Every choice can be repeated.
 const SEED: u64 = 2026;
 
-/// Of a thousand letters, how many are not simply good.
+/// What is not simply one good result of each station.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mix {
-    /// Bad ones, of every kind in turn.
+    /// Of a thousand letters, bad ones, of every kind in turn.
     pub bad: usize,
-    /// Sent twice.
+    /// Of a thousand letters, those sent twice.
     pub again: usize,
-    /// Of agencies whose credit is used up.
+    /// Of a thousand letters, those of agencies whose credit is used up.
     pub without_credit: usize,
+    /// Mails of strangers for every letter, and whom they claim to be.
+    pub strangers: Option<(usize, Claim)>,
+    /// Records of births in a letter, in place of the result of a station.
+    pub births: Option<usize>,
+}
+
+/// Whom strangers claim to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Claim {
+    /// Nobody that the centre knows: advertising, and letters of agencies that do not exist.
+    Nobody,
+    /// The agency whose own letter lies among them: letters signed by unknown keys, half under its key's identifier.
+    Known,
 }
 
 /// What is to become of the mails of a stock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
-    /// Mails.
+    /// Mails, those of strangers too.
     pub mails: u64,
+    /// Mails of strangers: no answer, and only some of them in the journal.
+    #[serde(default)]
+    pub strangers: u64,
     /// How many end how: `accepted`, `duplicate`, or the code of a refusal.
     pub outcomes: BTreeMap<String, u64>,
     /// Letters whose senders get an answer.
@@ -63,9 +80,24 @@ enum Kind {
 }
 
 impl Mix {
-    /// Says whether there are good letters alone.
-    pub fn is_clean(self) -> bool {
-        self == Mix::default()
+    /// Says whether whoever writes may owe what it costs; with agencies that may not, the tariff refuses credit.
+    pub fn owes(self) -> bool {
+        self.without_credit == 0
+    }
+
+    /// Names it, for a folder.
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        if self.bad + self.again + self.without_credit > 0 {
+            name.push_str(&format!("-mixed-{}-{}-{}", self.bad, self.again, self.without_credit));
+        }
+        if let Some((mails, claim)) = self.strangers {
+            name.push_str(&format!("-strangers-{mails}-{claim:?}"));
+        }
+        if let Some(records) = self.births {
+            name.push_str(&format!("-births-{records}"));
+        }
+        name.to_lowercase()
     }
 
     fn kind(self, at: usize) -> Kind {
@@ -100,18 +132,32 @@ impl Mix {
         let mut sent =
             Sent { mails: Vec::new(), expected: Expected::default(), is_suspended: false, is_without_credit: false };
         let kind = self.kind(at);
-        if let Kind::Bad(mischief) = kind {
-            let mut dice = Dice::of(SEED, u64::from(number));
-            let mut register = Register::new(&format!("C{matricule}")).with_bureaux(vec![bureau(number)]);
+        let mut dice = Dice::of(SEED, u64::from(number));
+        let mut register = Register::new(&format!("C{matricule}")).with_bureaux(vec![bureau(number)]);
+        let mut commit = |mischief: Mischief, office: &mut Office| -> Result<Bad> {
             let other = Matricule::try_from(number + 1)?;
-            let mut scene =
-                Scene { office: &mut office, register: &mut register, former: None, other, dice: &mut dice };
-            let bad = mischief.commit(&mut scene)?.context("a bad letter that needs a former one")?;
+            let mut scene = Scene { office, register: &mut register, former: None, other, dice: &mut dice };
+            mischief.commit(&mut scene)?.context("a bad letter that needs a former one")
+        };
+        if let Kind::Bad(mischief) = kind {
+            let bad = commit(mischief, &mut office)?;
             sent.is_suspended = mischief == Mischief::Suspended;
             sent.add(bad.mail.render()?, bad.refusal.as_str(), bad.answered.is_some());
             return Ok(sent);
         }
-        let packed = office.pack(station.records(ELECTION, &bureau(number)))?;
+        if let Some((mails, claim)) = self.strangers {
+            for stranger in 0..mails {
+                let bad = commit(claim.mischief(stranger), &mut office)?;
+                sent.mails.push(bad.mail.render()?);
+            }
+            sent.expected.strangers = mails as u64;
+            sent.expected.mails = mails as u64;
+        }
+        let (records, rows) = match self.births {
+            Some(count) => (register.births(count, &mut dice), count as u64),
+            None => (station.records(ELECTION, &bureau(number)), station.rows()),
+        };
+        let packed = office.pack(records)?;
         let mail = office.mail(&packed).render()?;
         match kind {
             Kind::WithoutCredit => {
@@ -119,16 +165,30 @@ impl Mix {
                 sent.add(mail, "insufficient_credit", true);
             }
             Kind::Again => {
-                sent.expected.rows = station.rows();
+                sent.expected.rows = rows;
                 sent.add(mail.clone(), "accepted", true);
                 sent.add(mail, "duplicate", false);
             }
             Kind::Good | Kind::Bad(_) => {
-                sent.expected.rows = station.rows();
+                sent.expected.rows = rows;
                 sent.add(mail, "accepted", true);
+                // Not always the last of its agency's mails: else some mailboxes would have strangers only.
+                let last = sent.mails.len() - 1;
+                sent.mails.swap(at % (last + 1), last);
             }
         }
         Ok(sent)
+    }
+}
+
+impl Claim {
+    fn mischief(self, at: usize) -> Mischief {
+        match (self, at % 2) {
+            (Claim::Nobody, 0) => Mischief::NoContainer,
+            (Claim::Nobody, _) => Mischief::UnknownSender,
+            (Claim::Known, 0) => Mischief::ForgedByUnknownKey,
+            (Claim::Known, _) => Mischief::ForgedByBorrowedKeyId,
+        }
     }
 }
 
@@ -150,6 +210,7 @@ impl Expected {
     /// Adds another agency's mails.
     pub fn extend(&mut self, other: Expected) {
         self.mails += other.mails;
+        self.strangers += other.strangers;
         self.answered += other.answered;
         self.rows += other.rows;
         for (outcome, count) in other.outcomes {

@@ -8,7 +8,7 @@ use scenarios::engine::Engine;
 use serde::Serialize;
 use tokio_postgres::NoTls;
 
-use crate::centre::{self, Centre, MAILBOXES};
+use crate::centre::{self, Centre, Hardship, MAILBOXES};
 use crate::processes::rss_mb_max;
 use crate::stock::Stock;
 
@@ -28,6 +28,8 @@ pub struct Outcome {
     pub p99_ms: i64,
     /// The same, at most.
     pub max_ms: i64,
+    /// From fetched to the commit: median.
+    pub in_hand_p50_ms: f64,
     /// Mails in all mailboxes together, as last seen by their pollers: mean of the first third of the run.
     pub waiting_first_third: f64,
     /// The same of the last third.
@@ -46,12 +48,11 @@ pub struct Outcome {
 ///
 /// # Errors
 /// A program does not start or ends early; letters cannot be delivered as fast as asked for.
-pub async fn run(stock: &Stock, rate: u32) -> Result<Outcome> {
-    let mut centre = Centre::start(stock, centre::empty_dovecot()?)?;
+pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
+    let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
     centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
-    let rate = f64::from(rate);
     let begun = Instant::now();
-    let mut delivered: Vec<DateTime<Utc>> = Vec::with_capacity(stock.letters);
+    let mut delivered: Vec<DateTime<Utc>> = Vec::with_capacity(stock.letters());
     let mut waiting = Vec::new();
     stock.for_each_mail(usize::MAX, |at, mail| {
         let due = Duration::from_secs_f64(at as f64 / rate);
@@ -67,7 +68,7 @@ pub async fn run(stock: &Stock, rate: u32) -> Result<Outcome> {
         Ok(())
     })?;
     let seconds = begun.elapsed().as_secs_f64();
-    let asked = stock.letters as f64 / rate;
+    let asked = stock.letters() as f64 / rate;
     ensure!(
         seconds < asked * 1.02 + 1.0,
         "delivering took {seconds:.0} s instead of {asked:.0}: the rate is too high for this machine"
@@ -75,14 +76,14 @@ pub async fn run(stock: &Stock, rate: u32) -> Result<Outcome> {
     let ended = Instant::now();
     let third = |from: usize| mean(waiting.iter().skip(from * waiting.len() / 3).take(waiting.len() / 3));
     let mut outcome = Outcome {
-        letters: stock.letters as u64,
-        letters_per_second: stock.letters as f64 / seconds,
+        letters: stock.letters() as u64,
+        letters_per_second: stock.letters() as f64 / seconds,
         waiting_first_third: third(0),
         waiting_last_third: third(2),
         receipts_meanwhile: centre.engine.metric("xm_answers_total"),
         ..Outcome::default()
     };
-    let letters = stock.letters as f64;
+    let letters = stock.letters() as f64;
     let at_least = |name: &'static str| move |engine: &Engine| engine.metric(name) >= letters;
     centre.wait("every letter is settled", LONGEST, at_least("xm_letters_total"))?;
     centre.wait("every receipt is sent", LONGEST, at_least("xm_answers_total"))?;
@@ -108,6 +109,8 @@ async fn read_times(centre: &Centre, delivered: &[DateTime<Utc>], outcome: &mut 
     let mut cluster = centre::open_database(&centre.engine.data()).await?;
     let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
     let connection = tokio::spawn(connection);
+    let text = "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM posted_at - received_at) * 1000) FROM xm.journal";
+    outcome.in_hand_p50_ms = client.query_one(text, &[]).await?.get(0);
     let text = "SELECT agency, (extract(epoch FROM min(posted_at)) * 1000)::bigint FROM xm.journal
                  WHERE outcome = 'accepted' GROUP BY agency";
     let mut times = Vec::with_capacity(delivered.len());

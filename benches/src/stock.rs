@@ -42,13 +42,24 @@ pub enum Key {
     Rsa2048,
 }
 
+/// What to prepare.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Agencies, each with a letter.
+    pub letters: usize,
+    /// The kind of all keys.
+    pub key: Key,
+    /// What lies in the mailboxes.
+    pub mix: Mix,
+    /// Rows that the tables hold already, of former elections.
+    pub held_rows: u64,
+}
+
 /// The prepared folder.
 #[derive(Clone, Debug)]
 pub struct Stock {
     folder: PathBuf,
-    /// Agencies, each with a letter.
-    pub letters: usize,
-    mix: Mix,
+    wanted: Wanted,
     /// What is to become of its mails.
     pub expected: Expected,
 }
@@ -58,23 +69,24 @@ impl Stock {
     ///
     /// # Errors
     /// A key cannot be made, the engine's commands fail, the disk is full.
-    pub async fn prepare(cache: &Path, letters: usize, key: Key, mix: Mix, stations: &[Station]) -> Result<Stock> {
-        let mut name = format!("{}-{letters}", if key == Key::P256 { "p256" } else { "rsa2048" });
-        if !mix.is_clean() {
-            name.push_str(&format!("-mixed-{}-{}-{}", mix.bad, mix.again, mix.without_credit));
+    pub async fn prepare(cache: &Path, wanted: Wanted, stations: &[Station]) -> Result<Stock> {
+        let kind = if wanted.key == Key::P256 { "p256" } else { "rsa2048" };
+        let mut name = format!("{kind}-{}{}", wanted.letters, wanted.mix.name());
+        if wanted.held_rows > 0 {
+            name.push_str(&format!("-held-{}", wanted.held_rows));
         }
-        let mut stock = Stock { folder: cache.join(name), letters, mix, expected: Expected::default() };
+        let mut stock = Stock { folder: cache.join(name), wanted, expected: Expected::default() };
         if let Ok(ready) = fs::read(stock.folder.join("ready.json")) {
             stock.expected = serde_json::from_slice(&ready)?;
             return Ok(stock);
         }
-        eprintln!("preparing {letters} agencies and letters in {}", stock.folder.display());
+        eprintln!("preparing {} agencies and letters in {}", wanted.letters, stock.folder.display());
         if stock.folder.exists() {
             fs::remove_dir_all(&stock.folder)?;
         }
         fs::create_dir_all(&stock.folder)?;
         stock.initialise()?;
-        let agencies = stock.seal(key, stations)?;
+        let agencies = stock.seal(stations)?;
         stock.register(agencies).await?;
         fs::write(stock.folder.join("ready.json"), serde_json::to_vec(&stock.expected)?)?;
         Ok(stock)
@@ -85,7 +97,7 @@ impl Stock {
     }
 
     fn initialise(&self) -> Result<()> {
-        let credit = if self.mix.is_clean() { "owe" } else { "refuse" };
+        let credit = if self.wanted.mix.owes() { "owe" } else { "refuse" };
         let steps: [&[&str]; 4] = [
             &["init", "--name", SERVER, "--mode", "test"],
             &["sample", "restore", "election"],
@@ -100,7 +112,8 @@ impl Stock {
     }
 
     /// Makes keys and letters on every processor; writes the mails, returns the agencies as SQL values.
-    fn seal(&mut self, key: Key, stations: &[Station]) -> Result<Vec<AgencyValues>> {
+    fn seal(&mut self, stations: &[Station]) -> Result<Vec<AgencyValues>> {
+        let Wanted { letters, key, mix, .. } = self.wanted;
         let file = if key == Key::P256 { "centre-p256.crt" } else { "centre-rsa.crt" };
         let file = self.data().join("keys").join(file);
         let pem = fs::read(&file).with_context(|| format!("{}: the centre's certificate", file.display()))?;
@@ -113,7 +126,6 @@ impl Stock {
             signers: Vec::new(),
         });
         let threads = std::thread::available_parallelism()?.get();
-        let (letters, mix) = (self.letters, self.mix);
         let share = letters.div_ceil(threads);
         let made = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads)
@@ -128,7 +140,7 @@ impl Stock {
             workers.into_iter().map(|worker| worker.join()).collect::<Vec<_>>()
         });
         let mut mails = BufWriter::new(File::create(self.folder.join("mails"))?);
-        let mut agencies = Vec::with_capacity(self.letters);
+        let mut agencies = Vec::with_capacity(letters);
         for part in made {
             let Ok(part) = part else { anyhow::bail!("a thread that seals letters panicked") };
             for (agency, sent) in part? {
@@ -169,11 +181,24 @@ impl Stock {
                 ))
                 .await?;
         }
+        if self.wanted.held_rows > 0 {
+            client.batch_execute(&former_elections(self.wanted.held_rows)).await?;
+        }
         client.batch_execute("VACUUM ANALYZE").await?;
         drop(client);
         connection.await??;
         cluster.stop().await;
         Ok(())
+    }
+
+    /// Counts its agencies, each of which has a letter.
+    pub fn letters(&self) -> usize {
+        self.wanted.letters
+    }
+
+    /// Counts the rows that the tables held before.
+    pub fn held_rows(&self) -> u64 {
+        self.wanted.held_rows / 9 * 9
     }
 
     /// Copies the centre's files into a data folder for one run.
@@ -212,6 +237,21 @@ impl Stock {
         }
         Ok(())
     }
+}
+
+/// Fills the tables with results of former elections, nine rows a station, as one agency would have sent them.
+fn former_elections(rows: u64) -> String {
+    let stations = rows / 9;
+    format!(
+        r#"INSERT INTO election."ResultatBureau" ("Status", "ElectionCode", "BureauCode", "Inscrits", "Emargements", "BulletinsTrouves",
+                  "Nuls", "Blancs", "Exprimes", "HeureCloture", "President", "Delegues", xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
+           SELECT 2, 'PRES-' || 1990 + n / 100000, 'B' || lpad((n % 100000)::text, 6, '0'), 400, 320, 320, 20, 0, 300, '18:00', 'ABENA', 3,
+                  1, 'former', n, n, gen_random_uuid() FROM generate_series(1, {stations}) n;
+           INSERT INTO election."VoixCandidat" ("Status", "ElectionCode", "BureauCode", "CandidatCode", "Voix",
+                  xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
+           SELECT 2, 'PRES-' || 1990 + n / 100000, 'B' || lpad((n % 100000)::text, 6, '0'), 'CAND-' || c, 40,
+                  1, 'former', n * 8 + c, n, gen_random_uuid() FROM generate_series(1, {stations}) n, generate_series(1, 8) c"#
+    )
 }
 
 /// Parts of INSERT statements. All values are numbers and hexadecimal octets of our own making.

@@ -142,6 +142,11 @@ impl Dovecot {
 
     /// Puts a mail into a mailbox without SMTP, in one step as Maildir wants it: written aside, then renamed.
     pub fn deliver(&self, address: &str, mail: &[u8]) -> Result<()> {
+        self.deliver_copies(address, mail, 1)
+    }
+
+    /// Delivers a mail so many times, at least once, and keeps its bytes on disk once.
+    pub fn deliver_copies(&self, address: &str, mail: &[u8], copies: usize) -> Result<()> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         ensure!(self.accounts.iter().any(|account| account.address == address), "Dovecot has no account {address}");
         for part in ["", "/tmp", "/new", "/cur"] {
@@ -149,12 +154,17 @@ impl Dovecot {
         }
         let maildir = self.maildir(address);
         // The number first: Dovecot shows new mails in the order of their names' leading numbers.
-        let number = LAST.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}.{}.localhost", 1_000_000_000 + number, std::process::id());
-        let aside = maildir.join("tmp").join(&name);
+        let name = || {
+            let number = LAST.fetch_add(1, Ordering::Relaxed);
+            format!("{}.{}.localhost", 1_000_000_000 + number, std::process::id())
+        };
+        let aside = maildir.join("tmp").join(name());
         fs::write(&aside, mail)?;
         give(&aside, Some(self.owner))?;
-        fs::rename(&aside, maildir.join("new").join(&name)).context("delivering into a maildir")
+        for _ in 1..copies {
+            fs::hard_link(&aside, maildir.join("new").join(name())).context("delivering into a maildir")?;
+        }
+        fs::rename(&aside, maildir.join("new").join(name())).context("delivering into a maildir")
     }
 
     /// Counts the mails in a mailbox by its files, seen or not.

@@ -93,7 +93,7 @@ impl Written {
             Bind::Timestamptzs(charged.iter().map(|verdict| Some(verdict.received_at)).collect()),
         ];
         let text = "INSERT INTO xm.entries (debit, credit, amount, kind, agency, letter_id, attempt, balance_after, balance_floor, posted_at)
-             SELECT n.account, (SELECT id FROM xm.accounts WHERE kind = 'income'), n.amount, 'letter', n.agency, n.letter_id, 1,
+             SELECT n.account, (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), n.amount, 'letter', n.agency, n.letter_id, 1,
                     n.balance_after, n.balance_floor, n.posted_at
                FROM unnest(?, ?, ?, ?, ?, ?, ?) AS n (account, amount, agency, letter_id, balance_after, balance_floor, posted_at)";
         Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
