@@ -94,7 +94,7 @@ impl Default for Widths {
             session_mails_max: 10_000,
             session_time_max: Duration::from_secs(10),
             batch_letters_max: 300,
-            batch_wait: Duration::from_millis(20),
+            batch_wait: Duration::from_millis(100),
             signers_cached_max: 10_000,
             answers_claimed_max: 200,
             sending_max: 4,

@@ -85,6 +85,8 @@ pub struct TableWriter {
     parts: TableWriterParts,
     guard: Guard,
     pending: VecDeque<Settleable>,
+    /// Since when the oldest of them has been pending.
+    pending_since: Instant,
     is_writing: bool,
     is_timer_set: bool,
 }
@@ -96,23 +98,32 @@ struct Tick;
 impl TableWriter {
     /// Makes a writer.
     pub fn new(parts: TableWriterParts, guard: Guard) -> TableWriter {
-        TableWriter { parts, guard, pending: VecDeque::new(), is_writing: false, is_timer_set: false }
+        TableWriter {
+            parts,
+            guard,
+            pending: VecDeque::new(),
+            pending_since: Instant::now(),
+            is_writing: false,
+            is_timer_set: false,
+        }
     }
 
     fn take(&mut self, settleable: Settleable, context: &mut Context<TableWriter>) {
         point("table_writer::take");
+        if self.pending.is_empty() {
+            self.pending_since = Instant::now();
+        }
         self.pending.push_back(settleable);
         self.write_if_due(context);
     }
 
     fn write_if_due(&mut self, context: &mut Context<TableWriter>) {
         self.guard.metrics.mailbox_depth.set(i64::try_from(self.pending.len()).unwrap_or(i64::MAX));
-        if self.is_writing {
+        if self.is_writing || self.pending.is_empty() {
             return;
         }
-        let Some(oldest) = self.pending.front() else { return };
-        // Time in the mailbox of this actor and in decoding counts: what has waited need not wait again.
-        let waited = oldest.taken_at.elapsed();
+        // Not since it was fetched: under load every letter has waited, and a batch of few costs each of them more.
+        let waited = self.pending_since.elapsed();
         if self.pending.len() >= self.parts.batch_letters_max
             || waited >= self.parts.batch_wait
             || !self.parts.hands.expects_more_than(self.pending.len())

@@ -74,8 +74,8 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     let strangers = stock.expected.strangers + hardship.big_mails as u64;
     let letters = stock.expected.mails - stock.expected.strangers;
     let all = (letters + strangers) as f64;
-    let begun = Instant::now();
     let mut centre = Centre::start(stock, dovecot, hardship).await?;
+    let begun = centre.started;
     centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
     let start_seconds = begun.elapsed().as_secs_f64();
     let engine = centre.engine.process_id()?;

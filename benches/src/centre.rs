@@ -33,6 +33,8 @@ pub struct Hardship {
 pub struct Centre {
     /// The engine.
     pub engine: Engine,
+    /// When the engine was started.
+    pub started: Instant,
     sink: Child,
     /// The mailboxes.
     pub dovecot: Dovecot,
@@ -114,8 +116,9 @@ impl Centre {
             .stderr(Stdio::null())
             .spawn()
             .context("smtp-sink, of the package postfix")?;
+        let started = Instant::now();
         engine.start()?;
-        Ok(Centre { engine, sink, dovecot })
+        Ok(Centre { engine, started, sink, dovecot })
     }
 
     /// Returns the process id of the engine's PostgreSQL.

@@ -208,7 +208,7 @@ impl Default for Limits {
             session_mails_max: 10_000,
             session_seconds_max: 10,
             batch_letters_max: 300,
-            batch_wait_milliseconds: 20,
+            batch_wait_milliseconds: 100,
             signers_cached_max: 10_000,
             answers_claimed_max: 200,
             sending_max: 4,

@@ -54,6 +54,9 @@ const USUAL: &[(&str, &str)] = &[
     ("log_line_prefix", "%m [%p] "),
     ("log_checkpoints", "off"),
     ("max_wal_size", "2GB"),
+    // A quarter of a gigabyte holds the indexes of an election night; what is read lies in memory or on an SSD.
+    ("shared_buffers", "256MB"),
+    ("random_page_cost", "1.1"),
     ("wal_compression", "on"),
     ("jit", "off"),
 ];
@@ -296,7 +299,8 @@ impl Cluster {
         self.private_folder(&unfinished)?;
         let output = postmaster::unprivileged(&self.binaries.program("initdb"), self.user.as_ref())
             .args(["--data-checksums", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C"])
-            .args(["--no-instructions", "--username", OWNER, "--pgdata"])
+            // Texts in the order of their characters' numbers, as C.UTF-8 has it too; PostgreSQL compares octets faster.
+            .args(["--lc-collate=C", "--no-instructions", "--username", OWNER, "--pgdata"])
             .arg(&unfinished)
             .output()
             .map_err(io("run", &self.binaries.program("initdb")))?;
