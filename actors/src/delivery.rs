@@ -113,7 +113,15 @@ pub struct Hands {
     mails: Room,
     kilobytes: Room,
     slow_mails: Room,
+    unpacked_bytes: Room,
     is_alone: Arc<AtomicBool>,
+}
+
+/// Room for what a letter says, taken when it is read and given back when it is settled. A letter of many records takes
+/// forty times the memory of its mail, and nobody knows how many there are before it is opened.
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// A bounded number of places.
@@ -145,7 +153,7 @@ impl Room {
 pub struct Permits {
     mails: Option<OwnedSemaphorePermit>,
     kilobytes: Option<OwnedSemaphorePermit>,
-    _slow_mails: Option<OwnedSemaphorePermit>,
+    slow_mails: Option<OwnedSemaphorePermit>,
     _alone: Option<Alone>,
 }
 
@@ -160,13 +168,14 @@ impl Drop for Alone {
 }
 
 impl Hands {
-    /// Sets the bounds: mails and kilobytes in hand, and mails of the slow lane besides.
-    pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32) -> Hands {
+    /// Sets the bounds: mails and kilobytes in hand, mails of the slow lane besides, and bytes of payloads as they are read.
+    pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32, unpacked_bytes_max: u32) -> Hands {
         let is_alone = Arc::default();
         Hands {
             mails: Room::new(mails_max),
             kilobytes: Room::new(kilobytes_max),
             slow_mails: Room::new(slow_mails_max),
+            unpacked_bytes: Room::new(unpacked_bytes_max),
             is_alone,
         }
     }
@@ -185,13 +194,30 @@ impl Hands {
         let kilobytes = self.kilobytes.take(u32::MAX).await;
         let slow_mails = self.slow_mails.take(u32::MAX).await;
         self.is_alone.store(true, Ordering::Release);
-        Permits { mails, kilobytes, _slow_mails: slow_mails, _alone: Some(Alone(Arc::clone(&self.is_alone))) }
+        Permits { mails, kilobytes, slow_mails, _alone: Some(Alone(Arc::clone(&self.is_alone))) }
     }
 
     /// Takes a place in the slow lane if there is one.
     pub fn try_take_slow(&self) -> Option<Permits> {
         let slow_mails = Arc::clone(&self.slow_mails.places).try_acquire_owned().ok()?;
-        Some(Permits { _slow_mails: Some(slow_mails), ..Permits::default() })
+        Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
+    }
+
+    /// Waits for places in the slow lane, for all of them where more are asked for than there are.
+    pub async fn take_slow(&self, mails: u32) -> Permits {
+        Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
+    }
+
+    /// Takes room for a payload of so many bytes, if there is room at once.
+    pub fn try_take_unpacked(&self, bytes: usize) -> Option<Unpacked> {
+        let room = &self.unpacked_bytes;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(room.places_max);
+        Arc::clone(&room.places).try_acquire_many_owned(bytes).ok().map(|permit| Unpacked { _room: Some(permit) })
+    }
+
+    /// Waits for room for a payload of so many bytes. One larger than the whole room waits for the whole room.
+    pub async fn take_unpacked(&self, bytes: usize) -> Unpacked {
+        Unpacked { _room: self.unpacked_bytes.take(u32::try_from(bytes).unwrap_or(u32::MAX)).await }
     }
 
     /// Returns how many mails are in hand, or are about to be.
@@ -216,6 +242,12 @@ impl Permits {
         let mails = part(&mut self.mails, 1);
         let kilobytes = part(&mut self.kilobytes, kilobytes);
         Permits { mails, kilobytes, ..Permits::default() }
+    }
+
+    /// Splits off one place in the slow lane, where there is one left.
+    pub fn split_slow(&mut self) -> Option<Permits> {
+        let slow_mails = self.slow_mails.as_mut()?.split(1)?;
+        Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
     /// Moves a mail into the slow lane: its place among the others is free again, its bytes are still in hand.
@@ -267,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn permits_come_back_with_the_mail() {
-        let hands = Hands::new(4, 100, 1);
+        let hands = Hands::new(4, 100, 1, 1);
         let mut window = hands.take(3, 2048).await;
         let (reports, _received) = unbounded_channel();
         let share = Share::lend(1, window.split(1024), reports);
@@ -278,8 +310,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_payload_larger_than_the_room_waits_for_all_of_it() {
+        let hands = Hands::new(1, 1, 1, 100);
+        let small = hands.try_take_unpacked(1).unwrap();
+        assert!(hands.try_take_unpacked(usize::MAX).is_none());
+        let waiting = hands.clone();
+        let large = tokio::spawn(async move { waiting.take_unpacked(usize::MAX).await });
+        tokio::task::yield_now().await;
+        assert!(!large.is_finished());
+        drop(small);
+        let large = large.await.unwrap();
+        assert!(hands.try_take_unpacked(1).is_none());
+        drop(large);
+        assert!(hands.try_take_unpacked(100).is_some());
+    }
+
+    #[tokio::test]
     async fn who_is_alone_waits_for_both_lanes_and_need_not_wait_for_company() {
-        let hands = Hands::new(4, 100, 2);
+        let hands = Hands::new(4, 100, 2, 1);
         let slow = hands.try_take_slow().unwrap();
         let waiting = hands.clone();
         let alone = tokio::spawn(async move { waiting.take_all().await });

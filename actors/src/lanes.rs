@@ -2,7 +2,8 @@
 //!
 //! A claim (a matricule that a mail mentions) is never believed; it only picks a lane. Mail without a known claim, and
 //! claims that failed lately, go to the slow lane, which gets at most a tenth of the time while others wait and all of it
-//! otherwise. So nobody can mute an office by pretending to be it: its letters still come through the slow lane.
+//! otherwise. So nobody can mute an office by pretending to be it: its letters still come through the slow lane, and
+//! before the mail that claims an office which has been heard meanwhile.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -19,10 +20,10 @@ pub enum Lane {
     Slow,
 }
 
-/// How long a failed claim is remembered.
-const FAILURE_REMEMBERED: Duration = Duration::from_secs(60);
-/// Most failed claims remembered; beyond it the slow lane simply grows less exact.
-const FAILURES_MAX: usize = 200_000;
+/// How long it is remembered that a claim failed, or that an agency was heard.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Most of either remembered; beyond it the slow lane simply grows less exact.
+const REMEMBERED_MAX: usize = 200_000;
 /// The slow lane's share of the time while the fast lane has work: one part in this many.
 const SLOW_PARTS: u32 = 10;
 
@@ -36,7 +37,40 @@ pub struct Claims {
 struct ClaimsInner {
     /// One bit per matricule: 125 KB for all that can exist.
     known: Vec<u64>,
-    failed: HashMap<Matricule, Instant>,
+    failed: Recent,
+    heard: Recent,
+}
+
+/// Matricules with the time of what happened lately.
+#[derive(Debug, Default)]
+struct Recent(HashMap<Matricule, Instant>);
+
+impl Recent {
+    fn add(&mut self, matricule: Matricule) {
+        if self.0.len() >= REMEMBERED_MAX {
+            self.0.retain(|_, at| at.elapsed() < REMEMBERED);
+        }
+        if self.0.len() < REMEMBERED_MAX {
+            self.0.insert(matricule, Instant::now());
+        }
+    }
+
+    fn has(&self, matricule: Matricule) -> bool {
+        self.0.get(&matricule).is_some_and(|at| at.elapsed() < REMEMBERED)
+    }
+}
+
+impl ClaimsInner {
+    fn lane(&self, claim: Option<Matricule>) -> Lane {
+        let Some(matricule) = claim else { return Lane::Slow };
+        let number = u32::from(matricule) as usize;
+        let is_known = self.known.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0);
+        if is_known && !self.failed.has(matricule) { Lane::Fast } else { Lane::Slow }
+    }
+
+    fn may_wait(&self, claim: Option<Matricule>) -> bool {
+        claim.is_none_or(|matricule| self.heard.has(matricule)) && self.lane(claim) == Lane::Slow
+    }
 }
 
 impl Claims {
@@ -54,23 +88,30 @@ impl Claims {
 
     /// Picks the lane of a claim.
     pub fn lane(&self, claim: Option<Matricule>) -> Lane {
-        let Some(matricule) = claim else { return Lane::Slow };
+        self.lock().lane(claim)
+    }
+
+    /// Says whether a mail may wait for the rest of the slow lane: it claims nobody, or an agency that was heard lately in
+    /// spite of claims that failed. An agency that was not may be behind any of the mails that claim it.
+    pub fn may_wait(&self, claim: Option<Matricule>) -> bool {
+        self.lock().may_wait(claim)
+    }
+
+    /// Moves what may wait to the end, and else keeps the order.
+    pub fn what_may_wait_last<T>(&self, mails: &mut [T], claim: impl Fn(&T) -> Option<Matricule>) {
         let inner = self.lock();
-        let number = u32::from(matricule) as usize;
-        let is_known = inner.known.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0);
-        let failed_lately = inner.failed.get(&matricule).is_some_and(|at| at.elapsed() < FAILURE_REMEMBERED);
-        if is_known && !failed_lately { Lane::Fast } else { Lane::Slow }
+        mails.sort_by_cached_key(|mail| inner.may_wait(claim(mail)));
+    }
+
+    /// Remembers that a letter was from this agency.
+    pub fn heard(&self, matricule: Matricule) {
+        self.lock().heard.add(matricule);
     }
 
     /// Remembers that a container that claimed an agency was not from it.
     pub fn failed(&self, claim: Option<Matricule>) {
-        let Some(matricule) = claim else { return };
-        let mut inner = self.lock();
-        if inner.failed.len() >= FAILURES_MAX {
-            inner.failed.retain(|_, at| at.elapsed() < FAILURE_REMEMBERED);
-        }
-        if inner.failed.len() < FAILURES_MAX {
-            inner.failed.insert(matricule, Instant::now());
+        if let Some(matricule) = claim {
+            self.lock().failed.add(matricule);
         }
     }
 
@@ -165,6 +206,21 @@ mod tests {
         assert_eq!(claims.lane(None), Lane::Slow);
         claims.failed(Some(matricule(42)));
         assert_eq!(claims.lane(Some(matricule(42))), Lane::Slow);
+    }
+
+    #[test]
+    fn who_was_heard_in_spite_of_failed_claims_waits_for_who_was_not() {
+        let claims = Claims::default();
+        claims.set_known((1..=4).map(matricule));
+        for number in [1, 2, 3] {
+            claims.failed(Some(matricule(number)));
+        }
+        claims.heard(matricule(1));
+        claims.heard(matricule(4));
+        let mut mails = [None, Some(1), Some(2), Some(4), Some(1), Some(3)];
+        claims.what_may_wait_last(&mut mails, |number| number.map(matricule));
+        assert_eq!(mails, [Some(2), Some(4), Some(3), None, Some(1), Some(1)]);
+        assert!(!claims.may_wait(Some(matricule(4))), "its claims never failed");
     }
 
     #[test]

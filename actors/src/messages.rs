@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
-use crate::delivery::Share;
+use crate::delivery::{Share, Unpacked};
 use crate::lanes::Lane;
 
 /// A mail has been fetched; nothing in it is believed.
@@ -106,6 +106,8 @@ pub struct Settleable {
     pub arrival: Arrival,
     /// When its mail was taken in hand.
     pub taken_at: Instant,
+    /// Room for what it says.
+    pub unpacked: Unpacked,
     /// The duty.
     pub share: Share,
 }
@@ -124,6 +126,8 @@ pub struct Written {
 pub struct Duty {
     /// When its mail was taken in hand.
     pub taken_at: Instant,
+    /// Room for what it says.
+    pub unpacked: Unpacked,
     /// The duty.
     pub share: Share,
 }

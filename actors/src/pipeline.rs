@@ -63,6 +63,8 @@ pub struct Widths {
     pub kilobytes_in_hand_max: u32,
     /// Mails of the slow lane in hand.
     pub slow_mails_max: u32,
+    /// Bytes of payloads that have been read and are not settled.
+    pub unpacked_bytes_max: u32,
     /// Mails asked for at a time, per mailbox.
     pub window_mails: usize,
     /// Mails per session.
@@ -89,7 +91,8 @@ impl Default for Widths {
             writers: 2,
             mails_in_hand_max: 2048,
             kilobytes_in_hand_max: 64 * 1024,
-            slow_mails_max: 256,
+            slow_mails_max: 1024,
+            unpacked_bytes_max: 8 << 20,
             window_mails: 256,
             session_mails_max: 10_000,
             session_time_max: Duration::from_secs(10),
@@ -158,7 +161,12 @@ impl Pipeline {
         let (escalate, escalations) = unbounded_channel();
         let widths = parts.widths.clone();
         let shared = Shared {
-            hands: Hands::new(widths.mails_in_hand_max, widths.kilobytes_in_hand_max, widths.slow_mails_max),
+            hands: Hands::new(
+                widths.mails_in_hand_max,
+                widths.kilobytes_in_hand_max,
+                widths.slow_mails_max,
+                widths.unpacked_bytes_max,
+            ),
             intake: Intake::default(),
             claims: Arc::new(Claims::default()),
             signers: Arc::new(Signers::new(widths.signers_cached_max)),
@@ -346,6 +354,7 @@ fn start_decoders(
             database_runtime: parts.database_runtime.clone(),
             payload_limits: parts.payload_limits,
             claims: Arc::clone(&shared.claims),
+            hands: shared.hands.clone(),
             writers: writers.clone(),
         };
         let make = move |guard| SignatureVerifier::new(verifier.clone(), guard);

@@ -15,6 +15,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
 use store::settle::{Arrival, Content, Source};
 
+use crate::delivery::Unpacked;
 use crate::lanes::{Claims, LaneQueue};
 use crate::messages::{Carried, Fetched, NoContainer, Opened, Rejected, Settleable};
 use crate::metrics::Metrics;
@@ -160,7 +161,8 @@ impl SdcDecoder {
             container_bytes: whole,
             content: Content::Stranger(refusal),
         };
-        let settleable = Settleable { arrival, taken_at: fetched.taken_at, share: fetched.share };
+        let (taken_at, share) = (fetched.taken_at, fetched.share);
+        let settleable = Settleable { arrival, taken_at, unpacked: Unpacked::default(), share };
         self.parts.writers.send_rejected(Rejected(settleable));
     }
 }

@@ -3,11 +3,11 @@
 //! Certificates not in the cache are looked up together: while one query is under way the next ones gather, so that a
 //! night on which every letter comes from another office costs a query per batch, not one per letter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
-use sdc::cms::SignerId;
+use sdc::cms::{ContentCipher, SignerId};
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::database::Database;
@@ -17,8 +17,9 @@ use store::settle::{Arrival, Content};
 use store::signers::{Signer, Signers};
 use tokio::runtime::Handle;
 
+use crate::delivery::{Hands, Unpacked};
 use crate::lanes::Claims;
-use crate::messages::{Opened, Settleable, Verified};
+use crate::messages::{Carried, Opened, Settleable, Verified};
 use crate::supervision::{Guard, Heartbeat};
 use crate::table_writer::TableWriters;
 
@@ -38,6 +39,8 @@ pub struct SignatureVerifierParts {
     pub payload_limits: PayloadLimits,
     /// Known and failed claims.
     pub claims: Arc<Claims>,
+    /// Where there is room for what letters say.
+    pub hands: Hands,
     /// Where letters go.
     pub writers: TableWriters,
 }
@@ -48,6 +51,16 @@ pub struct SignatureVerifier {
     guard: Guard,
     waiting: Vec<Opened>,
     is_looking_up: bool,
+    unread: VecDeque<Unread>,
+    is_waiting_for_room: bool,
+}
+
+/// A verified letter whose payload is still packed.
+struct Unread {
+    verified: sdc::cms::Verified,
+    cipher: ContentCipher,
+    signer: Arc<Signer>,
+    carried: Carried,
 }
 
 type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
@@ -55,12 +68,19 @@ type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
 impl SignatureVerifier {
     /// Makes a verifier.
     pub fn new(parts: SignatureVerifierParts, guard: Guard) -> SignatureVerifier {
-        SignatureVerifier { parts, guard, waiting: Vec::new(), is_looking_up: false }
+        SignatureVerifier {
+            parts,
+            guard,
+            waiting: Vec::new(),
+            is_looking_up: false,
+            unread: VecDeque::new(),
+            is_waiting_for_room: false,
+        }
     }
 
     fn take(&mut self, opened: Opened, context: &mut Context<SignatureVerifier>) {
         match self.parts.signers.cached(opened.opened.signer()) {
-            Some(signer) => self.verify(opened, signer),
+            Some(signer) => self.verify(opened, signer, context),
             None => {
                 self.waiting.push(opened);
                 self.look_up(context);
@@ -106,7 +126,7 @@ impl SignatureVerifier {
             Ok(found) => {
                 for opened in batch {
                     match found.get(opened.opened.signer()).cloned() {
-                        Some(signer) => self.verify(opened, signer),
+                        Some(signer) => self.verify(opened, signer, context),
                         None => self.reject(opened, Refusal::new(RefusalCode::UnknownSigner)),
                     }
                 }
@@ -119,7 +139,7 @@ impl SignatureVerifier {
         self.look_up(context);
     }
 
-    fn verify(&self, opened: Opened, signer: Arc<Signer>) {
+    fn verify(&mut self, opened: Opened, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
         point("signature_verifier::verify");
         let Opened { opened, carried } = opened;
         let cipher = opened.cipher();
@@ -131,6 +151,43 @@ impl SignatureVerifier {
                 return self.parts.writers.reject(carried, refusal);
             }
         };
+        self.parts.claims.heard(signer.matricule);
+        let bytes = verified.unpacked_bytes(&self.parts.payload_limits);
+        let letter = Unread { verified, cipher, signer, carried };
+        // Behind one that waits, every letter waits: those of an agency keep their order.
+        let room = if self.unread.is_empty() { self.parts.hands.try_take_unpacked(bytes) } else { None };
+        match room {
+            Some(unpacked) => self.read(letter, unpacked),
+            None => {
+                self.unread.push_back(letter);
+                self.wait_for_room(context);
+            }
+        }
+    }
+
+    fn wait_for_room(&mut self, context: &mut Context<SignatureVerifier>) {
+        let Some(first) = self.unread.front().filter(|_| !self.is_waiting_for_room) else { return };
+        self.is_waiting_for_room = true;
+        let bytes = first.verified.unpacked_bytes(&self.parts.payload_limits);
+        let hands = self.parts.hands.clone();
+        async move { hands.take_unpacked(bytes).await }
+            .into_actor(self)
+            .map(|unpacked, actor, context| {
+                let guard = actor.guard.clone();
+                guard.run(context, |context| {
+                    actor.is_waiting_for_room = false;
+                    if let Some(letter) = actor.unread.pop_front() {
+                        actor.read(letter, unpacked);
+                    }
+                    actor.wait_for_room(context);
+                });
+            })
+            .spawn(context);
+    }
+
+    fn read(&self, letter: Unread, unpacked: Unpacked) {
+        point("signature_verifier::read");
+        let Unread { verified, cipher, signer, carried } = letter;
         let matricule = signer.matricule;
         let content = Content::Signed {
             digest: verified.digest(),
@@ -145,7 +202,7 @@ impl SignatureVerifier {
             container: carried.container,
             content,
         };
-        let settleable = Settleable { arrival, taken_at: carried.taken_at, share: carried.share };
+        let settleable = Settleable { arrival, taken_at: carried.taken_at, unpacked, share: carried.share };
         self.parts.writers.send_verified(matricule, Verified(settleable));
     }
 

@@ -15,7 +15,7 @@ use store::settle::{self, Arrival, Content, Settler};
 use tokio::runtime::Handle;
 
 use crate::billing_ledger::BillingLedger;
-use crate::delivery::Hands;
+use crate::delivery::{Hands, Unpacked};
 use crate::intake::Intake;
 use crate::messages::{Carried, Duty, Rejected, Settleable, Verified, Written};
 use crate::supervision::{Guard, Heartbeat, Link};
@@ -69,7 +69,8 @@ impl TableWriters {
             container: carried.container,
             content: Content::Stranger(refusal),
         };
-        self.send_rejected(Rejected(Settleable { arrival, taken_at: carried.taken_at, share: carried.share }));
+        let (taken_at, share) = (carried.taken_at, carried.share);
+        self.send_rejected(Rejected(Settleable { arrival, taken_at, unpacked: Unpacked::default(), share }));
     }
 
     fn pick(&self, spread: usize, send: impl FnOnce(&Link<TableWriter>) -> bool) {
@@ -141,7 +142,7 @@ impl TableWriter {
         let (batch, duties): (Vec<Arrival>, Vec<Duty>) = self
             .pending
             .drain(..take)
-            .map(|item| (item.arrival, Duty { taken_at: item.taken_at, share: item.share }))
+            .map(|item| (item.arrival, Duty { taken_at: item.taken_at, unpacked: item.unpacked, share: item.share }))
             .unzip();
         let settler = Arc::clone(&self.parts.settler);
         let started = Instant::now();

@@ -14,7 +14,7 @@ use mail::post_office::{Fault, Mail, When};
 use sdc::receipt::Verdict;
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
-const POINTS: [&str; 19] = [
+const POINTS: [&str; 20] = [
     "mailbox_poller::listed",
     "mailbox_poller::recorded",
     "mailbox_poller::retrieved",
@@ -25,6 +25,7 @@ const POINTS: [&str; 19] = [
     "sdc_decoder::decode",
     "sdc_decoder::opened",
     "signature_verifier::verify",
+    "signature_verifier::read",
     "signature_verifier::looked_up",
     "table_writer::take",
     "table_writer::write",

@@ -100,9 +100,9 @@ struct Options {
     /// Kind of the agencies' keys
     #[arg(long, value_enum, default_value_t = Key::P256)]
     key: Key,
-    /// Results of polling stations, repeated as often as needed
+    /// Results of polling stations, repeated as often as needed; made up where not given
     #[arg(long)]
-    data: PathBuf,
+    data: Option<PathBuf>,
     /// Writes the figures into this file
     #[arg(long)]
     json: Option<PathBuf>,
@@ -118,7 +118,7 @@ impl Options {
     }
 
     async fn stock_with(&self, letters: usize, mix: Mix, held_rows: u64) -> Result<Stock> {
-        let stations = stations::read(&self.data)?;
+        let stations = self.data.as_deref().map_or_else(|| Ok(stations::made_up()), stations::read)?;
         let wanted = Wanted { letters, key: self.key, mix, held_rows };
         Stock::prepare(&std::path::absolute(&self.cache)?, wanted, &stations).await
     }

@@ -2,9 +2,14 @@
 
 use std::path::Path;
 
+use agency::dice::Dice;
 use anyhow::{Context, Result, ensure};
 use sdc::letter::{Records, TableRecords};
 use serde_json::{Value, json};
+
+/// Of results made up.
+const STATIONS: usize = 1000;
+const CANDIDATES: usize = 8;
 
 /// What one station counted.
 #[derive(Clone, Debug)]
@@ -47,6 +52,17 @@ pub fn read(file: &Path) -> Result<Vec<Station>> {
     }
     ensure!(!stations.is_empty(), "{}: no station with right sums", file.display());
     Ok(stations)
+}
+
+/// Makes up results: eight candidates and some four hundred registered voters a station.
+pub fn made_up() -> Vec<Station> {
+    let mut dice = Dice::new(2026);
+    let mut station = || {
+        let voices: Vec<i64> = (0..CANDIDATES).map(|_| dice.between(0, 40)).collect();
+        let (valid, void) = (voices.iter().sum(), dice.between(0, 20));
+        Station { registered: 400, voices, valid, void }
+    };
+    (0..STATIONS).map(|_| station()).collect()
 }
 
 impl Station {

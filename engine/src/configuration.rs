@@ -147,6 +147,8 @@ pub struct Limits {
     pub kilobytes_in_hand_max: u32,
     /// Mails of the slow lane in hand.
     pub slow_mails_max: u32,
+    /// Bytes of payloads that have been read and are not settled; in memory they are some ten times as large.
+    pub unpacked_bytes_max: u32,
     /// Mails asked for at a time, per mailbox.
     pub window_mails: usize,
     /// Mails per session with a mailbox.
@@ -203,7 +205,8 @@ impl Default for Limits {
             writers: 2,
             mails_in_hand_max: 2048,
             kilobytes_in_hand_max: 64 * 1024,
-            slow_mails_max: 256,
+            slow_mails_max: 1024,
+            unpacked_bytes_max: 8 << 20,
             window_mails: 256,
             session_mails_max: 10_000,
             session_seconds_max: 10,

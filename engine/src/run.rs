@@ -280,6 +280,7 @@ fn widths(limits: &Limits) -> Widths {
         mails_in_hand_max: limits.mails_in_hand_max,
         kilobytes_in_hand_max: limits.kilobytes_in_hand_max,
         slow_mails_max: limits.slow_mails_max,
+        unpacked_bytes_max: limits.unpacked_bytes_max,
         window_mails: limits.window_mails,
         session_mails_max: limits.session_mails_max,
         session_time_max: Duration::from_secs(limits.session_seconds_max),

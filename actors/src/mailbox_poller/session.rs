@@ -7,6 +7,7 @@ use chrono::Utc;
 use mail::MailError;
 use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
+use sdc::letter::Matricule;
 use store::failure::{self, Bug, point};
 use store::fault::Fault;
 use store::in_hand::Suspect;
@@ -25,13 +26,16 @@ const ATTEMPTS_MAX: i16 = 3;
 /// Longest wait for mail in hand at the end of a session; what is late then comes again.
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
 
+/// Longest wait of a session for places in the slow lane.
+const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
+
 /// What a poller remembers between sessions. Only an optimisation: forgetting it costs a second fetch.
 #[derive(Default)]
 pub struct Memory {
     /// Mails that stay in the mailbox by its rule.
     left: HashSet<Box<str>>,
-    /// Mails of the slow lane that found it full.
-    deferred: HashSet<Box<str>>,
+    /// Mails of the slow lane that found it full or may wait, with the agencies that they claim.
+    deferred: HashMap<Box<str>, Option<Matricule>>,
     /// Suspects settled alone whose lines are not cleared yet.
     absolved: Vec<String>,
     /// Suspects whose last attempt a fault or a stop ended, and does not count.
@@ -125,7 +129,7 @@ impl Memory {
         }
         let listed: HashSet<&str> = listing.iter().map(|listed| &*listed.uidl).collect();
         self.left.retain(|uidl| listed.contains(&**uidl));
-        self.deferred.retain(|uidl| listed.contains(&**uidl));
+        self.deferred.retain(|uidl, _| listed.contains(&**uidl));
     }
 }
 
@@ -275,18 +279,25 @@ impl<'a> Poll<'a> {
                 && !self.suspects.iter().any(|uidl| **uidl == *listed.uidl)
                 && !self.suspected.contains(&listed.uidl)
         };
-        let (deferred, fresh): (Vec<Listed>, Vec<Listed>) =
-            listing.iter().filter(wanted).cloned().partition(|listed| memory.deferred.contains(&listed.uidl));
+        let (mut deferred, fresh): (Vec<Listed>, Vec<Listed>) =
+            listing.iter().filter(wanted).cloned().partition(|listed| memory.deferred.contains_key(&listed.uidl));
+        let window_mails = self.parts.window_mails.max(1);
         let mut asked = 0;
-        for (entries, is_deferred) in [(fresh, false), (deferred, true)] {
-            for window in entries.chunks(self.parts.window_mails.max(1)) {
-                if self.must_end(asked, is_deferred) {
-                    return Ok(());
-                }
-                asked += window.len();
-                self.fetch_window(session, window, is_deferred, memory).await?;
-                self.collect_reports();
-                self.delete_settled(session).await?;
+        for window in fresh.chunks(window_mails) {
+            if self.must_end(asked, false) {
+                return Ok(());
+            }
+            asked += window.len();
+            self.fetch_window(session, window, false, memory).await?;
+        }
+        while !deferred.is_empty() && !self.must_end(asked, true) {
+            // In the order of what is known by now.
+            let claim = |listed: &Listed| memory.deferred.get(&listed.uidl).copied().flatten();
+            self.parts.claims.what_may_wait_last(&mut deferred, claim);
+            let window: Vec<Listed> = deferred.drain(..window_mails.min(deferred.len())).collect();
+            asked += window.len();
+            if !self.fetch_window(session, &window, true, memory).await? {
+                return Ok(());
             }
         }
         Ok(())
@@ -300,17 +311,27 @@ impl<'a> Poll<'a> {
         parts.drain.is_told() || !parts.intake.is_open() || asked >= parts.session_mails_max || is_over_time
     }
 
+    /// Fetches mails; deferred ones only where the slow lane has places for them all. Returns whether it has.
     async fn fetch_window(
         &mut self,
         session: &mut Session,
         window: &[Listed],
         is_deferred: bool,
         memory: &mut Memory,
-    ) -> Result<(), PollError> {
+    ) -> Result<bool, PollError> {
         self.renew_lease().await?;
         let bytes: u64 = window.iter().map(|listed| self.bytes_in_hand(listed)).sum();
         let mails = u32::try_from(window.len()).unwrap_or(u32::MAX);
         let mut permits = self.parts.hands.take(mails, bytes).await;
+        let mut slow = None;
+        if is_deferred {
+            // Else they would be fetched only to be put back. After the other permits, as whoever wants to be alone does.
+            let places = self.parts.hands.take_slow(mails);
+            slow = tokio::time::timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
+            if slow.is_none() {
+                return Ok(false);
+            }
+        }
         let batch = memory.next_batch;
         memory.next_batch += 1;
         let uidls = window.iter().map(|listed| listed.uidl.to_string()).collect();
@@ -321,10 +342,12 @@ impl<'a> Poll<'a> {
         while let Some(retrieved) = retrieval.next().await? {
             point("mailbox_poller::retrieved");
             let own = permits.split(self.bytes_in_hand(&retrieved.listed));
-            self.place(retrieved, own, is_deferred, memory);
+            self.place(retrieved, own, slow.as_mut(), memory);
         }
         self.parts.metrics.in_hand.set(i64::from(self.parts.hands.in_hand()));
-        Ok(())
+        self.collect_reports();
+        self.delete_settled(session).await?;
+        Ok(true)
     }
 
     fn bytes_in_hand(&self, listed: &Listed) -> u64 {
@@ -333,26 +356,32 @@ impl<'a> Poll<'a> {
     }
 
     /// Picks the lane of a mail that has just arrived.
-    fn place(&mut self, retrieved: Retrieved, permits: Permits, is_deferred: bool, memory: &mut Memory) {
+    fn place(&mut self, retrieved: Retrieved, permits: Permits, slow: Option<&mut Permits>, memory: &mut Memory) {
         let uidl = retrieved.listed.uidl.clone();
-        let lane = match &retrieved.outcome {
-            Outcome::Mail(mail) => self.parts.claims.lane(document::claim(mail)),
-            Outcome::OverSize { .. } | Outcome::Refused(_) => Lane::Slow,
+        let (lane, claim) = match &retrieved.outcome {
+            Outcome::Mail(mail) => {
+                let claim = document::claim(mail);
+                (self.parts.claims.lane(claim), claim)
+            }
+            Outcome::OverSize { .. } | Outcome::Refused(_) => (Lane::Slow, None),
         };
         if lane == Lane::Fast {
             memory.deferred.remove(&uidl);
             return self.lend(retrieved, permits, lane, false);
         }
-        match self.parts.hands.try_take_slow() {
-            Some(slow) => {
+        let place = match slow {
+            Some(slow) => slow.split_slow(),
+            None if claim.is_some() && self.parts.claims.may_wait(claim) => None,
+            None => self.parts.hands.try_take_slow(),
+        };
+        match place {
+            Some(place) => {
                 memory.deferred.remove(&uidl);
-                self.lend(retrieved, permits.into_slow(slow), lane, false);
+                self.lend(retrieved, permits.into_slow(place), lane, false);
             }
-            // The slow lane is full: the mailbox keeps the mail meanwhile.
+            // The mailbox keeps it meanwhile.
             None => {
-                if !is_deferred {
-                    memory.deferred.insert(uidl);
-                }
+                memory.deferred.insert(uidl, claim);
             }
         }
     }

@@ -133,6 +133,7 @@ fn limits(limits: &Limits, problems: &mut Problems<'_>) {
         ("mails_in_hand_max", u64::from(limits.mails_in_hand_max), 16, 1_000_000),
         ("kilobytes_in_hand_max", u64::from(limits.kilobytes_in_hand_max), 1024, 16 * 1024 * 1024),
         ("slow_mails_max", u64::from(limits.slow_mails_max), 1, u64::from(limits.mails_in_hand_max)),
+        ("unpacked_bytes_max", u64::from(limits.unpacked_bytes_max), 1 << 20, 1 << 30),
         ("window_mails", limits.window_mails as u64, 1, 1024),
         ("session_mails_max", limits.session_mails_max as u64, 1, 1_000_000),
         ("session_seconds_max", limits.session_seconds_max, 1, 3600),

@@ -142,6 +142,11 @@ impl Verified {
         Digest::of(&self.octets)
     }
 
+    /// Returns how many octets of JSON are to be read, at most. Once read they take about ten times as much memory.
+    pub fn unpacked_bytes(&self, limits: &PayloadLimits) -> usize {
+        payload::unpacked_bytes(&self.octets, limits)
+    }
+
     /// Reads the letter of an office.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ mod json;
 mod read;
 mod write;
 
-pub use compression::{pack, pack_answer, unpack};
+pub use compression::{pack, pack_answer, unpack, unpacked_bytes};
 
 /// What a payload may ask of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

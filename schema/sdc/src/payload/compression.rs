@@ -102,6 +102,16 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     }
 }
 
+/// Returns how many octets of JSON [`unpack`] gives, at most.
+pub fn unpacked_bytes(octets: &[u8], limits: &PayloadLimits) -> usize {
+    if !octets.starts_with(&MAGIC) {
+        return octets.len();
+    }
+    let bytes_max = admitted_bytes(octets.len(), limits);
+    let declared = Header::read(octets).and_then(|header| usize::try_from(header.content_bytes?).ok());
+    declared.unwrap_or(bytes_max).min(bytes_max)
+}
+
 /// What a frame declares of itself (RFC 8878 3.1.1.1).
 struct Header {
     dictionary_id: u32,
