@@ -11,7 +11,7 @@ help:
 	@echo "make test    format, lints and every test, against real PostgreSQL, Dovecot and Postfix"
 	@echo "make lint    format and lints; licences and sources too where cargo-deny is installed"
 	@echo "make deny    licences, bans and sources of dependencies; installs cargo-deny when missing (minutes)"
-	@echo "make bench   micro-benchmarks, some two minutes once built"
+	@echo "make bench   a burst next to the machine's limit, and micro-benchmarks: under three minutes once built"
 	@echo "make fuzz SECONDS=60   each parser of strangers' bytes for so long; needs the nightly compiler, installs cargo-fuzz when missing"
 	@echo "make nemesis ARGS=\"--cycles 1000 --seed 1\"   strike everything around two engines; --help tells the rest"
 
@@ -35,6 +35,7 @@ deny: setup
 	$(CARGO) deny check licenses bans sources
 
 bench: setup
+	$(CARGO) run --locked --release -p benches --bin load -- burst
 	$(CARGO) bench --locked -p benches
 
 fuzz: setup

@@ -64,6 +64,8 @@ pub struct MailboxPollerParts {
     pub interval: Duration,
     /// Mails asked for at a time.
     pub window_mails: usize,
+    /// Bytes asked for at a time, where it is more than one mail.
+    pub window_bytes_max: u64,
     /// Mails after which a session ends, so that their deletion takes effect.
     pub session_mails_max: usize,
     /// Time after which a session ends, so that mail that came since is seen.

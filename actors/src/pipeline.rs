@@ -90,7 +90,7 @@ impl Default for Widths {
             crypto_threads: cores,
             writers: 2,
             mails_in_hand_max: 2048,
-            kilobytes_in_hand_max: 64 * 1024,
+            kilobytes_in_hand_max: 16 * 1024,
             slow_mails_max: 1024,
             unpacked_bytes_max: 8 << 20,
             window_mails: 256,
@@ -402,6 +402,8 @@ fn start_pollers(
             open_sessions: Arc::clone(&shared.open_sessions),
             interval: mailbox.interval,
             window_mails: parts.widths.window_mails,
+            // Several mailboxes share the room, and no window may be larger than it.
+            window_bytes_max: u64::from(parts.widths.kilobytes_in_hand_max) * 1024 / 4,
             session_mails_max: parts.widths.session_mails_max,
             session_time_max: parts.widths.session_time_max,
             metrics: Arc::clone(&shared.metrics),

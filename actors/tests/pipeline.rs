@@ -247,6 +247,49 @@ fn letters_pass_by(words: &str) {
 }
 
 #[test]
+fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_is_not() {
+    const STRANGERS: i64 = 30;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.sql("INSERT INTO xm.agencies (matricule, name, email) VALUES (43, 'Other office', 'other@example.org')");
+    let of = |agency: u32| {
+        format!("SELECT count(*) FROM xm.quarantine WHERE position('agency=0000{agency}'::bytea IN original) > 0")
+    };
+    let (_, mail) = world.next_mail();
+    world.deliver(mail);
+    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 2, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 1);
+    fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
+    for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
+        for number in 0..mails {
+            let subject = format!("Message-ID: <{agency}-{number}@x>\r\nSubject: SDC 1 agency=0000{agency}\r\n");
+            world.deliver(format!("{subject}\r\nBonjour {number}\r\n").into_bytes());
+        }
+    }
+    world.wait_for("mails that claim office 43", &of(43), STRANGERS / 2);
+    let before = world.count(&of(42));
+    assert!(before < STRANGERS * 2 / 3, "{before} of {STRANGERS} mails that claim office 42 came first");
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("mails that claim office 42", &of(42), STRANGERS);
+    assert!(running.drain());
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn letters_larger_than_the_room_for_payloads_are_read_one_after_another() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    let running = world.start_with(quick(), Widths { unpacked_bytes_max: 1, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 10);
+    assert!(running.drain());
+    assert_exactly_once(&world, 10);
+}
+
+#[test]
 fn a_suspect_that_was_settled_is_cleared_before_the_next_one_is_tried() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();

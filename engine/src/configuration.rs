@@ -204,7 +204,7 @@ impl Default for Limits {
             crypto_threads: 0,
             writers: 2,
             mails_in_hand_max: 2048,
-            kilobytes_in_hand_max: 64 * 1024,
+            kilobytes_in_hand_max: 16 * 1024,
             slow_mails_max: 1024,
             unpacked_bytes_max: 8 << 20,
             window_mails: 256,

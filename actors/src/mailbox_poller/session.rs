@@ -281,12 +281,14 @@ impl<'a> Poll<'a> {
         };
         let (mut deferred, fresh): (Vec<Listed>, Vec<Listed>) =
             listing.iter().filter(wanted).cloned().partition(|listed| memory.deferred.contains_key(&listed.uidl));
-        let window_mails = self.parts.window_mails.max(1);
+        let mut fresh = fresh.as_slice();
         let mut asked = 0;
-        for window in fresh.chunks(window_mails) {
+        while !fresh.is_empty() {
             if self.must_end(asked, false) {
                 return Ok(());
             }
+            let (window, rest) = fresh.split_at(self.window(fresh));
+            fresh = rest;
             asked += window.len();
             self.fetch_window(session, window, false, memory).await?;
         }
@@ -294,7 +296,7 @@ impl<'a> Poll<'a> {
             // In the order of what is known by now.
             let claim = |listed: &Listed| memory.deferred.get(&listed.uidl).copied().flatten();
             self.parts.claims.what_may_wait_last(&mut deferred, claim);
-            let window: Vec<Listed> = deferred.drain(..window_mails.min(deferred.len())).collect();
+            let window: Vec<Listed> = deferred.drain(..self.window(&deferred)).collect();
             asked += window.len();
             if !self.fetch_window(session, &window, true, memory).await? {
                 return Ok(());
@@ -348,6 +350,16 @@ impl<'a> Poll<'a> {
         self.collect_reports();
         self.delete_settled(session).await?;
         Ok(true)
+    }
+
+    /// Returns how many of these mails to ask for at a time: at least one, else no more bytes than there is room for.
+    fn window(&self, listed: &[Listed]) -> usize {
+        let mut bytes = 0;
+        let fits = |listed: &&Listed| {
+            bytes += self.bytes_in_hand(listed);
+            bytes <= self.parts.window_bytes_max
+        };
+        listed.iter().take(self.parts.window_mails).take_while(fits).count().max(1)
     }
 
     fn bytes_in_hand(&self, listed: &Listed) -> u64 {
