@@ -5,7 +5,10 @@
 //! the mail where it is, and settling knows a letter that comes again.
 
 mod database_calls;
+mod memory;
 mod session;
+mod suspects;
+mod windows;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +29,8 @@ use crate::metrics::Metrics;
 use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
-use session::{Memory, PollError};
+use memory::Memory;
+use session::PollError;
 
 /// Longest pause between polls of a mailbox that fails.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);

@@ -276,6 +276,31 @@ fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_
 }
 
 #[test]
+fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
+    const LARGE: i64 = 12;
+    const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    for number in 0..LARGE {
+        let line = format!("{number:>70}\r\n");
+        world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
+    }
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
+    // Room for one of them at a time.
+    let running = world.start_with(quick(), Widths { kilobytes_in_hand_max: 1024, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 10);
+    let before = world.count(QUARANTINED);
+    assert!(before <= LARGE / 2, "{before} of {LARGE} large mails came before the letters");
+    world.wait_for("large mail in quarantine", QUARANTINED, LARGE);
+    assert!(running.drain());
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
 fn letters_larger_than_the_room_for_payloads_are_read_one_after_another() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();

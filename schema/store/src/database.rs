@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use deadpool::managed::QueueMode;
 use diesel::ConnectionError;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
@@ -61,6 +62,8 @@ impl Database {
         // The URL stays out of the pool, whose errors and debug output would repeat it.
         let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
             .max_size(settings.connections_max.max(1))
+            // The one used last: its statements are prepared and its buffers grown, the others' need not be.
+            .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| SettingsError::Tls(rustls::Error::General(error.to_string())))?;
         Ok(Database { pool, target, settings })

@@ -15,6 +15,26 @@ use diesel::sql_types::{
 };
 use uuid::Uuid;
 
+/// Most bytes of containers in one statement. tokio-postgres keeps, with each connection, room for the largest it ever
+/// sent, twice; so many connections would otherwise hold what passed through them.
+pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Cuts items into runs that are each sent in a statement of their own: at most [`STATEMENT_BYTES_MAX`] bytes, or one item.
+pub fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let mut total = 0;
+        let fits = |item: &&T| {
+            total += bytes(item);
+            total <= STATEMENT_BYTES_MAX
+        };
+        let take = rest.iter().take_while(fits).count().max(1).min(rest.len());
+        let (run, later) = rest.split_at(take);
+        rest = later;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
 /// One typed value of a statement. Arrays travel whole; their elements become rows by `unnest`.
 pub enum Bind {
     /// `integer`
@@ -114,3 +134,17 @@ impl<Row> Query for Statement<'_, Row> {
 }
 
 impl<Row, Conn> diesel::query_dsl::RunQueryDsl<Conn> for Statement<'_, Row> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_bounded_and_what_is_larger_goes_alone() {
+        let half = STATEMENT_BYTES_MAX / 2;
+        let sizes = [half, half, 1, STATEMENT_BYTES_MAX * 4, STATEMENT_BYTES_MAX * 4, 7, 8];
+        let cut: Vec<&[usize]> = runs(&sizes, |size| *size).collect();
+        assert_eq!(cut, [&sizes[..2], &sizes[2..3], &sizes[3..4], &sizes[4..5], &sizes[5..]]);
+        assert_eq!(runs(&[] as &[usize], |size| *size).count(), 0);
+    }
+}

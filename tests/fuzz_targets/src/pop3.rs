@@ -29,8 +29,8 @@ pub fn pop3(bytes: &[u8]) {
 
 fn expect(letter: u8) -> Expect {
     match letter {
-        b'S' => Expect::Body { keep_bytes_max: 16, drain_bytes_max: 256 },
-        b'B' => Expect::Body { keep_bytes_max: 4 << 10, drain_bytes_max: 16 << 10 },
+        b'S' => Expect::Body { likely_bytes: 0, keep_bytes_max: 16, drain_bytes_max: 256 },
+        b'B' => Expect::Body { likely_bytes: 0, keep_bytes_max: 4 << 10, drain_bytes_max: 16 << 10 },
         _ => Expect::Line,
     }
 }
@@ -58,7 +58,7 @@ fn read(expected: &[Expect], stream: &[u8], piece_bytes: usize) -> (Vec<Reply>, 
 fn check_bounds(reply: &Reply, expect: Expect) {
     assert!(reply.text.chars().count() <= LINE_BYTES_MAX && !reply.text.contains(char::is_control));
     match (&reply.body, expect) {
-        (Some(body), Expect::Body { keep_bytes_max, drain_bytes_max }) => {
+        (Some(body), Expect::Body { keep_bytes_max, drain_bytes_max, .. }) => {
             assert!(body.bytes.len() <= keep_bytes_max && body.size_bytes <= drain_bytes_max);
             assert_eq!(body.is_cut(), body.size_bytes > keep_bytes_max, "what fits is kept whole");
         }

@@ -19,6 +19,8 @@ pub enum Expect {
     Line,
     /// A status line and, if it is `+OK`, a body up to the line with a single dot.
     Body {
+        /// Bytes to make room for at once, at most those kept: growing to a large mail would copy it, and take twice its size.
+        likely_bytes: usize,
         /// Bytes kept; the rest is counted.
         keep_bytes_max: usize,
         /// Bytes read; more is an error.
@@ -147,7 +149,8 @@ impl ReplyParser {
     pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyError> {
         if self.body.is_none() {
             let Some((status, text)) = self.status_line()? else { return Ok(None) };
-            let Some(Expect::Body { keep_bytes_max, drain_bytes_max }) = self.expected.front().copied() else {
+            let Some(Expect::Body { likely_bytes, keep_bytes_max, drain_bytes_max }) = self.expected.front().copied()
+            else {
                 self.expected.pop_front();
                 return Ok(Some(Reply { status, text, body: None }));
             };
@@ -155,7 +158,7 @@ impl ReplyParser {
                 self.expected.pop_front();
                 return Ok(Some(Reply { status, text, body: None }));
             }
-            let body = Body::default();
+            let body = Body { bytes: Vec::with_capacity(likely_bytes.min(keep_bytes_max)), size_bytes: 0 };
             self.body = Some(OpenBody { text, body, keep_bytes_max, drain_bytes_max, at_start: true });
         }
         self.continue_body()

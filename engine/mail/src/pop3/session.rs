@@ -201,7 +201,8 @@ impl Session {
         let entries_max = self.settings.listing_entries_max;
         let keep_bytes_max = entries_max.saturating_mul(LISTING_LINE_BYTES_MAX);
         // A flooded mailbox is listed in part and emptied bit by bit; refusing it would stop it for ever.
-        let expect = Expect::Body { keep_bytes_max, drain_bytes_max: keep_bytes_max.saturating_mul(100) };
+        let expect =
+            Expect::Body { likely_bytes: 0, keep_bytes_max, drain_bytes_max: keep_bytes_max.saturating_mul(100) };
         let (uidl, list) = if self.pipelining {
             self.wire.send(Step::Mailbox, b"UIDL\r\nLIST\r\n", &[expect, expect]).await?;
             (self.wire.ok(Step::Mailbox).await, self.wire.ok(Step::Mailbox).await)
@@ -336,7 +337,7 @@ impl Retrieval<'_> {
             let (command, expect) = match (self.is_over(listed), self.session.top) {
                 (true, true) => (format!("TOP {} {HEAD_LINES}\r\n", listed.number), head_expected()),
                 (true, false) => ("NOOP\r\n".to_owned(), Expect::Line),
-                (false, _) => (format!("RETR {}\r\n", listed.number), self.mail_expected()),
+                (false, _) => (format!("RETR {}\r\n", listed.number), self.mail_expected(listed)),
             };
             self.commands.extend_from_slice(command.as_bytes());
             expected.push(expect);
@@ -352,15 +353,16 @@ impl Retrieval<'_> {
 
     /// LIST may lie, so the limit holds while the mail comes in. A mail that is over costs its transfer, up to sixteen
     /// times the limit, and not the mails behind it.
-    fn mail_expected(&self) -> Expect {
+    fn mail_expected(&self, listed: &Listed) -> Expect {
         let drain_bytes_max = self.size_max_bytes.saturating_mul(16).max(CHUNK_BYTES * 4);
-        Expect::Body { keep_bytes_max: self.size_max_bytes, drain_bytes_max }
+        let likely_bytes = usize::try_from(listed.size_bytes).unwrap_or(usize::MAX);
+        Expect::Body { likely_bytes, keep_bytes_max: self.size_max_bytes, drain_bytes_max }
     }
 }
 
 /// A header may be of any size, and TOP always sends the whole of it.
 fn head_expected() -> Expect {
-    Expect::Body { keep_bytes_max: HEAD_BYTES_MAX, drain_bytes_max: 64 * 1024 * 1024 }
+    Expect::Body { likely_bytes: 0, keep_bytes_max: HEAD_BYTES_MAX, drain_bytes_max: 64 * 1024 * 1024 }
 }
 
 /// What the server says it knows (RFC 2449).
@@ -376,7 +378,8 @@ struct Capabilities {
 impl Capabilities {
     /// Asks with CAPA; a server that does not know it knows nothing else either, except TOP, which it may.
     async fn ask(wire: &mut Wire, step: Step) -> Result<Capabilities, MailError> {
-        let expect = Expect::Body { keep_bytes_max: CAPABILITY_BYTES_MAX, drain_bytes_max: CAPABILITY_BYTES_MAX };
+        let (keep_bytes_max, drain_bytes_max) = (CAPABILITY_BYTES_MAX, CAPABILITY_BYTES_MAX);
+        let expect = Expect::Body { likely_bytes: 0, keep_bytes_max, drain_bytes_max };
         wire.send(step, b"CAPA\r\n", &[expect]).await?;
         let reply = wire.reply(step).await?;
         let Some(body) = reply.body else { return Ok(Capabilities { top: true, ..Capabilities::default() }) };

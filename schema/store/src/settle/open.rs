@@ -5,16 +5,17 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use crate::database::Connection;
 use crate::fault::Fault;
 
-/// An open transaction. Dropped without [`OpenTransaction::commit`], its connection is taken out of the pool and closed:
-/// a connection merely returned would keep its row locks until somebody recycles it.
+/// An open transaction. Dropped with its connection, as it is without [`OpenTransaction::commit`], the connection is
+/// taken out of the pool and closed: a connection merely returned would keep its row locks until somebody recycles it.
 pub struct OpenTransaction {
     connection: Option<Connection>,
+    closes_after_commit: bool,
 }
 
 impl OpenTransaction {
     pub async fn begin(connection: Connection) -> Result<OpenTransaction, Fault> {
         // Guarded before the first statement: a failed BEGIN must not go back to the pool either.
-        let mut transaction = OpenTransaction { connection: Some(connection) };
+        let mut transaction = OpenTransaction { connection: Some(connection), closes_after_commit: false };
         transaction.connection().batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         Ok(transaction)
     }
@@ -32,10 +33,17 @@ impl OpenTransaction {
         Ok(self.connection().batch_execute("ROLLBACK TO SAVEPOINT letters").await?)
     }
 
+    /// Keeps the connection from going back to the pool, with the room that it took for something large.
+    pub fn close_after_commit(&mut self) {
+        self.closes_after_commit = true;
+    }
+
     /// Commits. On error the outcome is unknown; the letters come again and are then found settled, or not.
     pub async fn commit(mut self) -> Result<(), Fault> {
         self.connection().batch_execute("COMMIT").await?;
-        drop(self.connection.take());
+        if !self.closes_after_commit {
+            drop(self.connection.take());
+        }
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use super::reads::Account;
 use crate::catalogue::{Catalogue, Credit};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
-use crate::statement::{Bind, Statement};
+use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs};
 
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;
@@ -43,6 +43,9 @@ impl Written {
     /// from their transport and are then found settled, or not.
     pub async fn post(mut self) -> Result<Settled, Fault> {
         let verdicts = self.verdicts();
+        if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
+            self.transaction.close_after_commit();
+        }
         if !failure::has(Bug::ChargeOutside) {
             self.charge(&verdicts).await?;
         }
@@ -192,16 +195,15 @@ impl Written {
             .filter(|(_, decision)| decision.acceptance().is_some())
             .map(|(pair, _)| pair)
             .collect();
-        if accepted.is_empty() {
-            return Ok(());
+        for run in runs(&accepted, |(_, arrival)| arrival.container.len()) {
+            let binds = [
+                Bind::Bigints(run.iter().map(|(id, _)| Some(**id)).collect()),
+                Bind::Timestamptzs(run.iter().map(|(_, arrival)| Some(arrival.received_at)).collect()),
+                Bind::Byteas(run.iter().map(|(_, arrival)| Some(arrival.container.clone())).collect()),
+            ];
+            let text = "INSERT INTO xm.originals (journal_id, received_at, container) SELECT * FROM unnest(?, ?, ?)";
+            Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
         }
-        let binds = [
-            Bind::Bigints(accepted.iter().map(|(id, _)| Some(**id)).collect()),
-            Bind::Timestamptzs(accepted.iter().map(|(_, arrival)| Some(arrival.received_at)).collect()),
-            Bind::Byteas(accepted.iter().map(|(_, arrival)| Some(arrival.container.clone())).collect()),
-        ];
-        let text = "INSERT INTO xm.originals (journal_id, received_at, container) SELECT * FROM unnest(?, ?, ?)";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
         Ok(())
     }
 

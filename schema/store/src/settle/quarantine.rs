@@ -18,7 +18,7 @@ use super::arrival::Arrival;
 use super::decide::Decision;
 use super::judge::Key;
 use crate::fault::Fault;
-use crate::statement::{Bind, Statement};
+use crate::statement::{Bind, Statement, runs};
 
 /// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
@@ -79,6 +79,14 @@ async fn insert_items(
     connection: &mut AsyncPgConnection,
     items: &[Item<'_>],
 ) -> Result<HashSet<(String, Vec<u8>)>, Fault> {
+    let mut new = HashSet::new();
+    for run in runs(items, |item| item.arrival.container.len()) {
+        new.extend(insert_run(connection, run).await?);
+    }
+    Ok(new)
+}
+
+async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     let binds = [
         Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str().to_owned())).collect()),
@@ -103,8 +111,7 @@ async fn insert_items(
          SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (digest, reason) DO NOTHING
          RETURNING reason, digest";
-    let rows: Vec<(String, Vec<u8>)> = Statement::<(Text, Bytea)>::new(text, &binds).load(connection).await?;
-    Ok(rows.into_iter().collect())
+    Ok(Statement::<(Text, Bytea)>::new(text, &binds).load(connection).await?)
 }
 
 /// Both versions wait for a person.

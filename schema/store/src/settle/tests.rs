@@ -1,5 +1,6 @@
 //! Settling against a real PostgreSQL, without cryptography: arrivals are made as if their signatures had been verified.
 
+mod large;
 mod ledger;
 mod order;
 mod rules;

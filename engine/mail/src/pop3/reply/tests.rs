@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const BODY: Expect = Expect::Body { keep_bytes_max: 1 << 20, drain_bytes_max: 1 << 21 };
+const BODY: Expect = Expect::Body { likely_bytes: 0, keep_bytes_max: 1 << 20, drain_bytes_max: 1 << 21 };
 
 fn parse(expected: &[Expect], chunks: &[&[u8]]) -> Result<Vec<Reply>, ReplyError> {
     let mut parser = ReplyParser::default();
@@ -70,7 +70,7 @@ fn pipelined_replies_come_apart_and_an_error_has_no_body() {
 
 #[test]
 fn a_body_beyond_the_limit_is_cut_and_counted_and_the_next_reply_is_found() {
-    let expect = Expect::Body { keep_bytes_max: 4, drain_bytes_max: 100 };
+    let expect = Expect::Body { likely_bytes: 0, keep_bytes_max: 4, drain_bytes_max: 100 };
     let replies = parse(&[expect, Expect::Line], &[b"+OK\r\n123456789\r\n.\r\n+OK next\r\n"]).unwrap();
     let body = replies[0].body.as_ref().unwrap();
     assert_eq!((body.bytes.as_slice(), body.size_bytes, body.is_cut()), (&b"1234"[..], 11, true));
@@ -132,7 +132,7 @@ proptest! {
         noise in prop::collection::vec(mail_bytes(), 0..8),
         cut in 1_usize..50,
     ) {
-        let expect = Expect::Body { keep_bytes_max: 64, drain_bytes_max: 4096 };
+        let expect = Expect::Body { likely_bytes: 0, keep_bytes_max: 64, drain_bytes_max: 4096 };
         let mut parser = ReplyParser::default();
         for _ in 0..8 {
             parser.expect(expect);

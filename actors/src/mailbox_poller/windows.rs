@@ -1,0 +1,176 @@
+//! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use mail::pop3::{Listed, Outcome, Retrieved, Session};
+use sdc::document;
+use store::failure::point;
+
+use super::memory::Memory;
+use super::session::{Poll, PollError};
+use crate::delivery::Permits;
+use crate::lanes::Lane;
+
+/// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
+/// smaller in any encoding, so that no letter waits behind mail of strangers that takes a hundred times as long.
+const LARGE_MAIL_BYTES: u64 = 512 << 10;
+
+/// Longest wait of a session for places in the slow lane.
+const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
+
+impl Poll<'_> {
+    /// Fetches everything else: first what may be a letter of ordinary size, then large mail, then what is deferred.
+    pub async fn fetch_rest(
+        &mut self,
+        session: &mut Session,
+        listing: &[Listed],
+        memory: &mut Memory,
+    ) -> Result<(), PollError> {
+        let fetched_alone: HashSet<u32> = self.lent.keys().copied().chain(self.to_delete.iter().copied()).collect();
+        let wanted = |listed: &&Listed| {
+            !fetched_alone.contains(&listed.number)
+                && !memory.left.contains(&listed.uidl)
+                && !self.suspects.iter().any(|uidl| **uidl == *listed.uidl)
+                && !self.suspected.contains(&listed.uidl)
+        };
+        let (mut deferred, fresh): (Vec<Listed>, Vec<Listed>) =
+            listing.iter().filter(wanted).cloned().partition(|listed| memory.deferred.contains_key(&listed.uidl));
+        let (mut large, small): (Vec<Listed>, Vec<Listed>) =
+            fresh.into_iter().partition(|listed| listed.size_bytes > LARGE_MAIL_BYTES);
+        // What takes least from the others goes before them.
+        large.sort_by_key(|listed| listed.size_bytes);
+        let (mut small, mut large) = (small.as_slice(), large.as_slice());
+        let mut asked = 0;
+        while !small.is_empty() && !self.must_end(asked, false) {
+            asked += self.fetch_first(session, &mut small, memory).await?;
+        }
+        // A window of large mail has its turn in every session, however much of the other there is.
+        let mut is_first = !self.is_stopped();
+        while !large.is_empty() && (is_first || !self.must_end(asked, true)) {
+            is_first = false;
+            asked += self.fetch_first(session, &mut large, memory).await?;
+        }
+        while !deferred.is_empty() && !self.must_end(asked, true) {
+            // In the order of what is known by now.
+            let claim = |listed: &Listed| memory.deferred.get(&listed.uidl).copied().flatten();
+            self.parts.claims.what_may_wait_last(&mut deferred, claim);
+            let window: Vec<Listed> = deferred.drain(..self.window(&deferred)).collect();
+            asked += window.len();
+            if !self.fetch_window(session, &window, true, memory).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the first of these mails and takes them off; returns how many.
+    async fn fetch_first(
+        &mut self,
+        session: &mut Session,
+        mails: &mut &[Listed],
+        memory: &mut Memory,
+    ) -> Result<usize, PollError> {
+        let (window, rest) = mails.split_at(self.window(mails));
+        *mails = rest;
+        self.fetch_window(session, window, false, memory).await?;
+        Ok(window.len())
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.parts.drain.is_told() || !self.parts.intake.is_open()
+    }
+
+    fn must_end(&self, asked: usize, may_wait: bool) -> bool {
+        let parts = self.parts;
+        // What may wait must not keep new mail of the offices from being seen.
+        let time_max = if may_wait { parts.session_time_max / 10 } else { parts.session_time_max };
+        let is_over_time = asked > 0 && self.started.elapsed() > time_max;
+        self.is_stopped() || asked >= parts.session_mails_max || is_over_time
+    }
+
+    /// Fetches mails; deferred ones only where the slow lane has places for them all. Returns whether it has.
+    async fn fetch_window(
+        &mut self,
+        session: &mut Session,
+        window: &[Listed],
+        is_deferred: bool,
+        memory: &mut Memory,
+    ) -> Result<bool, PollError> {
+        self.renew_lease().await?;
+        let bytes: u64 = window.iter().map(|listed| self.bytes_in_hand(listed)).sum();
+        let mails = u32::try_from(window.len()).unwrap_or(u32::MAX);
+        let mut permits = self.parts.hands.take(mails, bytes).await;
+        let mut slow = None;
+        if is_deferred {
+            // Else they would be fetched only to be put back. After the other permits, as whoever wants to be alone does.
+            let places = self.parts.hands.take_slow(mails);
+            slow = tokio::time::timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
+            if slow.is_none() {
+                return Ok(false);
+            }
+        }
+        let batch = memory.next_batch;
+        memory.next_batch += 1;
+        let uidls = window.iter().map(|listed| listed.uidl.to_string()).collect();
+        self.parts.record(self.life, batch, uidls).await?;
+        self.batches.push(batch);
+        point("mailbox_poller::recorded");
+        let mut retrieval = session.retrieve(window, self.parts.mail_bytes_max).await?;
+        while let Some(retrieved) = retrieval.next().await? {
+            point("mailbox_poller::retrieved");
+            let own = permits.split(self.bytes_in_hand(&retrieved.listed));
+            self.place(retrieved, own, slow.as_mut(), memory);
+        }
+        self.parts.metrics.in_hand.set(i64::from(self.parts.hands.in_hand()));
+        self.collect_reports();
+        self.delete_settled(session).await?;
+        Ok(true)
+    }
+
+    /// Returns how many of these mails to ask for at a time: at least one, else no more bytes than there is room for.
+    fn window(&self, listed: &[Listed]) -> usize {
+        let mut bytes = 0;
+        let fits = |listed: &&Listed| {
+            bytes += self.bytes_in_hand(listed);
+            bytes <= self.parts.window_bytes_max
+        };
+        listed.iter().take(self.parts.window_mails).take_while(fits).count().max(1)
+    }
+
+    fn bytes_in_hand(&self, listed: &Listed) -> u64 {
+        // A server may tell less than it sends; the poller's own limit stands in both cases.
+        listed.size_bytes.min(self.parts.mail_bytes_max).max(1)
+    }
+
+    /// Picks the lane of a mail that has just arrived.
+    fn place(&mut self, retrieved: Retrieved, permits: Permits, slow: Option<&mut Permits>, memory: &mut Memory) {
+        let uidl = retrieved.listed.uidl.clone();
+        let (lane, claim) = match &retrieved.outcome {
+            Outcome::Mail(mail) => {
+                let claim = document::claim(mail);
+                (self.parts.claims.lane(claim), claim)
+            }
+            Outcome::OverSize { .. } | Outcome::Refused(_) => (Lane::Slow, None),
+        };
+        if lane == Lane::Fast {
+            memory.deferred.remove(&uidl);
+            return self.lend(retrieved, permits, lane, false);
+        }
+        let place = match slow {
+            Some(slow) => slow.split_slow(),
+            None if claim.is_some() && self.parts.claims.may_wait(claim) => None,
+            None => self.parts.hands.try_take_slow(),
+        };
+        match place {
+            Some(place) => {
+                memory.deferred.remove(&uidl);
+                self.lend(retrieved, permits.into_slow(place), lane, false);
+            }
+            // The mailbox keeps it meanwhile.
+            None => {
+                memory.deferred.insert(uidl, claim);
+            }
+        }
+    }
+}
