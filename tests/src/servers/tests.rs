@@ -70,7 +70,8 @@ fn swaks(address: SocketAddr, arguments: &[&str]) -> (bool, String) {
         .args(arguments)
         .output()
         .unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    let transcript = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.success(), transcript)
 }
 
 fn arrives(dovecot: &Dovecot, postfix: &Postfix, count: usize) {
