@@ -6,7 +6,7 @@ set -eu
 
 # Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender,
 # Prometheus with its promtool. swaks only recommends libnet-ssleay-perl, and without it speaks no TLS.
-packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl prometheus openssl"
+packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl prometheus openssl curl"
 # The first release with the fixes that the program insists on at its start.
 openssl_floor=3.0.22
 
