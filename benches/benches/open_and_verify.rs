@@ -72,7 +72,7 @@ fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
     bencher
         .counter(ItemsCount::new(1_u32))
-        .bench_local(|| scan_enveloped(post.document().der()).expect("it is admitted"));
+        .bench_local(|| scan_enveloped(post.document().der()).expect("it is admitted").key_kind);
 }
 
 /// The office's side.

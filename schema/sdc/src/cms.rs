@@ -1,9 +1,10 @@
-//! Seals and opens letters over OpenSSL's CMS: sign, then encrypt; open, then verify with one pinned certificate.
+//! Seals and opens letters (CMS, RFC 5652, over OpenSSL): sign, then encrypt; open, then verify with one pinned certificate.
 //!
 //! The types say what has been proven. [`Opened`] is only decrypted: its signer is a claim. [`Verified`] was signed by the key
 //! of the one certificate that the caller named; its octets can be read.
 
 mod agreement;
+mod enveloped_data;
 mod signed_data;
 mod signer_info;
 
@@ -11,11 +12,10 @@ use std::fmt;
 
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
-use openssl::symm::Cipher;
 
 use crate::digest::Digest;
 use crate::document::Document;
-use crate::keys::{self, CentreKeys, RegisteredCertificate, SigningKey};
+use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use crate::letter::{Answer, Letter};
 use crate::payload::{self, PayloadLimits, Unreadable};
 use crate::prescan::{Enveloped, ScanError, scan_enveloped, scan_signed};
@@ -74,18 +74,14 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
         decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
         .map_err(|error| refusal(error, RefusalCode::SignatureMalformed, RefusalCode::SignatureForbidden))?;
-    Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.cipher })
+    Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.content.cipher })
 }
 
-fn decrypt(der: &[u8], enveloped: &Enveloped, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
-    let mut content = CmsContentInfo::from_der(der)?;
-    match &enveloped.originator {
-        Some(point) => {
-            let originator = keys::point(enveloped.key_kind, point)?;
-            agreement::decrypt(&mut content, &key.key, &originator)
-        }
+fn decrypt(der: &[u8], enveloped: &Enveloped<'_>, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
+    match &enveloped.agreement {
+        Some(agreement) => enveloped_data::open(&enveloped.content, agreement, key),
         // With the certificate named, OpenSSL answers a wrong RSA key with random octets, not with a telling error.
-        None => content.decrypt(&key.key, key.certificate.x509()?),
+        None => CmsContentInfo::from_der(der)?.decrypt(&key.key, &key.x509),
     }
 }
 
@@ -208,13 +204,5 @@ pub fn sign(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, SealError> {
 /// # Errors
 /// OpenSSL's own.
 pub fn encrypt(signed: &[u8], recipient: &RegisteredCertificate, cipher: ContentCipher) -> Result<Vec<u8>, SealError> {
-    let mut flags = CMSOptions::BINARY;
-    if recipient.has_key_id_extension() {
-        flags |= CMSOptions::USE_KEYID;
-    }
-    let cipher = match cipher {
-        ContentCipher::Aes256Gcm => Cipher::aes_256_gcm(),
-        ContentCipher::Aes256Cbc => Cipher::aes_256_cbc(),
-    };
-    Ok(CmsContentInfo::encrypt(recipient.stack()?, signed, cipher, flags)?.to_der()?)
+    Ok(enveloped_data::write(signed, recipient, cipher)?)
 }

@@ -80,6 +80,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Returns what is left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Returns the tag of the next element, if there is one.
     pub fn peek(&self) -> Option<Tag> {
         self.rest.first().copied()

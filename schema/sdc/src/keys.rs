@@ -9,9 +9,10 @@ use std::fmt;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
 
 pub use certificate::RegisteredCertificate;
-pub(crate) use pinned::point;
+pub(crate) use pinned::{ephemeral, point};
 
 use crate::der::DerError;
 use crate::prescan::RecipientId;
@@ -71,6 +72,8 @@ fn unreadable(what: &'static str) -> impl Fn(ErrorStack) -> KeyError {
 #[derive(Clone)]
 pub struct SigningKey {
     pub(crate) key: PKey<Private>,
+    /// The certificate as OpenSSL reads it.
+    pub(crate) x509: X509,
     pub(crate) certificate: RegisteredCertificate,
 }
 
@@ -92,11 +95,12 @@ impl SigningKey {
             Err(why) => return Err(unreadable("a private key in PEM")(why)),
         };
         let certificate = RegisteredCertificate::from_pem(certificate)?;
-        let public = certificate.x509().and_then(|x509| x509.public_key()).map_err(unreadable("a public key"))?;
+        let x509 = X509::from_der(certificate.der()).map_err(unreadable("a certificate"))?;
+        let public = x509.public_key().map_err(unreadable("a public key"))?;
         if !key.public_eq(&public) {
             return Err(KeyError::NotAPair);
         }
-        Ok(SigningKey { key, certificate })
+        Ok(SigningKey { key, x509, certificate })
     }
 
     /// Returns the certificate.

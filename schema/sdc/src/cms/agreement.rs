@@ -1,104 +1,99 @@
-//! Decrypts what was encrypted by key agreement, without a check that takes as long as the agreement itself.
-//!
-//! OpenSSL multiplies every point that it is given by the order of the curve. That finds points of a smaller order, which
-//! the curves admitted here do not have (cofactor 1): there, a point on the curve, not at infinity, is a full key (NIST SP
-//! 800-56A, 5.6.2.3.4, for ephemeral keys). Both are known of the point handed over here.
+//! How two EC keys agree on a third, and that one carries the content's (RFC 5753; RFC 3394).
 
-#![expect(unsafe_code, reason = "functions of libcrypto that the openssl crate does not bind")]
-
-use std::ffi::{c_int, c_void};
-use std::ptr;
-
-use foreign_types::{ForeignType, ForeignTypeRef};
-use openssl::cms::CmsContentInfo;
+use openssl::cipher::Cipher;
+use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
+use openssl::derive::Deriver;
 use openssl::error::ErrorStack;
+use openssl::hash::{MessageDigest, hash};
 use openssl::pkey::{PKeyRef, Private, Public};
-use openssl_sys::{
-    BIO, BIO_ctrl, BIO_free_all, BIO_new, BIO_s_mem, CMS_ContentInfo, CMS_decrypt, EVP_PKEY, EVP_PKEY_CTX,
-};
-use openssl_sys::{OPENSSL_STACK, OPENSSL_sk_num, OPENSSL_sk_value};
 
-/// `CMS_RecipientInfo`, of which only OpenSSL knows the inside.
-#[repr(C)]
-struct RecipientInfo {
-    _opaque: [u8; 0],
-}
+use crate::der::{self, OCTET_STRING, SEQUENCE, context};
+use crate::prescan::KdfHash;
 
-/// `CMS_RecipientEncryptedKey`, likewise.
-#[repr(C)]
-struct RecipientEncryptedKey {
-    _opaque: [u8; 0],
-}
+/// AES-256.
+pub const KEY_BYTES: usize = 32;
 
-/// cms.h: the recipient agrees on a key.
-const CMS_RECIPINFO_AGREE: c_int = 1;
-/// bio.h: where the octets of a memory BIO lie.
-const BIO_CTRL_INFO: c_int = 3;
+/// A key that wraps another.
+pub struct WrappingKey([u8; KEY_BYTES]);
 
-unsafe extern "C" {
-    // CMS_get0_RecipientInfos(3)
-    fn CMS_get0_RecipientInfos(content: *mut CMS_ContentInfo) -> *mut OPENSSL_STACK;
-    fn CMS_RecipientInfo_type(info: *mut RecipientInfo) -> c_int;
-    fn CMS_RecipientInfo_get0_pkey_ctx(info: *mut RecipientInfo) -> *mut EVP_PKEY_CTX;
-    // cms.h: without manual
-    fn CMS_RecipientInfo_kari_get0_reks(info: *mut RecipientInfo) -> *mut OPENSSL_STACK;
-    fn CMS_RecipientInfo_kari_set0_pkey(info: *mut RecipientInfo, key: *mut EVP_PKEY) -> c_int;
-    fn CMS_RecipientInfo_kari_decrypt(
-        content: *mut CMS_ContentInfo,
-        info: *mut RecipientInfo,
-        key: *mut RecipientEncryptedKey,
-    ) -> c_int;
-    // EVP_PKEY_derive(3)
-    fn EVP_PKEY_derive_set_peer_ex(context: *mut EVP_PKEY_CTX, peer: *mut EVP_PKEY, validate_peer: c_int) -> c_int;
-}
+impl WrappingKey {
+    /// Agrees on a key: the same one comes out of our private and their public key as out of theirs and ours.
+    ///
+    /// `peer` is a point on the curve of `own`, not at infinity. OpenSSL would multiply it by the order of the curve, which
+    /// takes as long as the agreement itself and finds points of a smaller order. The curves admitted here have none
+    /// (cofactor 1): there, a point on the curve is a full key (NIST SP 800-56A, 5.6.2.3.4).
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn agreed(
+        own: &PKeyRef<Private>,
+        peer: &PKeyRef<Public>,
+        kdf: KdfHash,
+        wrap_algorithm: &[u8],
+    ) -> Result<WrappingKey, ErrorStack> {
+        let mut deriver = Deriver::new(own)?;
+        deriver.set_peer_ex(peer, false)?;
+        let mut secret = vec![0; deriver.len()?];
+        let length = deriver.derive(&mut secret)?;
+        secret.truncate(length);
+        x963(&secret, kdf, &shared_info(wrap_algorithm)).map(WrappingKey)
+    }
 
-/// A memory BIO of our own.
-struct Output(*mut BIO);
+    /// Wraps a key.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn wrap(&self, key: &[u8; KEY_BYTES]) -> Result<Vec<u8>, ErrorStack> {
+        let mut context = wrapping()?;
+        context.encrypt_init(Some(Cipher::aes_256_wrap()), Some(&self.0), None)?;
+        finished(context, key)
+    }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        // SAFETY: it was made by BIO_new, which nobody else freed; a null pointer is passed over.
-        unsafe { BIO_free_all(self.0) }
+    /// Unwraps a key.
+    ///
+    /// # Errors
+    /// It was not wrapped with this one.
+    pub fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+        let mut context = wrapping()?;
+        context.decrypt_init(Some(Cipher::aes_256_wrap()), Some(&self.0), None)?;
+        finished(context, wrapped)
     }
 }
 
-/// Decrypts an enveloped structure whose one recipient is `key`, and whose sender's ephemeral key is `originator`: a point on
-/// the curve of `key`, not at infinity.
-///
-/// # Errors
-/// OpenSSL's own.
-pub fn decrypt(
-    content: &mut CmsContentInfo,
-    key: &PKeyRef<Private>,
-    originator: &PKeyRef<Public>,
-) -> Result<Vec<u8>, ErrorStack> {
-    // SAFETY: all pointers come from borrows that outlive the calls, or belong to `content`, which is borrowed mutably, so
-    // nobody else holds them. Both keys get a reference counted for the context, despite "set0". `OPENSSL_sk_num` answers
-    // -1 for a null pointer, as for content that is not enveloped; the type of a recipient is known before it is used as
-    // one of key agreement. A memory BIO's octets are copied before it is freed.
-    unsafe {
-        let infos = CMS_get0_RecipientInfos(content.as_ptr());
-        must(OPENSSL_sk_num(infos) == 1)?;
-        let info: *mut RecipientInfo = OPENSSL_sk_value(infos, 0).cast();
-        must(CMS_RecipientInfo_type(info) == CMS_RECIPINFO_AGREE)?;
-        let keys = CMS_RecipientInfo_kari_get0_reks(info);
-        must(OPENSSL_sk_num(keys) == 1)?;
-        must(CMS_RecipientInfo_kari_set0_pkey(info, key.as_ptr()) == 1)?;
-        must(EVP_PKEY_derive_set_peer_ex(CMS_RecipientInfo_get0_pkey_ctx(info), originator.as_ptr(), 0) == 1)?;
-        must(CMS_RecipientInfo_kari_decrypt(content.as_ptr(), info, OPENSSL_sk_value(keys, 0).cast()) == 1)?;
-        let output = Output(BIO_new(BIO_s_mem()));
-        must(!output.0.is_null())?;
-        let (no_key, no_certificate, no_content) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-        must(CMS_decrypt(content.as_ptr(), no_key, no_certificate, no_content, output.0, 0) == 1)?;
-        let mut octets: *mut u8 = ptr::null_mut();
-        let length = BIO_ctrl(output.0, BIO_CTRL_INFO, 0, ptr::from_mut(&mut octets).cast::<c_void>());
-        match usize::try_from(length) {
-            Ok(length) if !octets.is_null() => Ok(std::slice::from_raw_parts(octets, length).to_vec()),
-            _ => Ok(Vec::new()),
-        }
-    }
+/// OpenSSL gives key wrap to those alone who say that they mean it.
+fn wrapping() -> Result<CipherCtx, ErrorStack> {
+    let mut context = CipherCtx::new()?;
+    context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
+    Ok(context)
 }
 
-fn must(is_so: bool) -> Result<(), ErrorStack> {
-    if is_so { Ok(()) } else { Err(ErrorStack::get()) }
+fn finished(mut context: CipherCtx, octets: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    let mut output = Vec::new();
+    context.cipher_update_vec(octets, &mut output)?;
+    context.cipher_final_vec(&mut output)?;
+    Ok(output)
+}
+
+/// ECC-CMS-SharedInfo (RFC 5753, 7.2): what the key is for, and its length in bits.
+fn shared_info(wrap_algorithm: &[u8]) -> Vec<u8> {
+    const KEY_BITS: u32 = 256;
+    let bits = der::write(OCTET_STRING, &[&KEY_BITS.to_be_bytes()]);
+    der::write(SEQUENCE, &[wrap_algorithm, &der::write(context(2), &[&bits])])
+}
+
+/// The KDF of ANSI X9.63 (SEC 1, 3.6.1): hashes of secret, counter and shared info, one after another.
+fn x963(secret: &[u8], kdf: KdfHash, shared_info: &[u8]) -> Result<[u8; KEY_BYTES], ErrorStack> {
+    let digest = match kdf {
+        KdfHash::Sha1 => MessageDigest::sha1(),
+        KdfHash::Sha224 => MessageDigest::sha224(),
+        KdfHash::Sha256 => MessageDigest::sha256(),
+        KdfHash::Sha384 => MessageDigest::sha384(),
+        KdfHash::Sha512 => MessageDigest::sha512(),
+    };
+    let mut key = [0; KEY_BYTES];
+    for (part, counter) in key.chunks_mut(digest.size()).zip(1_u32..) {
+        let hashed = hash(digest, &[secret, &counter.to_be_bytes(), shared_info].concat())?;
+        part.copy_from_slice(&hashed[..part.len()]);
+    }
+    Ok(key)
 }

@@ -1,12 +1,12 @@
 //! A certificate, parsed once: the pinned one of an agency, or the centre's at an agency.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Public};
 use openssl::sha::sha1;
-use openssl::stack::Stack;
 use openssl::x509::{X509, X509Ref};
 
 use super::fields::Fields;
@@ -21,8 +21,6 @@ pub struct RegisteredCertificate {
     der: Arc<[u8]>,
     /// What verifies: the key alone.
     pinned: X509,
-    /// What seals, by OpenSSL's own reader: made when it is first needed.
-    whole: Arc<OnceLock<Whole>>,
     key_id: Vec<u8>,
     has_key_id_extension: bool,
     issuer_serial: IssuerSerial,
@@ -40,8 +38,9 @@ impl RegisteredCertificate {
     /// # Errors
     /// Not a certificate, not in strict DER, or of a key that is not admitted.
     pub fn from_der(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        let x509 = X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
-        RegisteredCertificate::new(x509, der)
+        // What OpenSSL cannot read, other software will not take either: its owner is told now.
+        X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
+        RegisteredCertificate::registered(der)
     }
 
     /// Parses PEM.
@@ -50,19 +49,11 @@ impl RegisteredCertificate {
     /// Not a certificate, not in strict DER, or of a key that is not admitted.
     pub fn from_pem(pem: &[u8]) -> Result<RegisteredCertificate, KeyError> {
         let read = unreadable("a certificate in PEM");
-        let x509 = X509::from_pem(pem).map_err(&read)?;
-        let der = x509.to_der().map_err(&read)?;
-        RegisteredCertificate::new(x509, &der)
+        let der = X509::from_pem(pem).and_then(|x509| x509.to_der()).map_err(read)?;
+        RegisteredCertificate::registered(&der)
     }
 
-    fn new(x509: X509, der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        let certificate = RegisteredCertificate::registered(der)?;
-        let whole = Whole::new(x509).map_err(unreadable("a certificate"))?;
-        certificate.whole.get_or_init(|| whole);
-        Ok(certificate)
-    }
-
-    /// Takes DER that was parsed whole before it was registered. OpenSSL reads it again only to seal for its owner.
+    /// Takes DER that OpenSSL read when it was registered.
     ///
     /// # Errors
     /// Not in strict DER, or of a key that is not admitted.
@@ -79,7 +70,6 @@ impl RegisteredCertificate {
             not_before: fields.not_before,
             not_after: fields.not_after,
             pinned: pinned::pinned(&fields.key).map_err(unreadable("a public key"))?,
-            whole: Arc::default(),
             der: der.into(),
         })
     }
@@ -131,7 +121,7 @@ impl RegisteredCertificate {
         by_key_id.into_iter().chain([SignerId::IssuerSerial { issuer, serial }]).collect()
     }
 
-    /// Returns the way that its owner's own signatures name it.
+    /// Returns the shortest way to name it: by its key identifier, if the extension gives one to others too.
     pub(crate) fn shortest_id(&self) -> SignerId {
         if self.has_key_id_extension {
             return SignerId::KeyId(self.key_id.clone());
@@ -149,27 +139,9 @@ impl RegisteredCertificate {
         &self.pinned
     }
 
-    /// Returns the certificate as opening takes it.
-    pub(crate) fn x509(&self) -> Result<&X509, ErrorStack> {
-        Ok(&self.whole()?.x509)
-    }
-
-    /// Returns the certificate as sealing takes it.
-    pub(crate) fn stack(&self) -> Result<&Stack<X509>, ErrorStack> {
-        Ok(&self.whole()?.stack)
-    }
-
-    fn whole(&self) -> Result<&Whole, ErrorStack> {
-        if let Some(whole) = self.whole.get() {
-            return Ok(whole);
-        }
-        let whole = Whole::new(X509::from_der(&self.der)?)?;
-        Ok(self.whole.get_or_init(|| whole))
-    }
-
-    /// Says whether others can name this certificate by its key identifier: OpenSSL looks in the extension alone.
-    pub(crate) fn has_key_id_extension(&self) -> bool {
-        self.has_key_id_extension
+    /// Returns the key: what seals for its owner.
+    pub(crate) fn public_key(&self) -> Result<PKey<Public>, ErrorStack> {
+        self.pinned.public_key()
     }
 
     pub(crate) fn is_named_by(&self, id: &RecipientId) -> bool {
@@ -183,19 +155,5 @@ impl RegisteredCertificate {
 impl fmt::Debug for RegisteredCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "certificate {} ({})", hex::encode(&self.key_id), self.algorithm)
-    }
-}
-
-/// A certificate as OpenSSL reads it, alone and as a stack of one.
-struct Whole {
-    x509: X509,
-    stack: Stack<X509>,
-}
-
-impl Whole {
-    fn new(x509: X509) -> Result<Whole, ErrorStack> {
-        let mut stack = Stack::new()?;
-        stack.push(x509.clone())?;
-        Ok(Whole { x509, stack })
     }
 }

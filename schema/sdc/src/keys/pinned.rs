@@ -6,10 +6,10 @@
 use std::sync::LazyLock;
 
 use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcKey, EcPoint};
+use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Public};
+use openssl::pkey::{PKey, Private, Public};
 use openssl::rsa::Rsa;
 use openssl::x509::X509;
 
@@ -31,6 +31,22 @@ pub fn point(kind: KeyKind, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
         KeyKind::P384 => on_curve(&P384, point),
         KeyKind::Rsa { .. } => Err(ErrorStack::get()),
     }
+}
+
+/// Makes a key pair for one agreement; returns it with its uncompressed point. RSA has no points.
+///
+/// # Errors
+/// OpenSSL's own.
+pub fn ephemeral(kind: KeyKind) -> Result<(PKey<Private>, Vec<u8>), ErrorStack> {
+    let curve = match kind {
+        KeyKind::P256 => &P256,
+        KeyKind::P384 => &P384,
+        KeyKind::Rsa { .. } => return Err(ErrorStack::get()),
+    };
+    let group = curve.as_ref().map_err(Clone::clone)?;
+    let key = EcKey::generate(group)?;
+    let point = key.public_key().to_bytes(group, PointConversionForm::UNCOMPRESSED, &mut *BigNumContext::new()?)?;
+    Ok((PKey::from_ec_key(key)?, point))
 }
 
 /// Puts a key into a bare certificate.

@@ -49,7 +49,7 @@ fn what_rcgen_makes_seals_and_opens() {
         let registered = RegisteredCertificate::registered(certificate.der()).unwrap();
         assert_eq!(registered.algorithm(), algorithm);
         assert_eq!(registered.signer_ids(), key.certificate().signer_ids());
-        assert!(registered.has_key_id_extension());
+        assert!(matches!(registered.shortest_id(), SignerId::KeyId(_)));
         assert_eq!(registered.der(), certificate.der().as_ref());
         let der = cms::seal(b"octets", &key, &registered, ContentCipher::Aes256Gcm).unwrap();
         let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();
@@ -194,9 +194,36 @@ fn a_certificate_without_key_identifier_is_named_by_issuer_and_serial_alone() {
     assert_eq!(opened.verify(certificate).unwrap().octets(), b"octets");
     // OpenSSL's derived identifier is ours.
     let derived = made(&format!("{subject}=hash")).unwrap();
-    let spki = derived.certificate().x509().unwrap().public_key().unwrap().public_key_to_der().unwrap();
+    let spki = derived.x509.public_key().unwrap().public_key_to_der().unwrap();
     assert_eq!(derived.certificate().spki_sha256(), crate::digest::Digest::of(&spki));
     assert_eq!(derived.certificate().key_id(), openssl::sha::sha1(&spki[spki.len() - 65..]));
+}
+
+#[test]
+fn stock_openssl_opens_what_is_sealed_for_any_registered_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let issue = "req -x509 -nodes -subj /C=FR/O=Mairie/CN=test";
+    openssl(&folder, &format!("{issue} -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout ck -out centre"));
+    let centre = SigningKey::from_pem(&file(&folder, "ck"), &file(&folder, "centre")).unwrap();
+    let opens = |key: &str, name: &str| {
+        openssl(&folder, &format!("{issue} -newkey {key} {name} -keyout k -out c"));
+        openssl(&folder, "x509 -in c -outform DER -out der");
+        let registered = RegisteredCertificate::registered(&file(&folder, "der")).unwrap();
+        for cipher in [ContentCipher::Aes256Gcm, ContentCipher::Aes256Cbc] {
+            let der = cms::seal(b"octets", &centre, &registered, cipher).unwrap();
+            std::fs::write(folder.path().join("sealed"), der).unwrap();
+            // Given the recipient's certificate, it looks for the names that stand in there.
+            openssl(&folder, "cms -decrypt -binary -inform DER -in sealed -recip c -inkey k -out signed");
+            openssl(&folder, "cms -verify -binary -noverify -inform DER -in signed -certfile centre -out opened");
+            assert_eq!(file(&folder, "opened"), b"octets", "{key} {name}, {cipher:?}");
+        }
+    };
+    for key in ["ec -pkeyopt ec_paramgen_curve:P-256", "ec -pkeyopt ec_paramgen_curve:P-384", "rsa:2048"] {
+        opens(key, "-addext subjectKeyIdentifier=hash");
+        for serial in ["0", "0x7f", "0x80", "0xff00", "-1", "-128", "-0x8001"] {
+            opens(key, &format!("-addext subjectKeyIdentifier=none -set_serial {serial}"));
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,13 @@ const WRAPPED_KEY_BYTES: usize = 40;
 const P256_POINT_BYTES: usize = 65;
 const P384_POINT_BYTES: usize = 97;
 const UNCOMPRESSED: u8 = 4;
+const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
+    (oid::STD_DH_SHA1_KDF, KdfHash::Sha1),
+    (oid::STD_DH_SHA224_KDF, KdfHash::Sha224),
+    (oid::STD_DH_SHA256_KDF, KdfHash::Sha256),
+    (oid::STD_DH_SHA384_KDF, KdfHash::Sha384),
+    (oid::STD_DH_SHA512_KDF, KdfHash::Sha512),
+];
 /// RSA 2048 to 4096.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
@@ -42,24 +49,65 @@ pub enum KeyKind {
     },
 }
 
-/// An envelope that OpenSSL may open, with a key of this kind.
+/// An envelope that may be opened, with a key of this kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enveloped {
+pub struct Enveloped<'a> {
     /// Its one recipient.
     pub recipient: RecipientId,
     /// The kind of key that its recipient must have.
     pub key_kind: KeyKind,
-    /// Key agreement: the sender's ephemeral point, uncompressed. Whether it lies on its curve is not known yet.
-    pub originator: Option<Vec<u8>>,
+    /// How the content's key was agreed on. RSA agrees on nothing.
+    pub agreement: Option<Agreement<'a>>,
+    /// Its content.
+    pub content: EncryptedContent<'a>,
+}
+
+/// A key agreement (RFC 5753, 3.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement<'a> {
+    /// The sender's ephemeral point, uncompressed. Whether it lies on its curve is not known yet.
+    pub point: &'a [u8],
+    /// The hash of the X9.63 KDF.
+    pub kdf: KdfHash,
+    /// DER of the identifier of the key wrap algorithm, which the KDF takes in.
+    pub wrap_algorithm: &'a [u8],
+    /// The content's key, wrapped.
+    pub wrapped_key: &'a [u8],
+}
+
+/// Hashes of the X9.63 KDF (RFC 5753, 7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KdfHash {
+    /// What stock OpenSSL derives with. As a KDF it is sound.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// Encrypted content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptedContent<'a> {
     /// Its cipher.
     pub cipher: ContentCipher,
+    /// Nonce of GCM, initialisation vector of CBC.
+    pub nonce: &'a [u8],
+    /// The octets.
+    pub octets: &'a [u8],
+    /// Authentication tag of GCM; CBC has none.
+    pub tag: &'a [u8],
 }
 
 /// Scans an outer structure.
 ///
 /// # Errors
 /// What is not admitted, and whether it is malformed or forbidden.
-pub fn scan_enveloped(bytes: &[u8]) -> Result<Enveloped, ScanError> {
+pub fn scan_enveloped(bytes: &[u8]) -> Result<Enveloped<'_>, ScanError> {
     der::check(bytes)?;
     let mut outer = Reader::new(bytes).enter(SEQUENCE, "a ContentInfo")?;
     let content_type = outer.expect(OBJECT_IDENTIFIER, "a content type")?.content;
@@ -74,16 +122,16 @@ pub fn scan_enveloped(bytes: &[u8]) -> Result<Enveloped, ScanError> {
     }
 }
 
-fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
+fn scan_authenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanError> {
     if body.small_integer("version 0")? != 0 {
         return Err(ScanError::Malformed("version 0"));
     }
-    let Recipient { id: recipient, key_kind, originator } = scan_recipients(body)?;
-    let algorithm = scan_encrypted_content(body)?;
+    let Recipient { id: recipient, key_kind, agreement } = scan_recipients(body)?;
+    let (algorithm, octets) = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_GCM {
         return Err(ScanError::Forbidden("AES-256-GCM"));
     }
-    scan_gcm_parameters(algorithm)?;
+    let nonce = scan_gcm_parameters(algorithm)?;
     if body.peek() == Some(context(1)) {
         return Err(ScanError::Forbidden("no attributes"));
     }
@@ -93,22 +141,24 @@ fn scan_authenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
     if tag.content.len() != GCM_TAG_BYTES {
         return Err(ScanError::Forbidden("an authentication tag of 16 bytes"));
     }
-    Ok(Enveloped { recipient, key_kind, originator, cipher: ContentCipher::Aes256Gcm })
+    let content = EncryptedContent { cipher: ContentCipher::Aes256Gcm, nonce, octets, tag: tag.content };
+    Ok(Enveloped { recipient, key_kind, agreement, content })
 }
 
-fn scan_unauthenticated(body: &mut Reader<'_>) -> Result<Enveloped, ScanError> {
+fn scan_unauthenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanError> {
     // Version 3 announces a password or a recipient of another kind (RFC 5652, 6.1).
     if !matches!(body.small_integer("version 0 or 2")?, 0 | 2) {
         return Err(ScanError::Forbidden("version 0 or 2: key transport or key agreement"));
     }
-    let Recipient { id: recipient, key_kind, originator } = scan_recipients(body)?;
-    let algorithm = scan_encrypted_content(body)?;
+    let Recipient { id: recipient, key_kind, agreement } = scan_recipients(body)?;
+    let (algorithm, octets) = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_CBC {
         return Err(ScanError::Forbidden("AES-256-CBC"));
     }
-    algorithm.with_octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
+    let nonce = algorithm.octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
     no_attributes(body)?;
-    Ok(Enveloped { recipient, key_kind, originator, cipher: ContentCipher::Aes256Cbc })
+    let content = EncryptedContent { cipher: ContentCipher::Aes256Cbc, nonce, octets, tag: &[] };
+    Ok(Enveloped { recipient, key_kind, agreement, content })
 }
 
 /// Unprotected attributes are what anybody on the way can write.
@@ -116,8 +166,8 @@ fn no_attributes(body: &Reader<'_>) -> Result<(), ScanError> {
     if body.is_empty() { Ok(()) } else { Err(ScanError::Forbidden("no attributes")) }
 }
 
-/// ICVlen has a default of 12, so it must be present to be 16.
-fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<(), ScanError> {
+/// Returns the nonce. ICVlen has a default of 12, so it must be present to be 16.
+fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<&[u8], ScanError> {
     let mut parameters = algorithm.parameters.enter(SEQUENCE, "GCM parameters")?;
     algorithm.parameters.end("only GCM parameters")?;
     let nonce = parameters.expect(OCTET_STRING, "a GCM nonce")?;
@@ -129,10 +179,10 @@ fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<(), ScanError> {
     if tag_bytes != Some(&[16]) {
         return Err(ScanError::Forbidden("an ICVlen of 16"));
     }
-    Ok(())
+    Ok(nonce.content)
 }
 
-fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<Algorithm<'a>, ScanError> {
+fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<(Algorithm<'a>, &'a [u8]), ScanError> {
     let mut info = body.enter(SEQUENCE, "encrypted content")?;
     let content_type = info.expect(OBJECT_IDENTIFIER, "a content type")?.content;
     // CompressedData inside would be a bomb outside our limits; the signed structure travels as plain data.
@@ -140,18 +190,18 @@ fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<Algorithm<'a>, Sc
         return Err(ScanError::Forbidden("encrypted content of type data"));
     }
     let algorithm = algorithm(&mut info, "a content encryption algorithm")?;
-    info.expect(context_primitive(0), "encrypted content in one piece")?;
+    let octets = info.expect(context_primitive(0), "encrypted content in one piece")?.content;
     info.end("nothing after the encrypted content")?;
-    Ok(algorithm)
+    Ok((algorithm, octets))
 }
 
-struct Recipient {
+struct Recipient<'a> {
     id: RecipientId,
     key_kind: KeyKind,
-    originator: Option<Vec<u8>>,
+    agreement: Option<Agreement<'a>>,
 }
 
-fn scan_recipients(body: &mut Reader<'_>) -> Result<Recipient, ScanError> {
+fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError> {
     // Originator information is more certificates and lists that nobody asked for.
     if body.peek() == Some(context(0)) {
         return Err(ScanError::Forbidden("no originator information"));
@@ -168,7 +218,7 @@ fn scan_recipients(body: &mut Reader<'_>) -> Result<Recipient, ScanError> {
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden("one recipient")) }
 }
 
-fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
+fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> {
     let version = info.small_integer("version 0 or 2")?;
     let recipient = if info.peek() == Some(context_primitive(0)) {
         RecipientId::KeyId(key_id(info.element()?.content)?)
@@ -190,7 +240,7 @@ fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
     if !RSA_KEY_BYTES.contains(&key.content.len()) {
         return Err(ScanError::Forbidden("RSA of 2048 to 4096 bits"));
     }
-    Ok(Recipient { id: recipient, key_kind: KeyKind::Rsa { modulus_bytes: key.content.len() }, originator: None })
+    Ok(Recipient { id: recipient, key_kind: KeyKind::Rsa { modulus_bytes: key.content.len() }, agreement: None })
 }
 
 /// OAEP with its parameters written out: SHA-256 for hash and mask, no label. Absent ones mean SHA-1, and have crashed OpenSSL.
@@ -218,7 +268,7 @@ fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
     mask_hash.without_parameters()
 }
 
-fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
+fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> {
     if info.small_integer("version 3")? != 3 {
         return Err(ScanError::Malformed("version 3"));
     }
@@ -234,9 +284,10 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
         return Err(ScanError::Forbidden("no user keying material"));
     }
     let mut agreement = algorithm(&mut info, "a key agreement algorithm")?;
-    if !oid::STD_DH_KDF.contains(&agreement.oid) {
+    let Some((_, kdf)) = STD_DH_KDF.into_iter().find(|(oid, _)| *oid == agreement.oid) else {
         return Err(ScanError::Forbidden("standard DH with the X9.63 KDF"));
-    }
+    };
+    let wrap_algorithm = agreement.parameters.rest();
     let wrap = algorithm(&mut agreement.parameters, "a key wrap algorithm")?;
     agreement.parameters.end("one key wrap algorithm")?;
     // Unwrapping with padding has written past its buffer (CVE-2026-63072).
@@ -256,7 +307,8 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient, ScanError> {
     if wrapped.content.len() != WRAPPED_KEY_BYTES {
         return Err(ScanError::Forbidden("a wrapped key of 40 bytes"));
     }
-    Ok(Recipient { id, key_kind, originator: Some(point.to_vec()) })
+    let agreement = Agreement { point, kdf, wrap_algorithm, wrapped_key: wrapped.content };
+    Ok(Recipient { id, key_kind, agreement: Some(agreement) })
 }
 
 fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanError> {

@@ -47,17 +47,17 @@ pub fn algorithm<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<Algo
     Ok(Algorithm { oid, parameters })
 }
 
-impl Algorithm<'_> {
+impl<'a> Algorithm<'a> {
     /// Demands parameters that are absent or NULL; both occur for the same algorithms.
     pub fn without_parameters(mut self) -> Result<(), ScanError> {
         self.parameters.optional(NULL)?;
         Ok(self.parameters.end("no parameters")?)
     }
 
-    /// Demands one OCTET STRING of this length as parameters.
-    pub fn with_octets(mut self, length: usize, what: &'static str) -> Result<(), ScanError> {
-        let octets = self.parameters.expect(OCTET_STRING, what)?;
+    /// Demands one OCTET STRING of this length as parameters; returns its content.
+    pub fn octets(mut self, length: usize, what: &'static str) -> Result<&'a [u8], ScanError> {
+        let octets = self.parameters.expect(OCTET_STRING, what)?.content;
         self.parameters.end(what)?;
-        if octets.content.len() == length { Ok(()) } else { Err(ScanError::Forbidden(what)) }
+        if octets.len() == length { Ok(octets) } else { Err(ScanError::Forbidden(what)) }
     }
 }

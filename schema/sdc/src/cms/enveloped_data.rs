@@ -1,0 +1,147 @@
+//! Writes and opens the envelope: `AuthEnvelopedData` (RFC 5083) or `EnvelopedData` (RFC 5652, 6), for one recipient.
+//!
+//! OpenSSL's own CMS would read a recipient's certificate whole, which takes longer than to seal for it. What is written
+//! here its `cms -decrypt` opens. What is opened here the pre-scan has taken apart; RSA is left to OpenSSL, which hides
+//! whether a key was well padded.
+
+use openssl::encrypt::Encrypter;
+use openssl::error::ErrorStack;
+use openssl::rand::{rand_bytes, rand_priv_bytes};
+use openssl::rsa::Padding;
+use openssl::symm::{Cipher, decrypt, decrypt_aead, encrypt, encrypt_aead};
+
+use super::agreement::{KEY_BYTES, WrappingKey};
+use super::{ContentCipher, SignerId};
+use crate::der::{
+    self, BIT_STRING, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_primitive,
+};
+use crate::keys::{self, RegisteredCertificate, SigningKey};
+use crate::prescan::{Agreement, EncryptedContent, KdfHash, KeyKind, oid};
+
+const GCM_NONCE_BYTES: usize = 12;
+const GCM_TAG_BYTES: u8 = 16;
+const CBC_IV_BYTES: usize = 16;
+/// Nothing is authenticated but the content: there are no attributes.
+const NO_ATTRIBUTES: &[u8] = &[];
+
+/// Encrypts octets.
+///
+/// # Errors
+/// OpenSSL's own.
+pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCipher) -> Result<Vec<u8>, ErrorStack> {
+    let mut key = [0; KEY_BYTES];
+    rand_priv_bytes(&mut key)?;
+    let (recipient_version, info) = match recipient.key_kind() {
+        kind @ (KeyKind::P256 | KeyKind::P384) => key_agreement(recipient, kind, &key)?,
+        KeyKind::Rsa { .. } => key_transport(recipient, &key)?,
+    };
+    let recipients = der::write(SET, &[&info]);
+    match cipher {
+        ContentCipher::Aes256Gcm => {
+            let mut nonce = [0; GCM_NONCE_BYTES];
+            rand_bytes(&mut nonce)?;
+            let mut tag = [0; GCM_TAG_BYTES as usize];
+            let encrypted = encrypt_aead(Cipher::aes_256_gcm(), &key, Some(&nonce), NO_ATTRIBUTES, octets, &mut tag)?;
+            let tag_bytes = der::write(INTEGER, &[&[GCM_TAG_BYTES]]);
+            let parameters = der::write(SEQUENCE, &[&der::write(OCTET_STRING, &[&nonce]), &tag_bytes]);
+            let content = encrypted_content(oid::AES256_GCM, &parameters, &encrypted);
+            let body = [&version(0), &recipients, &content, &der::write(OCTET_STRING, &[&tag])];
+            Ok(content_info(oid::AUTH_ENVELOPED_DATA, &body.map(Vec::as_slice)))
+        }
+        ContentCipher::Aes256Cbc => {
+            let mut vector = [0; CBC_IV_BYTES];
+            rand_bytes(&mut vector)?;
+            let encrypted = encrypt(Cipher::aes_256_cbc(), &key, Some(&vector), octets)?;
+            let content = encrypted_content(oid::AES256_CBC, &der::write(OCTET_STRING, &[&vector]), &encrypted);
+            // Version 0 where the recipient's is 0, else 2 (RFC 5652, 6.1).
+            let body = [&version(recipient_version.min(2)), &recipients, &content];
+            Ok(content_info(oid::ENVELOPED_DATA, &body.map(Vec::as_slice)))
+        }
+    }
+}
+
+/// Opens content whose key was agreed on with `key`.
+///
+/// # Errors
+/// Something in the envelope was not made for this key, or was changed.
+pub fn open(
+    content: &EncryptedContent<'_>,
+    agreement: &Agreement<'_>,
+    key: &SigningKey,
+) -> Result<Vec<u8>, ErrorStack> {
+    let originator = keys::point(key.certificate().key_kind(), agreement.point)?;
+    let wrapping = WrappingKey::agreed(&key.key, &originator, agreement.kdf, agreement.wrap_algorithm)?;
+    let key = wrapping.unwrap(agreement.wrapped_key)?;
+    let EncryptedContent { cipher, nonce, octets, tag } = content;
+    match cipher {
+        ContentCipher::Aes256Gcm => decrypt_aead(Cipher::aes_256_gcm(), &key, Some(nonce), NO_ATTRIBUTES, octets, tag),
+        ContentCipher::Aes256Cbc => decrypt(Cipher::aes_256_cbc(), &key, Some(nonce), octets),
+    }
+}
+
+/// Writes a `KeyAgreeRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
+fn key_agreement(
+    recipient: &RegisteredCertificate,
+    kind: KeyKind,
+    key: &[u8; KEY_BYTES],
+) -> Result<(u8, Vec<u8>), ErrorStack> {
+    const VERSION: u8 = 3;
+    let wrap_algorithm = der::write(SEQUENCE, &[&identifier(oid::AES256_WRAP)]);
+    let (ephemeral, point) = keys::ephemeral(kind)?;
+    let wrapping = WrappingKey::agreed(&ephemeral, &*recipient.public_key()?, KdfHash::Sha1, &wrap_algorithm)?;
+    // Without a curve: the recipient's own is meant (RFC 5753, 3.1.1).
+    let ec = der::write(SEQUENCE, &[&identifier(oid::EC_PUBLIC_KEY)]);
+    let originator = der::write(context(1), &[&ec, &der::write(BIT_STRING, &[&[0], &point])]);
+    let algorithm = der::write(SEQUENCE, &[&identifier(oid::STD_DH_SHA1_KDF), &wrap_algorithm]);
+    let id = match recipient.shortest_id() {
+        SignerId::KeyId(id) => der::write(context(0), &[&der::write(OCTET_STRING, &[&id])]),
+        SignerId::IssuerSerial { issuer, serial } => issuer_serial(&issuer, &serial),
+    };
+    let encrypted_key = der::write(SEQUENCE, &[&id, &der::write(OCTET_STRING, &[&wrapping.wrap(key)?])]);
+    let info = [
+        &version(VERSION),
+        &der::write(context(0), &[&originator]),
+        &algorithm,
+        &der::write(SEQUENCE, &[&encrypted_key]),
+    ];
+    Ok((VERSION, der::write(context(1), &info.map(Vec::as_slice))))
+}
+
+/// Writes a `KeyTransRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
+fn key_transport(recipient: &RegisteredCertificate, key: &[u8]) -> Result<(u8, Vec<u8>), ErrorStack> {
+    let (number, id) = match recipient.shortest_id() {
+        SignerId::KeyId(id) => (2, der::write(context_primitive(0), &[&id])),
+        SignerId::IssuerSerial { issuer, serial } => (0, issuer_serial(&issuer, &serial)),
+    };
+    let public = recipient.public_key()?;
+    let mut encrypter = Encrypter::new(&public)?;
+    encrypter.set_rsa_padding(Padding::PKCS1)?;
+    let mut encrypted = vec![0; encrypter.encrypt_len(key)?];
+    let length = encrypter.encrypt(key, &mut encrypted)?;
+    encrypted.truncate(length);
+    let algorithm = der::write(SEQUENCE, &[&identifier(oid::RSA_ENCRYPTION), &der::write(NULL, &[])]);
+    let info = [&version(number), &id, &algorithm, &der::write(OCTET_STRING, &[&encrypted])];
+    Ok((number, der::write(SEQUENCE, &info.map(Vec::as_slice))))
+}
+
+fn content_info(content_type: &[u8], body: &[&[u8]]) -> Vec<u8> {
+    let body = der::write(SEQUENCE, body);
+    der::write(SEQUENCE, &[&identifier(content_type), &der::write(context(0), &[&body])])
+}
+
+fn encrypted_content(cipher: &[u8], parameters: &[u8], encrypted: &[u8]) -> Vec<u8> {
+    let algorithm = der::write(SEQUENCE, &[&identifier(cipher), parameters]);
+    der::write(SEQUENCE, &[&identifier(oid::DATA), &algorithm, &der::write(context_primitive(0), &[encrypted])])
+}
+
+fn issuer_serial(issuer: &[u8], serial: &[u8]) -> Vec<u8> {
+    der::write(SEQUENCE, &[issuer, &der::write(INTEGER, &[serial])])
+}
+
+fn version(number: u8) -> Vec<u8> {
+    der::write(INTEGER, &[&[number]])
+}
+
+fn identifier(oid: &[u8]) -> Vec<u8> {
+    der::write(OBJECT_IDENTIFIER, &[oid])
+}
