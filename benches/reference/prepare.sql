@@ -2,7 +2,7 @@
 CREATE SCHEMA reference;
 CREATE UNLOGGED TABLE reference.batches AS
     SELECT agency, letter_id, (row_number() OVER (ORDER BY received_at, agency) - 1) / 300 AS batch
-      FROM xm.letters WHERE verdict = 'accepted' ORDER BY received_at, agency LIMIT 10000;
+      FROM xm.letters WHERE verdict = 'accepted' ORDER BY received_at, agency LIMIT 30000;
 CREATE UNIQUE INDEX ON reference.batches (agency, letter_id);
 
 CREATE PROCEDURE reference.take(source text, name text, condition text) LANGUAGE plpgsql AS $$
