@@ -78,7 +78,7 @@ impl<'a> Document<'a> {
                 // The one thing that serde_json refuses in good JSON: what is beyond a float, such as 1e400.
                 let is_number = error.to_string().starts_with("number out of range");
                 let expected = progress.expected.unwrap_or(if is_number { INTEGER } else { SYNTAX });
-                let refusal = malformed(&path_text(&progress.path), expected);
+                let refusal = malformed(path_text(&progress.path), expected);
                 Err(refusal.with("line", line + error.line() - 1).with("column", column))
             }
         }
@@ -86,8 +86,9 @@ impl<'a> Document<'a> {
 }
 
 /// Makes the refusal of a payload that is wrong at one place.
-pub fn malformed(path: &str, expected: &str) -> Refusal {
+pub fn malformed(path: impl fmt::Display, expected: &str) -> Refusal {
     let refusal = Refusal::new(RefusalCode::PayloadMalformed).with("expected", expected);
+    let path = path.to_string();
     if path.is_empty() { refusal } else { refusal.with("path", path) }
 }
 

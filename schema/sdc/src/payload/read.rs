@@ -1,6 +1,7 @@
 //! From strict JSON to a letter or an answer. Version first, then the letter's key, then everything else.
 
 use std::collections::HashSet;
+use std::fmt::{self, Display};
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
@@ -147,49 +148,50 @@ fn records(body: Value, limits: &PayloadLimits) -> Result<Records, Refusal> {
     let mut names = HashSet::new();
     let mut read = Vec::with_capacity(tables.len());
     for (index, entry) in tables.into_iter().enumerate() {
-        let path = format!("body.tables[{index}]");
-        let table = table(entry, &path, rows_left, limits)?;
+        let path = format_args!("body.tables[{index}]");
+        let table = table(entry, path, rows_left, limits)?;
         rows_left -= table.row_count();
         if !names.insert(table.table.to_lowercase()) {
-            return Err(malformed(&format!("{path}.table"), "each table once, whatever the case of its letters"));
+            return Err(malformed(format_args!("{path}.table"), "each table once, whatever the case of its letters"));
         }
         read.push(table);
     }
     Ok(Records { application, tables: read })
 }
 
-fn table(entry: Value, path: &str, rows_max: usize, limits: &PayloadLimits) -> Result<TableRecords, Refusal> {
+// A path is put into words only for a refusal.
+fn table(entry: Value, path: fmt::Arguments<'_>, rows_max: usize, limits: &PayloadLimits) -> Result<TableRecords, Refusal> {
     let [table, columns, values] = members(entry, path, ["table", "columns", "values"])?;
-    let table = name(table, &format!("{path}.table"))?;
-    let columns_path = format!("{path}.columns");
+    let table = name(table, format_args!("{path}.table"))?;
+    let columns_path = format_args!("{path}.columns");
     let mut names = HashSet::new();
     let mut read = Vec::new();
-    for (index, column) in array(columns, &columns_path, limits.columns_max)?.into_iter().enumerate() {
-        let column = name(column, &format!("{columns_path}[{index}]"))?;
+    for (index, column) in array(columns, columns_path, limits.columns_max)?.into_iter().enumerate() {
+        let column = name(column, format_args!("{columns_path}[{index}]"))?;
         if !names.insert(column.to_lowercase()) {
             let expected = "each column once, whatever the case of its letters";
-            return Err(malformed(&format!("{columns_path}[{index}]"), expected));
+            return Err(malformed(format_args!("{columns_path}[{index}]"), expected));
         }
         read.push(column);
     }
-    let values = values_by_column(values, &format!("{path}.values"), read.len(), rows_max)?;
+    let values = values_by_column(values, format_args!("{path}.values"), read.len(), rows_max)?;
     Ok(TableRecords { table, columns: read, values })
 }
 
-fn values_by_column(values: Value, path: &str, columns: usize, rows_max: usize) -> Result<Vec<Vec<Value>>, Refusal> {
+fn values_by_column(values: Value, path: fmt::Arguments<'_>, columns: usize, rows_max: usize) -> Result<Vec<Vec<Value>>, Refusal> {
     let Value::Array(arrays) = values else { return Err(malformed(path, "an array per column")) };
     if arrays.len() != columns {
         return Err(malformed(path, &format!("{columns} arrays, one per column")));
     }
     let mut read: Vec<Vec<Value>> = Vec::with_capacity(columns);
     for (index, column) in arrays.into_iter().enumerate() {
-        let column = array(column, &format!("{path}[{index}]"), rows_max)?;
+        let column = array(column, format_args!("{path}[{index}]"), rows_max)?;
         if let Some(first) = read.first().filter(|first| first.len() != column.len()) {
-            return Err(malformed(&format!("{path}[{index}]"), &format!("{} values as in [0]", first.len())));
+            return Err(malformed(format_args!("{path}[{index}]"), &format!("{} values as in [0]", first.len())));
         }
         if let Some(row) = column.iter().position(|value| value.is_array() || value.is_object()) {
             let expected = "text, an integer, true, false or null";
-            return Err(malformed(&format!("{path}[{index}][{row}]"), expected));
+            return Err(malformed(format_args!("{path}[{index}][{row}]"), expected));
         }
         read.push(column);
     }
@@ -197,8 +199,8 @@ fn values_by_column(values: Value, path: &str, columns: usize, rows_max: usize) 
 }
 
 /// Takes an object apart that has these members and no others.
-fn members<const N: usize>(value: Value, path: &str, names: [&str; N]) -> Result<[Value; N], Refusal> {
-    let expected = || malformed(path, &format!("an object of {}", names.join(", ")));
+fn members<const N: usize>(value: Value, path: impl Display, names: [&str; N]) -> Result<[Value; N], Refusal> {
+    let expected = || malformed(&path, &format!("an object of {}", names.join(", ")));
     let Value::Object(mut object): Value = value else { return Err(expected()) };
     let complete = object.len() == N && names.iter().all(|name| object.contains_key(*name));
     if !complete {
@@ -211,14 +213,14 @@ fn take(object: &mut Map<String, Value>, name: &str) -> Value {
     object.remove(name).unwrap_or_default()
 }
 
-fn array(value: Value, path: &str, length_max: usize) -> Result<Vec<Value>, Refusal> {
+fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::Array(array) if (1..=length_max).contains(&array.len()) => Ok(array),
         _ => Err(malformed(path, &format!("an array of 1 to {length_max}"))),
     }
 }
 
-fn name(value: Value, path: &str) -> Result<String, Refusal> {
+fn name(value: Value, path: impl Display) -> Result<String, Refusal> {
     text(value).filter(|text| is_name(text)).ok_or_else(|| malformed(path, "a name of 1 to 63 octets"))
 }
 
