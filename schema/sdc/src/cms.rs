@@ -74,7 +74,7 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
         decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
         .map_err(|error| refusal(error, RefusalCode::SignatureMalformed, RefusalCode::SignatureForbidden))?;
-    Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.content.cipher })
+    Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.content.cipher() })
 }
 
 fn decrypt(der: &[u8], enveloped: &Enveloped<'_>, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {

@@ -4,8 +4,9 @@ use openssl::cipher::Cipher;
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
 use openssl::derive::Deriver;
 use openssl::error::ErrorStack;
-use openssl::hash::{MessageDigest, hash};
+use openssl::hash::{Hasher, MessageDigest};
 use openssl::pkey::{PKeyRef, Private, Public};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::der::{self, OCTET_STRING, SEQUENCE, context};
 use crate::prescan::KdfHash;
@@ -13,8 +14,8 @@ use crate::prescan::KdfHash;
 /// AES-256.
 pub const KEY_BYTES: usize = 32;
 
-/// A key that wraps another.
-pub struct WrappingKey([u8; KEY_BYTES]);
+/// A key that wraps another. Like every secret here it is wiped when it is done with, as OpenSSL's are.
+pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl WrappingKey {
     /// Agrees on a key: the same one comes out of our private and their public key as out of theirs and ours.
@@ -33,7 +34,7 @@ impl WrappingKey {
     ) -> Result<WrappingKey, ErrorStack> {
         let mut deriver = Deriver::new(own)?;
         deriver.set_peer_ex(peer, false)?;
-        let mut secret = vec![0; deriver.len()?];
+        let mut secret = Zeroizing::new(vec![0; deriver.len()?]);
         let length = deriver.derive(&mut secret)?;
         secret.truncate(length);
         x963(&secret, kdf, &shared_info(wrap_algorithm)).map(WrappingKey)
@@ -45,17 +46,18 @@ impl WrappingKey {
     /// OpenSSL's own.
     pub fn wrap(&self, key: &[u8; KEY_BYTES]) -> Result<Vec<u8>, ErrorStack> {
         let mut context = wrapping()?;
-        context.encrypt_init(Some(Cipher::aes_256_wrap()), Some(&self.0), None)?;
-        finished(context, key)
+        context.encrypt_init(Some(Cipher::aes_256_wrap()), Some(&*self.0), None)?;
+        let mut wrapped = finished(context, key)?;
+        Ok(std::mem::take(&mut *wrapped))
     }
 
     /// Unwraps a key.
     ///
     /// # Errors
     /// It was not wrapped with this one.
-    pub fn unwrap(&self, wrapped: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let mut context = wrapping()?;
-        context.decrypt_init(Some(Cipher::aes_256_wrap()), Some(&self.0), None)?;
+        context.decrypt_init(Some(Cipher::aes_256_wrap()), Some(&*self.0), None)?;
         finished(context, wrapped)
     }
 }
@@ -67,8 +69,9 @@ fn wrapping() -> Result<CipherCtx, ErrorStack> {
     Ok(context)
 }
 
-fn finished(mut context: CipherCtx, octets: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-    let mut output = Vec::new();
+fn finished(mut context: CipherCtx, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
+    // Room for all that is ever asked for: a vector that grows leaves a copy behind.
+    let mut output = Zeroizing::new(Vec::with_capacity(octets.len() + 4 * KEY_BYTES));
     context.cipher_update_vec(octets, &mut output)?;
     context.cipher_final_vec(&mut output)?;
     Ok(output)
@@ -82,7 +85,7 @@ fn shared_info(wrap_algorithm: &[u8]) -> Vec<u8> {
 }
 
 /// The KDF of ANSI X9.63 (SEC 1, 3.6.1): hashes of secret, counter and shared info, one after another.
-fn x963(secret: &[u8], kdf: KdfHash, shared_info: &[u8]) -> Result<[u8; KEY_BYTES], ErrorStack> {
+fn x963(secret: &[u8], kdf: KdfHash, shared_info: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, ErrorStack> {
     let digest = match kdf {
         KdfHash::Sha1 => MessageDigest::sha1(),
         KdfHash::Sha224 => MessageDigest::sha224(),
@@ -90,10 +93,15 @@ fn x963(secret: &[u8], kdf: KdfHash, shared_info: &[u8]) -> Result<[u8; KEY_BYTE
         KdfHash::Sha384 => MessageDigest::sha384(),
         KdfHash::Sha512 => MessageDigest::sha512(),
     };
-    let mut key = [0; KEY_BYTES];
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    let mut hasher = Hasher::new(digest)?;
     for (part, counter) in key.chunks_mut(digest.size()).zip(1_u32..) {
-        let hashed = hash(digest, &[secret, &counter.to_be_bytes(), shared_info].concat())?;
+        hasher.update(secret)?;
+        hasher.update(&counter.to_be_bytes())?;
+        hasher.update(shared_info)?;
+        let mut hashed = hasher.finish()?;
         part.copy_from_slice(&hashed[..part.len()]);
+        hashed.zeroize();
     }
     Ok(key)
 }

@@ -10,17 +10,20 @@ use openssl::rand::{rand_bytes, rand_priv_bytes};
 use openssl::rsa::Padding;
 use openssl::symm::{Cipher, decrypt, decrypt_aead, encrypt, encrypt_aead};
 
+use zeroize::Zeroizing;
+
 use super::agreement::{KEY_BYTES, WrappingKey};
 use super::{ContentCipher, SignerId};
 use crate::der::{
     self, BIT_STRING, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_primitive,
 };
 use crate::keys::{self, RegisteredCertificate, SigningKey};
-use crate::prescan::{Agreement, EncryptedContent, KdfHash, KeyKind, oid};
+use crate::prescan::{
+    Agreement, CBC_IV_BYTES, EncryptedContent, GCM_NONCE_BYTES, GCM_TAG_BYTES, KdfHash, KeyKind, oid,
+};
 
-const GCM_NONCE_BYTES: usize = 12;
-const GCM_TAG_BYTES: u8 = 16;
-const CBC_IV_BYTES: usize = 16;
+/// The ICVlen of GCM's parameters.
+const TAG_BYTES: u8 = 16;
 /// Nothing is authenticated but the content: there are no attributes.
 const NO_ATTRIBUTES: &[u8] = &[];
 
@@ -29,20 +32,20 @@ const NO_ATTRIBUTES: &[u8] = &[];
 /// # Errors
 /// OpenSSL's own.
 pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCipher) -> Result<Vec<u8>, ErrorStack> {
-    let mut key = [0; KEY_BYTES];
-    rand_priv_bytes(&mut key)?;
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    rand_priv_bytes(&mut *key)?;
     let (recipient_version, info) = match recipient.key_kind() {
         kind @ (KeyKind::P256 | KeyKind::P384) => key_agreement(recipient, kind, &key)?,
-        KeyKind::Rsa { .. } => key_transport(recipient, &key)?,
+        KeyKind::Rsa { .. } => key_transport(recipient, &*key)?,
     };
     let recipients = der::write(SET, &[&info]);
     match cipher {
         ContentCipher::Aes256Gcm => {
             let mut nonce = [0; GCM_NONCE_BYTES];
             rand_bytes(&mut nonce)?;
-            let mut tag = [0; GCM_TAG_BYTES as usize];
-            let encrypted = encrypt_aead(Cipher::aes_256_gcm(), &key, Some(&nonce), NO_ATTRIBUTES, octets, &mut tag)?;
-            let tag_bytes = der::write(INTEGER, &[&[GCM_TAG_BYTES]]);
+            let mut tag = [0; GCM_TAG_BYTES];
+            let encrypted = encrypt_aead(Cipher::aes_256_gcm(), &*key, Some(&nonce), NO_ATTRIBUTES, octets, &mut tag)?;
+            let tag_bytes = der::write(INTEGER, &[&[TAG_BYTES]]);
             let parameters = der::write(SEQUENCE, &[&der::write(OCTET_STRING, &[&nonce]), &tag_bytes]);
             let content = encrypted_content(oid::AES256_GCM, &parameters, &encrypted);
             let body = [&version(0), &recipients, &content, &der::write(OCTET_STRING, &[&tag])];
@@ -51,7 +54,7 @@ pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCi
         ContentCipher::Aes256Cbc => {
             let mut vector = [0; CBC_IV_BYTES];
             rand_bytes(&mut vector)?;
-            let encrypted = encrypt(Cipher::aes_256_cbc(), &key, Some(&vector), octets)?;
+            let encrypted = encrypt(Cipher::aes_256_cbc(), &*key, Some(&vector), octets)?;
             let content = encrypted_content(oid::AES256_CBC, &der::write(OCTET_STRING, &[&vector]), &encrypted);
             // Version 0 where the recipient's is 0, else 2 (RFC 5652, 6.1).
             let body = [&version(recipient_version.min(2)), &recipients, &content];
@@ -72,10 +75,11 @@ pub fn open(
     let originator = keys::point(key.certificate().key_kind(), agreement.point)?;
     let wrapping = WrappingKey::agreed(&key.key, &originator, agreement.kdf, agreement.wrap_algorithm)?;
     let key = wrapping.unwrap(agreement.wrapped_key)?;
-    let EncryptedContent { cipher, nonce, octets, tag } = content;
-    match cipher {
-        ContentCipher::Aes256Gcm => decrypt_aead(Cipher::aes_256_gcm(), &key, Some(nonce), NO_ATTRIBUTES, octets, tag),
-        ContentCipher::Aes256Cbc => decrypt(Cipher::aes_256_cbc(), &key, Some(nonce), octets),
+    match content {
+        EncryptedContent::Aes256Gcm { nonce, octets, tag } => {
+            decrypt_aead(Cipher::aes_256_gcm(), &key, Some(*nonce), NO_ATTRIBUTES, octets, *tag)
+        }
+        EncryptedContent::Aes256Cbc { vector, octets } => decrypt(Cipher::aes_256_cbc(), &key, Some(*vector), octets),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::der::{
     self, BIT_STRING, BOOLEAN, DerError, GENERALIZED_TIME, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader,
     SEQUENCE, UTC_TIME, context,
 };
-use crate::prescan::{KeyKind, oid};
+use crate::prescan::{ISSUER_BYTES_MAX, KEY_ID_BYTES_MAX, KeyKind, SERIAL_BYTES_MAX, oid};
 
 /// The fields that are used.
 pub struct Fields<'a> {
@@ -50,9 +50,9 @@ impl<'a> Fields<'a> {
         let mut outer = Reader::new(certificate).enter(SEQUENCE, "a certificate")?;
         let mut signed = outer.enter(SEQUENCE, "a certificate's content")?;
         signed.optional(context(0))?;
-        let serial = signed.expect(INTEGER, "a serial number")?.content;
+        let serial = bounded(signed.expect(INTEGER, "a serial number")?.content, SERIAL_BYTES_MAX)?;
         signed.expect(SEQUENCE, "a signature algorithm")?;
-        let issuer = signed.expect(SEQUENCE, "an issuer")?.whole;
+        let issuer = bounded(signed.expect(SEQUENCE, "an issuer")?.whole, ISSUER_BYTES_MAX)?;
         let mut validity = signed.enter(SEQUENCE, "a validity")?;
         let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
         validity.end("two times of validity")?;
@@ -174,6 +174,12 @@ pub(super) fn time(validity: &mut Reader<'_>) -> Result<DateTime<Utc>, DerError>
     Ok(time.ok_or(DerError(WHAT))?.and_utc())
 }
 
+/// What the pre-scan does not admit as a name, no envelope and no signature could name.
+fn bounded(name: &[u8], bytes_max: usize) -> Result<&[u8], DerError> {
+    const WHAT: &str = "an issuer of at most 1024 bytes, a serial number of 21, a key identifier of 1 to 64";
+    if (1..=bytes_max).contains(&name.len()) { Ok(name) } else { Err(DerError(WHAT)) }
+}
+
 /// Finds the subject key identifier behind the public key.
 fn key_id(mut rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
     let mut found = None;
@@ -188,8 +194,14 @@ fn key_id(mut rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
             let name = extension.expect(OBJECT_IDENTIFIER, "an extension's name")?.content;
             extension.optional(BOOLEAN)?;
             let value = extension.expect(OCTET_STRING, "an extension's value")?.content;
-            if name == oid::SUBJECT_KEY_ID && found.is_none() {
-                found = Some(Reader::new(value).expect(OCTET_STRING, "a key identifier")?.content);
+            if name == oid::SUBJECT_KEY_ID {
+                let mut value = Reader::new(value);
+                let id = bounded(value.expect(OCTET_STRING, "a key identifier")?.content, KEY_ID_BYTES_MAX)?;
+                value.end("one key identifier")?;
+                // Of two, one reader takes the first and another the last.
+                if found.replace(id).is_some() {
+                    return Err(DerError("one key identifier"));
+                }
             }
         }
     }

@@ -21,7 +21,7 @@ type Curve = LazyLock<Result<EcGroup, ErrorStack>>;
 static P256: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::X9_62_PRIME256V1));
 static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
 
-/// Makes a public key of an uncompressed point, which must be on its curve. RSA has no points.
+/// Makes a public key of an uncompressed point, which must be on its curve and not at infinity. RSA has no points.
 ///
 /// # Errors
 /// OpenSSL's own: the point is not on the curve.
@@ -69,5 +69,9 @@ pub fn pinned(key: &Key<'_>) -> Result<X509, ErrorStack> {
 fn on_curve(curve: &Curve, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
     let group = curve.as_ref().map_err(Clone::clone)?;
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
+    // It has an encoding, and is no key: all agree on it.
+    if point.is_infinity(group) {
+        return Err(ErrorStack::get());
+    }
     PKey::from_ec_key(EcKey::from_public_key(group, &point)?)
 }

@@ -251,3 +251,60 @@ fn this_machine_s_openssl_is_recent_enough() {
     let error = KeyError::OpensslTooOld { found: "OpenSSL 3.0.2 15 Mar 2022" };
     assert!(error.to_string().contains("older than 3.0.22"));
 }
+
+#[test]
+fn a_certificate_that_no_envelope_can_name_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = |arguments: &str| {
+        let new = "-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256";
+        openssl(&folder, &format!("req -x509 {new} {arguments} -keyout k -out c -days 30"));
+        SigningKey::from_pem(&file(&folder, "k"), &file(&folder, "c"))
+    };
+    let opens = |key: &SigningKey| {
+        let der = cms::seal(b"octets", key, key.certificate(), ContentCipher::Aes256Gcm).unwrap();
+        let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();
+        cms::open(&document, &CentreKeys::new(vec![key.clone()])).is_ok()
+    };
+    let id = |length: usize| format!("-subj /CN=test -addext subjectKeyIdentifier={}", "5A".repeat(length));
+    let issuer = |length: usize| {
+        let units = "/OU=".to_owned() + &vec!["a".repeat(64); length / 64].join("/OU=");
+        format!("-subj {units} -addext subjectKeyIdentifier=none")
+    };
+    for named in [id(1), id(64), issuer(640)] {
+        assert!(opens(&made(&named).unwrap()), "{named}");
+    }
+    for unnamed in [issuer(1024), id(65)] {
+        let outcome = made(&unnamed);
+        assert!(outcome.is_err(), "registered, but what is sealed for it opens: {}", opens(&outcome.unwrap()));
+    }
+}
+
+#[test]
+fn a_key_identifier_stands_once_and_whole() {
+    let key = made("-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -addext subjectKeyIdentifier=11223344").unwrap();
+    let der = key.certificate().der();
+    // 30 0b 06 03 55 1d 0e 04 06 04 04 11 22 33 44: an inner length that ends before the value, and one of nothing.
+    let at = der.windows(6).position(|window| window == [0x04, 0x04, 0x11, 0x22, 0x33, 0x44]).unwrap();
+    for length in [0, 2] {
+        let mut bent = der.to_vec();
+        bent[at + 1] = length;
+        assert!(RegisteredCertificate::registered(&bent).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn a_point_that_is_none_of_its_curve_makes_no_key() {
+    use crate::prescan::KeyKind;
+    for (kind, other, coordinate) in [(KeyKind::P256, KeyKind::P384, 32), (KeyKind::P384, KeyKind::P256, 48)] {
+        let (_, good) = ephemeral(kind).unwrap();
+        assert!(point(kind, &good).is_ok());
+        let mut beside = good.clone();
+        beside[2 * coordinate] ^= 1;
+        let octets = |octet: u8| [&[4][..], &vec![octet; 2 * coordinate]].concat();
+        for none in [beside, octets(0), octets(0xff), good[..2 * coordinate].to_vec(), Vec::new()] {
+            assert!(point(kind, &none).is_err(), "{kind:?} {none:02x?}");
+        }
+        assert!(point(other, &good).is_err(), "{kind:?}");
+        assert!(point(kind, &[0]).is_err(), "{kind:?}: infinity");
+    }
+}

@@ -160,7 +160,12 @@ fn records(body: Value, limits: &PayloadLimits) -> Result<Records, Refusal> {
 }
 
 // A path is put into words only for a refusal.
-fn table(entry: Value, path: fmt::Arguments<'_>, rows_max: usize, limits: &PayloadLimits) -> Result<TableRecords, Refusal> {
+fn table(
+    entry: Value,
+    path: fmt::Arguments<'_>,
+    rows_max: usize,
+    limits: &PayloadLimits,
+) -> Result<TableRecords, Refusal> {
     let [table, columns, values] = members(entry, path, ["table", "columns", "values"])?;
     let table = name(table, format_args!("{path}.table"))?;
     let columns_path = format_args!("{path}.columns");
@@ -178,7 +183,12 @@ fn table(entry: Value, path: fmt::Arguments<'_>, rows_max: usize, limits: &Paylo
     Ok(TableRecords { table, columns: read, values })
 }
 
-fn values_by_column(values: Value, path: fmt::Arguments<'_>, columns: usize, rows_max: usize) -> Result<Vec<Vec<Value>>, Refusal> {
+fn values_by_column(
+    values: Value,
+    path: fmt::Arguments<'_>,
+    columns: usize,
+    rows_max: usize,
+) -> Result<Vec<Vec<Value>>, Refusal> {
     let Value::Array(arrays) = values else { return Err(malformed(path, "an array per column")) };
     if arrays.len() != columns {
         return Err(malformed(path, &format!("{columns} arrays, one per column")));

@@ -7,9 +7,9 @@ use crate::der::{
     self, BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive,
 };
 
-const GCM_NONCE_BYTES: usize = 12;
-const GCM_TAG_BYTES: usize = 16;
-const CBC_IV_BYTES: usize = 16;
+pub const GCM_NONCE_BYTES: usize = 12;
+pub const GCM_TAG_BYTES: usize = 16;
+pub const CBC_IV_BYTES: usize = 16;
 /// A wrapped 256-bit key (RFC 3394): one block more than the key.
 const WRAPPED_KEY_BYTES: usize = 40;
 /// SEC 1, 2.3.3: an octet that says so, and two coordinates.
@@ -92,15 +92,33 @@ pub enum KdfHash {
 
 /// Encrypted content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncryptedContent<'a> {
-    /// Its cipher.
-    pub cipher: ContentCipher,
-    /// Nonce of GCM, initialisation vector of CBC.
-    pub nonce: &'a [u8],
-    /// The octets.
-    pub octets: &'a [u8],
-    /// Authentication tag of GCM; CBC has none.
-    pub tag: &'a [u8],
+pub enum EncryptedContent<'a> {
+    /// Authenticated.
+    Aes256Gcm {
+        /// Never the same twice for one key.
+        nonce: &'a [u8; GCM_NONCE_BYTES],
+        /// The octets.
+        octets: &'a [u8],
+        /// Whole: a shorter one can be guessed byte by byte (RFC 5084, 4).
+        tag: &'a [u8; GCM_TAG_BYTES],
+    },
+    /// Unauthenticated, for older software.
+    Aes256Cbc {
+        /// The initialisation vector.
+        vector: &'a [u8; CBC_IV_BYTES],
+        /// The octets.
+        octets: &'a [u8],
+    },
+}
+
+impl EncryptedContent<'_> {
+    /// Returns its cipher.
+    pub fn cipher(&self) -> ContentCipher {
+        match self {
+            EncryptedContent::Aes256Gcm { .. } => ContentCipher::Aes256Gcm,
+            EncryptedContent::Aes256Cbc { .. } => ContentCipher::Aes256Cbc,
+        }
+    }
 }
 
 /// Scans an outer structure.
@@ -135,13 +153,10 @@ fn scan_authenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanEr
     if body.peek() == Some(context(1)) {
         return Err(ScanError::Forbidden("no attributes"));
     }
-    let tag = body.expect(OCTET_STRING, "an authentication tag")?;
+    let tag = body.expect(OCTET_STRING, "an authentication tag")?.content;
     no_attributes(body)?;
-    // A shorter tag can be guessed byte by byte (RFC 5084, 4).
-    if tag.content.len() != GCM_TAG_BYTES {
-        return Err(ScanError::Forbidden("an authentication tag of 16 bytes"));
-    }
-    let content = EncryptedContent { cipher: ContentCipher::Aes256Gcm, nonce, octets, tag: tag.content };
+    let tag = exactly(tag, "an authentication tag of 16 bytes")?;
+    let content = EncryptedContent::Aes256Gcm { nonce, octets, tag };
     Ok(Enveloped { recipient, key_kind, agreement, content })
 }
 
@@ -155,10 +170,14 @@ fn scan_unauthenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, Scan
     if algorithm.oid != oid::AES256_CBC {
         return Err(ScanError::Forbidden("AES-256-CBC"));
     }
-    let nonce = algorithm.octets(CBC_IV_BYTES, "an initialisation vector of 16 bytes")?;
+    let vector = exactly(algorithm.octets("an initialisation vector")?, "an initialisation vector of 16 bytes")?;
     no_attributes(body)?;
-    let content = EncryptedContent { cipher: ContentCipher::Aes256Cbc, nonce, octets, tag: &[] };
+    let content = EncryptedContent::Aes256Cbc { vector, octets };
     Ok(Enveloped { recipient, key_kind, agreement, content })
+}
+
+fn exactly<'a, const LENGTH: usize>(octets: &'a [u8], what: &'static str) -> Result<&'a [u8; LENGTH], ScanError> {
+    octets.try_into().map_err(|_other_length| ScanError::Forbidden(what))
 }
 
 /// Unprotected attributes are what anybody on the way can write.
@@ -167,19 +186,17 @@ fn no_attributes(body: &Reader<'_>) -> Result<(), ScanError> {
 }
 
 /// Returns the nonce. ICVlen has a default of 12, so it must be present to be 16.
-fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<&[u8], ScanError> {
+fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<&[u8; GCM_NONCE_BYTES], ScanError> {
     let mut parameters = algorithm.parameters.enter(SEQUENCE, "GCM parameters")?;
     algorithm.parameters.end("only GCM parameters")?;
     let nonce = parameters.expect(OCTET_STRING, "a GCM nonce")?;
     let tag_bytes = parameters.optional(INTEGER)?.map(|element| element.content);
     parameters.end("only nonce and ICVlen")?;
-    if nonce.content.len() != GCM_NONCE_BYTES {
-        return Err(ScanError::Forbidden("a GCM nonce of 12 bytes"));
-    }
+    let nonce = exactly(nonce.content, "a GCM nonce of 12 bytes")?;
     if tag_bytes != Some(&[16]) {
         return Err(ScanError::Forbidden("an ICVlen of 16"));
     }
-    Ok(nonce.content)
+    Ok(nonce)
 }
 
 fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<(Algorithm<'a>, &'a [u8]), ScanError> {
@@ -318,7 +335,10 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
     }
     // Without a curve, the recipient's own is meant (RFC 5753, 3.1.1).
     let curve = algorithm.parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content);
-    algorithm.without_parameters()?;
+    match curve {
+        Some(_) => algorithm.parameters.end("one curve")?,
+        None => algorithm.without_parameters()?,
+    }
     let point = key.expect(BIT_STRING, "an originator's point")?;
     key.end("nothing after the point")?;
     // Compressed points have a second encoding, and leave the decompressing to us.

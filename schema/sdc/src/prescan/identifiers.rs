@@ -4,9 +4,9 @@ use super::ScanError;
 use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
 
 /// Longest issuer name, serial number and key identifier admitted; each is compared and stored.
-const ISSUER_BYTES_MAX: usize = 1024;
-const SERIAL_BYTES_MAX: usize = 21;
-const KEY_ID_BYTES_MAX: usize = 64;
+pub const ISSUER_BYTES_MAX: usize = 1024;
+pub const SERIAL_BYTES_MAX: usize = 21;
+pub const KEY_ID_BYTES_MAX: usize = 64;
 
 /// A certificate by its issuer and serial number (RFC 5652, 10.2.4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,10 +54,10 @@ impl<'a> Algorithm<'a> {
         Ok(self.parameters.end("no parameters")?)
     }
 
-    /// Demands one OCTET STRING of this length as parameters; returns its content.
-    pub fn octets(mut self, length: usize, what: &'static str) -> Result<&'a [u8], ScanError> {
+    /// Demands one OCTET STRING as parameters; returns its content.
+    pub fn octets(mut self, what: &'static str) -> Result<&'a [u8], ScanError> {
         let octets = self.parameters.expect(OCTET_STRING, what)?.content;
         self.parameters.end(what)?;
-        if octets.len() == length { Ok(octets) } else { Err(ScanError::Forbidden(what)) }
+        Ok(octets)
     }
 }
