@@ -31,8 +31,8 @@ pub enum KeyError {
         /// OpenSSL's reason.
         why: ErrorStack,
     },
-    /// Not the strict DER that X.509 asks for: two readers could see two certificates.
-    #[error("the certificate is not in strict DER ({0}): have it issued again")]
+    /// Not the strict DER that X.509 asks for, where two readers could see two certificates, or of names beyond bounds.
+    #[error("the certificate is not in strict DER with names of bounded length ({0}): have it issued again")]
     NotDer(#[from] DerError),
     /// A kind or size of key that is not admitted.
     #[error("a key of kind {0} is not admitted: P-256, P-384 or RSA of 2048 to 4096 bits is expected")]
