@@ -1,5 +1,4 @@
-//! What this machine could do at best: the processor time that the parts of the work take, each by itself and with nothing
-//! between them. Measured in the same run as what is held against it.
+//! What this machine could do at best: the processor time that each part of the work takes, with nothing between them. Measured in the same run as what is held against it.
 //!
 //! The parts run side by side: a processor whose neighbour rests is faster than any is in a burst. Receipts are left out on
 //! both sides.
@@ -24,7 +23,7 @@ use crate::centre::{self, MAILBOXES};
 use crate::processes::cpu_seconds;
 use crate::stock::Stock;
 
-/// Letters that each part is measured with, where there are so many.
+/// Letters that each part is measured with, where there are so many: as many as in `prepare.sql`.
 const SAMPLE: usize = 30_000;
 /// Mails asked for at a time.
 const WINDOW: usize = 256;

@@ -4,6 +4,7 @@
 //! of the one certificate that the caller named; its octets can be read.
 
 mod agreement;
+mod elements;
 mod enveloped_data;
 mod signed_data;
 mod signer_info;

@@ -1,6 +1,6 @@
 //! Writes and opens the envelope: `AuthEnvelopedData` (RFC 5083) or `EnvelopedData` (RFC 5652, 6), for one recipient.
 //!
-//! OpenSSL's own CMS would read a recipient's certificate whole, which takes longer than to seal for it. What is written
+//! OpenSSL's own CMS would read a recipient's certificate whole, which takes about as long as to seal for it. What is written
 //! here its `cms -decrypt` opens. What is opened here the pre-scan has taken apart; RSA is left to OpenSSL, which hides
 //! whether a key was well padded.
 
@@ -9,14 +9,12 @@ use openssl::error::ErrorStack;
 use openssl::rand::{rand_bytes, rand_priv_bytes};
 use openssl::rsa::Padding;
 use openssl::symm::{Cipher, decrypt, decrypt_aead, encrypt, encrypt_aead};
-
 use zeroize::Zeroizing;
 
 use super::agreement::{KEY_BYTES, WrappingKey};
+use super::elements::{content_info, identifier, issuer_serial, name, version};
 use super::{ContentCipher, SignerId};
-use crate::der::{
-    self, BIT_STRING, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_primitive,
-};
+use crate::der::{self, BIT_STRING, INTEGER, NULL, OCTET_STRING, SEQUENCE, SET, context, context_primitive};
 use crate::keys::{self, RegisteredCertificate, SigningKey};
 use crate::prescan::{
     Agreement, CBC_IV_BYTES, EncryptedContent, GCM_NONCE_BYTES, GCM_TAG_BYTES, KdfHash, KeyKind, oid,
@@ -113,10 +111,8 @@ fn key_agreement(
 
 /// Writes a `KeyTransRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
 fn key_transport(recipient: &RegisteredCertificate, key: &[u8]) -> Result<(u8, Vec<u8>), ErrorStack> {
-    let (number, id) = match recipient.shortest_id() {
-        SignerId::KeyId(id) => (2, der::write(context_primitive(0), &[&id])),
-        SignerId::IssuerSerial { issuer, serial } => (0, issuer_serial(&issuer, &serial)),
-    };
+    let id = recipient.shortest_id();
+    let number = if matches!(id, SignerId::KeyId(_)) { 2 } else { 0 };
     let public = recipient.public_key()?;
     let mut encrypter = Encrypter::new(&public)?;
     encrypter.set_rsa_padding(Padding::PKCS1)?;
@@ -124,28 +120,11 @@ fn key_transport(recipient: &RegisteredCertificate, key: &[u8]) -> Result<(u8, V
     let length = encrypter.encrypt(key, &mut encrypted)?;
     encrypted.truncate(length);
     let algorithm = der::write(SEQUENCE, &[&identifier(oid::RSA_ENCRYPTION), &der::write(NULL, &[])]);
-    let info = [&version(number), &id, &algorithm, &der::write(OCTET_STRING, &[&encrypted])];
+    let info = [&version(number), &name(&id), &algorithm, &der::write(OCTET_STRING, &[&encrypted])];
     Ok((number, der::write(SEQUENCE, &info.map(Vec::as_slice))))
-}
-
-fn content_info(content_type: &[u8], body: &[&[u8]]) -> Vec<u8> {
-    let body = der::write(SEQUENCE, body);
-    der::write(SEQUENCE, &[&identifier(content_type), &der::write(context(0), &[&body])])
 }
 
 fn encrypted_content(cipher: &[u8], parameters: &[u8], encrypted: &[u8]) -> Vec<u8> {
     let algorithm = der::write(SEQUENCE, &[&identifier(cipher), parameters]);
     der::write(SEQUENCE, &[&identifier(oid::DATA), &algorithm, &der::write(context_primitive(0), &[encrypted])])
-}
-
-fn issuer_serial(issuer: &[u8], serial: &[u8]) -> Vec<u8> {
-    der::write(SEQUENCE, &[issuer, &der::write(INTEGER, &[serial])])
-}
-
-fn version(number: u8) -> Vec<u8> {
-    der::write(INTEGER, &[&[number]])
-}
-
-fn identifier(oid: &[u8]) -> Vec<u8> {
-    der::write(OBJECT_IDENTIFIER, &[oid])
 }

@@ -5,28 +5,24 @@
 
 use openssl::error::ErrorStack;
 
+use super::elements::{content_info, identifier, name, version};
 use crate::cms::SignerId;
-use crate::der::{self, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_primitive};
+use crate::der::{self, NULL, OCTET_STRING, SEQUENCE, SET, context};
 use crate::digest::Digest;
 use crate::keys::SigningKey;
 use crate::prescan::{KeyKind, oid};
 
 /// Versions of the structure and of its signer, by how the signer is named (RFC 5652, 5.1 and 5.3).
-const VERSION_ISSUER_SERIAL: &[u8] = &[1];
-const VERSION_KEY_ID: &[u8] = &[3];
+const VERSION_ISSUER_SERIAL: u8 = 1;
+const VERSION_KEY_ID: u8 = 3;
 
 /// Signs octets with SHA-256.
 ///
 /// # Errors
 /// OpenSSL's own.
 pub fn write(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
-    let (version, signer) = match key.certificate().shortest_id() {
-        SignerId::KeyId(id) => (VERSION_KEY_ID, der::write(context_primitive(0), &[&id])),
-        SignerId::IssuerSerial { issuer, serial } => {
-            (VERSION_ISSUER_SERIAL, der::write(SEQUENCE, &[&issuer, &der::write(INTEGER, &[&serial])]))
-        }
-    };
-    let version = der::write(INTEGER, &[version]);
+    let id = key.certificate().shortest_id();
+    let version = version(if matches!(id, SignerId::KeyId(_)) { VERSION_KEY_ID } else { VERSION_ISSUER_SERIAL });
     let digest_algorithm = der::write(SEQUENCE, &[&identifier(oid::SHA256)]);
     let content_type = identifier(oid::DATA);
     let attributes = [
@@ -41,7 +37,7 @@ pub fn write(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
         SEQUENCE,
         &[
             &version,
-            &signer,
+            &name(&id),
             &digest_algorithm,
             &der::write(context(0), &[&attributes]),
             &signature_algorithm(key.certificate().key_kind()),
@@ -49,20 +45,13 @@ pub fn write(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
         ],
     );
     let content = der::write(context(0), &[&der::write(OCTET_STRING, &[octets])]);
-    let body = der::write(
-        SEQUENCE,
-        &[
-            &version,
-            &der::write(SET, &[&digest_algorithm]),
-            &der::write(SEQUENCE, &[&content_type, &content]),
-            &der::write(SET, &[&signer_info]),
-        ],
-    );
-    Ok(der::write(SEQUENCE, &[&identifier(oid::SIGNED_DATA), &der::write(context(0), &[&body])]))
-}
-
-fn identifier(oid: &[u8]) -> Vec<u8> {
-    der::write(OBJECT_IDENTIFIER, &[oid])
+    let members = [
+        &version,
+        &der::write(SET, &[&digest_algorithm]),
+        &der::write(SEQUENCE, &[&content_type, &content]),
+        &der::write(SET, &[&signer_info]),
+    ];
+    Ok(content_info(oid::SIGNED_DATA, &members.map(Vec::as_slice)))
 }
 
 fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {

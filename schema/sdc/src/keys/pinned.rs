@@ -1,4 +1,5 @@
-//! A bare key in the shape that CMS takes: a certificate that has nothing else.
+//! Keys put together from their numbers: a sender's point, a pair for one agreement, and the pinned key of a certificate in
+//! the shape that CMS takes, a certificate that has nothing else.
 //!
 //! OpenSSL 3.0 looks through all its decoders for every key that it reads; a key put together from its numbers takes a
 //! tenth of that time.
@@ -26,11 +27,13 @@ static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
 /// # Errors
 /// OpenSSL's own: the point is not on the curve.
 pub fn point(kind: KeyKind, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
-    match kind {
-        KeyKind::P256 => on_curve(&P256, point),
-        KeyKind::P384 => on_curve(&P384, point),
-        KeyKind::Rsa { .. } => Err(ErrorStack::get()),
+    let group = group(kind)?;
+    let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
+    // It has an encoding, and is no key: all agree on it.
+    if point.is_infinity(group) {
+        return Err(ErrorStack::get());
     }
+    PKey::from_ec_key(EcKey::from_public_key(group, &point)?)
 }
 
 /// Makes a key pair for one agreement; returns it with its uncompressed point. RSA has no points.
@@ -38,12 +41,7 @@ pub fn point(kind: KeyKind, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
 /// # Errors
 /// OpenSSL's own.
 pub fn ephemeral(kind: KeyKind) -> Result<(PKey<Private>, Vec<u8>), ErrorStack> {
-    let curve = match kind {
-        KeyKind::P256 => &P256,
-        KeyKind::P384 => &P384,
-        KeyKind::Rsa { .. } => return Err(ErrorStack::get()),
-    };
-    let group = curve.as_ref().map_err(Clone::clone)?;
+    let group = group(kind)?;
     let key = EcKey::generate(group)?;
     let point = key.public_key().to_bytes(group, PointConversionForm::UNCOMPRESSED, &mut *BigNumContext::new()?)?;
     Ok((PKey::from_ec_key(key)?, point))
@@ -55,8 +53,7 @@ pub fn ephemeral(kind: KeyKind) -> Result<(PKey<Private>, Vec<u8>), ErrorStack> 
 /// OpenSSL's own: a point that is not on its curve.
 pub fn pinned(key: &Key<'_>) -> Result<X509, ErrorStack> {
     let key = match key {
-        Key::P256(point) => on_curve(&P256, point)?,
-        Key::P384(point) => on_curve(&P384, point)?,
+        Key::P256(octets) | Key::P384(octets) => point(key.kind(), octets)?,
         Key::Rsa { modulus, exponent } => {
             PKey::from_rsa(Rsa::from_public_components(BigNum::from_slice(modulus)?, BigNum::from_slice(exponent)?)?)?
         }
@@ -66,12 +63,11 @@ pub fn pinned(key: &Key<'_>) -> Result<X509, ErrorStack> {
     Ok(bare.build())
 }
 
-fn on_curve(curve: &Curve, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
-    let group = curve.as_ref().map_err(Clone::clone)?;
-    let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
-    // It has an encoding, and is no key: all agree on it.
-    if point.is_infinity(group) {
-        return Err(ErrorStack::get());
-    }
-    PKey::from_ec_key(EcKey::from_public_key(group, &point)?)
+fn group(kind: KeyKind) -> Result<&'static EcGroup, ErrorStack> {
+    let curve = match kind {
+        KeyKind::P256 => &P256,
+        KeyKind::P384 => &P384,
+        KeyKind::Rsa { .. } => return Err(ErrorStack::get()),
+    };
+    curve.as_ref().map_err(Clone::clone)
 }
