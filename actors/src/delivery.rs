@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::lanes::Tried;
+
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -18,10 +20,12 @@ pub enum Fate {
     Settled = 0,
     /// By the mailbox's rule it is not ours and stays where it is.
     Left = 1,
+    /// What it claims has come to stand worse: it stays unopened, and waits for others.
+    Deferred = 2,
     /// The world was wrong: it stays, and is fetched again.
-    Returned = 2,
+    Returned = 3,
     /// It was in the hands of code that panicked: it stays, and is tried alone.
-    Suspect = 3,
+    Suspect = 4,
 }
 
 impl Fate {
@@ -29,7 +33,8 @@ impl Fate {
         match byte {
             0 => Fate::Settled,
             1 => Fate::Left,
-            2 => Fate::Returned,
+            2 => Fate::Deferred,
+            3 => Fate::Returned,
             _ => Fate::Suspect,
         }
     }
@@ -90,6 +95,12 @@ impl Share {
     /// Reports that the mail stays in the mailbox for good.
     pub fn leave(mut self) {
         self.worsen(Fate::Left);
+        self.is_settled = true;
+    }
+
+    /// Gives the mail back unopened, to be fetched when others have been tried.
+    pub fn defer(mut self) {
+        self.worsen(Fate::Deferred);
         self.is_settled = true;
     }
 
@@ -154,6 +165,7 @@ pub struct Permits {
     mails: Option<OwnedSemaphorePermit>,
     kilobytes: Option<OwnedSemaphorePermit>,
     slow_mails: Option<OwnedSemaphorePermit>,
+    _tried: Option<Tried>,
     _alone: Option<Alone>,
 }
 
@@ -194,7 +206,8 @@ impl Hands {
         let kilobytes = self.kilobytes.take(u32::MAX).await;
         let slow_mails = self.slow_mails.take(u32::MAX).await;
         self.is_alone.store(true, Ordering::Release);
-        Permits { mails, kilobytes, slow_mails, _alone: Some(Alone(Arc::clone(&self.is_alone))) }
+        let alone = Some(Alone(Arc::clone(&self.is_alone)));
+        Permits { mails, kilobytes, slow_mails, _alone: alone, ..Permits::default() }
     }
 
     /// Takes a place in the slow lane if there is one.
@@ -251,8 +264,8 @@ impl Permits {
     }
 
     /// Moves a mail into the slow lane: its place among the others is free again, its bytes are still in hand.
-    pub fn into_slow(mut self, slow: Permits) -> Permits {
-        Permits { kilobytes: self.kilobytes.take(), ..slow }
+    pub fn into_slow(mut self, slow: Permits, tried: Option<Tried>) -> Permits {
+        Permits { kilobytes: self.kilobytes.take(), _tried: tried, ..slow }
     }
 }
 
@@ -287,6 +300,12 @@ mod tests {
         drop(first.another());
         first.settle();
         assert_eq!(received.try_recv(), Ok(Report { number: 2, fate: Fate::Returned }));
+
+        let deferred = Share::lend(4, Permits::default(), reports.clone());
+        let beside = deferred.another();
+        deferred.defer();
+        beside.settle();
+        assert_eq!(received.try_recv(), Ok(Report { number: 4, fate: Fate::Deferred }));
 
         let share = Share::lend(3, Permits::default(), reports);
         let unwound = catch_unwind(AssertUnwindSafe(move || {

@@ -4,28 +4,40 @@
 //! claims that failed lately, go to the slow lane, which gets at most a tenth of the time while others wait and all of it
 //! otherwise. So nobody can mute an office by pretending to be it: its letters still come through the slow lane, and
 //! before the mail that claims an office which has been heard meanwhile.
+//!
+//! Opening a forged letter costs about half as much as settling a good one. So of several mails with one claim the second waits for
+//! what the first proves, and mail whose claim has come to stand worse since it was fetched goes back unopened.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
 
-/// Which queue a mail waits in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How soon a mail is opened, by what it claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// Claims a known agency whose claims did not fail lately.
+    /// It claims a known agency whose claims did not fail lately.
     Fast,
-    /// Everything else.
+    /// It claims an agency whose claims failed and which was not heard: its letter may be behind any of the mails that claim it.
     Slow,
+    /// It claims nobody known, or an agency that was heard lately in spite of claims that failed. It waits for the slow lane too.
+    Last,
 }
 
+/// Every lane, the best one first.
+pub const LANES: [Lane; 3] = [Lane::Fast, Lane::Slow, Lane::Last];
+
 /// How long it is remembered that a claim failed, or that an agency was heard.
-const REMEMBERED: Duration = Duration::from_secs(60);
-/// Most of either remembered; beyond it the slow lane simply grows less exact.
-const REMEMBERED_MAX: usize = 200_000;
+const REMEMBERED_SECONDS: u32 = 60;
+/// Matricules that can exist: six digits.
+const MATRICULES: usize = 1_000_000;
 /// The slow lane's share of the time while the fast lane has work: one part in this many.
 const SLOW_PARTS: u32 = 10;
+
+/// How soon a deferred mail is tried: by its lane, and then whether another mail of its agency is being tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(Lane, bool);
 
 /// Which claims are known, and which failed lately. Shared by pollers and decoders.
 #[derive(Debug, Default)]
@@ -33,50 +45,98 @@ pub struct Claims {
     inner: Mutex<ClaimsInner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct ClaimsInner {
-    /// One bit per matricule: 125 KB for all that can exist.
+    /// One bit per matricule.
     known: Vec<u64>,
+    /// Seconds are counted from here.
+    began: Instant,
     failed: Recent,
     heard: Recent,
+    /// How many mails of the slow lane that claim an agency are being tried.
+    tried: HashMap<Matricule, u32>,
 }
 
-/// Matricules with the time of what happened lately.
-#[derive(Debug, Default)]
-struct Recent(HashMap<Matricule, Instant>);
+/// When something last happened, in seconds, for every matricule that can exist; 0 for never. 4 MB, of which the system
+/// gives what is used.
+#[derive(Debug)]
+struct Recent(Vec<u32>);
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent(vec![0; MATRICULES])
+    }
+}
 
 impl Recent {
-    fn add(&mut self, matricule: Matricule) {
-        if self.0.len() >= REMEMBERED_MAX {
-            self.0.retain(|_, at| at.elapsed() < REMEMBERED);
-        }
-        if self.0.len() < REMEMBERED_MAX {
-            self.0.insert(matricule, Instant::now());
+    fn add(&mut self, matricule: Matricule, second: u32) {
+        if let Some(last) = self.0.get_mut(u32::from(matricule) as usize) {
+            *last = second;
         }
     }
 
-    fn has(&self, matricule: Matricule) -> bool {
-        self.0.get(&matricule).is_some_and(|at| at.elapsed() < REMEMBERED)
+    fn has(&self, matricule: Matricule, second: u32) -> bool {
+        let last = self.0.get(u32::from(matricule) as usize).copied().unwrap_or_default();
+        last != 0 && second.saturating_sub(last) < REMEMBERED_SECONDS
+    }
+}
+
+/// Marks that a mail of the slow lane with this claim is being tried.
+#[derive(Debug)]
+pub struct Tried {
+    claims: Arc<Claims>,
+    matricule: Matricule,
+}
+
+impl Drop for Tried {
+    fn drop(&mut self) {
+        let mut inner = self.claims.lock();
+        let left = inner.tried.get(&self.matricule).copied().unwrap_or_default().saturating_sub(1);
+        if left == 0 {
+            inner.tried.remove(&self.matricule);
+        } else {
+            inner.tried.insert(self.matricule, left);
+        }
+    }
+}
+
+impl Default for ClaimsInner {
+    fn default() -> ClaimsInner {
+        ClaimsInner {
+            known: Vec::new(),
+            began: Instant::now(),
+            failed: Recent::default(),
+            heard: Recent::default(),
+            tried: HashMap::new(),
+        }
     }
 }
 
 impl ClaimsInner {
-    fn lane(&self, claim: Option<Matricule>) -> Lane {
-        let Some(matricule) = claim else { return Lane::Slow };
-        let number = u32::from(matricule) as usize;
-        let is_known = self.known.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0);
-        if is_known && !self.failed.has(matricule) { Lane::Fast } else { Lane::Slow }
+    /// Returns the second, from 1.
+    fn now(&self) -> u32 {
+        u32::try_from(self.began.elapsed().as_secs()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    fn may_wait(&self, claim: Option<Matricule>) -> bool {
-        claim.is_none_or(|matricule| self.heard.has(matricule)) && self.lane(claim) == Lane::Slow
+    fn knows(&self, matricule: Matricule) -> bool {
+        let number = u32::from(matricule) as usize;
+        self.known.get(number / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+
+    fn lane(&self, claim: Option<Matricule>, second: u32) -> Lane {
+        match claim.filter(|matricule| self.knows(*matricule)) {
+            None => Lane::Last,
+            Some(matricule) if !self.failed.has(matricule, second) => Lane::Fast,
+            Some(matricule) if !self.heard.has(matricule, second) => Lane::Slow,
+            Some(_) => Lane::Last,
+        }
     }
 }
 
 impl Claims {
     /// Replaces the set of known agencies.
     pub fn set_known(&self, matricules: impl IntoIterator<Item = Matricule>) {
-        let mut known = vec![0u64; 1_000_000usize.div_ceil(64)];
+        let mut known = vec![0u64; MATRICULES.div_ceil(64)];
         for matricule in matricules {
             let number = u32::from(matricule) as usize;
             if let Some(word) = known.get_mut(number / 64) {
@@ -88,30 +148,52 @@ impl Claims {
 
     /// Picks the lane of a claim.
     pub fn lane(&self, claim: Option<Matricule>) -> Lane {
-        self.lock().lane(claim)
-    }
-
-    /// Says whether a mail may wait for the rest of the slow lane: it claims nobody, or an agency that was heard lately in
-    /// spite of claims that failed. An agency that was not may be behind any of the mails that claim it.
-    pub fn may_wait(&self, claim: Option<Matricule>) -> bool {
-        self.lock().may_wait(claim)
-    }
-
-    /// Moves what may wait to the end, and else keeps the order.
-    pub fn what_may_wait_last<T>(&self, mails: &mut [T], claim: impl Fn(&T) -> Option<Matricule>) {
         let inner = self.lock();
-        mails.sort_by_cached_key(|mail| inner.may_wait(claim(mail)));
+        inner.lane(claim, inner.now())
+    }
+
+    /// Says whether an agency is known.
+    pub fn knows(&self, matricule: Matricule) -> bool {
+        self.lock().knows(matricule)
+    }
+
+    /// Returns a rank for each claim: mail with the lowest is tried first. Mail of an agency of which another mail is being
+    /// tried waits for what that proves, as long as there are others.
+    pub fn ranks(&self, claims: impl Iterator<Item = Option<Matricule>>) -> Vec<Rank> {
+        let inner = self.lock();
+        let now = inner.now();
+        let rank = |claim| {
+            let lane = inner.lane(claim, now);
+            let is_tried = claim.is_some_and(|matricule| inner.tried.contains_key(&matricule));
+            Rank(lane, lane == Lane::Slow && is_tried)
+        };
+        claims.map(rank).collect()
+    }
+
+    /// Says whether a mail of the slow lane that claims this agency is being tried.
+    pub fn is_tried(&self, matricule: Matricule) -> bool {
+        self.lock().tried.contains_key(&matricule)
+    }
+
+    /// Marks that a mail of the slow lane is being tried, for as long as what is returned lives.
+    pub fn trying(self: &Arc<Self>, matricule: Matricule) -> Tried {
+        *self.lock().tried.entry(matricule).or_default() += 1;
+        Tried { claims: Arc::clone(self), matricule }
     }
 
     /// Remembers that a letter was from this agency.
     pub fn heard(&self, matricule: Matricule) {
-        self.lock().heard.add(matricule);
+        let mut inner = self.lock();
+        let now = inner.now();
+        inner.heard.add(matricule, now);
     }
 
     /// Remembers that a container that claimed an agency was not from it.
     pub fn failed(&self, claim: Option<Matricule>) {
         if let Some(matricule) = claim {
-            self.lock().failed.add(matricule);
+            let mut inner = self.lock();
+            let now = inner.now();
+            inner.failed.add(matricule, now);
         }
     }
 
@@ -141,7 +223,15 @@ impl<T> LaneQueue<T> {
     pub fn push(&mut self, lane: Lane, item: T) {
         match lane {
             Lane::Fast => self.fast.push_back(item),
-            Lane::Slow => self.slow.push_back(item),
+            Lane::Slow | Lane::Last => self.slow.push_back(item),
+        }
+    }
+
+    /// Puts an item before all others of its lane.
+    pub fn push_front(&mut self, lane: Lane, item: T) {
+        match lane {
+            Lane::Fast => self.fast.push_front(item),
+            Lane::Slow | Lane::Last => self.slow.push_front(item),
         }
     }
 
@@ -161,7 +251,7 @@ impl<T> LaneQueue<T> {
         };
         let item = match lane {
             Lane::Fast => self.fast.pop_front(),
-            Lane::Slow => self.slow.pop_front(),
+            Lane::Slow | Lane::Last => self.slow.pop_front(),
         };
         item.map(|item| (lane, item))
     }
@@ -171,8 +261,8 @@ impl<T> LaneQueue<T> {
         match lane {
             Lane::Fast => self.fast_time += time,
             // Alone, the slow lane takes nothing from anybody.
-            Lane::Slow if self.fast.is_empty() => {}
-            Lane::Slow => self.slow_time += time,
+            Lane::Slow | Lane::Last if self.fast.is_empty() => {}
+            Lane::Slow | Lane::Last => self.slow_time += time,
         }
     }
 
@@ -195,15 +285,22 @@ mod tests {
         Matricule::try_from(number).unwrap()
     }
 
+    fn sorted(claims: &Claims, mails: &[Option<u32>]) -> Vec<Option<u32>> {
+        let ranks = claims.ranks(mails.iter().map(|number| number.map(matricule)));
+        let mut ranked: Vec<_> = ranks.into_iter().zip(mails).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, mail)| *mail).collect()
+    }
+
     #[test]
     fn only_known_claims_that_did_not_fail_lately_are_fast() {
         let claims = Claims::default();
-        assert_eq!(claims.lane(Some(matricule(42))), Lane::Slow, "nothing known yet");
+        assert_eq!(claims.lane(Some(matricule(42))), Lane::Last, "nothing known yet");
         claims.set_known([matricule(42), matricule(999_999)]);
         assert_eq!(claims.lane(Some(matricule(42))), Lane::Fast);
         assert_eq!(claims.lane(Some(matricule(999_999))), Lane::Fast);
-        assert_eq!(claims.lane(Some(matricule(43))), Lane::Slow);
-        assert_eq!(claims.lane(None), Lane::Slow);
+        assert_eq!(claims.lane(Some(matricule(43))), Lane::Last);
+        assert_eq!(claims.lane(None), Lane::Last);
         claims.failed(Some(matricule(42)));
         assert_eq!(claims.lane(Some(matricule(42))), Lane::Slow);
     }
@@ -217,10 +314,28 @@ mod tests {
         }
         claims.heard(matricule(1));
         claims.heard(matricule(4));
-        let mut mails = [None, Some(1), Some(2), Some(4), Some(1), Some(3)];
-        claims.what_may_wait_last(&mut mails, |number| number.map(matricule));
-        assert_eq!(mails, [Some(2), Some(4), Some(3), None, Some(1), Some(1)]);
-        assert!(!claims.may_wait(Some(matricule(4))), "its claims never failed");
+        let mails = [None, Some(1), Some(2), Some(4), Some(1), Some(3)];
+        let sorted = sorted(&claims, &mails);
+        assert_eq!(sorted, [Some(4), Some(2), Some(3), None, Some(1), Some(1)], "nothing failed that claimed 4");
+    }
+
+    #[test]
+    fn who_is_being_tried_comes_after_its_equals_until_that_has_an_outcome() {
+        let claims = Arc::new(Claims::default());
+        claims.set_known((1..=3).map(matricule));
+        for number in [1, 2, 3] {
+            claims.failed(Some(matricule(number)));
+        }
+        claims.heard(matricule(3));
+        let order = || sorted(&claims, &[Some(1), Some(2), Some(3), None]);
+        let (first, second) = (claims.trying(matricule(1)), claims.trying(matricule(1)));
+        let of_last = claims.trying(matricule(3));
+        assert_eq!(order(), [Some(2), Some(1), Some(3), None], "among the last, the order is that of arrival");
+        assert!(claims.is_tried(matricule(1)) && !claims.is_tried(matricule(2)));
+        drop(first);
+        assert_eq!(order(), [Some(2), Some(1), Some(3), None], "the second is still being tried");
+        drop((second, of_last));
+        assert_eq!(order(), [Some(1), Some(2), Some(3), None]);
     }
 
     #[test]

@@ -5,15 +5,18 @@
 //!                              └──────────Rejected────┴─────Rejected──────────────▲
 //! ```
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actix::Message;
+use actix::{Addr, Message};
 use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
 use crate::delivery::{Share, Unpacked};
 use crate::lanes::Lane;
+use crate::sdc_decoder::SdcDecoder;
 
 /// A mail has been fetched; nothing in it is believed.
 #[derive(Message)]
@@ -31,14 +34,57 @@ pub struct Fetched {
     pub taken_at: Instant,
     /// The agency that it mentions.
     pub claim: Option<Matricule>,
-    /// Which queue it waits in.
+    /// Which queue it waits in: how its claim stood when it was fetched.
     pub lane: Lane,
+    /// Held by the one mail of a claim that is being tried.
+    pub trial: Option<Trial>,
     /// What to do with a mail that holds no container.
     pub no_container: NoContainer,
     /// It was in hand at three failures, each time alone: it is not opened again.
     pub is_poison: bool,
     /// The duty to settle it.
     pub share: Share,
+}
+
+/// Makes the other mails of a claim wait in their decoder, until it is dropped with the outcome known.
+pub struct Trial {
+    claim: Matricule,
+    decoder: Addr<SdcDecoder>,
+    is_void: AtomicBool,
+}
+
+impl Trial {
+    /// Begins a trial in a decoder.
+    pub fn new(claim: Matricule, decoder: Addr<SdcDecoder>) -> Trial {
+        Trial { claim, decoder, is_void: AtomicBool::new(false) }
+    }
+
+    /// Says that there will be no outcome: whatever was in the way is in the way of the others too.
+    pub fn void(&self) {
+        self.is_void.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let is_void = self.is_void.load(Ordering::Relaxed) || std::thread::panicking();
+        // A decoder that has ended holds nothing back. There is one of these at most for every mail in hand.
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "bounded by the permits of the mails; a full mailbox must not lose it"
+        )]
+        self.decoder.do_send(Concluded { claim: self.claim, is_void });
+    }
+}
+
+/// A mail has been tried: the next of its claim may be, unless there was no outcome.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Concluded {
+    /// The claim.
+    pub claim: Matricule,
+    /// Whether nothing came of it.
+    pub is_void: bool,
 }
 
 /// What a mailbox does with mail that holds no container.
@@ -74,6 +120,8 @@ pub struct Carried {
     pub taken_at: Instant,
     /// The agency that its mail mentions.
     pub claim: Option<Matricule>,
+    /// Given up once it is known who signed.
+    pub trial: Option<Arc<Trial>>,
     /// Its original bytes.
     pub container: Vec<u8>,
     /// The duty.

@@ -18,7 +18,8 @@ pub const ACTORS: [&str; 6] =
 #[derive(Clone)]
 pub struct Metrics {
     actor_received: IntCounterVec,
-    actor_handled: IntCounterVec,
+    /// Messages handled, by actor and outcome.
+    pub actor_handled: IntCounterVec,
     actor_handle_seconds: HistogramVec,
     actor_mailbox_depth: IntGaugeVec,
     actor_restarts: IntCounterVec,
@@ -68,7 +69,7 @@ pub struct ActorMetrics {
 }
 
 impl ActorMetrics {
-    /// Counts a message by its outcome: `ok`, `refused`, `fault` or `panic`.
+    /// Counts a message by its outcome: `ok`, `refused`, `deferred`, `fault` or `panic`.
     pub fn handled(&self, outcome: &str) {
         self.handled.with_label_values(&[self.name, outcome]).inc();
     }
@@ -142,7 +143,7 @@ impl Metrics {
 
     /// Returns the metrics of one actor.
     pub fn actor(&self, name: &'static str) -> ActorMetrics {
-        for outcome in ["ok", "refused", "fault", "panic"] {
+        for outcome in ["ok", "refused", "deferred", "fault", "panic"] {
             self.actor_handled.with_label_values(&[name, outcome]);
         }
         ActorMetrics {

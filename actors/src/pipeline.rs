@@ -32,6 +32,8 @@ use crate::stop::{Stop, StopTeller, stop};
 use crate::supervision::{Escalation, Guard, Heartbeat, Link, Policy, supervise};
 use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
 
+/// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
+const WINDOWS_MIN: u32 = 4;
 /// Pause between two readings of the set of known agencies.
 const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -291,7 +293,7 @@ fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arb
         claim_max: parts.widths.answers_claimed_max,
         sending_max: parts.widths.sending_max,
         interval: Duration::from_secs(1),
-        yield_max: Duration::from_secs(2),
+        yield_max: Duration::from_secs(5),
         hands: shared.hands.clone(),
         busy_mails: parts.widths.mails_in_hand_max / 4,
         metrics: Arc::clone(&shared.metrics),
@@ -384,7 +386,8 @@ fn start_pollers(
     arbiters: &mut Vec<Arbiter>,
 ) {
     let arbiter = Arbiter::new();
-    for mailbox in &parts.mailboxes {
+    let count = u32::try_from(parts.mailboxes.len()).unwrap_or(u32::MAX).max(1);
+    for (at, mailbox) in (1..).zip(&parts.mailboxes) {
         parts.metrics.begin_mailbox(&mailbox.name, mailbox.no_container);
         let poller = MailboxPollerParts {
             name: mailbox.name.as_str().into(),
@@ -401,11 +404,11 @@ fn start_pollers(
             drain: shared.draining.clone(),
             open_sessions: Arc::clone(&shared.open_sessions),
             interval: mailbox.interval,
-            window_mails: parts.widths.window_mails,
-            // Several mailboxes share the room, and no window may be larger than it.
-            window_bytes_max: u64::from(parts.widths.kilobytes_in_hand_max) * 1024 / 4,
+            // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.
+            window_mails: parts.widths.window_mails.min((parts.widths.mails_in_hand_max / count) as usize).max(1),
+            window_bytes_max: u64::from(parts.widths.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
             session_mails_max: parts.widths.session_mails_max,
-            session_time_max: parts.widths.session_time_max,
+            session_time_max: staggered(parts.widths.session_time_max, at, count),
             metrics: Arc::clone(&shared.metrics),
         };
         let link = Link::default();
@@ -413,6 +416,12 @@ fn start_pollers(
         shared.supervisor.keep("mailbox_poller", &link, &arbiter, make);
     }
     arbiters.push(arbiter);
+}
+
+/// Returns the longest session of one mailbox of so many, counted from 1: from half the time to all of it, so that sessions
+/// end one after another, and while some sign in anew, others bring mail.
+fn staggered(time_max: Duration, at: u32, count: u32) -> Duration {
+    time_max * (count + at) / (2 * count)
 }
 
 /// Starts what runs beside the actors: the gate's keeper and the reading of the set of known agencies.
@@ -436,4 +445,17 @@ fn keep_house(parts: &PipelineParts, shared: &Shared) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_end_one_after_another() {
+        let times = |count| -> Vec<u64> {
+            (1..=count).map(|at| staggered(Duration::from_secs(12), at, count).as_secs()).collect()
+        };
+        assert_eq!((times(1), times(2), times(3)), (vec![12], vec![9, 12], vec![8, 10, 12]));
+    }
 }

@@ -3,28 +3,33 @@
 //! Cheap before dear: size, MIME, armour and the strict pre-scan before the private key is used. Whatever
 //! fails here has no verified sender, so nobody is told why.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use mail::extract::{MailLimits, extract};
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
+use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
 use store::settle::{Arrival, Content, Source};
 
 use crate::delivery::Unpacked;
-use crate::lanes::{Claims, LaneQueue};
-use crate::messages::{Carried, Fetched, NoContainer, Opened, Rejected, Settleable};
+use crate::lanes::{Claims, Lane, LaneQueue};
+use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
 use crate::metrics::Metrics;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
 use crate::table_writer::TableWriters;
 
-/// How long the decoder works before it lets its thread answer heartbeats and take new mail.
+/// How long the decoder works before it answers heartbeats and takes new mail.
 const SLICE: Duration = Duration::from_millis(5);
+/// How long it works before the verifier has its turn on the thread, where nobody waits for what that proves: many letters
+/// together are verified and settled with fewer queries.
+const TURN: Duration = Duration::from_millis(100);
 
 /// What a decoder is built with.
 #[derive(Clone)]
@@ -50,7 +55,10 @@ pub struct SdcDecoder {
     parts: SdcDecoderParts,
     guard: Guard,
     queue: LaneQueue<Fetched>,
+    /// For each claim that is being tried in the fast lane, the mails with the same claim that came after.
+    behind: HashMap<Matricule, VecDeque<Fetched>>,
     is_working: bool,
+    turn_began: Instant,
 }
 
 #[derive(Message)]
@@ -60,7 +68,14 @@ struct Work;
 impl SdcDecoder {
     /// Makes a decoder.
     pub fn new(parts: SdcDecoderParts, guard: Guard) -> SdcDecoder {
-        SdcDecoder { parts, guard, queue: LaneQueue::default(), is_working: false }
+        SdcDecoder {
+            parts,
+            guard,
+            queue: LaneQueue::default(),
+            behind: HashMap::new(),
+            is_working: false,
+            turn_began: Instant::now(),
+        }
     }
 
     fn work(&mut self, context: &mut Context<SdcDecoder>) {
@@ -71,11 +86,72 @@ impl SdcDecoder {
                 break;
             };
             let started = Instant::now();
-            self.decode(mail);
+            if let Some(mail) = self.admit(mail, context) {
+                self.decode(mail);
+            }
             self.queue.spent(lane, started.elapsed());
         }
-        self.guard.metrics.mailbox_depth.set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
-        if self.is_working {
+        let behind: usize = self.behind.values().map(VecDeque::len).sum();
+        let waiting = self.queue.len() + behind;
+        self.guard.metrics.mailbox_depth.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        if !self.is_working {
+            return;
+        }
+        if behind == 0 && self.turn_began.elapsed() < TURN {
+            context.notify(Work);
+        } else {
+            // A message to ourselves would be handled before the other actors of the thread have theirs.
+            tokio::task::yield_now()
+                .into_actor(self)
+                .map(|(), actor, context| {
+                    actor.turn_began = Instant::now();
+                    context.notify(Work);
+                })
+                .spawn(context);
+        }
+    }
+
+    /// Keeps back a mail whose claim another one is just proving or failing to prove, and gives back one whose claim stands
+    /// worse than when it was fetched.
+    fn admit(&mut self, mut mail: Fetched, context: &Context<SdcDecoder>) -> Option<Fetched> {
+        let Some(claim) = mail.claim else { return Some(mail) };
+        if mail.lane == Lane::Fast
+            && mail.trial.is_none()
+            && let Some(behind) = self.behind.get_mut(&claim)
+        {
+            behind.push_back(mail);
+            return None;
+        }
+        if self.parts.claims.lane(mail.claim) > mail.lane {
+            self.guard.metrics.handled("deferred");
+            mail.share.defer();
+            return None;
+        }
+        if mail.lane == Lane::Fast && mail.trial.is_none() {
+            self.behind.insert(claim, VecDeque::new());
+            mail.trial = Some(Trial::new(claim, context.address()));
+        }
+        Some(mail)
+    }
+
+    fn conclude(&mut self, concluded: Concluded, context: &mut Context<SdcDecoder>) {
+        let Concluded { claim, is_void } = concluded;
+        let Some(mut behind) = self.behind.remove(&claim) else { return };
+        if is_void {
+            // All go back with the shares dropped here.
+            return;
+        }
+        let Some(mut next) = behind.pop_front() else { return };
+        self.behind.insert(claim, behind);
+        next.trial = Some(Trial::new(claim, context.address()));
+        self.queue.push_front(next.lane, next);
+        self.begin_work(context);
+    }
+
+    fn begin_work(&mut self, context: &mut Context<SdcDecoder>) {
+        if !self.is_working {
+            self.is_working = true;
+            self.turn_began = Instant::now();
             context.notify(Work);
         }
     }
@@ -99,12 +175,14 @@ impl SdcDecoder {
         if extracted.containers.is_empty() {
             return self.without_container(Fetched { source, ..fetched }, extracted.is_automatic);
         }
+        let trial = fetched.trial.map(Arc::new);
         for container in extracted.containers {
             let carried = Carried {
                 source: source.clone(),
                 received_at: fetched.received_at,
                 taken_at: fetched.taken_at,
                 claim: fetched.claim,
+                trial: trial.clone(),
                 container,
                 share: fetched.share.another(),
             };
@@ -183,11 +261,17 @@ impl Handler<Fetched> for SdcDecoder {
         let guard = self.guard.clone();
         guard.run(context, |context| {
             self.queue.push(mail.lane, mail);
-            if !self.is_working {
-                self.is_working = true;
-                context.notify(Work);
-            }
+            self.begin_work(context);
         });
+    }
+}
+
+impl Handler<Concluded> for SdcDecoder {
+    type Result = ();
+
+    fn handle(&mut self, concluded: Concluded, context: &mut Context<SdcDecoder>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| self.conclude(concluded, context));
     }
 }
 

@@ -1,12 +1,14 @@
 //! Proves who signed: verifies each letter with the one certificate registered for the key it names, then reads it.
 //!
-//! Certificates not in the cache are looked up together: while one query is under way the next ones gather, so that a
-//! night on which every letter comes from another office costs a query per batch, not one per letter.
+//! Certificates not in the cache are looked up together: under load they gather for a moment, and while one query is under
+//! way the next ones gather, so that a night on which every letter comes from another office costs a query per batch, not
+//! one per letter.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::cms::{ContentCipher, SignerId};
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
@@ -25,6 +27,10 @@ use crate::table_writer::TableWriters;
 
 /// Most identifiers in one query.
 const LOOK_UP_MAX: usize = 500;
+/// Letters whose certificates are looked up at once, and longest wait of the first for others while more are on their way:
+/// each query has a cost of its own.
+const LOOK_UP_ENOUGH: usize = 250;
+const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
 
 /// What a verifier is built with.
 #[derive(Clone)]
@@ -51,6 +57,7 @@ pub struct SignatureVerifier {
     guard: Guard,
     waiting: Vec<Opened>,
     is_looking_up: bool,
+    is_timer_set: bool,
     unread: VecDeque<Unread>,
     is_waiting_for_room: bool,
 }
@@ -65,6 +72,10 @@ struct Unread {
 
 type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
 
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookUp;
+
 impl SignatureVerifier {
     /// Makes a verifier.
     pub fn new(parts: SignatureVerifierParts, guard: Guard) -> SignatureVerifier {
@@ -73,6 +84,7 @@ impl SignatureVerifier {
             guard,
             waiting: Vec::new(),
             is_looking_up: false,
+            is_timer_set: false,
             unread: VecDeque::new(),
             is_waiting_for_room: false,
         }
@@ -83,10 +95,20 @@ impl SignatureVerifier {
             Some(signer) => self.verify(opened, signer, context),
             None => {
                 self.waiting.push(opened);
-                self.look_up(context);
+                self.look_up_if_due(context);
             }
         }
         self.guard.metrics.mailbox_depth.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
+    }
+
+    fn look_up_if_due(&mut self, context: &mut Context<SignatureVerifier>) {
+        let waiting = self.waiting.len();
+        if waiting >= LOOK_UP_ENOUGH || !self.parts.hands.expects_more_than(waiting) {
+            self.look_up(context);
+        } else if waiting > 0 && !self.is_timer_set {
+            self.is_timer_set = true;
+            context.notify_later(LookUp, LOOK_UP_WAIT);
+        }
     }
 
     fn look_up(&mut self, context: &mut Context<SignatureVerifier>) {
@@ -133,15 +155,18 @@ impl SignatureVerifier {
             }
             Err(fault) => {
                 tracing::warn!(%fault, letters = batch.len(), "certificates could not be looked up; the letters go back");
+                for trial in batch.iter().filter_map(|opened| opened.carried.trial.as_ref()) {
+                    trial.void();
+                }
                 self.guard.metrics.handled("fault");
             }
         }
-        self.look_up(context);
+        self.look_up_if_due(context);
     }
 
     fn verify(&mut self, opened: Opened, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
         point("signature_verifier::verify");
-        let Opened { opened, carried } = opened;
+        let Opened { opened, mut carried } = opened;
         let cipher = opened.cipher();
         let verified = match opened.verify(&signer.certificate) {
             Ok(verified) => verified,
@@ -152,6 +177,7 @@ impl SignatureVerifier {
             }
         };
         self.parts.claims.heard(signer.matricule);
+        carried.trial = None;
         let bytes = verified.unpacked_bytes(&self.parts.payload_limits);
         let letter = Unread { verified, cipher, signer, carried };
         // Behind one that waits, every letter waits: those of an agency keep their order.
@@ -227,6 +253,18 @@ impl Handler<Opened> for SignatureVerifier {
     fn handle(&mut self, opened: Opened, context: &mut Context<SignatureVerifier>) {
         let guard = self.guard.clone();
         guard.run(context, |context| self.take(opened, context));
+    }
+}
+
+impl Handler<LookUp> for SignatureVerifier {
+    type Result = ();
+
+    fn handle(&mut self, _: LookUp, context: &mut Context<SignatureVerifier>) {
+        let guard = self.guard.clone();
+        guard.run(context, |context| {
+            self.is_timer_set = false;
+            self.look_up(context);
+        });
     }
 }
 

@@ -2,14 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use actors::pipeline::Widths;
 use actors::supervision::{Escalation, Policy};
-use centre::World;
+use centre::{SETTLED, World, quick};
 use mail::post_office::{Fault, Mail, When};
 use sdc::receipt::Verdict;
 
@@ -38,18 +38,7 @@ const POINTS: [&str; 20] = [
 ];
 const EXPORTER_POINTS: [&str; 3] = ["exporter::round", "exporter::send", "exporter::sent"];
 
-const SETTLED: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'";
 const UNANSWERED: &str = "SELECT count(*) FROM xm.letters WHERE answered_at IS NULL";
-
-fn quick() -> Policy {
-    Policy {
-        backoff_min: Duration::from_millis(5),
-        backoff_max: Duration::from_millis(20),
-        restarts_max: 1000,
-        heartbeat_interval: Duration::from_millis(50),
-        ..Policy::default()
-    }
-}
 
 /// What must be true however the letters got there.
 fn assert_exactly_once(world: &World, letters: i64) {
@@ -206,97 +195,6 @@ fn panics_in_every_handler_lose_and_double_nothing() {
     assert_exactly_once(&world, i64::try_from(letters.len()).unwrap());
     let answered: HashSet<_> = world.receipts().into_iter().filter_map(|answer| answer.receipt.letter).collect();
     assert_eq!(answered, letters, "every letter has its receipt, some perhaps twice");
-    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
-}
-
-#[test]
-fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {
-    letters_pass_by("Bonjour");
-}
-
-#[test]
-fn letters_pass_by_mail_that_claims_an_office_once_that_claim_has_failed() {
-    // It says whose letter it is, and holds none.
-    letters_pass_by("SDC 1 agency=000043");
-}
-
-fn letters_pass_by(words: &str) {
-    const STRANGERS: i64 = 40;
-    const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    world.sql("INSERT INTO xm.agencies (matricule, name, email) VALUES (43, 'Other office', 'other@example.org')");
-    for number in 0..STRANGERS {
-        world
-            .deliver(format!("Message-ID: <{number}@x>\r\nSubject: offre\r\n\r\n{words}\r\n{number}\r\n").into_bytes());
-    }
-    for _ in 0..10 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
-    // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
-    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
-    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 1, ..Widths::default() });
-    world.wait_for("letters settled", SETTLED, 10);
-    let before = world.count(QUARANTINED);
-    assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before letters of known offices");
-    fail::remove("sdc_decoder::decode");
-    world.wait_for("strangers in quarantine", QUARANTINED, STRANGERS);
-    assert!(running.drain());
-    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
-}
-
-#[test]
-fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_is_not() {
-    const STRANGERS: i64 = 30;
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    world.sql("INSERT INTO xm.agencies (matricule, name, email) VALUES (43, 'Other office', 'other@example.org')");
-    let of = |agency: u32| {
-        format!("SELECT count(*) FROM xm.quarantine WHERE position('agency=0000{agency}'::bytea IN original) > 0")
-    };
-    let (_, mail) = world.next_mail();
-    world.deliver(mail);
-    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 2, ..Widths::default() });
-    world.wait_for("letters settled", SETTLED, 1);
-    fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
-    for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
-        for number in 0..mails {
-            let subject = format!("Message-ID: <{agency}-{number}@x>\r\nSubject: SDC 1 agency=0000{agency}\r\n");
-            world.deliver(format!("{subject}\r\nBonjour {number}\r\n").into_bytes());
-        }
-    }
-    world.wait_for("mails that claim office 43", &of(43), STRANGERS / 2);
-    let before = world.count(&of(42));
-    assert!(before < STRANGERS * 2 / 3, "{before} of {STRANGERS} mails that claim office 42 came first");
-    fail::remove("sdc_decoder::decode");
-    world.wait_for("mails that claim office 42", &of(42), STRANGERS);
-    assert!(running.drain());
-    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
-}
-
-#[test]
-fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
-    const LARGE: i64 = 12;
-    const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    for number in 0..LARGE {
-        let line = format!("{number:>70}\r\n");
-        world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
-    }
-    for _ in 0..10 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
-    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
-    // Room for one of them at a time.
-    let running = world.start_with(quick(), Widths { kilobytes_in_hand_max: 1024, ..Widths::default() });
-    world.wait_for("letters settled", SETTLED, 10);
-    let before = world.count(QUARANTINED);
-    assert!(before <= LARGE / 2, "{before} of {LARGE} large mails came before the letters");
-    world.wait_for("large mail in quarantine", QUARANTINED, LARGE);
-    assert!(running.drain());
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 

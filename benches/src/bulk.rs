@@ -1,27 +1,25 @@
 //! Letters of a thousand records: one at a time, and all at once.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::burst;
-use crate::centre::Hardship;
-use crate::steady;
+use crate::centre::{self, Centre, Hardship};
 use crate::stock::Stock;
-
-/// Letters a second, so few that each is by itself.
-const ALONE_PER_SECOND: f64 = 4.0;
 
 /// What two runs measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bulk {
     /// Records of a letter.
     pub records: u64,
-    /// Records of one letter, by the median time from fetched to the commit.
+    /// From a letter in hand to its commit, one after another: median.
+    pub one_p50_ms: f64,
+    /// The same, 99th percentile.
+    pub one_p99_ms: f64,
+    /// Records of one letter, by that median.
     pub records_per_second_one: f64,
     /// Records of all letters, by the time that the burst took.
     pub records_per_second_all: f64,
-    /// One after another.
-    pub one: steady::Outcome,
     /// At once.
     pub all: burst::Outcome,
 }
@@ -29,15 +27,41 @@ pub struct Bulk {
 /// Sends every letter of the stock by itself, then all at once.
 ///
 /// # Errors
-/// See [`burst::run`].
+/// See [`burst::run`]; a letter is not accepted.
 pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
-    let one = steady::run(stock, ALONE_PER_SECOND).await?;
+    let mut times_ms = one_after_another(stock).await?;
+    times_ms.sort_unstable_by(f64::total_cmp);
+    let percentile = |hundredths: usize| times_ms[(times_ms.len() * hundredths).div_ceil(100) - 1];
     let all = burst::run(stock, Hardship::default(), false).await?;
     Ok(Bulk {
         records,
-        records_per_second_one: records as f64 * 1000.0 / one.in_hand_p50_ms,
+        one_p50_ms: percentile(50),
+        one_p99_ms: percentile(99),
+        records_per_second_one: records as f64 * 1000.0 / percentile(50),
         records_per_second_all: records as f64 * all.letters_per_second,
-        one,
         all,
     })
+}
+
+/// Delivers each letter when the one before is settled. Returns how long each was in hand until it was committed, in
+/// milliseconds, by the engine's own clock.
+async fn one_after_another(stock: &Stock) -> Result<Vec<f64>> {
+    let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
+    let mut times_ms = Vec::with_capacity(stock.letters());
+    let mut seconds = 0.0;
+    stock.for_each_mail(usize::MAX, |at, mail| {
+        centre.dovecot.deliver(&centre::address(at % centre::MAILBOXES), mail)?;
+        let settled = (at + 1) as f64;
+        let is_settled = |engine: &scenarios::engine::Engine| engine.metric("xm_settle_seconds_count") >= settled;
+        centre.wait("the letter is settled", burst::LONGEST, is_settled)?;
+        let sum = centre.engine.metric("xm_settle_seconds_sum");
+        times_ms.push((sum - seconds) * 1000.0);
+        seconds = sum;
+        Ok(())
+    })?;
+    let accepted = centre.engine.metric("xm_letters_total{outcome=\"accepted\"}");
+    ensure!(accepted == stock.letters() as f64, "{accepted} of {} letters were accepted", stock.letters());
+    centre.engine.stop()?;
+    ensure!(!times_ms.is_empty(), "there is no letter to send");
+    Ok(times_ms)
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use sdc::refusal::RefusalCode;
 use serde::Serialize;
 use tokio_postgres::NoTls;
 
@@ -12,7 +13,7 @@ use crate::processes::{cpu_seconds, rss_mb_max};
 use crate::stock::{PRICE, Stock};
 
 /// Longest that a run may take.
-const LONGEST: Duration = Duration::from_secs(1800);
+pub const LONGEST: Duration = Duration::from_secs(1800);
 
 /// What a run measured.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -21,6 +22,8 @@ pub struct Outcome {
     pub letters: u64,
     /// Mails of strangers.
     pub strangers: u64,
+    /// Of those, settled when the last letter was.
+    pub strangers_meanwhile: f64,
     /// From the start of the engine until every letter was settled.
     pub seconds: f64,
     /// Of that, until the engine was ready.
@@ -64,6 +67,13 @@ pub struct Outcome {
     pub limit: Option<Limit>,
 }
 
+impl Outcome {
+    /// Says whether nothing was lost, doubled or charged wrongly.
+    pub fn is_sound(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
+    }
+}
+
 /// Runs a burst; measures the limit after it where that is asked for.
 ///
 /// # Errors
@@ -95,6 +105,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     let mut outcome = Outcome {
         letters,
         strangers,
+        strangers_meanwhile: centre.engine.metric("xm_letters_total") - letters as f64,
         seconds,
         start_seconds,
         letters_per_second: letters as f64 / (seconds - start_seconds),
@@ -116,6 +127,10 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     Ok(outcome)
 }
 
+fn is_of_strangers(outcome: &str) -> bool {
+    RefusalCode::ALL.iter().any(|code| !code.is_answered() && code.as_str() == outcome)
+}
+
 /// Holds the database against what was sent.
 async fn examine(centre: &Centre, stock: &Stock, with_limit: bool, outcome: &mut Outcome) -> Result<()> {
     let mut cluster = centre::open_database(&centre.engine.data()).await?;
@@ -128,7 +143,7 @@ async fn examine(centre: &Centre, stock: &Stock, with_limit: bool, outcome: &mut
         let wanted = match expected.remove(&outcome_found) {
             Some(wanted) => i64::try_from(wanted)?,
             // Only some mails of strangers have a line.
-            None if stock.expected.strangers > 0 || outcome.strangers > 0 => continue,
+            None if outcome.strangers > 0 && is_of_strangers(&outcome_found) => continue,
             None => 0,
         };
         outcome.lost += (wanted - count).max(0);

@@ -23,8 +23,8 @@ pub const LOOK: Duration = Duration::from_millis(250);
 /// What makes a night harder.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hardship {
-    /// How far away the mail server is, there and back.
-    pub round_trip: Duration,
+    /// How far away the mail server is, there and back; none at all is not even a line in between.
+    pub round_trip: Option<Duration>,
     /// Mails of five megabytes each that lie before the letters.
     pub big_mails: usize,
 }
@@ -103,9 +103,9 @@ impl Centre {
             further: "",
         };
         let mut engine = Engine::configured(&posts)?;
-        if !hardship.round_trip.is_zero() {
+        if let Some(round_trip) = hardship.round_trip {
             let (near, file) = (dovecot.pop3_address(), engine.data().join("xmserver.toml"));
-            let far = lag::start(near, hardship.round_trip).await?;
+            let far = lag::start(near, round_trip).await?;
             let configuration = std::fs::read_to_string(&file)?;
             std::fs::write(&file, configuration.replace(&near.port().to_string(), &far.port().to_string()))?;
         }

@@ -6,6 +6,7 @@
 pub mod bulk;
 pub mod burst;
 pub mod centre;
+pub mod comparison;
 pub mod lag;
 pub mod limit;
 pub mod mix;
@@ -14,4 +15,3 @@ pub mod sample;
 pub mod stations;
 pub mod steady;
 pub mod stock;
-pub mod strangers;

@@ -1,4 +1,5 @@
-//! What this machine could do at best: the processor time that each part of the work takes, with nothing between them. Measured in the same run as what is held against it.
+//! What this machine could do at best: the processor time that each part of the work takes, with nothing between them.
+//! Measured in the same run as what is held against it.
 //!
 //! The parts run side by side: a processor whose neighbour rests is faster than any is in a burst. Receipts are left out on
 //! both sides.

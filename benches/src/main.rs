@@ -1,13 +1,14 @@
 //! `load`: election night on this machine, measured.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use benches::centre::Hardship;
 use benches::mix::{Claim, Mix};
 use benches::stock::{Key, Stock, Wanted};
-use benches::{bulk, burst, stations, steady, strangers};
+use benches::{bulk, burst, comparison, stations, steady};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -32,9 +33,6 @@ enum Command {
         /// Rows of former elections that the tables hold already
         #[arg(long, default_value_t = 0)]
         held_rows: u64,
-        /// How far away the mail server is, there and back
-        #[arg(long, default_value_t = 0)]
-        round_trip_ms: u64,
         /// Mails of 5 MB that lie before the letters
         #[arg(long, default_value_t = 0)]
         big_mails: usize,
@@ -74,6 +72,17 @@ enum Command {
         /// Whom they claim to be
         #[arg(long, value_enum)]
         claim: Claim,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// A burst from a mail server that is far away, beside one over a line without delay
+    Distance {
+        /// Letters, each of an agency of its own
+        #[arg(long, default_value_t = 50_000)]
+        letters: usize,
+        /// How far, there and back
+        #[arg(long, default_value_t = 100)]
+        round_trip_ms: u64,
         #[command(flatten)]
         options: Options,
     },
@@ -139,39 +148,60 @@ fn percent(text: &str) -> Result<usize, String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    match Line::parse().command {
-        Command::Burst { letters, held_rows, round_trip_ms, big_mails, options } => {
+async fn main() -> Result<ExitCode> {
+    let is_sound = match Line::parse().command {
+        Command::Burst { letters, held_rows, big_mails, options } => {
             let stock = options.stock_with(letters, Mix::default(), held_rows).await?;
-            let hardship = Hardship { round_trip: Duration::from_millis(round_trip_ms), big_mails };
-            options.tell(&burst::run(&stock, hardship, true).await?)
+            let hardship = Hardship { big_mails, ..Hardship::default() };
+            let outcome = burst::run(&stock, hardship, true).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Steady { rate, seconds, options } => {
             let stock = options.stock(usize::try_from(rate * seconds)?, Mix::default()).await?;
-            options.tell(&steady::run(&stock, f64::from(rate)).await?)
+            let outcome = steady::run(&stock, f64::from(rate)).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Limit { options } => {
             let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;
-            options.tell(&burst::run(&stock, Hardship::default(), true).await?.limit)
+            let outcome = burst::run(&stock, Hardship::default(), true).await?;
+            options.tell(&outcome.limit)?;
+            outcome.is_sound()
         }
         Command::Strangers { letters, strangers, claim, options } => {
             let among = Mix { strangers: Some((strangers, claim)), ..Mix::default() };
             let (quiet, among) = (options.stock(letters, Mix::default()).await?, options.stock(letters, among).await?);
-            options.tell(&strangers::run(&quiet, &among).await?)
+            let outcome = comparison::run((&quiet, Hardship::default()), (&among, Hardship::default())).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
+        }
+        Command::Distance { letters, round_trip_ms, options } => {
+            let stock = options.stock(letters, Mix::default()).await?;
+            let away = |ms| Hardship { round_trip: Some(Duration::from_millis(ms)), ..Hardship::default() };
+            let outcome = comparison::run((&stock, away(0)), (&stock, away(round_trip_ms))).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Bulk { letters, records, options } => {
             let stock = options.stock(letters, Mix { births: Some(records), ..Mix::default() }).await?;
-            options.tell(&bulk::run(&stock, records as u64).await?)
+            let outcome = bulk::run(&stock, records as u64).await?;
+            options.tell(&outcome)?;
+            outcome.all.is_sound()
         }
         Command::Mixed { letters, bad, options } => {
             let mix = Mix { bad: bad * 10, again: 20, without_credit: 10, ..Mix::default() };
             let (clean, mixed) = (options.stock(letters, Mix::default()).await?, options.stock(letters, mix).await?);
-            let (clean, mixed) = (
-                burst::run(&clean, Hardship::default(), false).await?,
-                burst::run(&mixed, Hardship::default(), false).await?,
-            );
+            let clean = burst::run(&clean, Hardship::default(), false).await?;
+            let mixed = burst::run(&mixed, Hardship::default(), false).await?;
             let share_of_clean = mixed.letters_per_second / clean.letters_per_second;
-            options.tell(&json!({ "share_of_clean": share_of_clean, "mixed": mixed, "clean": clean }))
+            options.tell(&json!({ "share_of_clean": share_of_clean, "mixed": mixed, "clean": clean }))?;
+            clean.is_sound() && mixed.is_sound()
         }
+    };
+    if !is_sound {
+        eprintln!("the database is not what was sent: every lost, doubled and ledger_difference above should be 0");
+        return Ok(ExitCode::FAILURE);
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -28,20 +28,29 @@ pub struct Outcome {
     pub p99_ms: i64,
     /// The same, at most.
     pub max_ms: i64,
-    /// From fetched to the commit: median.
-    pub in_hand_p50_ms: f64,
     /// Mails in all mailboxes together, as last seen by their pollers: mean of the first third of the run.
     pub waiting_first_third: f64,
     /// The same of the last third.
     pub waiting_last_third: f64,
     /// Letters without a verdict.
     pub lost: i64,
+    /// Letters accepted, and entries, beyond those delivered.
+    pub doubled: i64,
+    /// Minor units that the books differ by.
+    pub ledger_difference: i64,
     /// Receipts sent when the last letter had been delivered.
     pub receipts_meanwhile: f64,
     /// From the last delivery to the last receipt.
     pub receipts_seconds: f64,
     /// The engine's largest memory.
     pub rss_mb_max: f64,
+}
+
+impl Outcome {
+    /// Says whether nothing was lost, doubled or charged wrongly.
+    pub fn is_sound(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
+    }
 }
 
 /// Runs at a rate until the stock is used up.
@@ -109,8 +118,6 @@ async fn read_times(centre: &Centre, delivered: &[DateTime<Utc>], outcome: &mut 
     let mut cluster = centre::open_database(&centre.engine.data()).await?;
     let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
     let connection = tokio::spawn(connection);
-    let text = "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM posted_at - received_at) * 1000) FROM xm.journal";
-    outcome.in_hand_p50_ms = client.query_one(text, &[]).await?.get(0);
     let text = "SELECT agency, (extract(epoch FROM min(posted_at)) * 1000)::bigint FROM xm.journal
                  WHERE outcome = 'accepted' GROUP BY agency";
     let mut times = Vec::with_capacity(delivered.len());
@@ -120,6 +127,13 @@ async fn read_times(centre: &Centre, delivered: &[DateTime<Utc>], outcome: &mut 
             times.push(posted - delivered.timestamp_millis());
         }
     }
+    let delivered_count = i64::try_from(delivered.len())?;
+    for text in ["SELECT count(*) FROM xm.journal WHERE outcome = 'accepted'", "SELECT count(*) FROM xm.entries"] {
+        let found: i64 = client.query_one(text, &[]).await?.get(0);
+        outcome.doubled += (found - delivered_count).max(0);
+    }
+    let text = "SELECT difference::bigint FROM xm.ledger_difference";
+    outcome.ledger_difference = client.query_one(text, &[]).await?.get::<_, i64>(0).abs();
     drop(client);
     connection.await??;
     cluster.stop().await;

@@ -96,12 +96,16 @@ struct Dear {
     expiry: Option<f64>,
 }
 
+/// The letter of the oldest answer that waits is among those queued first: to look at the letters of all would take a tenth
+/// of a second on election night.
 const CHEAP: &str = "
-    SELECT count(*) FILTER (WHERE o.failed_at IS NULL) AS waiting,
-           coalesce(extract(epoch FROM now() - min(o.queued_at) FILTER (WHERE o.failed_at IS NULL)), 0)::float8 AS oldest,
-           count(*) FILTER (WHERE o.failed_at IS NOT NULL) AS failed,
-           coalesce(extract(epoch FROM now() - min(l.received_at) FILTER (WHERE o.failed_at IS NULL)), 0)::float8 AS unanswered
-      FROM xm.outbox o LEFT JOIN xm.letters l ON l.agency = o.agency AND l.letter_id = o.letter_id";
+    SELECT count(*) FILTER (WHERE failed_at IS NULL) AS waiting,
+           coalesce(extract(epoch FROM now() - min(queued_at) FILTER (WHERE failed_at IS NULL)), 0)::float8 AS oldest,
+           count(*) FILTER (WHERE failed_at IS NOT NULL) AS failed,
+           (SELECT coalesce(extract(epoch FROM now() - min(l.received_at)), 0)::float8
+              FROM (SELECT agency, letter_id FROM xm.outbox WHERE failed_at IS NULL AND letter_id IS NOT NULL ORDER BY id LIMIT 1000) first
+              JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered
+      FROM xm.outbox";
 const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes
       FROM (SELECT reason, count(*) AS open FROM xm.quarantine WHERE state = 'open' GROUP BY reason) q
@@ -158,7 +162,7 @@ impl DatabaseGauges {
             outbox_failed: gauge("xm_outbox_failed", "Answers given up")?,
             unanswered_oldest: seconds(
                 "xm_letters_unanswered_oldest_seconds",
-                "Age of the oldest letter whose answer waits",
+                "Age of the oldest letter among the answers queued first",
             )?,
             quarantine_open: labelled("xm_quarantine_open", "Containers that nobody has decided on", "reason")?,
             quarantine_bytes: labelled(

@@ -20,6 +20,9 @@ use tokio::runtime::Runtime;
 const OFFICES: [u32; 3] = [1, 2, 3];
 /// Letters that each office sends before, during and after each outage.
 const LETTERS: usize = 5;
+/// Pause between two flushes of Postfix's queue while answers are waited for: what failed to be delivered at the wrong moment
+/// would stay in it for five minutes.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a server is away.
 fn outage() -> Duration {
@@ -87,8 +90,21 @@ impl World {
     }
 
     fn wait_until_answered(&mut self, what: &str) {
-        let waited = wait_within(Duration::from_secs(120), what, || Ok(self.is_answered()));
-        assert!(waited.is_ok(), "{waited:?}\n{}", self.engine.log_tail());
+        let mut flushed = Instant::now();
+        let waited = wait_within(Duration::from_secs(120), what, || {
+            if flushed.elapsed() > FLUSH_INTERVAL {
+                flushed = Instant::now();
+                self.postfix.flush()?;
+            }
+            Ok(self.is_answered())
+        });
+        let (mails, queued) = (self.dovecot.count(CENTRE_ADDRESS), self.postfix.queued());
+        assert!(
+            waited.is_ok(),
+            "{waited:?}\n{mails} mails lie in the centre's mailbox, {queued} in Postfix's queue\n{}\n{}",
+            self.postfix.tail_of_logs(),
+            self.engine.log_tail()
+        );
     }
 
     /// Holds journal, books and quarantine against what was sent.

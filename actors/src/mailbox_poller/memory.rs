@@ -15,6 +15,8 @@ pub struct Memory {
     pub left: HashSet<Box<str>>,
     /// Mails of the slow lane that found it full or may wait, with the agencies that they claim.
     pub deferred: HashMap<Box<str>, Option<Matricule>>,
+    /// How many of them claim each agency.
+    deferred_claims: HashMap<Matricule, u32>,
     /// Suspects settled alone whose lines are not cleared yet.
     pub absolved: Vec<String>,
     /// Suspects whose last attempt a fault or a stop ended, and does not count.
@@ -33,12 +35,70 @@ impl Memory {
         Ok(())
     }
 
+    /// Returns what a deferred mail claims.
+    pub fn claim(&self, listed: &Listed) -> Option<Matricule> {
+        self.deferred.get(&listed.uidl).copied().flatten()
+    }
+
+    /// Says whether mail that claims this agency is deferred: what came later must not overtake it.
+    pub fn has_deferred(&self, matricule: Matricule) -> bool {
+        self.deferred_claims.contains_key(&matricule)
+    }
+
+    /// Remembers that a mail is deferred.
+    pub fn defer(&mut self, uidl: Box<str>, claim: Option<Matricule>) {
+        self.forget(&uidl);
+        if let Some(matricule) = claim {
+            *self.deferred_claims.entry(matricule).or_default() += 1;
+        }
+        self.deferred.insert(uidl, claim);
+    }
+
+    /// Forgets that a mail is deferred: it is in hand.
+    pub fn forget(&mut self, uidl: &str) {
+        let Some(Some(matricule)) = self.deferred.remove(uidl) else { return };
+        let left = self.deferred_claims.get(&matricule).copied().unwrap_or_default().saturating_sub(1);
+        if left == 0 {
+            self.deferred_claims.remove(&matricule);
+        } else {
+            self.deferred_claims.insert(matricule, left);
+        }
+    }
+
     pub fn forget_all_but(&mut self, listing: &[Listed]) {
         if self.left.is_empty() && self.deferred.is_empty() {
             return;
         }
         let listed: HashSet<&str> = listing.iter().map(|listed| &*listed.uidl).collect();
         self.left.retain(|uidl| listed.contains(&**uidl));
-        self.deferred.retain(|uidl, _| listed.contains(&**uidl));
+        let gone: Vec<Box<str>> = self.deferred.keys().filter(|uidl| !listed.contains(&***uidl)).cloned().collect();
+        for uidl in gone {
+            self.forget(&uidl);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agency_has_deferred_mail_until_the_last_of_it_is_forgotten_or_gone() {
+        let agency = Matricule::try_from(42).unwrap();
+        let mut memory = Memory::default();
+        for uidl in ["a", "b", "b", "c"] {
+            memory.defer(uidl.into(), Some(agency));
+        }
+        memory.defer("d".into(), None);
+        memory.forget("a");
+        memory.forget("a");
+        assert!(memory.has_deferred(agency));
+        let listed = |uidl: &str| Listed { number: 1, uidl: uidl.into(), size_bytes: 1 };
+        assert_eq!((memory.claim(&listed("b")), memory.claim(&listed("d"))), (Some(agency), None));
+        memory.forget_all_but(&[listed("c")]);
+        assert_eq!(memory.deferred.len(), 1);
+        assert!(memory.has_deferred(agency));
+        memory.forget("c");
+        assert!(!memory.has_deferred(agency));
     }
 }

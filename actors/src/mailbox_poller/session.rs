@@ -7,6 +7,7 @@ use chrono::Utc;
 use mail::MailError;
 use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
+use sdc::letter::Matricule;
 use store::failure::{self, Bug, point};
 use store::fault::Fault;
 use store::in_hand::Suspect;
@@ -18,7 +19,7 @@ use super::MailboxPollerParts;
 use super::database_calls::LEASE_HOLD;
 use super::memory::Memory;
 use crate::delivery::{Fate, Permits, Report, Share};
-use crate::lanes::Lane;
+use crate::lanes::{LANES, Lane};
 use crate::messages::Fetched;
 
 /// Longest wait for mail in hand at the end of a session; what is late then comes again.
@@ -89,8 +90,8 @@ pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -
         return Err(PollError::Unsettled(unsettled));
     }
     // A mailbox that was not empty is looked into again at once. Where nothing was deleted nothing was gained either: mail
-    // that all comes back must not be polled in a tight loop.
-    Ok(Polled { is_worth_another: poll.deleted > 0 })
+    // that all comes back must not be polled in a tight loop. (Each time that a mail is deferred its claim has come to stand worse.)
+    Ok(Polled { is_worth_another: poll.deleted > 0 || poll.has_given_back })
 }
 
 /// One session of a poller, as far as it has come.
@@ -105,7 +106,7 @@ pub struct Poll<'a> {
     sender: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
     /// Mails lent and not reported yet.
-    pub lent: HashMap<u32, Box<str>>,
+    pub lent: HashMap<u32, Lent>,
     /// Settled and not deleted yet.
     pub to_delete: Vec<u32>,
     deleted: usize,
@@ -116,6 +117,18 @@ pub struct Poll<'a> {
     /// Suspects when the session began.
     pub suspected: HashSet<Box<str>>,
     left: Vec<Box<str>>,
+    /// Mails given back unopened.
+    given_back: Vec<Lent>,
+    /// How many mails that claim an agency are lent, by the lane that they were lent with.
+    lent_claims: HashMap<(Matricule, Lane), u32>,
+    has_given_back: bool,
+}
+
+/// A mail that is lent.
+pub struct Lent {
+    uidl: Box<str>,
+    claim: Option<Matricule>,
+    lane: Lane,
 }
 
 impl<'a> Poll<'a> {
@@ -135,6 +148,9 @@ impl<'a> Poll<'a> {
             suspects: Vec::new(),
             suspected: HashSet::new(),
             left: Vec::new(),
+            given_back: Vec::new(),
+            lent_claims: HashMap::new(),
+            has_given_back: false,
         }
     }
 
@@ -172,7 +188,10 @@ impl<'a> Poll<'a> {
         self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
         let claim = document::claim(&mail);
         let share = Share::lend(listed.number, permits, self.sender.clone());
-        self.lent.insert(listed.number, listed.uidl);
+        self.lent.insert(listed.number, Lent { uidl: listed.uidl, claim, lane });
+        if let Some(matricule) = claim {
+            *self.lent_claims.entry((matricule, lane)).or_default() += 1;
+        }
         let fetched = Fetched {
             mail,
             over_size_bytes,
@@ -181,6 +200,7 @@ impl<'a> Poll<'a> {
             taken_at: Instant::now(),
             claim,
             lane,
+            trial: None,
             no_container: self.parts.no_container,
             is_poison,
             share,
@@ -199,12 +219,32 @@ impl<'a> Poll<'a> {
     }
 
     fn take_report(&mut self, report: Report) {
-        let Some(uidl) = self.lent.remove(&report.number) else { return };
+        let Some(lent) = self.lent.remove(&report.number) else { return };
+        if let Some(matricule) = lent.claim {
+            let left = self.lent_claims.entry((matricule, lent.lane)).or_default();
+            *left = left.saturating_sub(1);
+        }
         match report.fate {
             Fate::Settled => self.to_delete.push(report.number),
-            Fate::Left => self.left.push(uidl),
+            Fate::Left => self.left.push(lent.uidl),
+            Fate::Deferred => self.given_back.push(lent),
             Fate::Returned => {}
-            Fate::Suspect => self.suspects.push(uidl.into()),
+            Fate::Suspect => self.suspects.push(lent.uidl.into()),
+        }
+    }
+
+    /// Says whether mail that claims this agency was lent while its claim stood better than now: it may be about to be given
+    /// back, and what came later must not overtake it.
+    pub fn has_lent_better(&self, matricule: Matricule, lane: Lane) -> bool {
+        let is_lent = |better| self.lent_claims.get(&(matricule, better)).is_some_and(|lent| *lent > 0);
+        LANES.into_iter().take_while(|better| *better < lane).any(is_lent)
+    }
+
+    /// Puts what was given back among the deferred.
+    pub fn remember_given_back(&mut self, memory: &mut Memory) {
+        self.has_given_back |= !self.given_back.is_empty();
+        for lent in self.given_back.drain(..) {
+            memory.defer(lent.uidl, lent.claim);
         }
     }
 
@@ -264,6 +304,7 @@ impl<'a> Poll<'a> {
     /// Strikes out what came back. Mail that did not stays written down, under this life's name.
     async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
         memory.left.extend(self.left.drain(..));
+        self.remember_given_back(memory);
         let suspects = std::mem::take(&mut self.suspects);
         // With mail still in hand the lines stay: they name what to suspect if the program dies now.
         let batches = if self.lent.is_empty() { std::mem::take(&mut self.batches) } else { Vec::new() };

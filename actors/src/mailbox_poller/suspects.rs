@@ -66,7 +66,8 @@ impl Poll<'_> {
                 memory.absolved.clear();
                 point("mailbox_poller::alone");
             }
-            self.lend(retrieved, alone, Lane::Fast, is_poison);
+            // Nothing stands worse, so it is not given back whatever it claims.
+            self.lend(retrieved, alone, Lane::Last, is_poison);
         }
         let fate = self.reports_of_one(listed[0].number).await;
         match fate {
@@ -78,11 +79,11 @@ impl Poll<'_> {
                 "a letter made the centre fail, alone"
             ),
             // A fault or a stop is not the letter's doing.
-            Some(Fate::Returned) if !is_poison => {
+            Some(Fate::Returned | Fate::Deferred) if !is_poison => {
                 memory.returned.push(suspect.uidl.clone());
                 memory.take_attempts_back(self.parts).await?;
             }
-            Some(Fate::Returned) | None => {}
+            Some(Fate::Returned | Fate::Deferred) | None => {}
         }
         Ok(false)
     }

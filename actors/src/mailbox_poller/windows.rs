@@ -1,6 +1,6 @@
 //! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use mail::pop3::{Listed, Outcome, Retrieved, Session};
@@ -10,11 +10,14 @@ use store::failure::point;
 use super::memory::Memory;
 use super::session::{Poll, PollError};
 use crate::delivery::Permits;
-use crate::lanes::Lane;
+use crate::lanes::{Lane, Tried};
 
 /// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
 /// smaller in any encoding, so that no letter waits behind mail of strangers that takes a hundred times as long.
 const LARGE_MAIL_BYTES: u64 = 512 << 10;
+
+/// Deferred mail is fetched in windows of a part of the usual number: one in this many.
+const DEFERRED_PARTS: usize = 4;
 
 /// Longest wait of a session for places in the slow lane.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
@@ -34,8 +37,12 @@ impl Poll<'_> {
                 && !self.suspects.iter().any(|uidl| **uidl == *listed.uidl)
                 && !self.suspected.contains(&listed.uidl)
         };
-        let (mut deferred, fresh): (Vec<Listed>, Vec<Listed>) =
-            listing.iter().filter(wanted).cloned().partition(|listed| memory.deferred.contains_key(&listed.uidl));
+        // What stands well again needs no place in the slow lane.
+        let waits = |listed: &Listed| {
+            let claim = memory.deferred.get(&listed.uidl);
+            claim.is_some_and(|claim| self.parts.claims.lane(*claim) != Lane::Fast)
+        };
+        let (deferred, fresh): (Vec<Listed>, Vec<Listed>) = listing.iter().filter(wanted).cloned().partition(waits);
         let (mut large, small): (Vec<Listed>, Vec<Listed>) =
             fresh.into_iter().partition(|listed| listed.size_bytes > LARGE_MAIL_BYTES);
         // What takes least from the others goes before them.
@@ -51,12 +58,35 @@ impl Poll<'_> {
             is_first = false;
             asked += self.fetch_first(session, &mut large, memory).await?;
         }
-        while !deferred.is_empty() && !self.must_end(asked, true) {
-            // In the order of what is known by now.
-            let claim = |listed: &Listed| memory.deferred.get(&listed.uidl).copied().flatten();
-            self.parts.claims.what_may_wait_last(&mut deferred, claim);
-            let window: Vec<Listed> = deferred.drain(..self.window(&deferred)).collect();
-            asked += window.len();
+        self.fetch_deferred(session, deferred, asked, memory).await
+    }
+
+    /// Fetches what is deferred, in the order of what is known by now.
+    async fn fetch_deferred(
+        &mut self,
+        session: &mut Session,
+        deferred: Vec<Listed>,
+        mut asked: usize,
+        memory: &mut Memory,
+    ) -> Result<(), PollError> {
+        let mut deferred = VecDeque::from(deferred);
+        let mut until_sorted = 0;
+        // A window has its turn in every session here too: a letter of an office may be in it.
+        let mut is_first = !self.is_stopped();
+        while !deferred.is_empty() && (is_first || !self.must_end(asked, true)) {
+            is_first = false;
+            if until_sorted == 0 {
+                let ranks = self.parts.claims.ranks(deferred.iter().map(|listed| memory.claim(listed)));
+                let mut ranked: Vec<_> = ranks.into_iter().zip(deferred).collect();
+                ranked.sort_by_key(|(rank, _)| *rank);
+                deferred = ranked.into_iter().map(|(_, listed)| listed).collect();
+                until_sorted = self.parts.window_mails;
+            }
+            // Few at a time, because the next ones show more.
+            let few = self.window(&deferred).div_ceil(DEFERRED_PARTS);
+            let window: Vec<Listed> = deferred.drain(..few).collect();
+            until_sorted = until_sorted.saturating_sub(few);
+            asked += few;
             if !self.fetch_window(session, &window, true, memory).await? {
                 return Ok(());
             }
@@ -71,7 +101,7 @@ impl Poll<'_> {
         mails: &mut &[Listed],
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
-        let (window, rest) = mails.split_at(self.window(mails));
+        let (window, rest) = mails.split_at(self.window(*mails));
         *mails = rest;
         self.fetch_window(session, window, false, memory).await?;
         Ok(window.len())
@@ -84,7 +114,7 @@ impl Poll<'_> {
     fn must_end(&self, asked: usize, may_wait: bool) -> bool {
         let parts = self.parts;
         // What may wait must not keep new mail of the offices from being seen.
-        let time_max = if may_wait { parts.session_time_max / 10 } else { parts.session_time_max };
+        let time_max = if may_wait { parts.session_time_max / 5 } else { parts.session_time_max };
         let is_over_time = asked > 0 && self.started.elapsed() > time_max;
         self.is_stopped() || asked >= parts.session_mails_max || is_over_time
     }
@@ -97,6 +127,9 @@ impl Poll<'_> {
         is_deferred: bool,
         memory: &mut Memory,
     ) -> Result<bool, PollError> {
+        // Before any wait, so that other mailboxes try the mail of others meanwhile.
+        let claims = window.iter().filter(|_| is_deferred).map(|listed| memory.claim(listed));
+        let mut tried: VecDeque<_> = claims.map(|claim| Some(self.parts.claims.trying(claim?))).collect();
         self.renew_lease().await?;
         let bytes: u64 = window.iter().map(|listed| self.bytes_in_hand(listed)).sum();
         let mails = u32::try_from(window.len()).unwrap_or(u32::MAX);
@@ -120,22 +153,24 @@ impl Poll<'_> {
         while let Some(retrieved) = retrieval.next().await? {
             point("mailbox_poller::retrieved");
             let own = permits.split(self.bytes_in_hand(&retrieved.listed));
-            self.place(retrieved, own, slow.as_mut(), memory);
+            let slow = slow.as_mut().map(|slow| slow.split_slow());
+            self.place(retrieved, own, slow, tried.pop_front().flatten(), memory);
         }
         self.parts.metrics.in_hand.set(i64::from(self.parts.hands.in_hand()));
         self.collect_reports();
+        self.remember_given_back(memory);
         self.delete_settled(session).await?;
         Ok(true)
     }
 
     /// Returns how many of these mails to ask for at a time: at least one, else no more bytes than there is room for.
-    fn window(&self, listed: &[Listed]) -> usize {
+    fn window<'l>(&self, listed: impl IntoIterator<Item = &'l Listed>) -> usize {
         let mut bytes = 0;
         let fits = |listed: &&Listed| {
             bytes += self.bytes_in_hand(listed);
             bytes <= self.parts.window_bytes_max
         };
-        listed.iter().take(self.parts.window_mails).take_while(fits).count().max(1)
+        listed.into_iter().take(self.parts.window_mails).take_while(fits).count().max(1)
     }
 
     fn bytes_in_hand(&self, listed: &Listed) -> u64 {
@@ -143,34 +178,52 @@ impl Poll<'_> {
         listed.size_bytes.min(self.parts.mail_bytes_max).max(1)
     }
 
-    /// Picks the lane of a mail that has just arrived.
-    fn place(&mut self, retrieved: Retrieved, permits: Permits, slow: Option<&mut Permits>, memory: &mut Memory) {
+    /// Picks the lane of a mail that has just arrived; a deferred one brings a place in the slow lane.
+    fn place(
+        &mut self,
+        retrieved: Retrieved,
+        permits: Permits,
+        slow: Option<Option<Permits>>,
+        tried: Option<Tried>,
+        memory: &mut Memory,
+    ) {
         let uidl = retrieved.listed.uidl.clone();
         let (lane, claim) = match &retrieved.outcome {
             Outcome::Mail(mail) => {
                 let claim = document::claim(mail);
                 (self.parts.claims.lane(claim), claim)
             }
-            Outcome::OverSize { .. } | Outcome::Refused(_) => (Lane::Slow, None),
+            Outcome::OverSize { .. } | Outcome::Refused(_) => (Lane::Last, None),
         };
+        // What came before it with the same claim goes first: it is deferred already, or about to be given back.
+        let is_overtaking = claim.is_some_and(|matricule| {
+            let is_late = memory.has_deferred(matricule) && !memory.deferred.contains_key(&uidl);
+            is_late || self.has_lent_better(matricule, lane)
+        });
+        if is_overtaking {
+            return memory.defer(uidl, claim);
+        }
         if lane == Lane::Fast {
-            memory.deferred.remove(&uidl);
+            memory.forget(&uidl);
             return self.lend(retrieved, permits, lane, false);
         }
-        let place = match slow {
-            Some(slow) => slow.split_slow(),
-            None if claim.is_some() && self.parts.claims.may_wait(claim) => None,
-            None => self.parts.hands.try_take_slow(),
+        let (place, tried) = match (slow, claim.filter(|matricule| self.parts.claims.knows(*matricule))) {
+            (Some(place), _) => (place, tried),
+            // There will be time for it when the agency's other mail has been tried.
+            (None, Some(matricule)) if lane == Lane::Last || self.parts.claims.is_tried(matricule) => (None, None),
+            (None, known) => {
+                let place = self.parts.hands.try_take_slow();
+                let tried = place.as_ref().and(known).map(|matricule| self.parts.claims.trying(matricule));
+                (place, tried)
+            }
         };
         match place {
             Some(place) => {
-                memory.deferred.remove(&uidl);
-                self.lend(retrieved, permits.into_slow(place), lane, false);
+                memory.forget(&uidl);
+                self.lend(retrieved, permits.into_slow(place, tried), lane, false);
             }
             // The mailbox keeps it meanwhile.
-            None => {
-                memory.deferred.insert(uidl, claim);
-            }
+            None => memory.defer(uidl, claim),
         }
     }
 }

@@ -35,10 +35,28 @@ pub const CENTRE_ADDRESS: &str = "centre@example.org";
 pub const OFFICE_ADDRESS: &str = "office42@example.org";
 const OPERATOR: &str = "test";
 
+/// Counts letters whose records are in the tables.
+pub const SETTLED: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'";
+/// Counts what is in quarantine.
+pub const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
+
+/// Supervises with short pauses.
+pub fn quick() -> Policy {
+    Policy {
+        backoff_min: Duration::from_millis(5),
+        backoff_max: Duration::from_millis(20),
+        restarts_max: 1000,
+        heartbeat_interval: Duration::from_millis(50),
+        ..Policy::default()
+    }
+}
+
 pub struct World {
     pub runtime: Runtime,
     pub database: Database,
     pub post_office: PostOffice,
+    /// How long a poller waits for a silent mail server.
+    pub read_timeout_seconds: u64,
     centre: SigningKey,
     office: SigningKey,
     sequence: u64,
@@ -49,6 +67,7 @@ pub struct Running {
     drain: Option<oneshot::Sender<()>>,
     ended: Receiver<Result<bool, Escalation>>,
     thread: Option<JoinHandle<()>>,
+    metrics: Metrics,
 }
 
 fn key(name: &str) -> SigningKey {
@@ -94,7 +113,7 @@ impl World {
             database
         });
         let post_office = PostOffice::start(PostOfficeSettings::default()).unwrap();
-        World { runtime, database, post_office, centre, office, sequence: 0 }
+        World { runtime, database, post_office, read_timeout_seconds: 5, centre, office, sequence: 0 }
     }
 
     /// Makes the next letter, with one marginal note, and the mail that carries it.
@@ -167,27 +186,37 @@ impl World {
     }
 
     pub fn start_with(&self, policy: Policy, widths: Widths) -> Running {
-        let mut mailbox = MailboxSettings::new("127.0.0.1", CENTRE_ADDRESS);
-        mailbox.port = Some(self.post_office.pop3_address().port());
-        mailbox.security = Security::None;
-        mailbox.password = Some(Secret::new("secret"));
-        mailbox.read_timeout_seconds = 5;
+        self.start_on(&[&self.post_office], policy, widths)
+    }
+
+    /// Starts one that polls a mailbox of the centre at each of several post offices.
+    pub fn start_on(&self, post_offices: &[&PostOffice], policy: Policy, widths: Widths) -> Running {
+        let mailbox = |(number, post_office): (usize, &&PostOffice)| {
+            let mut mailbox = MailboxSettings::new("127.0.0.1", CENTRE_ADDRESS);
+            mailbox.port = Some(post_office.pop3_address().port());
+            mailbox.security = Security::None;
+            mailbox.password = Some(Secret::new("secret"));
+            mailbox.read_timeout_seconds = self.read_timeout_seconds;
+            PolledMailbox {
+                name: if number == 0 { "main".to_owned() } else { format!("main-{number}") },
+                mailbox: mail::pop3::Mailbox::new(mailbox).unwrap(),
+                mail_bytes_max: 1 << 20,
+                no_container: NoContainer::Quarantine,
+                interval: Duration::from_millis(50),
+            }
+        };
+        let mailboxes = post_offices.iter().enumerate().map(mailbox).collect();
         let mut relay = RelaySettings::new("127.0.0.1");
         relay.port = Some(self.post_office.smtp_address().port());
         relay.security = Security::None;
         let relay = self.runtime.block_on(async { mail::smtp::Relay::new(&relay).unwrap() });
+        let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let parts = PipelineParts {
             database: self.database.clone(),
             database_runtime: self.runtime.handle().clone(),
             keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
             signing_key: Arc::new(self.centre.clone()),
-            mailboxes: vec![PolledMailbox {
-                name: "main".to_owned(),
-                mailbox: mail::pop3::Mailbox::new(mailbox).unwrap(),
-                mail_bytes_max: 1 << 20,
-                no_container: NoContainer::Quarantine,
-                interval: Duration::from_millis(50),
-            }],
+            mailboxes,
             relay: Arc::new(relay),
             address: CENTRE_ADDRESS.to_owned(),
             server_name: "centre".to_owned(),
@@ -198,7 +227,7 @@ impl World {
             settling: store::settle::SettlingSettings::default(),
             widths,
             policy,
-            metrics: Metrics::new(&prometheus::Registry::new()).unwrap(),
+            metrics: metrics.clone(),
         };
         let (drain, draining) = oneshot::channel::<()>();
         let (end, ended) = channel();
@@ -212,7 +241,7 @@ impl World {
                 end.send(outcome).ok();
             });
         });
-        Running { drain: Some(drain), ended, thread: Some(thread) }
+        Running { drain: Some(drain), ended, thread: Some(thread), metrics }
     }
 
     pub fn sql(&self, text: &str) {
@@ -268,6 +297,11 @@ impl World {
 }
 
 impl Running {
+    /// Returns how many messages an actor has handled with this outcome.
+    pub fn handled(&self, actor: &str, outcome: &str) -> u64 {
+        self.metrics.actor_handled.with_label_values(&[actor, outcome]).get()
+    }
+
     /// Drains, and returns whether everything came back in time.
     pub fn drain(mut self) -> bool {
         self.drain.take().unwrap().send(()).expect("the pipeline listens");

@@ -174,7 +174,7 @@ mod defaults {
         100_000
     }
     pub fn window_mails() -> usize {
-        64
+        256
     }
     pub fn connections_max() -> usize {
         4

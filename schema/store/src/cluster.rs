@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 mod binaries;
+mod memory;
 mod postmaster;
 mod service_user;
 #[cfg(test)]
@@ -54,8 +55,6 @@ const USUAL: &[(&str, &str)] = &[
     ("log_line_prefix", "%m [%p] "),
     ("log_checkpoints", "off"),
     ("max_wal_size", "2GB"),
-    // A quarter of a gigabyte holds the indexes of an election night; what is read lies in memory or on an SSD.
-    ("shared_buffers", "256MB"),
     ("random_page_cost", "1.1"),
     ("wal_compression", "on"),
     ("jit", "off"),
@@ -349,7 +348,9 @@ impl Cluster {
         command.arg("-D").arg(data).arg("-k").arg(self.socket_folder());
         let overriding = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // The last of several settings of one name holds: the fixed ones.
-        for (name, value) in USUAL.iter().copied().chain(overriding).chain(FIXED.iter().copied()) {
+        let buffers = memory::shared_buffers();
+        let usual = USUAL.iter().copied().chain([("shared_buffers", buffers.as_str())]);
+        for (name, value) in usual.chain(overriding).chain(FIXED.iter().copied()) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let log = postmaster::open_log(&self.log_path())?;

@@ -36,10 +36,10 @@ pub async fn record(
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                 INSERT INTO xm.in_hand (mailbox, instance, batch, uidls) SELECT ?, ?, ?, ? FROM soon";
     let binds = [
-        Bind::Text(mailbox.to_owned()),
+        Bind::Text(mailbox),
         Bind::Uuid(instance),
         Bind::Bigint(batch),
-        Bind::Texts(uidls.iter().cloned().map(Some).collect()),
+        Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect()),
     ];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -56,11 +56,7 @@ pub async fn strike_out(
     batches: &[i64],
 ) -> Result<(), Fault> {
     let text = "DELETE FROM xm.in_hand WHERE mailbox = ? AND instance = ? AND batch = ANY(?)";
-    let binds = [
-        Bind::Text(mailbox.to_owned()),
-        Bind::Uuid(instance),
-        Bind::Bigints(batches.iter().copied().map(Some).collect()),
-    ];
+    let binds = [Bind::Text(mailbox), Bind::Uuid(instance), Bind::Bigints(batches.iter().copied().map(Some).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -73,7 +69,7 @@ pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, mailbox: &str, 
     let text = "WITH gone AS (DELETE FROM xm.in_hand WHERE mailbox = ? AND instance <> ? RETURNING mailbox, uidls)
                 INSERT INTO xm.suspects (mailbox, uidl)
                 SELECT DISTINCT mailbox, unnest(uidls) FROM gone ON CONFLICT (mailbox, uidl) DO NOTHING";
-    let binds = [Bind::Text(mailbox.to_owned()), Bind::Uuid(instance)];
+    let binds = [Bind::Text(mailbox), Bind::Uuid(instance)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -84,7 +80,7 @@ pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, mailbox: &str, 
 /// A fault of the database.
 pub async fn suspect(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &[String]) -> Result<(), Fault> {
     let text = "INSERT INTO xm.suspects (mailbox, uidl) SELECT ?, unnest(?) ON CONFLICT (mailbox, uidl) DO NOTHING";
-    let binds = [Bind::Text(mailbox.to_owned()), Bind::Texts(uidls.iter().cloned().map(Some).collect())];
+    let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -95,7 +91,7 @@ pub async fn suspect(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &
 /// A fault of the database.
 pub async fn suspects(connection: &mut AsyncPgConnection, mailbox: &str) -> Result<Vec<Suspect>, Fault> {
     let text = "SELECT uidl, attempts FROM xm.suspects WHERE mailbox = ? ORDER BY seen_at, uidl";
-    let binds = [Bind::Text(mailbox.to_owned())];
+    let binds = [Bind::Text(mailbox)];
     let rows: Vec<(String, i16)> = Statement::<(Text, SmallInt)>::new(text, &binds).load(connection).await?;
     Ok(rows.into_iter().map(|(uidl, attempts)| Suspect { uidl, attempts }).collect())
 }
@@ -116,10 +112,10 @@ pub async fn attempt(
                      cleared AS (DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?))
                 UPDATE xm.suspects SET attempts = attempts + 1 FROM soon WHERE mailbox = ? AND uidl = ?";
     let binds = [
-        Bind::Text(mailbox.to_owned()),
-        Bind::Texts(settled.iter().cloned().map(Some).collect()),
-        Bind::Text(mailbox.to_owned()),
-        Bind::Text(uidl.to_owned()),
+        Bind::Text(mailbox),
+        Bind::Texts(settled.iter().map(|uidl| Some(uidl.as_str())).collect()),
+        Bind::Text(mailbox),
+        Bind::Text(uidl),
     ];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -135,7 +131,7 @@ pub async fn take_attempts_back(
     uidls: &[String],
 ) -> Result<(), Fault> {
     let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ANY(?)";
-    let binds = [Bind::Text(mailbox.to_owned()), Bind::Texts(uidls.iter().cloned().map(Some).collect())];
+    let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -146,7 +142,7 @@ pub async fn take_attempts_back(
 /// A fault of the database.
 pub async fn clear(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &[String]) -> Result<(), Fault> {
     let text = "DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?)";
-    let binds = [Bind::Text(mailbox.to_owned()), Bind::Texts(uidls.iter().cloned().map(Some).collect())];
+    let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

@@ -28,11 +28,7 @@ pub async fn take(
                 token = CASE WHEN l.holder = excluded.holder THEN l.token ELSE l.token + 1 END
           WHERE l.holder = excluded.holder OR l.held_until < now()
          RETURNING token";
-    let binds = [
-        Bind::Text(name.to_owned()),
-        Bind::Uuid(holder),
-        Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
-    ];
+    let binds = [Bind::Text(name), Bind::Uuid(holder), Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX))];
     let rows: Vec<i64> = Statement::<BigInt>::new(text, &binds).load(connection).await?;
     Ok(rows.into_iter().next())
 }
@@ -43,7 +39,7 @@ pub async fn take(
 /// A fault of the database.
 pub async fn release(connection: &mut AsyncPgConnection, name: &str, holder: Uuid) -> Result<(), Fault> {
     let text = "UPDATE xm.leases SET held_until = now() WHERE name = ? AND holder = ?";
-    let binds = [Bind::Text(name.to_owned()), Bind::Uuid(holder)];
+    let binds = [Bind::Text(name), Bind::Uuid(holder)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

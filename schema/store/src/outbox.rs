@@ -71,7 +71,7 @@ pub async fn claim(
            LEFT JOIN xm.certificates s ON s.id = l.certificate AND s.revoked_at IS NULL
           ORDER BY c.agency, c.id";
     let binds = [
-        Bind::Text(transport.to_owned()),
+        Bind::Text(transport),
         Bind::Bigint(most),
         Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
         Bind::Uuid(process),
@@ -172,6 +172,6 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
     Ok(OutboxState { waiting, failed, oldest_queued_at })
 }
 
-fn bounded(error: &str) -> String {
-    error.chars().take(500).collect()
+fn bounded(error: &str) -> &str {
+    error.char_indices().nth(500).map_or(error, |(end, _)| &error[..end])
 }

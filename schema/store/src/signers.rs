@@ -68,7 +68,6 @@ type Row = (
     Bool,
     Array<Text>,
     Array<Text>,
-    Array<Text>,
 );
 type Loaded = (
     i32,
@@ -85,18 +84,16 @@ type Loaded = (
     bool,
     Vec<String>,
     Vec<String>,
-    Vec<String>,
 );
 
-/// Columns of a signer; the caller adds the condition. Two parallel arrays carry the scopes.
+/// Columns of a signer; the caller adds the condition. The last array carries the scopes, each as its column and then its code.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(
             "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.revoked_at, a.matricule, a.revision, a.status, a.profile,
                     a.letter_bytes_max, a.cbc_allowed,
                     ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
-                    ARRAY(SELECT lower(s.column_name) FROM xm.scopes s WHERE s.agency = a.matricule ORDER BY s.column_name, s.code),
-                    ARRAY(SELECT s.code FROM xm.scopes s WHERE s.agency = a.matricule ORDER BY s.column_name, s.code)
+                    ARRAY(SELECT unnest(ARRAY[lower(s.column_name), s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
                FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
@@ -149,8 +146,8 @@ impl Signers {
         let (mut key_ids, mut serials) = (Vec::new(), Vec::new());
         for id in &wanted {
             match id {
-                SignerId::KeyId(key_id) => key_ids.push(Some(key_id.clone())),
-                SignerId::IssuerSerial { serial, .. } => serials.push(Some(serial.clone())),
+                SignerId::KeyId(key_id) => key_ids.push(Some(key_id.as_slice())),
+                SignerId::IssuerSerial { serial, .. } => serials.push(Some(serial.as_slice())),
             }
         }
         let binds = [Bind::Byteas(key_ids), Bind::Byteas(serials)];
@@ -205,8 +202,7 @@ fn signer(
         bytes_max,
         cbc_allowed,
         installations,
-        columns,
-        codes,
+        columns_and_codes,
     ) = row;
     let unreadable = |what: &str| {
         Fault::Bug(format!(
@@ -219,7 +215,8 @@ fn signer(
         .and_then(|number| Matricule::try_from(number).ok())
         .ok_or_else(|| unreadable("the agency"))?;
     let mut scopes: HashMap<String, HashSet<String>> = HashMap::new();
-    for (column, code) in columns.into_iter().zip(codes) {
+    let mut columns_and_codes = columns_and_codes.into_iter();
+    while let (Some(column), Some(code)) = (columns_and_codes.next(), columns_and_codes.next()) {
         scopes.entry(column).or_default().insert(code);
     }
     Ok(Signer {

@@ -35,14 +35,21 @@ pub fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item =
     })
 }
 
-/// One typed value of a statement. Arrays travel whole; their elements become rows by `unnest`.
-pub enum Bind {
+/// Writes a select list that makes rows of so many arrays, one row at a time. `FROM unnest(…)` would write each array into
+/// a store of its own first, which takes twice as long.
+pub fn unnested(arrays: usize) -> String {
+    vec!["unnest(?)"; arrays].join(", ")
+}
+
+/// One typed value of a statement. Arrays travel whole; their elements become rows by `unnest`. What is long is borrowed: a
+/// batch has tens of thousands of values.
+pub enum Bind<'a> {
     /// `integer`
     Integer(i32),
     /// `bigint`
     Bigint(i64),
     /// `text`
-    Text(String),
+    Text(&'a str),
     /// `uuid`
     Uuid(Uuid),
     /// `timestamptz`
@@ -56,7 +63,7 @@ pub enum Bind {
     /// `boolean[]`
     Booleans(Vec<Option<bool>>),
     /// `text[]`
-    Texts(Vec<Option<String>>),
+    Texts(Vec<Option<&'a str>>),
     /// `date[]`
     Dates(Vec<Option<NaiveDate>>),
     /// `time[]`
@@ -66,12 +73,12 @@ pub enum Bind {
     /// `uuid[]`
     Uuids(Vec<Option<Uuid>>),
     /// `bytea[]`
-    Byteas(Vec<Option<Vec<u8>>>),
+    Byteas(Vec<Option<&'a [u8]>>),
     /// `jsonb[]`
-    Jsonbs(Vec<Option<serde_json::Value>>),
+    Jsonbs(Vec<Option<&'a serde_json::Value>>),
 }
 
-impl Bind {
+impl Bind<'_> {
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match self {
             Bind::Integer(value) => out.push_bind_param::<Integer, _>(value),
@@ -97,13 +104,13 @@ impl Bind {
 /// A statement whose rows have the SQL type `Row`. Each `?` of its text stands for the next bind.
 pub struct Statement<'a, Row = ()> {
     text: &'a str,
-    binds: &'a [Bind],
+    binds: &'a [Bind<'a>],
     row: PhantomData<fn() -> Row>,
 }
 
 impl<'a, Row> Statement<'a, Row> {
     /// Joins a text and its binds; there must be as many as the text has `?`.
-    pub fn new(text: &'a str, binds: &'a [Bind]) -> Statement<'a, Row> {
+    pub fn new(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
         debug_assert_eq!(text.matches('?').count(), binds.len(), "one bind per ? in {text}");
         Statement { text, binds, row: PhantomData }
     }

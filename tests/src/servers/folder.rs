@@ -45,7 +45,12 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes a folder that the server's own users can pass through.
     pub(super) fn make(server: &str) -> Result<Folder> {
-        let folder = tempfile::Builder::new().prefix(&format!("{server}-")).tempdir()?;
+        Folder::make_in(&std::env::temp_dir(), server)
+    }
+
+    /// Makes one elsewhere than among the temporary files.
+    pub(super) fn make_in(place: &Path, server: &str) -> Result<Folder> {
+        let folder = tempfile::Builder::new().prefix(&format!("{server}-")).tempdir_in(place)?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let log_path = folder.path().join(format!("{server}.log"));
         Ok(Folder { folder, log_path })

@@ -52,6 +52,8 @@ pub(super) enum Next {
     Close,
     /// A fault: send what is written so far and end in the middle of it.
     Cut,
+    /// A fault: send what is written so far and nothing more.
+    Hang,
 }
 
 /// One command line, if it is there.
@@ -177,6 +179,12 @@ impl Connection<'_> {
                 }
                 Next::Close => return self.stream.close().await,
                 Next::Cut => return self.stream.cut().await,
+                Next::Hang => {
+                    while within(self.idle_timeout, self.stream.read(&mut input)).await? > 0 {
+                        input.clear();
+                    }
+                    return Ok(());
+                }
                 Next::StartTls => {
                     // What came in the clear behind the command may be an attacker's (CVE-2011-0411).
                     input.clear();

@@ -30,6 +30,11 @@ pub enum Fault {
         /// Octets of the mail, as they travel, that still arrive.
         after_bytes: usize,
     },
+    /// The connection stays, and after this many octets of the mail that RETR sends nothing more comes.
+    HangRetrieval {
+        /// Octets of the mail, as they travel, that still arrive.
+        after_bytes: usize,
+    },
     /// `RETR`, `TOP` and `UIDL n` of this mail are answered `-ERR`; `DELE` works.
     RefuseMail {
         /// The mail's unique id, as UIDL tells it.

@@ -285,13 +285,14 @@ impl Maildrop {
         line(reply, &format!("+OK {} octets", mail.bytes.len()));
         let start = reply.len();
         stuff(lines.map_or(&mail.bytes[..], |lines| head(mail, lines)), reply);
-        let cut = |fault: &Fault| match fault {
-            Fault::CutRetrieval { after_bytes } => Some(*after_bytes),
+        let broken = |fault: &Fault| match fault {
+            Fault::CutRetrieval { after_bytes } => Some((*after_bytes, Next::Cut)),
+            Fault::HangRetrieval { after_bytes } => Some((*after_bytes, Next::Hang)),
             _ => None,
         };
-        if !top && let Some(after_bytes) = interior.faults.strike(cut) {
+        if !top && let Some((after_bytes, next)) = interior.faults.strike(broken) {
             reply.truncate(start.saturating_add(after_bytes).min(reply.len()));
-            return Next::Cut;
+            return next;
         }
         line(reply, ".");
         Next::Go

@@ -135,45 +135,37 @@ impl ColumnValues {
         each!(self, vector => vector.get(row).is_none_or(Option::is_none))
     }
 
-    /// Returns an empty column of the same type, to gather rows of many letters.
-    pub fn empty_like(&self) -> ColumnValues {
-        let mut empty = self.clone();
-        each!(&mut empty, vector => vector.clear());
-        empty
-    }
-
-    /// Appends one row of a column of the same type.
-    pub fn push_from(&mut self, other: &ColumnValues, row: usize) {
-        match (self, other) {
-            (ColumnValues::Smallint(to), ColumnValues::Smallint(from)) => to.push(from[row]),
-            (ColumnValues::Integer(to), ColumnValues::Integer(from)) => to.push(from[row]),
-            (ColumnValues::Bigint(to), ColumnValues::Bigint(from)) => to.push(from[row]),
-            (ColumnValues::Numeric(to), ColumnValues::Numeric(from)) => to.push(from[row].clone()),
-            (ColumnValues::Boolean(to), ColumnValues::Boolean(from)) => to.push(from[row]),
-            (ColumnValues::Text(to), ColumnValues::Text(from)) => to.push(from[row].clone()),
-            (ColumnValues::Date(to), ColumnValues::Date(from)) => to.push(from[row]),
-            (ColumnValues::Time(to), ColumnValues::Time(from)) => to.push(from[row]),
-            (ColumnValues::Timestamptz(to), ColumnValues::Timestamptz(from)) => to.push(from[row]),
-            (ColumnValues::Uuid(to), ColumnValues::Uuid(from)) => to.push(from[row]),
-            (ColumnValues::Bytea(to), ColumnValues::Bytea(from)) => to.push(from[row].clone()),
-            // Columns are gathered by table and definition version, so their types agree.
-            (to, from) => debug_assert!(false, "columns of {} and {} values disagree", to.len(), from.len()),
+    /// Returns an empty bind of the column's type, to gather rows of many letters.
+    pub fn empty_bind<'a>(&self) -> Bind<'a> {
+        match self {
+            ColumnValues::Smallint(_) => Bind::Smallints(vec![]),
+            ColumnValues::Integer(_) => Bind::Integers(vec![]),
+            ColumnValues::Bigint(_) => Bind::Bigints(vec![]),
+            ColumnValues::Numeric(_) | ColumnValues::Text(_) => Bind::Texts(vec![]),
+            ColumnValues::Boolean(_) => Bind::Booleans(vec![]),
+            ColumnValues::Date(_) => Bind::Dates(vec![]),
+            ColumnValues::Time(_) => Bind::Times(vec![]),
+            ColumnValues::Timestamptz(_) => Bind::Timestamptzs(vec![]),
+            ColumnValues::Uuid(_) => Bind::Uuids(vec![]),
+            ColumnValues::Bytea(_) => Bind::Byteas(vec![]),
         }
     }
 
-    /// Turns the column into a bind.
-    pub fn into_bind(self) -> Bind {
-        match self {
-            ColumnValues::Smallint(values) => Bind::Smallints(values),
-            ColumnValues::Integer(values) => Bind::Integers(values),
-            ColumnValues::Bigint(values) => Bind::Bigints(values),
-            ColumnValues::Numeric(values) | ColumnValues::Text(values) => Bind::Texts(values),
-            ColumnValues::Boolean(values) => Bind::Booleans(values),
-            ColumnValues::Date(values) => Bind::Dates(values),
-            ColumnValues::Time(values) => Bind::Times(values),
-            ColumnValues::Timestamptz(values) => Bind::Timestamptzs(values),
-            ColumnValues::Uuid(values) => Bind::Uuids(values),
-            ColumnValues::Bytea(values) => Bind::Byteas(values),
+    /// Appends one row to a bind of the column's type.
+    pub fn push_onto<'a>(&'a self, row: usize, bind: &mut Bind<'a>) {
+        match (bind, self) {
+            (Bind::Smallints(to), ColumnValues::Smallint(from)) => to.push(from[row]),
+            (Bind::Integers(to), ColumnValues::Integer(from)) => to.push(from[row]),
+            (Bind::Bigints(to), ColumnValues::Bigint(from)) => to.push(from[row]),
+            (Bind::Texts(to), ColumnValues::Numeric(from) | ColumnValues::Text(from)) => to.push(from[row].as_deref()),
+            (Bind::Booleans(to), ColumnValues::Boolean(from)) => to.push(from[row]),
+            (Bind::Dates(to), ColumnValues::Date(from)) => to.push(from[row]),
+            (Bind::Times(to), ColumnValues::Time(from)) => to.push(from[row]),
+            (Bind::Timestamptzs(to), ColumnValues::Timestamptz(from)) => to.push(from[row]),
+            (Bind::Uuids(to), ColumnValues::Uuid(from)) => to.push(from[row]),
+            (Bind::Byteas(to), ColumnValues::Bytea(from)) => to.push(from[row].as_deref()),
+            // Columns are gathered by table, as one catalogue defines it for the whole batch, so their types agree.
+            (_, from) => debug_assert!(false, "{} values do not fit the bind of their column", from.len()),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! records back to the letters behind it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
 use uuid::Uuid;
@@ -52,7 +53,7 @@ impl Knowledge {
 
 /// An accepted letter.
 pub struct Acceptance {
-    pub tables: Vec<TableRows>,
+    pub tables: Arc<[TableRows]>,
     /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
     pub is_new: Vec<Vec<bool>>,
     pub price: Price,
@@ -197,7 +198,7 @@ impl<'a> Round<'a> {
         arrival: &'a Arrival,
         key: &Key,
         digest: &[u8],
-        tables: &'a [TableRows],
+        tables: &'a Arc<[TableRows]>,
     ) -> Decision {
         let Some(signer) = arrival.signer() else {
             return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
@@ -231,7 +232,7 @@ impl<'a> Round<'a> {
             self.records.add(agency, &key.installation, tables);
         }
         let highest_sequence = self.use_key(agency, key, digest);
-        let acceptance = Acceptance { tables: tables.to_vec(), is_new, price };
+        let acceptance = Acceptance { tables: Arc::clone(tables), is_new, price };
         let account = Account { balance, ..account };
         Decision::Accepted { key: key.clone(), acceptance, account, highest_sequence }
     }

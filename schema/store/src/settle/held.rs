@@ -68,7 +68,7 @@ pub async fn look_up(
 }
 
 /// Identity and legal key are each served by their unique index; `UNION` drops the record found by both.
-fn comparison(gathered: &Gathered) -> String {
+fn comparison(gathered: &Gathered<'_>) -> String {
     let names: Vec<&str> = gathered.names().collect();
     let same: Vec<String> = names
         .iter()
@@ -89,7 +89,7 @@ fn comparison(gathered: &Gathered) -> String {
              ON t.xm_agency = n.xm_agency AND t.xm_installation = n.xm_installation AND t.xm_numero = n.xm_numero
          UNION
          SELECT {found} FROM n JOIN {relation} t ON {legal_key} AND t.{status} <> 0",
-        arrays = gathered.arrays(),
+        arrays = gathered.arrays().join(", "),
         names = gathered.column_names(),
         relation = gathered.relation(),
         status = quoted(STATUS),
@@ -97,7 +97,7 @@ fn comparison(gathered: &Gathered) -> String {
 }
 
 /// The type to compare in: `char(n)` and `varchar(n)` columns compare as text, numbers as what they are.
-fn cast(gathered: &Gathered, name: &str) -> &'static str {
+fn cast(gathered: &Gathered<'_>, name: &str) -> &'static str {
     use crate::definition::ColumnType;
     match gathered.definition.column(name).map(|column| column.kind) {
         Some(ColumnType::Smallint) => "smallint",

@@ -4,6 +4,7 @@
 //! the rows of an offender in ever smaller parts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
@@ -56,8 +57,7 @@ struct Trial<'a> {
 impl Trial<'_> {
     /// Finds the rows that fail, halving what fails until single rows are left.
     async fn name_rows(&self, transaction: &mut OpenTransaction, rule: &str) -> Result<Refusal, Fault> {
-        let tables = self.decisions[self.at].acceptance().map(|acceptance| acceptance.tables.as_slice());
-        let tables = tables.unwrap_or_default();
+        let tables = self.decisions[self.at].acceptance().map_or(&[][..], |acceptance| &acceptance.tables);
         let all =
             tables.iter().enumerate().flat_map(|(table, rows)| (0..rows.row_count()).map(move |row| (table, row)));
         let mut faults = Vec::new();
@@ -135,6 +135,6 @@ fn narrowed(decision: &Decision, chosen: impl Fn(usize, usize) -> bool) -> Optio
         .enumerate()
         .map(|(table, marks)| marks.iter().enumerate().map(|(row, &new)| new && chosen(table, row)).collect())
         .collect();
-    let acceptance = Acceptance { tables: acceptance.tables.clone(), is_new, price: acceptance.price };
+    let acceptance = Acceptance { tables: Arc::clone(&acceptance.tables), is_new, price: acceptance.price };
     Some(Decision::Accepted { key: key.clone(), acceptance, account: *account, highest_sequence: *highest_sequence })
 }

@@ -1,5 +1,7 @@
 //! Judges one letter by itself: its signer, its address and its content, without the letters already held.
 
+use std::sync::Arc;
+
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
 use sdc::letter::{Letter, Request};
@@ -49,7 +51,7 @@ pub enum Judged {
         /// Its key.
         key: Key,
         /// Its rows.
-        tables: Vec<TableRows>,
+        tables: Arc<[TableRows]>,
     },
 }
 
@@ -112,7 +114,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         sequence: i64::try_from(letter.sequence).ok(),
     };
     match admit(arrival, letter, signer, *cipher, catalogue) {
-        Ok(tables) => Judged::Sound { key, tables },
+        Ok(tables) => Judged::Sound { key, tables: tables.into() },
         Err(refusal) => Judged::Refused { key, refusal },
     }
 }

@@ -19,7 +19,7 @@ use super::reads::Account;
 use crate::catalogue::{Catalogue, Credit};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
-use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs};
+use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
 
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;
@@ -95,10 +95,9 @@ impl Written {
             Bind::Bigints(charged.iter().map(|verdict| verdict.balance_floor).collect()),
             Bind::Timestamptzs(charged.iter().map(|verdict| Some(verdict.received_at)).collect()),
         ];
-        let text = "INSERT INTO xm.entries (debit, credit, amount, kind, agency, letter_id, attempt, balance_after, balance_floor, posted_at)
-             SELECT n.account, (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), n.amount, 'letter', n.agency, n.letter_id, 1,
-                    n.balance_after, n.balance_floor, n.posted_at
-               FROM unnest(?, ?, ?, ?, ?, ?, ?) AS n (account, amount, agency, letter_id, balance_after, balance_floor, posted_at)";
+        let text = "INSERT INTO xm.entries (credit, kind, attempt, debit, amount, agency, letter_id, balance_after, balance_floor, posted_at)
+             SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter', 1,
+                    unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
         Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
 
         let text = "UPDATE xm.accounts a SET balance = a.balance - n.amount
@@ -123,19 +122,22 @@ impl Written {
         let binds = [
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
-            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.key.installation.clone())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
             Bind::Bigints(verdicts.iter().map(|verdict| verdict.key.sequence).collect()),
-            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.digest.clone())).collect()),
-            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.outcome.as_str().to_owned())).collect()),
-            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport.to_owned())).collect()),
+            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.digest.as_slice())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.outcome.as_str())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
-            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.receipt.clone())).collect()),
+            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.receipt.as_slice())).collect()),
             Bind::Timestamptzs(verdicts.iter().map(|verdict| Some(verdict.received_at)).collect()),
         ];
-        let text = "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate,
+        let text = format!(
+            "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate,
                                      receipt, received_at)
-             SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+             SELECT {}",
+            unnested(binds.len())
+        );
+        Statement::<()>::new(&text, &binds).execute(self.transaction.connection()).await?;
         Ok(())
     }
 
@@ -146,7 +148,7 @@ impl Written {
         }
         let binds = [
             Bind::Integers(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
-            Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.clone())).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
             Bind::Bigints(numbered.iter().map(|verdict| verdict.key.sequence).collect()),
         ];
         let text = "UPDATE xm.installations i SET sequence_highest = n.highest
@@ -168,24 +170,27 @@ impl Written {
             Bind::Bigints(lines.iter().map(|line| Some(line.id)).collect()),
             Bind::Timestamptzs(lines.iter().map(|line| Some(line.arrival.received_at)).collect()),
             Bind::Integers(lines.iter().map(|line| line.agency).collect()),
-            Bind::Texts(lines.iter().map(|line| line.key.map(|key| key.installation.clone())).collect()),
+            Bind::Texts(lines.iter().map(|line| line.key.map(|key| key.installation.as_str())).collect()),
             Bind::Uuids(lines.iter().map(|line| line.key.map(|key| key.letter_id)).collect()),
             Bind::Bigints(lines.iter().map(|line| line.key.and_then(|key| key.sequence)).collect()),
-            Bind::Byteas(lines.iter().map(|line| line.digest.clone()).collect()),
-            Bind::Texts(lines.iter().map(|line| line.service.map(str::to_owned)).collect()),
-            Bind::Texts(lines.iter().map(|line| Some(line.outcome.as_str().to_owned())).collect()),
-            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.transport.to_owned())).collect()),
-            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.mailbox.to_string())).collect()),
-            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.sender_domain.clone())).collect()),
+            Bind::Byteas(lines.iter().map(|line| line.digest).collect()),
+            Bind::Texts(lines.iter().map(|line| line.service).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.outcome.as_str())).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.transport)).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(&*line.arrival.source.mailbox)).collect()),
+            Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.sender_domain.as_str())).collect()),
             Bind::Integers(lines.iter().map(|line| i32::try_from(line.arrival.container_bytes).ok()).collect()),
             Bind::Integers(lines.iter().map(|line| i32::try_from(line.rows).ok()).collect()),
             Bind::Bigints(lines.iter().map(|line| Some(line.cost)).collect()),
             Bind::Bigints(lines.iter().map(|line| line.skew_seconds).collect()),
         ];
-        let text = "INSERT INTO xm.journal (id, received_at, agency, installation, letter_id, sequence, digest, service, outcome,
+        let text = format!(
+            "INSERT INTO xm.journal (id, received_at, agency, installation, letter_id, sequence, digest, service, outcome,
                                      transport, mailbox, sender_domain, container_bytes, row_count, cost, skew_seconds)
-             SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+             SELECT {}",
+            unnested(binds.len())
+        );
+        Statement::<()>::new(&text, &binds).execute(self.transaction.connection()).await?;
         Ok(())
     }
 
@@ -199,9 +204,10 @@ impl Written {
             let binds = [
                 Bind::Bigints(run.iter().map(|(id, _)| Some(**id)).collect()),
                 Bind::Timestamptzs(run.iter().map(|(_, arrival)| Some(arrival.received_at)).collect()),
-                Bind::Byteas(run.iter().map(|(_, arrival)| Some(arrival.container.clone())).collect()),
+                Bind::Byteas(run.iter().map(|(_, arrival)| Some(arrival.container.as_slice())).collect()),
             ];
-            let text = "INSERT INTO xm.originals (journal_id, received_at, container) SELECT * FROM unnest(?, ?, ?)";
+            let text =
+                "INSERT INTO xm.originals (journal_id, received_at, container) SELECT unnest(?), unnest(?), unnest(?)";
             Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
         }
         Ok(())
@@ -214,9 +220,9 @@ impl Written {
         let binds = [
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
-            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport.to_owned())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
         ];
-        let text = "INSERT INTO xm.outbox (agency, letter_id, transport) SELECT * FROM unnest(?, ?, ?)";
+        let text = "INSERT INTO xm.outbox (agency, letter_id, transport) SELECT unnest(?), unnest(?), unnest(?)";
         Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
         Ok(())
     }
@@ -380,7 +386,7 @@ struct JournalLine<'a> {
     arrival: &'a Arrival,
     agency: Option<i32>,
     key: Option<&'a Key>,
-    digest: Option<Vec<u8>>,
+    digest: Option<&'a [u8]>,
     service: Option<&'static str>,
     outcome: Outcome,
     rows: usize,
@@ -396,7 +402,7 @@ impl<'a> JournalLine<'a> {
         };
         let (digest, letter) = match &arrival.content {
             Content::Stranger(_) => (None, None),
-            Content::Signed { digest, letter, .. } => (Some(digest.as_bytes().to_vec()), letter.as_ref().ok()),
+            Content::Signed { digest, letter, .. } => (Some(digest.as_bytes().as_slice()), letter.as_ref().ok()),
         };
         let acceptance = decision.acceptance();
         JournalLine {

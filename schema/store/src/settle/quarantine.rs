@@ -18,7 +18,7 @@ use super::arrival::Arrival;
 use super::decide::Decision;
 use super::judge::Key;
 use crate::fault::Fault;
-use crate::statement::{Bind, Statement, runs};
+use crate::statement::{Bind, Statement, runs, unnested};
 
 /// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
@@ -87,31 +87,35 @@ async fn insert_items(
 }
 
 async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    let details: Vec<String> = items.iter().map(|item| item.refusal.to_string()).collect();
     let binds = [
         Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
-        Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str().to_owned())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str())).collect()),
         Bind::Booleans(items.iter().map(|item| Some(is_held(item.refusal.code))).collect()),
         Bind::Integers(
             items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect(),
         ),
-        Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.clone())).collect()),
+        Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.as_str())).collect()),
         Bind::Uuids(items.iter().map(|item| item.key.map(|key| key.letter_id)).collect::<Vec<Option<Uuid>>>()),
-        Bind::Byteas(items.iter().map(|item| Some(item.digest.clone())).collect()),
-        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.transport.to_owned())).collect()),
-        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.mailbox.to_string())).collect()),
-        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.sender_domain.clone())).collect()),
-        Bind::Byteas(items.iter().map(|item| Some(item.arrival.container.clone())).collect()),
+        Bind::Byteas(items.iter().map(|item| Some(item.digest.as_slice())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.transport)).collect()),
+        Bind::Texts(items.iter().map(|item| Some(&*item.arrival.source.mailbox)).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.sender_domain.as_str())).collect()),
+        Bind::Byteas(items.iter().map(|item| Some(item.arrival.container.as_slice())).collect()),
         Bind::Bigints(items.iter().map(|item| i64::try_from(item.arrival.container_bytes).ok()).collect()),
-        Bind::Texts(items.iter().map(|item| Some(item.refusal.to_string())).collect()),
-        Bind::Jsonbs(items.iter().map(|item| item.held_version.cloned()).collect()),
+        Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
+        Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
     ];
     // The same container again (a mail fetched twice, a copy) is one case, not two.
-    let text = "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
+    let text = format!(
+        "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
                                     sender_domain, original, original_bytes, detail, held_version)
-         SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         SELECT {}
              ON CONFLICT (digest, reason) DO NOTHING
-         RETURNING reason, digest";
-    Ok(Statement::<(Text, Bytea)>::new(text, &binds).load(connection).await?)
+         RETURNING reason, digest",
+        unnested(binds.len())
+    );
+    Ok(Statement::<(Text, Bytea)>::new(&text, &binds).load(connection).await?)
 }
 
 /// Both versions wait for a person.
@@ -126,7 +130,7 @@ async fn insert_strangers(
 ) -> Result<HashSet<usize>, Fault> {
     let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
     let share = i64::try_from(settings.stranger_bytes_max / reasons.max(1) as u64).unwrap_or(i64::MAX);
-    let named: Vec<Option<String>> = strangers.keys().map(|reason| Some((*reason).to_owned())).collect();
+    let named = strangers.keys().copied().map(Some).collect();
     // The row is the reason's lock, taken in the order of reasons, so that two batches cannot both use the last room.
     let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
                  ORDER BY reason ON CONFLICT (reason) DO NOTHING";
@@ -162,7 +166,7 @@ async fn insert_strangers(
                 beyond.push(item);
             }
         }
-        let (reasons, bytes) = kept.into_iter().map(|(reason, bytes)| (Some(reason), Some(bytes))).unzip();
+        let (reasons, bytes) = kept.iter().map(|(reason, bytes)| (Some(reason.as_str()), Some(*bytes))).unzip();
         let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes
                       FROM unnest(?, ?) AS n (reason, bytes) WHERE u.reason = n.reason";
         let binds = [Bind::Texts(reasons), Bind::Bigints(bytes)];
@@ -193,9 +197,9 @@ async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result
     let rows: Vec<_> = counts.into_iter().collect();
     let binds = [
         Bind::Dates(rows.iter().map(|_| Some(today)).collect()),
-        Bind::Texts(rows.iter().map(|((reason, _), _)| Some((*reason).to_owned())).collect()),
-        Bind::Texts(rows.iter().map(|((_, domain), _)| Some((*domain).to_owned())).collect()),
-        Bind::Byteas(rows.iter().map(|(_, (digest, _, _))| Some(digest.clone())).collect()),
+        Bind::Texts(rows.iter().map(|((reason, _), _)| Some(*reason)).collect()),
+        Bind::Texts(rows.iter().map(|((_, domain), _)| Some(*domain)).collect()),
+        Bind::Byteas(rows.iter().map(|(_, (digest, _, _))| Some(digest.as_slice())).collect()),
         Bind::Bigints(rows.iter().map(|(_, (_, containers, _))| Some(*containers)).collect()),
         Bind::Bigints(rows.iter().map(|(_, (_, _, bytes))| Some(*bytes)).collect()),
     ];

@@ -109,7 +109,7 @@ impl Standing {
             .filter(|(_, key)| !key.installation.is_empty())
             .map(|(agency, key)| (agency, key.installation.as_str()))
             .collect();
-        let (agencies, names) = named.iter().map(|(agency, name)| (Some(*agency), Some((*name).to_owned()))).unzip();
+        let (agencies, names) = named.iter().map(|(agency, name)| (Some(*agency), Some(*name))).unzip();
         let text = "SELECT i.agency, i.name, i.sequence_highest, i.sequence_floor
                       FROM unnest(?, ?) AS n (agency, name)
                       JOIN xm.installations i ON i.agency = n.agency AND i.name = n.name";
@@ -143,7 +143,7 @@ impl Standing {
             if let Some(sequence) = key.sequence
                 && sequence <= self.numbers(agency, &key.installation).highest
             {
-                sequences.push((agency, key.installation.clone(), sequence));
+                sequences.push((agency, key.installation.as_str(), sequence));
             }
         }
         self.read_by_id(connection, ids).await?;
@@ -169,7 +169,7 @@ impl Standing {
     async fn read_by_sequence(
         &mut self,
         connection: &mut AsyncPgConnection,
-        sequences: Vec<(i32, String, i64)>,
+        sequences: Vec<(i32, &str, i64)>,
     ) -> Result<(), Fault> {
         let mut columns = (Vec::new(), Vec::new(), Vec::new());
         for (agency, installation, sequence) in sequences {

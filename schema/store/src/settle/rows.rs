@@ -11,7 +11,7 @@ use super::decide::Decision;
 use crate::definition::{ColumnType, Definition};
 use crate::examine::{ColumnValues, TableRows};
 use crate::fault::{ConstraintKind, Fault, is_about_structure};
-use crate::statement::{Bind, Statement};
+use crate::statement::{Bind, Statement, unnested};
 
 /// How an insert of a whole batch went.
 pub enum Inserted {
@@ -24,12 +24,12 @@ pub enum Inserted {
 }
 
 /// Rows of many letters for one table and one set of columns.
-pub struct Gathered {
+pub struct Gathered<'a> {
     pub definition: Arc<Definition>,
-    columns: Vec<usize>,
-    values: Vec<ColumnValues>,
+    columns: &'a [usize],
+    values: Vec<Bind<'a>>,
     agencies: Vec<Option<i32>>,
-    installations: Vec<Option<String>>,
+    installations: Vec<Option<&'a str>>,
     numeros: Vec<Option<i64>>,
     sequences: Vec<Option<i64>>,
     letters: Vec<Option<Uuid>>,
@@ -64,7 +64,7 @@ pub async fn check_deferred(connection: &mut AsyncPgConnection) -> Result<(), Fa
 }
 
 /// Gathers rows of accepted letters, either the new ones or all, in the order of decisions.
-pub fn gather(batch: &[Arrival], decisions: &[Decision], only_new: bool) -> Vec<Gathered> {
+pub fn gather<'a>(batch: &[Arrival], decisions: &'a [Decision], only_new: bool) -> Vec<Gathered<'a>> {
     let mut groups: BTreeMap<(i32, &[usize]), Gathered> = BTreeMap::new();
     for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
         let Decision::Accepted { key, acceptance, .. } = decision else { continue };
@@ -78,10 +78,10 @@ pub fn gather(batch: &[Arrival], decisions: &[Decision], only_new: bool) -> Vec<
                     continue;
                 }
                 for (to, from) in group.values.iter_mut().zip(&rows.values) {
-                    to.push_from(from, row);
+                    from.push_onto(row, to);
                 }
                 group.agencies.push(Some(signer.matricule.as_i32()));
-                group.installations.push(Some(key.installation.clone()));
+                group.installations.push(Some(&key.installation));
                 group.numeros.push(Some(rows.numeros[row]));
                 group.sequences.push(key.sequence);
                 group.letters.push(Some(key.letter_id));
@@ -92,12 +92,12 @@ pub fn gather(batch: &[Arrival], decisions: &[Decision], only_new: bool) -> Vec<
     groups.into_values().filter(|group| !group.places.is_empty()).collect()
 }
 
-impl Gathered {
-    fn empty(rows: &TableRows) -> Gathered {
+impl<'a> Gathered<'a> {
+    fn empty(rows: &'a TableRows) -> Gathered<'a> {
         Gathered {
             definition: Arc::clone(&rows.definition),
-            columns: rows.columns.clone(),
-            values: rows.values.iter().map(ColumnValues::empty_like).collect(),
+            columns: &rows.columns,
+            values: rows.values.iter().map(ColumnValues::empty_bind).collect(),
             agencies: vec![],
             installations: vec![],
             numeros: vec![],
@@ -111,13 +111,14 @@ impl Gathered {
     /// every row, which takes as long again.
     pub async fn insert(self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         let names = self.column_names();
-        let arrays = self.arrays();
+        let values: String = self.arrays().iter().map(|array| format!("unnest({array}), ")).collect();
         let text = format!(
             "INSERT INTO {relation} ({names}, xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
-             SELECT * FROM unnest({arrays}, ?, ?, ?, ?, ?)",
+             SELECT {values}{}",
+            unnested(5),
             relation = self.relation(),
         );
-        let mut binds: Vec<Bind> = self.values.into_iter().map(ColumnValues::into_bind).collect();
+        let mut binds = self.values;
         binds.push(Bind::Integers(self.agencies));
         binds.push(Bind::Texts(self.installations));
         binds.push(Bind::Bigints(self.numeros));
@@ -144,18 +145,17 @@ impl Gathered {
     }
 
     /// Returns one placeholder per column, with a cast where the bind's type is not the column's.
-    pub fn arrays(&self) -> String {
+    pub fn arrays(&self) -> Vec<&'static str> {
         let array = |&index: &usize| match self.definition.columns[index].kind {
             ColumnType::Numeric { .. } => "?::numeric[]",
             _ => "?",
         };
-        let arrays: Vec<&str> = self.columns.iter().map(array).collect();
-        arrays.join(", ")
+        self.columns.iter().map(array).collect()
     }
 
     /// Takes the binds of columns and identity, to compare with what is held.
-    pub fn into_comparison_binds(self) -> Vec<Bind> {
-        let mut binds: Vec<Bind> = self.values.into_iter().map(ColumnValues::into_bind).collect();
+    pub fn into_comparison_binds(self) -> Vec<Bind<'a>> {
+        let mut binds = self.values;
         binds.push(Bind::Integers(self.agencies));
         binds.push(Bind::Texts(self.installations));
         binds.push(Bind::Bigints(self.numeros));

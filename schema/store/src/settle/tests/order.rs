@@ -72,12 +72,12 @@ impl Sent {
             1 => Judged::Refused { key: Key::of_digest(&self.digest(), self.installation), refusal },
             rows => Judged::Sound {
                 key: self.key(),
-                tables: vec![TableRows {
+                tables: Arc::new([TableRows {
                     definition: Arc::clone(&DEFINITION),
                     columns: Vec::new(),
                     values: Vec::new(),
                     numeros: (0..i64::from(rows)).collect(),
-                }],
+                }]),
             },
         }
     }

@@ -1,5 +1,6 @@
 //! What has changed about an agency since its signer was cached.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::sql_types::Bytea;
@@ -27,6 +28,23 @@ async fn a_verdict_stands_whatever_was_wrong_and_has_been_put_right_since() {
     assert_eq!(world.settle(vec![cached]).await, [Outcome::Duplicate], "the office was told; it sends a new letter");
     assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 1);
+}
+
+#[tokio::test]
+async fn a_signer_has_every_code_of_every_column() {
+    let world = World::new().await;
+    let id = SignerId::KeyId(vec![42; 20]);
+    let scopes = async || {
+        let mut connection = world.connection().await;
+        let found = Signers::new(1).look_up(&mut connection, std::slice::from_ref(&id)).await.unwrap();
+        found[&id].scopes.clone()
+    };
+    world.sql("INSERT INTO xm.scopes (agency, column_name, code) VALUES (42, 'BureauCode', 'B1'), (42, 'BureauCode', 'B2')").await;
+    let set = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
+    let expected = [("bureaucode".to_owned(), set(&["B1", "B2"])), ("centrecode".to_owned(), set(&["CE-042"]))];
+    assert_eq!(scopes().await, HashMap::from(expected));
+    world.sql("DELETE FROM xm.scopes WHERE agency = 42").await;
+    assert_eq!(scopes().await, HashMap::new());
 }
 
 #[tokio::test]

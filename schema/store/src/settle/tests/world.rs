@@ -103,11 +103,12 @@ impl World {
         let text = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
              SELECT ?, sha256(?::text::bytea), d.key_id[1], '', d.key_id[1], d.der[1], sha256(d.der[1]), 'P-256', now(), now() + interval '1 year'
                FROM (SELECT ? AS key_id, ? AS der) d";
+        let (number, key_id) = (matricule.to_string(), [u8::try_from(matricule).unwrap(); 20]);
         let binds = [
             Bind::Integer(matricule),
-            Bind::Text(matricule.to_string()),
-            Bind::Byteas(vec![Some(vec![u8::try_from(matricule).unwrap(); 20])]),
-            Bind::Byteas(vec![Some(der)]),
+            Bind::Text(&number),
+            Bind::Byteas(vec![Some(&key_id)]),
+            Bind::Byteas(vec![Some(&der)]),
         ];
         Statement::<()>::new(text, &binds).execute(&mut *self.connection().await).await.unwrap();
     }
@@ -215,7 +216,8 @@ impl World {
 
     pub async fn receipt(&self, letter: &Letter) -> Receipt {
         let text = "SELECT receipt FROM xm.letters WHERE digest = ANY(?)";
-        let binds = [Bind::Byteas(vec![Some(self.digest(letter).as_bytes().to_vec())])];
+        let digest = self.digest(letter);
+        let binds = [Bind::Byteas(vec![Some(digest.as_bytes())])];
         let rows: Vec<Vec<u8>> =
             Statement::<Bytea>::new(text, &binds).load(&mut *self.connection().await).await.unwrap();
         assert_eq!(rows.len(), 1, "one verdict");

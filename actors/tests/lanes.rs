@@ -1,0 +1,215 @@
+//! Lanes: mail of strangers, large mail and a mail server that hangs keep no letter waiting, and nobody is muted.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod centre;
+
+use std::time::{Duration, Instant};
+
+use actors::pipeline::Widths;
+use centre::{QUARANTINED, SETTLED, World, quick};
+use mail::post_office::{Fault, PostOffice, PostOfficeSettings, When};
+
+#[test]
+fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {
+    letters_pass_by("Bonjour");
+}
+
+#[test]
+fn letters_pass_by_mail_that_claims_an_office_once_that_claim_has_failed() {
+    // It says whose letter it is, and holds none.
+    letters_pass_by("SDC 1 agency=000043");
+}
+
+fn letters_pass_by(words: &str) {
+    const STRANGERS: i64 = 40;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.sql("INSERT INTO xm.agencies (matricule, name, email) VALUES (43, 'Other office', 'other@example.org')");
+    for number in 0..STRANGERS {
+        world.deliver(advertising(words, number));
+    }
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
+    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
+    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 1, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 10);
+    let before = world.count(QUARANTINED);
+    assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before letters of known offices");
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("strangers in quarantine", QUARANTINED, STRANGERS);
+    assert!(running.drain());
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_is_not() {
+    const STRANGERS: i64 = 30;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.sql("INSERT INTO xm.agencies (matricule, name, email) VALUES (43, 'Other office', 'other@example.org')");
+    let of = |agency: u32| {
+        format!("SELECT count(*) FROM xm.quarantine WHERE position('agency=0000{agency}'::bytea IN original) > 0")
+    };
+    let (_, mail) = world.next_mail();
+    world.deliver(mail);
+    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 2, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 1);
+    fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
+    for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
+        for number in 0..mails {
+            world.deliver(pretending(agency, usize::try_from(number).unwrap()));
+        }
+    }
+    world.wait_for("mails that claim office 43", &of(43), STRANGERS / 2);
+    let before = world.count(&of(42));
+    assert!(before < STRANGERS * 2 / 3, "{before} of {STRANGERS} mails that claim office 42 came first");
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("mails that claim office 42", &of(42), STRANGERS);
+    assert!(running.drain());
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+/// A mail of a stranger.
+fn advertising(words: &str, number: i64) -> Vec<u8> {
+    format!("Message-ID: <{number}@x>\r\nSubject: offre\r\n\r\n{words}\r\n{number}\r\n").into_bytes()
+}
+
+/// A mail that claims an office and holds no letter.
+fn pretending(agency: u32, number: usize) -> Vec<u8> {
+    let head = format!("Message-ID: <{agency}-{number}@x>\r\nSubject: SDC 1 agency=0000{agency}\r\n");
+    format!("{head}\r\nBonjour {number}\r\n").into_bytes()
+}
+
+#[test]
+fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order() {
+    const OVERTAKEN: &str = "SELECT count(*) FROM (
+        SELECT sequence, lag(sequence) OVER (ORDER BY id) AS before FROM xm.journal WHERE outcome = 'accepted') j
+         WHERE sequence < before";
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    // One window: what comes after the mail that only pretends is in hand already when that fails.
+    for number in 0..2 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+        world.deliver(pretending(42, number));
+    }
+    for _ in 0..4 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    let running = world.start(quick());
+    world.wait_for("letters settled", SETTLED, 6);
+    world.wait_for("mail that pretends", QUARANTINED, 2);
+    // What was still on its way when the first that pretends failed is given back by its poller, and not counted here.
+    let given_back = running.handled("sdc_decoder", "deferred");
+    assert!((1..=6).contains(&given_back), "{given_back} of the six behind the first that pretends");
+    assert!(running.drain());
+    assert_eq!(world.count(OVERTAKEN), 0, "letters of one office overtook each other");
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn a_letter_given_back_does_not_wait_for_an_endless_stream_of_strangers() {
+    const STRANGERS: i64 = 300;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.deliver(pretending(42, 0));
+    let (_, mail) = world.next_mail();
+    world.deliver(mail);
+    for number in 1..STRANGERS {
+        world.deliver(advertising("", number));
+    }
+    // Every session has its fill of fresh mail.
+    let widths = Widths { window_mails: 8, session_mails_max: 8, ..Widths::default() };
+    let running = world.start_with(quick(), widths);
+    world.wait_for("letters settled", SETTLED, 1);
+    let before = world.count(QUARANTINED);
+    assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before the letter that was given back");
+    world.wait_for("strangers in quarantine", QUARANTINED, STRANGERS);
+    assert!(running.drain());
+}
+
+#[test]
+fn letters_of_one_office_do_not_wait_for_strangers_between_each_other() {
+    const STRANGERS: i64 = 600;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    for number in 0..STRANGERS {
+        world.deliver(advertising("", number));
+    }
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    // All strangers wait on the one thread when the letters come, which are opened one after another.
+    fail::cfg("sdc_decoder::decode", "sleep(2)").unwrap();
+    let running = world.start_with(quick(), Widths { crypto_threads: 1, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 10);
+    let before = world.count(QUARANTINED);
+    assert!(before < STRANGERS * 2 / 3, "{before} of {STRANGERS} strangers came before the letters");
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("strangers in quarantine", QUARANTINED, STRANGERS);
+    assert!(running.drain());
+}
+
+#[test]
+fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
+    const LARGE: i64 = 12;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    for number in 0..LARGE {
+        let line = format!("{number:>70}\r\n");
+        world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
+    }
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
+    // Room for one of them at a time.
+    let running = world.start_with(quick(), Widths { kilobytes_in_hand_max: 1024, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, 10);
+    let before = world.count(QUARANTINED);
+    assert!(before <= LARGE / 2, "{before} of {LARGE} large mails came before the letters");
+    world.wait_for("large mail in quarantine", QUARANTINED, LARGE);
+    assert!(running.drain());
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+#[test]
+fn a_mail_server_that_hangs_keeps_no_other_mailbox_waiting() {
+    const HANGING: usize = 3;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.read_timeout_seconds = 3600;
+    let hang = Fault::HangRetrieval { after_bytes: 100 };
+    let hanging: Vec<PostOffice> =
+        (0..HANGING).map(|_| PostOffice::start(PostOfficeSettings::default()).unwrap()).collect();
+    for office in &hanging {
+        for number in 0..20 {
+            office.deliver(centre::CENTRE_ADDRESS, advertising("", number)).unwrap();
+        }
+        office.faults().set(hang.clone(), When::Always);
+    }
+    let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
+    // Each of them alone would ask for as many mails as may be in hand.
+    let running = world.start_on(&offices, quick(), Widths { mails_in_hand_max: 16, ..Widths::default() });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while hanging.iter().any(|office| office.faults().struck(&hang) == 0) {
+        assert!(Instant::now() < deadline, "one mail server that hangs keeps another from being asked");
+        std::thread::yield_now();
+    }
+    for _ in 0..10 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    world.wait_for("letters settled", SETTLED, 10);
+    assert!(hanging.iter().all(|office| office.faults().struck(&hang) == 1), "they hang still");
+    drop(hanging);
+    assert!(running.drain());
+}
