@@ -90,11 +90,6 @@ impl SdcDecoder {
                 self.decode(mail);
             }
             self.queue.spent(lane, started.elapsed());
-            // What waits for the outcome of another is next as soon as the verifier has had its turn: not a whole slice of
-            // strangers' mail lies between any two letters of one office.
-            if lane != Lane::Fast && self.behind.values().any(|behind| !behind.is_empty()) {
-                break;
-            }
         }
         let behind: usize = self.behind.values().map(VecDeque::len).sum();
         let waiting = self.queue.len() + behind;
