@@ -66,6 +66,8 @@ pub struct MailboxPollerParts {
     pub open_sessions: Arc<RwLock<()>>,
     /// Pause between polls of an empty mailbox.
     pub interval: Duration,
+    /// When in each interval its turn is.
+    pub phase: Duration,
     /// Mails asked for at a time.
     pub window_mails: usize,
     /// Bytes asked for at a time, where it is more than one mail.
@@ -114,12 +116,20 @@ impl Handler<Heartbeat> for MailboxPoller {
     fn handle(&mut self, _: Heartbeat, _: &mut Context<MailboxPoller>) {}
 }
 
+/// Returns how long it is until a mailbox's next turn: each has one in every interval, at its own moment of it. All at the same
+/// moment, they would keep each other and the letters that they bring waiting.
+fn until_turn(elapsed: Duration, interval: Duration, phase: Duration) -> Duration {
+    let passed = (elapsed + interval).saturating_sub(phase).as_nanos() % interval.as_nanos().max(1);
+    interval.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX)))
+}
+
 /// Polls until the process drains.
 async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
     let mut memory = Memory::default();
     let mut pause = Duration::ZERO;
+    let began = Instant::now();
     loop {
         tokio::select! {
             () = parts.drain.told() => return,
@@ -138,7 +148,11 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
         pause = match outcome {
             Ok(polled) => {
                 guard.metrics.handled("ok");
-                if polled.is_worth_another { Duration::ZERO } else { parts.interval }
+                if polled.is_worth_another {
+                    Duration::ZERO
+                } else {
+                    until_turn(began.elapsed(), parts.interval, parts.phase)
+                }
             }
             Err(error) => {
                 guard.metrics.handled("fault");
@@ -146,5 +160,21 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
                 (pause * 2).clamp(Duration::from_millis(200).min(parts.interval), BACKOFF_MAX.max(parts.interval))
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mailbox_has_a_turn_in_every_interval_at_its_own_moment() {
+        let turn = |elapsed, phase| {
+            let ms = Duration::from_millis;
+            until_turn(ms(elapsed), ms(1000), ms(phase)).as_millis()
+        };
+        assert_eq!([turn(0, 0), turn(100, 0), turn(999, 0), turn(1000, 0), turn(5300, 0)], [1000, 900, 1, 1000, 700]);
+        assert_eq!([turn(0, 250), turn(100, 250), turn(250, 250), turn(5300, 250)], [250, 150, 1000, 950]);
+        assert_eq!(until_turn(Duration::from_secs(7), Duration::ZERO, Duration::ZERO), Duration::ZERO);
     }
 }

@@ -404,6 +404,7 @@ fn start_pollers(
             drain: shared.draining.clone(),
             open_sessions: Arc::clone(&shared.open_sessions),
             interval: mailbox.interval,
+            phase: mailbox.interval * (at - 1) / count,
             // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.
             window_mails: parts.widths.window_mails.min((parts.widths.mails_in_hand_max / count) as usize).max(1),
             window_bytes_max: u64::from(parts.widths.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
