@@ -5,6 +5,9 @@
 //! otherwise. So nobody can mute an office by pretending to be it: its letters still come through the slow lane, and
 //! before the mail that claims an office which has been heard meanwhile.
 //!
+//! One thing is more generous: where letters of one office wait for each other, mail of the slow lane has up to a slice of the
+//! decoder's work between any two of them.
+//!
 //! Opening a forged letter costs about half as much as settling a good one. So of several mails with one claim the second waits for
 //! what the first proves, and mail whose claim has come to stand worse since it was fetched goes back unopened.
 

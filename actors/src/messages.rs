@@ -46,7 +46,8 @@ pub struct Fetched {
     pub share: Share,
 }
 
-/// Makes the other mails of a claim wait in their decoder, until it is dropped with the outcome known.
+/// Makes the other mails of a claim wait in their decoder until it is dropped: with the outcome known, or with the mail that it
+/// came with, when a verifier that is being rebuilt lets that go. Then the next is opened in vain, and goes back as well.
 pub struct Trial {
     claim: Matricule,
     decoder: Addr<SdcDecoder>,
