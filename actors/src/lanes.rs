@@ -9,7 +9,8 @@
 //! decoder's work between any two of them.
 //!
 //! Opening a forged letter costs about half as much as settling a good one. So of several mails with one claim the second waits for
-//! what the first proves, and mail whose claim has come to stand worse since it was fetched goes back unopened.
+//! what the first proves, mail whose claim has come to stand worse since it was fetched goes back unopened, and mail of the last
+//! lane waits while any mailbox has some of the slow lane tried.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -178,6 +179,13 @@ impl Claims {
         self.lock().tried.contains_key(&matricule)
     }
 
+    /// Says whether mail of the slow lane itself, not of the last, is being tried.
+    pub fn is_slow_lane_tried(&self) -> bool {
+        let inner = self.lock();
+        let now = inner.now();
+        inner.tried.keys().any(|matricule| inner.lane(Some(*matricule), now) == Lane::Slow)
+    }
+
     /// Marks that a mail of the slow lane is being tried, for as long as what is returned lives.
     pub fn trying(self: &Arc<Self>, matricule: Matricule) -> Tried {
         *self.lock().tried.entry(matricule).or_default() += 1;
@@ -335,9 +343,12 @@ mod tests {
         let of_last = claims.trying(matricule(3));
         assert_eq!(order(), [Some(2), Some(1), Some(3), None], "among the last, the order is that of arrival");
         assert!(claims.is_tried(matricule(1)) && !claims.is_tried(matricule(2)));
+        assert!(claims.is_slow_lane_tried());
         drop(first);
         assert_eq!(order(), [Some(2), Some(1), Some(3), None], "the second is still being tried");
-        drop((second, of_last));
+        drop(second);
+        assert!(!claims.is_slow_lane_tried(), "only mail of the last lane is being tried");
+        drop(of_last);
         assert_eq!(order(), [Some(1), Some(2), Some(3), None]);
     }
 

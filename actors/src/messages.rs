@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actix::{Addr, Message};
+use actix::{Message, Recipient};
 use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
 use crate::delivery::{Share, Unpacked};
 use crate::lanes::Lane;
-use crate::sdc_decoder::SdcDecoder;
 
 /// A mail has been fetched; nothing in it is believed.
 #[derive(Message)]
@@ -46,29 +45,36 @@ pub struct Fetched {
     pub share: Share,
 }
 
-/// Makes the other mails of a claim wait in their decoder until it is dropped: with the outcome known, or with the mail that it
-/// came with, when a verifier that is being rebuilt lets that go. Then the next is opened in vain, and goes back as well.
+impl Fetched {
+    /// Says that it is known whether it is from whom it claims.
+    pub fn conclude(&self) {
+        self.trial.iter().for_each(Trial::conclude);
+    }
+}
+
+/// Makes the other mails of a claim wait in their decoder until it is dropped. Void unless it was concluded: a mail that a panic, a
+/// fault or a verifier being rebuilt let go of has proven nothing, and whatever was in its way is in the way of the others too.
 pub struct Trial {
     claim: Matricule,
-    decoder: Addr<SdcDecoder>,
-    is_void: AtomicBool,
+    decoder: Recipient<Concluded>,
+    has_outcome: AtomicBool,
 }
 
 impl Trial {
     /// Begins a trial in a decoder.
-    pub fn new(claim: Matricule, decoder: Addr<SdcDecoder>) -> Trial {
-        Trial { claim, decoder, is_void: AtomicBool::new(false) }
+    pub fn new(claim: Matricule, decoder: Recipient<Concluded>) -> Trial {
+        Trial { claim, decoder, has_outcome: AtomicBool::new(false) }
     }
 
-    /// Says that there will be no outcome: whatever was in the way is in the way of the others too.
-    pub fn void(&self) {
-        self.is_void.store(true, Ordering::Relaxed);
+    /// Says that it is known whether the mail was from whom it claims.
+    pub fn conclude(&self) {
+        self.has_outcome.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let is_void = self.is_void.load(Ordering::Relaxed) || std::thread::panicking();
+        let is_void = !self.has_outcome.load(Ordering::Relaxed);
         // A decoder that has ended holds nothing back. There is one of these at most for every mail in hand.
         #[allow(
             clippy::disallowed_methods,
@@ -79,7 +85,7 @@ impl Drop for Trial {
 }
 
 /// A mail has been tried: the next of its claim may be, unless there was no outcome.
-#[derive(Message)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct Concluded {
     /// The claim.
@@ -127,6 +133,13 @@ pub struct Carried {
     pub container: Vec<u8>,
     /// The duty.
     pub share: Share,
+}
+
+impl Carried {
+    /// Says that it is known whether it is from whom it claims.
+    pub fn conclude(&self) {
+        self.trial.iter().for_each(|trial| trial.conclude());
+    }
 }
 
 /// A container has been decrypted; who signed it is only said, not proven.
@@ -185,3 +198,41 @@ pub struct Duty {
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub struct Posted;
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler};
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    use super::*;
+
+    struct Decoder(UnboundedSender<Concluded>);
+
+    impl Actor for Decoder {
+        type Context = Context<Decoder>;
+    }
+
+    impl Handler<Concluded> for Decoder {
+        type Result = ();
+
+        fn handle(&mut self, concluded: Concluded, _: &mut Context<Decoder>) {
+            self.0.send(concluded).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_trial_is_void_unless_it_was_concluded() {
+        actix::System::new().block_on(async {
+            let (sender, mut received) = unbounded_channel();
+            let decoder = Decoder(sender).start().recipient();
+            let claim = Matricule::try_from(42).unwrap();
+            drop(Trial::new(claim, decoder.clone()));
+            assert_eq!(received.recv().await, Some(Concluded { claim, is_void: true }));
+            let of_two_letters = Arc::new(Trial::new(claim, decoder));
+            Arc::clone(&of_two_letters).conclude();
+            assert!(received.try_recv().is_err(), "the other letter of the mail is still being tried");
+            drop(of_two_letters);
+            assert_eq!(received.recv().await, Some(Concluded { claim, is_void: false }));
+        });
+    }
+}

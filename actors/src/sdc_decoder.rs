@@ -124,12 +124,13 @@ impl SdcDecoder {
         }
         if self.parts.claims.lane(mail.claim) > mail.lane {
             self.guard.metrics.handled("deferred");
+            mail.conclude();
             mail.share.defer();
             return None;
         }
         if mail.lane == Lane::Fast && mail.trial.is_none() {
             self.behind.insert(claim, VecDeque::new());
-            mail.trial = Some(Trial::new(claim, context.address()));
+            mail.trial = Some(Trial::new(claim, context.address().recipient()));
         }
         Some(mail)
     }
@@ -143,7 +144,7 @@ impl SdcDecoder {
         }
         let Some(mut next) = behind.pop_front() else { return };
         self.behind.insert(claim, behind);
-        next.trial = Some(Trial::new(claim, context.address()));
+        next.trial = Some(Trial::new(claim, context.address().recipient()));
         self.queue.push_front(next.lane, next);
         self.begin_work(context);
     }
@@ -203,6 +204,7 @@ impl SdcDecoder {
             Err(refusal) => {
                 self.guard.metrics.handled("refused");
                 self.parts.claims.failed(carried.claim);
+                carried.conclude();
                 self.parts.writers.reject(carried, refusal);
             }
         }
@@ -213,15 +215,11 @@ impl SdcDecoder {
     fn without_container(&self, fetched: Fetched, is_automatic: bool) {
         let labels = [&*fetched.source.mailbox, fetched.no_container.as_str(), if is_automatic { "yes" } else { "no" }];
         self.parts.metrics.without_container.with_label_values(&labels).inc();
+        self.parts.claims.failed(fetched.claim);
+        fetched.conclude();
         match fetched.no_container {
-            NoContainer::Leave => {
-                self.parts.claims.failed(fetched.claim);
-                fetched.share.leave();
-            }
-            NoContainer::Drop => {
-                self.parts.claims.failed(fetched.claim);
-                fetched.share.settle();
-            }
+            NoContainer::Leave => fetched.share.leave(),
+            NoContainer::Drop => fetched.share.settle(),
             NoContainer::Quarantine => self.reject_mail(fetched, Refusal::new(RefusalCode::NoContainer)),
         }
     }
@@ -230,6 +228,7 @@ impl SdcDecoder {
     fn reject_mail(&self, fetched: Fetched, refusal: Refusal) {
         self.guard.metrics.handled("refused");
         self.parts.claims.failed(fetched.claim);
+        fetched.conclude();
         let mail_bytes = fetched.mail.len();
         let whole = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
         let arrival = Arrival {

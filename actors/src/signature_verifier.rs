@@ -149,15 +149,12 @@ impl SignatureVerifier {
                 for opened in batch {
                     match found.get(opened.opened.signer()).cloned() {
                         Some(signer) => self.verify(opened, signer, context),
-                        None => self.reject(opened, Refusal::new(RefusalCode::UnknownSigner)),
+                        None => self.reject(opened.carried, Refusal::new(RefusalCode::UnknownSigner)),
                     }
                 }
             }
             Err(fault) => {
                 tracing::warn!(%fault, letters = batch.len(), "certificates could not be looked up; the letters go back");
-                for trial in batch.iter().filter_map(|opened| opened.carried.trial.as_ref()) {
-                    trial.void();
-                }
                 self.guard.metrics.handled("fault");
             }
         }
@@ -170,13 +167,10 @@ impl SignatureVerifier {
         let cipher = opened.cipher();
         let verified = match opened.verify(&signer.certificate) {
             Ok(verified) => verified,
-            Err(refusal) => {
-                self.guard.metrics.handled("refused");
-                self.parts.claims.failed(carried.claim);
-                return self.parts.writers.reject(carried, refusal);
-            }
+            Err(refusal) => return self.reject(carried, refusal),
         };
         self.parts.claims.heard(signer.matricule);
+        carried.conclude();
         carried.trial = None;
         let bytes = verified.unpacked_bytes(&self.parts.payload_limits);
         let letter = Unread { verified, cipher, signer, carried };
@@ -232,10 +226,11 @@ impl SignatureVerifier {
         self.parts.writers.send_verified(matricule, Verified(settleable));
     }
 
-    fn reject(&self, opened: Opened, refusal: Refusal) {
+    fn reject(&self, carried: Carried, refusal: Refusal) {
         self.guard.metrics.handled("refused");
-        self.parts.claims.failed(opened.carried.claim);
-        self.parts.writers.reject(opened.carried, refusal);
+        self.parts.claims.failed(carried.claim);
+        carried.conclude();
+        self.parts.writers.reject(carried, refusal);
     }
 }
 

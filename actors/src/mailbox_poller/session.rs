@@ -106,7 +106,7 @@ pub struct Poll<'a> {
     sender: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
     /// Mails lent and not reported yet.
-    pub lent: HashMap<u32, Lent>,
+    pub lent: HashMap<u32, LentMail>,
     /// Settled and not deleted yet.
     pub to_delete: Vec<u32>,
     deleted: usize,
@@ -118,14 +118,14 @@ pub struct Poll<'a> {
     pub suspected: HashSet<Box<str>>,
     left: Vec<Box<str>>,
     /// Mails given back unopened.
-    given_back: Vec<Lent>,
+    given_back: Vec<LentMail>,
     /// How many mails that claim an agency are lent, by the lane that they were lent with.
     lent_claims: HashMap<(Matricule, Lane), u32>,
     has_given_back: bool,
 }
 
 /// A mail that is lent.
-pub struct Lent {
+pub struct LentMail {
     uidl: Box<str>,
     claim: Option<Matricule>,
     lane: Lane,
@@ -188,7 +188,7 @@ impl<'a> Poll<'a> {
         self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
         let claim = document::claim(&mail);
         let share = Share::lend(listed.number, permits, self.sender.clone());
-        self.lent.insert(listed.number, Lent { uidl: listed.uidl, claim, lane });
+        self.lent.insert(listed.number, LentMail { uidl: listed.uidl, claim, lane });
         if let Some(matricule) = claim {
             *self.lent_claims.entry((matricule, lane)).or_default() += 1;
         }

@@ -55,11 +55,13 @@ impl Poll<'_> {
         suspect: &Suspect,
         memory: &mut Memory,
     ) -> Result<bool, PollError> {
-        let alone = self.parts.hands.take_all().await;
         let is_poison = suspect.attempts >= ATTEMPTS_MAX;
         let listed = std::slice::from_ref(listed);
+        // A server that hangs must not hold up the other mailboxes: everything else stops when the mail is here. So one mail of
+        // each mailbox may be in hand beyond the room.
         let mut retrieval = session.retrieve(listed, self.parts.mail_bytes_max).await?;
         if let Some(retrieved) = retrieval.next().await? {
+            let alone = self.parts.hands.take_all().await;
             // Only now: a connection that is cut before is not the letter's doing.
             if !is_poison {
                 self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;

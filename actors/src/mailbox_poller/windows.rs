@@ -1,7 +1,7 @@
 //! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
@@ -21,6 +21,18 @@ const DEFERRED_PARTS: usize = 4;
 
 /// Longest wait of a session for places in the slow lane.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// Longest wait of a window of the last lane for the slow lane, and the time between two looks.
+const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
+const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
+
+/// What a mail that waited brings along.
+struct Deferred {
+    /// Its place in the slow lane.
+    place: Option<Permits>,
+    /// The mark that its agency's claim is being tried.
+    tried: Option<Tried>,
+}
 
 impl Poll<'_> {
     /// Fetches everything else: first what may be a letter of ordinary size, then large mail, then what is deferred.
@@ -69,17 +81,18 @@ impl Poll<'_> {
         mut asked: usize,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
-        let mut deferred = VecDeque::from(deferred);
-        let mut until_sorted = 0;
+        let mut deferred = self.in_order(deferred, memory);
+        let mut until_sorted = self.parts.window_mails;
         // A window has its turn in every session here too: a letter of an office may be in it.
         let mut is_first = !self.is_stopped();
         while !deferred.is_empty() && (is_first || !self.must_end(asked, true)) {
             is_first = false;
-            if until_sorted == 0 {
-                let ranks = self.parts.claims.ranks(deferred.iter().map(|listed| memory.claim(listed)));
-                let mut ranked: Vec<_> = ranks.into_iter().zip(deferred).collect();
-                ranked.sort_by_key(|(rank, _)| *rank);
-                deferred = ranked.into_iter().map(|(_, listed)| listed).collect();
+            let has_waited = self.wait_for_slow_lane(deferred.front(), memory).await;
+            if self.is_stopped() {
+                return Ok(());
+            }
+            if has_waited || until_sorted == 0 {
+                deferred = self.in_order(deferred, memory);
                 until_sorted = self.parts.window_mails;
             }
             // Few at a time, because the next ones show more.
@@ -92,6 +105,29 @@ impl Poll<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Puts deferred mail in the order in which it is tried.
+    fn in_order(&self, deferred: impl Into<VecDeque<Listed>>, memory: &Memory) -> VecDeque<Listed> {
+        let deferred = deferred.into();
+        let ranks = self.parts.claims.ranks(deferred.iter().map(|listed| memory.claim(listed)));
+        let mut ranked: Vec<_> = ranks.into_iter().zip(deferred).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, listed)| listed).collect()
+    }
+
+    /// Lets mail of the last lane wait for what any mailbox has in the slow lane: the processors have better to do than open it.
+    /// Returns whether it has waited.
+    async fn wait_for_slow_lane(&self, first: Option<&Listed>, memory: &Memory) -> bool {
+        let claims = &self.parts.claims;
+        let waits = first.is_some_and(|first| claims.lane(memory.claim(first)) == Lane::Last);
+        let began = Instant::now();
+        let mut has_waited = false;
+        while waits && claims.is_slow_lane_tried() && began.elapsed() < LAST_LANE_WAIT_MAX && !self.is_stopped() {
+            has_waited = true;
+            tokio::time::sleep(LAST_LANE_WAIT_STEP).await;
+        }
+        has_waited
     }
 
     /// Fetches the first of these mails and takes them off; returns how many.
@@ -153,8 +189,9 @@ impl Poll<'_> {
         while let Some(retrieved) = retrieval.next().await? {
             point("mailbox_poller::retrieved");
             let own = permits.split(self.bytes_in_hand(&retrieved.listed));
-            let slow = slow.as_mut().map(|slow| slow.split_slow());
-            self.place(retrieved, own, slow, tried.pop_front().flatten(), memory);
+            let deferred =
+                slow.as_mut().map(|slow| Deferred { place: slow.split_slow(), tried: tried.pop_front().flatten() });
+            self.place(retrieved, own, deferred, memory);
         }
         self.parts.metrics.in_hand.set(i64::from(self.parts.hands.in_hand()));
         self.collect_reports();
@@ -178,15 +215,8 @@ impl Poll<'_> {
         listed.size_bytes.min(self.parts.mail_bytes_max).max(1)
     }
 
-    /// Picks the lane of a mail that has just arrived; a deferred one brings a place in the slow lane.
-    fn place(
-        &mut self,
-        retrieved: Retrieved,
-        permits: Permits,
-        slow: Option<Option<Permits>>,
-        tried: Option<Tried>,
-        memory: &mut Memory,
-    ) {
+    /// Picks the lane of a mail that has just arrived.
+    fn place(&mut self, retrieved: Retrieved, permits: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
         let uidl = retrieved.listed.uidl.clone();
         let (lane, claim) = match &retrieved.outcome {
             Outcome::Mail(mail) => {
@@ -207,8 +237,8 @@ impl Poll<'_> {
             memory.forget(&uidl);
             return self.lend(retrieved, permits, lane, false);
         }
-        let (place, tried) = match (slow, claim.filter(|matricule| self.parts.claims.knows(*matricule))) {
-            (Some(place), _) => (place, tried),
+        let (place, tried) = match (deferred, claim.filter(|matricule| self.parts.claims.knows(*matricule))) {
+            (Some(deferred), _) => (deferred.place, deferred.tried),
             // There will be time for it when the agency's other mail has been tried.
             (None, Some(matricule)) if lane == Lane::Last || self.parts.claims.is_tried(matricule) => (None, None),
             (None, known) => {
