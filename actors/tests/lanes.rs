@@ -196,6 +196,9 @@ fn a_mail_server_that_hangs_keeps_no_other_mailbox_waiting() {
         }
         office.faults().set(hang.clone(), When::Always);
     }
+    // The first of them hangs over a suspect, which will have everything to itself once it is here.
+    let suspect = hanging[0].uidls(centre::CENTRE_ADDRESS).remove(0);
+    world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('main-1', '{suspect}', 0)"));
     let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
     // Each of them alone would ask for as many mails as may be in hand.
     let running = world.start_on(&offices, quick(), Widths { mails_in_hand_max: 16, ..Widths::default() });
