@@ -125,6 +125,7 @@ pub struct Hands {
     kilobytes: Room,
     slow_mails: Room,
     unpacked_bytes: Room,
+    suspects: Room,
     is_alone: Arc<AtomicBool>,
 }
 
@@ -132,6 +133,12 @@ pub struct Hands {
 /// forty times the memory of its mail, and nobody knows how many there are before it is opened.
 #[derive(Debug, Default)]
 pub struct Unpacked {
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// The one place of a suspect: two at once would be blamed for each other.
+#[derive(Debug)]
+pub struct Suspected {
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -188,6 +195,7 @@ impl Hands {
             kilobytes: Room::new(kilobytes_max),
             slow_mails: Room::new(slow_mails_max),
             unpacked_bytes: Room::new(unpacked_bytes_max),
+            suspects: Room::new(1),
             is_alone,
         }
     }
@@ -198,6 +206,11 @@ impl Hands {
         let mails = self.mails.take(mails).await;
         let kilobytes = self.kilobytes.take(kilobytes).await;
         Permits { mails, kilobytes, ..Permits::default() }
+    }
+
+    /// Waits for the one place of a suspect, while it is fetched and tried.
+    pub async fn take_suspect(&self) -> Suspected {
+        Suspected { _room: self.suspects.take(1).await }
     }
 
     /// Waits until nothing else is in hand, and keeps it so while the permits are held.

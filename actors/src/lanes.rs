@@ -9,8 +9,8 @@
 //! decoder's work between any two of them.
 //!
 //! Opening a forged letter costs about half as much as settling a good one. So of several mails with one claim the second waits for
-//! what the first proves, mail whose claim has come to stand worse since it was fetched goes back unopened, and mail of the last
-//! lane waits while any mailbox has some of the slow lane tried.
+//! what the first proves, mail whose claim has come to stand worse since it was fetched goes back unopened, and a deferred window
+//! that begins with mail of the last lane waits, not for long, while the slow lane is busy with mail of any mailbox.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -36,6 +36,8 @@ pub const LANES: [Lane; 3] = [Lane::Fast, Lane::Slow, Lane::Last];
 const REMEMBERED_SECONDS: u32 = 60;
 /// Matricules that can exist: six digits.
 const MATRICULES: usize = 1_000_000;
+/// Agencies of which mail of the slow lane is being tried when that lane is busy.
+const SLOW_LANE_BUSY: usize = 16;
 /// The slow lane's share of the time while the fast lane has work: one part in this many.
 const SLOW_PARTS: u32 = 10;
 
@@ -179,11 +181,13 @@ impl Claims {
         self.lock().tried.contains_key(&matricule)
     }
 
-    /// Says whether mail of the slow lane itself, not of the last, is being tried.
-    pub fn is_slow_lane_tried(&self) -> bool {
+    /// Says whether enough agencies' mail of the slow lane itself, not of the last, is being tried. A few are not enough: else one
+    /// forged mail at a time would keep the last lane waiting.
+    pub fn is_slow_lane_busy(&self) -> bool {
         let inner = self.lock();
         let now = inner.now();
-        inner.tried.keys().any(|matricule| inner.lane(Some(*matricule), now) == Lane::Slow)
+        let slow = inner.tried.keys().filter(|matricule| inner.lane(Some(**matricule), now) == Lane::Slow);
+        slow.take(SLOW_LANE_BUSY).count() == SLOW_LANE_BUSY
     }
 
     /// Marks that a mail of the slow lane is being tried, for as long as what is returned lives.
@@ -343,13 +347,29 @@ mod tests {
         let of_last = claims.trying(matricule(3));
         assert_eq!(order(), [Some(2), Some(1), Some(3), None], "among the last, the order is that of arrival");
         assert!(claims.is_tried(matricule(1)) && !claims.is_tried(matricule(2)));
-        assert!(claims.is_slow_lane_tried());
         drop(first);
         assert_eq!(order(), [Some(2), Some(1), Some(3), None], "the second is still being tried");
-        drop(second);
-        assert!(!claims.is_slow_lane_tried(), "only mail of the last lane is being tried");
-        drop(of_last);
+        drop((second, of_last));
         assert_eq!(order(), [Some(1), Some(2), Some(3), None]);
+    }
+
+    #[test]
+    fn the_slow_lane_is_busy_with_mail_of_many_agencies_that_were_not_heard() {
+        let claims = Arc::new(Claims::default());
+        let many = u32::try_from(SLOW_LANE_BUSY).unwrap();
+        claims.set_known((1..=many + 1).map(matricule));
+        let tried: Vec<_> = (1..=many).map(|number| claims.trying(matricule(number))).collect();
+        assert!(!claims.is_slow_lane_busy(), "nothing failed that claimed them");
+        for number in 1..=many + 1 {
+            claims.failed(Some(matricule(number)));
+        }
+        assert!(claims.is_slow_lane_busy());
+        claims.heard(matricule(1));
+        assert!(!claims.is_slow_lane_busy(), "mail of the first belongs to the last lane now");
+        let _another = claims.trying(matricule(many + 1));
+        assert!(claims.is_slow_lane_busy());
+        drop(tried);
+        assert!(!claims.is_slow_lane_busy());
     }
 
     #[test]

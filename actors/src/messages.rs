@@ -6,7 +6,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use actix::{Message, Recipient};
@@ -52,29 +52,35 @@ impl Fetched {
     }
 }
 
-/// Makes the other mails of a claim wait in their decoder until it is dropped. Void unless it was concluded: a mail that a panic, a
-/// fault or a verifier being rebuilt let go of has proven nothing, and whatever was in its way is in the way of the others too.
+/// Makes the other mails of a claim wait in their decoder until it is dropped. Void unless every letter of the mail has an outcome:
+/// one that a panic, a fault or a verifier being rebuilt let go of goes back, and the mails behind it must not overtake it.
 pub struct Trial {
     claim: Matricule,
     decoder: Recipient<Concluded>,
-    has_outcome: AtomicBool,
+    letters_without_outcome: AtomicUsize,
 }
 
 impl Trial {
-    /// Begins a trial in a decoder.
+    /// Begins a trial of a mail in a decoder.
     pub fn new(claim: Matricule, decoder: Recipient<Concluded>) -> Trial {
-        Trial { claim, decoder, has_outcome: AtomicBool::new(false) }
+        Trial { claim, decoder, letters_without_outcome: AtomicUsize::new(1) }
     }
 
-    /// Says that it is known whether the mail was from whom it claims.
+    /// Makes it a trial of the letters found in the mail.
+    pub fn of_letters(mut self, letters: usize) -> Trial {
+        self.letters_without_outcome = AtomicUsize::new(letters);
+        self
+    }
+
+    /// Says that it is known whether the mail, or one letter of it, was from whom it claims. Once for each.
     pub fn conclude(&self) {
-        self.has_outcome.store(true, Ordering::Relaxed);
+        self.letters_without_outcome.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let is_void = !self.has_outcome.load(Ordering::Relaxed);
+        let is_void = *self.letters_without_outcome.get_mut() > 0;
         // A decoder that has ended holds nothing back. There is one of these at most for every mail in hand.
         #[allow(
             clippy::disallowed_methods,
@@ -85,7 +91,7 @@ impl Drop for Trial {
 }
 
 /// A mail has been tried: the next of its claim may be, unless there was no outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[derive(Message)]
 #[rtype(result = "()")]
 pub struct Concluded {
     /// The claim.
@@ -221,18 +227,27 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_is_void_unless_it_was_concluded() {
+    fn a_trial_is_void_unless_every_letter_of_its_mail_has_an_outcome() {
         actix::System::new().block_on(async {
             let (sender, mut received) = unbounded_channel();
             let decoder = Decoder(sender).start().recipient();
             let claim = Matricule::try_from(42).unwrap();
-            drop(Trial::new(claim, decoder.clone()));
-            assert_eq!(received.recv().await, Some(Concluded { claim, is_void: true }));
-            let of_two_letters = Arc::new(Trial::new(claim, decoder));
-            Arc::clone(&of_two_letters).conclude();
-            assert!(received.try_recv().is_err(), "the other letter of the mail is still being tried");
-            drop(of_two_letters);
-            assert_eq!(received.recv().await, Some(Concluded { claim, is_void: false }));
+            let mut is_void = async |trial: Trial, outcomes| {
+                let of_letters = Arc::new(trial);
+                for _ in 0..outcomes {
+                    Arc::clone(&of_letters).conclude();
+                }
+                assert!(received.try_recv().is_err(), "it is not concluded while a letter of the mail is in hand");
+                drop(of_letters);
+                let concluded = received.recv().await.unwrap();
+                assert_eq!(concluded.claim, claim);
+                concluded.is_void
+            };
+            let trial = || Trial::new(claim, decoder.clone());
+            assert!(is_void(trial(), 0).await);
+            assert!(!is_void(trial(), 1).await);
+            assert!(is_void(trial().of_letters(3), 2).await, "one letter goes back, so what came behind it must wait");
+            assert!(!is_void(trial().of_letters(3), 3).await);
         });
     }
 }

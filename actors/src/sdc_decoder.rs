@@ -176,7 +176,7 @@ impl SdcDecoder {
         if extracted.containers.is_empty() {
             return self.without_container(Fetched { source, ..fetched }, extracted.is_automatic);
         }
-        let trial = fetched.trial.map(Arc::new);
+        let trial = fetched.trial.map(|trial| Arc::new(trial.of_letters(extracted.containers.len())));
         for container in extracted.containers {
             let carried = Carried {
                 source: source.clone(),
@@ -215,12 +215,15 @@ impl SdcDecoder {
     fn without_container(&self, fetched: Fetched, is_automatic: bool) {
         let labels = [&*fetched.source.mailbox, fetched.no_container.as_str(), if is_automatic { "yes" } else { "no" }];
         self.parts.metrics.without_container.with_label_values(&labels).inc();
+        if fetched.no_container == NoContainer::Quarantine {
+            return self.reject_mail(fetched, Refusal::new(RefusalCode::NoContainer));
+        }
         self.parts.claims.failed(fetched.claim);
         fetched.conclude();
-        match fetched.no_container {
-            NoContainer::Leave => fetched.share.leave(),
-            NoContainer::Drop => fetched.share.settle(),
-            NoContainer::Quarantine => self.reject_mail(fetched, Refusal::new(RefusalCode::NoContainer)),
+        if fetched.no_container == NoContainer::Leave {
+            fetched.share.leave();
+        } else {
+            fetched.share.settle();
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a poller remembers between sessions.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
 use mail::pop3::Listed;
 use sdc::letter::Matricule;
@@ -21,6 +22,8 @@ pub struct Memory {
     pub absolved: Vec<String>,
     /// Suspects whose last attempt a fault or a stop ended, and does not count.
     pub returned: Vec<String>,
+    /// When suspects are tried again, where the last one did not come to have everything to itself.
+    pub suspects_wait_until: Option<Instant>,
     /// Number of the next line written down in this life.
     pub next_batch: i64,
 }

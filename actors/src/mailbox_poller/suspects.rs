@@ -1,15 +1,23 @@
 //! Mail that was in hand when something died: each is tried with nothing else in hand, and set aside after some failures.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use mail::pop3::{Listed, Session};
+use mail::pop3::{Listed, Outcome, Session};
 use store::failure::point;
 use store::in_hand::Suspect;
+use tokio::time::timeout;
 
 use super::memory::Memory;
 use super::session::{Poll, PollError};
 use crate::delivery::Fate;
 use crate::lanes::Lane;
+
+/// Longest waits of a suspect: for its turn among those of all mailboxes, and until nothing else is in hand.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the others go on undisturbed when that was not long enough.
+const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
 
 /// Failures alone after which a letter is poison.
 const ATTEMPTS_MAX: i16 = 3;
@@ -34,10 +42,12 @@ impl Poll<'_> {
                 memory.absolved.push(suspect.uidl);
                 continue;
             };
-            if self.parts.drain.is_told() || !self.parts.intake.is_open() {
+            if self.is_stopped() || memory.suspects_wait_until.is_some_and(|until| Instant::now() < until) {
                 break;
             }
             self.renew_lease().await?;
+            // Held until its fate is known. A server that hangs over one holds up the suspects of other mailboxes, not their mail.
+            let Ok(_turn) = timeout(TURN_WAIT_MAX, self.parts.hands.take_suspect()).await else { break };
             if self.try_alone(session, listed, &suspect, memory).await? {
                 memory.absolved.push(suspect.uidl);
             }
@@ -57,20 +67,22 @@ impl Poll<'_> {
     ) -> Result<bool, PollError> {
         let is_poison = suspect.attempts >= ATTEMPTS_MAX;
         let listed = std::slice::from_ref(listed);
-        // A server that hangs must not hold up the other mailboxes: everything else stops when the mail is here. So one mail of
-        // each mailbox may be in hand beyond the room.
+        // Everything else stops only when the mail is here, and not for a server that hangs with mail in hand.
         let mut retrieval = session.retrieve(listed, self.parts.mail_bytes_max).await?;
-        if let Some(retrieved) = retrieval.next().await? {
-            let alone = self.parts.hands.take_all().await;
-            // Only now: a connection that is cut before is not the letter's doing.
-            if !is_poison {
-                self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;
-                memory.absolved.clear();
-                point("mailbox_poller::alone");
-            }
-            // Nothing stands worse, so it is not given back whatever it claims.
-            self.lend(retrieved, alone, Lane::Last, is_poison);
+        let Some(retrieved) = retrieval.next().await? else { return Ok(false) };
+        let Ok(alone) = timeout(ALONE_WAIT_MAX, self.parts.hands.take_all()).await else {
+            tracing::warn!(mailbox = &*self.parts.name, "a suspect waits: mail of others is in hand for too long");
+            memory.suspects_wait_until = Some(Instant::now() + SUSPECTS_PAUSE);
+            return Ok(false);
+        };
+        // Only now: a connection that is cut before, or a server that does not give the mail, is not the letter's doing.
+        if !is_poison && !matches!(retrieved.outcome, Outcome::Refused(_)) {
+            self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;
+            memory.absolved.clear();
+            point("mailbox_poller::alone");
         }
+        // Nothing stands worse, so it is not given back whatever it claims.
+        self.lend(retrieved, alone, Lane::Last, is_poison);
         let fate = self.reports_of_one(listed[0].number).await;
         match fate {
             Some(Fate::Settled | Fate::Left) => return Ok(true),

@@ -84,13 +84,13 @@ impl Poll<'_> {
         let mut deferred = self.in_order(deferred, memory);
         let mut until_sorted = self.parts.window_mails;
         // A window has its turn in every session here too: a letter of an office may be in it.
-        let mut is_first = !self.is_stopped();
-        while !deferred.is_empty() && (is_first || !self.must_end(asked, true)) {
-            is_first = false;
-            let has_waited = self.wait_for_slow_lane(deferred.front(), memory).await;
-            if self.is_stopped() {
+        let mut is_first = true;
+        while let Some(first) = deferred.front() {
+            let has_waited = self.wait_for_slow_lane(first, memory).await;
+            if self.is_stopped() || (!is_first && self.must_end(asked, true)) {
                 return Ok(());
             }
+            is_first = false;
             if has_waited || until_sorted == 0 {
                 deferred = self.in_order(deferred, memory);
                 until_sorted = self.parts.window_mails;
@@ -116,14 +116,14 @@ impl Poll<'_> {
         ranked.into_iter().map(|(_, listed)| listed).collect()
     }
 
-    /// Lets mail of the last lane wait for what any mailbox has in the slow lane: the processors have better to do than open it.
+    /// Lets a mail of the last lane wait while all mailboxes together have enough of the slow lane for the processors to do.
     /// Returns whether it has waited.
-    async fn wait_for_slow_lane(&self, first: Option<&Listed>, memory: &Memory) -> bool {
+    async fn wait_for_slow_lane(&self, first: &Listed, memory: &Memory) -> bool {
         let claims = &self.parts.claims;
-        let waits = first.is_some_and(|first| claims.lane(memory.claim(first)) == Lane::Last);
+        let is_last = claims.lane(memory.claim(first)) == Lane::Last;
         let began = Instant::now();
         let mut has_waited = false;
-        while waits && claims.is_slow_lane_tried() && began.elapsed() < LAST_LANE_WAIT_MAX && !self.is_stopped() {
+        while is_last && claims.is_slow_lane_busy() && began.elapsed() < LAST_LANE_WAIT_MAX && !self.is_stopped() {
             has_waited = true;
             tokio::time::sleep(LAST_LANE_WAIT_STEP).await;
         }
