@@ -14,8 +14,8 @@ pub const NEWEST_OCTETS: &[u8] = V1;
 
 /// Level for one record: the next one takes three times as long and saves nothing.
 const LETTER_LEVEL: i32 = 15;
-/// Level for an answer, of which the centre writes one per letter: a third of the time, for six octets more.
-const ANSWER_LEVEL: i32 = 9;
+/// Level for an answer, of which the centre writes one per letter: a fifth of the time of level 9, for three octets more.
+const ANSWER_LEVEL: i32 = 3;
 /// Level for many records.
 pub const LARGE_LEVEL: i32 = 19;
 
