@@ -217,6 +217,8 @@ CREATE TABLE xm.originals (
     received_at timestamptz NOT NULL,
     container   bytea       NOT NULL
 ) PARTITION BY RANGE (received_at);
+-- Base64 of what is encrypted does not get smaller, and PostgreSQL would find that out anew for each. Partitions inherit this.
+ALTER TABLE xm.originals ALTER COLUMN container SET STORAGE EXTERNAL;
 CREATE INDEX originals_journal ON xm.originals (journal_id);
 CREATE TABLE xm.originals_default PARTITION OF xm.originals DEFAULT;
 
