@@ -1,5 +1,5 @@
-//! What a hardship costs: letters of known agencies among mails of strangers, or far from the mail server, and how much
-//! longer they take than without it.
+//! What a hardship costs: letters among mails of strangers, far from the mail server, or into tables that hold much already, and
+//! how much longer they take than without it.
 
 use anyhow::Result;
 use serde::Serialize;

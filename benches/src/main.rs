@@ -30,9 +30,6 @@ enum Command {
         /// Letters, each of an agency of its own
         #[arg(long, default_value_t = 10_000)]
         letters: usize,
-        /// Rows of former elections that the tables hold already
-        #[arg(long, default_value_t = 0)]
-        held_rows: u64,
         /// Mails of 5 MB that lie before the letters
         #[arg(long, default_value_t = 0)]
         big_mails: usize,
@@ -83,6 +80,17 @@ enum Command {
         /// How far, there and back
         #[arg(long, default_value_t = 100)]
         round_trip_ms: u64,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// A burst into tables that hold rows of former elections, beside one into empty tables
+    Held {
+        /// Letters, each of an agency of its own
+        #[arg(long, default_value_t = 100_000)]
+        letters: usize,
+        /// Rows that the tables hold already
+        #[arg(long, default_value_t = 10_000_000)]
+        rows: u64,
         #[command(flatten)]
         options: Options,
     },
@@ -150,8 +158,8 @@ fn percent(text: &str) -> Result<usize, String> {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let is_sound = match Line::parse().command {
-        Command::Burst { letters, held_rows, big_mails, options } => {
-            let stock = options.stock_with(letters, Mix::default(), held_rows).await?;
+        Command::Burst { letters, big_mails, options } => {
+            let stock = options.stock(letters, Mix::default()).await?;
             let hardship = Hardship { big_mails, ..Hardship::default() };
             let outcome = burst::run(&stock, hardship, true).await?;
             options.tell(&outcome)?;
@@ -180,6 +188,15 @@ async fn main() -> Result<ExitCode> {
             let stock = options.stock(letters, Mix::default()).await?;
             let away = |ms| Hardship { round_trip: Some(Duration::from_millis(ms)), ..Hardship::default() };
             let outcome = comparison::run((&stock, away(0)), (&stock, away(round_trip_ms))).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
+        }
+        Command::Held { letters, rows, options } => {
+            let (empty, held) = (
+                options.stock(letters, Mix::default()).await?,
+                options.stock_with(letters, Mix::default(), rows).await?,
+            );
+            let outcome = comparison::run((&empty, Hardship::default()), (&held, Hardship::default())).await?;
             options.tell(&outcome)?;
             outcome.is_sound()
         }
