@@ -12,11 +12,13 @@
 //! what the first proves, mail whose claim has come to stand worse since it was fetched goes back unopened, and a deferred window
 //! that begins with mail of the last lane waits, not for long, while the slow lane is busy with mail of any mailbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
+
+use crate::tally::Tally;
 
 /// How soon a mail is opened, by what it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +62,7 @@ struct ClaimsInner {
     failed: Recent,
     heard: Recent,
     /// How many mails of the slow lane that claim an agency are being tried.
-    tried: HashMap<Matricule, u32>,
+    tried: Tally<Matricule>,
 }
 
 /// When something last happened, in seconds, for every matricule that can exist; 0 for never. 4 MB, of which the system
@@ -96,13 +98,7 @@ pub struct Tried {
 
 impl Drop for Tried {
     fn drop(&mut self) {
-        let mut inner = self.claims.lock();
-        let left = inner.tried.get(&self.matricule).copied().unwrap_or_default().saturating_sub(1);
-        if left == 0 {
-            inner.tried.remove(&self.matricule);
-        } else {
-            inner.tried.insert(self.matricule, left);
-        }
+        self.claims.lock().tried.remove(&self.matricule);
     }
 }
 
@@ -113,7 +109,7 @@ impl Default for ClaimsInner {
             began: Instant::now(),
             failed: Recent::default(),
             heard: Recent::default(),
-            tried: HashMap::new(),
+            tried: Tally::default(),
         }
     }
 }
@@ -170,7 +166,7 @@ impl Claims {
         let now = inner.now();
         let rank = |claim| {
             let lane = inner.lane(claim, now);
-            let is_tried = claim.is_some_and(|matricule| inner.tried.contains_key(&matricule));
+            let is_tried = claim.is_some_and(|matricule| inner.tried.has(&matricule));
             Rank(lane, lane == Lane::Slow && is_tried)
         };
         claims.map(rank).collect()
@@ -178,7 +174,7 @@ impl Claims {
 
     /// Says whether a mail of the slow lane that claims this agency is being tried.
     pub fn is_tried(&self, matricule: Matricule) -> bool {
-        self.lock().tried.contains_key(&matricule)
+        self.lock().tried.has(&matricule)
     }
 
     /// Says whether enough agencies' mail of the slow lane itself, not of the last, is being tried. A few are not enough: else one
@@ -192,7 +188,7 @@ impl Claims {
 
     /// Marks that a mail of the slow lane is being tried, for as long as what is returned lives.
     pub fn trying(self: &Arc<Self>, matricule: Matricule) -> Tried {
-        *self.lock().tried.entry(matricule).or_default() += 1;
+        self.lock().tried.add(matricule);
         Tried { claims: Arc::clone(self), matricule }
     }
 

@@ -18,6 +18,7 @@ pub mod signature_verifier;
 pub mod stop;
 pub mod supervision;
 pub mod table_writer;
+mod tally;
 
 /// Capacity of an actor's mailbox. Never the bound that counts: permits are, and fewer of them exist.
 pub(crate) const MAILBOX_CAPACITY: usize = 1 << 16;

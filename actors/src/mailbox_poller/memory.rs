@@ -8,6 +8,7 @@ use sdc::letter::Matricule;
 
 use super::MailboxPollerParts;
 use super::session::PollError;
+use crate::tally::Tally;
 
 /// What a poller remembers between sessions. Only an optimisation: forgetting it costs a second fetch.
 #[derive(Default)]
@@ -17,7 +18,7 @@ pub struct Memory {
     /// Mails of the slow lane that found it full or may wait, with the agencies that they claim.
     pub deferred: HashMap<Box<str>, Option<Matricule>>,
     /// How many of them claim each agency.
-    deferred_claims: HashMap<Matricule, u32>,
+    deferred_claims: Tally<Matricule>,
     /// Suspects settled alone whose lines are not cleared yet.
     pub absolved: Vec<String>,
     /// Suspects whose last attempt a fault or a stop ended, and does not count.
@@ -45,14 +46,14 @@ impl Memory {
 
     /// Says whether mail that claims this agency is deferred: what came later must not overtake it.
     pub fn has_deferred(&self, matricule: Matricule) -> bool {
-        self.deferred_claims.contains_key(&matricule)
+        self.deferred_claims.has(&matricule)
     }
 
     /// Remembers that a mail is deferred.
     pub fn defer(&mut self, uidl: Box<str>, claim: Option<Matricule>) {
         self.forget(&uidl);
         if let Some(matricule) = claim {
-            *self.deferred_claims.entry(matricule).or_default() += 1;
+            self.deferred_claims.add(matricule);
         }
         self.deferred.insert(uidl, claim);
     }
@@ -60,12 +61,7 @@ impl Memory {
     /// Forgets that a mail is deferred: it is in hand.
     pub fn forget(&mut self, uidl: &str) {
         let Some(Some(matricule)) = self.deferred.remove(uidl) else { return };
-        let left = self.deferred_claims.get(&matricule).copied().unwrap_or_default().saturating_sub(1);
-        if left == 0 {
-            self.deferred_claims.remove(&matricule);
-        } else {
-            self.deferred_claims.insert(matricule, left);
-        }
+        self.deferred_claims.remove(&matricule);
     }
 
     pub fn forget_all_but(&mut self, listing: &[Listed]) {

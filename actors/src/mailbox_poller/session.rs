@@ -21,6 +21,7 @@ use super::memory::Memory;
 use crate::delivery::{Fate, Permits, Report, Share};
 use crate::lanes::{LANES, Lane};
 use crate::messages::Fetched;
+use crate::tally::Tally;
 
 /// Longest wait for mail in hand at the end of a session; what is late then comes again.
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
@@ -120,7 +121,7 @@ pub struct Poll<'a> {
     /// Mails given back unopened.
     given_back: Vec<LentMail>,
     /// How many mails that claim an agency are lent, by the lane that they were lent with.
-    lent_claims: HashMap<(Matricule, Lane), u32>,
+    lent_claims: Tally<(Matricule, Lane)>,
     has_given_back: bool,
 }
 
@@ -149,7 +150,7 @@ impl<'a> Poll<'a> {
             suspected: HashSet::new(),
             left: Vec::new(),
             given_back: Vec::new(),
-            lent_claims: HashMap::new(),
+            lent_claims: Tally::default(),
             has_given_back: false,
         }
     }
@@ -190,7 +191,7 @@ impl<'a> Poll<'a> {
         let share = Share::lend(listed.number, permits, self.sender.clone());
         self.lent.insert(listed.number, LentMail { uidl: listed.uidl, claim, lane });
         if let Some(matricule) = claim {
-            *self.lent_claims.entry((matricule, lane)).or_default() += 1;
+            self.lent_claims.add((matricule, lane));
         }
         let fetched = Fetched {
             mail,
@@ -221,8 +222,7 @@ impl<'a> Poll<'a> {
     fn take_report(&mut self, report: Report) {
         let Some(lent) = self.lent.remove(&report.number) else { return };
         if let Some(matricule) = lent.claim {
-            let left = self.lent_claims.entry((matricule, lent.lane)).or_default();
-            *left = left.saturating_sub(1);
+            self.lent_claims.remove(&(matricule, lent.lane));
         }
         match report.fate {
             Fate::Settled => self.to_delete.push(report.number),
@@ -236,8 +236,7 @@ impl<'a> Poll<'a> {
     /// Says whether mail that claims this agency was lent while its claim stood better than now: it may be about to be given
     /// back, and what came later must not overtake it.
     pub fn has_lent_better(&self, matricule: Matricule, lane: Lane) -> bool {
-        let is_lent = |better| self.lent_claims.get(&(matricule, better)).is_some_and(|lent| *lent > 0);
-        LANES.into_iter().take_while(|better| *better < lane).any(is_lent)
+        LANES.into_iter().take_while(|better| *better < lane).any(|better| self.lent_claims.has(&(matricule, better)))
     }
 
     /// Puts what was given back among the deferred.
