@@ -9,14 +9,16 @@ use crate::centre::Hardship;
 use crate::stock::Stock;
 
 /// What the runs measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Comparison {
     /// Time for the letters in hardship, by their time without; starting the engine left out of both.
     pub times_as_long: f64,
+    /// The same of each round by itself: how far they are apart is what the machine does, not the hardship.
+    pub times_as_long_by_round: Vec<f64>,
     /// In hardship.
-    pub hard: [Outcome; 2],
+    pub hard: Vec<Outcome>,
     /// Without.
-    pub easy: [Outcome; 2],
+    pub easy: Vec<Outcome>,
 }
 
 impl Comparison {
@@ -26,15 +28,26 @@ impl Comparison {
     }
 }
 
-/// Runs two bursts without and two with: first and last those without, so that a machine which grows faster or slower
-/// meanwhile makes no difference.
+/// Runs rounds of two bursts without and two with: first and last those without, so that a machine which grows faster or
+/// slower meanwhile makes no difference. Where its speed goes up and down within a round, only several of them tell.
 ///
 /// # Errors
 /// See [`burst::run`].
-pub async fn run(easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Result<Comparison> {
+pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Result<Comparison> {
     let run = async |(stock, hardship)| burst::run(stock, hardship, false).await;
-    let (before, first, second, after) = (run(easy).await?, run(hard).await?, run(hard).await?, run(easy).await?);
-    let seconds = |outcome: &Outcome| outcome.seconds - outcome.start_seconds;
-    let times_as_long = (seconds(&first) + seconds(&second)) / (seconds(&before) + seconds(&after));
-    Ok(Comparison { times_as_long, hard: [first, second], easy: [before, after] })
+    let mut all = Comparison::default();
+    for _ in 0..rounds {
+        let (before, first, second, after) = (run(easy).await?, run(hard).await?, run(hard).await?, run(easy).await?);
+        let (hard, easy) = ([first, second], [before, after]);
+        all.times_as_long_by_round.push(seconds(&hard) / seconds(&easy));
+        all.hard.extend(hard);
+        all.easy.extend(easy);
+    }
+    all.times_as_long = seconds(&all.hard) / seconds(&all.easy);
+    Ok(all)
+}
+
+/// Returns how long these bursts took.
+fn seconds(outcomes: &[Outcome]) -> f64 {
+    outcomes.iter().map(|outcome| outcome.seconds - outcome.start_seconds).sum()
 }

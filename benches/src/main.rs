@@ -70,6 +70,8 @@ enum Command {
         #[arg(long, value_enum)]
         claim: Claim,
         #[command(flatten)]
+        rounds: Rounds,
+        #[command(flatten)]
         options: Options,
     },
     /// A burst from a mail server that is far away, beside one over a line without delay
@@ -81,6 +83,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         round_trip_ms: u64,
         #[command(flatten)]
+        rounds: Rounds,
+        #[command(flatten)]
         options: Options,
     },
     /// A burst into tables that hold rows of former elections, beside one into empty tables
@@ -91,6 +95,8 @@ enum Command {
         /// Rows that the tables hold already
         #[arg(long, default_value_t = 10_000_000)]
         rows: u64,
+        #[command(flatten)]
+        rounds: Rounds,
         #[command(flatten)]
         options: Options,
     },
@@ -110,6 +116,13 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+}
+
+#[derive(Args)]
+struct Rounds {
+    /// Rounds of two bursts of each kind; the more, the less the machine's changing speed matters
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
+    rounds: u8,
 }
 
 #[derive(Args)]
@@ -177,26 +190,28 @@ async fn main() -> Result<ExitCode> {
             options.tell(&outcome.limit)?;
             outcome.is_sound()
         }
-        Command::Strangers { letters, strangers, claim, options } => {
+        Command::Strangers { letters, strangers, claim, rounds, options } => {
             let among = Mix { strangers: Some((strangers, claim)), ..Mix::default() };
             let (quiet, among) = (options.stock(letters, Mix::default()).await?, options.stock(letters, among).await?);
-            let outcome = comparison::run((&quiet, Hardship::default()), (&among, Hardship::default())).await?;
+            let outcome =
+                comparison::run(rounds.rounds, (&quiet, Hardship::default()), (&among, Hardship::default())).await?;
             options.tell(&outcome)?;
             outcome.is_sound()
         }
-        Command::Distance { letters, round_trip_ms, options } => {
+        Command::Distance { letters, round_trip_ms, rounds, options } => {
             let stock = options.stock(letters, Mix::default()).await?;
             let away = |ms| Hardship { round_trip: Some(Duration::from_millis(ms)), ..Hardship::default() };
-            let outcome = comparison::run((&stock, away(0)), (&stock, away(round_trip_ms))).await?;
+            let outcome = comparison::run(rounds.rounds, (&stock, away(0)), (&stock, away(round_trip_ms))).await?;
             options.tell(&outcome)?;
             outcome.is_sound()
         }
-        Command::Held { letters, rows, options } => {
+        Command::Held { letters, rows, rounds, options } => {
             let (empty, held) = (
                 options.stock(letters, Mix::default()).await?,
                 options.stock_with(letters, Mix::default(), rows).await?,
             );
-            let outcome = comparison::run((&empty, Hardship::default()), (&held, Hardship::default())).await?;
+            let outcome =
+                comparison::run(rounds.rounds, (&empty, Hardship::default()), (&held, Hardship::default())).await?;
             options.tell(&outcome)?;
             outcome.is_sound()
         }
