@@ -56,7 +56,6 @@ const USUAL: &[(&str, &str)] = &[
     ("log_checkpoints", "off"),
     ("max_wal_size", "2GB"),
     ("random_page_cost", "1.1"),
-    ("wal_compression", "on"),
     ("jit", "off"),
 ];
 
@@ -349,7 +348,9 @@ impl Cluster {
         let overriding = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // The last of several settings of one name holds: the fixed ones.
         let buffers = memory::shared_buffers();
-        let usual = USUAL.iter().copied().chain([("shared_buffers", buffers.as_str())]);
+        let compression = self.binaries.wal_compression(data);
+        let usual =
+            USUAL.iter().copied().chain([("shared_buffers", buffers.as_str()), ("wal_compression", compression)]);
         for (name, value) in usual.chain(overriding).chain(FIXED.iter().copied()) {
             command.arg("-c").arg(format!("{name}={value}"));
         }

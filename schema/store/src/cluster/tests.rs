@@ -20,6 +20,7 @@ async fn durability_is_on_and_there_is_no_network() {
         ("synchronous_commit", "on"),
         ("data_checksums", "on"),
         ("listen_addresses", ""),
+        ("wal_compression", "lz4"),
     ] {
         let row = client.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), value, "{name}");

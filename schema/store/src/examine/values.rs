@@ -288,9 +288,19 @@ fn text_cell(value: &Value, length_chars_max: Option<u32>) -> Result<String, Bro
 }
 
 fn date_cell(value: &Value) -> Result<NaiveDate, Broken> {
-    let expected = || TYPE.with("a date YYYY-MM-DD");
-    let text = value.as_str().filter(|text| text.len() == 10).ok_or_else(expected)?;
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_no_date| expected())
+    value.as_str().and_then(date).ok_or_else(|| TYPE.with("a date YYYY-MM-DD"))
+}
+
+/// Reads `YYYY-MM-DD` and nothing else. chrono's own reading admits signs and blanks, and interprets its format at every call: a
+/// letter of a thousand acts has four thousand dates.
+fn date(text: &str) -> Option<NaiveDate> {
+    let number = |text: &str, digits: usize| -> Option<u32> {
+        let is_plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_plain { text.parse().ok() } else { None }
+    };
+    let (year, rest) = text.split_once('-')?;
+    let (month, day) = rest.split_once('-')?;
+    NaiveDate::from_ymd_opt(i32::try_from(number(year, 4)?).ok()?, number(month, 2)?, number(day, 2)?)
 }
 
 fn time_cell(value: &Value) -> Result<NaiveTime, Broken> {
