@@ -305,7 +305,9 @@ fn date(text: &str) -> Option<NaiveDate> {
 
 fn time_cell(value: &Value) -> Result<NaiveTime, Broken> {
     let expected = || TYPE.with("a time HH:MM or HH:MM:SS");
-    let text = value.as_str().ok_or_else(expected)?;
+    // chrono reads a blank for a leading zero.
+    let is_plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    let text = value.as_str().filter(is_plain).ok_or_else(expected)?;
     let format = match text.len() {
         5 => "%H:%M",
         8 => "%H:%M:%S",
