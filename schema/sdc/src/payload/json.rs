@@ -241,8 +241,9 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
         progress.path.push(Step::Index(0));
         while let Some(element) = elements.next_element_seed(Strict { progress: &mut *progress })? {
             array.push(element);
-            progress.path.pop();
-            progress.path.push(Step::Index(array.len()));
+            if let Some(Step::Index(index)) = progress.path.last_mut() {
+                *index += 1;
+            }
         }
         progress.path.pop();
         Ok(Value::Array(array))

@@ -151,19 +151,22 @@ impl ColumnValues {
         }
     }
 
-    /// Appends one row to a bind of the column's type.
-    pub fn push_onto<'a>(&'a self, row: usize, bind: &mut Bind<'a>) {
+    /// Appends rows to a bind of the column's type.
+    pub fn push_onto<'a>(&'a self, rows: &[usize], bind: &mut Bind<'a>) {
+        let rows = rows.iter().copied();
         match (bind, self) {
-            (Bind::Smallints(to), ColumnValues::Smallint(from)) => to.push(from[row]),
-            (Bind::Integers(to), ColumnValues::Integer(from)) => to.push(from[row]),
-            (Bind::Bigints(to), ColumnValues::Bigint(from)) => to.push(from[row]),
-            (Bind::Texts(to), ColumnValues::Numeric(from) | ColumnValues::Text(from)) => to.push(from[row].as_deref()),
-            (Bind::Booleans(to), ColumnValues::Boolean(from)) => to.push(from[row]),
-            (Bind::Dates(to), ColumnValues::Date(from)) => to.push(from[row]),
-            (Bind::Times(to), ColumnValues::Time(from)) => to.push(from[row]),
-            (Bind::Timestamptzs(to), ColumnValues::Timestamptz(from)) => to.push(from[row]),
-            (Bind::Uuids(to), ColumnValues::Uuid(from)) => to.push(from[row]),
-            (Bind::Byteas(to), ColumnValues::Bytea(from)) => to.push(from[row].as_deref()),
+            (Bind::Smallints(to), ColumnValues::Smallint(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Integers(to), ColumnValues::Integer(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Bigints(to), ColumnValues::Bigint(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Texts(to), ColumnValues::Numeric(from) | ColumnValues::Text(from)) => {
+                to.extend(rows.map(|row| from[row].as_deref()));
+            }
+            (Bind::Booleans(to), ColumnValues::Boolean(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Dates(to), ColumnValues::Date(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Times(to), ColumnValues::Time(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Timestamptzs(to), ColumnValues::Timestamptz(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Uuids(to), ColumnValues::Uuid(from)) => to.extend(rows.map(|row| from[row])),
+            (Bind::Byteas(to), ColumnValues::Bytea(from)) => to.extend(rows.map(|row| from[row].as_deref())),
             // Columns are gathered by table, as one catalogue defines it for the whole batch, so their types agree.
             (_, from) => debug_assert!(false, "{} values do not fit the bind of their column", from.len()),
         }
@@ -279,12 +282,12 @@ fn text_cell(value: &Value, length_chars_max: Option<u32>) -> Result<String, Bro
     if text.contains('\0') {
         return Err(TYPE.with("text without NUL"));
     }
-    match length_chars_max {
-        Some(most) if text.chars().count() > usize::try_from(most).unwrap_or(usize::MAX) => {
-            Err(LENGTH.with(format!("at most {most} characters")))
-        }
-        _ => Ok(text.to_owned()),
+    let chars_max = length_chars_max.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    // No text has more characters than bytes.
+    if text.len() > chars_max && text.chars().count() > chars_max {
+        return Err(LENGTH.with(format!("at most {chars_max} characters")));
     }
+    Ok(text.to_owned())
 }
 
 fn date_cell(value: &Value) -> Result<NaiveDate, Broken> {

@@ -73,20 +73,17 @@ pub fn gather<'a>(batch: &[Arrival], decisions: &'a [Decision], only_new: bool) 
             let group = groups
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));
-            for row in 0..rows.row_count() {
-                if only_new && !acceptance.is_new[table][row] {
-                    continue;
-                }
-                for (to, from) in group.values.iter_mut().zip(&rows.values) {
-                    from.push_onto(row, to);
-                }
-                group.agencies.push(Some(signer.matricule.as_i32()));
-                group.installations.push(Some(&key.installation));
-                group.numeros.push(Some(rows.numeros[row]));
-                group.sequences.push(key.sequence);
-                group.letters.push(Some(key.letter_id));
-                group.places.push((at, table, row));
+            let is_wanted = |row: &usize| !only_new || acceptance.is_new[table][*row];
+            let wanted: Vec<usize> = (0..rows.row_count()).filter(is_wanted).collect();
+            for (to, from) in group.values.iter_mut().zip(&rows.values) {
+                from.push_onto(&wanted, to);
             }
+            group.agencies.extend(wanted.iter().map(|_| Some(signer.matricule.as_i32())));
+            group.installations.extend(wanted.iter().map(|_| Some(key.installation.as_str())));
+            group.numeros.extend(wanted.iter().map(|&row| Some(rows.numeros[row])));
+            group.sequences.extend(wanted.iter().map(|_| key.sequence));
+            group.letters.extend(wanted.iter().map(|_| Some(key.letter_id)));
+            group.places.extend(wanted.iter().map(|&row| (at, table, row)));
         }
     }
     groups.into_values().filter(|group| !group.places.is_empty()).collect()
