@@ -18,6 +18,7 @@ mod postmaster;
 mod service_user;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use binaries::{Binaries, MAJOR_MIN};
 use postmaster::Postmaster;
@@ -323,9 +324,12 @@ impl Cluster {
         postmaster::end_leftover(&data, Duration::from_secs(STOP_SECONDS_MAX)).await?;
         self.private_folder(&self.socket_folder())?;
         let patience = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        let buffers = memory::shared_buffers();
+        let compression = wal::compression(&self.binaries, self.user.as_ref(), &data);
+        let of_machine = [("shared_buffers", buffers.as_str()), ("wal_compression", compression)];
         loop {
             let log_start = std::fs::metadata(self.log_path()).map_or(0, |metadata| metadata.len());
-            let postmaster = Postmaster::spawn(self.command(&data)?)?;
+            let postmaster = Postmaster::spawn(self.command(&data, &of_machine)?)?;
             match self.wait_until_ready(&postmaster, log_start).await {
                 Ok(()) => {
                     self.postmaster = Some(postmaster);
@@ -342,15 +346,12 @@ impl Cluster {
         }
     }
 
-    fn command(&self, data: &Path) -> Result<std::process::Command, ClusterError> {
+    fn command(&self, data: &Path, of_machine: &[(&str, &str)]) -> Result<std::process::Command, ClusterError> {
         let mut command = postmaster::dying_with_us(&self.binaries.program("postgres"), self.user.as_ref());
         command.arg("-D").arg(data).arg("-k").arg(self.socket_folder());
         let overriding = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // The last of several settings of one name holds: the fixed ones.
-        let buffers = memory::shared_buffers();
-        let compression = self.binaries.wal_compression(data);
-        let usual =
-            USUAL.iter().copied().chain([("shared_buffers", buffers.as_str()), ("wal_compression", compression)]);
+        let usual = USUAL.iter().chain(of_machine).copied();
         for (name, value) in usual.chain(overriding).chain(FIXED.iter().copied()) {
             command.arg("-c").arg(format!("{name}={value}"));
         }

@@ -56,15 +56,6 @@ impl Binaries {
         Some(Binaries { folder: folder.to_path_buf(), major })
     }
 
-    /// Returns the value of `wal_compression`. After each checkpoint every page is written whole when it is first touched, and
-    /// LZ4 makes it small in a fifth of the time that PostgreSQL's own method takes; not every build has LZ4.
-    pub fn wal_compression(&self, data: &Path) -> &'static str {
-        let mut asked = Command::new(self.program("postgres"));
-        asked.args(["-C", "wal_compression", "-c", "wal_compression=lz4", "-D"]).arg(data).current_dir("/");
-        let is_known = asked.output().is_ok_and(|output| output.status.success());
-        if is_known { "lz4" } else { "on" }
-    }
-
     /// Returns the path of one program.
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -109,16 +100,6 @@ mod tests {
         assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major_of("postgres (PostgreSQL) 19beta1"), Some(19));
         assert_eq!(major_of("something else"), None);
-    }
-
-    #[test]
-    fn pages_in_the_log_are_compressed_with_what_the_build_has() {
-        for (program, value) in [("/bin/true", "lz4"), ("/bin/false", "on")] {
-            let folder = tempfile::tempdir().unwrap();
-            std::os::unix::fs::symlink(program, folder.path().join("postgres")).unwrap();
-            let build = Binaries { folder: folder.path().to_path_buf(), major: 15 };
-            assert_eq!(build.wal_compression(folder.path()), value, "{program}");
-        }
     }
 
     #[test]

@@ -20,13 +20,34 @@ async fn durability_is_on_and_there_is_no_network() {
         ("synchronous_commit", "on"),
         ("data_checksums", "on"),
         ("listen_addresses", ""),
-        ("wal_compression", "lz4"),
     ] {
         let row = client.query_one("SELECT current_setting($1)", &[&name]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), value, "{name}");
     }
     let folder = std::fs::metadata(test_cluster.cluster.socket_folder()).unwrap();
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn the_log_is_compressed_with_what_the_build_has_unless_told_otherwise() {
+    let test_cluster = TestCluster::shared().await;
+    let Cluster { binaries, user, folder, .. } = &test_cluster.cluster;
+    let takes = |value| wal::takes(binaries, user.as_ref(), &folder.join("data"), "wal_compression", value);
+    assert!(takes("on") && !takes("a method that no build has"));
+    let has_lz4 = number(
+        &test_cluster.cluster,
+        "SELECT count(*) FROM pg_settings WHERE name = 'wal_compression' AND 'lz4' = ANY(enumvals)",
+    );
+    assert_eq!(takes("lz4"), has_lz4.await == 1);
+    let is_set = format!(
+        "SELECT count(*) FROM pg_settings WHERE setting = '{}' AND name = 'wal_compression'",
+        if takes("lz4") { "lz4" } else { "on" }
+    );
+    assert_eq!(number(&test_cluster.cluster, &is_set).await, 1);
+
+    let other = TestCluster::with_settings(&[("wal_compression", "off")]).await;
+    let is_off = "SELECT count(*) FROM pg_settings WHERE setting = 'off' AND name = 'wal_compression'";
+    assert_eq!(number(&other.cluster, is_off).await, 1);
 }
 
 #[tokio::test]
@@ -234,7 +255,7 @@ async fn tls_to_the_database_is_verified_and_never_given_up() {
     }
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let start = async |cluster: &Cluster, ssl: &str| {
-        let mut command = cluster.command(&data).unwrap();
+        let mut command = cluster.command(&data, &[]).unwrap();
         command.args(["-c", "listen_addresses=localhost", "-c", &format!("port={port}"), "-c", &format!("ssl={ssl}")]);
         command.args(["-c", "ssl_cert_file=server.crt", "-c", "ssl_key_file=server.key"]);
         let postmaster = Postmaster::spawn(command).unwrap();

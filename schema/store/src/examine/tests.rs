@@ -48,7 +48,7 @@ fn every_type_takes_its_own_form_and_no_other() {
     for (kind, value, expected) in good {
         assert_eq!(read(kind, &value).as_deref(), Ok(expected), "{kind:?} {value}");
     }
-    let bad: [(ColumnType, Value, &str); 32] = [
+    let bad: [(ColumnType, Value, &str); 27] = [
         (ColumnType::Smallint, json!(32768), "range"),
         (ColumnType::Integer, json!(2_147_483_648_i64), "range"),
         (ColumnType::Integer, json!("12"), "type"),
@@ -68,13 +68,8 @@ fn every_type_takes_its_own_form_and_no_other() {
         (text, json!("a\0"), "type"),
         (ColumnType::Date, json!("2023-02-29"), "type"),
         (ColumnType::Date, json!("23-02-2024"), "type"),
-        (ColumnType::Date, json!("-024-02-23"), "type"),
-        (ColumnType::Date, json!("2024- 2-23"), "type"),
-        (ColumnType::Date, json!("2024-13-01"), "type"),
-        (ColumnType::Date, json!("2024-02-2\u{0663}"), "type"),
         (ColumnType::Date, json!("infinity"), "type"),
         (ColumnType::Time, json!("24:00"), "type"),
-        (ColumnType::Time, json!(" 9:05"), "type"),
         (ColumnType::Time, json!("23:59:60"), "type"),
         (ColumnType::Timestamptz, json!("2026-11-23 15:00"), "type"),
         (ColumnType::Uuid, json!("not-a-uuid-but-thirty-six-characters"), "type"),
@@ -87,6 +82,20 @@ fn every_type_takes_its_own_form_and_no_other() {
         assert_eq!(found, rule, "{kind:?} {value}");
         assert!(!expected.is_empty(), "{kind:?} {value} says what was expected");
     }
+}
+
+#[test]
+fn a_date_and_a_time_have_one_form() {
+    let dates = ["-024-02-23", "+024-02-23", "2024-+2-23", "24-02-03", "2024-2-03", "2024-02-3", "2024- 2-23"]
+        .into_iter()
+        .chain(["0000-02-23", "2024-13-01", "2024-02-2\u{0663}"])
+        .map(|text| (ColumnType::Date, text));
+    let times = ["2026-11-23 15:00:00Z", "2026-11-23T15:00:60Z", "0000-01-01T00:00:00Z", "\u{0663}"]
+        .map(|text| (ColumnType::Timestamptz, text));
+    for (kind, text) in dates.chain([(ColumnType::Time, " 9:05")]).chain(times) {
+        assert_eq!(read(kind, &json!(text)).unwrap_err().0, "type", "{kind:?} {text}");
+    }
+    assert!(read(ColumnType::Date, &json!("0001-01-01")).is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -303,7 +303,9 @@ fn date(text: &str) -> Option<NaiveDate> {
     };
     let (year, rest) = text.split_once('-')?;
     let (month, day) = rest.split_once('-')?;
-    NaiveDate::from_ymd_opt(i32::try_from(number(year, 4)?).ok()?, number(month, 2)?, number(day, 2)?)
+    // PostgreSQL has no year 0.
+    let year = number(year, 4).filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(month, 2)?, number(day, 2)?)
 }
 
 fn time_cell(value: &Value) -> Result<NaiveTime, Broken> {
@@ -323,8 +325,11 @@ fn time_cell(value: &Value) -> Result<NaiveTime, Broken> {
 
 fn timestamptz_cell(value: &Value) -> Result<DateTime<Utc>, Broken> {
     let expected = || TYPE.with("an RFC 3339 time such as 2026-11-23T14:05:00Z");
-    let text = value.as_str().ok_or_else(expected)?;
-    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(|_no_time| expected())
+    // chrono takes a blank for the T as well, and a leap second, which PostgreSQL would turn into the next minute.
+    let is_plain = |text: &&str| text.get(..11).is_some_and(|day| day.ends_with('T')) && text.get(17..19) != Some("60");
+    let text = value.as_str().filter(is_plain).ok_or_else(expected)?;
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_no_time| expected())?.to_utc();
+    if time.year() < 1 { Err(expected()) } else { Ok(time) }
 }
 
 fn uuid_cell(value: &Value) -> Result<Uuid, Broken> {

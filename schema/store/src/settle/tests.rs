@@ -168,6 +168,8 @@ async fn the_same_record_is_a_duplicate_and_another_content_a_conflict() {
     }
     let receipt = world.receipt(&again).await;
     assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), (1, 1));
+    let new = "SELECT count(*) FROM registry.births WHERE xm_numero = 502 AND \"NumeroActe\" = 2 AND xm_sequence = 2";
+    assert_eq!(world.count(new).await, 1, "the new row has its own values and its own number");
     let refusal = world.receipt(&other).await.refusal.unwrap();
     assert_eq!(refusal.faults.len(), 1, "only the second row conflicts");
     assert_eq!((refusal.faults[0].table.as_str(), refusal.faults[0].row), (BIRTHS, 2));
