@@ -1,4 +1,4 @@
-//! How PostgreSQL makes what it logs small.
+//! How the pages in PostgreSQL's write-ahead log are compressed: with LZ4 where the build has it.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use super::binaries::Binaries;
 use super::postmaster;
 use super::service_user::ServiceUser;
 
-/// Returns the value of `wal_compression`. After each checkpoint every page is logged whole when it is first touched, and LZ4
-/// makes it small in a fifth of the time that PostgreSQL's own method takes; but not every build has LZ4.
+/// Returns the value of `wal_compression`. After each checkpoint every page is logged whole when it is first touched; with
+/// PostgreSQL's own method an UPDATE that touched many took five times as long as with LZ4, which not every build has.
 pub fn compression(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path) -> &'static str {
     if takes(binaries, user, data, "wal_compression", "lz4") { "lz4" } else { "on" }
 }
