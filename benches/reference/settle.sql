@@ -1,4 +1,4 @@
--- Settles in full batches of 300 letters, one durable commit each, with nothing else to do: no duplicate is looked for, no
+-- Settles in full batches, one durable commit each, with nothing else to do: no duplicate is looked for, no
 -- value comes over a connection, no answer is given.
 DO $$
 DECLARE
@@ -7,7 +7,7 @@ DECLARE
     columns text;
 BEGIN
     FOR n IN SELECT DISTINCT batch FROM reference.batches ORDER BY 1 LOOP
-        FOREACH name IN ARRAY ARRAY['results', 'voices', 'entries', 'letters', 'journal', 'originals', 'outbox'] LOOP
+        FOR name IN SELECT f.name FROM reference.filled f ORDER BY place LOOP
             SELECT string_agg(quote_ident(attname), ', ') INTO columns FROM pg_attribute
              WHERE attrelid = format('reference.%I', name || '_source')::regclass AND attnum > 0 AND attname <> 'batch';
             EXECUTE format('INSERT INTO reference.%I (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM reference.%I WHERE batch = $1',

@@ -1,10 +1,11 @@
 //! Letters of a thousand records: one at a time, and all at once.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::burst;
 use crate::centre::{self, Centre, Hardship};
+use crate::figures::{Figures, Report, number, percentile};
 use crate::stock::Stock;
 
 /// What two runs measured.
@@ -16,12 +17,34 @@ pub struct Bulk {
     pub one_p50_ms: f64,
     /// The same, 99th percentile.
     pub one_p99_ms: f64,
+    /// What the parts of the limit take together: no chain of them is shorter.
+    pub one_limit_ms: f64,
+    /// How much of that was reached.
+    pub one_share_of_limit: f64,
     /// Records of one letter, by that median.
     pub records_per_second_one: f64,
     /// Records of all letters, by the time that the burst took.
     pub records_per_second_all: f64,
     /// At once.
     pub all: burst::Outcome,
+}
+
+impl Report for Bulk {
+    fn summary(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("records", self.records.to_string()),
+            ("one_p50_ms", number(self.one_p50_ms)),
+            ("one_p99_ms", number(self.one_p99_ms)),
+            ("one_limit_ms", number(self.one_limit_ms)),
+            ("one_share_of_limit", number(self.one_share_of_limit)),
+            ("records_per_second_one", number(self.records_per_second_one)),
+            ("records_per_second_all", number(self.records_per_second_all)),
+        ]
+    }
+
+    fn runs(&self) -> Vec<(&'static str, &Figures)> {
+        vec![("all", &self.all.figures)]
+    }
 }
 
 /// Sends every letter of the stock by itself, then all at once.
@@ -31,14 +54,18 @@ pub struct Bulk {
 pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
     let mut times_ms = one_after_another(stock).await?;
     times_ms.sort_unstable_by(f64::total_cmp);
-    let percentile = |hundredths: usize| times_ms[(times_ms.len() * hundredths).div_ceil(100) - 1];
-    let all = burst::run(stock, Hardship::default(), false).await?;
+    let percentile = |hundredths| percentile(&times_ms, hundredths).context("there is no letter to send");
+    let (one_p50_ms, one_p99_ms) = (percentile(50)?, percentile(99)?);
+    let all = burst::run(stock, Hardship::default(), true).await?;
+    let one_limit_ms = all.figures.limit.map(|limit| limit.one_us() / 1000.0).unwrap_or_default();
     Ok(Bulk {
         records,
-        one_p50_ms: percentile(50),
-        one_p99_ms: percentile(99),
-        records_per_second_one: records as f64 * 1000.0 / percentile(50),
-        records_per_second_all: records as f64 * all.letters_per_second,
+        one_p50_ms,
+        one_p99_ms,
+        one_limit_ms,
+        one_share_of_limit: one_limit_ms / one_p50_ms,
+        records_per_second_one: records as f64 * 1000.0 / one_p50_ms,
+        records_per_second_all: records as f64 * all.figures.letters_per_second,
         all,
     })
 }
@@ -62,6 +89,5 @@ async fn one_after_another(stock: &Stock) -> Result<Vec<f64>> {
     let accepted = centre.engine.metric("xm_letters_total{outcome=\"accepted\"}");
     ensure!(accepted == stock.letters() as f64, "{accepted} of {} letters were accepted", stock.letters());
     centre.engine.stop()?;
-    ensure!(!times_ms.is_empty(), "there is no letter to send");
     Ok(times_ms)
 }

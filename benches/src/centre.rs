@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot};
 
+use crate::figures::Figures;
 use crate::lag;
+use crate::processes::cpu_seconds;
 use crate::stock::{CENTRE_ADDRESS, Stock};
 
 /// Mailboxes that letters are spread over.
@@ -38,6 +40,8 @@ pub struct Centre {
     sink: Child,
     /// The mailboxes.
     pub dovecot: Dovecot,
+    /// Processor time that Dovecot had used before.
+    dovecot_before: f64,
 }
 
 /// Names a mailbox.
@@ -116,16 +120,26 @@ impl Centre {
             .stderr(Stdio::null())
             .spawn()
             .context("smtp-sink, of the package postfix")?;
+        let dovecot_before = cpu_seconds(dovecot.process_id()?)?;
         let started = Instant::now();
         engine.start()?;
-        Ok(Centre { engine, started, sink, dovecot })
+        Ok(Centre { engine, started, sink, dovecot, dovecot_before })
+    }
+
+    /// Counts the processor time since the engine was started.
+    ///
+    /// # Errors
+    /// A program has ended.
+    pub fn count_processor_time(&self, figures: &mut Figures) -> Result<()> {
+        figures.cpu_seconds_postgres = cpu_seconds(self.postgres_id()?)?;
+        // The engine counts its private PostgreSQL among its children.
+        figures.cpu_seconds_engine = cpu_seconds(self.engine.process_id()?)? - figures.cpu_seconds_postgres;
+        figures.cpu_seconds_dovecot = cpu_seconds(self.dovecot.process_id()?)? - self.dovecot_before;
+        Ok(())
     }
 
     /// Returns the process id of the engine's PostgreSQL.
-    ///
-    /// # Errors
-    /// It does not run.
-    pub fn postgres_id(&self) -> Result<u32> {
+    fn postgres_id(&self) -> Result<u32> {
         let file = self.engine.data().join("database/data/postmaster.pid");
         let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         Ok(text.lines().next().unwrap_or_default().trim().parse()?)

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::burst::{self, Outcome};
 use crate::centre::Hardship;
+use crate::figures::{Figures, Report, number};
 use crate::stock::Stock;
 
 /// What the runs measured.
@@ -21,23 +22,30 @@ pub struct Comparison {
     pub easy: Vec<Outcome>,
 }
 
-impl Comparison {
-    /// Says whether nothing was lost, doubled or charged wrongly.
-    pub fn is_sound(&self) -> bool {
-        self.hard.iter().chain(&self.easy).all(Outcome::is_sound)
+impl Report for Comparison {
+    fn summary(&self) -> Vec<(&'static str, String)> {
+        let rounds: Vec<String> = self.times_as_long_by_round.iter().copied().map(number).collect();
+        vec![("times_as_long", number(self.times_as_long)), ("by_round", rounds.join(", "))]
+    }
+
+    fn runs(&self) -> Vec<(&'static str, &Figures)> {
+        let easy = self.easy.iter().map(|outcome| ("easy", &outcome.figures));
+        easy.chain(self.hard.iter().map(|outcome| ("hard", &outcome.figures))).collect()
     }
 }
 
 /// Runs rounds of two bursts without and two with: first and last those without, so that a machine which grows faster or
-/// slower meanwhile makes no difference. Where its speed goes up and down within a round, only several of them tell.
+/// slower meanwhile makes no difference. Where its speed goes up and down within a round, only several of them tell. After
+/// the last burst what the machine could do at best is measured.
 ///
 /// # Errors
 /// See [`burst::run`].
 pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Result<Comparison> {
-    let run = async |(stock, hardship)| burst::run(stock, hardship, false).await;
+    let run = async |(stock, hardship), with_limit| burst::run(stock, hardship, with_limit).await;
     let mut all = Comparison::default();
-    for _ in 0..rounds {
-        let (before, first, second, after) = (run(easy).await?, run(hard).await?, run(hard).await?, run(easy).await?);
+    for round in 1..=rounds {
+        let (before, first, second) = (run(easy, false).await?, run(hard, false).await?, run(hard, false).await?);
+        let after = run(easy, round == rounds).await?;
         let (hard, easy) = ([first, second], [before, after]);
         all.times_as_long_by_round.push(seconds(&hard) / seconds(&easy));
         all.hard.extend(hard);
@@ -49,5 +57,5 @@ pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship))
 
 /// Returns how long these bursts took.
 fn seconds(outcomes: &[Outcome]) -> f64 {
-    outcomes.iter().map(|outcome| outcome.seconds - outcome.start_seconds).sum()
+    outcomes.iter().map(|outcome| outcome.figures.seconds - outcome.start_seconds).sum()
 }

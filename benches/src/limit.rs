@@ -24,8 +24,10 @@ use crate::centre::{self, MAILBOXES};
 use crate::processes::cpu_seconds;
 use crate::stock::Stock;
 
-/// Letters that each part is measured with, where there are so many: as many as in `prepare.sql`.
+/// Letters that each part is measured with, where there are so many.
 const SAMPLE: usize = 30_000;
+/// Letters of a full batch, as in the engine's default.
+const BATCH: usize = 300;
 /// Mails asked for at a time.
 const WINDOW: usize = 256;
 
@@ -53,6 +55,8 @@ impl Limit {
     /// # Errors
     /// A program does not start, a letter cannot be opened.
     pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Result<Limit> {
+        let settings = format!("SET reference.letters = {SAMPLE}; SET reference.letters_per_batch = {BATCH}");
+        client.batch_execute(&settings).await?;
         client.batch_execute(PREPARE).await?;
         // Neither is part of settling: statistics, and writing out what the preparation left dirty.
         client.batch_execute("ANALYZE").await?;
@@ -63,9 +67,15 @@ impl Limit {
         let postgres_us = settling(cluster, client).await?;
         let dovecot_us = fetching(stock, &dovecot).await?;
         let (mime_us, crypto_us) = opening.await??;
-        let all = dovecot_us + mime_us + crypto_us + postgres_us;
+        let mut limit = Limit { dovecot_us, mime_us, crypto_us, postgres_us, letters_per_second: 0.0 };
         let processors = std::thread::available_parallelism()?.get() as f64;
-        Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, letters_per_second: processors * 1e6 / all })
+        limit.letters_per_second = processors * 1e6 / limit.one_us();
+        Ok(limit)
+    }
+
+    /// What one letter takes, one part after another.
+    pub fn one_us(&self) -> f64 {
+        self.dovecot_us + self.mime_us + self.crypto_us + self.postgres_us
     }
 }
 

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use benches::centre::Hardship;
+use benches::figures::{Report, told};
 use benches::mix::{Claim, Mix};
 use benches::stock::{Key, Stock, Wanted};
-use benches::{bulk, burst, comparison, stations, steady};
+use benches::{bulk, burst, comparison, mixed, stations, steady};
 use clap::{Args, Parser, Subcommand};
-use serde::Serialize;
-use serde_json::json;
 
 /// Letters of the burst that the limit is measured after.
 const LIMIT_LETTERS: usize = 10_000;
@@ -153,13 +152,14 @@ impl Options {
         Stock::prepare(&std::path::absolute(&self.cache)?, wanted, &stations).await
     }
 
-    fn tell(&self, outcome: &impl Serialize) -> Result<()> {
-        let json = serde_json::to_string_pretty(outcome)?;
-        println!("{json}");
+    /// Prints the table and the JSON. Returns whether nothing was lost, doubled or charged wrongly.
+    fn tell(&self, report: &impl Report) -> Result<bool> {
+        let (table, json) = told(report)?;
+        println!("{table}\n{json}");
         if let Some(file) = &self.json {
-            std::fs::write(file, json)?;
+            std::fs::write(file, json).with_context(|| format!("{}: the figures cannot be written", file.display()))?;
         }
-        Ok(())
+        Ok(report.is_sound())
     }
 }
 
@@ -175,35 +175,30 @@ async fn main() -> Result<ExitCode> {
             let stock = options.stock(letters, Mix::default()).await?;
             let hardship = Hardship { big_mails, ..Hardship::default() };
             let outcome = burst::run(&stock, hardship, true).await?;
-            options.tell(&outcome)?;
-            outcome.is_sound()
+            options.tell(&outcome)?
         }
         Command::Steady { rate, seconds, options } => {
             let stock = options.stock(usize::try_from(rate * seconds)?, Mix::default()).await?;
             let outcome = steady::run(&stock, f64::from(rate)).await?;
-            options.tell(&outcome)?;
-            outcome.is_sound()
+            options.tell(&outcome)?
         }
         Command::Limit { options } => {
             let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;
             let outcome = burst::run(&stock, Hardship::default(), true).await?;
-            options.tell(&outcome.limit)?;
-            outcome.is_sound()
+            options.tell(&outcome)?
         }
         Command::Strangers { letters, strangers, claim, rounds, options } => {
             let among = Mix { strangers: Some((strangers, claim)), ..Mix::default() };
             let (quiet, among) = (options.stock(letters, Mix::default()).await?, options.stock(letters, among).await?);
             let outcome =
                 comparison::run(rounds.rounds, (&quiet, Hardship::default()), (&among, Hardship::default())).await?;
-            options.tell(&outcome)?;
-            outcome.is_sound()
+            options.tell(&outcome)?
         }
         Command::Distance { letters, round_trip_ms, rounds, options } => {
             let stock = options.stock(letters, Mix::default()).await?;
             let away = |ms| Hardship { round_trip: Some(Duration::from_millis(ms)), ..Hardship::default() };
             let outcome = comparison::run(rounds.rounds, (&stock, away(0)), (&stock, away(round_trip_ms))).await?;
-            options.tell(&outcome)?;
-            outcome.is_sound()
+            options.tell(&outcome)?
         }
         Command::Held { letters, rows, rounds, options } => {
             let (empty, held) = (
@@ -212,23 +207,17 @@ async fn main() -> Result<ExitCode> {
             );
             let outcome =
                 comparison::run(rounds.rounds, (&empty, Hardship::default()), (&held, Hardship::default())).await?;
-            options.tell(&outcome)?;
-            outcome.is_sound()
+            options.tell(&outcome)?
         }
         Command::Bulk { letters, records, options } => {
             let stock = options.stock(letters, Mix { births: Some(records), ..Mix::default() }).await?;
             let outcome = bulk::run(&stock, records as u64).await?;
-            options.tell(&outcome)?;
-            outcome.all.is_sound()
+            options.tell(&outcome)?
         }
         Command::Mixed { letters, bad, options } => {
             let mix = Mix { bad: bad * 10, again: 20, without_credit: 10, ..Mix::default() };
             let (clean, mixed) = (options.stock(letters, Mix::default()).await?, options.stock(letters, mix).await?);
-            let clean = burst::run(&clean, Hardship::default(), false).await?;
-            let mixed = burst::run(&mixed, Hardship::default(), false).await?;
-            let share_of_clean = mixed.letters_per_second / clean.letters_per_second;
-            options.tell(&json!({ "share_of_clean": share_of_clean, "mixed": mixed, "clean": clean }))?;
-            clean.is_sound() && mixed.is_sound()
+            options.tell(&mixed::run(&clean, &mixed).await?)?
         }
     };
     if !is_sound {

@@ -6,9 +6,10 @@ use anyhow::{Result, ensure};
 use chrono::{DateTime, Utc};
 use scenarios::engine::Engine;
 use serde::Serialize;
-use tokio_postgres::NoTls;
 
 use crate::centre::{self, Centre, Hardship, MAILBOXES};
+use crate::examination::Examination;
+use crate::figures::{Figures, Report, number, percentile};
 use crate::processes::rss_mb_max;
 use crate::stock::Stock;
 
@@ -18,38 +19,34 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// What a run measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
-    /// Letters delivered.
-    pub letters: u64,
+    /// What every run measures.
+    #[serde(flatten)]
+    pub figures: Figures,
     /// Letters a second, as delivered.
-    pub letters_per_second: f64,
-    /// From lying in the mailbox to the commit: median.
-    pub p50_ms: i64,
-    /// The same, 99th percentile.
-    pub p99_ms: i64,
-    /// The same, at most.
+    pub delivered_per_second: f64,
+    /// From lying in the mailbox to the commit, at most.
     pub max_ms: i64,
     /// Mails in all mailboxes together, as last seen by their pollers: mean of the first third of the run.
     pub waiting_first_third: f64,
     /// The same of the last third.
     pub waiting_last_third: f64,
-    /// Letters without a verdict.
-    pub lost: i64,
-    /// Letters accepted, and entries, beyond those delivered.
-    pub doubled: i64,
-    /// Minor units that the books differ by.
-    pub ledger_difference: i64,
     /// Receipts sent when the last letter had been delivered.
     pub receipts_meanwhile: f64,
-    /// From the last delivery to the last receipt.
-    pub receipts_seconds: f64,
-    /// The engine's largest memory.
-    pub rss_mb_max: f64,
 }
 
-impl Outcome {
-    /// Says whether nothing was lost, doubled or charged wrongly.
-    pub fn is_sound(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
+impl Report for Outcome {
+    fn summary(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("delivered_per_second", number(self.delivered_per_second)),
+            ("max_ms", self.max_ms.to_string()),
+            ("waiting_first_third", number(self.waiting_first_third)),
+            ("waiting_last_third", number(self.waiting_last_third)),
+            ("receipts_meanwhile", number(self.receipts_meanwhile)),
+        ]
+    }
+
+    fn runs(&self) -> Vec<(&'static str, &Figures)> {
+        vec![("steady", &self.figures)]
     }
 }
 
@@ -85,8 +82,7 @@ pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
     let ended = Instant::now();
     let third = |from: usize| mean(waiting.iter().skip(from * waiting.len() / 3).take(waiting.len() / 3));
     let mut outcome = Outcome {
-        letters: stock.letters() as u64,
-        letters_per_second: stock.letters() as f64 / seconds,
+        delivered_per_second: stock.letters() as f64 / seconds,
         waiting_first_third: third(0),
         waiting_last_third: third(2),
         receipts_meanwhile: centre.engine.metric("xm_answers_total"),
@@ -95,11 +91,23 @@ pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
     let letters = stock.letters() as f64;
     let at_least = |name: &'static str| move |engine: &Engine| engine.metric(name) >= letters;
     centre.wait("every letter is settled", LONGEST, at_least("xm_letters_total"))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let figures = &mut outcome.figures;
+    (figures.letters, figures.seconds, figures.letters_per_second) =
+        (stock.letters() as u64, seconds, letters / seconds);
+    centre.count_processor_time(figures)?;
     centre.wait("every receipt is sent", LONGEST, at_least("xm_answers_total"))?;
-    outcome.receipts_seconds = ended.elapsed().as_secs_f64();
-    outcome.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
+    figures.receipts_seconds = ended.elapsed().as_secs_f64();
+    figures.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
     centre.engine.stop()?;
-    read_times(&centre, &delivered, &mut outcome).await?;
+    let examination = Examination::begin(&centre, stock).await?;
+    examination.count(0, figures).await?;
+    let times_ms = commit_ms(&examination, &delivered).await?;
+    figures.p50_ms = percentile(&times_ms, 50).unwrap_or_default();
+    figures.p99_ms = percentile(&times_ms, 99).unwrap_or_default();
+    outcome.max_ms = percentile(&times_ms, 100).unwrap_or_default();
+    figures.hold_against(examination.limit().await?);
+    examination.end().await?;
     Ok(outcome)
 }
 
@@ -113,35 +121,17 @@ fn pause_until(due: Instant) {
     std::thread::sleep(due.saturating_duration_since(Instant::now()));
 }
 
-/// Holds the times of commit against those of delivery. The letter of place `at` is that of agency `at` + 1.
-async fn read_times(centre: &Centre, delivered: &[DateTime<Utc>], outcome: &mut Outcome) -> Result<()> {
-    let mut cluster = centre::open_database(&centre.engine.data()).await?;
-    let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
-    let connection = tokio::spawn(connection);
+/// Returns the times from delivery to commit, sorted. The letter of place `at` is that of agency `at` + 1.
+async fn commit_ms(examination: &Examination<'_>, delivered: &[DateTime<Utc>]) -> Result<Vec<i64>> {
     let text = "SELECT agency, (extract(epoch FROM min(posted_at)) * 1000)::bigint FROM xm.journal
                  WHERE outcome = 'accepted' GROUP BY agency";
-    let mut times = Vec::with_capacity(delivered.len());
-    for row in client.query(text, &[]).await? {
+    let mut times_ms = Vec::with_capacity(delivered.len());
+    for row in examination.client.query(text, &[]).await? {
         let (agency, posted): (i32, i64) = (row.get(0), row.get(1));
         if let Some(delivered) = usize::try_from(agency - 1).ok().and_then(|at| delivered.get(at)) {
-            times.push(posted - delivered.timestamp_millis());
+            times_ms.push(posted - delivered.timestamp_millis());
         }
     }
-    let delivered_count = i64::try_from(delivered.len())?;
-    for text in ["SELECT count(*) FROM xm.journal WHERE outcome = 'accepted'", "SELECT count(*) FROM xm.entries"] {
-        let found: i64 = client.query_one(text, &[]).await?.get(0);
-        outcome.doubled += (found - delivered_count).max(0);
-    }
-    let text = "SELECT difference::bigint FROM xm.ledger_difference";
-    outcome.ledger_difference = client.query_one(text, &[]).await?.get::<_, i64>(0).abs();
-    drop(client);
-    connection.await??;
-    cluster.stop().await;
-    outcome.lost = i64::try_from(delivered.len())? - i64::try_from(times.len())?;
-    times.sort_unstable();
-    let percentile = |hundredths: usize| times.get((times.len() * hundredths).div_ceil(100).saturating_sub(1)).copied();
-    outcome.p50_ms = percentile(50).unwrap_or_default();
-    outcome.p99_ms = percentile(99).unwrap_or_default();
-    outcome.max_ms = percentile(100).unwrap_or_default();
-    Ok(())
+    times_ms.sort_unstable();
+    Ok(times_ms)
 }

@@ -1,0 +1,236 @@
+//! The figures of a run, and how they are told: a table to read, JSON to keep.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::limit::Limit;
+
+/// What every run measures.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Figures {
+    /// Mails of known agencies.
+    pub letters: u64,
+    /// Until every letter was settled: a burst from the start of the engine, letters at a rate from the first of them.
+    pub seconds: f64,
+    /// Letters by these seconds, the engine's start left out.
+    pub letters_per_second: f64,
+    /// What the machine could do at best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_letters_per_second: Option<f64>,
+    /// How much of that was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_limit: Option<f64>,
+    /// Until the commit: a burst from readiness, letters at a rate from lying in the mailbox. Median.
+    pub p50_ms: i64,
+    /// The same, 99th percentile.
+    pub p99_ms: i64,
+    /// The engine's largest memory.
+    pub rss_mb_max: f64,
+    /// Processor time until settled.
+    pub cpu_seconds_engine: f64,
+    /// Processor time until settled.
+    pub cpu_seconds_postgres: f64,
+    /// Processor time until settled.
+    pub cpu_seconds_dovecot: f64,
+    /// Mean size of a mail.
+    pub bytes_per_letter: f64,
+    /// Letters without verdict, rows missing.
+    pub lost: i64,
+    /// Rows, verdicts and entries beyond those sent.
+    pub doubled: i64,
+    /// Minor units that the books differ by.
+    pub ledger_difference: i64,
+    /// Receipts that the sink took.
+    pub receipts_sent: i64,
+    /// A burst: from the last settled letter to the last receipt. Letters at a rate: from the last of them.
+    pub receipts_seconds: f64,
+    /// The parts of the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+}
+
+impl Figures {
+    /// Says whether nothing was lost, doubled or charged wrongly.
+    pub fn is_sound(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
+    }
+
+    /// Holds what was reached against what the machine could do at best.
+    pub fn hold_against(&mut self, limit: Limit) {
+        self.limit_letters_per_second = Some(limit.letters_per_second);
+        self.share_of_limit = Some(self.letters_per_second / limit.letters_per_second);
+        self.limit = Some(limit);
+    }
+}
+
+/// The outcome of a subcommand.
+pub trait Report: Serialize {
+    /// What it is about, under the names of the JSON's fields.
+    fn summary(&self) -> Vec<(&'static str, String)>;
+
+    /// The runs it consists of, and what each is called.
+    fn runs(&self) -> Vec<(&'static str, &Figures)>;
+
+    /// Says whether nothing was lost, doubled or charged wrongly in any run.
+    fn is_sound(&self) -> bool {
+        self.runs().iter().all(|(_, run)| run.is_sound())
+    }
+}
+
+type Row = (&'static str, fn(&Figures) -> String);
+
+/// The rows of the table: the JSON's names, in its order.
+const ROWS: [Row; 21] = [
+    ("letters", |run| run.letters.to_string()),
+    ("seconds", |run| number(run.seconds)),
+    ("letters_per_second", |run| number(run.letters_per_second)),
+    ("limit_letters_per_second", |run| part(run.limit_letters_per_second)),
+    ("share_of_limit", |run| part(run.share_of_limit)),
+    ("p50_ms", |run| run.p50_ms.to_string()),
+    ("p99_ms", |run| run.p99_ms.to_string()),
+    ("rss_mb_max", |run| number(run.rss_mb_max)),
+    ("cpu_seconds_engine", |run| number(run.cpu_seconds_engine)),
+    ("cpu_seconds_postgres", |run| number(run.cpu_seconds_postgres)),
+    ("cpu_seconds_dovecot", |run| number(run.cpu_seconds_dovecot)),
+    ("bytes_per_letter", |run| number(run.bytes_per_letter)),
+    ("lost", |run| run.lost.to_string()),
+    ("doubled", |run| run.doubled.to_string()),
+    ("ledger_difference", |run| run.ledger_difference.to_string()),
+    ("receipts_sent", |run| run.receipts_sent.to_string()),
+    ("receipts_seconds", |run| number(run.receipts_seconds)),
+    ("limit.dovecot_us", |run| part(run.limit.map(|limit| limit.dovecot_us))),
+    ("limit.mime_us", |run| part(run.limit.map(|limit| limit.mime_us))),
+    ("limit.crypto_us", |run| part(run.limit.map(|limit| limit.crypto_us))),
+    ("limit.postgres_us", |run| part(run.limit.map(|limit| limit.postgres_us))),
+];
+
+/// Writes the table and the JSON.
+///
+/// # Errors
+/// A figure is no number.
+pub fn told(report: &impl Report) -> Result<(String, String)> {
+    Ok((table(report), serde_json::to_string_pretty(report)?))
+}
+
+/// A line for each figure, a column for each run; the summary before them.
+fn table(report: &impl Report) -> String {
+    let (summary, runs) = (report.summary(), report.runs());
+    let mut lines: Vec<Vec<String>> = summary.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    if !runs.is_empty() {
+        lines.push(std::iter::once("").chain(runs.iter().map(|(name, _)| *name)).map(str::to_owned).collect());
+        let line = |(name, value): &Row| {
+            std::iter::once((*name).to_owned()).chain(runs.iter().map(|(_, run)| value(run))).collect()
+        };
+        lines.extend(ROWS.iter().map(line));
+    }
+    aligned(&lines)
+}
+
+/// Names to the left, values to the right, each column as wide as it must be.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column| lines.iter().filter_map(|line| line.get(column)).map(String::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let padded = if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+            text.push_str(&padded);
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
+    }
+    text
+}
+
+/// Three digits that count, and no more of a fraction than they need.
+pub fn number(value: f64) -> String {
+    let decimals = if value.abs() < 10.0 { 2 } else { usize::from(value.abs() < 100.0) };
+    format!("{value:.decimals$}")
+}
+
+/// What only some runs measure.
+fn part(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), number)
+}
+
+/// Returns the value that so many hundredths of the values, sorted, do not exceed.
+pub fn percentile<T: Copy>(sorted: &[T], hundredths: usize) -> Option<T> {
+    sorted.get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Two {
+        times_as_long: f64,
+        easy: Figures,
+        hard: Figures,
+    }
+
+    impl Report for Two {
+        fn summary(&self) -> Vec<(&'static str, String)> {
+            vec![("times_as_long", number(self.times_as_long))]
+        }
+
+        fn runs(&self) -> Vec<(&'static str, &Figures)> {
+            vec![("easy", &self.easy), ("hard", &self.hard)]
+        }
+    }
+
+    fn two() -> Two {
+        let mut easy = Figures { letters: 100_000, seconds: 25.84, letters_per_second: 4095.2, ..Figures::default() };
+        easy.hold_against(Limit { crypto_us: 217.6, letters_per_second: 5460.3, ..Limit::default() });
+        Two { times_as_long: 1.0957, easy, hard: Figures { letters: 100_000, seconds: 28.3, ..Figures::default() } }
+    }
+
+    #[test]
+    fn a_table_has_a_column_for_each_run_and_what_was_not_measured_is_not_a_zero() {
+        let (table, _) = told(&two()).unwrap();
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        let line = |name: &str| lines.iter().find(|line| line[0] == name).unwrap()[1..].to_vec();
+        assert_eq!(lines[..2], [vec!["times_as_long", "1.10"], vec!["easy", "hard"]]);
+        assert_eq!(line("letters"), ["100000", "100000"]);
+        assert_eq!(line("seconds"), ["25.8", "28.3"]);
+        assert_eq!(line("limit_letters_per_second"), ["5460", "-"]);
+        assert_eq!(line("share_of_limit"), ["0.75", "-"]);
+        assert_eq!(line("limit.crypto_us"), ["218", "-"]);
+        let ends: Vec<usize> = table.lines().skip(1).map(str::len).collect();
+        assert!(ends.iter().all(|end| *end == ends[0]), "values stand below each other:\n{table}");
+    }
+
+    #[test]
+    fn every_figure_of_the_json_is_a_line_of_the_table() {
+        let easy = two().easy;
+        let Value::Object(fields) = serde_json::to_value(&easy).unwrap() else { panic!("not an object") };
+        let Value::Object(parts) = serde_json::to_value(easy.limit).unwrap() else { panic!("not an object") };
+        let in_json = fields.keys().filter(|name| *name != "limit").cloned();
+        let whole = |name: &&String| *name != "letters_per_second";
+        let mut names: Vec<String> =
+            in_json.chain(parts.keys().filter(whole).map(|part| format!("limit.{part}"))).collect();
+        names.sort();
+        let mut rows: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, names);
+    }
+
+    #[test]
+    fn one_run_that_is_not_sound_makes_the_whole_so() {
+        assert!(two().is_sound());
+        for (lost, doubled, ledger_difference) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+            let hard = Figures { lost, doubled, ledger_difference, ..two().hard };
+            assert!(!Two { hard, ..two() }.is_sound());
+        }
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let sorted: Vec<i64> = (1..=200).collect();
+        assert_eq!([50, 99, 100].map(|hundredths| percentile(&sorted, hundredths)), [Some(100), Some(198), Some(200)]);
+        assert_eq!(percentile::<i64>(&[], 50), None);
+    }
+}
