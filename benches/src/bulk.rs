@@ -1,11 +1,16 @@
 //! Letters of a thousand records: one at a time, and all at once.
 
-use anyhow::{Context, Result, ensure};
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use scenarios::engine::Engine;
 use serde::Serialize;
 
 use crate::burst;
 use crate::centre::{self, Centre, Hardship};
+use crate::examination::Examination;
 use crate::figures::{Figures, Report, number, percentile};
+use crate::processes::rss_mb_max;
 use crate::stock::Stock;
 
 /// What two runs measured.
@@ -13,37 +18,27 @@ use crate::stock::Stock;
 pub struct Bulk {
     /// Records of a letter.
     pub records: u64,
-    /// From a letter in hand to its commit, one after another: median.
-    pub one_p50_ms: f64,
-    /// The same, 99th percentile.
-    pub one_p99_ms: f64,
-    /// What the parts of the limit take together: no chain of them is shorter.
-    pub one_limit_ms: f64,
-    /// How much of that was reached.
-    pub one_share_of_limit: f64,
-    /// Records of one letter, by that median.
+    /// Records of one letter, by the median of those sent one after another.
     pub records_per_second_one: f64,
     /// Records of all letters, by the time that the burst took.
     pub records_per_second_all: f64,
+    /// One after another: letters a second are those of that median, and the limit is that of a single processor.
+    pub one: Figures,
     /// At once.
-    pub all: burst::Outcome,
+    pub all: Figures,
 }
 
 impl Report for Bulk {
     fn summary(&self) -> Vec<(&'static str, String)> {
         vec![
             ("records", self.records.to_string()),
-            ("one_p50_ms", number(self.one_p50_ms)),
-            ("one_p99_ms", number(self.one_p99_ms)),
-            ("one_limit_ms", number(self.one_limit_ms)),
-            ("one_share_of_limit", number(self.one_share_of_limit)),
             ("records_per_second_one", number(self.records_per_second_one)),
             ("records_per_second_all", number(self.records_per_second_all)),
         ]
     }
 
-    fn runs(&self) -> Vec<(&'static str, &Figures)> {
-        vec![("all", &self.all.figures)]
+    fn runs(&self) -> Vec<(String, &Figures)> {
+        vec![("one".to_owned(), &self.one), ("all".to_owned(), &self.all)]
     }
 }
 
@@ -52,42 +47,59 @@ impl Report for Bulk {
 /// # Errors
 /// See [`burst::run`]; a letter is not accepted.
 pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
-    let mut times_ms = one_after_another(stock).await?;
-    times_ms.sort_unstable_by(f64::total_cmp);
-    let percentile = |hundredths| percentile(&times_ms, hundredths).context("there is no letter to send");
-    let (one_p50_ms, one_p99_ms) = (percentile(50)?, percentile(99)?);
+    let one = one_after_another(stock).await?;
     let all = burst::run(stock, Hardship::default(), true).await?;
-    let one_limit_ms = all.figures.limit.map(|limit| limit.one_us() / 1000.0).unwrap_or_default();
     Ok(Bulk {
         records,
-        one_p50_ms,
-        one_p99_ms,
-        one_limit_ms,
-        one_share_of_limit: one_limit_ms / one_p50_ms,
-        records_per_second_one: records as f64 * 1000.0 / one_p50_ms,
-        records_per_second_all: records as f64 * all.figures.letters_per_second,
+        records_per_second_one: records as f64 * one.letters_per_second,
+        records_per_second_all: records as f64 * all.letters_per_second,
+        one,
         all,
     })
 }
 
-/// Delivers each letter when the one before is settled. Returns how long each was in hand until it was committed, in
-/// milliseconds, by the engine's own clock.
-async fn one_after_another(stock: &Stock) -> Result<Vec<f64>> {
+/// Delivers each letter when the one before is settled. How long each was in hand until it was committed is taken by the
+/// engine's own clock.
+async fn one_after_another(stock: &Stock) -> Result<Figures> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
+    centre.wait("the engine is ready", burst::LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
+    let start_seconds = centre.started.elapsed().as_secs_f64();
+    let begun = Instant::now();
     let mut times_ms = Vec::with_capacity(stock.letters());
     let mut seconds = 0.0;
     stock.for_each_mail(usize::MAX, |at, mail| {
         centre.dovecot.deliver(&centre::address(at % centre::MAILBOXES), mail)?;
         let settled = (at + 1) as f64;
-        let is_settled = |engine: &scenarios::engine::Engine| engine.metric("xm_settle_seconds_count") >= settled;
+        let is_settled = |engine: &Engine| engine.metric("xm_settle_seconds_count") >= settled;
         centre.wait("the letter is settled", burst::LONGEST, is_settled)?;
         let sum = centre.engine.metric("xm_settle_seconds_sum");
         times_ms.push((sum - seconds) * 1000.0);
         seconds = sum;
         Ok(())
     })?;
+    let settled = Instant::now();
+    let mut figures = Figures {
+        letters: stock.letters() as u64,
+        seconds: (settled - begun).as_secs_f64(),
+        start_seconds,
+        ..Figures::default()
+    };
+    centre.count_processor_time(&mut figures)?;
+    let letters = stock.letters() as f64;
     let accepted = centre.engine.metric("xm_letters_total{outcome=\"accepted\"}");
-    ensure!(accepted == stock.letters() as f64, "{accepted} of {} letters were accepted", stock.letters());
+    ensure!(accepted == letters, "{accepted} of {letters} letters were accepted");
+    centre.wait("every receipt is sent", burst::LONGEST, |engine| engine.metric("xm_answers_total") >= letters)?;
+    figures.receipts_seconds = settled.elapsed().as_secs_f64();
+    figures.all_seconds = begun.elapsed().as_secs_f64();
+    figures.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
     centre.engine.stop()?;
-    Ok(times_ms)
+    times_ms.sort_unstable_by(f64::total_cmp);
+    figures.p50_ms = percentile(&times_ms, 50).unwrap_or_default();
+    figures.p99_ms = percentile(&times_ms, 99).unwrap_or_default();
+    figures.letters_per_second = 1000.0 / figures.p50_ms;
+    let examination = Examination::begin(&centre, stock).await?;
+    examination.count(&mut figures).await?;
+    figures.hold_against(examination.limit().await?.one_by_one());
+    examination.end().await?;
+    Ok(figures)
 }

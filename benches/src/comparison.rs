@@ -4,7 +4,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::burst::{self, Outcome};
+use crate::burst;
 use crate::centre::Hardship;
 use crate::figures::{Figures, Report, number};
 use crate::stock::Stock;
@@ -16,21 +16,22 @@ pub struct Comparison {
     pub times_as_long: f64,
     /// The same of each round by itself: how far they are apart is what the machine does, not the hardship.
     pub times_as_long_by_round: Vec<f64>,
+    /// Without, in the order of time.
+    pub easy: Vec<Figures>,
     /// In hardship.
-    pub hard: Vec<Outcome>,
-    /// Without.
-    pub easy: Vec<Outcome>,
+    pub hard: Vec<Figures>,
 }
 
 impl Report for Comparison {
     fn summary(&self) -> Vec<(&'static str, String)> {
         let rounds: Vec<String> = self.times_as_long_by_round.iter().copied().map(number).collect();
-        vec![("times_as_long", number(self.times_as_long)), ("by_round", rounds.join(", "))]
+        vec![("times_as_long", number(self.times_as_long)), ("times_as_long_by_round", rounds.join(" "))]
     }
 
-    fn runs(&self) -> Vec<(&'static str, &Figures)> {
-        let easy = self.easy.iter().map(|outcome| ("easy", &outcome.figures));
-        easy.chain(self.hard.iter().map(|outcome| ("hard", &outcome.figures))).collect()
+    fn runs(&self) -> Vec<(String, &Figures)> {
+        let easy = self.easy.iter().enumerate().map(|(at, run)| (format!("easy {}", at + 1), run));
+        let hard = self.hard.iter().enumerate().map(|(at, run)| (format!("hard {}", at + 1), run));
+        easy.chain(hard).collect()
     }
 }
 
@@ -56,6 +57,6 @@ pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship))
 }
 
 /// Returns how long these bursts took.
-fn seconds(outcomes: &[Outcome]) -> f64 {
-    outcomes.iter().map(|outcome| outcome.figures.seconds - outcome.start_seconds).sum()
+fn seconds(runs: &[Figures]) -> f64 {
+    runs.iter().map(|run| run.seconds - run.start_seconds).sum()
 }

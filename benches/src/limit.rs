@@ -1,10 +1,11 @@
 //! What this machine could do at best: the processor time that each part of the work takes, with nothing between them.
 //! Measured in the same run as what is held against it.
 //!
-//! The parts run side by side: a processor whose neighbour rests is faster than any is in a burst. Receipts are left out on
-//! both sides.
+//! The parts run side by side, opening letters as long as the others need: a processor whose neighbour rests is faster than
+//! any is in a burst. Receipts are left out on both sides.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -21,6 +22,7 @@ use store::cluster::Cluster;
 use tokio_postgres::Client;
 
 use crate::centre::{self, MAILBOXES};
+use crate::figures::{Figures, Report, number};
 use crate::processes::cpu_seconds;
 use crate::stock::Stock;
 
@@ -37,13 +39,13 @@ const SETTLE: &str = include_str!("../reference/settle.sql");
 /// Processor time per letter, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Limit {
-    /// The server's share of RETR, DELE and QUIT.
+    /// The server's share of sign-in, RETR, DELE and QUIT, by eight sessions.
     pub dovecot_us: f64,
     /// Taking the letter out of its mail: MIME and base64.
     pub mime_us: f64,
     /// OpenSSL's decryption, and verification with the agency's key.
     pub crypto_us: f64,
-    /// The same rows by `benches/reference/settle.sql`.
+    /// The same rows by `benches/reference/settle.sql`; all of PostgreSQL's processes.
     pub postgres_us: f64,
     /// What all processors together could do.
     pub letters_per_second: f64,
@@ -63,19 +65,39 @@ impl Limit {
         client.batch_execute("CHECKPOINT").await?;
         let dovecot = centre::filled_dovecot(stock, SAMPLE, 0)?;
         let sealed = Sealed::read(stock, client).await?;
-        let opening = tokio::task::spawn_blocking(move || sealed.open_all());
-        let postgres_us = settling(cluster, client).await?;
-        let dovecot_us = fetching(stock, &dovecot).await?;
+        let others_ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&others_ended);
+        let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
+        let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) };
+        let others = others.await;
+        others_ended.store(true, Ordering::Relaxed);
         let (mime_us, crypto_us) = opening.await??;
-        let mut limit = Limit { dovecot_us, mime_us, crypto_us, postgres_us, letters_per_second: 0.0 };
+        let (postgres_us, dovecot_us) = others?;
+        let all = dovecot_us + mime_us + crypto_us + postgres_us;
         let processors = std::thread::available_parallelism()?.get() as f64;
-        limit.letters_per_second = processors * 1e6 / limit.one_us();
-        Ok(limit)
+        Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, letters_per_second: processors * 1e6 / all })
     }
 
-    /// What one letter takes, one part after another.
-    pub fn one_us(&self) -> f64 {
-        self.dovecot_us + self.mime_us + self.crypto_us + self.postgres_us
+    /// The same for letters that come one by one and are worked off by one processor after another, from when they are in
+    /// hand: without the server's part.
+    pub fn one_by_one(self) -> Limit {
+        Limit { letters_per_second: 1e6 / (self.mime_us + self.crypto_us + self.postgres_us), ..self }
+    }
+}
+
+impl Report for Limit {
+    fn summary(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("dovecot_us", number(self.dovecot_us)),
+            ("mime_us", number(self.mime_us)),
+            ("crypto_us", number(self.crypto_us)),
+            ("postgres_us", number(self.postgres_us)),
+            ("letters_per_second", number(self.letters_per_second)),
+        ]
+    }
+
+    fn runs(&self) -> Vec<(String, &Figures)> {
+        Vec::new()
     }
 }
 
@@ -83,11 +105,12 @@ impl Limit {
 async fn settling(cluster: &Cluster, client: &Client) -> Result<f64> {
     let postgres = u32::try_from(cluster.pid().context("PostgreSQL has ended")?)?;
     let letters: i64 = client.query_one("SELECT count(*) FROM reference.batches", &[]).await?.get(0);
+    ensure!(letters > 0, "no letter was accepted: there is nothing to measure the limit with");
     let before = cpu_seconds(postgres)?;
     client.batch_execute(SETTLE).await?;
     let taken = cpu_seconds(postgres)? - before;
     let settled: i64 = client.query_one("SELECT count(*) FROM reference.letters", &[]).await?.get(0);
-    ensure!(settled == letters && letters > 0, "the reference script settled {settled} of {letters} letters");
+    ensure!(settled == letters, "the reference script settled {settled} of {letters} letters");
     Ok(taken * 1e6 / letters as f64)
 }
 
@@ -113,29 +136,36 @@ impl Sealed {
         Ok(Sealed { mails, keys: stock.keys()?, certificates })
     }
 
-    /// Takes all letters out of their mails, and opens and verifies them, on this thread alone. Returns microseconds for
-    /// either.
-    fn open_all(&self) -> Result<(f64, f64)> {
-        let (mut mime, mut crypto) = (Duration::ZERO, Duration::ZERO);
-        for (at, (mail, (agency, der))) in self.mails.iter().zip(&self.certificates).enumerate() {
-            ensure!(usize::try_from(*agency)? == at + 1, "the stock's agencies are not in the order of its letters");
-            let begun = thread_time()?;
-            let mut containers =
-                extract(mail, &MailLimits::default()).map_err(|refused| anyhow::anyhow!("{refused:?}"))?.containers;
-            let container = containers.pop().context("a mail without a letter")?;
-            let document = Document::parse(&container, &DocumentLimits::default())
-                .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
-            let taken_out = thread_time()?;
-            let certificate = RegisteredCertificate::registered(der)?;
-            let verified = cms::open(&document, &self.keys).and_then(|opened| opened.verify(&certificate));
-            let verified = verified.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
-            let ended = thread_time()?;
-            ensure!(!verified.octets().is_empty(), "an empty letter");
-            mime += taken_out - begun;
-            crypto += ended - taken_out;
+    /// Opens all letters on this thread alone, and those again until the other parts have ended. Returns microseconds for
+    /// taking one out of its mail, and for opening and verifying it.
+    fn open_until(&self, others_ended: &AtomicBool) -> Result<(f64, f64)> {
+        let (mut mime, mut crypto, mut opened) = (Duration::ZERO, Duration::ZERO, 0);
+        while opened < self.mails.len() || !others_ended.load(Ordering::Relaxed) {
+            let (taking_out, opening) = self.open(opened % self.mails.len())?;
+            mime += taking_out;
+            crypto += opening;
+            opened += 1;
         }
-        let each = |time: Duration| time.as_secs_f64() * 1e6 / self.mails.len() as f64;
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / opened as f64;
         Ok((each(mime), each(crypto)))
+    }
+
+    fn open(&self, at: usize) -> Result<(Duration, Duration)> {
+        let (mail, (agency, der)) = (&self.mails[at], &self.certificates[at]);
+        ensure!(usize::try_from(*agency)? == at + 1, "the stock's agencies are not in the order of its letters");
+        let begun = thread_time()?;
+        let mut containers =
+            extract(mail, &MailLimits::default()).map_err(|refused| anyhow::anyhow!("{refused:?}"))?.containers;
+        let container = containers.pop().context("a mail without a letter")?;
+        let document = Document::parse(&container, &DocumentLimits::default())
+            .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let taken_out = thread_time()?;
+        let certificate = RegisteredCertificate::registered(der)?;
+        let verified = cms::open(&document, &self.keys).and_then(|opened| opened.verify(&certificate));
+        let verified = verified.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+        let ended = thread_time()?;
+        ensure!(!verified.octets().is_empty(), "an empty letter");
+        Ok((taken_out - begun, ended - taken_out))
     }
 }
 

@@ -152,14 +152,14 @@ impl Options {
         Stock::prepare(&std::path::absolute(&self.cache)?, wanted, &stations).await
     }
 
-    /// Prints the table and the JSON. Returns whether nothing was lost, doubled or charged wrongly.
-    fn tell(&self, report: &impl Report) -> Result<bool> {
+    /// Prints the table and the JSON.
+    fn tell(&self, report: &impl Report) -> Result<()> {
         let (table, json) = told(report)?;
         println!("{table}\n{json}");
         if let Some(file) = &self.json {
             std::fs::write(file, json).with_context(|| format!("{}: the figures cannot be written", file.display()))?;
         }
-        Ok(report.is_sound())
+        Ok(())
     }
 }
 
@@ -175,30 +175,35 @@ async fn main() -> Result<ExitCode> {
             let stock = options.stock(letters, Mix::default()).await?;
             let hardship = Hardship { big_mails, ..Hardship::default() };
             let outcome = burst::run(&stock, hardship, true).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Steady { rate, seconds, options } => {
             let stock = options.stock(usize::try_from(rate * seconds)?, Mix::default()).await?;
             let outcome = steady::run(&stock, f64::from(rate)).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Limit { options } => {
             let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;
             let outcome = burst::run(&stock, Hardship::default(), true).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome.limit.context("the limit was not measured")?)?;
+            outcome.is_sound()
         }
         Command::Strangers { letters, strangers, claim, rounds, options } => {
             let among = Mix { strangers: Some((strangers, claim)), ..Mix::default() };
             let (quiet, among) = (options.stock(letters, Mix::default()).await?, options.stock(letters, among).await?);
             let outcome =
                 comparison::run(rounds.rounds, (&quiet, Hardship::default()), (&among, Hardship::default())).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Distance { letters, round_trip_ms, rounds, options } => {
             let stock = options.stock(letters, Mix::default()).await?;
             let away = |ms| Hardship { round_trip: Some(Duration::from_millis(ms)), ..Hardship::default() };
             let outcome = comparison::run(rounds.rounds, (&stock, away(0)), (&stock, away(round_trip_ms))).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Held { letters, rows, rounds, options } => {
             let (empty, held) = (
@@ -207,17 +212,21 @@ async fn main() -> Result<ExitCode> {
             );
             let outcome =
                 comparison::run(rounds.rounds, (&empty, Hardship::default()), (&held, Hardship::default())).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Bulk { letters, records, options } => {
             let stock = options.stock(letters, Mix { births: Some(records), ..Mix::default() }).await?;
             let outcome = bulk::run(&stock, records as u64).await?;
-            options.tell(&outcome)?
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
         Command::Mixed { letters, bad, options } => {
             let mix = Mix { bad: bad * 10, again: 20, without_credit: 10, ..Mix::default() };
             let (clean, mixed) = (options.stock(letters, Mix::default()).await?, options.stock(letters, mix).await?);
-            options.tell(&mixed::run(&clean, &mixed).await?)?
+            let outcome = mixed::run(&clean, &mixed).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
         }
     };
     if !is_sound {

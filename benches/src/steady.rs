@@ -45,8 +45,8 @@ impl Report for Outcome {
         ]
     }
 
-    fn runs(&self) -> Vec<(&'static str, &Figures)> {
-        vec![("steady", &self.figures)]
+    fn runs(&self) -> Vec<(String, &Figures)> {
+        vec![("steady".to_owned(), &self.figures)]
     }
 }
 
@@ -57,6 +57,7 @@ impl Report for Outcome {
 pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
     centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
+    let start_seconds = centre.started.elapsed().as_secs_f64();
     let begun = Instant::now();
     let mut delivered: Vec<DateTime<Utc>> = Vec::with_capacity(stock.letters());
     let mut waiting = Vec::new();
@@ -93,18 +94,20 @@ pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
     centre.wait("every letter is settled", LONGEST, at_least("xm_letters_total"))?;
     let seconds = begun.elapsed().as_secs_f64();
     let figures = &mut outcome.figures;
-    (figures.letters, figures.seconds, figures.letters_per_second) =
-        (stock.letters() as u64, seconds, letters / seconds);
+    figures.letters = stock.letters() as u64;
+    figures.letters_per_second = letters / seconds;
+    (figures.seconds, figures.start_seconds) = (seconds, start_seconds);
     centre.count_processor_time(figures)?;
     centre.wait("every receipt is sent", LONGEST, at_least("xm_answers_total"))?;
     figures.receipts_seconds = ended.elapsed().as_secs_f64();
+    figures.all_seconds = begun.elapsed().as_secs_f64();
     figures.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
     centre.engine.stop()?;
     let examination = Examination::begin(&centre, stock).await?;
-    examination.count(0, figures).await?;
+    examination.count(figures).await?;
     let times_ms = commit_ms(&examination, &delivered).await?;
-    figures.p50_ms = percentile(&times_ms, 50).unwrap_or_default();
-    figures.p99_ms = percentile(&times_ms, 99).unwrap_or_default();
+    figures.p50_ms = percentile(&times_ms, 50).unwrap_or_default() as f64;
+    figures.p99_ms = percentile(&times_ms, 99).unwrap_or_default() as f64;
     outcome.max_ms = percentile(&times_ms, 100).unwrap_or_default();
     figures.hold_against(examination.limit().await?);
     examination.end().await?;

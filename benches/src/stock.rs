@@ -70,6 +70,7 @@ impl Stock {
     /// # Errors
     /// A key cannot be made, the engine's commands fail, the disk is full.
     pub async fn prepare(cache: &Path, wanted: Wanted, stations: &[Station]) -> Result<Stock> {
+        ensure!(wanted.letters > 0, "--letters is 0: at least one letter is needed to measure anything");
         let kind = if wanted.key == Key::P256 { "p256" } else { "rsa2048" };
         let mut name = format!("{kind}-{}{}", wanted.letters, wanted.mix.name());
         if wanted.held_rows > 0 {

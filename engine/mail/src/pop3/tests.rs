@@ -2,11 +2,15 @@
 
 mod dovecot;
 
+use std::time::Duration;
+
 use tokio::net::TcpStream;
 
+use super::retrieval::HEAD_BYTES_MAX;
 use super::*;
+use crate::connect::{Cause, MailError, Step};
 use crate::scripted::{Peer, certificate, serve};
-use crate::settings::Secret;
+use crate::settings::{MailboxSettings, Secret, Security};
 
 const CAPABLE: &str = "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\nSASL PLAIN XOAUTH2\r\nSTLS\r\n.\r\n";
 const POOR: &str = "-ERR what is CAPA\r\n";

@@ -1,0 +1,119 @@
+//! Mails asked for ahead, and given out as they come.
+
+use crate::connect::{MailError, Step};
+use crate::pop3::listing::Listed;
+use crate::pop3::reply::{Expect, Reply, Status};
+use crate::pop3::session::Session;
+use crate::pop3::wire::CHUNK_BYTES;
+
+/// How much is kept of a mail that is too large.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Lines asked for with TOP, so that the head of an over-size mail is about as large as what is kept of it.
+pub(super) const HEAD_LINES: usize = 200;
+
+/// A mail that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retrieved {
+    /// The mail, as it was listed.
+    pub listed: Listed,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of asking for a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The mail, octet for octet.
+    Mail(Vec<u8>),
+    /// The mail is larger than allowed: its first 16 KB at most (nothing if the server knows no TOP), and its size.
+    OverSize {
+        /// First bytes.
+        head: Vec<u8>,
+        /// Size as listed, or as counted where the listing told less.
+        size_bytes: u64,
+    },
+    /// The server refused this one mail, with these words.
+    Refused(String),
+}
+
+/// Mails on their way: a window of them is asked for, and each is given out as soon as it is whole, so that it can be
+/// worked on while the next arrive. To pause between two calls is safe, to stop as well.
+pub struct Retrieval<'a> {
+    session: &'a mut Session,
+    listed: &'a [Listed],
+    asked: usize,
+    answered: usize,
+    size_max_bytes: usize,
+    commands: Vec<u8>,
+}
+
+impl<'a> Retrieval<'a> {
+    pub(super) fn of(session: &'a mut Session, listed: &'a [Listed], size_max_bytes: usize) -> Retrieval<'a> {
+        Retrieval { session, listed, asked: 0, answered: 0, size_max_bytes, commands: Vec::new() }
+    }
+
+    /// Waits for the next mail; `Ok(None)` after the last.
+    pub async fn next(&mut self) -> Result<Option<Retrieved>, MailError> {
+        let Some(listed) = self.listed.get(self.answered) else { return Ok(None) };
+        self.ask().await?;
+        let reply = self.session.wire.reply(Step::Retrieve).await?;
+        self.answered += 1;
+        let listed = listed.clone();
+        let outcome = match reply {
+            Reply { status: Status::Ok, body: Some(body), .. } if self.is_over(&listed) => {
+                Outcome::OverSize { head: body.bytes, size_bytes: listed.size_bytes }
+            }
+            Reply { status: Status::Ok, body: Some(mut body), .. } if body.is_cut() => {
+                body.bytes.truncate(HEAD_BYTES_MAX);
+                Outcome::OverSize { head: body.bytes, size_bytes: body.size_bytes as u64 }
+            }
+            Reply { status: Status::Ok, body: Some(body), .. } => Outcome::Mail(body.bytes),
+            // A server that does not know TOP: NOOP went in its place, or -ERR came back.
+            _ if self.is_over(&listed) => Outcome::OverSize { head: Vec::new(), size_bytes: listed.size_bytes },
+            refused => Outcome::Refused(refused.text),
+        };
+        Ok(Some(Retrieved { listed, outcome }))
+    }
+
+    /// Asks for more once half of the window has arrived, so that one write carries many commands.
+    async fn ask(&mut self) -> Result<(), MailError> {
+        let window = if self.session.pipelining { self.session.settings.window_mails } else { 1 };
+        let in_flight = self.asked - self.answered;
+        if in_flight > window / 2 || self.asked == self.listed.len() {
+            return Ok(());
+        }
+        let until = (self.answered + window).min(self.listed.len());
+        let mut expected = Vec::with_capacity(until - self.asked);
+        self.commands.clear();
+        for listed in self.listed.get(self.asked..until).unwrap_or_default() {
+            let (command, expect) = match (self.is_over(listed), self.session.top) {
+                (true, true) => (format!("TOP {} {HEAD_LINES}\r\n", listed.number), head_expected()),
+                (true, false) => ("NOOP\r\n".to_owned(), Expect::Line),
+                (false, _) => (format!("RETR {}\r\n", listed.number), self.mail_expected(listed)),
+            };
+            self.commands.extend_from_slice(command.as_bytes());
+            expected.push(expect);
+        }
+        self.session.wire.begin();
+        self.asked = until;
+        self.session.wire.send(Step::Retrieve, &self.commands, &expected).await
+    }
+
+    fn is_over(&self, listed: &Listed) -> bool {
+        listed.size_bytes > self.size_max_bytes as u64
+    }
+
+    /// LIST may lie, so the limit holds while the mail comes in. A mail that is over costs its transfer, up to sixteen
+    /// times the limit, and not the mails behind it.
+    fn mail_expected(&self, listed: &Listed) -> Expect {
+        let drain_bytes_max = self.size_max_bytes.saturating_mul(16).max(CHUNK_BYTES * 4);
+        let likely_bytes = usize::try_from(listed.size_bytes).unwrap_or(usize::MAX);
+        Expect::Body { likely_bytes, keep_bytes_max: self.size_max_bytes, drain_bytes_max }
+    }
+}
+
+/// A header may be of any size, and TOP always sends the whole of it.
+pub(super) fn head_expected() -> Expect {
+    Expect::Body { likely_bytes: 0, keep_bytes_max: HEAD_BYTES_MAX, drain_bytes_max: 64 * 1024 * 1024 }
+}

@@ -1,0 +1,123 @@
+//! Commands out and replies in, each wait with its deadline.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::connect::{Cause, MailError, Step, Stream};
+use crate::pop3::reply::{Expect, Reply, ReplyParser, Status};
+use crate::settings::MailboxSettings;
+
+/// Read at once; the size of a TLS record.
+pub(super) const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Stream, parser and clock together.
+pub(super) struct Wire {
+    pub(super) stream: Stream,
+    pub(super) parser: ReplyParser,
+    pub(super) peer: String,
+    chunk: Box<[u8]>,
+    read_timeout: Duration,
+    group_timeout: Duration,
+    /// What is left for the current group; only waiting for the server uses it up, never the caller's own work.
+    group_left: Duration,
+    /// A command may be half written, or the server has broken the protocol.
+    unusable: bool,
+}
+
+impl Wire {
+    pub(super) fn new(stream: Stream, peer: String, settings: &MailboxSettings) -> Wire {
+        Wire {
+            stream,
+            parser: ReplyParser::new(),
+            peer,
+            chunk: vec![0; CHUNK_BYTES].into_boxed_slice(),
+            read_timeout: Duration::from_secs(settings.read_timeout_seconds),
+            group_timeout: Duration::from_secs(settings.group_timeout_seconds),
+            group_left: Duration::ZERO,
+            unusable: false,
+        }
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.group_left = self.group_timeout;
+    }
+
+    /// Writes commands whose replies are expected in this order.
+    pub(super) async fn send(&mut self, step: Step, commands: &[u8], expected: &[Expect]) -> Result<(), MailError> {
+        if self.unusable {
+            return Err(self.error(step, Cause::Closed));
+        }
+        for expect in expected {
+            self.parser.expect(*expect);
+        }
+        // Until the write is done the session cannot be used: the caller may drop this future half way.
+        self.unusable = true;
+        let written = tokio::time::timeout(self.read_timeout, async {
+            self.stream.write_all(commands).await?;
+            self.stream.flush().await
+        });
+        match written.await {
+            Ok(Ok(())) => {
+                self.unusable = false;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.error(step, error.into())),
+            Err(_elapsed) => Err(self.error(step, Cause::TimedOut(self.read_timeout.as_secs()))),
+        }
+    }
+
+    /// Waits for the next reply, whatever it says.
+    pub(super) async fn reply(&mut self, step: Step) -> Result<Reply, MailError> {
+        loop {
+            match self.parser.next_reply() {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) if self.unusable => return Err(self.error(step, Cause::Closed)),
+                Ok(None) => self.read(step).await?,
+                Err(error) => return Err(self.broken(step, error.to_string())),
+            }
+        }
+    }
+
+    /// Waits for the next reply, which must be `+OK`.
+    pub(super) async fn ok(&mut self, step: Step) -> Result<Reply, MailError> {
+        let reply = self.reply(step).await?;
+        match reply.status {
+            Status::Ok => Ok(reply),
+            Status::Err => Err(self.error(step, Cause::Refused(reply.text))),
+            Status::Continue => Err(self.broken(step, "a SASL challenge that nothing asked for".into())),
+        }
+    }
+
+    async fn read(&mut self, step: Step) -> Result<(), MailError> {
+        let since = Instant::now();
+        let patience = self.read_timeout.min(self.group_left);
+        let read = tokio::time::timeout(patience, self.stream.read(&mut self.chunk)).await;
+        self.group_left = self.group_left.saturating_sub(since.elapsed());
+        let cause = match read {
+            Ok(Ok(0)) => match self.parser.end() {
+                // The end in the middle of a reply is told apart from a plain hang-up between two.
+                Err(error) if self.parser.is_inside_reply() => Cause::Protocol(error.to_string()),
+                _ => Cause::Closed,
+            },
+            Ok(Ok(count)) => {
+                self.parser.feed(self.chunk.get(..count).unwrap_or_default());
+                return Ok(());
+            }
+            Ok(Err(error)) => error.into(),
+            Err(_elapsed) if self.group_left.is_zero() => Cause::TimedOut(self.group_timeout.as_secs()),
+            Err(_elapsed) => Cause::TimedOut(self.read_timeout.as_secs()),
+        };
+        self.unusable = true;
+        Err(self.error(step, cause))
+    }
+
+    pub(super) fn broken(&mut self, step: Step, problem: String) -> MailError {
+        self.unusable = true;
+        self.error(step, Cause::Protocol(problem))
+    }
+
+    pub(super) fn error(&self, step: Step, cause: Cause) -> MailError {
+        MailError { step, peer: self.peer.clone(), cause }
+    }
+}
