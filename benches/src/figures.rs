@@ -20,7 +20,7 @@ pub struct Figures {
     /// Letters per second by it. Letters at a rate: how much of the machine was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_limit: Option<f64>,
-    /// Until the commit: a burst from readiness, letters at a rate from lying in the mailbox, letters one by one from being
+    /// Until the commit: a burst from its first mail in hand, letters at a rate from lying in the mailbox, one by one from being
     /// in hand. Median.
     pub p50_ms: f64,
     /// The same, 99th percentile.
