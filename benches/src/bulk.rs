@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use scenarios::engine::Engine;
 use serde::Serialize;
 
 use crate::burst;
-use crate::centre::{self, Centre, Hardship};
+use crate::centre::{self, Centre, Hardship, LONGEST};
 use crate::examination::Examination;
 use crate::figures::{Figures, Report, number, percentile};
-use crate::processes::rss_mb_max;
 use crate::stock::Stock;
 
 /// What two runs measured.
@@ -45,7 +44,7 @@ impl Report for Bulk {
 /// Sends every letter of the stock by itself, then all at once.
 ///
 /// # Errors
-/// See [`burst::run`]; a letter is not accepted.
+/// See [`burst::run`].
 pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
     let one = one_after_another(stock).await?;
     let all = burst::run(stock, Hardship::default(), true).await?;
@@ -62,8 +61,7 @@ pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
 /// engine's own clock.
 async fn one_after_another(stock: &Stock) -> Result<Figures> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
-    centre.wait("the engine is ready", burst::LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
-    let start_seconds = centre.started.elapsed().as_secs_f64();
+    let start_seconds = centre.wait_ready()?;
     let begun = Instant::now();
     let mut times_ms = Vec::with_capacity(stock.letters());
     let mut seconds = 0.0;
@@ -71,7 +69,7 @@ async fn one_after_another(stock: &Stock) -> Result<Figures> {
         centre.dovecot.deliver(&centre::address(at % centre::MAILBOXES), mail)?;
         let settled = (at + 1) as f64;
         let is_settled = |engine: &Engine| engine.metric("xm_settle_seconds_count") >= settled;
-        centre.wait("the letter is settled", burst::LONGEST, is_settled)?;
+        centre.wait("the letter is settled", LONGEST, is_settled)?;
         let sum = centre.engine.metric("xm_settle_seconds_sum");
         times_ms.push((sum - seconds) * 1000.0);
         seconds = sum;
@@ -85,14 +83,7 @@ async fn one_after_another(stock: &Stock) -> Result<Figures> {
         ..Figures::default()
     };
     centre.count_processor_time(&mut figures)?;
-    let letters = stock.letters() as f64;
-    let accepted = centre.engine.metric("xm_letters_total{outcome=\"accepted\"}");
-    ensure!(accepted == letters, "{accepted} of {letters} letters were accepted");
-    centre.wait("every receipt is sent", burst::LONGEST, |engine| engine.metric("xm_answers_total") >= letters)?;
-    figures.receipts_seconds = settled.elapsed().as_secs_f64();
-    figures.all_seconds = begun.elapsed().as_secs_f64();
-    figures.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
-    centre.engine.stop()?;
+    centre.finish(stock.expected.answered, settled, begun, &mut figures)?;
     times_ms.sort_unstable_by(f64::total_cmp);
     figures.p50_ms = percentile(&times_ms, 50).unwrap_or_default();
     figures.p99_ms = percentile(&times_ms, 99).unwrap_or_default();

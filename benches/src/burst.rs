@@ -1,17 +1,13 @@
 //! All stations at once: every letter lies in the mailboxes before the engine looks.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::centre::{self, Centre, Hardship};
+use crate::centre::{self, Centre, Hardship, LONGEST};
 use crate::examination::Examination;
 use crate::figures::Figures;
-use crate::processes::rss_mb_max;
 use crate::stock::Stock;
-
-/// Longest that a run may take.
-pub const LONGEST: Duration = Duration::from_secs(1800);
 
 /// Runs a burst; measures the limit after it where that is asked for.
 ///
@@ -25,8 +21,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     let all = (letters + strangers) as f64;
     let mut centre = Centre::start(stock, dovecot, hardship).await?;
     let begun = centre.started;
-    centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
-    let start_seconds = begun.elapsed().as_secs_f64();
+    let start_seconds = centre.wait_ready()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
         if strangers == 0 {
             return engine.metric("xm_letters_total") >= all;
@@ -48,13 +43,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
         ..Figures::default()
     };
     centre.count_processor_time(&mut figures)?;
-    let answers = stock.expected.answered as f64;
-    centre.wait("every receipt is sent", LONGEST, |engine| engine.metric("xm_answers_total") >= answers)?;
-    figures.receipts_seconds = settled.elapsed().as_secs_f64();
-    centre.wait("every mail is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= all)?;
-    figures.all_seconds = begun.elapsed().as_secs_f64();
-    figures.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
-    centre.engine.stop()?;
+    centre.finish(stock.expected.answered, settled, begun, &mut figures)?;
     let examination = Examination::begin(&centre, stock).await?;
     examination.count(&mut figures).await?;
     figures.p50_ms = examination.number(&commit_ms(0.5)).await? as f64;

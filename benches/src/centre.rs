@@ -11,7 +11,7 @@ use scenarios::servers::{Account, Dovecot};
 
 use crate::figures::Figures;
 use crate::lag;
-use crate::processes::cpu_seconds;
+use crate::processes::{cpu_seconds, rss_mb_max};
 use crate::stock::{CENTRE_ADDRESS, Stock};
 
 /// Mailboxes that letters are spread over.
@@ -19,6 +19,8 @@ pub const MAILBOXES: usize = 8;
 /// The password of each.
 pub const PASSWORD: &str = "mailbox";
 const BIG_MAIL_BYTES: usize = 5_000_000;
+/// Longest that a run may take.
+pub const LONGEST: Duration = Duration::from_secs(1800);
 /// Pause between two looks at the engine.
 pub const LOOK: Duration = Duration::from_millis(250);
 
@@ -124,6 +126,30 @@ impl Centre {
         let started = Instant::now();
         engine.start()?;
         Ok(Centre { engine, started, sink, dovecot, dovecot_before })
+    }
+
+    /// Waits until the engine is ready. Returns the seconds since it was started.
+    ///
+    /// # Errors
+    /// See [`Centre::wait`].
+    pub fn wait_ready(&mut self) -> Result<f64> {
+        self.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
+        Ok(self.started.elapsed().as_secs_f64())
+    }
+
+    /// Waits until every receipt is sent and every mail settled, and stops the engine. Receipts are timed from the last
+    /// letter, all of it from the beginning.
+    ///
+    /// # Errors
+    /// See [`Centre::wait`].
+    pub fn finish(&mut self, answers: u64, last: Instant, begun: Instant, figures: &mut Figures) -> Result<()> {
+        let mails = (figures.letters + figures.strangers) as f64;
+        self.wait("every receipt is sent", LONGEST, |engine| engine.metric("xm_answers_total") >= answers as f64)?;
+        figures.receipts_seconds = last.elapsed().as_secs_f64();
+        self.wait("every mail is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= mails)?;
+        figures.all_seconds = begun.elapsed().as_secs_f64();
+        figures.rss_mb_max = rss_mb_max(self.engine.process_id()?)?;
+        self.engine.stop()
     }
 
     /// Counts the processor time since the engine was started.

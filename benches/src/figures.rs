@@ -10,7 +10,7 @@ use crate::limit::Limit;
 pub struct Figures {
     /// Mails of known agencies.
     pub letters: u64,
-    /// Until every letter was settled: a burst from the start of the engine, letters at a rate from the first of them.
+    /// Until every letter was settled: a burst from the start of the engine, letters that come in turn from the first of them.
     pub seconds: f64,
     /// Letters by these seconds, those before readiness left out.
     pub letters_per_second: f64,

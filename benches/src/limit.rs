@@ -68,8 +68,8 @@ impl Limit {
         let others_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&others_ended);
         let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
-        let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) };
-        let others = others.await;
+        // Opening is told to end whatever comes of the others.
+        let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) }.await;
         others_ended.store(true, Ordering::Relaxed);
         let (mime_us, crypto_us) = opening.await??;
         let (postgres_us, dovecot_us) = others?;

@@ -4,13 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, Utc};
-use scenarios::engine::Engine;
 use serde::Serialize;
 
 use crate::centre::{self, Centre, Hardship, MAILBOXES};
 use crate::examination::Examination;
 use crate::figures::{Figures, Report, number, percentile};
-use crate::processes::rss_mb_max;
 use crate::stock::Stock;
 
 /// Longest wait for what is still under way when the last letter has been delivered.
@@ -56,8 +54,7 @@ impl Report for Outcome {
 /// A program does not start or ends early; letters cannot be delivered as fast as asked for.
 pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
-    centre.wait("the engine is ready", LONGEST, |engine| engine.metric("xm_database_up") > 0.0)?;
-    let start_seconds = centre.started.elapsed().as_secs_f64();
+    let start_seconds = centre.wait_ready()?;
     let begun = Instant::now();
     let mut delivered: Vec<DateTime<Utc>> = Vec::with_capacity(stock.letters());
     let mut waiting = Vec::new();
@@ -90,19 +87,14 @@ pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
         ..Outcome::default()
     };
     let letters = stock.letters() as f64;
-    let at_least = |name: &'static str| move |engine: &Engine| engine.metric(name) >= letters;
-    centre.wait("every letter is settled", LONGEST, at_least("xm_letters_total"))?;
+    centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= letters)?;
     let seconds = begun.elapsed().as_secs_f64();
     let figures = &mut outcome.figures;
     figures.letters = stock.letters() as u64;
     figures.letters_per_second = letters / seconds;
     (figures.seconds, figures.start_seconds) = (seconds, start_seconds);
     centre.count_processor_time(figures)?;
-    centre.wait("every receipt is sent", LONGEST, at_least("xm_answers_total"))?;
-    figures.receipts_seconds = ended.elapsed().as_secs_f64();
-    figures.all_seconds = begun.elapsed().as_secs_f64();
-    figures.rss_mb_max = rss_mb_max(centre.engine.process_id()?)?;
-    centre.engine.stop()?;
+    centre.finish(stock.expected.answered, ended, begun, figures)?;
     let examination = Examination::begin(&centre, stock).await?;
     examination.count(figures).await?;
     let times_ms = commit_ms(&examination, &delivered).await?;
