@@ -199,7 +199,8 @@ async fn mark(connection: &mut AsyncPgConnection, schema_name: &str, table: &Tab
 type WantedIndex = (String, Vec<String>, Option<&'static str>);
 
 fn wanted_indexes(table: &TableFile) -> [WantedIndex; 2] {
-    let identity = ["xm_agency", "xm_installation", "xm_numero"].map(str::to_owned).to_vec();
+    // The installation last: comparing numbers is quick, and they differ before it comes to the text.
+    let identity = ["xm_agency", "xm_numero", "xm_installation"].map(str::to_owned).to_vec();
     [
         (index_name(table.relation_name(), "_xm_record"), identity, None),
         (index_name(table.relation_name(), "_xm_legal_key"), table.legal_key.clone(), Some("\"Status\" <> 0")),

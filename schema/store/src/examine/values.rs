@@ -297,30 +297,29 @@ fn date_cell(value: &Value) -> Result<NaiveDate, Broken> {
 /// Reads `YYYY-MM-DD` and nothing else. chrono's own reading admits signs and blanks, and interprets its format at every call: a
 /// letter of a thousand acts has four thousand dates.
 fn date(text: &str) -> Option<NaiveDate> {
-    let number = |text: &str, digits: usize| -> Option<u32> {
-        let is_plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_plain { text.parse().ok() } else { None }
-    };
-    let (year, rest) = text.split_once('-')?;
-    let (month, day) = rest.split_once('-')?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
     // PostgreSQL has no year 0.
-    let year = number(year, 4).filter(|year| *year > 0)?;
-    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(month, 2)?, number(day, 2)?)
+    let year = number([y1, y2, y3, y4]).filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number([m1, m2])?, number([d1, d2])?)
 }
 
 fn time_cell(value: &Value) -> Result<NaiveTime, Broken> {
-    let expected = || TYPE.with("a time HH:MM or HH:MM:SS");
-    // chrono reads a blank for a leading zero.
-    let is_plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-    let text = value.as_str().filter(is_plain).ok_or_else(expected)?;
-    let format = match text.len() {
-        5 => "%H:%M",
-        8 => "%H:%M:%S",
-        _ => return Err(expected()),
+    value.as_str().and_then(time).ok_or_else(|| TYPE.with("a time HH:MM or HH:MM:SS"))
+}
+
+/// Reads `HH:MM` or `HH:MM:SS` and nothing else. No leap second: PostgreSQL would turn it into the next minute.
+fn time(text: &str) -> Option<NaiveTime> {
+    let (hour, minute, second) = match *text.as_bytes() {
+        [h1, h2, b':', m1, m2] => ([h1, h2], [m1, m2], [b'0'; 2]),
+        [h1, h2, b':', m1, m2, b':', s1, s2] => ([h1, h2], [m1, m2], [s1, s2]),
+        _ => return None,
     };
-    let time = NaiveTime::parse_from_str(text, format).map_err(|_no_time| expected())?;
-    // chrono reads 23:59:60 as a leap second, which PostgreSQL would turn into 24:00.
-    if text.ends_with(":60") { Err(expected()) } else { Ok(time) }
+    NaiveTime::from_hms_opt(number(hour)?, number(minute)?, number(second)?)
+}
+
+/// Reads digits as a whole number, or nothing where one of them is none.
+fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
 fn timestamptz_cell(value: &Value) -> Result<DateTime<Utc>, Broken> {
