@@ -1,6 +1,7 @@
 //! The folder of one server: configuration, sockets, mail and log; removed with its owner.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -67,11 +68,13 @@ impl Folder {
     /// Makes a folder inside, if it is not there, with its mode and, where we are root, its owner.
     pub(super) fn subfolder(&self, name: &str, mode: u32, owner: Option<Owner>) -> Result<PathBuf> {
         let path = self.folder.path().join(name);
-        if !path.is_dir() {
-            fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
-            give(&path, owner)?;
+        match fs::create_dir(&path) {
+            // The server makes some of them itself, perhaps at this moment.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(path),
+            made => made.with_context(|| format!("making {}", path.display()))?,
         }
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        give(&path, owner)?;
         Ok(path)
     }
 
