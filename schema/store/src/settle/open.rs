@@ -12,10 +12,6 @@ pub struct OpenTransaction {
     closes_after_commit: bool,
 }
 
-/// Plans are kept: PostgreSQL would plan seven of the statements anew for every letter that comes by itself, since it takes an
-/// array of one for cheaper than an array of any length.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = force_generic_plan";
-
 impl OpenTransaction {
     /// Takes a connection, to be guarded before the first statement: a failed BEGIN must not go back to the pool either.
     pub fn on(connection: Connection) -> OpenTransaction {
@@ -23,7 +19,7 @@ impl OpenTransaction {
     }
 
     pub async fn begin(&self) -> Result<(), Fault> {
-        Ok((&mut self.shared()).batch_execute(BEGIN).await?)
+        Ok((&mut self.shared()).batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
     }
 
     pub fn connection(&mut self) -> &mut AsyncPgConnection {
@@ -32,7 +28,8 @@ impl OpenTransaction {
     }
 
     /// The connection for statements that are sent without waiting for one another. They reach PostgreSQL in the order in
-    /// which they are first polled, those that must be prepared first as well.
+    /// which they are first polled, also where some must be prepared first: a simple query (`begin`, `savepoint`) only if it
+    /// stands first, since it waits for none of those.
     pub fn shared(&self) -> &AsyncPgConnection {
         #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
         self.connection.as_ref().expect("an open transaction has its connection")

@@ -51,16 +51,17 @@ impl Written {
         let counted =
             quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
         let charge = async { if failure::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
-        // Sent one behind the other, without waiting for each answer: none needs what another one did. All are waited for,
-        // since behind one that failed the others say only that the transaction is aborted.
+        // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
+        // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
+        // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
         let written: [Result<(), Fault>; 7] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.raise_sequences(&verdicts),
             self.insert_journal(&counted),
-            self.insert_originals(),
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
+            self.insert_originals(),
         )
         .into();
         written.into_iter().collect::<Result<(), Fault>>()?;
@@ -112,7 +113,6 @@ impl Written {
              SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter', 1,
                     unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
         self.execute(text, &binds).await?;
-
         Ok(())
     }
 

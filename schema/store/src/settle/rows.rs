@@ -48,9 +48,14 @@ pub async fn insert(
     let inserts = gather(batch, decisions, true).into_iter().map(|gathered| gathered.insert(connection));
     let (inserted, checked) = join!(join_all(inserts), check_deferred(connection));
     // The first that failed tells why; those behind it only that the transaction is aborted.
-    match inserted.into_iter().chain([checked]).collect() {
+    match inserted.into_iter().collect() {
+        Ok(()) => {}
+        Err(Fault::Constraint { kind: ConstraintKind::Unique, .. }) => return Ok(Inserted::SomeAreHeld),
+        Err(fault) if rule_of_the_database(&fault).is_some() => return Ok(Inserted::Refused),
+        Err(fault) => return Err(fault),
+    }
+    match checked {
         Ok(()) => Ok(Inserted::All),
-        Err(Fault::Constraint { kind: ConstraintKind::Unique, .. }) => Ok(Inserted::SomeAreHeld),
         Err(fault) if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
         Err(fault) => Err(fault),
     }
