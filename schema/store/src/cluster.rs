@@ -56,8 +56,6 @@ const USUAL: &[(&str, &str)] = &[
     ("log_line_prefix", "%m [%p] "),
     ("log_checkpoints", "off"),
     ("max_wal_size", "2GB"),
-    // As durable as the default, `fdatasync`: each write of the log waits for the disk, instead of a call behind it.
-    ("wal_sync_method", "open_datasync"),
     ("random_page_cost", "1.1"),
     ("jit", "off"),
 ];
