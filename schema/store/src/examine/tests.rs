@@ -92,10 +92,14 @@ fn a_date_and_a_time_have_one_form() {
         .map(|text| (ColumnType::Date, text));
     let times = ["2026-11-23 15:00:00Z", "2026-11-23T15:00:60Z", "0000-01-01T00:00:00Z", "\u{0663}"]
         .map(|text| (ColumnType::Timestamptz, text));
-    for (kind, text) in dates.chain([(ColumnType::Time, " 9:05")]).chain(times) {
+    let hours =
+        [" 9:05", "9:05", "12:60", "12-30", "12:30:", "12:30:5", "12:30-05", "+1:30", "1\u{0663}:30", "12:30:05.5"]
+            .map(|text| (ColumnType::Time, text));
+    for (kind, text) in dates.chain(hours).chain(times) {
         assert_eq!(read(kind, &json!(text)).unwrap_err().0, "type", "{kind:?} {text}");
     }
     assert!(read(ColumnType::Date, &json!("0001-01-01")).is_ok());
+    assert!(read(ColumnType::Time, &json!("00:00:00")).is_ok());
 }
 
 #[test]
