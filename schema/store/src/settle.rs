@@ -28,6 +28,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use diesel_async::AsyncPgConnection;
+use futures_util::join;
+use tokio::task::yield_now;
 
 pub use arrival::{Arrival, Content, Outcome, Source};
 pub use post::Settled;
@@ -35,7 +37,6 @@ pub use quarantine::ENTRY_BYTES;
 
 use crate::catalogue::Catalogue;
 use crate::database::Database;
-use crate::failure::{self, Bug};
 use crate::fault::Fault;
 use crate::signers;
 use decide::{Decision, Knowledge};
@@ -113,28 +114,32 @@ impl Settler {
     ) -> Result<(OpenTransaction, Vec<Decision>, Standing, Arc<Catalogue>), Fault> {
         let mut connection = self.database.get().await?;
         let mut catalogue = self.catalogue(&mut connection).await?;
-        let mut judged: Vec<Judged> = batch.iter().map(|arrival| judge::judge(arrival, &catalogue)).collect();
-        let mut transaction = OpenTransaction::begin(connection).await?;
+        let mut transaction = OpenTransaction::on(connection);
+        // Letters are judged while PostgreSQL takes the locks, which are held for as long: those who also want them are an
+        // operator who recharges, and another process that settles for the same agency.
+        let judging = async {
+            yield_now().await;
+            batch.iter().map(|arrival| judge::judge(arrival, &catalogue)).collect()
+        };
+        let locking = Standing::lock(transaction.shared(), batch);
+        let (begun, standing, mut judged): (_, _, Vec<Judged>) = join!(transaction.begin(), locking, judging);
+        begun?;
+        let mut standing = standing?;
         let connection = transaction.connection();
-
-        let mut standing = Standing::read(connection, batch, &judged).await?;
         if standing.catalogue_revision != catalogue.revision {
             catalogue = self.reload_catalogue(connection).await?;
             judged = batch.iter().map(|arrival| judge::judge(arrival, &catalogue)).collect();
         }
-        if rejudge_stale(connection, batch, &mut judged, &standing, &catalogue).await? {
-            // A letter may have a key now that it had not before.
-            standing.read_numbers(connection, batch, &judged).await?;
-        }
-        if !failure::has(Bug::NoUniqueKey) {
-            standing.read_known_letters(connection, batch, &judged).await?;
-        }
+        rejudge_stale(connection, batch, &mut judged, &standing, &catalogue).await?;
+        standing.read_by_keys(connection, batch, &judged).await?;
 
         let mut knowledge = Knowledge::default();
         for _round in 0..ROUNDS_MAX {
             let decisions = decide::decide(batch, &judged, &standing, &catalogue, &knowledge);
-            transaction.savepoint().await?;
-            match rows::insert(transaction.connection(), batch, &decisions).await? {
+            let rows = rows::insert(transaction.shared(), batch, &decisions);
+            let (saved, inserted) = join!(transaction.savepoint(), rows);
+            saved?;
+            match inserted? {
                 Inserted::All => return Ok((transaction, decisions, standing, catalogue)),
                 Inserted::SomeAreHeld => {
                     transaction.roll_back_to_savepoint().await?;
@@ -172,14 +177,14 @@ impl Settler {
     }
 }
 
-/// Judges again the letters whose agency has changed since its signer was cached, and says whether there were any.
+/// Judges again the letters whose agency has changed since its signer was cached.
 async fn rejudge_stale(
     connection: &mut AsyncPgConnection,
     batch: &[Arrival],
     judged: &mut [Judged],
     standing: &Standing,
     catalogue: &Catalogue,
-) -> Result<bool, Fault> {
+) -> Result<(), Fault> {
     let is_stale = |arrival: &&Arrival| {
         arrival.signer().is_some_and(|signer| standing.revision(signer.matricule) != Some(signer.revision))
     };
@@ -189,7 +194,7 @@ async fn rejudge_stale(
         .filter_map(|arrival| arrival.signer().map(|signer| signer.certificate_id))
         .collect();
     if stale.is_empty() {
-        return Ok(false);
+        return Ok(());
     }
     let fresh: HashMap<_, _> = signers::reload(connection, &stale).await?;
     for (arrival, judged) in batch.iter().zip(judged) {
@@ -197,5 +202,5 @@ async fn rejudge_stale(
             *judged = judge::judge_for(arrival, signer, catalogue);
         }
     }
-    Ok(true)
+    Ok(())
 }

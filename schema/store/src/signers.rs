@@ -151,7 +151,10 @@ impl Signers {
             }
         }
         let binds = [Bind::Byteas(key_ids), Bind::Byteas(serials)];
-        let text = select_signers!("(c.key_id = ANY(?) OR c.serial = ANY(?))");
+        // What a subquery makes of an array has any length for the planner, so that the plan is kept: it would plan anew for
+        // every letter that comes by itself, since it takes an array of one for cheaper.
+        let text =
+            select_signers!("(c.key_id = ANY(ARRAY(SELECT unnest(?))) OR c.serial = ANY(ARRAY(SELECT unnest(?))))");
         let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
         let mut found = HashMap::new();
         for row in rows {

@@ -3,6 +3,8 @@
 //! Adoption changes the operators' table in three ways only: it adds the columns of provenance, and two unique
 //! indexes: one record per (agency, installation, number), one live record per legal key. All of it is one transaction.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde::Serialize;
@@ -199,7 +201,8 @@ async fn mark(connection: &mut AsyncPgConnection, schema_name: &str, table: &Tab
 type WantedIndex = (String, Vec<String>, Option<&'static str>);
 
 fn wanted_indexes(table: &TableFile) -> [WantedIndex; 2] {
-    let identity = ["xm_agency", "xm_installation", "xm_numero"].map(str::to_owned).to_vec();
+    // The installation last: comparing numbers is quick, and they differ before it comes to the text.
+    let identity = ["xm_agency", "xm_numero", "xm_installation"].map(str::to_owned).to_vec();
     [
         (index_name(table.relation_name(), "_xm_record"), identity, None),
         (index_name(table.relation_name(), "_xm_legal_key"), table.legal_key.clone(), Some("\"Status\" <> 0")),
@@ -207,9 +210,10 @@ fn wanted_indexes(table: &TableFile) -> [WantedIndex; 2] {
 }
 
 fn index_fits(found: &inspect::UniqueIndex, keys: &[String], condition: Option<&str>) -> bool {
-    let found_keys = found.columns.iter().map(|key| key.trim_matches('"'));
+    // In whatever order: it guards the same, and making it anew would keep a large table locked.
+    let found_keys: BTreeSet<&str> = found.columns.iter().map(|key| key.trim_matches('"')).collect();
     let found_condition = found.condition.as_deref().map(|text| text.trim_matches(['(', ')']));
-    found_keys.eq(keys.iter().map(String::as_str)) && found_condition == condition
+    found_keys == keys.iter().map(String::as_str).collect() && found_condition == condition
 }
 
 /// Names an index after its table, within PostgreSQL's 63 bytes.

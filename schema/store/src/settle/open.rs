@@ -13,11 +13,13 @@ pub struct OpenTransaction {
 }
 
 impl OpenTransaction {
-    pub async fn begin(connection: Connection) -> Result<OpenTransaction, Fault> {
-        // Guarded before the first statement: a failed BEGIN must not go back to the pool either.
-        let mut transaction = OpenTransaction { connection: Some(connection), closes_after_commit: false };
-        transaction.connection().batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-        Ok(transaction)
+    /// Takes a connection, to be guarded before the first statement: a failed BEGIN must not go back to the pool either.
+    pub fn on(connection: Connection) -> OpenTransaction {
+        OpenTransaction { connection: Some(connection), closes_after_commit: false }
+    }
+
+    pub async fn begin(&self) -> Result<(), Fault> {
+        Ok((&mut self.shared()).batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
     }
 
     pub fn connection(&mut self) -> &mut AsyncPgConnection {
@@ -25,8 +27,16 @@ impl OpenTransaction {
         self.connection.as_mut().expect("an open transaction has its connection")
     }
 
-    pub async fn savepoint(&mut self) -> Result<(), Fault> {
-        Ok(self.connection().batch_execute("SAVEPOINT letters").await?)
+    /// The connection for statements that are sent without waiting for one another. They reach PostgreSQL in the order in
+    /// which they are first polled, also where some must be prepared first: a simple query (`begin`, `savepoint`) only if it
+    /// stands first, since it waits for none of those.
+    pub fn shared(&self) -> &AsyncPgConnection {
+        #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
+        self.connection.as_ref().expect("an open transaction has its connection")
+    }
+
+    pub async fn savepoint(&self) -> Result<(), Fault> {
+        Ok((&mut self.shared()).batch_execute("SAVEPOINT letters").await?)
     }
 
     pub async fn roll_back_to_savepoint(&mut self) -> Result<(), Fault> {

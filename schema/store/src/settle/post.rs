@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use futures_util::join;
 use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
 use sdc::payload;
 use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::refusal::Refusal;
+use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::Written;
@@ -46,30 +48,44 @@ impl Written {
         if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
             self.transaction.close_after_commit();
         }
-        if !failure::has(Bug::ChargeOutside) {
-            self.charge(&verdicts).await?;
-        }
-        self.insert_letters(&verdicts).await?;
-        self.raise_sequences(&verdicts).await?;
         let counted =
             quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
-        self.insert_journal(&counted).await?;
-        self.insert_originals().await?;
-        self.queue_answers(&verdicts).await?;
-        self.queue_answers_again().await?;
+        let charge = async { if failure::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
+        // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
+        // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
+        // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
+        let written: [Result<(), Fault>; 7] = join!(
+            charge,
+            self.insert_letters(&verdicts),
+            self.raise_sequences(&verdicts),
+            self.insert_journal(&counted),
+            self.queue_answers(&verdicts),
+            self.queue_answers_again(),
+            self.insert_originals(),
+        )
+        .into();
+        written.into_iter().collect::<Result<(), Fault>>()?;
         let settled = self.settled();
         point("settle::commit");
         if failure::has(Bug::ChargeOutside) {
             self.transaction.connection().batch_execute("COMMIT; BEGIN").await?;
             self.charge(&verdicts).await?;
         }
-        self.transaction.commit().await?;
+        let Written { transaction, batch, decisions, .. } = self;
+        // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
+        let free = async {
+            yield_now().await;
+            drop((batch, decisions));
+        };
+        let (committed, ()) = join!(transaction.commit(), free);
+        committed?;
         Ok(settled)
     }
 
-    async fn charge(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+    async fn charge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         point("settle::charge");
-        self.insert_entries(verdicts).await?;
+        let (entered, charged) = join!(self.insert_entries(verdicts), self.change_balances(verdicts));
+        entered.and(charged)?;
         point("settle::charged");
         Ok(())
     }
@@ -79,16 +95,14 @@ impl Written {
         self.batch.iter().zip(&self.decisions).filter_map(verdict).collect()
     }
 
-    async fn insert_entries(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        let charged: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.cost > 0).collect();
+    async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let charged: Vec<&VerdictRow> = charged(verdicts).collect();
         if charged.is_empty() {
             return Ok(());
         }
-        let accounts: Vec<Option<i32>> = charged.iter().map(|verdict| Some(verdict.account.id)).collect();
-        let amounts: Vec<Option<i64>> = charged.iter().map(|verdict| Some(verdict.cost)).collect();
         let binds = [
-            Bind::Integers(accounts.clone()),
-            Bind::Bigints(amounts.clone()),
+            Bind::Integers(charged.iter().map(|verdict| Some(verdict.account.id)).collect()),
+            Bind::Bigints(charged.iter().map(|verdict| Some(verdict.cost)).collect()),
             Bind::Integers(charged.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(charged.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Bigints(charged.iter().map(|verdict| Some(verdict.account.balance)).collect()),
@@ -98,15 +112,23 @@ impl Written {
         let text = "INSERT INTO xm.entries (credit, kind, attempt, debit, amount, agency, letter_id, balance_after, balance_floor, posted_at)
              SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter', 1,
                     unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        self.execute(text, &binds).await?;
+        Ok(())
+    }
 
+    async fn change_balances(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let (accounts, amounts): (Vec<Option<i32>>, Vec<Option<i64>>) =
+            charged(verdicts).map(|verdict| (Some(verdict.account.id), Some(verdict.cost))).unzip();
+        if accounts.is_empty() {
+            return Ok(());
+        }
         let text = "UPDATE xm.accounts a SET balance = a.balance - n.amount
                       FROM (SELECT account, sum(amount)::bigint AS amount FROM unnest(?, ?) AS s (account, amount)
                              GROUP BY account) n
                      WHERE a.id = n.account AND a.agency IS NOT NULL";
         let distinct: HashSet<i32> = accounts.iter().copied().flatten().collect();
         let binds = [Bind::Integers(accounts), Bind::Bigints(amounts)];
-        let updated = Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        let updated = self.execute(text, &binds).await?;
         if updated != distinct.len() {
             return Err(Fault::Bug(
                 "an agency has no account in xm.accounts: create it before it is charged".to_owned(),
@@ -115,7 +137,7 @@ impl Written {
         Ok(())
     }
 
-    async fn insert_letters(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+    async fn insert_letters(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         if verdicts.is_empty() {
             return Ok(());
         }
@@ -137,11 +159,11 @@ impl Written {
              SELECT {}",
             unnested(binds.len())
         );
-        Statement::<()>::new(&text, &binds).execute(self.transaction.connection()).await?;
+        self.execute(&text, &binds).await?;
         Ok(())
     }
 
-    async fn raise_sequences(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+    async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
         if numbered.is_empty() {
             return Ok(());
@@ -155,12 +177,12 @@ impl Written {
                       FROM (SELECT agency, name, max(sequence) AS highest FROM unnest(?, ?, ?) AS s (agency, name, sequence)
                              GROUP BY agency, name) n
                      WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.highest";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        self.execute(text, &binds).await?;
         Ok(())
     }
 
     /// Writes a line for everything but what quarantine has only `counted`.
-    async fn insert_journal(&mut self, counted: &HashSet<usize>) -> Result<(), Fault> {
+    async fn insert_journal(&self, counted: &HashSet<usize>) -> Result<(), Fault> {
         let lines: Vec<JournalLine> =
             (self.batch.iter().zip(&self.decisions).zip(&self.standing.journal_ids).enumerate())
                 .filter(|(place, _)| !counted.contains(place))
@@ -190,12 +212,12 @@ impl Written {
              SELECT {}",
             unnested(binds.len())
         );
-        Statement::<()>::new(&text, &binds).execute(self.transaction.connection()).await?;
+        self.execute(&text, &binds).await?;
         Ok(())
     }
 
     /// Keeps the original bytes of what was accepted; those of what was not are in quarantine.
-    async fn insert_originals(&mut self) -> Result<(), Fault> {
+    async fn insert_originals(&self) -> Result<(), Fault> {
         let accepted: Vec<(&i64, &Arrival)> = (self.standing.journal_ids.iter().zip(&self.batch).zip(&self.decisions))
             .filter(|(_, decision)| decision.acceptance().is_some())
             .map(|(pair, _)| pair)
@@ -208,12 +230,12 @@ impl Written {
             ];
             let text =
                 "INSERT INTO xm.originals (journal_id, received_at, container) SELECT unnest(?), unnest(?), unnest(?)";
-            Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+            self.execute(text, &binds).await?;
         }
         Ok(())
     }
 
-    async fn queue_answers(&mut self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+    async fn queue_answers(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         if verdicts.is_empty() {
             return Ok(());
         }
@@ -223,13 +245,13 @@ impl Written {
             Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
         ];
         let text = "INSERT INTO xm.outbox (agency, letter_id, transport) SELECT unnest(?), unnest(?), unnest(?)";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        self.execute(text, &binds).await?;
         Ok(())
     }
 
     /// Queues the answers of letters delivered again: at most once an hour, never while one is unsent. An answer that
     /// could not be delivered is due again, since its office evidently still asks.
-    async fn queue_answers_again(&mut self) -> Result<(), Fault> {
+    async fn queue_answers_again(&self) -> Result<(), Fault> {
         let (mut agencies, mut letters) = (Vec::new(), Vec::new());
         for (arrival, decision) in self.batch.iter().zip(&self.decisions) {
             if let (Some(signer), Decision::Duplicate(key)) = (arrival.signer(), decision) {
@@ -249,8 +271,12 @@ impl Written {
                 FOR NO KEY UPDATE SKIP LOCKED
                  ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0
               WHERE o.failed_at IS NOT NULL";
-        Statement::<()>::new(text, &binds).execute(self.transaction.connection()).await?;
+        self.execute(text, &binds).await?;
         Ok(())
+    }
+
+    async fn execute(&self, text: &str, binds: &[Bind<'_>]) -> Result<usize, Fault> {
+        Ok(Statement::<()>::new(text, binds).execute(&mut self.transaction.shared()).await?)
     }
 
     fn settled(&self) -> Settled {
@@ -264,6 +290,10 @@ impl Written {
         }
         settled
     }
+}
+
+fn charged(verdicts: &[VerdictRow]) -> impl Iterator<Item = &VerdictRow> {
+    verdicts.iter().filter(|verdict| verdict.cost > 0)
 }
 
 fn outcome(decision: &Decision) -> Outcome {

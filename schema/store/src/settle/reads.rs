@@ -7,11 +7,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::join;
 use sdc::letter::Matricule;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content};
 use super::judge::{Judged, Key};
+use crate::failure::{self, Bug};
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
 
@@ -50,139 +52,77 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Locks the agencies' accounts in the order of their matricules, then reads what the lock protects.
+    /// Locks the agencies' accounts in the order of their matricules, and reads what needs no letter's key.
     ///
     /// The account row is the agency's lock: every agency has one, settling changes it anyway, and it serialises the
     /// agency across mailboxes, transports and replicas. What is read after it, in statements of their own, is the
     /// newest committed state; a join in the locking statement would still show the state before the wait.
-    pub async fn read(
-        connection: &mut AsyncPgConnection,
-        batch: &[Arrival],
-        judged: &[Judged],
-    ) -> Result<Standing, Fault> {
+    pub async fn lock(mut connection: &AsyncPgConnection, batch: &[Arrival]) -> Result<Standing, Fault> {
         let agencies: BTreeSet<i32> =
             batch.iter().filter_map(|arrival| arrival.signer().map(|signer| signer.matricule.as_i32())).collect();
         let agencies: Vec<Option<i32>> = agencies.into_iter().map(Some).collect();
-        let mut standing = Standing::default();
 
         let text = "SELECT agency, id, balance, credit_limit FROM xm.accounts WHERE agency = ANY(?)
                      ORDER BY agency FOR NO KEY UPDATE";
-        let binds = [Bind::Integers(agencies.clone())];
-        let rows: Vec<(i32, i32, i64, i64)> =
-            Statement::<(Nullable<Integer>, Integer, BigInt, BigInt)>::new(text, &binds)
-                .load::<(Option<i32>, i32, i64, i64)>(connection)
-                .await?
-                .into_iter()
-                .filter_map(|(agency, id, balance, limit)| agency.map(|agency| (agency, id, balance, limit)))
-                .collect();
-        for (agency, id, balance, credit_limit) in rows {
-            standing.accounts.insert(agency, Account { id, balance, credit_limit });
-        }
-
-        let text = "SELECT s.catalogue_revision, ARRAY(SELECT nextval('xm.journal_id') FROM generate_series(1, ?))
-                      FROM xm.server s";
-        let binds_server = [Bind::Bigint(i64::try_from(batch.len()).unwrap_or(i64::MAX))];
-        let server: Vec<(i64, Vec<i64>)> =
-            Statement::<(BigInt, Array<BigInt>)>::new(text, &binds_server).load(connection).await?;
-        let Some((catalogue_revision, journal_ids)) = server.into_iter().next() else {
-            return Err(Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()));
+        let binds = [Bind::Integers(agencies)];
+        let rows: Vec<(Option<i32>, i32, i64, i64)> =
+            Statement::<(Nullable<Integer>, Integer, BigInt, BigInt)>::new(text, &binds).load(&mut connection).await?;
+        let account = |(agency, id, balance, credit_limit): (Option<i32>, _, _, _)| {
+            agency.map(|agency| (agency, Account { id, balance, credit_limit }))
         };
-        standing.catalogue_revision = catalogue_revision;
-        standing.journal_ids = journal_ids;
-
-        let text = "SELECT matricule, revision FROM xm.agencies WHERE matricule = ANY(?)";
-        let rows: Vec<(i32, i64)> = Statement::<(Integer, BigInt)>::new(text, &binds).load(connection).await?;
-        standing.revisions = rows.into_iter().collect();
-
-        standing.read_numbers(connection, batch, judged).await?;
-        Ok(standing)
+        let (server, revisions) = join!(read_server(connection, batch.len()), read_revisions(connection, &binds));
+        let (catalogue_revision, journal_ids) = server?;
+        Ok(Standing {
+            catalogue_revision,
+            revisions: revisions?,
+            accounts: rows.into_iter().filter_map(account).collect(),
+            journal_ids,
+            ..Standing::default()
+        })
     }
 
-    /// Reads the numbers of the installations that the letters are of.
-    pub async fn read_numbers(
+    /// Reads what is found by the keys of letters: the numbers of their installations, and what already has a verdict.
+    pub async fn read_by_keys(
         &mut self,
-        connection: &mut AsyncPgConnection,
+        connection: &AsyncPgConnection,
         batch: &[Arrival],
         judged: &[Judged],
     ) -> Result<(), Fault> {
-        let named: BTreeSet<(i32, &str)> = keys(batch, judged)
-            .filter(|(_, key)| !key.installation.is_empty())
-            .map(|(agency, key)| (agency, key.installation.as_str()))
-            .collect();
-        let (agencies, names) = named.iter().map(|(agency, name)| (Some(*agency), Some(*name))).unzip();
-        let text = "SELECT i.agency, i.name, i.sequence_highest, i.sequence_floor
-                      FROM unnest(?, ?) AS n (agency, name)
-                      JOIN xm.installations i ON i.agency = n.agency AND i.name = n.name";
-        let binds = [Bind::Integers(agencies), Bind::Texts(names)];
-        let rows: Vec<(i32, String, i64, i64)> =
-            Statement::<(Integer, Text, BigInt, BigInt)>::new(text, &binds).load(connection).await?;
-        for (agency, name, highest, floor) in rows {
-            self.numbers.insert((agency, name), Numbers { highest, floor });
+        let (numbers, by_id) = join!(read_numbers(connection, batch, judged), read_by_id(connection, batch, judged));
+        (self.numbers, self.by_id) = (numbers?, by_id?);
+        self.read_by_sequence(connection, batch, judged).await
+    }
+
+    /// Finds the letters of the batch whose sequence number already has a verdict.
+    async fn read_by_sequence(
+        &mut self,
+        mut connection: &AsyncPgConnection,
+        batch: &[Arrival],
+        judged: &[Judged],
+    ) -> Result<(), Fault> {
+        if failure::has(Bug::NoUniqueKey) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Finds the letters of the batch that already have a verdict, by id and by sequence number.
-    pub async fn read_known_letters(
-        &mut self,
-        connection: &mut AsyncPgConnection,
-        batch: &[Arrival],
-        judged: &[Judged],
-    ) -> Result<(), Fault> {
-        let mut ids = Vec::new();
-        let mut sequences = Vec::new();
-        for (arrival, judged) in batch.iter().zip(judged) {
-            let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key()) else {
-                continue;
-            };
-            let agency = signer.matricule.as_i32();
-            ids.push((agency, key.letter_id));
-            // Whatever was wrong with a letter when it came first, its verdict stands under the key made from its digest.
-            ids.push((agency, Key::of_digest(digest, &key.installation).letter_id));
+        let (mut agencies, mut installations, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
+        for (agency, key) in keys(batch, judged) {
             // Nothing can be held above the highest number, so only resends and confused offices cost this look.
             if let Some(sequence) = key.sequence
                 && sequence <= self.numbers(agency, &key.installation).highest
             {
-                sequences.push((agency, key.installation.as_str(), sequence));
+                agencies.push(Some(agency));
+                installations.push(Some(key.installation.as_str()));
+                sequences.push(Some(sequence));
             }
         }
-        self.read_by_id(connection, ids).await?;
-        if !sequences.is_empty() {
-            self.read_by_sequence(connection, sequences).await?;
-        }
-        Ok(())
-    }
-
-    async fn read_by_id(&mut self, connection: &mut AsyncPgConnection, ids: Vec<(i32, Uuid)>) -> Result<(), Fault> {
-        let (agencies, letters) = ids.into_iter().map(|(agency, id)| (Some(agency), Some(id))).unzip();
-        let text = "SELECT l.agency, l.letter_id, l.digest FROM unnest(?, ?) AS w (agency, letter_id)
-                      JOIN xm.letters l ON l.agency = w.agency AND l.letter_id = w.letter_id";
-        let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
-        let rows: Vec<(i32, Uuid, Vec<u8>)> =
-            Statement::<(Integer, SqlUuid, Bytea)>::new(text, &binds).load(connection).await?;
-        for (agency, letter_id, digest) in rows {
-            self.by_id.insert((agency, letter_id), KnownLetter { digest });
-        }
-        Ok(())
-    }
-
-    async fn read_by_sequence(
-        &mut self,
-        connection: &mut AsyncPgConnection,
-        sequences: Vec<(i32, &str, i64)>,
-    ) -> Result<(), Fault> {
-        let mut columns = (Vec::new(), Vec::new(), Vec::new());
-        for (agency, installation, sequence) in sequences {
-            columns.0.push(Some(agency));
-            columns.1.push(Some(installation));
-            columns.2.push(Some(sequence));
+        if sequences.is_empty() {
+            return Ok(());
         }
         let text = "SELECT l.agency, l.installation, l.sequence, l.digest
                       FROM unnest(?, ?, ?) AS w (agency, installation, sequence)
                       JOIN xm.letters l USING (agency, installation, sequence)";
-        let binds = [Bind::Integers(columns.0), Bind::Texts(columns.1), Bind::Bigints(columns.2)];
+        let binds = [Bind::Integers(agencies), Bind::Texts(installations), Bind::Bigints(sequences)];
         let rows: Vec<(i32, String, i64, Vec<u8>)> =
-            Statement::<(Integer, Text, BigInt, Bytea)>::new(text, &binds).load(connection).await?;
+            Statement::<(Integer, Text, BigInt, Bytea)>::new(text, &binds).load(&mut connection).await?;
         for (agency, installation, sequence, digest) in rows {
             self.by_sequence.insert((agency, installation, sequence), KnownLetter { digest });
         }
@@ -213,6 +153,74 @@ impl Standing {
     pub fn known_by_sequence(&self, agency: i32, installation: &str, sequence: i64) -> Option<&KnownLetter> {
         self.by_sequence.get(&(agency, installation.to_owned(), sequence))
     }
+}
+
+/// Reads the revision of the catalogue and reserves keys of the journal.
+async fn read_server(mut connection: &AsyncPgConnection, letters: usize) -> Result<(i64, Vec<i64>), Fault> {
+    let text = "SELECT s.catalogue_revision, ARRAY(SELECT nextval('xm.journal_id') FROM generate_series(1, ?))
+                  FROM xm.server s";
+    let binds = [Bind::Bigint(i64::try_from(letters).unwrap_or(i64::MAX))];
+    let server: Vec<(i64, Vec<i64>)> =
+        Statement::<(BigInt, Array<BigInt>)>::new(text, &binds).load(&mut connection).await?;
+    server
+        .into_iter()
+        .next()
+        .ok_or_else(|| Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()))
+}
+
+async fn read_revisions(mut connection: &AsyncPgConnection, agencies: &[Bind<'_>]) -> Result<HashMap<i32, i64>, Fault> {
+    let text = "SELECT matricule, revision FROM xm.agencies WHERE matricule = ANY(?)";
+    let rows: Vec<(i32, i64)> = Statement::<(Integer, BigInt)>::new(text, agencies).load(&mut connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Reads the numbers of the installations that the letters are of.
+async fn read_numbers(
+    mut connection: &AsyncPgConnection,
+    batch: &[Arrival],
+    judged: &[Judged],
+) -> Result<HashMap<(i32, String), Numbers>, Fault> {
+    let named: BTreeSet<(i32, &str)> = keys(batch, judged)
+        .filter(|(_, key)| !key.installation.is_empty())
+        .map(|(agency, key)| (agency, key.installation.as_str()))
+        .collect();
+    let (agencies, names) = named.iter().map(|(agency, name)| (Some(*agency), Some(*name))).unzip();
+    let text = "SELECT i.agency, i.name, i.sequence_highest, i.sequence_floor
+                  FROM unnest(?, ?) AS n (agency, name)
+                  JOIN xm.installations i ON i.agency = n.agency AND i.name = n.name";
+    let binds = [Bind::Integers(agencies), Bind::Texts(names)];
+    let rows: Vec<(i32, String, i64, i64)> =
+        Statement::<(Integer, Text, BigInt, BigInt)>::new(text, &binds).load(&mut connection).await?;
+    let numbers = |(agency, name, highest, floor)| ((agency, name), Numbers { highest, floor });
+    Ok(rows.into_iter().map(numbers).collect())
+}
+
+/// Finds the letters of the batch whose id already has a verdict.
+async fn read_by_id(
+    mut connection: &AsyncPgConnection,
+    batch: &[Arrival],
+    judged: &[Judged],
+) -> Result<HashMap<(i32, Uuid), KnownLetter>, Fault> {
+    if failure::has(Bug::NoUniqueKey) {
+        return Ok(HashMap::new());
+    }
+    let (mut agencies, mut letters) = (Vec::new(), Vec::new());
+    for (arrival, judged) in batch.iter().zip(judged) {
+        let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key()) else {
+            continue;
+        };
+        // Whatever was wrong with a letter when it came first, its verdict stands under the key made from its digest.
+        for letter_id in [key.letter_id, Key::of_digest(digest, &key.installation).letter_id] {
+            agencies.push(Some(signer.matricule.as_i32()));
+            letters.push(Some(letter_id));
+        }
+    }
+    let text = "SELECT l.agency, l.letter_id, l.digest FROM unnest(?, ?) AS w (agency, letter_id)
+                  JOIN xm.letters l ON l.agency = w.agency AND l.letter_id = w.letter_id";
+    let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
+    let rows: Vec<(i32, Uuid, Vec<u8>)> =
+        Statement::<(Integer, SqlUuid, Bytea)>::new(text, &binds).load(&mut connection).await?;
+    Ok(rows.into_iter().map(|(agency, letter_id, digest)| ((agency, letter_id), KnownLetter { digest })).collect())
 }
 
 fn keys<'a>(batch: &'a [Arrival], judged: &'a [Judged]) -> impl Iterator<Item = (i32, &'a Key)> {

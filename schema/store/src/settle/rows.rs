@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::future::join_all;
+use futures_util::join;
 use uuid::Uuid;
 
 use super::arrival::Arrival;
@@ -37,21 +39,22 @@ pub struct Gathered<'a> {
     pub places: Vec<(usize, usize, usize)>,
 }
 
-/// Inserts the new rows of every accepted letter.
+/// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only.
 pub async fn insert(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     batch: &[Arrival],
     decisions: &[Decision],
 ) -> Result<Inserted, Fault> {
-    for gathered in gather(batch, decisions, true) {
-        match gathered.insert(connection).await {
-            Ok(()) => {}
-            Err(Fault::Constraint { kind: ConstraintKind::Unique, .. }) => return Ok(Inserted::SomeAreHeld),
-            Err(fault) if rule_of_the_database(&fault).is_some() => return Ok(Inserted::Refused),
-            Err(fault) => return Err(fault),
-        }
+    let inserts = gather(batch, decisions, true).into_iter().map(|gathered| gathered.insert(connection));
+    let (inserted, checked) = join!(join_all(inserts), check_deferred(connection));
+    // The first that failed tells why; those behind it only that the transaction is aborted.
+    match inserted.into_iter().collect() {
+        Ok(()) => {}
+        Err(Fault::Constraint { kind: ConstraintKind::Unique, .. }) => return Ok(Inserted::SomeAreHeld),
+        Err(fault) if rule_of_the_database(&fault).is_some() => return Ok(Inserted::Refused),
+        Err(fault) => return Err(fault),
     }
-    match check_deferred(connection).await {
+    match checked {
         Ok(()) => Ok(Inserted::All),
         Err(fault) if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
         Err(fault) => Err(fault),
@@ -59,8 +62,12 @@ pub async fn insert(
 }
 
 /// Has PostgreSQL check now what it would check at COMMIT only, when no letter can be blamed any more.
-pub async fn check_deferred(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
-    Ok(connection.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED").await?)
+pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), Fault> {
+    // Prepared like the inserts, and so behind them.
+    let set = async |text| Statement::<()>::new(text, &[]).execute(&mut &*connection).await;
+    let (checked, deferred) = join!(set("SET CONSTRAINTS ALL IMMEDIATE"), set("SET CONSTRAINTS ALL DEFERRED"));
+    checked.and(deferred)?;
+    Ok(())
 }
 
 /// Gathers rows of accepted letters, either the new ones or all, in the order of decisions.
@@ -106,7 +113,7 @@ impl<'a> Gathered<'a> {
 
     /// Inserts the rows. Plainly: records sent twice are rare, and ON CONFLICT would look into every unique index twice for
     /// every row, which takes as long again.
-    pub async fn insert(self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
+    pub async fn insert(self, mut connection: &AsyncPgConnection) -> Result<(), Fault> {
         let names = self.column_names();
         let values: String = self.arrays().iter().map(|array| format!("unnest({array}), ")).collect();
         let text = format!(
@@ -121,7 +128,7 @@ impl<'a> Gathered<'a> {
         binds.push(Bind::Bigints(self.numeros));
         binds.push(Bind::Bigints(self.sequences));
         binds.push(Bind::Uuids(self.letters));
-        Statement::<()>::new(&text, &binds).execute(connection).await?;
+        Statement::<()>::new(&text, &binds).execute(&mut connection).await?;
         Ok(())
     }
 

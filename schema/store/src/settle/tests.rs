@@ -15,7 +15,9 @@ use sdc::refusal::{Refusal, RefusalCode, Remedy};
 use serde_json::json;
 
 use super::arrival::{Content, Outcome};
+use crate::fault::Fault;
 use crate::outbox;
+use crate::statement::STATEMENT_BYTES_MAX;
 use world::{BIRTHS, World};
 
 const REFUSED: fn(RefusalCode) -> Outcome = Outcome::Refused;
@@ -326,6 +328,28 @@ async fn a_dropped_transaction_leaves_nothing_and_holds_no_lock() {
         world.settle(vec![world.arrival(&letter).await]).await
     });
     assert_eq!(settled.await.expect("the dropped transaction's locks are gone"), [Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn the_fault_told_is_that_of_the_statement_that_failed_first() {
+    let world = World::new().await;
+    world.tariff(100, 10, "owe").await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    for table in ["entries", "journal", "originals", "outbox"] {
+        world.sql(&format!("ALTER TABLE xm.{table} RENAME TO {table}_away")).await;
+        let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
+        let fault = written.post().await.unwrap_err();
+        assert_eq!(fault, Fault::Bug(format!("relation \"xm.{table}\" does not exist")));
+        world.sql(&format!("ALTER TABLE xm.{table}_away RENAME TO {table}")).await;
+    }
+    // Originals that take two statements.
+    world.sql("ALTER TABLE xm.outbox RENAME TO outbox_away").await;
+    let mut large = vec![world.arrival(&letter).await, world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await];
+    large.iter_mut().for_each(|arrival| arrival.container = vec![b'x'; STATEMENT_BYTES_MAX]);
+    let fault = world.settler.write(large).await.unwrap().post().await.unwrap_err();
+    assert_eq!(fault, Fault::Bug("relation \"xm.outbox\" does not exist".to_owned()));
+    world.sql("ALTER TABLE xm.outbox_away RENAME TO outbox").await;
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted], "nothing was kept");
 }
 
 #[tokio::test]
