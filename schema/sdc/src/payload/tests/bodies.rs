@@ -193,3 +193,16 @@ fn nesting_is_bounded_everywhere() {
     );
     assert_eq!(parameter(&refused("[".repeat(4 << 20).as_bytes()), "expected"), "JSON of RFC 8259");
 }
+
+/// The reader takes texts of such characters without a closer look.
+#[test]
+fn what_is_below_u0300_is_in_normal_form_whatever_stands_beside_it() {
+    use unicode_normalization::char::canonical_combining_class;
+    use unicode_normalization::{IsNormalized, is_nfc_quick};
+    for character in '\0'..'\u{300}' {
+        assert_eq!(canonical_combining_class(character), 0, "{character:?}");
+        assert_eq!(is_nfc_quick([character].into_iter()), IsNormalized::Yes, "{character:?}");
+        assert!(character.to_string().bytes().all(|octet| octet < 0xCC), "{character:?}");
+    }
+    assert!("\u{300}".bytes().any(|octet| octet == 0xCC));
+}
