@@ -138,8 +138,13 @@ fn from_message(message: &str) -> Fault {
         "database is not accepting commands",
         "memory exhausted",
     ];
-    const BUSY: &[&str] =
-        &["deadlock detected", "canceling statement due to", "could not obtain lock", "could not serialize"];
+    const BUSY: &[&str] = &[
+        "deadlock detected",
+        "canceling statement due to",
+        "could not obtain lock",
+        "could not serialize",
+        "current transaction is aborted", // what was sent behind the cause: it says nothing of a row
+    ];
     if AWAY.iter().any(|start| message.starts_with(start) || message.contains("No space left on device")) {
         Fault::Away(without_values(message))
     } else if BUSY.iter().any(|start| message.starts_with(start)) {
@@ -191,6 +196,8 @@ mod tests {
         assert!(from_message("the database system is starting up").is_away());
         assert!(!from_message("deadlock detected").is_away());
         assert!(from_message("deadlock detected").is_passing());
+        let behind_the_cause = "current transaction is aborted, commands ignored until end of transaction block";
+        assert!(from_message(behind_the_cause).is_passing());
         assert!(!from_message("syntax error at or near \"x\"").is_passing());
     }
 

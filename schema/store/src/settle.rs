@@ -115,8 +115,8 @@ impl Settler {
         let mut connection = self.database.get().await?;
         let mut catalogue = self.catalogue(&mut connection).await?;
         let mut transaction = OpenTransaction::on(connection);
-        // Letters are judged while PostgreSQL takes the locks, which are held for as long: those who also want them are an
-        // operator who recharges, and another process that settles for the same agency.
+        // Letters are judged while PostgreSQL takes the locks, which are held for as long: those who also want them are
+        // operators who change the agency, and another process that settles for it.
         let judging = async {
             yield_now().await;
             batch.iter().map(|arrival| judge::judge(arrival, &catalogue)).collect()

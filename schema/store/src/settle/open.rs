@@ -27,9 +27,9 @@ impl OpenTransaction {
         self.connection.as_mut().expect("an open transaction has its connection")
     }
 
-    /// The connection for statements that are sent without waiting for one another. They reach PostgreSQL in the order in
-    /// which they are first polled, also where some must be prepared first: a simple query (`begin`, `savepoint`) only if it
-    /// stands first, since it waits for none of those.
+    /// The connection for statements that one task sends without waiting for one another. They reach PostgreSQL in the order
+    /// in which they are first polled, also where some must be prepared first: a simple query (`begin`, `savepoint`) only if
+    /// it stands first, since it waits for none of those.
     pub fn shared(&self) -> &AsyncPgConnection {
         #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
         self.connection.as_ref().expect("an open transaction has its connection")

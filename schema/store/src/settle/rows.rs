@@ -15,6 +15,10 @@ use crate::examine::{ColumnValues, TableRows};
 use crate::fault::{ConstraintKind, Fault, is_about_structure};
 use crate::statement::{Bind, Statement, unnested};
 
+/// Most inserts sent without waiting for one another. Each holds its bytes until it is sent; and nobody says in which order
+/// `join_all` polls more than thirty.
+const TOGETHER_MAX: usize = 8;
+
 /// How an insert of a whole batch went.
 pub enum Inserted {
     /// Every row is in its table.
@@ -45,19 +49,31 @@ pub async fn insert(
     batch: &[Arrival],
     decisions: &[Decision],
 ) -> Result<Inserted, Fault> {
-    let inserts = gather(batch, decisions, true).into_iter().map(|gathered| gathered.insert(connection));
-    let (inserted, checked) = join!(join_all(inserts), check_deferred(connection));
+    let mut inserts: Vec<_> =
+        gather(batch, decisions, true).into_iter().map(|gathered| gathered.insert(connection)).collect();
+    let last = inserts.split_off(inserts.len().saturating_sub(TOGETHER_MAX));
+    for insert in inserts {
+        if let Err(fault) = insert.await {
+            return not_inserted(fault);
+        }
+    }
+    let (inserted, checked) = join!(join_all(last), check_deferred(connection));
     // The first that failed tells why; those behind it only that the transaction is aborted.
-    match inserted.into_iter().collect() {
-        Ok(()) => {}
-        Err(Fault::Constraint { kind: ConstraintKind::Unique, .. }) => return Ok(Inserted::SomeAreHeld),
-        Err(fault) if rule_of_the_database(&fault).is_some() => return Ok(Inserted::Refused),
-        Err(fault) => return Err(fault),
+    if let Err(fault) = inserted.into_iter().collect::<Result<(), Fault>>() {
+        return not_inserted(fault);
     }
     match checked {
         Ok(()) => Ok(Inserted::All),
         Err(fault) if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
         Err(fault) => Err(fault),
+    }
+}
+
+fn not_inserted(fault: Fault) -> Result<Inserted, Fault> {
+    match fault {
+        Fault::Constraint { kind: ConstraintKind::Unique, .. } => Ok(Inserted::SomeAreHeld),
+        fault if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
+        fault => Err(fault),
     }
 }
 
