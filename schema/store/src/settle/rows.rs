@@ -62,19 +62,18 @@ pub async fn insert(
     if let Err(fault) = inserted.into_iter().collect::<Result<(), Fault>>() {
         return not_inserted(fault);
     }
-    match checked {
-        Ok(()) => Ok(Inserted::All),
-        Err(fault) if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
-        Err(fault) => Err(fault),
-    }
+    checked.map_or_else(refused, |()| Ok(Inserted::All))
 }
 
 fn not_inserted(fault: Fault) -> Result<Inserted, Fault> {
     match fault {
         Fault::Constraint { kind: ConstraintKind::Unique, .. } => Ok(Inserted::SomeAreHeld),
-        fault if rule_of_the_database(&fault).is_some() => Ok(Inserted::Refused),
-        fault => Err(fault),
+        fault => refused(fault),
     }
+}
+
+fn refused(fault: Fault) -> Result<Inserted, Fault> {
+    if rule_of_the_database(&fault).is_some() { Ok(Inserted::Refused) } else { Err(fault) }
 }
 
 /// Has PostgreSQL check now what it would check at COMMIT only, when no letter can be blamed any more.
