@@ -158,10 +158,10 @@ pub struct Opened {
     pub carried: Carried,
 }
 
-/// A registered key signed the letter: its payload has been read.
+/// Registered keys signed the letters: their payloads have been read.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Verified(pub Settleable);
+pub struct Verified(pub Vec<Settleable>);
 
 /// No registered key signed it: nothing of it has been parsed, and nobody is told.
 #[derive(Message)]

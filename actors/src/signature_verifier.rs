@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::cms::{ContentCipher, SignerId};
+use sdc::letter::Matricule;
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::database::Database;
@@ -21,7 +22,7 @@ use tokio::runtime::Handle;
 
 use crate::delivery::{Hands, Unpacked};
 use crate::lanes::Claims;
-use crate::messages::{Carried, Opened, Settleable, Verified};
+use crate::messages::{Carried, Opened, Settleable};
 use crate::supervision::{Guard, Heartbeat};
 use crate::table_writer::TableWriters;
 
@@ -31,6 +32,9 @@ const LOOK_UP_MAX: usize = 500;
 /// each query has a cost of its own.
 const LOOK_UP_ENOUGH: usize = 250;
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
+/// Letters that are handed on together at most. One by one, each would wake the writers' thread, which then takes the core
+/// from whatever is at work on it.
+const READY_MAX: usize = 32;
 
 /// What a verifier is built with.
 #[derive(Clone)]
@@ -60,6 +64,9 @@ pub struct SignatureVerifier {
     is_timer_set: bool,
     unread: VecDeque<Unread>,
     is_waiting_for_room: bool,
+    /// Read, to be handed on when there is nothing else to do, or when they are many.
+    ready: Vec<(Matricule, Settleable)>,
+    is_handing_on: bool,
 }
 
 /// A verified letter whose payload is still packed.
@@ -76,6 +83,10 @@ type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
 #[rtype(result = "()")]
 struct LookUp;
 
+#[derive(Message)]
+#[rtype(result = "()")]
+struct HandOn;
+
 impl SignatureVerifier {
     /// Makes a verifier.
     pub fn new(parts: SignatureVerifierParts, guard: Guard) -> SignatureVerifier {
@@ -87,6 +98,8 @@ impl SignatureVerifier {
             is_timer_set: false,
             unread: VecDeque::new(),
             is_waiting_for_room: false,
+            ready: Vec::new(),
+            is_handing_on: false,
         }
     }
 
@@ -177,7 +190,7 @@ impl SignatureVerifier {
         // Behind one that waits, every letter waits: those of an agency keep their order.
         let room = if self.unread.is_empty() { self.parts.hands.try_take_unpacked(bytes) } else { None };
         match room {
-            Some(unpacked) => self.read(letter, unpacked),
+            Some(unpacked) => self.read(letter, unpacked, context),
             None => {
                 self.unread.push_back(letter);
                 self.wait_for_room(context);
@@ -197,7 +210,7 @@ impl SignatureVerifier {
                 guard.run(context, |context| {
                     actor.is_waiting_for_room = false;
                     if let Some(letter) = actor.unread.pop_front() {
-                        actor.read(letter, unpacked);
+                        actor.read(letter, unpacked, context);
                     }
                     actor.wait_for_room(context);
                 });
@@ -205,7 +218,7 @@ impl SignatureVerifier {
             .spawn(context);
     }
 
-    fn read(&self, letter: Unread, unpacked: Unpacked) {
+    fn read(&mut self, letter: Unread, unpacked: Unpacked, context: &mut Context<SignatureVerifier>) {
         point("signature_verifier::read");
         let Unread { verified, cipher, signer, carried } = letter;
         let matricule = signer.matricule;
@@ -223,7 +236,18 @@ impl SignatureVerifier {
             content,
         };
         let settleable = Settleable { arrival, taken_at: carried.taken_at, unpacked, share: carried.share };
-        self.parts.writers.send_verified(matricule, Verified(settleable));
+        self.ready.push((matricule, settleable));
+        if self.ready.len() >= READY_MAX {
+            self.hand_on();
+        } else if !self.is_handing_on {
+            // A message to ourselves is handled behind those that wait already.
+            self.is_handing_on = true;
+            context.notify(HandOn);
+        }
+    }
+
+    fn hand_on(&mut self) {
+        self.parts.writers.send_verified(std::mem::take(&mut self.ready));
     }
 
     fn reject(&self, carried: Carried, refusal: Refusal) {
@@ -259,6 +283,18 @@ impl Handler<LookUp> for SignatureVerifier {
         guard.run(context, |context| {
             self.is_timer_set = false;
             self.look_up(context);
+        });
+    }
+}
+
+impl Handler<HandOn> for SignatureVerifier {
+    type Result = ();
+
+    fn handle(&mut self, _: HandOn, context: &mut Context<SignatureVerifier>) {
+        let guard = self.guard.clone();
+        guard.run(context, |_| {
+            self.is_handing_on = false;
+            self.hand_on();
         });
     }
 }

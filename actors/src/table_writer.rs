@@ -49,15 +49,27 @@ impl TableWriters {
         TableWriters(links.into())
     }
 
-    /// Hands a letter to its agency's writer.
-    pub fn send_verified(&self, matricule: Matricule, verified: Verified) {
-        self.pick(u32::from(matricule) as usize, |writer| writer.send(verified));
+    /// Hands each letter to its agency's writer, those of one writer together.
+    pub fn send_verified(&self, letters: Vec<(Matricule, Settleable)>) {
+        let mut of_writers: Vec<Vec<Settleable>> = self.0.iter().map(|_| Vec::new()).collect();
+        for (matricule, settleable) in letters {
+            if let Some(at) = self.place(u32::from(matricule) as usize) {
+                of_writers[at].push(settleable);
+            }
+        }
+        for (writer, letters) in self.0.iter().zip(of_writers) {
+            if !letters.is_empty() {
+                // Not taken means dropped, and the mails go back: the writer is being rebuilt.
+                writer.send(Verified(letters));
+            }
+        }
     }
 
     /// Hands a rejected container to a writer.
     pub fn send_rejected(&self, rejected: Rejected) {
-        let spread = rejected.0.arrival.container_bytes;
-        self.pick(spread, |writer| writer.send(rejected));
+        if let Some(at) = self.place(rejected.0.arrival.container_bytes) {
+            self.0[at].send(rejected);
+        }
     }
 
     /// Rejects a container of nobody known.
@@ -73,11 +85,8 @@ impl TableWriters {
         self.send_rejected(Rejected(Settleable { arrival, taken_at, unpacked: Unpacked::default(), share }));
     }
 
-    fn pick(&self, spread: usize, send: impl FnOnce(&Link<TableWriter>) -> bool) {
-        if let Some(writer) = self.0.get(spread % self.0.len().max(1)) {
-            // Not taken means dropped, and the mail goes back: the writer is being rebuilt.
-            send(writer);
-        }
+    fn place(&self, spread: usize) -> Option<usize> {
+        spread.checked_rem(self.0.len())
     }
 }
 
@@ -210,7 +219,7 @@ impl Handler<Verified> for TableWriter {
 
     fn handle(&mut self, verified: Verified, context: &mut Context<TableWriter>) {
         let guard = self.guard.clone();
-        guard.run(context, |context| self.take(verified.0, context));
+        guard.run(context, |context| verified.0.into_iter().for_each(|letter| self.take(letter, context)));
     }
 }
 

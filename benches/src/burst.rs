@@ -8,6 +8,7 @@ use crate::centre::{self, Centre, Hardship, LONGEST};
 use crate::examination::Examination;
 use crate::figures::Figures;
 use crate::stock::Stock;
+use crate::yardstick::Yardstick;
 
 /// Runs a burst; measures the limit after it where that is asked for.
 ///
@@ -21,6 +22,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     let all = (letters + strangers) as f64;
     let mut centre = Centre::start(stock, dovecot, hardship).await?;
     let begun = centre.started;
+    let yardstick = with_limit.then(|| Yardstick::lay(stock)).transpose()?;
     let start_seconds = centre.wait_ready()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
         if strangers == 0 {
@@ -32,12 +34,14 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
         stock.expected.outcomes.iter().all(settled)
     })?;
     let settled = Instant::now();
+    let yardstick_us = yardstick.map(Yardstick::read).transpose()?;
     let seconds = (settled - begun).as_secs_f64();
     let mut figures = Figures {
         letters,
         seconds,
         letters_per_second: letters as f64 / (seconds - start_seconds),
         start_seconds,
+        yardstick_us,
         strangers,
         strangers_meanwhile: centre.engine.metric("xm_letters_total") - letters as f64,
         ..Figures::default()

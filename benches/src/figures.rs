@@ -20,6 +20,12 @@ pub struct Figures {
     /// Letters per second by it. Letters at a rate: how much of the machine was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_limit: Option<f64>,
+    /// A fixed piece of work, timed during the run as it was with the limit: how fast the processors were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yardstick_us: Option<f64>,
+    /// `share_of_limit`, had the processors been as fast during the run as they were with the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_at_same_speed: Option<f64>,
     /// Until the commit: a burst from its first mail in hand, letters at a rate from lying in the mailbox, one by one from being
     /// in hand. Median.
     pub p50_ms: f64,
@@ -67,7 +73,9 @@ impl Figures {
     /// Holds what was reached against what the machine could do at best.
     pub fn hold_against(&mut self, limit: Limit) {
         self.limit_letters_per_second = Some(limit.letters_per_second);
-        self.share_of_limit = Some(self.letters_per_second / limit.letters_per_second);
+        let share = self.letters_per_second / limit.letters_per_second;
+        self.share_of_limit = Some(share);
+        self.share_at_same_speed = self.yardstick_us.map(|in_run| share * in_run / limit.yardstick_us);
         self.limit = Some(limit);
     }
 }
@@ -99,12 +107,14 @@ impl Report for Figures {
 type Row = (&'static str, fn(&Figures) -> String);
 
 /// The rows of the table: the JSON's names, in its order.
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 28] = [
     ("letters", |run| run.letters.to_string()),
     ("seconds", |run| number(run.seconds)),
     ("letters_per_second", |run| number(run.letters_per_second)),
     ("limit_letters_per_second", |run| part(run.limit_letters_per_second)),
     ("share_of_limit", |run| part(run.share_of_limit)),
+    ("yardstick_us", |run| part(run.yardstick_us)),
+    ("share_at_same_speed", |run| part(run.share_at_same_speed)),
     ("p50_ms", |run| number(run.p50_ms)),
     ("p99_ms", |run| number(run.p99_ms)),
     ("rss_mb_max", |run| number(run.rss_mb_max)),
@@ -125,6 +135,7 @@ const ROWS: [Row; 25] = [
     ("limit.mime_us", |run| part(run.limit.map(|limit| limit.mime_us))),
     ("limit.crypto_us", |run| part(run.limit.map(|limit| limit.crypto_us))),
     ("limit.postgres_us", |run| part(run.limit.map(|limit| limit.postgres_us))),
+    ("limit.yardstick_us", |run| part(run.limit.map(|limit| limit.yardstick_us))),
 ];
 
 /// Writes the table and the JSON.
@@ -210,8 +221,16 @@ mod tests {
     }
 
     fn two() -> Two {
-        let mut easy = Figures { letters: 100_000, seconds: 25.84, letters_per_second: 4095.2, ..Figures::default() };
-        easy.hold_against(Limit { crypto_us: 217.6, letters_per_second: 5460.3, ..Limit::default() });
+        let yardstick_us = Some(132.0);
+        let mut easy = Figures {
+            letters: 100_000,
+            seconds: 25.84,
+            letters_per_second: 4095.2,
+            yardstick_us,
+            ..Figures::default()
+        };
+        let limit = Limit { crypto_us: 217.6, yardstick_us: 120.0, letters_per_second: 5460.3, ..Limit::default() };
+        easy.hold_against(limit);
         Two { times_as_long: 1.0957, easy, hard: Figures { letters: 100_000, seconds: 28.3, ..Figures::default() } }
     }
 
@@ -225,6 +244,7 @@ mod tests {
         assert_eq!(line("seconds"), ["25.8", "28.3"]);
         assert_eq!(line("limit_letters_per_second"), ["5460", "-"]);
         assert_eq!(line("share_of_limit"), ["0.750", "-"]);
+        assert_eq!(line("share_at_same_speed"), ["0.825", "-"], "the processors were a tenth slower during the run");
         assert_eq!(line("limit.crypto_us"), ["218", "-"]);
         let ends: Vec<usize> = table.lines().skip(1).map(str::len).collect();
         assert!(ends.iter().all(|end| *end == ends[0]), "values stand below each other:\n{table}");

@@ -18,3 +18,4 @@ pub mod sample;
 pub mod stations;
 pub mod steady;
 pub mod stock;
+pub mod yardstick;

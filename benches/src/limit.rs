@@ -12,7 +12,6 @@ use anyhow::{Context, Result, ensure};
 use mail::extract::{MailLimits, extract};
 use mail::pop3::{Mailbox, Outcome};
 use mail::settings::{MailboxSettings, Secret, Security};
-use nix::time::{ClockId, clock_gettime};
 use scenarios::servers::Dovecot;
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
@@ -25,6 +24,7 @@ use crate::centre::{self, MAILBOXES};
 use crate::figures::{Figures, Report, number};
 use crate::processes::cpu_seconds;
 use crate::stock::Stock;
+use crate::yardstick::{Yardstick, thread_time};
 
 /// Letters that each part is measured with, where there are so many.
 const SAMPLE: usize = 30_000;
@@ -47,6 +47,8 @@ pub struct Limit {
     pub crypto_us: f64,
     /// The same rows by `benches/reference/settle.sql`; all of PostgreSQL's processes.
     pub postgres_us: f64,
+    /// A fixed piece of work, timed while these parts were: how fast the processors were.
+    pub yardstick_us: f64,
     /// What all processors together could do.
     pub letters_per_second: f64,
 }
@@ -65,6 +67,7 @@ impl Limit {
         client.batch_execute("CHECKPOINT").await?;
         let dovecot = centre::filled_dovecot(stock, SAMPLE, 0)?;
         let sealed = Sealed::read(stock, client).await?;
+        let yardstick = Yardstick::lay(stock)?;
         let others_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&others_ended);
         let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
@@ -73,9 +76,11 @@ impl Limit {
         others_ended.store(true, Ordering::Relaxed);
         let (mime_us, crypto_us) = opening.await??;
         let (postgres_us, dovecot_us) = others?;
+        let yardstick_us = yardstick.read()?;
         let all = dovecot_us + mime_us + crypto_us + postgres_us;
         let processors = std::thread::available_parallelism()?.get() as f64;
-        Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, letters_per_second: processors * 1e6 / all })
+        let letters_per_second = processors * 1e6 / all;
+        Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, yardstick_us, letters_per_second })
     }
 
     /// The same for letters that come one by one and are worked off by one processor after another, from when they are in
@@ -92,6 +97,7 @@ impl Report for Limit {
             ("mime_us", number(self.mime_us)),
             ("crypto_us", number(self.crypto_us)),
             ("postgres_us", number(self.postgres_us)),
+            ("yardstick_us", number(self.yardstick_us)),
             ("letters_per_second", number(self.letters_per_second)),
         ]
     }
@@ -194,8 +200,4 @@ async fn fetching(stock: &Stock, dovecot: &Dovecot) -> Result<f64> {
     let taken = cpu_seconds(server)? - before;
     ensure!(fetched == SAMPLE.min(stock.letters()), "{fetched} mails were fetched");
     Ok(taken * 1e6 / fetched as f64)
-}
-
-fn thread_time() -> Result<Duration> {
-    Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
 }

@@ -4,13 +4,14 @@
 //! agency's row lock and reads the signer anew where it differs, so that a revocation holds from the next letter on.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use moka::sync::Cache;
+use lru::LruCache;
 use sdc::cms::SignerId;
 use sdc::keys::{KeyError, RegisteredCertificate};
 use sdc::letter::Matricule;
@@ -48,9 +49,14 @@ pub struct Signer {
 }
 
 /// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
+///
+/// What was used longest ago goes. On a night on which everybody sends one letter each, all go before they are used again:
+/// what putting one in costs matters, not how often one is found.
 pub struct Signers {
-    cache: Cache<SignerId, Arc<Signer>>,
-    certificates: Cache<i32, RegisteredCertificate>,
+    /// With the moment at which each was read.
+    cache: Mutex<LruCache<SignerId, (Instant, Arc<Signer>)>>,
+    certificates: Mutex<LruCache<i32, RegisteredCertificate>>,
+    age_max: Duration,
 }
 
 type Row = (
@@ -110,8 +116,7 @@ impl Signers {
     }
 
     pub(crate) fn with_age_max(capacity: u64, age_max: Duration) -> Signers {
-        let cache = Cache::builder().max_capacity(capacity).time_to_live(age_max).build();
-        Signers { cache, certificates: Cache::new(capacity) }
+        Signers { cache: Mutex::new(bounded(capacity)), certificates: Mutex::new(bounded(capacity)), age_max }
     }
 
     /// Returns the certificate of a key in `xm.certificates`, whose DER never changes. Parsing costs as much as opening a
@@ -120,17 +125,19 @@ impl Signers {
     /// # Errors
     /// Not a certificate that could have been registered.
     pub fn certificate(&self, certificate_id: i32, der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        if let Some(known) = self.certificates.get(&certificate_id) {
-            return Ok(known);
+        if let Some(known) = locked(&self.certificates).get(&certificate_id) {
+            return Ok(known.clone());
         }
         let parsed = RegisteredCertificate::registered(der)?;
-        self.certificates.insert(certificate_id, parsed.clone());
+        locked(&self.certificates).put(certificate_id, parsed.clone());
         Ok(parsed)
     }
 
     /// Returns the signer if it is cached.
     pub fn cached(&self, id: &SignerId) -> Option<Arc<Signer>> {
-        self.cache.get(id)
+        let mut cache = locked(&self.cache);
+        let (read_at, signer) = cache.get(id)?;
+        (read_at.elapsed() < self.age_max).then(|| Arc::clone(signer))
     }
 
     /// Looks up many identifiers in one query and caches what was found. Identifiers of strangers are absent from the result.
@@ -155,6 +162,7 @@ impl Signers {
         // every letter that comes by itself, since it takes an array of one for cheaper.
         let text =
             select_signers!("(c.key_id = ANY(ARRAY(SELECT unnest(?))) OR c.serial = ANY(ARRAY(SELECT unnest(?))))");
+        let read_at = Instant::now();
         let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
         let mut found = HashMap::new();
         for row in rows {
@@ -166,13 +174,26 @@ impl Signers {
             let signer = Arc::new(signer(row, |id, der| self.certificate(id, der))?);
             for id in [by_key, by_issuer] {
                 if wanted.contains(&id) && !found.contains_key(&id) {
-                    self.cache.insert(id.clone(), Arc::clone(&signer));
+                    locked(&self.cache).put(id.clone(), (read_at, Arc::clone(&signer)));
                     found.insert(id, Arc::clone(&signer));
                 }
             }
         }
         Ok(found)
     }
+}
+
+/// Makes a cache that grows up to its bound, where `LruCache::new` would take room for all at once.
+fn bounded<K: std::hash::Hash + Eq, V>(capacity: u64) -> LruCache<K, V> {
+    let mut cache = LruCache::unbounded();
+    let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+    cache.resize(NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN));
+    cache
+}
+
+fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A cache is valid after every single operation, so a panic elsewhere does not spoil it.
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads signers anew by the key of their certificate, inside the caller's transaction.
@@ -245,4 +266,20 @@ pub async fn matricules(connection: &mut AsyncPgConnection) -> Result<Vec<Matric
     let rows: Vec<i32> = Statement::<Integer>::new("SELECT matricule FROM xm.agencies", &[]).load(connection).await?;
     let known = |row: i32| u32::try_from(row).ok().and_then(|number| Matricule::try_from(number).ok());
     Ok(rows.into_iter().filter_map(known).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_keeps_to_its_bound_and_what_was_used_longest_ago_goes() {
+        let mut cache = bounded(2);
+        cache.put(1, "first");
+        cache.put(2, "second");
+        assert_eq!(cache.get(&1), Some(&"first"));
+        cache.put(3, "third");
+        assert_eq!([1, 2, 3].map(|key| cache.contains(&key)), [true, false, true]);
+        assert_eq!(bounded::<u8, u8>(0).cap(), NonZeroUsize::MIN);
+    }
 }
