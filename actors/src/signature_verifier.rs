@@ -192,6 +192,8 @@ impl SignatureVerifier {
         match room {
             Some(unpacked) => self.read(letter, unpacked, context),
             None => {
+                // Those that are ready give their room back once they are settled.
+                self.hand_on();
                 self.unread.push_back(letter);
                 self.wait_for_room(context);
             }
@@ -263,6 +265,12 @@ impl Actor for SignatureVerifier {
 
     fn started(&mut self, context: &mut Context<SignatureVerifier>) {
         context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
+    }
+
+    /// Also after a panic: those that are ready have nothing to do with it, and later mail of their agencies would overtake
+    /// them if they went back.
+    fn stopped(&mut self, _: &mut Context<SignatureVerifier>) {
+        self.hand_on();
     }
 }
 

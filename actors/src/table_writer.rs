@@ -118,12 +118,13 @@ impl TableWriter {
         }
     }
 
-    fn take(&mut self, settleable: Settleable, context: &mut Context<TableWriter>) {
-        point("table_writer::take");
+    fn take(&mut self, letters: Vec<Settleable>, context: &mut Context<TableWriter>) {
         if self.pending.is_empty() {
             self.pending_since = Instant::now();
         }
-        self.pending.push_back(settleable);
+        // All at once: unwinding from here on, none of them would be the one to blame.
+        self.pending.extend(letters);
+        point("table_writer::take");
         self.write_if_due(context);
     }
 
@@ -219,7 +220,7 @@ impl Handler<Verified> for TableWriter {
 
     fn handle(&mut self, verified: Verified, context: &mut Context<TableWriter>) {
         let guard = self.guard.clone();
-        guard.run(context, |context| verified.0.into_iter().for_each(|letter| self.take(letter, context)));
+        guard.run(context, |context| self.take(verified.0, context));
     }
 }
 
@@ -228,7 +229,7 @@ impl Handler<Rejected> for TableWriter {
 
     fn handle(&mut self, rejected: Rejected, context: &mut Context<TableWriter>) {
         let guard = self.guard.clone();
-        guard.run(context, |context| self.take(rejected.0, context));
+        guard.run(context, |context| self.take(vec![rejected.0], context));
     }
 }
 

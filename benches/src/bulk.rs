@@ -11,7 +11,6 @@ use crate::centre::{self, Centre, Hardship, LONGEST};
 use crate::examination::Examination;
 use crate::figures::{Figures, Report, number, percentile};
 use crate::stock::Stock;
-use crate::yardstick::Yardstick;
 
 /// What two runs measured.
 #[derive(Clone, Debug, Serialize)]
@@ -64,7 +63,6 @@ async fn one_after_another(stock: &Stock) -> Result<Figures> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
     let start_seconds = centre.wait_ready()?;
     let begun = Instant::now();
-    let yardstick = Yardstick::lay(stock)?;
     let mut times_ms = Vec::with_capacity(stock.letters());
     let mut seconds = 0.0;
     stock.for_each_mail(usize::MAX, |at, mail| {
@@ -78,12 +76,10 @@ async fn one_after_another(stock: &Stock) -> Result<Figures> {
         Ok(())
     })?;
     let settled = Instant::now();
-    let yardstick_us = Some(yardstick.read()?);
     let mut figures = Figures {
         letters: stock.letters() as u64,
         seconds: (settled - begun).as_secs_f64(),
         start_seconds,
-        yardstick_us,
         ..Figures::default()
     };
     centre.count_processor_time(&mut figures)?;

@@ -22,8 +22,8 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     let all = (letters + strangers) as f64;
     let mut centre = Centre::start(stock, dovecot, hardship).await?;
     let begun = centre.started;
-    let yardstick = with_limit.then(|| Yardstick::lay(stock)).transpose()?;
     let start_seconds = centre.wait_ready()?;
+    let yardstick = with_limit.then(|| Yardstick::lay(stock)).transpose()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
         if strangers == 0 {
             return engine.metric("xm_letters_total") >= all;

@@ -17,7 +17,7 @@ use sdc::keys::CentreKeys;
 
 use crate::stock::Stock;
 
-/// Pause between two readings: they take six thousandths of one processor.
+/// Pause between two readings: of the letters of stations they take six thousandths of one processor.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Times that the work is done for a reading, after a first time that brings it into the caches and does not count.
 const TIMES: u32 = 2;

@@ -50,8 +50,8 @@ pub struct Signer {
 
 /// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
 ///
-/// What was used longest ago goes. On a night on which everybody sends one letter each, all go before they are used again:
-/// what putting one in costs matters, not how often one is found.
+/// What was used longest ago goes. On a night on which everybody sends one letter each, most go before they are used again:
+/// what putting one in costs matters, more than how often one is found.
 pub struct Signers {
     /// With the moment at which each was read.
     cache: Mutex<LruCache<SignerId, (Instant, Arc<Signer>)>>,
@@ -119,8 +119,8 @@ impl Signers {
         Signers { cache: Mutex::new(bounded(capacity)), certificates: Mutex::new(bounded(capacity)), age_max }
     }
 
-    /// Returns the certificate of a key in `xm.certificates`, whose DER never changes. Parsing costs as much as opening a
-    /// letter, and whoever is verified is soon answered.
+    /// Returns the certificate of a key in `xm.certificates`, whose DER never changes: whoever is verified is soon
+    /// answered.
     ///
     /// # Errors
     /// Not a certificate that could have been registered.
