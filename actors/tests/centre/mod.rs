@@ -24,7 +24,7 @@ use sdc::payload::{self, PayloadLimits};
 use serde_json::{Value, json};
 use store::administration::certificates::{self, CertificateFields};
 use store::administration::server::{self, Server};
-use store::administration::{agencies, installations};
+use store::administration::{agencies, installations, scopes};
 use store::database::Database;
 use store::testing::TestCluster;
 use tokio::runtime::Runtime;
@@ -101,7 +101,7 @@ impl World {
             };
             agencies::add(&mut connection, OPERATOR, &new).await.unwrap();
             installations::add(&mut connection, OPERATOR, matricule, "pc1").await.unwrap();
-            agencies::grant(&mut connection, OPERATOR, matricule, "CentreCode", &["CE-042".to_owned()]).await.unwrap();
+            scopes::grant(&mut connection, OPERATOR, matricule, "CentreCode", &["CE-042".to_owned()]).await.unwrap();
             let fields = CertificateFields::from(office.certificate());
             let fingerprint = office.certificate().fingerprint().to_string();
             certificates::register(&mut connection, OPERATOR, matricule, &fields, &fingerprint).await.unwrap();

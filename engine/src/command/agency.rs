@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use store::administration::AdministrationError;
 use store::administration::agencies::{self, Agency, AgencyFilter, NewAgency};
 use store::administration::installations;
+use store::administration::scopes;
 
 use super::{Desk, read_matricule};
 use crate::show::{self, Table};
@@ -147,9 +148,9 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
         }
         AgencyCommand::Grant(GrantArguments { matricule, column, codes, withdraw }) => {
             let (count, done) = if withdraw {
-                (agencies::withdraw(desk.connection(), &operator, matricule, &column, &codes).await?, "withdrawn from")
+                (scopes::withdraw(desk.connection(), &operator, matricule, &column, &codes).await?, "withdrawn from")
             } else {
-                (agencies::grant(desk.connection(), &operator, matricule, &column, &codes).await?, "granted to")
+                (scopes::grant(desk.connection(), &operator, matricule, &column, &codes).await?, "granted to")
             };
             let unchanged = codes.len() - count.min(codes.len());
             show::text(&format!("{count} codes of {column} {done} agency {matricule}, {unchanged} as before\n"))
@@ -229,7 +230,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
 
 async fn show_one(desk: &mut Desk, matricule: Matricule, json: bool) -> anyhow::Result<()> {
     let agency = agencies::show(desk.connection(), matricule).await?;
-    let scopes = agencies::scopes(desk.connection(), matricule).await?;
+    let scopes = scopes::list(desk.connection(), matricule).await?;
     let installed = installations::list(desk.connection(), matricule).await?;
     if json {
         let mut all = json!(agency);

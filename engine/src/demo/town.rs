@@ -16,6 +16,7 @@ use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Letter, Matricule, Mode};
 use store::administration::agencies::{self, NewAgency};
 use store::administration::certificates::{self, CertificateFields};
+use store::administration::scopes;
 use store::administration::tariffs::{self, NewTariff};
 use store::administration::{AdministrationError, installations};
 use store::database::Database;
@@ -263,7 +264,7 @@ async fn register(
     let fingerprint = hex::encode(&certificate.fingerprint);
     certificates::register(connection, OPERATOR, number, certificate, &fingerprint).await?;
     for (column, codes) in scopes {
-        agencies::grant(connection, OPERATOR, number, column, &codes).await?;
+        scopes::grant(connection, OPERATOR, number, column, &codes).await?;
     }
     if resident.condition != Condition::WithoutCredit {
         agencies::recharge(connection, OPERATOR, number, CREDIT, "opening credit").await?;

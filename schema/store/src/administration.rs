@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod installations;
 pub mod journal;
 pub mod quarantine;
+pub mod scopes;
 pub mod server;
 pub mod tables;
 pub mod tariffs;

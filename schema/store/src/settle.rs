@@ -19,6 +19,7 @@ mod post;
 mod quarantine;
 mod reads;
 mod rows;
+mod verdict;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Agencies: their data, status, scopes and prepaid accounts.
+//! Agencies: their data, status and prepaid accounts.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::max;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{AdministrationError, audit, matricule};
-use crate::schema::{accounts, agencies, entries, scopes};
+use crate::schema::{accounts, agencies, entries};
 
 /// Most that is recharged at once, in minor units: far from where sums could overflow.
 pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
@@ -142,15 +142,6 @@ pub struct AgencyChange {
     pub cbc_allowed: Option<bool>,
 }
 
-/// A granted code of a scope column.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
-pub struct Scope {
-    /// The scope column.
-    pub column_name: String,
-    /// The code.
-    pub code: String,
-}
-
 /// Adds an agency with its account.
 ///
 /// # Errors
@@ -253,20 +244,6 @@ pub async fn list(
     Ok(query.load(connection).await?)
 }
 
-/// Lists the codes granted to an agency.
-///
-/// # Errors
-/// A fault.
-pub async fn scopes(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Vec<Scope>, AdministrationError> {
-    let granted = scopes::table
-        .filter(scopes::agency.eq(number.as_i32()))
-        .order((scopes::column_name, scopes::code))
-        .select((scopes::column_name, scopes::code))
-        .load(connection)
-        .await?;
-    Ok(granted)
-}
-
 /// Sets an agency's status: 0 suspended, 1 some services, 2 all but export and import, 3 all.
 ///
 /// # Errors
@@ -323,67 +300,6 @@ pub async fn edit(
             let detail = json!(change);
             audit::write(connection, operator, "agency.edit", &subject(number), detail).await?;
             Ok(())
-        })
-        .await
-}
-
-/// Grants codes of a scope column to an agency. Returns how many it did not have yet.
-///
-/// # Errors
-/// No such agency; a fault.
-pub async fn grant(
-    connection: &mut AsyncPgConnection,
-    operator: &str,
-    number: Matricule,
-    column_name: &str,
-    codes: &[String],
-) -> Result<usize, AdministrationError> {
-    if column_name.is_empty() || codes.is_empty() || codes.iter().any(String::is_empty) {
-        return Err(AdministrationError::invalid("the scope", "a column and at least one code"));
-    }
-    connection
-        .transaction(async |connection| {
-            locked_status(connection, number).await?;
-            let rows: Vec<_> = codes
-                .iter()
-                .map(|code| {
-                    (scopes::agency.eq(number.as_i32()), scopes::column_name.eq(column_name), scopes::code.eq(code))
-                })
-                .collect();
-            let granted =
-                diesel::insert_into(scopes::table).values(rows).on_conflict_do_nothing().execute(connection).await?;
-            let detail = json!({ "column": column_name, "codes": codes });
-            audit::write(connection, operator, "agency.grant", &subject(number), detail).await?;
-            Ok(granted)
-        })
-        .await
-}
-
-/// Takes codes of a scope column from an agency. Returns how many it had.
-///
-/// # Errors
-/// No such agency; a fault.
-pub async fn withdraw(
-    connection: &mut AsyncPgConnection,
-    operator: &str,
-    number: Matricule,
-    column_name: &str,
-    codes: &[String],
-) -> Result<usize, AdministrationError> {
-    connection
-        .transaction(async |connection| {
-            locked_status(connection, number).await?;
-            let withdrawn = diesel::delete(
-                scopes::table
-                    .filter(scopes::agency.eq(number.as_i32()))
-                    .filter(scopes::column_name.eq(column_name))
-                    .filter(scopes::code.eq_any(codes)),
-            )
-            .execute(connection)
-            .await?;
-            let detail = json!({ "column": column_name, "codes": codes });
-            audit::write(connection, operator, "agency.withdraw", &subject(number), detail).await?;
-            Ok(withdrawn)
         })
         .await
 }

@@ -2,29 +2,18 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
-use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
-use sdc::payload;
-use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
-use sdc::refusal::Refusal;
 use tokio::task::yield_now;
-use uuid::Uuid;
 
 use super::Written;
-use super::arrival::{Arrival, Content, Outcome};
-use super::decide::{Acceptance, Decision};
-use super::judge::Key;
+use super::arrival::{Arrival, Outcome};
+use super::decide::Decision;
 use super::quarantine;
-use super::reads::Account;
-use crate::catalogue::{Catalogue, Credit};
+use super::verdict::{JournalLine, VerdictRow, outcome};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
 use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
-
-/// The first attempt at a letter; only an operator's retry makes another.
-const FIRST_ATTEMPT: i16 = 1;
 
 /// What a committed batch did, in the batch's order.
 #[derive(Debug)]
@@ -294,158 +283,4 @@ impl Written {
 
 fn charged(verdicts: &[VerdictRow]) -> impl Iterator<Item = &VerdictRow> {
     verdicts.iter().filter(|verdict| verdict.cost > 0)
-}
-
-fn outcome(decision: &Decision) -> Outcome {
-    match decision {
-        Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
-        Decision::Duplicate(_) => Outcome::Duplicate,
-        Decision::Accepted { .. } => Outcome::Accepted,
-    }
-}
-
-/// A new verdict as it goes into `xm.letters`.
-struct VerdictRow {
-    agency: i32,
-    key: Key,
-    digest: Vec<u8>,
-    outcome: Outcome,
-    transport: &'static str,
-    certificate_id: i32,
-    receipt: Vec<u8>,
-    received_at: DateTime<Utc>,
-    account: Account,
-    cost: i64,
-    balance_floor: Option<i64>,
-}
-
-impl VerdictRow {
-    fn new(arrival: &Arrival, decision: &Decision, catalogue: &Catalogue) -> Option<VerdictRow> {
-        let Content::Signed { signer, digest, .. } = &arrival.content else { return None };
-        let (key, account, highest_sequence, acceptance, refusal) = match decision {
-            Decision::Accepted { key, acceptance, account, highest_sequence } => {
-                (key, account, highest_sequence, Some(acceptance), None)
-            }
-            Decision::Refused { key, refusal, account, highest_sequence, .. } => {
-                (key, account, highest_sequence, None, Some(refusal))
-            }
-            Decision::Stranger(_) | Decision::Duplicate(_) => return None,
-        };
-        let cost = acceptance.map_or(0, |acceptance| acceptance.price.amount);
-        let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
-        let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
-        let receipt = receipt(arrival, key, acceptance, refusal, balance, *highest_sequence);
-        let answer = Answer {
-            sdc: FORMAT_VERSION,
-            id: Uuid::now_v7(),
-            from: catalogue.server.name.clone(),
-            to: Addressee {
-                agency: signer.matricule,
-                installation: (!key.installation.is_empty()).then(|| key.installation.clone()),
-            },
-            time: arrival.received_at,
-            mode: catalogue.server.mode,
-            receipt,
-        };
-        Some(VerdictRow {
-            agency: signer.matricule.as_i32(),
-            key: key.clone(),
-            digest: digest.as_bytes().to_vec(),
-            outcome: outcome(decision),
-            transport: arrival.source.transport,
-            certificate_id: signer.certificate_id,
-            receipt: payload::write_answer(&answer),
-            received_at: arrival.received_at,
-            account: *account,
-            cost,
-            balance_floor: refuses_credit.then_some(-account.credit_limit),
-        })
-    }
-}
-
-fn receipt(
-    arrival: &Arrival,
-    key: &Key,
-    acceptance: Option<&Acceptance>,
-    refusal: Option<&Refusal>,
-    account: AccountReceipt,
-    highest_sequence: i64,
-) -> Receipt {
-    let (digest, letter) = match &arrival.content {
-        Content::Signed { digest, letter, .. } => (digest.to_string(), letter.as_ref().ok()),
-        Content::Stranger(_) => (String::new(), None),
-    };
-    let own_id = key.sequence.is_some().then_some(key.letter_id).or(letter.map(|letter| letter.id));
-    let sequence = key.sequence.and_then(|number| u64::try_from(number).ok()).or(letter.map(|letter| letter.sequence));
-    Receipt {
-        letter: own_id,
-        digest,
-        sequence,
-        attempt: FIRST_ATTEMPT.unsigned_abs(),
-        verdict: if acceptance.is_some() { Verdict::Accepted } else { Verdict::Refused },
-        refusal: refusal.cloned(),
-        remedy: refusal.and_then(|refusal| refusal.code.remedy()),
-        rows: acceptance.map(table_receipts).unwrap_or_default(),
-        account,
-        highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
-        received: arrival.received_at,
-        skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
-    }
-}
-
-fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
-    let count = |marks: &[bool], wanted: bool| {
-        u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
-    };
-    let tables = acceptance.tables.iter().zip(&acceptance.is_new);
-    tables
-        .map(|(rows, marks)| TableReceipt {
-            table: rows.definition.name.clone(),
-            new: count(marks, true),
-            duplicate: count(marks, false),
-        })
-        .collect()
-}
-
-fn skew_seconds(office: DateTime<Utc>, centre: DateTime<Utc>) -> i64 {
-    office.signed_duration_since(centre).num_seconds()
-}
-
-struct JournalLine<'a> {
-    id: i64,
-    arrival: &'a Arrival,
-    agency: Option<i32>,
-    key: Option<&'a Key>,
-    digest: Option<&'a [u8]>,
-    service: Option<&'static str>,
-    outcome: Outcome,
-    rows: usize,
-    cost: i64,
-    skew_seconds: Option<i64>,
-}
-
-impl<'a> JournalLine<'a> {
-    fn new(id: i64, arrival: &'a Arrival, decision: &'a Decision) -> JournalLine<'a> {
-        let key = match decision {
-            Decision::Stranger(_) => None,
-            Decision::Duplicate(key) | Decision::Accepted { key, .. } | Decision::Refused { key, .. } => Some(key),
-        };
-        let (digest, letter) = match &arrival.content {
-            Content::Stranger(_) => (None, None),
-            Content::Signed { digest, letter, .. } => (Some(digest.as_bytes().as_slice()), letter.as_ref().ok()),
-        };
-        let acceptance = decision.acceptance();
-        JournalLine {
-            id,
-            arrival,
-            agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
-            key,
-            digest,
-            service: letter.map(|letter| letter.request.service()),
-            outcome: outcome(decision),
-            rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
-            cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),
-            skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::administration::agencies::{AgencyChange, AgencyFilter};
-use crate::administration::{AdministrationError, audit, installations, users};
+use crate::administration::{AdministrationError, audit, installations, scopes, users};
 use crate::fault::Fault;
 
 #[tokio::test]
@@ -155,12 +155,12 @@ async fn every_change_of_an_agency_raises_its_revision() {
     agencies::edit(&mut connection, OPERATOR, number(1), &change).await.unwrap();
     raised(&mut connection, "edit").await;
     let codes = ["C1".to_owned(), "C2".to_owned()];
-    assert_eq!(agencies::grant(&mut connection, OPERATOR, number(1), "CentreCode", &codes).await.unwrap(), 2);
-    assert_eq!(agencies::grant(&mut connection, OPERATOR, number(1), "CentreCode", &codes).await.unwrap(), 0);
+    assert_eq!(scopes::grant(&mut connection, OPERATOR, number(1), "CentreCode", &codes).await.unwrap(), 2);
+    assert_eq!(scopes::grant(&mut connection, OPERATOR, number(1), "CentreCode", &codes).await.unwrap(), 0);
     raised(&mut connection, "grant").await;
-    assert_eq!(agencies::withdraw(&mut connection, OPERATOR, number(1), "CentreCode", &codes[..1]).await.unwrap(), 1);
+    assert_eq!(scopes::withdraw(&mut connection, OPERATOR, number(1), "CentreCode", &codes[..1]).await.unwrap(), 1);
     raised(&mut connection, "withdraw").await;
-    assert_eq!(agencies::scopes(&mut connection, number(1)).await.unwrap()[0].code, "C2");
+    assert_eq!(scopes::list(&mut connection, number(1)).await.unwrap()[0].code, "C2");
     installations::add(&mut connection, OPERATOR, number(1), "pc1").await.unwrap();
     raised(&mut connection, "installation").await;
     run(&mut connection, "UPDATE xm.scopes SET code = 'C3' WHERE agency = 1").await;
