@@ -66,7 +66,6 @@ pub struct SignatureVerifier {
     is_waiting_for_room: bool,
     /// Read, to be handed on when there is nothing else to do, or when they are many.
     ready: Vec<(Matricule, Settleable)>,
-    is_handing_on: bool,
 }
 
 /// A verified letter whose payload is still packed.
@@ -99,7 +98,6 @@ impl SignatureVerifier {
             unread: VecDeque::new(),
             is_waiting_for_room: false,
             ready: Vec::new(),
-            is_handing_on: false,
         }
     }
 
@@ -238,13 +236,13 @@ impl SignatureVerifier {
             content,
         };
         let settleable = Settleable { arrival, taken_at: carried.taken_at, unpacked, share: carried.share };
+        if self.ready.is_empty() {
+            // A message to ourselves is handled behind those that wait already.
+            context.notify(HandOn);
+        }
         self.ready.push((matricule, settleable));
         if self.ready.len() >= READY_MAX {
             self.hand_on();
-        } else if !self.is_handing_on {
-            // A message to ourselves is handled behind those that wait already.
-            self.is_handing_on = true;
-            context.notify(HandOn);
         }
     }
 
@@ -300,10 +298,7 @@ impl Handler<HandOn> for SignatureVerifier {
 
     fn handle(&mut self, _: HandOn, context: &mut Context<SignatureVerifier>) {
         let guard = self.guard.clone();
-        guard.run(context, |_| {
-            self.is_handing_on = false;
-            self.hand_on();
-        });
+        guard.run(context, |_| self.hand_on());
     }
 }
 

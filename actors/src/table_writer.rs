@@ -59,7 +59,6 @@ impl TableWriters {
         }
         for (writer, letters) in self.0.iter().zip(of_writers) {
             if !letters.is_empty() {
-                // Not taken means dropped, and the mails go back: the writer is being rebuilt.
                 writer.send(Verified(letters));
             }
         }
@@ -85,6 +84,7 @@ impl TableWriters {
         self.send_rejected(Rejected(Settleable { arrival, taken_at, unpacked: Unpacked::default(), share }));
     }
 
+    /// Picks a writer. What it does not take is dropped, and the mail goes back: it is being rebuilt.
     fn place(&self, spread: usize) -> Option<usize> {
         spread.checked_rem(self.0.len())
     }

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mail::extract::{MailLimits, extract};
 use mail::pop3::{Mailbox, Outcome};
 use mail::settings::{MailboxSettings, Secret, Security};
 use scenarios::servers::Dovecot;
@@ -22,9 +21,9 @@ use tokio_postgres::Client;
 
 use crate::centre::{self, MAILBOXES};
 use crate::figures::{Figures, Report, number};
-use crate::processes::cpu_seconds;
-use crate::stock::Stock;
-use crate::yardstick::{Yardstick, thread_time};
+use crate::processes::{cpu_seconds, thread_time};
+use crate::stock::{Stock, container_of};
+use crate::yardstick::Yardstick;
 
 /// Letters that each part is measured with, where there are so many.
 const SAMPLE: usize = 30_000;
@@ -160,9 +159,7 @@ impl Sealed {
         let (mail, (agency, der)) = (&self.mails[at], &self.certificates[at]);
         ensure!(usize::try_from(*agency)? == at + 1, "the stock's agencies are not in the order of its letters");
         let begun = thread_time()?;
-        let mut containers =
-            extract(mail, &MailLimits::default()).map_err(|refused| anyhow::anyhow!("{refused:?}"))?.containers;
-        let container = containers.pop().context("a mail without a letter")?;
+        let container = container_of(mail)?;
         let document = Document::parse(&container, &DocumentLimits::default())
             .map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
         let taken_out = thread_time()?;

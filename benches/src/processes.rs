@@ -1,9 +1,11 @@
-//! What processes cost, read from /proc (proc_pid_stat(5), proc_pid_status(5)).
+//! What processes and threads cost, read from /proc (proc_pid_stat(5), proc_pid_status(5)) and clocks.
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::time::{ClockId, clock_gettime};
 
 /// Processor time of a process, all that it started, and all of those that have ended and were waited for, in seconds.
 ///
@@ -42,4 +44,12 @@ pub fn rss_mb_max(id: u32) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
     let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes / 1024.0)
+}
+
+/// Returns the processor time of this thread.
+///
+/// # Errors
+/// The system has no such clock.
+pub fn thread_time() -> Result<Duration> {
+    Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
 }

@@ -12,6 +12,7 @@ use agency::identity::{Algorithm, Identity};
 use agency::office::Centre;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use mail::extract::{MailLimits, extract};
 use sdc::keys::{CentreKeys, RegisteredCertificate};
 use sdc::letter::{Matricule, Mode};
 use store::administration::certificates::CertificateFields;
@@ -238,6 +239,15 @@ impl Stock {
         }
         Ok(())
     }
+}
+
+/// Takes the letter out of a mail.
+///
+/// # Errors
+/// It has none.
+pub fn container_of(mail: &[u8]) -> Result<Vec<u8>> {
+    let extracted = extract(mail, &MailLimits::default()).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
+    extracted.containers.into_iter().next_back().context("a mail without a letter")
 }
 
 /// Fills the tables with results of former elections, nine rows a station, as one agency would have sent them.

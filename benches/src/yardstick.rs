@@ -8,14 +8,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
-use mail::extract::{MailLimits, extract};
-use nix::time::{ClockId, clock_gettime};
+use anyhow::{Result, anyhow, bail};
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 
-use crate::stock::Stock;
+use crate::processes::thread_time;
+use crate::stock::{Stock, container_of};
 
 /// Pause between two readings: of the letters of stations they take six thousandths of one processor.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -76,17 +75,8 @@ fn readings(mail: &[u8], keys: &Arc<CentreKeys>, ended: &Receiver<()>) -> Result
 
 /// Takes a letter out of its mail and decrypts it.
 fn work(mail: &[u8], keys: &Arc<CentreKeys>) -> Result<()> {
-    let extracted = extract(mail, &MailLimits::default()).map_err(|refused| anyhow!("{refused:?}"))?;
-    let container = extracted.containers.first().context("a mail without a letter")?;
-    let document = Document::parse(container, &DocumentLimits::default()).map_err(|refusal| anyhow!("{refusal:?}"))?;
+    let container = container_of(mail)?;
+    let document = Document::parse(&container, &DocumentLimits::default()).map_err(|refusal| anyhow!("{refusal:?}"))?;
     cms::open(&document, keys).map_err(|refusal| anyhow!("{refusal:?}"))?;
     Ok(())
-}
-
-/// Returns the processor time of this thread.
-///
-/// # Errors
-/// The system has no such clock.
-pub fn thread_time() -> Result<Duration> {
-    Ok(Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?))
 }
