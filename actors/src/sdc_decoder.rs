@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use mail::extract::{MailLimits, extract};
+use mail::letterhead::{self, Letterhead};
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
-use store::settle::{Arrival, Content, Source};
+use store::settle::{Arrival, Claimed, Content, Source};
 
 use crate::delivery::Unpacked;
 use crate::lanes::{Claims, Lane, LaneQueue};
@@ -157,11 +158,13 @@ impl SdcDecoder {
         }
     }
 
-    fn decode(&self, fetched: Fetched) {
+    fn decode(&self, mut fetched: Fetched) {
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
         }
         point("sdc_decoder::decode");
+        let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
+        fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
         if let Some(bytes) = fetched.over_size_bytes {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::OverSize).with("bytes", bytes));
         }

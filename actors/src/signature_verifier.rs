@@ -160,12 +160,17 @@ impl SignatureVerifier {
                 for opened in batch {
                     match found.get(opened.opened.signer()).cloned() {
                         Some(signer) => self.verify(opened, signer, context),
-                        None => self.reject(opened.carried, Refusal::new(RefusalCode::UnknownSigner)),
+                        None => {
+                            let signer = opened.opened.signer().words();
+                            self.reject(opened.carried, signer, Refusal::new(RefusalCode::UnknownSigner));
+                        }
                     }
                 }
             }
             Err(fault) => {
-                tracing::warn!(%fault, letters = batch.len(), "certificates could not be looked up; the letters go back");
+                if !fault.is_away() {
+                    tracing::warn!(%fault, letters = batch.len(), "certificates could not be looked up; the letters go back");
+                }
                 self.guard.metrics.handled("fault");
             }
         }
@@ -175,10 +180,10 @@ impl SignatureVerifier {
     fn verify(&mut self, opened: Opened, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
         point("signature_verifier::verify");
         let Opened { opened, mut carried } = opened;
-        let cipher = opened.cipher();
+        let (cipher, named) = (opened.cipher(), opened.signer().clone());
         let verified = match opened.verify(&signer.certificate) {
             Ok(verified) => verified,
-            Err(refusal) => return self.reject(carried, refusal),
+            Err(refusal) => return self.reject(carried, named.words(), refusal),
         };
         self.parts.claims.heard(signer.matricule);
         carried.conclude();
@@ -250,7 +255,9 @@ impl SignatureVerifier {
         self.parts.writers.send_verified(std::mem::take(&mut self.ready));
     }
 
-    fn reject(&self, carried: Carried, refusal: Refusal) {
+    /// `signer` is the certificate that the signature names, in words.
+    fn reject(&self, mut carried: Carried, signer: String, refusal: Refusal) {
+        carried.source.claimed.signer = Some(signer);
         self.guard.metrics.handled("refused");
         self.parts.claims.failed(carried.claim);
         carried.conclude();

@@ -114,6 +114,26 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn what_a_stranger_claims_is_kept_for_the_person_who_looks() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.sql("DELETE FROM xm.certificates");
+    let (_, unknown) = world.next_mail();
+    world.deliver(unknown);
+    let header = "From: =?utf-8?q?=C3=89?= <x@elsewhere.example>\r\nSubject: Actes\u{1b}[2J\r\n du mois\r\n\r\n";
+    world.deliver(format!("{header}agency=000107\r\n").into_bytes());
+    let running = world.start(quick());
+    let by_key = "SELECT count(*) FROM xm.quarantine WHERE reason = 'unknown_signer' AND agency IS NULL
+                  AND claimed_agency = 42 AND signer ~ '^key id [0-9a-f]{40}$' AND sender LIKE '%office%'
+                  AND subject = 'SDC 1 agency=000042'";
+    world.wait_for("containers of an unknown key", by_key, 1);
+    let without = "SELECT count(*) FROM xm.quarantine WHERE reason = 'no_container' AND signer IS NULL
+                   AND sender = '=?utf-8?q?=C3=89?= <x@elsewhere.example>' AND subject = 'Actes [2J du mois'";
+    world.wait_for("mails without a container", without, 1);
+    assert!(running.drain());
+}
+
+#[test]
 fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();

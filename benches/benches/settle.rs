@@ -17,7 +17,7 @@ use sdc::letter::Mode;
 use sdc::payload::{PayloadLimits, write_letter};
 use store::administration::server::{self, Server};
 use store::database::{Database, DatabaseSettings};
-use store::settle::{Arrival, Content, Outcome, Settler, SettlingSettings, Source};
+use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
 use store::signers::{Signer, Signers};
 use store::testing::TestCluster;
 use tokio::runtime::Runtime;
@@ -77,7 +77,12 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
     let (digest, cipher) = (Digest::of(&octets), ContentCipher::Aes256Gcm);
     Arrival {
         received_at: Utc::now(),
-        source: Source { transport: "mail", mailbox: "main".into(), sender_domain: "example.org".to_owned() },
+        source: Source {
+            transport: "mail",
+            mailbox: "main".into(),
+            sender_domain: "example.org".to_owned(),
+            claimed: Claimed::default(),
+        },
         container: vec![b'x'; CONTAINER_BYTES],
         container_bytes: CONTAINER_BYTES,
         content: Content::Signed { signer: Arc::clone(signer), digest, cipher, letter: Ok(letter) },

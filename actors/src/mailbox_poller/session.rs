@@ -11,7 +11,7 @@ use sdc::letter::Matricule;
 use store::failure::{self, Bug, point};
 use store::fault::Fault;
 use store::in_hand::Suspect;
-use store::settle::Source;
+use store::settle::{Claimed, Source};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
@@ -196,7 +196,12 @@ impl<'a> Poll<'a> {
         let fetched = Fetched {
             mail,
             over_size_bytes,
-            source: Source { transport: "mail", mailbox: self.parts.name.clone(), sender_domain: String::new() },
+            source: Source {
+                transport: "mail",
+                mailbox: self.parts.name.clone(),
+                sender_domain: String::new(),
+                claimed: Claimed { agency: claim, ..Claimed::default() },
+            },
             received_at: Utc::now(),
             taken_at: Instant::now(),
             claim,

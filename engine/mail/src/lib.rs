@@ -6,6 +6,7 @@
 
 mod connect;
 pub mod extract;
+pub mod letterhead;
 pub mod pop3;
 pub mod post_office;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod elements;
 mod enveloped_data;
 mod signed_data;
 mod signer_info;
+mod signer_words;
 
 use std::fmt;
 

@@ -32,9 +32,9 @@ use diesel_async::AsyncPgConnection;
 use futures_util::join;
 use tokio::task::yield_now;
 
-pub use arrival::{Arrival, Content, Outcome, Source};
-pub use post::Settled;
-pub use quarantine::ENTRY_BYTES;
+pub use arrival::{Arrival, Claimed, Content, Outcome, Source};
+pub use post::{RefusedLetter, Settled};
+pub use quarantine::entry_bytes;
 
 use crate::catalogue::Catalogue;
 use crate::database::Database;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
@@ -10,76 +10,70 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::journal::JournalLine;
 use super::{AdministrationError, audit};
 use crate::schema::{quarantine, quarantine_usage};
-use crate::settle::ENTRY_BYTES;
+use crate::settle::entry_bytes;
 
 /// An entry in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct QuarantineEntry {
     /// Its number.
+    #[diesel(sql_type = BigInt)]
     pub id: i64,
     /// When the container came.
+    #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
     /// Why it was not accepted.
+    #[diesel(sql_type = Text)]
     pub reason: String,
     /// Whether it waits for a decision.
+    #[diesel(sql_type = Bool)]
     pub held: bool,
     /// Who signed it, where that is known.
+    #[diesel(sql_type = Nullable<Integer>)]
     pub agency: Option<i32>,
     /// The installation that it names.
+    #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
     /// Its id.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// SHA-256 of the signed octets, or of the container where nothing signed is known.
-    #[serde(with = "hex")]
+    /// SHA-256 of the container; the journal has that of the signed octets.
+    #[serde(rename = "container_digest", with = "hex")]
+    #[diesel(sql_type = Bytea)]
     pub digest: Vec<u8>,
     /// How it came.
+    #[diesel(sql_type = Text)]
     pub transport: String,
     /// Where it lay.
+    #[diesel(sql_type = Text)]
     pub mailbox: String,
     /// Domain of the mail's sender, not to be believed.
+    #[diesel(sql_type = Text)]
     pub sender_domain: String,
     /// Size as it came; what is kept may be less.
+    #[diesel(sql_type = BigInt)]
     pub original_bytes: i64,
     /// Where it broke a rule.
+    #[diesel(sql_type = Text)]
     pub detail: String,
     /// `open`, `dropped` or `retried`.
+    #[diesel(sql_type = Text)]
     pub state: String,
+    /// The agency that the mail mentions: claimed, not proven.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub claimed_agency: Option<i32>,
+    /// The certificate that the signature names, in words: claimed, unless `agency` is known.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub signer: Option<String>,
+    /// The mail's `From`: claimed.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub sender: Option<String>,
+    /// The mail's `Subject`.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub subject: Option<String>,
 }
-
-type EntryColumns = (
-    quarantine::id,
-    quarantine::received_at,
-    quarantine::reason,
-    quarantine::held,
-    quarantine::agency,
-    quarantine::installation,
-    quarantine::letter_id,
-    quarantine::digest,
-    quarantine::transport,
-    quarantine::mailbox,
-    quarantine::sender_domain,
-    quarantine::original_bytes,
-    quarantine::detail,
-    quarantine::state,
-);
-const ENTRY: EntryColumns = (
-    quarantine::id,
-    quarantine::received_at,
-    quarantine::reason,
-    quarantine::held,
-    quarantine::agency,
-    quarantine::installation,
-    quarantine::letter_id,
-    quarantine::digest,
-    quarantine::transport,
-    quarantine::mailbox,
-    quarantine::sender_domain,
-    quarantine::original_bytes,
-    quarantine::detail,
-    quarantine::state,
-);
 
 /// Which entries a list shows, newest first.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +103,28 @@ pub struct QuarantineContent {
     pub held_version: Option<Value>,
 }
 
+/// Columns of an entry; the caller adds the condition.
+macro_rules! select_entries {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox, sender_domain,
+                    original_bytes, detail, state, claimed_agency, signer, sender, subject
+               FROM xm.quarantine WHERE ",
+            $condition
+        )
+    };
+}
+
+/// Reads an entry and locks it: two operators must not both decide.
+async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<QuarantineEntry, AdministrationError> {
+    diesel::sql_query(select_entries!("id = $1 FOR UPDATE"))
+        .bind::<BigInt, _>(id)
+        .get_result(connection)
+        .await
+        .optional()?
+        .ok_or(AdministrationError::LineUnknown { what: "quarantine entry", id })
+}
+
 /// Lists entries, newest first.
 ///
 /// # Errors
@@ -117,24 +133,73 @@ pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &QuarantineFilter,
 ) -> Result<Vec<QuarantineEntry>, AdministrationError> {
-    let mut query =
-        quarantine::table.order(quarantine::id.desc()).limit(filter.limit.unwrap_or(100)).select(ENTRY).into_boxed();
-    if let Some(reason) = &filter.reason {
-        query = query.filter(quarantine::reason.eq(reason.clone()));
+    let entries = diesel::sql_query(select_entries!(
+        "($1 IS NULL OR reason = $1) AND ($2 IS NULL OR agency = $2) AND (held OR NOT $3) AND (state = 'open' OR $4)
+            AND ($5 IS NULL OR id < $5) ORDER BY id DESC LIMIT $6"
+    ))
+    .bind::<Nullable<Text>, _>(&filter.reason)
+    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Bool, _>(filter.held)
+    .bind::<Bool, _>(filter.with_decided)
+    .bind::<Nullable<BigInt>, _>(filter.before)
+    .bind::<BigInt, _>(filter.limit.unwrap_or(100))
+    .load(connection)
+    .await?;
+    Ok(entries)
+}
+
+/// Lists the entries of a letter.
+///
+/// # Errors
+/// A fault.
+pub async fn of_letter(
+    connection: &mut AsyncPgConnection,
+    agency: i32,
+    letter_id: Uuid,
+) -> Result<Vec<QuarantineEntry>, AdministrationError> {
+    let entries = diesel::sql_query(select_entries!("agency = $1 AND letter_id = $2 ORDER BY id"))
+        .bind::<Integer, _>(agency)
+        .bind::<SqlUuid, _>(letter_id)
+        .load(connection)
+        .await?;
+    Ok(entries)
+}
+
+/// Lists the entries of a container, by its SHA-256.
+///
+/// # Errors
+/// A fault.
+pub async fn of_container(
+    connection: &mut AsyncPgConnection,
+    digest: &[u8],
+) -> Result<Vec<QuarantineEntry>, AdministrationError> {
+    let entries =
+        diesel::sql_query(select_entries!("digest = $1 ORDER BY id")).bind::<Bytea, _>(digest).load(connection).await?;
+    Ok(entries)
+}
+
+/// Lists the entries of what a line of the journal tells of.
+///
+/// # Errors
+/// A fault.
+pub async fn of_line(
+    connection: &mut AsyncPgConnection,
+    line: &JournalLine,
+) -> Result<Vec<QuarantineEntry>, AdministrationError> {
+    if let Some((agency, letter_id)) = line.agency.zip(line.letter_id) {
+        return of_letter(connection, agency, letter_id).await;
     }
-    if let Some(agency) = filter.agency {
-        query = query.filter(quarantine::agency.eq(agency.as_i32()));
-    }
-    if filter.held {
-        query = query.filter(quarantine::held);
-    }
-    if !filter.with_decided {
-        query = query.filter(quarantine::state.eq("open"));
-    }
-    if let Some(before) = filter.before {
-        query = query.filter(quarantine::id.lt(before));
-    }
-    Ok(query.load(connection).await?)
+    // A container whose signer is not known has no name in the journal but the moment at which its mail came.
+    let entries = diesel::sql_query(select_entries!(
+        "reason = $1 AND received_at = $2 AND mailbox = $3 AND original_bytes = $4 ORDER BY id"
+    ))
+    .bind::<Text, _>(&line.outcome)
+    .bind::<Timestamptz, _>(line.received_at)
+    .bind::<Text, _>(&line.mailbox)
+    .bind::<Integer, _>(line.container_bytes)
+    .load(connection)
+    .await?;
+    Ok(entries)
 }
 
 /// Shows one entry with its bytes. Looking at a record's content is itself put on record.
@@ -148,13 +213,7 @@ pub async fn show(
 ) -> Result<QuarantineContent, AdministrationError> {
     connection
         .transaction(async |connection| {
-            let entry = quarantine::table
-                .find(id)
-                .select(ENTRY)
-                .first(connection)
-                .await
-                .optional()?
-                .ok_or(AdministrationError::LineUnknown { what: "quarantine entry", id })?;
+            let entry = find(connection, id).await?;
             let (original, held_version) = quarantine::table
                 .find(id)
                 .select((quarantine::original, quarantine::held_version))
@@ -178,38 +237,34 @@ pub async fn drop(
 ) -> Result<(), AdministrationError> {
     connection
         .transaction(async |connection| {
-            let (entry_reason, state, original): (String, String, Vec<u8>) = quarantine::table
-                .find(id)
-                .select((quarantine::reason, quarantine::state, quarantine::original))
-                .for_update()
-                .first(connection)
-                .await
-                .optional()?
-                .ok_or(AdministrationError::LineUnknown { what: "quarantine entry", id })?;
-            if state != "open" {
-                return Err(AdministrationError::QuarantineDecided { id, state });
+            let entry = find(connection, id).await?;
+            let original: Vec<u8> =
+                quarantine::table.find(id).select(quarantine::original).first(connection).await?;
+            if entry.state != "open" {
+                return Err(AdministrationError::QuarantineDecided { id, state: entry.state });
             }
-            diesel::update(quarantine::table.find(id))
-                .set((
-                    quarantine::state.eq("dropped"),
-                    quarantine::original.eq(Vec::<u8>::new()),
-                    quarantine::held_version.eq(None::<Value>),
-                ))
-                .execute(connection)
-                .await?;
+            // What a mail says of a person goes with its bytes.
+            diesel::sql_query(
+                "UPDATE xm.quarantine SET state = 'dropped', original = '', held_version = NULL, sender = NULL, subject = NULL
+                  WHERE id = $1",
+            )
+            .bind::<BigInt, _>(id)
+            .execute(connection)
+            .await?;
             // Room for others: the ceiling counts what is kept of senders nobody vouches for.
-            let unanswered = RefusalCode::parse(&entry_reason).is_some_and(|code| !code.is_answered());
+            let unanswered = RefusalCode::parse(&entry.reason).is_some_and(|code| !code.is_answered());
             if unanswered {
-                let kept = i64::try_from(original.len()).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES);
+                let texts = [&entry.signer, &entry.sender, &entry.subject].map(|text| text.as_deref());
+                let kept = entry_bytes(original.len(), texts);
                 diesel::sql_query(
                     "UPDATE xm.quarantine_usage SET bytes_kept = greatest(0, bytes_kept - $1) WHERE reason = $2",
                 )
                 .bind::<BigInt, _>(kept)
-                .bind::<Text, _>(&entry_reason)
+                .bind::<Text, _>(&entry.reason)
                 .execute(connection)
                 .await?;
             }
-            let detail = json!({ "reason": reason, "container_reason": entry_reason, "bytes": original.len() });
+            let detail = json!({ "reason": reason, "container_reason": entry.reason, "bytes": original.len() });
             audit::write(connection, operator, "quarantine.drop", &subject(id), detail).await?;
             Ok(())
         })

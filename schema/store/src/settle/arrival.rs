@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
-use sdc::letter::Letter;
+use sdc::letter::{Letter, Matricule};
 use sdc::payload::Unreadable;
 use sdc::refusal::{Refusal, RefusalCode};
 
@@ -20,6 +20,22 @@ pub struct Source {
     pub mailbox: Arc<str>,
     /// Domain in the mail's `From`; a claim, kept for the operators only.
     pub sender_domain: String,
+    /// What else mail and container say of their sender.
+    pub claimed: Claimed,
+}
+
+/// What a mail and its container say of their sender: nothing of it is proven, all of it is bounded, on one line and
+/// without control characters. Kept in quarantine only, for the person who has to find out whose the container is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// The agency that the mail mentions.
+    pub agency: Option<Matricule>,
+    /// The certificate that the signature names, in words; absent where no envelope was opened.
+    pub signer: Option<String>,
+    /// The mail's `From`.
+    pub sender: String,
+    /// The mail's `Subject`.
+    pub subject: String,
 }
 
 /// One container, as far as it has been understood.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
+use sdc::refusal::RefusalCode;
 use tokio::task::yield_now;
+use uuid::Uuid;
 
 use super::Written;
 use super::arrival::{Arrival, Outcome};
@@ -24,6 +26,21 @@ pub struct Settled {
     pub rows: usize,
     /// Minor units charged.
     pub charged: i64,
+    /// Those that were refused.
+    pub refused: Vec<RefusedLetter>,
+}
+
+/// What the log names a refused container by: never anything that it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedLetter {
+    /// Its line in the journal; it has none where quarantine only counts it.
+    pub journal_line: i64,
+    /// Whose key signed it.
+    pub agency: Option<i32>,
+    /// Its id.
+    pub letter_id: Option<Uuid>,
+    /// Why.
+    pub code: RefusalCode,
 }
 
 impl Written {
@@ -194,10 +211,11 @@ impl Written {
             Bind::Integers(lines.iter().map(|line| i32::try_from(line.rows).ok()).collect()),
             Bind::Bigints(lines.iter().map(|line| Some(line.cost)).collect()),
             Bind::Bigints(lines.iter().map(|line| line.skew_seconds).collect()),
+            Bind::Smallints(lines.iter().map(|line| line.attempt).collect()),
         ];
         let text = format!(
             "INSERT INTO xm.journal (id, received_at, agency, installation, letter_id, sequence, digest, service, outcome,
-                                     transport, mailbox, sender_domain, container_bytes, row_count, cost, skew_seconds)
+                                     transport, mailbox, sender_domain, container_bytes, row_count, cost, skew_seconds, attempt)
              SELECT {}",
             unnested(binds.len())
         );
@@ -269,9 +287,20 @@ impl Written {
     }
 
     fn settled(&self) -> Settled {
-        let mut settled = Settled { outcomes: Vec::with_capacity(self.decisions.len()), rows: 0, charged: 0 };
-        for decision in &self.decisions {
-            settled.outcomes.push(outcome(decision));
+        let mut settled =
+            Settled { outcomes: Vec::with_capacity(self.decisions.len()), rows: 0, charged: 0, refused: Vec::new() };
+        let named = self.batch.iter().zip(&self.standing.journal_ids);
+        for (decision, (arrival, journal_line)) in self.decisions.iter().zip(named) {
+            let outcome = outcome(decision);
+            settled.outcomes.push(outcome);
+            if let Outcome::Refused(code) = outcome {
+                let letter_id = match decision {
+                    Decision::Refused { key, .. } => Some(key.letter_id),
+                    _ => None,
+                };
+                let agency = arrival.signer().map(|signer| signer.matricule.as_i32());
+                settled.refused.push(RefusedLetter { journal_line: *journal_line, agency, letter_id, code });
+            }
             if let Some(acceptance) = decision.acceptance() {
                 settled.rows += acceptance.is_new.iter().flatten().filter(|new| **new).count();
                 settled.charged += acceptance.price.amount;

@@ -10,11 +10,12 @@ use chrono::Utc;
 use diesel::sql_types::{BigInt, Bytea, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::digest::Digest;
+use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use uuid::Uuid;
 
 use super::SettlingSettings;
-use super::arrival::Arrival;
+use super::arrival::{Arrival, Claimed};
 use super::decide::Decision;
 use super::judge::Key;
 use crate::fault::Fault;
@@ -25,7 +26,13 @@ const DOMAINS_PER_DAY_MAX: i64 = 1000;
 /// Stands for the domains beyond that.
 const OTHER_DOMAINS: &str = "(other)";
 /// What an entry takes beside its original, in bytes: without it a flood of tiny containers would pass the ceiling.
-pub const ENTRY_BYTES: i64 = 512;
+const ENTRY_BYTES: i64 = 512;
+
+/// Returns what an entry counts for: its original, what was kept of its mail, and its line.
+pub fn entry_bytes(original: usize, texts: [Option<&str>; 3]) -> i64 {
+    let octets = texts.into_iter().flatten().map(str::len).sum::<usize>().saturating_add(original);
+    i64::try_from(octets).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
+}
 
 struct Item<'a> {
     /// Its place in the batch.
@@ -38,8 +45,13 @@ struct Item<'a> {
 }
 
 impl Item<'_> {
+    fn claimed(&self) -> &Claimed {
+        &self.arrival.source.claimed
+    }
+
     fn bytes(&self) -> i64 {
-        i64::try_from(self.arrival.container.len()).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
+        let Claimed { signer, sender, subject, .. } = self.claimed();
+        entry_bytes(self.arrival.container.len(), [signer.as_deref(), Some(sender.as_str()), Some(subject.as_str())])
     }
 }
 
@@ -105,11 +117,16 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Bigints(items.iter().map(|item| i64::try_from(item.arrival.container_bytes).ok()).collect()),
         Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
         Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
+        Bind::Integers(items.iter().map(|item| item.claimed().agency.map(Matricule::as_i32)).collect()),
+        Bind::Texts(items.iter().map(|item| item.claimed().signer.as_deref()).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
     ];
     // The same container again (a mail fetched twice, a copy) is one case, not two.
     let text = format!(
         "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
-                                    sender_domain, original, original_bytes, detail, held_version)
+                                    sender_domain, original, original_bytes, detail, held_version,
+                                    claimed_agency, signer, sender, subject)
          SELECT {}
              ON CONFLICT (digest, reason) DO NOTHING
          RETURNING reason, digest",

@@ -15,7 +15,7 @@ use sdc::receipt::Verdict;
 use sdc::refusal::{Refusal, RefusalCode, Remedy};
 use serde_json::json;
 
-use super::arrival::{Content, Outcome};
+use super::arrival::{Claimed, Content, Outcome};
 use crate::outbox;
 use world::{BIRTHS, World};
 
@@ -350,6 +350,24 @@ async fn credit_is_never_passed_whatever_runs_at_once() {
     assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -500);
     assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 15);
     assert_eq!(world.ledger_difference().await, 0);
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_of_itself_is_kept_as_claimed_and_counts() {
+    let world = World::with_stranger_bytes_max(1 << 20).await;
+    let mut stranger = world.stranger(RefusalCode::UnknownSigner, 1);
+    stranger.source.claimed = Claimed {
+        agency: Some(42.try_into().unwrap()),
+        signer: Some("key id 1ac5".to_owned()),
+        sender: "Mairie <mairie@edea.example>".to_owned(),
+        subject: "Actes".to_owned(),
+    };
+    world.settle(vec![stranger]).await;
+    let kept =
+        "SELECT count(*) FROM xm.quarantine WHERE agency IS NULL AND claimed_agency = 42 AND signer = 'key id 1ac5'
+                AND sender = 'Mairie <mairie@edea.example>' AND subject = 'Actes'";
+    assert_eq!(world.count(kept).await, 1);
+    assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, 1000 + 512 + 11 + 28 + 5);
 }
 
 #[tokio::test]

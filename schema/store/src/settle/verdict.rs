@@ -140,6 +140,8 @@ pub struct JournalLine<'a> {
     pub digest: Option<&'a [u8]>,
     pub service: Option<&'static str>,
     pub outcome: Outcome,
+    /// Which attempt at a letter it is; absent where there is no letter.
+    pub attempt: Option<i16>,
     pub rows: usize,
     pub cost: i64,
     pub skew_seconds: Option<i64>,
@@ -164,6 +166,7 @@ impl<'a> JournalLine<'a> {
             digest,
             service: letter.map(|letter| letter.request.service()),
             outcome: outcome(decision),
+            attempt: key.map(|_| FIRST_ATTEMPT),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
             cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),
             skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),

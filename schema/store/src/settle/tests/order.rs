@@ -17,7 +17,7 @@ use uuid::Builder;
 use crate::catalogue::{Catalogue, Credit};
 use crate::definition::{Corrections, Definition};
 use crate::examine::TableRows;
-use crate::settle::arrival::{Arrival, Content, Source};
+use crate::settle::arrival::{Arrival, Claimed, Content, Source};
 use crate::settle::decide::{Decision, Knowledge, decide, order_of_effect};
 use crate::settle::judge::{Judged, Key};
 use crate::settle::reads::{Account, Standing};
@@ -57,7 +57,12 @@ impl Sent {
         let (digest, cipher) = (self.digest(), ContentCipher::Aes256Gcm);
         Arrival {
             received_at: Utc::now(),
-            source: Source { transport: "mail", mailbox: "main".into(), sender_domain: String::new() },
+            source: Source {
+                transport: "mail",
+                mailbox: "main".into(),
+                sender_domain: String::new(),
+                claimed: Claimed::default(),
+            },
             container: Vec::new(),
             container_bytes: 900,
             content: Content::Signed { signer: signer(self.agency), digest, cipher, letter: Err(unreadable) },

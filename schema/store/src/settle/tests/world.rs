@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::{Connection, Database};
-use crate::settle::{Arrival, Content, Outcome, Settler, SettlingSettings, Source};
+use crate::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
 use crate::signers::Signers;
 use crate::statement::{Bind, Statement};
 use crate::testing::TestCluster;
@@ -237,7 +237,12 @@ impl World {
 fn arrival(container: Vec<u8>, content: Content) -> Arrival {
     Arrival {
         received_at: Utc::now(),
-        source: Source { transport: "mail", mailbox: "main".into(), sender_domain: "example.org".to_owned() },
+        source: Source {
+            transport: "mail",
+            mailbox: "main".into(),
+            sender_domain: "example.org".to_owned(),
+            claimed: Claimed::default(),
+        },
         container_bytes: container.len(),
         container,
         content,

@@ -1,0 +1,105 @@
+//! What a mail's header says of its sender and subject, for an operator to look at. Nothing of it is believed.
+//!
+//! Read by itself, whatever else the mail is: also a mail beyond its limits has an author whom somebody may know. The
+//! cost is one look at the first [`SEARCHED_BYTES_MAX`] octets.
+
+/// Only the beginning is looked at: a header of which a stranger made megabytes tells nobody anything.
+const SEARCHED_BYTES_MAX: usize = 64 << 10;
+/// Longest value kept, in characters; an address has at most 320 (RFC 3696, 3).
+const CHARACTERS_MAX: usize = 320;
+/// Longest value read before it is cut, in octets: four to a character.
+const VALUE_BYTES_MAX: usize = 4 * CHARACTERS_MAX;
+
+/// Sender and subject as the mail has them, on one line each, without control characters. Encoded words stay encoded
+/// (RFC 2047): whoever decodes them for a stranger pays for what the stranger wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Letterhead {
+    /// The first `From`, at most 320 characters; empty where there is none.
+    pub sender: String,
+    /// The first `Subject`, at most 320 characters; empty where there is none.
+    pub subject: String,
+}
+
+/// Reads the letterhead of a mail.
+pub fn read(mail: &[u8]) -> Letterhead {
+    let searched = &mail[..mail.len().min(SEARCHED_BYTES_MAX)];
+    let mut letterhead = Letterhead::default();
+    let mut lines = searched.split(|octet| *octet == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        if line.is_empty() || line == b"\r" {
+            break;
+        }
+        let Some((name, value)) = field(line) else { continue };
+        let kept = match name {
+            b"from" => &mut letterhead.sender,
+            _ => &mut letterhead.subject,
+        };
+        if !kept.is_empty() {
+            continue;
+        }
+        let mut octets = value.to_vec();
+        // A field goes on in lines that begin with white space (RFC 5322, 2.2.3).
+        while let Some(folded) = lines.next_if(|line| matches!(line, [b' ' | b'\t', ..])) {
+            if octets.len() < VALUE_BYTES_MAX {
+                octets.extend_from_slice(folded);
+            }
+        }
+        *kept = plain(&octets);
+    }
+    letterhead
+}
+
+/// Returns the name in lower case and the value of a field that is looked for; blanks may stand before the colon
+/// (RFC 5322, 4.5).
+fn field(line: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    [&b"from"[..], b"subject"].into_iter().find_map(|name| {
+        let rest = line.get(name.len()..).filter(|_| line[..name.len()].eq_ignore_ascii_case(name))?;
+        Some((name, rest.trim_ascii_start().strip_prefix(b":")?))
+    })
+}
+
+fn plain(octets: &[u8]) -> String {
+    let cut = &octets[..octets.len().min(VALUE_BYTES_MAX)];
+    let text = String::from_utf8_lossy(cut.trim_ascii());
+    text.chars()
+        .filter(|character| *character != '\r')
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(CHARACTERS_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mail: &str) -> (String, String) {
+        let Letterhead { sender, subject } = super::read(mail.as_bytes());
+        (sender, subject)
+    }
+
+    fn both(sender: &str, subject: &str) -> (String, String) {
+        (sender.to_owned(), subject.to_owned())
+    }
+
+    #[test]
+    fn sender_and_subject_are_read_as_headers_write_them() {
+        let mail =
+            "Received: x\r\nFROM : Mairie <mairie@edea.example>\r\nSubject: Actes du\r\n\tmois\r\n\r\nFrom: x\r\n";
+        assert_eq!(read(mail), both("Mairie <mairie@edea.example>", "Actes du\tmois".replace('\t', " ").as_str()));
+        assert_eq!(read("subject:\n =?utf-8?q?=C3=A9?=\nfrom: a@b\nfrom: c@d\n\n"), both("a@b", "=?utf-8?q?=C3=A9?="));
+        assert_eq!(read("X-From: a@b\r\n\r\nFrom: a@b\r\n"), both("", ""));
+        assert_eq!(read(""), both("", ""));
+    }
+
+    #[test]
+    fn what_is_read_is_bounded_and_plain() {
+        let long = format!("Subject: {}\r\n {}\r\nFrom: x\r\n", "é".repeat(5000), "y\r\n ".repeat(5000));
+        let (sender, subject) = read(&long);
+        assert_eq!((sender.as_str(), subject.chars().count()), ("x", CHARACTERS_MAX));
+        assert_eq!(read("From: a\u{1b}[2J\u{7}b\r\n\r\n").0, "a [2J b");
+        let behind = format!("X: {}\r\nFrom: a@b\r\n", "y".repeat(SEARCHED_BYTES_MAX));
+        assert_eq!(read(&behind), both("", ""));
+        let latin1 = super::read(b"From: \xe9d\xe9a\r\n\r\n");
+        assert_eq!(latin1.sender, "\u{fffd}d\u{fffd}a");
+    }
+}
