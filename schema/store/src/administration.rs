@@ -9,6 +9,7 @@ pub mod audit;
 pub mod certificates;
 pub mod installations;
 pub mod journal;
+pub mod letters;
 pub mod quarantine;
 pub mod scopes;
 pub mod server;
@@ -79,7 +80,7 @@ pub enum AdministrationError {
     #[error("no certificate has the fingerprint {0}: `xmserver cert list` shows them")]
     CertificateUnknown(String),
     /// It is revoked.
-    #[error("certificate {fingerprint} was revoked on {at}")]
+    #[error("{}", self.words(in_utc))]
     CertificateRevoked {
         /// SHA-256 of the certificate, hexadecimal.
         fingerprint: String,
@@ -98,11 +99,25 @@ pub enum AdministrationError {
         problems: Vec<String>,
     },
     /// A later tariff stands.
-    #[error("a tariff for the same is valid from {from}: begin the new one later than that")]
+    #[error("{}", self.words(in_utc))]
     TariffLater {
         /// Its beginning.
         from: DateTime<Utc>,
     },
+    /// No such tariff.
+    #[error("tariff {0} does not exist: `xmserver tariff list --with-ended` shows them")]
+    TariffUnknown(i32),
+    /// It has begun.
+    #[error("{}", self.words(in_utc))]
+    TariffBegun {
+        /// Its number.
+        id: i32,
+        /// Its beginning.
+        from: DateTime<Utc>,
+    },
+    /// No such letter.
+    #[error("no letter is known by {0}: expected its id, its digest, or a line's number in the journal")]
+    LetterUnknown(String),
     /// No such line.
     #[error("{what} {id} does not exist")]
     LineUnknown {
@@ -149,6 +164,17 @@ pub enum AdministrationError {
     Fault(#[from] Fault),
 }
 
+/// What kind of failure an error is: what a program does about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// What was named does not exist.
+    NotFound,
+    /// The database is away or busy: the same may succeed later.
+    Away,
+    /// The state of things or a value forbids it.
+    Refused,
+}
+
 impl From<diesel::result::Error> for AdministrationError {
     fn from(error: diesel::result::Error) -> AdministrationError {
         AdministrationError::Fault(error.into())
@@ -169,10 +195,80 @@ impl AdministrationError {
             .map_or(AdministrationError::Fault(fault), |(_, meaning)| meaning)
     }
 
+    /// Returns the error's code: stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            AdministrationError::AgencyUnknown(_) => "agency_unknown",
+            AdministrationError::AgencyExists(_) => "agency_exists",
+            AdministrationError::MatriculesExhausted => "matricules_exhausted",
+            AdministrationError::ProfileUnknown(_) => "profile_unknown",
+            AdministrationError::InstallationExists { .. } => "installation_exists",
+            AdministrationError::KeyOfAnotherAgency { .. } => "key_of_another_agency",
+            AdministrationError::KeyNameTaken { .. } => "key_name_taken",
+            AdministrationError::CertificateExists => "certificate_exists",
+            AdministrationError::FingerprintMismatch { .. } => "fingerprint_mismatch",
+            AdministrationError::CertificateUnknown(_) => "certificate_unknown",
+            AdministrationError::CertificateRevoked { .. } => "certificate_revoked",
+            AdministrationError::TableUnknown(_) => "table_unknown",
+            AdministrationError::TableUnfit { .. } => "table_unfit",
+            AdministrationError::TariffUnknown(_) => "tariff_unknown",
+            AdministrationError::TariffLater { .. } => "tariff_later",
+            AdministrationError::TariffBegun { .. } => "tariff_begun",
+            AdministrationError::LineUnknown { .. } => "line_unknown",
+            AdministrationError::LetterUnknown(_) => "letter_unknown",
+            AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
+            AdministrationError::UserExists(_) => "user_exists",
+            AdministrationError::ServerExists { .. } => "server_exists",
+            AdministrationError::ServerMissing => "server_missing",
+            AdministrationError::Invalid { .. } => "value_invalid",
+            AdministrationError::AuditBroken(_) => "audit_broken",
+            AdministrationError::Fault(fault) if fault.is_passing() => "database_away",
+            AdministrationError::Fault(_) => "database_refused",
+        }
+    }
+
+    /// Returns the error's kind.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            AdministrationError::AgencyUnknown(_)
+            | AdministrationError::ProfileUnknown(_)
+            | AdministrationError::CertificateUnknown(_)
+            | AdministrationError::TableUnknown(_)
+            | AdministrationError::TariffUnknown(_)
+            | AdministrationError::LineUnknown { .. }
+            | AdministrationError::LetterUnknown(_)
+            | AdministrationError::ServerMissing => ErrorKind::NotFound,
+            AdministrationError::Fault(fault) if fault.is_passing() => ErrorKind::Away,
+            _ => ErrorKind::Refused,
+        }
+    }
+
+    /// Words the error with its times as `shown` writes them. `Display` writes them in UTC.
+    pub fn words(&self, shown: impl Fn(DateTime<Utc>) -> String) -> String {
+        match self {
+            AdministrationError::CertificateRevoked { fingerprint, at } => {
+                format!("certificate {fingerprint} was revoked on {}", shown(*at))
+            }
+            AdministrationError::TariffLater { from } => {
+                format!("a tariff for the same is valid from {}: begin the new one later than that", shown(*from))
+            }
+            AdministrationError::TariffBegun { id, from } => format!(
+                "tariff {id} is valid since {}: a price that was valid stays on record; set one that follows it",
+                shown(*from)
+            ),
+            other => other.to_string(),
+        }
+    }
+
     /// Says whether the database is away, so that trying again later helps.
     pub fn is_away(&self) -> bool {
         matches!(self, AdministrationError::Fault(fault) if fault.is_away())
     }
+}
+
+/// Writes a time where the centre's zone is not at hand.
+fn in_utc(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Reads a matricule out of a column, where a CHECK keeps it in range.

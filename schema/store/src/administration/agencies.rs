@@ -1,15 +1,20 @@
 //! Agencies: their data, status and prepaid accounts.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::max;
+use diesel::dsl::{max, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{AdministrationError, audit, matricule};
-use crate::schema::{accounts, agencies, entries};
+use crate::schema::{accounts, agencies, entries, profiles};
+
+mod change;
+
+pub use change::{AgencyChange, Changed, edit};
 
 /// Most that is recharged at once, in minor units: far from where sums could overflow.
 pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
@@ -40,7 +45,8 @@ pub struct NewAgency {
 }
 
 /// An agency.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = agencies)]
 pub struct Agency {
     /// Its number.
     pub matricule: i32,
@@ -63,44 +69,17 @@ pub struct Agency {
     /// When it was added.
     pub created_at: DateTime<Utc>,
     /// Its account, in minor units.
+    #[diesel(select_expression = accounts::balance)]
     pub balance: i64,
     /// How far the account may fall below zero where credit is refused, in minor units.
+    #[diesel(select_expression = accounts::credit_limit)]
     pub credit_limit: i64,
 }
-
-type AgencyColumns = (
-    agencies::matricule,
-    agencies::name,
-    agencies::town,
-    agencies::telephone,
-    agencies::email,
-    agencies::profile,
-    agencies::status,
-    agencies::letter_bytes_max,
-    agencies::cbc_allowed,
-    agencies::created_at,
-    accounts::balance,
-    accounts::credit_limit,
-);
-const AGENCY: AgencyColumns = (
-    agencies::matricule,
-    agencies::name,
-    agencies::town,
-    agencies::telephone,
-    agencies::email,
-    agencies::profile,
-    agencies::status,
-    agencies::letter_bytes_max,
-    agencies::cbc_allowed,
-    agencies::created_at,
-    accounts::balance,
-    accounts::credit_limit,
-);
 
 /// Which agencies a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct AgencyFilter {
-    /// Found in name, town or e-mail, without regard to case.
+    /// Found in name, town, e-mail or the six digits of the matricule, without regard to case.
     pub text: Option<String>,
     /// Of this status.
     pub status: Option<i16>,
@@ -109,37 +88,9 @@ pub struct AgencyFilter {
     /// Whose account is below zero.
     pub in_debt: bool,
     /// Behind this matricule.
-    pub after: Option<Matricule>,
+    pub after: Option<i32>,
     /// At most so many; 100 when absent.
     pub limit: Option<i64>,
-}
-
-/// Changes to an agency; what is absent stays.
-#[derive(Clone, Debug, Default, AsChangeset, Serialize, Deserialize)]
-#[diesel(table_name = agencies)]
-#[serde(deny_unknown_fields)]
-pub struct AgencyChange {
-    /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Its town.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub town: Option<String>,
-    /// Its telephone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub telephone: Option<String>,
-    /// Where its answers go.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// Its profile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
-    /// Largest container that it may send, in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub letter_bytes_max: Option<i32>,
-    /// Whether it may use AES-256-CBC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cbc_allowed: Option<bool>,
 }
 
 /// Adds an agency with its account.
@@ -154,9 +105,9 @@ pub async fn add(
     check_name(&new.name)?;
     check_email(&new.email)?;
     check_status(new.status.unwrap_or(3))?;
-    if new.credit_limit < 0 {
-        return Err(AdministrationError::invalid("the credit limit", "an amount of 0 or more"));
-    }
+    check_credit_limit(new.credit_limit)?;
+    check_line("the town", &new.town)?;
+    check_line("the telephone", &new.telephone)?;
     connection
         .transaction(async |connection| {
             let number = match new.matricule {
@@ -201,7 +152,7 @@ pub async fn show(connection: &mut AsyncPgConnection, number: Matricule) -> Resu
     agencies::table
         .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
         .filter(agencies::matricule.eq(number.as_i32()))
-        .select(AGENCY)
+        .select(Agency::as_select())
         .first(connection)
         .await
         .optional()?
@@ -218,10 +169,10 @@ pub async fn list(
 ) -> Result<Vec<Agency>, AdministrationError> {
     let mut query = agencies::table
         .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
-        .filter(agencies::matricule.gt(filter.after.map_or(0, Matricule::as_i32)))
+        .filter(agencies::matricule.gt(filter.after.unwrap_or(0)))
         .order(agencies::matricule)
         .limit(filter.limit.unwrap_or(100))
-        .select(AGENCY)
+        .select(Agency::as_select())
         .into_boxed();
     if let Some(text) = &filter.text {
         let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
@@ -229,7 +180,8 @@ pub async fn list(
             agencies::name
                 .ilike(pattern.clone())
                 .or(agencies::town.ilike(pattern.clone()))
-                .or(agencies::email.ilike(pattern)),
+                .or(agencies::email.ilike(pattern.clone()))
+                .or(sql::<Text>("lpad(agencies.matricule::text, 6, '0')").like(pattern)),
         );
     }
     if let Some(status) = filter.status {
@@ -242,6 +194,14 @@ pub async fn list(
         query = query.filter(accounts::balance.lt(0));
     }
     Ok(query.load(connection).await?)
+}
+
+/// Lists the profiles' names.
+///
+/// # Errors
+/// A fault.
+pub async fn profiles(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
+    Ok(profiles::table.order(profiles::name).select(profiles::name).load(connection).await?)
 }
 
 /// Sets an agency's status: 0 suspended, 1 some services, 2 all but export and import, 3 all.
@@ -269,41 +229,6 @@ pub async fn set_status(
         .await
 }
 
-/// Changes an agency's data.
-///
-/// # Errors
-/// No such agency or profile, a value not valid, nothing to change; a fault.
-pub async fn edit(
-    connection: &mut AsyncPgConnection,
-    operator: &str,
-    number: Matricule,
-    change: &AgencyChange,
-) -> Result<(), AdministrationError> {
-    if let Some(name) = &change.name {
-        check_name(name)?;
-    }
-    if let Some(email) = &change.email {
-        check_email(email)?;
-    }
-    connection
-        .transaction(async |connection| {
-            locked_status(connection, number).await?;
-            let profile = change.profile.as_deref().unwrap_or_default();
-            diesel::update(agencies::table.find(number.as_i32())).set(change).execute(connection).await.map_err(
-                |error| match error {
-                    diesel::result::Error::QueryBuilderError(_) => {
-                        AdministrationError::invalid("the change", "at least one value")
-                    }
-                    error => explain(error, number, profile),
-                },
-            )?;
-            let detail = json!(change);
-            audit::write(connection, operator, "agency.edit", &subject(number), detail).await?;
-            Ok(())
-        })
-        .await
-}
-
 /// Credits an agency's account. Returns the balance after it, in minor units.
 ///
 /// # Errors
@@ -320,7 +245,7 @@ pub async fn recharge(
     }
     connection
         .transaction(async |connection| {
-            // The agency's row first, as settling does: whoever holds it is alone with the account.
+            // The account first, as settling does: whoever holds it is alone with the agency.
             locked_status(connection, number).await?;
             let (account, balance): (i32, i64) = diesel::update(accounts::table)
                 .filter(accounts::agency.eq(number.as_i32()))
@@ -411,6 +336,20 @@ fn check_status(status: i16) -> Result<(), AdministrationError> {
             "0 suspended, 1 some services, 2 all but export and import, or 3 all",
         ))
     }
+}
+
+fn check_credit_limit(minor_units: i64) -> Result<(), AdministrationError> {
+    if minor_units < 0 {
+        return Err(AdministrationError::invalid("the credit limit", "an amount of 0 or more"));
+    }
+    Ok(())
+}
+
+fn check_line(what: &'static str, text: &str) -> Result<(), AdministrationError> {
+    if text.chars().any(char::is_control) {
+        return Err(AdministrationError::invalid(what, "text on one line"));
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), AdministrationError> {

@@ -50,8 +50,74 @@ pub struct AnswerFilter {
     pub agency: Option<Matricule>,
     /// Given up.
     pub is_given_up: bool,
+    /// Behind this answer.
+    pub after: Option<i64>,
     /// At most so many; 100 when absent.
     pub limit: Option<i64>,
+}
+
+/// Columns of an answer; the caller adds the condition.
+macro_rules! select_answers {
+    ($condition:literal) => {
+        concat!(
+            "SELECT o.id, o.agency, a.email, o.letter_id, o.queued_at, o.due_at, o.attempts,
+                    o.failed_at IS NOT NULL AS is_given_up, o.last_error
+               FROM xm.outbox o JOIN xm.agencies a ON a.matricule = o.agency
+              WHERE ",
+            $condition
+        )
+    };
+}
+
+/// Shows the receipt of a letter while it has not been sent.
+///
+/// # Errors
+/// A fault.
+pub async fn of_letter(
+    connection: &mut AsyncPgConnection,
+    agency: i32,
+    letter_id: Uuid,
+) -> Result<Option<Answer>, AdministrationError> {
+    let answer = diesel::sql_query(select_answers!("o.agency = $1 AND o.letter_id = $2"))
+        .bind::<Integer, _>(agency)
+        .bind::<SqlUuid, _>(letter_id)
+        .get_result(connection)
+        .await
+        .optional()?;
+    Ok(answer)
+}
+
+/// Sends the receipt of a letter again, now, however lately it was sent: an office asks for it on the telephone.
+///
+/// # Errors
+/// No verdict of such a letter; a fault.
+pub async fn resend(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    agency: Matricule,
+    letter_id: Uuid,
+) -> Result<(), AdministrationError> {
+    connection
+        .transaction(async |connection| {
+            // The letter's row is the lock that settling and sending take too.
+            let queued = diesel::sql_query(
+                "INSERT INTO xm.outbox (agency, letter_id, transport)
+                 SELECT agency, letter_id, transport FROM xm.letters
+                  WHERE agency = $1 AND letter_id = $2 FOR NO KEY UPDATE
+                     ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0",
+            )
+            .bind::<Integer, _>(agency.as_i32())
+            .bind::<SqlUuid, _>(letter_id)
+            .execute(connection)
+            .await?;
+            if queued == 0 {
+                return Err(AdministrationError::LetterUnknown(letter_id.to_string()));
+            }
+            let detail = json!({ "letter_id": letter_id });
+            audit::write(connection, operator, "answer.resend", &agencies::subject(agency), detail).await?;
+            Ok(())
+        })
+        .await
 }
 
 /// Lists answers that have not been sent, oldest first.
@@ -62,15 +128,12 @@ pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &AnswerFilter,
 ) -> Result<Vec<Answer>, AdministrationError> {
-    let answers = diesel::sql_query(
-        "SELECT o.id, o.agency, a.email, o.letter_id, o.queued_at, o.due_at, o.attempts,
-                o.failed_at IS NOT NULL AS is_given_up, o.last_error
-           FROM xm.outbox o JOIN xm.agencies a ON a.matricule = o.agency
-          WHERE ($1 IS NULL OR o.agency = $1) AND (o.failed_at IS NOT NULL OR NOT $2)
-          ORDER BY o.queued_at, o.id LIMIT $3",
-    )
+    let answers = diesel::sql_query(select_answers!(
+        "($1 IS NULL OR o.agency = $1) AND (o.failed_at IS NOT NULL OR NOT $2) AND o.id > $3 ORDER BY o.id LIMIT $4"
+    ))
     .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
     .bind::<Bool, _>(filter.is_given_up)
+    .bind::<BigInt, _>(filter.after.unwrap_or(0))
     .bind::<BigInt, _>(filter.limit.unwrap_or(100))
     .load(connection)
     .await?;

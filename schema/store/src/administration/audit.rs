@@ -148,6 +148,19 @@ pub async fn list(
     Ok(lines)
 }
 
+/// Reads lines behind one, oldest first.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn since(
+    connection: &mut AsyncPgConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Line>, AdministrationError> {
+    let lines = audit::table.filter(audit::id.gt(after)).order(audit::id).limit(limit).select(Line::as_select());
+    Ok(lines.load(connection).await?)
+}
+
 /// Checks the whole chain and returns its head.
 ///
 /// # Errors

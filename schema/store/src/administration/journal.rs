@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::AdministrationError;
+use super::quarantine::QuarantineEntry;
 use crate::schema::originals;
 
 /// A line.
@@ -33,7 +34,7 @@ pub struct JournalLine {
     #[diesel(sql_type = Nullable<BigInt>)]
     pub sequence: Option<i64>,
     /// SHA-256 of its signed octets.
-    #[serde(with = "optional_hex")]
+    #[serde(rename = "payload_digest", with = "optional_hex")]
     #[diesel(sql_type = Nullable<Bytea>)]
     pub digest: Option<Vec<u8>>,
     /// What it asks.
@@ -108,6 +109,50 @@ pub async fn list(
     .bind::<Nullable<Timestamptz>, _>(filter.until)
     .bind::<Nullable<BigInt>, _>(filter.before)
     .bind::<BigInt, _>(filter.limit.unwrap_or(100))
+    .load(connection)
+    .await?;
+    Ok(lines)
+}
+
+/// Lists the lines of a letter, oldest first: one each time it came.
+///
+/// # Errors
+/// A fault.
+pub async fn of_letter(
+    connection: &mut AsyncPgConnection,
+    agency: i32,
+    letter_id: Uuid,
+) -> Result<Vec<JournalLine>, AdministrationError> {
+    let lines = diesel::sql_query("SELECT * FROM xm.journal WHERE agency = $1 AND letter_id = $2 ORDER BY id")
+        .bind::<Integer, _>(agency)
+        .bind::<SqlUuid, _>(letter_id)
+        .load(connection)
+        .await?;
+    Ok(lines)
+}
+
+/// Lists the lines of what an entry in quarantine holds, oldest first. A container whose signer is not known has no name that
+/// the journal keeps, but the moment at which its mail came.
+///
+/// # Errors
+/// A fault.
+pub async fn of_entry(
+    connection: &mut AsyncPgConnection,
+    entry: &QuarantineEntry,
+) -> Result<Vec<JournalLine>, AdministrationError> {
+    if let Some((agency, letter_id)) = entry.agency.zip(entry.letter_id) {
+        return of_letter(connection, agency, letter_id).await;
+    }
+    let lines = diesel::sql_query(
+        "SELECT * FROM xm.journal
+          WHERE received_at = $1 AND outcome = $2 AND mailbox = $3 AND container_bytes = $4
+            AND agency IS NOT DISTINCT FROM $5 ORDER BY id",
+    )
+    .bind::<Timestamptz, _>(entry.received_at)
+    .bind::<Text, _>(&entry.reason)
+    .bind::<Text, _>(&entry.mailbox)
+    .bind::<BigInt, _>(entry.original_bytes)
+    .bind::<Nullable<Integer>, _>(entry.agency)
     .load(connection)
     .await?;
     Ok(lines)

@@ -1,6 +1,8 @@
 //! The one row that every replica agrees on: the server's name, mode, currency and zone.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Mode;
 use serde::Serialize;
@@ -43,7 +45,12 @@ impl Server {
 /// # Errors
 /// [`AdministrationError::ServerMissing`] before `init`; a fault.
 pub async fn show(connection: &mut AsyncPgConnection) -> Result<Server, AdministrationError> {
-    find(connection).await?.ok_or(AdministrationError::ServerMissing)
+    match find(connection).await {
+        Ok(found) => found.ok_or(AdministrationError::ServerMissing),
+        // Before the first migration there is no table to read. Whatever else is wrong is told as it is.
+        Err(error) if has_table(connection).await? => Err(error),
+        Err(_) => Err(AdministrationError::ServerMissing),
+    }
 }
 
 /// Names this database's server, once. The same again changes nothing.
@@ -76,6 +83,11 @@ pub async fn initialise(
             Ok(())
         })
         .await
+}
+
+async fn has_table(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
+    let exists = diesel::select(sql::<Bool>("to_regclass('xm.server') IS NOT NULL"));
+    Ok(exists.get_result(connection).await?)
 }
 
 async fn find(connection: &mut AsyncPgConnection) -> Result<Option<Server>, AdministrationError> {

@@ -103,6 +103,47 @@ pub async fn set(
         .await
 }
 
+/// Takes back a tariff that has not begun: it was never valid, so it leaves no trace but its lines in the audit log. The
+/// one that it would have followed goes on.
+///
+/// # Errors
+/// No such tariff, one that has begun; a fault.
+pub async fn cancel(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    id: i32,
+) -> Result<Tariff, AdministrationError> {
+    connection
+        .transaction(async |connection| {
+            diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
+            let tariff = list(connection, true)
+                .await?
+                .into_iter()
+                .find(|tariff| tariff.id == id)
+                .ok_or(AdministrationError::TariffUnknown(id))?;
+            if tariff.valid_from <= Utc::now() {
+                return Err(AdministrationError::TariffBegun { id, from: tariff.valid_from });
+            }
+            let table_id: Option<i32> = tariffs::table.find(id).select(tariffs::table_id).first(connection).await?;
+            diesel::delete(tariffs::table.find(id)).execute(connection).await?;
+            diesel::update(
+                tariffs::table
+                    .filter(tariffs::service.eq(&tariff.service))
+                    .filter(tariffs::profile.is_not_distinct_from(tariff.profile.as_deref()))
+                    .filter(tariffs::table_id.is_not_distinct_from(table_id))
+                    .filter(tariffs::valid_to.eq(tariff.valid_from)),
+            )
+            // Of three, the first goes on until the third begins.
+            .set(tariffs::valid_to.eq(tariff.valid_to))
+            .execute(connection)
+            .await?;
+            let subject = format!("tariff {}", tariff.service);
+            audit::write(connection, operator, "tariff.cancel", &subject, json!(tariff)).await?;
+            Ok(tariff)
+        })
+        .await
+}
+
 /// Lists tariffs, the open ones or all that ever were.
 ///
 /// # Errors

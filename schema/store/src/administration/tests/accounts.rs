@@ -20,10 +20,7 @@ async fn an_agency_is_added_shown_and_found() {
     assert_eq!(find(&mut connection, all.clone()).await, [1, 2, 3]);
     assert_eq!(find(&mut connection, AgencyFilter { text: Some("bafia".into()), ..all.clone() }).await, [3]);
     assert_eq!(find(&mut connection, AgencyFilter { text: Some("%".into()), ..all.clone() }).await, [] as [i32; 0]);
-    assert_eq!(
-        find(&mut connection, AgencyFilter { after: Some(number(1)), limit: Some(1), ..all.clone() }).await,
-        [2]
-    );
+    assert_eq!(find(&mut connection, AgencyFilter { after: Some(1), limit: Some(1), ..all.clone() }).await, [2]);
     agencies::set_status(&mut connection, OPERATOR, number(2), 0).await.unwrap();
     assert_eq!(find(&mut connection, AgencyFilter { status: Some(0), ..all }).await, [2]);
 }
@@ -180,6 +177,61 @@ async fn a_change_that_changes_nothing_or_too_much_is_explained() {
     assert!(
         refused(AgencyChange { profile: Some("no".into()), ..AgencyChange::default() }).await.contains("profile no")
     );
+}
+
+#[tokio::test]
+async fn a_change_is_told_and_kept_as_before_and_after() {
+    let (_database, mut connection) = centre().await;
+    let change = AgencyChange {
+        email: Some("edea@example.cm".into()),
+        telephone: Some("+237 233".into()),
+        letter_bytes_max: Some(8192),
+        credit_limit: Some(5000),
+        ..AgencyChange::default()
+    };
+    let changed = agencies::edit(&mut connection, OPERATOR, number(1), &change).await.unwrap();
+    assert_eq!((changed.before.email.as_str(), changed.before.credit_limit), ("centre1@example.cm", 0));
+    assert_eq!((changed.after.email.as_str(), changed.after.credit_limit), ("edea@example.cm", 5000));
+    assert_eq!(agencies::show(&mut connection, number(1)).await.unwrap(), changed.after);
+    let kept = r#"SELECT count(*) FROM xm.audit WHERE action = 'agency.edit' AND subject = 'agency 000001'
+                AND detail = '{"email": {"from": "centre1@example.cm", "to": "edea@example.cm"},
+                               "telephone": {"from": "", "to": "+237 233"}, "credit_limit": {"from": 0, "to": 5000},
+                               "letter_bytes_max": {"from": 262144, "to": 8192}}'"#;
+    assert_eq!(value(&mut connection, kept).await, 1);
+    // The account alone may change; nothing else of the neighbour does.
+    let credit = AgencyChange { credit_limit: Some(0), ..AgencyChange::default() };
+    agencies::edit(&mut connection, OPERATOR, number(1), &credit).await.unwrap();
+    assert_eq!(agencies::show(&mut connection, number(2)).await.unwrap().email, "centre2@example.cm");
+    for wrong in [
+        AgencyChange { credit_limit: Some(-1), ..AgencyChange::default() },
+        AgencyChange { town: Some("a\nb".into()), ..AgencyChange::default() },
+        AgencyChange { telephone: Some("\u{1b}".into()), ..AgencyChange::default() },
+        AgencyChange { name: Some(" ".into()), ..AgencyChange::default() },
+    ] {
+        assert!(agencies::edit(&mut connection, OPERATOR, number(1), &wrong).await.is_err(), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_finds_matricules_by_their_digits() {
+    let (_database, mut connection) = centre().await;
+    for matricule in [107, 10_700] {
+        agencies::add(
+            &mut connection,
+            OPERATOR,
+            &NewAgency { name: "Bureau".into(), email: "x@example.cm".into(), ..agency(matricule) },
+        )
+        .await
+        .unwrap();
+    }
+    let mut found = async |text: &str| {
+        let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
+        let found = agencies::list(&mut connection, &filter).await.unwrap();
+        found.into_iter().map(|agency| agency.matricule).collect::<Vec<i32>>()
+    };
+    assert_eq!(found("107").await, [107, 10_700]);
+    assert_eq!(found("000107").await, [107]);
+    assert_eq!(found("centre1@").await, [1]);
 }
 
 #[tokio::test]

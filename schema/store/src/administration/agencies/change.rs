@@ -1,0 +1,110 @@
+//! Changing what an agency is: address, name, plan, limits. What was and what is now goes into the audit log.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Agency, check_credit_limit, check_email, check_line, check_name, explain, locked_status, show, subject};
+use crate::administration::{AdministrationError, audit};
+use crate::schema::{accounts, agencies};
+
+/// Changes to an agency; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset, Serialize, Deserialize)]
+#[diesel(table_name = agencies)]
+#[serde(deny_unknown_fields)]
+pub struct AgencyChange {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its town.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub town: Option<String>,
+    /// Its telephone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephone: Option<String>,
+    /// Where its answers go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Its profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Largest container that it may send, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter_bytes_max: Option<i32>,
+    /// Whether it may use AES-256-CBC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cbc_allowed: Option<bool>,
+    /// How far its account may fall below zero where credit is refused, in minor units. It stands on the account.
+    #[diesel(skip_update)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit_limit: Option<i64>,
+}
+
+/// An agency before and after a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// As it was.
+    pub before: Agency,
+    /// As it is now.
+    pub after: Agency,
+}
+
+/// Changes an agency's data. The same again changes nothing and is no error.
+///
+/// # Errors
+/// No such agency or profile, a value not valid, nothing to change; a fault.
+pub async fn edit(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    number: Matricule,
+    change: &AgencyChange,
+) -> Result<Changed, AdministrationError> {
+    check(change)?;
+    connection
+        .transaction(async |connection| {
+            locked_status(connection, number).await?;
+            let before = show(connection, number).await?;
+            let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
+            if on_agency != AgencyChange::default() {
+                let profile = change.profile.as_deref().unwrap_or_default();
+                diesel::update(agencies::table.find(number.as_i32()))
+                    .set(&on_agency)
+                    .execute(connection)
+                    .await
+                    .map_err(|error| explain(error, number, profile))?;
+            }
+            if let Some(limit) = change.credit_limit {
+                diesel::update(accounts::table.filter(accounts::agency.eq(number.as_i32())))
+                    .set(accounts::credit_limit.eq(limit))
+                    .execute(connection)
+                    .await?;
+            }
+            let after = show(connection, number).await?;
+            audit::write(connection, operator, "agency.edit", &subject(number), differences(&before, &after)).await?;
+            Ok(Changed { before, after })
+        })
+        .await
+}
+
+fn check(change: &AgencyChange) -> Result<(), AdministrationError> {
+    if *change == AgencyChange::default() {
+        return Err(AdministrationError::invalid("the change", "at least one value"));
+    }
+    change.name.as_deref().map_or(Ok(()), check_name)?;
+    change.email.as_deref().map_or(Ok(()), check_email)?;
+    change.town.as_deref().map_or(Ok(()), |town| check_line("the town", town))?;
+    change.telephone.as_deref().map_or(Ok(()), |telephone| check_line("the telephone", telephone))?;
+    change.credit_limit.map_or(Ok(()), check_credit_limit)
+}
+
+/// Returns what differs, each member as `{"from": …, "to": …}`.
+fn differences(before: &Agency, after: &Agency) -> Value {
+    let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else { return Value::Null };
+    let differing = before.into_iter().filter_map(|(name, from)| {
+        let to = after.remove(&name)?;
+        (from != to).then(|| (name, json!({ "from": from, "to": to })))
+    });
+    Value::Object(differing.collect::<Map<_, _>>())
+}
