@@ -13,6 +13,7 @@ use crate::exporter::Exporter;
 use crate::intake::Intake;
 use crate::messages::{Duty, Posted, Written};
 use crate::metrics::Metrics;
+use crate::refusal_log::RefusalLog;
 use crate::supervision::{Guard, Heartbeat, Link};
 
 /// What a ledger is built with.
@@ -32,12 +33,13 @@ pub struct BillingLedgerParts {
 pub struct BillingLedger {
     parts: BillingLedgerParts,
     guard: Guard,
+    refusals: RefusalLog,
 }
 
 impl BillingLedger {
     /// Makes a ledger.
     pub fn new(parts: BillingLedgerParts, guard: Guard) -> BillingLedger {
-        BillingLedger { parts, guard }
+        BillingLedger { parts, guard, refusals: RefusalLog::default() }
     }
 
     fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
@@ -69,11 +71,15 @@ impl BillingLedger {
             Ok(settled) => settled,
             Err(fault) => {
                 self.guard.metrics.handled("fault");
-                tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
+                // The intake tells a database that is away, once.
+                if !fault.is_away() {
+                    tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
+                }
                 self.parts.intake.fault(&fault);
                 return;
             }
         };
+        self.refusals.tell(&settled.refused);
         let metrics = &self.parts.metrics;
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
         metrics.rows.inc_by(settled.rows as u64);

@@ -146,7 +146,9 @@ impl Exporter {
             Ok(_) => context.notify(Round),
             Err(fault) => {
                 self.guard.metrics.handled("fault");
-                tracing::warn!(%fault, "answers wait: the outbox cannot be read");
+                if !fault.is_away() {
+                    tracing::warn!(%fault, "answers wait: the outbox cannot be read");
+                }
             }
         }
     }

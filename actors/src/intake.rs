@@ -24,10 +24,10 @@ impl Default for Intake {
 }
 
 impl Intake {
-    /// Closes the gate if the fault means that the database is away.
+    /// Closes the gate if the fault means that the database is away, and tells it, once for each time that it is.
     pub fn fault(&self, fault: &Fault) {
-        if fault.is_away() {
-            self.0.send_replace(false);
+        if fault.is_away() && self.0.send_replace(false) {
+            tracing::warn!(%fault, "no mail is fetched until the database answers");
         }
     }
 
@@ -52,7 +52,6 @@ impl Intake {
                 waited = closed.wait_for(|open| !*open) => if waited.is_err() { return },
             }
             metrics.database_up.set(0);
-            tracing::warn!("the database is away: no mail is fetched until it answers");
             let mut pause = PROBE_MIN;
             while let Err(fault) = database.get().await {
                 tracing::debug!(%fault, "the database is still away");

@@ -13,6 +13,7 @@ pub mod mailbox_poller;
 pub mod messages;
 pub mod metrics;
 pub mod pipeline;
+mod refusal_log;
 pub mod sdc_decoder;
 pub mod signature_verifier;
 pub mod stop;

@@ -189,7 +189,10 @@ impl TableWriter {
             Err(unsettled) => {
                 self.guard.metrics.handled("fault");
                 let letters = unsettled.batch.len();
-                tracing::warn!(fault = %unsettled.fault, letters, "a batch was not settled; its mail stays and comes again");
+                // The intake tells a database that is away, once.
+                if !unsettled.fault.is_away() {
+                    tracing::warn!(fault = %unsettled.fault, letters, "a batch was not settled; its mail stays and comes again");
+                }
                 self.parts.intake.fault(&unsettled.fault);
             }
         }

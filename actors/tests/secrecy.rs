@@ -62,6 +62,7 @@ fn no_value_of_a_record_reaches_a_log() {
         // Only PostgreSQL finds this one; its message quotes the row.
         ("Officier", json!(format!("{CANARY} ZORRO")), "rows_invalid"),
     ];
+    let mut refused = Vec::new();
     for (column, value, outcome) in changes {
         let (mut letter, _) = world.next_mail();
         set(&mut letter, column, value);
@@ -71,6 +72,9 @@ fn no_value_of_a_record_reaches_a_log() {
         let settled =
             format!("SELECT count(*) FROM xm.letters WHERE letter_id = '{}' AND verdict = '{outcome}'", letter.id);
         world.wait_for(&format!("letters {outcome}"), &settled, 1);
+        if outcome != "accepted" {
+            refused.push((letter.id.to_string(), outcome));
+        }
     }
     fail::cfg("table_writer::written", &format!("1*panic({CANARY} in a panic)")).unwrap();
     let (mut letter, _) = world.next_mail();
@@ -83,6 +87,10 @@ fn no_value_of_a_record_reaches_a_log() {
     let ours = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let of_database = world.runtime.block_on(async { TestCluster::shared().await.log() });
     assert!(ours.contains("table_writer") && !of_database.is_empty(), "there are lines to look at");
+    for (id, code) in refused {
+        let is_told = |line: &str| line.contains("a letter was refused") && line.contains(&id) && line.contains(code);
+        assert_eq!(ours.lines().filter(|line| is_told(line)).count(), 1, "{id} {code}");
+    }
     let as_octets = format!("{:?}", CANARY.as_bytes());
     let forms = [CANARY, as_octets.trim_matches(['[', ']'])];
     for line in ours.lines().chain(of_database.lines()) {

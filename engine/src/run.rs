@@ -29,13 +29,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::configuration::{Configuration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration};
 use crate::database::{OpenDatabase, Purpose};
+use crate::failure::Exit;
 use crate::folder::{Claim, DataFolder};
 use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed};
 use crate::keys::{self, LoadedKeys};
+use crate::{acts, summary};
 
-/// Exit code when an actor cannot be kept alive: `EX_SOFTWARE` of sysexits. A supervisor of processes starts us again.
-const EXIT_ESCALATION: u8 = 70;
 /// First and longest pause between two tries to reach the database at the start.
 const START_PAUSE: Duration = Duration::from_secs(1);
 const START_PAUSE_MAX: Duration = Duration::from_secs(15);
@@ -51,6 +51,13 @@ const READINESS_INTERVAL: Duration = Duration::from_millis(200);
 /// What keeps the centre from starting, in one sentence.
 pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     sdc::keys::check_openssl_version()?;
+    if !configuration.no_keys.is_empty() {
+        let variables = configuration.no_keys.join(", ");
+        tracing::warn!(
+            variables,
+            "these environment variables are no keys: a key's name has two underscores between its levels"
+        );
+    }
     let relay = required(configuration)?;
     let folder = DataFolder::open(&configuration.server.data_folder)?;
     let claim = folder.claim()?;
@@ -112,15 +119,18 @@ impl Centre<'_> {
         let mut stops = Stops::new()?;
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
-        let observed = self.observe(registry, listener)?;
+        let observed = self.observe(registry.clone(), listener)?;
         let server = tokio::select! {
             server = self.prepare() => server?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
         };
         let parts = self.parts(&server, metrics)?;
         self.keep_partitions();
+        self.runtime.spawn(acts::tell(self.database.clone()));
+        self.runtime.spawn(summary::tell_hourly(registry));
         let mut pipeline = Pipeline::start(parts);
         tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
             server = server.name,
             mode = server.mode,
             mailboxes = self.configuration.mailboxes.len(),
@@ -134,7 +144,7 @@ impl Centre<'_> {
                 escalation = pipeline.escalation() => {
                     let reason = escalation.map_or_else(|| "its supervisors are gone".to_owned(), |it| it.to_string());
                     tracing::error!("the centre stops, to be started again: {reason}");
-                    return Ok(ExitCode::from(EXIT_ESCALATION));
+                    return Ok(Exit::Escalated.into());
                 }
                 () = stops.told() => break,
             }
@@ -164,7 +174,10 @@ impl Centre<'_> {
             let prepared = self.runtime.spawn(async move { prepared(&database).await }).await?;
             match prepared {
                 Err(Unprepared::Away(reason)) => {
-                    tracing::warn!(reason, "the database is away; trying again in {} s", pause.as_secs());
+                    // One line for the state, however long it lasts.
+                    if pause == START_PAUSE {
+                        tracing::warn!(reason, "the database is away; trying again until it answers");
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(START_PAUSE_MAX);
                 }

@@ -1,0 +1,144 @@
+//! What happened in an hour, as one line of the log: for whoever reads it in the morning, and for archives of logs.
+//!
+//! Taken from the program's own counters, so that the line and the dashboards can never disagree.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prometheus::Registry;
+use prometheus::proto::MetricFamily;
+
+/// Between two lines.
+const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    letters: BTreeMap<String, u64>,
+    answers: BTreeMap<String, u64>,
+    rows: u64,
+    faults: u64,
+}
+
+impl Totals {
+    /// Reads them.
+    pub fn of(registry: &Registry) -> Totals {
+        let mut totals = Totals::default();
+        for family in registry.gather() {
+            match family.name() {
+                "xm_letters_total" => totals.letters = by_outcome(&family),
+                "xm_answers_total" => totals.answers = by_outcome(&family),
+                "xm_rows_total" => totals.rows = by_outcome(&family).values().sum(),
+                "xm_faults_total" => totals.faults = by_outcome(&family).values().sum(),
+                _ => {}
+            }
+        }
+        totals
+    }
+
+    /// Tells what happened since an earlier moment.
+    pub fn tell_since(&self, earlier: &Totals) {
+        let (letters, answers) = (since(&self.letters, &earlier.letters), since(&self.answers, &earlier.answers));
+        let of = |counts: &BTreeMap<String, u64>, outcome: &str| counts.get(outcome).copied().unwrap_or(0);
+        tracing::info!(
+            accepted = of(&letters, "accepted"),
+            duplicate = of(&letters, "duplicate"),
+            refused = refused(&letters),
+            rows = self.rows.saturating_sub(earlier.rows),
+            answers_sent = of(&answers, "sent"),
+            answers_put_back = of(&answers, "put_back"),
+            answers_given_up = of(&answers, "given_up"),
+            faults = self.faults.saturating_sub(earlier.faults),
+            "summary"
+        );
+    }
+}
+
+/// Tells what happened, every hour, and for the hour begun when dropped.
+pub async fn tell_hourly(registry: Registry) {
+    let mut summary = Summary { earlier: Totals::of(&registry), registry };
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        summary.tell();
+    }
+}
+
+struct Summary {
+    registry: Registry,
+    earlier: Totals,
+}
+
+impl Summary {
+    fn tell(&mut self) {
+        let now = Totals::of(&self.registry);
+        now.tell_since(&self.earlier);
+        self.earlier = now;
+    }
+}
+
+impl Drop for Summary {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+fn by_outcome(family: &MetricFamily) -> BTreeMap<String, u64> {
+    let count = |metric: &prometheus::proto::Metric| {
+        let outcome = metric.get_label().iter().find(|label| label.name() == "outcome");
+        // Counters are whole numbers, kept by Prometheus' library as floating-point ones.
+        (outcome.map(|label| label.value().to_owned()).unwrap_or_default(), metric.get_counter().get_value().round())
+    };
+    family.get_metric().iter().map(count).map(|(outcome, value)| (outcome, whole(value))).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count is neither negative nor a fraction"
+)]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
+fn since(now: &BTreeMap<String, u64>, earlier: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let before = |outcome: &str| earlier.get(outcome).copied().unwrap_or(0);
+    now.iter().map(|(outcome, count)| (outcome.clone(), count.saturating_sub(before(outcome)))).collect()
+}
+
+/// Words the refusals by code, the most frequent first: `3 rows_invalid, 1 conflict`.
+fn refused(letters: &BTreeMap<String, u64>) -> String {
+    let is_refusal =
+        |(outcome, count): &(&String, &u64)| !matches!(outcome.as_str(), "accepted" | "duplicate") && **count > 0;
+    let mut refused: Vec<_> = letters.iter().filter(is_refusal).collect();
+    refused.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), code.to_string()));
+    let words: Vec<String> = refused.into_iter().map(|(code, count)| format!("{count} {code}")).collect();
+    if words.is_empty() { "0".to_owned() } else { words.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{IntCounter, IntCounterVec, Opts};
+
+    use super::*;
+
+    #[test]
+    fn an_hour_is_what_the_counters_rose_by() {
+        let registry = Registry::new();
+        let letters = IntCounterVec::new(Opts::new("xm_letters_total", "x"), &["outcome"]).unwrap();
+        let rows = IntCounter::new("xm_rows_total", "x").unwrap();
+        registry.register(Box::new(letters.clone())).unwrap();
+        registry.register(Box::new(rows.clone())).unwrap();
+        letters.with_label_values(&["accepted"]).inc_by(5);
+        letters.with_label_values(&["conflict"]).inc_by(2);
+        rows.inc_by(7);
+        let earlier = Totals::of(&registry);
+        assert_eq!((earlier.rows, earlier.letters.get("accepted")), (7, Some(&5)));
+        letters.with_label_values(&["accepted"]).inc_by(1);
+        letters.with_label_values(&["conflict"]).inc_by(1);
+        letters.with_label_values(&["rows_invalid"]).inc_by(3);
+        let hour = since(&Totals::of(&registry).letters, &earlier.letters);
+        assert_eq!(hour.get("accepted"), Some(&1));
+        assert_eq!(refused(&hour), "3 rows_invalid, 1 conflict");
+        assert_eq!(refused(&BTreeMap::new()), "0");
+    }
+}
