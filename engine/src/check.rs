@@ -24,9 +24,6 @@ pub struct CheckArguments {
     /// Also reach out to every mailbox and the relay
     #[arg(long)]
     online: bool,
-    /// For programs
-    #[arg(long)]
-    json: bool,
 }
 
 /// How well a thing is.
@@ -76,11 +73,11 @@ impl Findings {
     }
 }
 
-/// Checks everything and tells it. The exit code is 1 where something fails.
+/// Checks everything and tells it, as JSON for programs. The exit code is 1 where something fails.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub async fn check(configuration: &Configuration, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+pub async fn check(configuration: &Configuration, arguments: &CheckArguments, json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     configured(configuration, &mut findings);
     libraries(&mut findings);
@@ -100,7 +97,7 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments) ->
             }
         }
     }
-    tell(&findings, arguments.json)?;
+    tell(&findings, json)?;
     Ok(if findings.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -126,6 +123,14 @@ fn configured(configuration: &Configuration, findings: &mut Findings) {
         .as_ref()
         .map_or_else(|| "no file: defaults and environment".to_owned(), |file| file.display().to_string());
     findings.add(Verdict::Ok, "configuration", file);
+    if !configuration.no_keys.is_empty() {
+        let text = format!(
+            "no keys of the configuration, though they look like some: {}; a key has two underscores between its levels, as in \
+             XMSERVER_SERVER__LOG_LEVEL",
+            configuration.no_keys.join(", ")
+        );
+        findings.add(Verdict::Warn, "environment", text);
+    }
     if configuration.mailboxes.is_empty() {
         findings.add(Verdict::Fail, "mailboxes", "none is configured: add a [[mailbox]] to the configuration file");
     }
@@ -207,9 +212,7 @@ async fn database(database: &Database, findings: &mut Findings) {
             let text = format!("{}, mode {}, currency {}", server.name, server.mode, server.currency);
             findings.add(Verdict::Ok, "server", text);
         }
-        Err(_) => {
-            return findings.add(Verdict::Fail, "server", "this database has no server yet: run `xmserver init`");
-        }
+        Err(error) => return findings.add(Verdict::Fail, "server", error.to_string()),
     }
     if let Err(error) = adopted(&mut connection, findings).await {
         findings.add(Verdict::Fail, "tables", error.to_string());

@@ -1,27 +1,34 @@
-//! The commands of operators, one file per noun. Each opens the database, does one thing, and tells what it did.
+//! The commands of operators, one file per noun. Each does one thing, and tells what it did.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
-use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Parser, Subcommand};
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
+use serde::Serialize;
+use store::administration::AdministrationError;
 use store::administration::server::{self, Server};
 use store::database::Connection;
+use tokio::runtime::Runtime;
 
-use crate::configuration::{Configuration, Sources};
+use crate::clock::Clock;
+use crate::configuration::{Configuration, ServerConfiguration, Sources};
 use crate::database::{OpenDatabase, Purpose};
+use crate::failure::Worded;
 use crate::init::InitArguments;
-use crate::operator;
-use crate::show::Clock;
+use crate::{check, demo, init, logging, operator, run, show};
+use sample::SampleCommand;
 
 mod agency;
 mod answer;
 mod cert;
 mod journal;
+mod letter;
+mod listing;
 mod mail;
 mod quarantine;
+mod receipt_words;
 mod sample;
 mod table;
 mod tariff;
@@ -36,9 +43,12 @@ pub struct CommandLine {
     /// Data folder; by default what the configuration says, else /var/lib/xmserver
     #[arg(long, global = true, value_name = "FOLDER")]
     data_folder: Option<PathBuf>,
+    /// For programs: the result, or why there is none, as JSON
+    #[arg(long, global = true)]
+    json: bool,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 /// What to do.
@@ -67,7 +77,10 @@ pub enum Command {
     /// Letters received
     #[command(subcommand)]
     Journal(journal::JournalCommand),
-    /// Answers not sent yet
+    /// One letter: all that the centre knows of it
+    #[command(subcommand)]
+    Letter(letter::LetterCommand),
+    /// Answers: what a letter was told, and those not sent yet
     #[command(subcommand)]
     Answer(answer::AnswerCommand),
     /// Containers not accepted
@@ -82,53 +95,118 @@ pub enum Command {
 }
 
 impl CommandLine {
-    /// Returns what the command line says about configuration.
-    pub fn sources(&self) -> Sources {
-        Sources { file: self.config.clone(), data_folder: self.data_folder.clone() }
+    /// Says whether the result is for programs.
+    pub fn is_for_programs(&self) -> bool {
+        self.json
+    }
+
+    /// Does what is asked. What a command needs stands in its arm: nothing, the configuration, or a desk at the database.
+    ///
+    /// # Errors
+    /// One sentence that names the subject, what was expected and what to do.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let CommandLine { config: file, data_folder, json, command } = self;
+        let place = Place { sources: Sources { file, data_folder }, json };
+        match command {
+            Command::Demo(arguments) => {
+                // It configures itself, whatever else this machine has.
+                logging::start(&ServerConfiguration {
+                    log_level: "warn".to_owned(),
+                    ..ServerConfiguration::default()
+                })?;
+                runtime()?.block_on(demo::run(&arguments))
+            }
+            Command::Sample(SampleCommand::Configuration) => sample::configuration(),
+            Command::Run => {
+                let configuration = Configuration::load(&place.sources)?;
+                logging::start(&configuration.server)?;
+                run::run(&configuration)
+            }
+            Command::Init(arguments) => {
+                let configuration = place.configuration()?;
+                let done = runtime()?.block_on(init::init(&configuration, &arguments))?;
+                if json {
+                    init::report_json(&configuration, &arguments, &done)?;
+                } else {
+                    init::report(&configuration, &arguments, &done)?;
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Check(arguments) => {
+                let configuration = place.configuration()?;
+                runtime()?.block_on(check::check(&configuration, &arguments, json))
+            }
+            Command::Mail(command) => {
+                let configuration = place.configuration()?;
+                runtime()?.block_on(mail::run(&configuration, command, json))
+            }
+            Command::Agency(command) => place.at_desk(async |desk| agency::run(desk, command).await),
+            Command::Answer(command) => place.at_desk(async |desk| answer::run(desk, command).await),
+            Command::Cert(command) => place.at_desk(async |desk| cert::run(desk, command).await),
+            Command::Journal(command) => place.at_desk(async |desk| journal::run(desk, command).await),
+            Command::Letter(command) => place.at_desk(async |desk| letter::run(desk, command).await),
+            Command::Quarantine(command) => place.at_desk(async |desk| quarantine::run(desk, command).await),
+            Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
+            Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
+            Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
+        }
     }
 }
 
-/// Does what an operator asks.
-///
-/// # Errors
-/// One sentence that names the subject, what was expected and what to do.
-pub async fn operate(configuration: &Configuration, command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Mail(command) => return mail::run(configuration, command).await,
-        Command::Sample(sample::SampleCommand::Configuration) => return sample::configuration(),
-        _ => {}
-    }
-    let open = OpenDatabase::open(configuration, Purpose::Command).await?;
-    let done = with_desk(&open, command).await;
-    open.close().await;
-    done
+/// Where a command works, and for whom.
+struct Place {
+    sources: Sources,
+    json: bool,
 }
 
-async fn with_desk(open: &OpenDatabase, command: Command) -> anyhow::Result<ExitCode> {
+impl Place {
+    /// Loads the configuration, and starts a log that tells no more than warnings: a command tells its result itself.
+    fn configuration(&self) -> anyhow::Result<Configuration> {
+        let configuration = Configuration::load(&self.sources)?;
+        let mut server = configuration.server.clone();
+        if server.log_level == "info" {
+            "warn".clone_into(&mut server.log_level);
+        }
+        logging::start(&server)?;
+        Ok(configuration)
+    }
+
+    /// Opens the database and does one thing there.
+    fn at_desk<T: Termination>(
+        &self,
+        work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
+    ) -> anyhow::Result<ExitCode> {
+        let configuration = self.configuration()?;
+        runtime()?.block_on(async {
+            let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
+            let done = with_desk(&open, self.json, work).await;
+            open.close().await;
+            done
+        })
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+async fn with_desk<T: Termination>(
+    open: &OpenDatabase,
+    json: bool,
+    work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
+) -> anyhow::Result<ExitCode> {
     let mut connection = open.database.get().await?;
-    let server = server::show(&mut connection).await.map_err(before_migration)?;
+    let server = server::show(&mut connection).await?;
     let clock = Clock::of(&server.zone)?;
-    let mut desk = Desk { connection, operator: operator::name(), server, clock };
-    match command {
-        Command::Agency(command) => agency::run(&mut desk, command).await?,
-        Command::Cert(command) => cert::run(&mut desk, command).await?,
-        Command::Table(command) => return table::run(&mut desk, command).await,
-        Command::Tariff(command) => tariff::run(&mut desk, command).await?,
-        Command::Journal(command) => journal::run(&mut desk, command).await?,
-        Command::Answer(command) => answer::run(&mut desk, command).await?,
-        Command::Quarantine(command) => quarantine::run(&mut desk, command).await?,
-        Command::Sample(command) => sample::run(&mut desk, command).await?,
-        Command::Init(_) | Command::Run | Command::Demo(_) | Command::Check(_) | Command::Mail(_) => {}
-    }
-    Ok(ExitCode::SUCCESS)
+    let mut desk = Desk { connection, operator: operator::name(), server, clock, json };
+    work(&mut desk).await.map(Termination::report).map_err(|error| in_zone(error, clock))
 }
 
-/// A database without our schema answers "undefined table", which tells an operator nothing.
-fn before_migration(error: store::administration::AdministrationError) -> anyhow::Error {
-    use store::administration::AdministrationError::{Fault, ServerMissing};
-    match error {
-        Fault(store::fault::Fault::Bug(_)) => ServerMissing.into(),
-        error => error.into(),
+/// Words the times of an error in the centre's zone.
+fn in_zone(error: anyhow::Error, clock: Clock) -> anyhow::Error {
+    match error.downcast::<AdministrationError>() {
+        Ok(error) => Worded { words: error.words(|time| clock.time(time)), error }.into(),
+        Err(error) => error,
     }
 }
 
@@ -138,11 +216,18 @@ struct Desk {
     operator: String,
     server: Server,
     clock: Clock,
+    /// Whether the result is for programs.
+    json: bool,
 }
 
 impl Desk {
     fn connection(&mut self) -> &mut AsyncPgConnection {
         &mut self.connection
+    }
+
+    /// Tells a result: as JSON for programs, in words for people.
+    fn tell(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
+        if self.json { show::json(result) } else { show::text(words) }
     }
 }
 
@@ -151,16 +236,6 @@ fn read_matricule(text: &str) -> Result<Matricule, String> {
     let expected = || format!("expected a matricule of 1 to 999999, such as 000042, found {text:?}");
     let number: u32 = text.parse().map_err(|_not_a_number: std::num::ParseIntError| expected())?;
     Matricule::try_from(number).map_err(|_out_of_range| expected())
-}
-
-/// Reads a time: a day, or a day and a time of UTC.
-fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
-    }
-    text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|time| time.and_utc()).ok_or_else(
-        || format!("expected a day such as 2026-11-30, or a time such as 2026-11-30T18:00:00Z, found {text:?}"),
-    )
 }
 
 #[cfg(test)]
@@ -175,13 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn matricules_and_times_are_read_as_people_write_them() {
+    fn matricules_are_read_as_people_write_them() {
         assert_eq!(read_matricule("000042").unwrap().to_string(), "000042");
         assert_eq!(read_matricule("42").unwrap().to_string(), "000042");
         for wrong in ["0", "1000000", "-1", "abc", ""] {
             assert!(read_matricule(wrong).unwrap_err().contains("such as 000042"));
         }
-        assert_eq!(read_time("2026-11-30").unwrap(), read_time("2026-11-30T01:00:00+01:00").unwrap());
-        assert!(read_time("30/11/2026").is_err());
     }
 }

@@ -55,7 +55,7 @@ pub struct DemoArguments {
     pub exit: bool,
     /// Write the figures into this file as well
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub figures: Option<PathBuf>,
     /// The same number is the same demo
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -87,9 +87,9 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
             bail!("stopped before the end: nothing was checked");
         }
     };
-    if let Some(file) = &arguments.json {
+    if let Some(file) = &arguments.figures {
         let json = serde_json::to_string_pretty(&summary)?;
-        std::fs::write(file, json).with_context(|| format!("--json {}: cannot be written", file.display()))?;
+        std::fs::write(file, json).with_context(|| format!("--figures {}: cannot be written", file.display()))?;
     }
     summary.print()?;
     if !arguments.exit {

@@ -9,15 +9,17 @@ use clap::Args;
 use indicatif::ProgressBar;
 use nix::unistd::Uid;
 use sdc::letter::Mode;
+use serde_json::json;
+use store::administration::AdministrationError;
 use store::administration::server::{self, Server};
 use store::administration::users::{self, OneTimePassword, Privilege};
 
 use crate::authority;
+use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
-use crate::operator;
-use crate::show::Clock;
+use crate::{operator, show};
 
 /// What a new centre is.
 #[derive(Args, Clone, Debug)]
@@ -55,8 +57,7 @@ pub struct Initialised {
 /// # Errors
 /// Another server lives in the database, or a running one in the folder; a value is not valid; the world refuses.
 pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> anyhow::Result<Initialised> {
-    // Told before anything is made.
-    Clock::of(&arguments.zone)?;
+    let arguments = &judged(arguments)?;
     let passable = configuration.is_embedded() && Uid::effective().is_root();
     let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
     let _claim = folder.claim()?;
@@ -68,6 +69,28 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     open.close().await;
     progress.finish_and_clear();
     done
+}
+
+/// Judges what can be judged before anything is made, and writes zone and currency as the world does.
+fn judged(arguments: &InitArguments) -> anyhow::Result<InitArguments> {
+    let plain = |text: &str, others: &[u8]| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        text.bytes().next().is_some_and(is_plain) && text.bytes().all(|byte| is_plain(byte) || others.contains(&byte))
+    };
+    let invalid = |what, expected: &str| AdministrationError::Invalid { what, expected: expected.to_owned() };
+    let currency = arguments.currency.to_uppercase();
+    if arguments.name.len() > 63 || !plain(&arguments.name, b".-") {
+        return Err(invalid("the server's name", "1 to 63 of a-z, 0-9, point and hyphen").into());
+    }
+    if !(2..=32).contains(&arguments.superviseur.len()) || !plain(&arguments.superviseur, b"._-") {
+        let expected = "2 to 32 of a-z, 0-9, point, hyphen and _, not beginning with one of the last three";
+        return Err(invalid("the user's name", expected).into());
+    }
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(invalid("the currency", "an ISO 4217 code of three letters, such as XAF").into());
+    }
+    let zone = Clock::of(&arguments.zone)?.zone().to_owned();
+    Ok(InitArguments { zone, currency, ..arguments.clone() })
 }
 
 async fn fill(
@@ -148,4 +171,19 @@ pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &I
         bail!("what was done could not be told: standard output is closed");
     }
     Ok(())
+}
+
+/// Tells it as JSON, the password among it, once.
+///
+/// # Errors
+/// Nobody can read it: standard output is closed.
+pub fn report_json(configuration: &Configuration, arguments: &InitArguments, done: &Initialised) -> anyhow::Result<()> {
+    let password = done.password.as_ref().map(OneTimePassword::reveal);
+    show::json(&json!({
+        "server": arguments.name,
+        "mode": arguments.mode,
+        "data_folder": configuration.server.data_folder,
+        "keys_made": done.made_keys,
+        "first_user": password.map(|password| json!({ "name": arguments.superviseur, "password": password })),
+    }))
 }

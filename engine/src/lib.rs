@@ -1,12 +1,15 @@
 //! The centre's program: configure, build, run, drain; and the commands of its operators.
 
+pub mod acts;
 pub mod authority;
 pub mod certificate;
 pub mod check;
+pub mod clock;
 pub mod command;
 pub mod configuration;
 pub mod database;
 pub mod demo;
+pub mod failure;
 pub mod folder;
 pub mod gauges;
 pub mod http;
@@ -17,3 +20,4 @@ pub mod operator;
 pub mod reach;
 pub mod run;
 pub mod show;
+pub mod summary;

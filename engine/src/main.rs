@@ -3,10 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use engine::command::{self, Command, CommandLine};
-use engine::configuration::{Configuration, ServerConfiguration};
-use engine::{check, demo, init, logging, run};
-use tokio::runtime::Runtime;
+use engine::command::CommandLine;
+use engine::failure::Failure;
 
 // OpenSSL allocates hundreds of small things for every letter, and gets this allocator too: it is linked under the names
 // of malloc and free. It takes a fifth off the work for a letter, and a quarter off memory.
@@ -20,49 +18,10 @@ pub fn main() -> ExitCode {
         eprintln!("xmserver: another TLS provider was installed first");
         return ExitCode::FAILURE;
     }
-    match begin(CommandLine::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            for line in format!("{error:#}").lines() {
-                eprintln!("xmserver: {line}");
-            }
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn begin(line: CommandLine) -> anyhow::Result<ExitCode> {
-    if let Command::Demo(arguments) = &line.command {
-        // It configures itself, whatever else this machine has.
-        logging::start(&ServerConfiguration { log_level: "warn".to_owned(), ..ServerConfiguration::default() })?;
-        return runtime()?.block_on(demo::run(arguments));
-    }
-    let configuration = Configuration::load(&line.sources())?;
-    let is_server = matches!(line.command, Command::Run);
-    let mut server = configuration.server.clone();
-    if !is_server && server.log_level == "info" {
-        // A command tells its result itself.
-        "warn".clone_into(&mut server.log_level);
-    }
-    logging::start(&server)?;
-    match line.command {
-        Command::Run => run::run(&configuration),
-        command => runtime()?.block_on(operate(&configuration, command)),
-    }
-}
-
-fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
-}
-
-async fn operate(configuration: &Configuration, command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Init(arguments) => {
-            let done = init::init(configuration, &arguments).await?;
-            init::report(configuration, &arguments, &done)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Check(arguments) => check::check(configuration, &arguments).await,
-        command => command::operate(configuration, command).await,
-    }
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return Failure::of_command_line(error).tell(std::env::args().any(|word| word == "--json")),
+    };
+    let is_for_programs = line.is_for_programs();
+    line.run().unwrap_or_else(|error| Failure::of(&error).tell(is_for_programs))
 }

@@ -2,11 +2,14 @@
 
 use std::io::{ErrorKind, Write};
 
-use anyhow::bail;
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 use store::administration::server::Server;
+use terminal_size::{Width, terminal_size_of};
+
+/// Shows a list on one line.
+pub fn joined_or_dash(values: &[String]) -> String {
+    if values.is_empty() { "-".to_owned() } else { values.join(", ") }
+}
 
 /// Writes a text to standard output, once. A reader that has gone away (`| head`) is no error.
 ///
@@ -28,7 +31,12 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     text(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// A table for people: columns as wide as their widest cell.
+/// Below this width no line of a table can be read: each row is stacked, a line for each column.
+const STACKED_BELOW: usize = 60;
+/// Narrowest that the last column is cut to, so that lines fit the terminal.
+const LAST_COLUMN_MIN: usize = 8;
+
+/// A table for people: columns as wide as their widest cell, the last one cut to what the terminal leaves it.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -41,8 +49,13 @@ impl Table {
 
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.cells(cells.to_vec());
+    }
+
+    /// Adds a row of as many cells as there are headings.
+    pub fn cells(&mut self, cells: Vec<String>) {
         // What was written at an office may hold anything: a control character would rule the operator's terminal.
-        self.rows.push(cells.map(|cell| cell.replace(char::is_control, "\u{fffd}")).to_vec());
+        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
     }
 
     /// Writes the table; a sentence instead where it has no rows.
@@ -53,21 +66,51 @@ impl Table {
         if self.rows.len() == 1 {
             return text(&format!("{nothing}\n"));
         }
-        text(&self.render())
+        text(&self.render(terminal_width()))
     }
 
-    fn render(&self) -> String {
+    /// A file or a program is given everything; a terminal, what it can show.
+    fn render(&self, terminal: Option<usize>) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut widths: Vec<usize> = (0..columns).map(width).collect();
+        if let (Some(terminal), Some((last, others))) = (terminal, widths.split_last_mut()) {
+            let left = terminal.saturating_sub(others.iter().map(|width| width + 2).sum());
+            if *last > left && (terminal < STACKED_BELOW || left < LAST_COLUMN_MIN) {
+                return self.stacked();
+            }
+            *last = left.min(*last);
+        }
         let line = |row: &Vec<String>| {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", cut(cell, *width))).collect();
             format!("{}\n", cells.join("  ").trim_end())
         };
         self.rows.iter().map(line).collect()
     }
+
+    fn stacked(&self) -> String {
+        let Some((headings, rows)) = self.rows.split_first() else { return String::new() };
+        let width = headings.iter().map(|heading| heading.chars().count()).max().unwrap_or(0);
+        let row = |row: &Vec<String>| {
+            let lines = headings.iter().zip(row).map(|(heading, cell)| format!("{heading:<width$}  {cell}\n"));
+            lines.collect::<String>()
+        };
+        rows.iter().map(row).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn cut(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    cell.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns))
 }
 
 /// Shows facts, one a line.
@@ -76,8 +119,7 @@ impl Table {
 /// Standard output cannot be written.
 pub fn facts(facts: &[(&str, String)]) -> anyhow::Result<()> {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line =
-        |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", value.replace(char::is_control, "\u{fffd}"));
+    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", plain(value));
     text(&facts.iter().map(line).collect::<String>())
 }
 
@@ -119,31 +161,14 @@ pub fn matricule(number: i32) -> String {
     format!("{number:06}")
 }
 
+/// Takes out of a text what would rule the operator's terminal.
+pub fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Shows what may be absent.
 pub fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
-}
-
-/// Shows times in the centre's zone.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock(Tz);
-
-impl Clock {
-    /// Reads the zone's name, such as `Africa/Douala`.
-    ///
-    /// # Errors
-    /// No such zone.
-    pub fn of(zone: &str) -> anyhow::Result<Clock> {
-        match zone.parse() {
-            Ok(zone) => Ok(Clock(zone)),
-            Err(_) => bail!("the zone {zone:?} is not known: expected a name such as Africa/Douala, or UTC"),
-        }
-    }
-
-    /// Shows a time.
-    pub fn time(self, time: DateTime<Utc>) -> String {
-        time.with_timezone(&self.0).format("%Y-%m-%d %H:%M:%S %Z").to_string()
-    }
 }
 
 #[cfg(test)]
@@ -175,18 +200,31 @@ mod tests {
     }
 
     #[test]
-    fn times_are_shown_in_the_centres_zone() {
-        let time = "2026-11-30T18:00:00Z".parse().unwrap();
-        assert_eq!(Clock::of("Africa/Douala").unwrap().time(time), "2026-11-30 19:00:00 WAT");
-        assert_eq!(Clock::of("UTC").unwrap().time(time), "2026-11-30 18:00:00 UTC");
-        assert!(Clock::of("Africa/Nowhere").unwrap_err().to_string().contains("such as Africa/Douala"));
-    }
-
-    #[test]
     fn a_table_cannot_rule_the_terminal() {
         let mut table = Table::new(&["name", "town"]);
         table.row(["\u{1b}[2Jevil".to_owned(), "Édéa".to_owned()]);
         table.row(["x".to_owned(), "Bafoussam".to_owned()]);
-        assert_eq!(table.render(), "NAME      TOWN\n\u{fffd}[2Jevil  Édéa\nx         Bafoussam\n");
+        assert_eq!(table.render(None), "NAME      TOWN\n\u{fffd}[2Jevil  Édéa\nx         Bafoussam\n");
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal() {
+        let mut table = Table::new(&["id", "outcome", "detail"]);
+        table.row(["1".to_owned(), "accepted".to_owned(), "é".repeat(100)]);
+        let whole = table.render(None);
+        assert!(whole.contains(&"é".repeat(100)), "{whole}");
+        let cut = table.render(Some(80));
+        assert!(cut.lines().all(|line| line.chars().count() <= 80) && cut.contains("é…"), "{cut}");
+        assert_eq!(table.render(Some(200)), whole);
+        let stacked = format!("ID       1\nOUTCOME  accepted\nDETAIL   {}\n", "é".repeat(100));
+        assert_eq!(table.render(Some(59)), stacked);
+        // What fits is not stacked, however narrow.
+        let mut narrow = Table::new(&["id", "town"]);
+        narrow.row(["1".to_owned(), "Édéa".to_owned()]);
+        assert_eq!(narrow.render(Some(20)), "ID  TOWN\n1   Édéa\n");
+        // Columns that leave the last one nothing.
+        let mut wide = Table::new(&["a", "b"]);
+        wide.row(["x".repeat(90), "yyyyyyyyy".to_owned()]);
+        assert!(wide.render(Some(80)).starts_with("A  xxx"));
     }
 }

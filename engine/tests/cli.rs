@@ -4,84 +4,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use store::testing::TestCluster;
-use tempfile::TempDir;
 
-/// A data folder, and the database that its configuration names.
-struct Centre {
-    place: TempDir,
-    url: Option<String>,
-}
-
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Centre {
-    /// On the test cluster, named by the environment.
-    async fn on_a_database_of_its_own() -> Centre {
-        Centre { place: place(), url: Some(TestCluster::shared().await.database_url().await) }
-    }
-
-    /// With a private PostgreSQL.
-    fn with_nothing_configured() -> Centre {
-        Centre { place: place(), url: None }
-    }
-
-    fn data_folder(&self) -> PathBuf {
-        self.place.path().join("data")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
-        command.arg("--data-folder").arg(self.data_folder()).args(arguments).stdin(Stdio::null());
-        if let Some(url) = &self.url {
-            command.env("XMSERVER_DATABASE__URL", url);
-        }
-        command
-    }
-
-    fn say(&self, arguments: &[&str]) -> Said {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
-        Said { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
-    }
-
-    /// Does what must succeed, and returns what was told.
-    fn done(&self, arguments: &[&str]) -> String {
-        let said = self.say(arguments);
-        assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.out, said.err);
-        said.out
-    }
-
-    /// Does what must be refused with exit code 1, and returns the sentence.
-    fn refused(&self, arguments: &[&str]) -> String {
-        let said = self.say(arguments);
-        assert_eq!(said.code, Some(1), "{arguments:?}: {}{}", said.out, said.err);
-        said.err
-    }
-
-    fn json_of_failing(&self, arguments: &[&str]) -> Value {
-        let said = self.say(arguments);
-        assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-        serde_json::from_str(&said.out).unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.done(arguments)).unwrap()
-    }
-}
-
-/// A folder that PostgreSQL's own user may pass, where the tests run as root.
-fn place() -> TempDir {
-    tempfile::Builder::new().prefix("xm-cli-").permissions(std::fs::Permissions::from_mode(0o711)).tempdir().unwrap()
-}
-
-const INIT: [&str; 5] = ["init", "--name", "centre-x", "--mode", "test"];
+mod centre;
+use centre::{Centre, INIT};
 
 fn mode_of(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -203,7 +131,7 @@ async fn an_operator_gets_an_agency_going() {
         "--installation",
         "NO NAME",
     ]);
-    let refused = centre.refused(&["agency", "show", "43"]);
+    let refused = centre.absent(&["agency", "show", "43"]);
     assert!(refused.contains("agency 000043 does not exist"), "{refused}");
 
     centre.done(&["agency", "install", "42", "laptop"]);
@@ -232,9 +160,9 @@ async fn an_operator_gets_an_agency_going() {
     assert_eq!(one["scopes"][0]["code"], "C01");
     assert_eq!(one["installations"][0]["name"], "laptop");
     let table = centre.done(&["agency", "list", "--in-debt"]);
-    assert_eq!(table, "no agency\n");
+    assert_eq!(table, "no such agency\n");
     let table = centre.done(&["agency", "list", "--text", "édéa"]);
-    assert!(table.contains("000042     Mairie d'Édéa  Édéa") && table.contains("12500 XAF"), "{table}");
+    assert!(table.contains("000042     0       12500 XAF  Mairie d'Édéa  Édéa"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,13 +231,11 @@ async fn tables_tariffs_journal_and_quarantine() {
     assert_eq!((tariffs[0]["per_act"].as_i64(), tariffs[0]["credit"].as_str()), (Some(100), Some("owe")));
 
     assert_eq!(centre.done(&["journal", "list"]), "no letter\n");
-    assert!(centre.refused(&["journal", "show", "7"]).contains("journal line 7 does not exist"));
+    assert!(centre.absent(&["journal", "show", "7"]).contains("journal line 7 does not exist"));
     assert_eq!(centre.done(&["answer", "list"]), "no answer waits\n");
     assert_eq!(centre.done(&["answer", "retry", "--agency", "42"]), "no answer waits\n");
     assert_eq!(centre.json(&["quarantine", "list", "--json"]), Value::Array(vec![]));
-    assert!(
-        centre.refused(&["quarantine", "drop", "7", "--reason", "x"]).contains("quarantine entry 7 does not exist")
-    );
+    assert!(centre.absent(&["quarantine", "drop", "7", "--reason", "x"]).contains("quarantine entry 7 does not exist"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ fn demo(arguments: &[&str]) -> (String, Value) {
     let place = tempfile::tempdir().unwrap();
     let figures = place.path().join("figures.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
-    command.arg("demo").args(arguments).arg("--exit").arg("--json").arg(&figures).stdin(Stdio::null());
+    command.arg("demo").args(arguments).arg("--exit").arg("--figures").arg(&figures).stdin(Stdio::null());
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{out}\n{err}");

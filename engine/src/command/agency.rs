@@ -1,16 +1,18 @@
 //! `xmserver agency`: the registered remote offices, their status, scopes, installations and accounts.
 
-use clap::{Args, Subcommand};
-use diesel_async::AsyncConnection;
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use sdc::letter::Matricule;
 use serde_json::{Value, json};
 use store::administration::AdministrationError;
-use store::administration::agencies::{self, Agency, AgencyFilter, NewAgency};
+use store::administration::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
 use store::administration::installations;
 use store::administration::scopes;
 
+use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
-use crate::show::{self, Table};
+use crate::show;
 
 /// What to do with agencies.
 #[derive(Subcommand, Debug)]
@@ -24,10 +26,9 @@ pub enum AgencyCommand {
         /// Its number
         #[arg(value_parser = read_matricule)]
         matricule: Matricule,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
+    /// Change its data: address, name, plan, limits. What is not named stays
+    Edit(EditArguments),
     /// Set its status: 0 suspended, 1 some services, 2 all but export and import, 3 all
     Status {
         /// Its number
@@ -52,6 +53,7 @@ pub enum AgencyCommand {
         #[arg(value_parser = read_matricule)]
         matricule: Matricule,
         /// In the main unit of the currency
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// Stands in the ledger, such as the number of a bank slip
         #[arg(long, default_value = "")]
@@ -84,24 +86,72 @@ pub struct AddArguments {
     #[arg(long, default_value_t = 3)]
     status: i16,
     /// How far its account may fall below zero where credit is refused, in the main unit of the currency
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "0", allow_negative_numbers = true)]
     credit_limit: String,
     /// Its installations; may be given several times
     #[arg(long = "installation", default_value = "main")]
     installations: Vec<String>,
-    /// For programs
+}
+
+/// What to change.
+#[derive(Args, Debug)]
+pub struct EditArguments {
+    /// The agency
+    #[arg(value_parser = read_matricule)]
+    matricule: Matricule,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// The changes; at least one.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+pub struct Changes {
+    /// Where its answers go
     #[arg(long)]
-    json: bool,
+    email: Option<String>,
+    /// Its name
+    #[arg(long)]
+    name: Option<String>,
+    /// Its town
+    #[arg(long)]
+    town: Option<String>,
+    /// Its telephone
+    #[arg(long)]
+    telephone: Option<String>,
+    /// Its profile: a bundle of rights
+    #[arg(long)]
+    profile: Option<String>,
+    /// Largest container that it may send, in bytes: what its link bears
+    #[arg(long, value_name = "BYTES")]
+    letter_limit: Option<i32>,
+    /// Whether it may use AES-256-CBC, for older software
+    #[arg(long, value_name = "YES|NO")]
+    cbc: Option<Leave>,
+    /// How far its account may fall below zero where credit is refused, in the main unit of the currency
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    credit_limit: Option<String>,
+}
+
+/// Whether something is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Leave {
+    /// It is.
+    #[value(alias = "oui")]
+    Yes,
+    /// It is not.
+    #[value(alias = "non")]
+    No,
 }
 
 /// Which agencies to list.
 #[derive(Args, Debug)]
 pub struct ListArguments {
-    /// Found in name, town or e-mail
+    /// Found in name, town, e-mail or matricule
     #[arg(long)]
     text: Option<String>,
     /// Of this status
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(i16).range(0..=3))]
     status: Option<i16>,
     /// Of this profile
     #[arg(long)]
@@ -112,12 +162,8 @@ pub struct ListArguments {
     /// Behind this matricule
     #[arg(long, value_parser = read_matricule)]
     after: Option<Matricule>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: i64,
-    /// For programs
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    extent: Extent,
 }
 
 /// Codes to grant.
@@ -141,31 +187,40 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
     match command {
         AgencyCommand::Add(arguments) => add(desk, arguments).await,
         AgencyCommand::List(arguments) => list(desk, arguments).await,
-        AgencyCommand::Show { matricule, json } => show_one(desk, matricule, json).await,
+        AgencyCommand::Show { matricule } => show_one(desk, matricule).await,
+        AgencyCommand::Edit(arguments) => edit(desk, arguments).await,
         AgencyCommand::Status { matricule, status } => {
             agencies::set_status(desk.connection(), &operator, matricule, status).await?;
-            show::text(&format!("agency {matricule} has status {status} ({})\n", status_word(status)))
+            let result = json!({ "agency": matricule.as_i32(), "status": status });
+            desk.tell(&result, &format!("agency {matricule} has status {status} ({})\n", status_word(status)))
         }
-        AgencyCommand::Grant(GrantArguments { matricule, column, codes, withdraw }) => {
-            let (count, done) = if withdraw {
-                (scopes::withdraw(desk.connection(), &operator, matricule, &column, &codes).await?, "withdrawn from")
-            } else {
-                (scopes::grant(desk.connection(), &operator, matricule, &column, &codes).await?, "granted to")
-            };
-            let unchanged = codes.len() - count.min(codes.len());
-            show::text(&format!("{count} codes of {column} {done} agency {matricule}, {unchanged} as before\n"))
-        }
+        AgencyCommand::Grant(arguments) => grant(desk, arguments).await,
         AgencyCommand::Install { matricule, name } => {
             installations::add(desk.connection(), &operator, matricule, &name).await?;
-            show::text(&format!("installation {name} of agency {matricule} added\n"))
+            let result = json!({ "agency": matricule.as_i32(), "installation": name });
+            desk.tell(&result, &format!("installation {name} of agency {matricule} added\n"))
         }
         AgencyCommand::Recharge { matricule, amount, note } => {
             let minor_units = show::read_amount(&amount, &desk.server)?;
             let balance = agencies::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
+            let result = json!({ "agency": matricule.as_i32(), "amount": minor_units, "balance": balance });
             let (amount, balance) = (show::amount(minor_units, &desk.server), show::amount(balance, &desk.server));
-            show::text(&format!("agency {matricule} credited with {amount}; balance {balance}\n"))
+            desk.tell(&result, &format!("agency {matricule} credited with {amount}; balance {balance}\n"))
         }
     }
+}
+
+async fn grant(desk: &mut Desk, arguments: GrantArguments) -> anyhow::Result<()> {
+    let GrantArguments { matricule, column, codes, withdraw } = arguments;
+    let operator = desk.operator.clone();
+    let (count, done) = if withdraw {
+        (scopes::withdraw(desk.connection(), &operator, matricule, &column, &codes).await?, "withdrawn from")
+    } else {
+        (scopes::grant(desk.connection(), &operator, matricule, &column, &codes).await?, "granted to")
+    };
+    let unchanged = codes.len() - count.min(codes.len());
+    let result = json!({ "agency": matricule.as_i32(), "column": column, "changed": count, "unchanged": unchanged });
+    desk.tell(&result, &format!("{count} codes of {column} {done} agency {matricule}, {unchanged} as before\n"))
 }
 
 async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
@@ -190,8 +245,8 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
             Ok::<_, AdministrationError>(matricule)
         })
         .await?;
-    if arguments.json {
-        return show_one(desk, matricule, true).await;
+    if desk.json {
+        return show_one(desk, matricule).await;
     }
     let names = arguments.installations.join(", ");
     show::text(&format!(
@@ -200,39 +255,99 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
     ))
 }
 
-async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let filter = AgencyFilter {
-        text: arguments.text,
-        status: arguments.status,
-        profile: arguments.profile,
-        in_debt: arguments.in_debt,
-        after: arguments.after,
-        limit: Some(arguments.limit),
+async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
+    let EditArguments { matricule, changes } = arguments;
+    let change = AgencyChange {
+        name: changes.name,
+        town: changes.town,
+        telephone: changes.telephone,
+        email: changes.email,
+        profile: changes.profile,
+        letter_bytes_max: changes.letter_limit,
+        cbc_allowed: changes.cbc.map(|leave| leave == Leave::Yes),
+        credit_limit: changes.credit_limit.map(|limit| show::read_amount(&limit, &desk.server)).transpose()?,
     };
-    let found = agencies::list(desk.connection(), &filter).await?;
-    if arguments.json {
-        return show::json(&found);
+    let operator = desk.operator.clone();
+    let changed = agencies::edit(desk.connection(), &operator, matricule, &change).await?;
+    if desk.json {
+        return show::json(&changed);
     }
-    let mut table = Table::new(&["matricule", "name", "town", "email", "profile", "status", "balance"]);
-    for agency in found {
-        table.row([
+    let Changed { before, after } = &changed;
+    let lines: String = data(before, desk)
+        .into_iter()
+        .zip(data(after, desk))
+        .filter(|((_, before), (_, after))| before != after)
+        .map(|((name, before), (_, after))| format!("{name}: {} → {}\n", show::plain(&before), show::plain(&after)))
+        .collect();
+    if lines.is_empty() {
+        return show::text(&format!("agency {matricule} is as it was\n"));
+    }
+    let mut words = format!("agency {matricule} changed\n{lines}");
+    if before.email != after.email {
+        // What was given up at the old address does not go by itself.
+        words.push_str(&format!(
+            "next: xmserver answer retry --agency {matricule} sends what waits to the new address\n"
+        ));
+    }
+    show::text(&words)
+}
+
+async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
+    let ListArguments { text, status, profile, in_debt, after, extent } = arguments;
+    if let Some(profile) = &profile {
+        let known = agencies::profiles(desk.connection()).await?;
+        if !known.contains(profile) {
+            bail!("profile {profile} does not exist: expected one of {}", known.join(", "));
+        }
+    }
+    let filter = AgencyFilter { text, status, profile, in_debt, after: None, limit: None };
+    listing::tell(desk, &filter, after.map(Matricule::as_i32), extent).await
+}
+
+impl Listing for AgencyFilter {
+    type Line = Agency;
+    type Cursor = i32;
+    const HEADINGS: &'static [&'static str] = &["matricule", "status", "balance", "name", "town", "email"];
+
+    async fn page(
+        &self,
+        connection: &mut AsyncPgConnection,
+        behind: Option<i32>,
+        limit: i64,
+    ) -> Result<Vec<Agency>, AdministrationError> {
+        agencies::list(connection, &AgencyFilter { after: behind, limit: Some(limit), ..self.clone() }).await
+    }
+
+    fn cursor(agency: &Agency) -> i32 {
+        agency.matricule
+    }
+
+    fn goes_on(last: i32) -> String {
+        format!("--after {}", show::matricule(last))
+    }
+
+    fn cells(agency: Agency, desk: &Desk) -> Vec<String> {
+        vec![
             show::matricule(agency.matricule),
+            agency.status.to_string(),
+            show::amount(agency.balance, &desk.server),
             agency.name,
             agency.town,
             agency.email,
-            agency.profile,
-            format!("{} {}", agency.status, status_word(agency.status)),
-            show::amount(agency.balance, &desk.server),
-        ]);
+        ]
     }
-    table.print("no agency")
+
+    async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+        let is_narrowed = self.text.is_some() || self.status.is_some() || self.profile.is_some() || self.in_debt;
+        Ok(if is_narrowed { "no such agency" } else { "no agency" }.to_owned())
+    }
 }
 
-async fn show_one(desk: &mut Desk, matricule: Matricule, json: bool) -> anyhow::Result<()> {
+async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
     let agency = agencies::show(desk.connection(), matricule).await?;
     let scopes = scopes::list(desk.connection(), matricule).await?;
     let installed = installations::list(desk.connection(), matricule).await?;
-    if json {
+    if desk.json {
         let mut all = json!(agency);
         if let Value::Object(members) = &mut all {
             members.insert("scopes".to_owned(), json!(scopes));
@@ -240,26 +355,33 @@ async fn show_one(desk: &mut Desk, matricule: Matricule, json: bool) -> anyhow::
         }
         return show::json(&all);
     }
-    let Agency { name, town, telephone, email, profile, status, .. } = agency;
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("{}={}", scope.column_name, scope.code)).collect();
     let installed: Vec<String> =
         installed.iter().map(|one| format!("{} (highest sequence {})", one.name, one.sequence_highest)).collect();
-    show::facts(&[
-        ("matricule", matricule.to_string()),
-        ("name", name),
-        ("town", town),
-        ("telephone", telephone),
-        ("email", email),
-        ("profile", profile),
-        ("status", format!("{status} {}", status_word(status))),
+    let mut facts = vec![("matricule", matricule.to_string())];
+    facts.extend(data(&agency, desk));
+    facts.extend([
+        ("status", format!("{} {}", agency.status, status_word(agency.status))),
         ("balance", show::amount(agency.balance, &desk.server)),
-        ("credit limit", show::amount(agency.credit_limit, &desk.server)),
-        ("letter limit", format!("{} bytes", agency.letter_bytes_max)),
-        ("CBC allowed", agency.cbc_allowed.to_string()),
         ("added", desk.clock.time(agency.created_at)),
         ("installations", installed.join(", ")),
         ("scopes", scopes.join(", ")),
-    ])
+    ]);
+    show::facts(&facts)
+}
+
+/// What `agency edit` can change.
+fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", agency.name.clone()),
+        ("town", agency.town.clone()),
+        ("telephone", agency.telephone.clone()),
+        ("email", agency.email.clone()),
+        ("profile", agency.profile.clone()),
+        ("credit limit", show::amount(agency.credit_limit, &desk.server)),
+        ("letter limit", format!("{} bytes", agency.letter_bytes_max)),
+        ("CBC allowed", if agency.cbc_allowed { "yes" } else { "no" }.to_owned()),
+    ]
 }
 
 fn status_word(status: i16) -> &'static str {

@@ -1,17 +1,27 @@
-//! `xmserver answer`: answers that have not been sent.
+//! `xmserver answer`: what letters were told, and answers that have not been sent.
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
+use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
-use store::administration::answers::{self, AnswerFilter};
+use serde_json::json;
+use store::administration::AdministrationError;
+use store::administration::answers::{self, Answer, AnswerFilter};
 
-use super::{Desk, read_matricule};
-use crate::show::{self, Table};
+use super::letter::{self, Wanted};
+use super::listing::{self, Extent, Listing};
+use super::{Desk, read_matricule, receipt_words};
+use crate::show;
 
-/// What to do with answers that have not been sent.
+/// What to do with answers.
 #[derive(Subcommand, Debug)]
 pub enum AnswerCommand {
-    /// List them, oldest first
+    /// List those that have not been sent, oldest first
     List(ListArguments),
+    /// Show what a letter was told, in words, and what became of its receipt
+    Show(Wanted),
+    /// Send the receipt of a letter again, now, to the agency's address
+    Resend(Wanted),
     /// Send them now: those given up, once the address or the relay is put right, and those that wait for their next attempt
     Retry {
         /// Those for this agency
@@ -29,48 +39,109 @@ pub struct ListArguments {
     /// Those given up
     #[arg(long)]
     given_up: bool,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: i64,
-    /// For programs
+    /// Behind this one
     #[arg(long)]
-    json: bool,
+    after: Option<i64>,
+    #[command(flatten)]
+    extent: Extent,
 }
 
 pub(super) async fn run(desk: &mut Desk, command: AnswerCommand) -> anyhow::Result<()> {
     match command {
-        AnswerCommand::List(arguments) => list(desk, arguments).await,
+        AnswerCommand::List(arguments) => {
+            let ListArguments { agency, given_up: is_given_up, after, extent } = arguments;
+            let filter = AnswerFilter { agency, is_given_up, after: None, limit: None };
+            listing::tell(desk, &filter, after, extent).await
+        }
+        AnswerCommand::Show(wanted) => show_told(desk, &wanted).await,
+        AnswerCommand::Resend(wanted) => resend(desk, &wanted).await,
         AnswerCommand::Retry { agency } => {
             let operator = desk.operator.clone();
-            match answers::retry(desk.connection(), &operator, agency).await? {
-                0 => show::text("no answer waits\n"),
-                1 => show::text("1 answer is sent now\n"),
-                many => show::text(&format!("{many} answers are sent now\n")),
-            }
+            let answers = answers::retry(desk.connection(), &operator, agency).await?;
+            let words = match answers {
+                0 => "no answer waits\n".to_owned(),
+                1 => "1 answer is sent now\n".to_owned(),
+                many => format!("{many} answers are sent now\n"),
+            };
+            desk.tell(&json!({ "answers": answers }), &words)
         }
     }
 }
 
-async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let ListArguments { agency, given_up: is_given_up, limit, json } = arguments;
-    let filter = AnswerFilter { agency, is_given_up, limit: Some(limit) };
-    let clock = desk.clock;
-    let answers = answers::list(desk.connection(), &filter).await?;
-    if json {
-        return show::json(&answers);
+async fn show_told(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
+    let stories = wanted.stories(desk).await?;
+    if desk.json {
+        let told = stories.iter().filter_map(|story| story.decided.as_ref()).map(letter::receipt);
+        return show::json(&told.collect::<Vec<_>>());
     }
-    let mut table = Table::new(&["id", "agency", "address", "queued", "attempts", "next", "the relay said"]);
-    for answer in answers {
-        let next = if answer.is_given_up { "given up".to_owned() } else { clock.time(answer.due_at) };
-        table.row([
+    for story in &stories {
+        let Some(decided) = &story.decided else {
+            show::text("nobody is answered whose signature is not proven\n")?;
+            continue;
+        };
+        let subject = format!("letter {} of agency {}", decided.letter_id, show::matricule(decided.agency));
+        let told = letter::receipt(decided).map(|receipt| receipt_words::lines(&receipt, desk)).unwrap_or_default();
+        let told: String = told.iter().map(|line| format!("{}\n", show::plain(line))).collect();
+        show::text(&format!("{subject}\n{told}{}\n", show::plain(&letter::answer_state(story, desk.clock))))?;
+    }
+    Ok(())
+}
+
+async fn resend(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
+    let stories = wanted.stories(desk).await?;
+    let decided: Vec<_> = stories.into_iter().filter_map(|story| story.decided).collect();
+    let [one] = decided.as_slice() else {
+        if decided.is_empty() {
+            bail!("nobody is answered whose signature is not proven");
+        }
+        let agencies: Vec<String> = decided.iter().map(|one| show::matricule(one.agency)).collect();
+        bail!("agencies {} have a letter of this id: name one with --agency", agencies.join(", "));
+    };
+    let agency = Matricule::try_from(u32::try_from(one.agency)?)?;
+    let operator = desk.operator.clone();
+    answers::resend(desk.connection(), &operator, agency, one.letter_id).await?;
+    let result = json!({ "agency": one.agency, "letter_id": one.letter_id });
+    desk.tell(&result, &format!("the receipt of letter {} goes to agency {agency} again\n", one.letter_id))
+}
+
+impl Listing for AnswerFilter {
+    type Line = Answer;
+    type Cursor = i64;
+    const HEADINGS: &'static [&'static str] =
+        &["id", "agency", "queued", "attempts", "next", "address", "the relay said"];
+
+    async fn page(
+        &self,
+        connection: &mut AsyncPgConnection,
+        behind: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Answer>, AdministrationError> {
+        answers::list(connection, &AnswerFilter { after: behind, limit: Some(limit), ..self.clone() }).await
+    }
+
+    fn cursor(answer: &Answer) -> i64 {
+        answer.id
+    }
+
+    fn goes_on(last: i64) -> String {
+        format!("--after {last}")
+    }
+
+    fn cells(answer: Answer, desk: &Desk) -> Vec<String> {
+        let next = if answer.is_given_up { "given up".to_owned() } else { desk.clock.short(answer.due_at) };
+        vec![
             answer.id.to_string(),
             show::matricule(answer.agency),
-            answer.email,
-            clock.time(answer.queued_at),
+            desk.clock.short(answer.queued_at),
             answer.attempts.to_string(),
             next,
+            answer.email,
             show::or_dash(answer.last_error),
-        ]);
+        ]
     }
-    table.print("no answer waits")
+
+    async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+        let is_narrowed = self.agency.is_some() || self.is_given_up;
+        Ok(if is_narrowed { "no such answer waits" } else { "no answer waits" }.to_owned())
+    }
 }

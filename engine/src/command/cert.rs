@@ -4,13 +4,14 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use chrono::{DateTime, Days, Utc};
+use chrono::{Days, Utc};
 use clap::{Args, Subcommand};
 use sdc::letter::Matricule;
 use store::administration::certificates::{self, CertificateFields, CertificateFilter};
 
-use super::{Desk, read_matricule, read_time};
+use super::{Desk, read_matricule};
 use crate::certificate;
+use crate::clock::Moment;
 use crate::show::{self, Table};
 
 /// What to do with certificates.
@@ -37,11 +38,8 @@ pub enum CertCommand {
         #[arg(long)]
         reason: String,
         /// Also list the agency's letters from this day or time on, to be looked over
-        #[arg(long, value_parser = read_time)]
-        since: Option<DateTime<Utc>>,
-        /// For programs
         #[arg(long)]
-        json: bool,
+        since: Option<Moment>,
     },
 }
 
@@ -63,9 +61,6 @@ pub struct ListArguments {
     /// At most so many
     #[arg(long, default_value_t = 100)]
     limit: i64,
-    /// For programs
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result<()> {
@@ -86,9 +81,10 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
             ))
         }
         CertCommand::List(arguments) => list(desk, arguments).await,
-        CertCommand::Revoke { fingerprint, reason, since, json } => {
+        CertCommand::Revoke { fingerprint, reason, since } => {
+            let since = since.map(|since| clock.read(&since)).transpose()?;
             let letters = certificates::revoke(desk.connection(), &operator, &fingerprint, &reason, since).await?;
-            if json {
+            if desk.json {
                 return show::json(&letters);
             }
             show::text(&format!("certificate {fingerprint} is revoked\n"))?;
@@ -142,7 +138,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
     };
     let clock = desk.clock;
     let found = certificates::list(desk.connection(), &filter).await?;
-    if arguments.json {
+    if desk.json {
         return show::json(&found);
     }
     let mut table = Table::new(&["id", "agency", "algorithm", "valid to", "revoked", "sha-256 fingerprint"]);

@@ -3,30 +3,33 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
-use store::administration::journal::{self, JournalFilter};
+use sdc::refusal::RefusalCode;
+use store::administration::AdministrationError;
+use store::administration::journal::{self, JournalFilter, JournalLine};
+use store::administration::quarantine;
 use uuid::Uuid;
 
-use super::{Desk, read_matricule, read_time};
-use crate::show::{self, Table};
+use super::listing::{self, Extent, Listing};
+use super::{Desk, read_matricule};
+use crate::clock::Moment;
+use crate::show;
 
 /// What to do with the journal.
 #[derive(Subcommand, Debug)]
 pub enum JournalCommand {
     /// List letters, newest first
     List(ListArguments),
-    /// Show one line
+    /// Show one line; `xmserver letter show` tells all of its letter
     Show {
         /// Its number
         id: i64,
         /// Also write the container's original bytes into this file
         #[arg(long, value_name = "FILE")]
         container: Option<PathBuf>,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -37,99 +40,135 @@ pub struct ListArguments {
     #[arg(long, value_parser = read_matricule)]
     agency: Option<Matricule>,
     /// accepted, duplicate, or the code of a refusal
-    #[arg(long)]
+    #[arg(long, value_parser = outcomes(), hide_possible_values = true)]
     outcome: Option<String>,
     /// Of this letter
     #[arg(long)]
     letter_id: Option<Uuid>,
-    /// From this day or time on
-    #[arg(long, value_parser = read_time)]
-    since: Option<DateTime<Utc>>,
-    /// Before this day or time
-    #[arg(long, value_parser = read_time)]
-    until: Option<DateTime<Utc>>,
+    /// From this day or time of the centre on
+    #[arg(long)]
+    since: Option<Moment>,
+    /// Before this day or time of the centre
+    #[arg(long)]
+    until: Option<Moment>,
     /// Older than this line
     #[arg(long)]
     before: Option<i64>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: i64,
-    /// For programs
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    extent: Extent,
+}
+
+fn outcomes() -> PossibleValuesParser {
+    PossibleValuesParser::new(
+        ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())),
+    )
 }
 
 pub(super) async fn run(desk: &mut Desk, command: JournalCommand) -> anyhow::Result<()> {
-    let clock = desk.clock;
     match command {
         JournalCommand::List(arguments) => list(desk, arguments).await,
-        JournalCommand::Show { id, container, json } => {
-            let (line, original) = journal::show(desk.connection(), id).await?;
-            if let Some(file) = container {
-                let Some(original) = &original else {
-                    bail!("the container of journal line {id} is not kept any more");
-                };
-                std::fs::write(&file, original).with_context(|| format!("cannot write {}", file.display()))?;
-            }
-            if json {
-                return show::json(&line);
-            }
-            show::facts(&[
-                ("id", line.id.to_string()),
-                ("received", clock.time(line.received_at)),
-                ("agency", show::or_dash(line.agency.map(show::matricule))),
-                ("installation", show::or_dash(line.installation)),
-                ("letter id", show::or_dash(line.letter_id)),
-                ("sequence", show::or_dash(line.sequence)),
-                ("digest", show::or_dash(line.digest.map(hex::encode))),
-                ("service", show::or_dash(line.service)),
-                ("outcome", line.outcome),
-                ("attempt", show::or_dash(line.attempt)),
-                ("transport", line.transport),
-                ("mailbox", line.mailbox),
-                ("sender domain", line.sender_domain),
-                ("container", format!("{} bytes, {}", line.container_bytes, kept(original.as_deref()))),
-                ("rows", line.row_count.to_string()),
-                ("cost", show::amount(line.cost, &desk.server)),
-                ("clock skew", show::or_dash(line.skew_seconds.map(|seconds| format!("{seconds} s")))),
-            ])
-        }
+        JournalCommand::Show { id, container } => show_one(desk, id, container).await,
     }
-}
-
-fn kept(original: Option<&[u8]>) -> &'static str {
-    if original.is_some() { "kept" } else { "not kept any more" }
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let filter = JournalFilter {
-        agency: arguments.agency,
-        outcome: arguments.outcome,
-        letter_id: arguments.letter_id,
-        since: arguments.since,
-        until: arguments.until,
-        before: arguments.before,
-        limit: Some(arguments.limit),
-    };
+    let ListArguments { agency, outcome, letter_id, since, until, before, extent } = arguments;
     let clock = desk.clock;
-    let lines = journal::list(desk.connection(), &filter).await?;
-    if arguments.json {
-        return show::json(&lines);
+    let filter = JournalFilter {
+        agency,
+        outcome,
+        letter_id,
+        since: since.map(|since| clock.read(&since)).transpose()?,
+        until: until.map(|until| clock.read(&until)).transpose()?,
+        before: None,
+        limit: None,
+    };
+    listing::tell(desk, &filter, before, extent).await
+}
+
+async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyhow::Result<()> {
+    let (line, original) = journal::show(desk.connection(), id).await?;
+    let entries = quarantine::of_line(desk.connection(), &line).await?;
+    let entries: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
+    if let Some(file) = container {
+        let Some(original) = &original else {
+            match entries.first() {
+                Some(entry) => bail!(
+                    "what was not accepted is kept in quarantine: `xmserver quarantine show {entry} --container {}`",
+                    file.display()
+                ),
+                None => bail!("the container of journal line {id} is not kept any more"),
+            }
+        };
+        std::fs::write(&file, original).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let mut table =
-        Table::new(&["id", "received", "agency", "installation", "sequence", "service", "outcome", "rows", "cost"]);
-    for line in lines {
-        table.row([
+    let kept = match (&original, entries.as_slice()) {
+        (Some(_), _) => "kept".to_owned(),
+        (None, [entry, ..]) => format!("in quarantine as entry {entry}"),
+        (None, []) => "not kept any more".to_owned(),
+    };
+    if desk.json {
+        return show::json(&line);
+    }
+    let clock = desk.clock;
+    show::facts(&[
+        ("id", line.id.to_string()),
+        ("received", clock.time(line.received_at)),
+        ("agency", show::or_dash(line.agency.map(show::matricule))),
+        ("installation", show::or_dash(line.installation)),
+        ("letter id", show::or_dash(line.letter_id)),
+        ("sequence", show::or_dash(line.sequence)),
+        ("payload SHA-256", show::or_dash(line.digest.map(hex::encode))),
+        ("service", show::or_dash(line.service)),
+        ("outcome", line.outcome),
+        ("attempt", show::or_dash(line.attempt)),
+        ("transport", line.transport),
+        ("mailbox", line.mailbox),
+        ("sender domain", line.sender_domain),
+        ("container", format!("{} bytes, {kept}", line.container_bytes)),
+        ("rows", line.row_count.to_string()),
+        ("cost", show::amount(line.cost, &desk.server)),
+        ("clock skew", show::or_dash(line.skew_seconds.map(|seconds| format!("{seconds} s")))),
+    ])
+}
+
+impl Listing for JournalFilter {
+    type Line = JournalLine;
+    type Cursor = i64;
+    const HEADINGS: &'static [&'static str] = &["id", "received", "agency", "sequence", "rows", "cost", "outcome"];
+
+    async fn page(
+        &self,
+        connection: &mut AsyncPgConnection,
+        behind: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<JournalLine>, AdministrationError> {
+        journal::list(connection, &JournalFilter { before: behind, limit: Some(limit), ..self.clone() }).await
+    }
+
+    fn cursor(line: &JournalLine) -> i64 {
+        line.id
+    }
+
+    fn goes_on(last: i64) -> String {
+        format!("--before {last}")
+    }
+
+    fn cells(line: JournalLine, desk: &Desk) -> Vec<String> {
+        vec![
             line.id.to_string(),
-            clock.time(line.received_at),
+            desk.clock.short(line.received_at),
             show::or_dash(line.agency.map(show::matricule)),
-            show::or_dash(line.installation),
             show::or_dash(line.sequence),
-            show::or_dash(line.service),
-            line.outcome,
             line.row_count.to_string(),
             show::amount(line.cost, &desk.server),
-        ]);
+            line.outcome,
+        ]
     }
-    table.print("no letter")
+
+    async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+        let is_narrowed = self.agency.is_some() || self.outcome.is_some() || self.letter_id.is_some();
+        let is_narrowed = is_narrowed || self.since.is_some() || self.until.is_some();
+        Ok(if is_narrowed { "no such letter in the journal" } else { "no letter" }.to_owned())
+    }
 }

@@ -17,14 +17,11 @@ pub enum MailCommand {
         /// This mailbox only
         #[arg(long)]
         mailbox: Option<String>,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
 }
 
-pub(super) async fn run(configuration: &Configuration, command: MailCommand) -> anyhow::Result<ExitCode> {
-    let MailCommand::Test { mailbox, json } = command;
+pub(super) async fn run(configuration: &Configuration, command: MailCommand, json: bool) -> anyhow::Result<ExitCode> {
+    let MailCommand::Test { mailbox } = command;
     if let Some(name) = &mailbox
         && !configuration.mailboxes.iter().any(|one| one.name == *name)
     {

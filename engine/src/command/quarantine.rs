@@ -3,13 +3,19 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
+use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
-use store::administration::quarantine::{self, QuarantineContent, QuarantineFilter};
+use store::administration::AdministrationError;
+use store::administration::journal;
+use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter};
 
+use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
-use crate::show::{self, Clock, Table};
+use crate::show;
 
 /// What to do with the quarantine.
 #[derive(Subcommand, Debug)]
@@ -23,9 +29,6 @@ pub enum QuarantineCommand {
         /// Also write the original bytes into this file
         #[arg(long, value_name = "FILE")]
         container: Option<PathBuf>,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
     /// Drop an entry: its bytes go, its line stays
     Drop {
@@ -40,8 +43,8 @@ pub enum QuarantineCommand {
 /// Which entries to list.
 #[derive(Args, Debug)]
 pub struct ListArguments {
-    /// With this reason
-    #[arg(long)]
+    /// With this reason: the code of a refusal
+    #[arg(long, value_parser = codes(), hide_possible_values = true)]
     reason: Option<String>,
     /// Of this agency
     #[arg(long, value_parser = read_matricule)]
@@ -55,43 +58,53 @@ pub struct ListArguments {
     /// Older than this entry
     #[arg(long)]
     before: Option<i64>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: i64,
-    /// For programs
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    extent: Extent,
+}
+
+fn codes() -> PossibleValuesParser {
+    PossibleValuesParser::new(RefusalCode::ALL.iter().map(|code| code.as_str()))
 }
 
 pub(super) async fn run(desk: &mut Desk, command: QuarantineCommand) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
-        QuarantineCommand::List(arguments) => list(desk, arguments).await,
-        QuarantineCommand::Show { id, container, json } => {
+        QuarantineCommand::List(arguments) => {
+            let ListArguments { reason, agency, held, with_decided, before, extent } = arguments;
+            let filter = QuarantineFilter { reason, agency, held, with_decided, before: None, limit: None };
+            listing::tell(desk, &filter, before, extent).await
+        }
+        QuarantineCommand::Show { id, container } => {
             let content = quarantine::show(desk.connection(), &operator, id).await?;
             if let Some(file) = container {
                 std::fs::write(&file, &content.original).with_context(|| format!("cannot write {}", file.display()))?;
             }
-            show_one(content, desk.clock, json)
+            show_one(desk, content).await
         }
         QuarantineCommand::Drop { id, reason } => {
             quarantine::drop(desk.connection(), &operator, id, &reason).await?;
-            show::text(&format!("quarantine entry {id} dropped\n"))
+            desk.tell(&json!({ "id": id, "state": "dropped" }), &format!("quarantine entry {id} dropped\n"))
         }
     }
 }
 
-fn show_one(content: QuarantineContent, clock: Clock, for_programs: bool) -> anyhow::Result<()> {
+async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result<()> {
     let QuarantineContent { entry, original, held_version } = content;
-    if for_programs {
+    let lines = journal::of_entry(desk.connection(), &entry).await?;
+    let lines: Vec<i64> = lines.iter().map(|line| line.id).collect();
+    if desk.json {
         let mut all = json!(entry);
         if let Value::Object(members) = &mut all {
             members.insert("held_version".to_owned(), json!(held_version));
+            members.insert("journal_lines".to_owned(), json!(lines));
         }
         return show::json(&all);
     }
-    show::facts(&[
+    let clock = desk.clock;
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    let mut facts = vec![
         ("id", entry.id.to_string()),
+        ("journal lines", show::joined_or_dash(&lines)),
         ("received", clock.time(entry.received_at)),
         ("reason", entry.reason),
         ("detail", entry.detail),
@@ -100,43 +113,74 @@ fn show_one(content: QuarantineContent, clock: Clock, for_programs: bool) -> any
         ("agency", show::or_dash(entry.agency.map(show::matricule))),
         ("installation", show::or_dash(entry.installation)),
         ("letter id", show::or_dash(entry.letter_id)),
-        ("digest", hex::encode(entry.digest)),
+    ];
+    if entry.agency.is_none() {
+        facts.push(("claimed agency", claimed(entry.claimed_agency.map(show::matricule))));
+        facts.push(("claimed signer", claimed(entry.signer)));
+    } else {
+        facts.push(("signer", show::or_dash(entry.signer)));
+    }
+    facts.extend([
+        ("sender", claimed(entry.sender.filter(|sender| !sender.is_empty()))),
+        ("sender domain", entry.sender_domain),
+        ("subject", show::or_dash(entry.subject)),
         ("transport", entry.transport),
         ("mailbox", entry.mailbox),
-        ("sender domain", entry.sender_domain),
+        ("container SHA-256", hex::encode(entry.digest)),
         ("original", format!("{} bytes, {} kept", entry.original_bytes, original.len())),
         ("held version", show::or_dash(held_version)),
-    ])
+    ]);
+    show::facts(&facts)
 }
 
-async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let filter = QuarantineFilter {
-        reason: arguments.reason,
-        agency: arguments.agency,
-        held: arguments.held,
-        with_decided: arguments.with_decided,
-        before: arguments.before,
-        limit: Some(arguments.limit),
-    };
-    let clock = desk.clock;
-    let entries = quarantine::list(desk.connection(), &filter).await?;
-    if arguments.json {
-        return show::json(&entries);
+/// What a container or a mail says of itself is never shown as if it were known.
+fn claimed(value: Option<String>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value} (claimed, not proven)"))
+}
+
+impl Listing for QuarantineFilter {
+    type Line = QuarantineEntry;
+    type Cursor = i64;
+    const HEADINGS: &'static [&'static str] =
+        &["id", "received", "agency", "sender domain", "bytes", "state", "reason"];
+
+    async fn page(
+        &self,
+        connection: &mut AsyncPgConnection,
+        behind: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<QuarantineEntry>, AdministrationError> {
+        quarantine::list(connection, &QuarantineFilter { before: behind, limit: Some(limit), ..self.clone() }).await
     }
-    let mut table =
-        Table::new(&["id", "received", "reason", "held", "agency", "sender domain", "bytes", "state", "detail"]);
-    for entry in entries {
-        table.row([
+
+    fn cursor(entry: &QuarantineEntry) -> i64 {
+        entry.id
+    }
+
+    fn goes_on(last: i64) -> String {
+        format!("--before {last}")
+    }
+
+    fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
+        // In brackets: who signed is not known.
+        let claimed = || entry.claimed_agency.map(|agency| format!("({})", show::matricule(agency)));
+        vec![
             entry.id.to_string(),
-            clock.time(entry.received_at),
-            entry.reason,
-            if entry.held { "held" } else { "-" }.to_owned(),
-            show::or_dash(entry.agency.map(show::matricule)),
+            desk.clock.short(entry.received_at),
+            show::or_dash(entry.agency.map(show::matricule).or_else(claimed)),
             entry.sender_domain,
             entry.original_bytes.to_string(),
-            entry.state,
-            entry.detail,
-        ]);
+            if entry.held { "held".to_owned() } else { entry.state },
+            entry.reason,
+        ]
     }
-    table.print("the quarantine is empty")
+
+    async fn nothing(&self, connection: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+        let everything = QuarantineFilter { with_decided: true, limit: Some(1), ..QuarantineFilter::default() };
+        if quarantine::list(connection, &everything).await?.is_empty() {
+            return Ok("the quarantine is empty".to_owned());
+        }
+        let hint = if self.with_decided { "" } else { "; --with-decided lists those that were decided, too" };
+        Ok(format!("no entry of the quarantine is such a one{hint}"))
+    }
 }

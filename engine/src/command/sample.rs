@@ -19,9 +19,6 @@ pub enum SampleCommand {
         /// Which sample
         #[arg(value_parser = clap::builder::PossibleValuesParser::new(samples::names()))]
         name: String,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
     /// Print a sample configuration with every key
     Configuration,
@@ -29,13 +26,13 @@ pub enum SampleCommand {
 
 pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Result<()> {
     match command {
-        SampleCommand::Restore { name, json } => {
+        SampleCommand::Restore { name } => {
             if tables::list(desk.connection()).await?.iter().any(|table| table.application == name) {
                 bail!("sample {name} is restored already: `xmserver table list` shows its tables");
             }
             let operator = desk.operator.clone();
             let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
-            table::report(&adoptions, json)
+            table::report(&adoptions, desk.json)
         }
         SampleCommand::Configuration => show::text(SAMPLE),
     }

@@ -18,27 +18,16 @@ pub enum TableCommand {
     Adopt {
         /// TOML or JSON; - for standard input
         file: PathBuf,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
     /// List adopted tables
-    List {
-        /// For programs
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Compare adopted tables with their definitions; exit code 1 where they differ
-    Check {
-        /// For programs
-        #[arg(long)]
-        json: bool,
-    },
+    Check,
 }
 
 pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Result<ExitCode> {
     match command {
-        TableCommand::Adopt { file, json } => {
+        TableCommand::Adopt { file } => {
             let text = if file.as_os_str() == "-" {
                 let mut text = String::new();
                 std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
@@ -49,10 +38,10 @@ pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Resul
             let file = TablesFile::parse(&text)?;
             let operator = desk.operator.clone();
             let adoptions = tables::adopt(desk.connection(), &operator, &file).await?;
-            report(&adoptions, json)?;
+            report(&adoptions, desk.json)?;
         }
-        TableCommand::List { json } => list(desk, json).await?,
-        TableCommand::Check { json } => return check(desk, json).await,
+        TableCommand::List => list(desk).await?,
+        TableCommand::Check => return check(desk).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,9 +63,9 @@ pub(super) fn report(adoptions: &[tables::Adoption], json: bool) -> anyhow::Resu
     show::text(&adoptions.iter().map(line).collect::<String>())
 }
 
-async fn list(desk: &mut Desk, json: bool) -> anyhow::Result<()> {
+async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     let adopted = tables::list(desk.connection()).await?;
-    if json {
+    if desk.json {
         return show::json(&adopted);
     }
     let mut table = Table::new(&["table", "relation", "version", "scope", "legal key", "corrections"]);
@@ -93,10 +82,10 @@ async fn list(desk: &mut Desk, json: bool) -> anyhow::Result<()> {
     table.print("no table is adopted: `xmserver table adopt FILE`, or `xmserver sample restore ecr`")
 }
 
-async fn check(desk: &mut Desk, json: bool) -> anyhow::Result<ExitCode> {
+async fn check(desk: &mut Desk) -> anyhow::Result<ExitCode> {
     let drifts = tables::check(desk.connection()).await?;
     let differ = !drifts.is_empty();
-    if json {
+    if desk.json {
         show::json(&drifts)?;
     } else if differ {
         let lines = drifts

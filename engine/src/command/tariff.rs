@@ -1,10 +1,11 @@
 //! `xmserver tariff`: what a service costs, from when to when.
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use store::administration::tariffs::{self, NewTariff};
+use serde_json::json;
+use store::administration::tariffs::{self, NewTariff, Tariff};
 
-use super::{Desk, read_time};
+use super::Desk;
+use crate::clock::Moment;
 use crate::show::{self, Table};
 
 /// What to do with tariffs.
@@ -12,14 +13,16 @@ use crate::show::{self, Table};
 pub enum TariffCommand {
     /// Set a price; the one that it follows ends where it begins
     Set(SetArguments),
+    /// Take back a price that has not begun
+    Cancel {
+        /// Its number
+        id: i32,
+    },
     /// List prices
     List {
         /// Those that have ended, too
         #[arg(long)]
         with_ended: bool,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -35,17 +38,17 @@ pub struct SetArguments {
     #[arg(long)]
     profile: Option<String>,
     /// Price of an act, in the main unit of the currency
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "0", allow_negative_numbers = true)]
     per_act: String,
     /// Price of each started 1 024 bytes of the container, in the main unit of the currency
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "0", allow_negative_numbers = true)]
     per_started_kb: String,
     /// Without enough credit: owe or refuse; by default owe for export and correct, refuse for import and certify
     #[arg(long)]
     credit: Option<String>,
-    /// Day or time of its beginning; now by default
-    #[arg(long, value_parser = read_time)]
-    from: Option<DateTime<Utc>>,
+    /// Day or time of the centre at which it begins; now by default
+    #[arg(long)]
+    from: Option<Moment>,
 }
 
 pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Result<()> {
@@ -59,16 +62,27 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                 per_act: show::read_amount(&arguments.per_act, &desk.server)?,
                 per_started_kb: show::read_amount(&arguments.per_started_kb, &desk.server)?,
                 credit: arguments.credit,
-                valid_from: arguments.from,
+                valid_from: arguments.from.map(|from| clock.read(&from)).transpose()?,
             };
             let operator = desk.operator.clone();
             let id = tariffs::set(desk.connection(), &operator, &new).await?;
             let (act, kb) = (show::amount(new.per_act, &desk.server), show::amount(new.per_started_kb, &desk.server));
-            show::text(&format!("tariff {id}: {} costs {act} per act and {kb} per started KB\n", new.service))
+            let from = new.valid_from.map_or_else(|| "now".to_owned(), |from| clock.time(from));
+            let words =
+                format!("tariff {id}: {} costs {act} per act and {kb} per started KB, from {from} on\n", new.service);
+            desk.tell(&json!({ "id": id, "tariff": new }), &words)
         }
-        TariffCommand::List { with_ended, json } => {
+        TariffCommand::Cancel { id } => {
+            let operator = desk.operator.clone();
+            let tariff = tariffs::cancel(desk.connection(), &operator, id).await?;
+            let Tariff { service, valid_from, .. } = &tariff;
+            let words =
+                format!("tariff {id} of {service} is taken back: it would have begun {}\n", clock.time(*valid_from));
+            desk.tell(&tariff, &words)
+        }
+        TariffCommand::List { with_ended } => {
             let found = tariffs::list(desk.connection(), with_ended).await?;
-            if json {
+            if desk.json {
                 return show::json(&found);
             }
             let mut table =
@@ -88,7 +102,11 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                     show::or_dash(one.valid_to.map(|time| clock.time(time))),
                 ]);
             }
-            table.print("no tariff: every service is free")
+            table.print(if with_ended {
+                "no tariff was ever set: every service is free"
+            } else {
+                "no tariff: every service is free"
+            })
         }
     }
 }

@@ -20,6 +20,15 @@ pub(super) fn of(error: &Error, file: Option<&Path>) -> String {
         }
         Kind::MissingField(name) => format!("{place}: key {} is missing", joined(&key, name)),
         Kind::DuplicateField(name) => format!("{place}: key {} stands twice", joined(&key, name)),
+        Kind::InvalidType(Actual::Map, _) if key == "mailbox" && is_environment(error) => {
+            format!("{place}: mailboxes stand in the configuration file: no variable sets a key of theirs")
+        }
+        Kind::InvalidType(Actual::Map, _) if key == "mailbox" => {
+            format!("{place}: mailbox: write [[mailbox]], in double brackets: there may be several")
+        }
+        Kind::InvalidType(found, _) | Kind::InvalidValue(found, _) if key.ends_with(".port") => {
+            format!("{place}: {key}: expected a port from 1 to 65535, found {}", plain_value(found))
+        }
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
             format!("{place}: {key}: expected {}, found {}", plain_type(expected), plain_value(found))
         }
@@ -66,10 +75,13 @@ fn joined(key: &str, name: &str) -> String {
     }
 }
 
+fn is_environment(error: &Error) -> bool {
+    error.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment variable"))
+}
+
 fn place(error: &Error, file: Option<&Path>) -> String {
-    let is_environment = error.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment variable"));
     match file {
-        _ if is_environment => format!("environment variable {}", variable(&error.path)),
+        _ if is_environment(error) => format!("environment variable {}", variable(&error.path)),
         Some(file) => file.display().to_string(),
         None => "configuration".to_owned(),
     }
@@ -79,7 +91,9 @@ fn place(error: &Error, file: Option<&Path>) -> String {
 fn plain_type(expected: &str) -> String {
     match expected {
         "socket address" => "an address and a port, such as 127.0.0.1:9464".to_owned(),
-        "usize" | "u64" | "u32" | "u16" => "a whole number of 0 or more".to_owned(),
+        "usize" | "u64" => "a whole number of 0 or more".to_owned(),
+        "u32" => "a whole number from 0 to 4294967295".to_owned(),
+        "u16" => "a whole number from 0 to 65535".to_owned(),
         "i64" | "i32" | "i16" => "a whole number".to_owned(),
         "a string" | "path string" => "text in quotes".to_owned(),
         "a sequence" => "a list".to_owned(),

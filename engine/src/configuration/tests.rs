@@ -51,6 +51,19 @@ const MISTAKES: &[(&str, &str)] = &[
         "[database]\nconnections_max = -1",
         "FILE: database.connections_max: expected a whole number of 0 or more, found -1",
     ),
+    (
+        "MAILBOX\npassword_env = \"P\"\nport = 99999",
+        "FILE: mailbox 1: pop3.port: expected a port from 1 to 65535, found 99999",
+    ),
+    (
+        "[relay]\naddress = \"c@d\"\n[relay.smtp]\nhost = \"h\"\nport = \"smtp\"",
+        "FILE: relay.smtp.port: expected a port from 1 to 65535, found \"smtp\"",
+    ),
+    ("[mailbox]\nname = \"main\"", "FILE: mailbox: write [[mailbox]], in double brackets: there may be several"),
+    (
+        "[limits]\nmails_in_hand_max = 99999999999",
+        "FILE: limits.mails_in_hand_max: expected a whole number from 0 to 4294967295, found 99999999999",
+    ),
     ("[limits]\nwriters = 1000", "FILE: limits.writers: expected 1 to 64, found 1000"),
     ("[limits]\nwriters = \"two\"", "FILE: limits.writers: expected a whole number of 0 or more, found \"two\""),
     ("[[mailbox]]\nname = \"main\"", "FILE: key mailbox 1: pop3 is missing"),
@@ -148,6 +161,29 @@ fn a_file_that_is_not_there_is_named() {
     let sources = Sources { file: Some("/nowhere/xmserver.toml".into()), data_folder: None };
     let error = Configuration::load(&sources).unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/xmserver.toml: there is no such configuration file");
+}
+
+#[test]
+fn a_file_in_a_data_folder_means_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("centre.toml");
+    std::fs::write(&file, "[server]\nlog_level = \"warn\"").unwrap();
+    let sources = Sources { file: Some(file.clone()), data_folder: None };
+    let folder_of = |sources: &Sources| Configuration::load(sources).unwrap().server.data_folder;
+    assert_eq!(folder_of(&sources), Path::new(DATA_FOLDER), "nothing here says that it is a data folder");
+    std::fs::create_dir(folder.path().join("keys")).unwrap();
+    assert_eq!(folder_of(&sources), folder.path());
+    let given = Sources { data_folder: Some("/given".into()), ..sources.clone() };
+    assert_eq!(folder_of(&given), Path::new("/given"));
+    std::fs::write(&file, "[server]\ndata_folder = \"/elsewhere\"").unwrap();
+    assert_eq!(folder_of(&sources), Path::new("/elsewhere"));
+}
+
+#[test]
+fn a_relative_data_folder_is_one_below_where_the_operator_stands() {
+    let sources = Sources { file: None, data_folder: Some("centre".into()) };
+    let expected = std::env::current_dir().unwrap().join("centre");
+    assert_eq!(Configuration::load(&sources).unwrap().server.data_folder, expected);
 }
 
 #[test]

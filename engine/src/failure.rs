@@ -1,0 +1,171 @@
+//! How a command ends that did not do what it was asked: its exit code, its code for programs, its sentence for people.
+//!
+//! Both kinds of code are stable (OPERATIONS.md, Commands and programs); sentences may change with every release.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use store::administration::{AdministrationError, ErrorKind};
+use store::cluster::ClusterError;
+use store::database::MigrateError;
+use store::fault::Fault;
+
+use crate::clock::MomentError;
+use crate::configuration::ConfigurationError;
+
+/// Exit codes beside 0 and those of single commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked was not done: the state of things forbids it, a value is not valid, or something is not well.
+    Refused = 1,
+    /// The command line is not understood.
+    Usage = 2,
+    /// What the command names does not exist.
+    NotFound = 3,
+    /// The database is away, or another process is in the way: the same command may succeed later.
+    Away = 4,
+    /// An actor cannot be kept alive: `EX_SOFTWARE` of sysexits. A supervisor of processes starts us again.
+    Escalated = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// An error of administration in words of the centre's own: with its times on the centre's clock.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct Worded {
+    /// The words.
+    pub words: String,
+    /// What they tell.
+    pub error: AdministrationError,
+}
+
+/// What a command says that was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    exit: Exit,
+    code: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct ForPrograms<'a> {
+    error: Said<'a>,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    code: &'a str,
+    exit_code: u8,
+    message: &'a str,
+}
+
+impl Failure {
+    /// Makes it of what a command ended with.
+    pub fn of(error: &anyhow::Error) -> Failure {
+        let (exit, code) = error.chain().find_map(kind).unwrap_or((Exit::Refused, "refused"));
+        Failure { exit, code, message: sentence(error) }
+    }
+
+    /// Makes it of a command line that is not understood, or that asks for help.
+    pub fn of_command_line(error: clap::Error) -> Failure {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        Failure { exit: Exit::Usage, code: "command_line", message: error.render().to_string() }
+    }
+
+    /// Tells it on standard error, as one JSON object for programs, and returns the exit code.
+    pub fn tell(&self, is_for_programs: bool) -> ExitCode {
+        let Failure { exit, code, message } = self;
+        let said = Said { code, exit_code: *exit as u8, message };
+        match serde_json::to_string(&ForPrograms { error: said }) {
+            Ok(json) if is_for_programs => eprintln!("{json}"),
+            // clap's own text names the program where it has to.
+            _ if *exit == Exit::Usage => eprint!("{message}"),
+            _ => eprintln!("xmserver: {}", message.trim_end().replace('\n', "\n  ")),
+        }
+        ExitCode::from(*exit)
+    }
+}
+
+/// Puts an error and its causes into one sentence. A cause that the sentence before it names already is not said again.
+pub fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str)> {
+    let worded = cause.downcast_ref::<Worded>().map(|worded| &worded.error);
+    if let Some(error) = worded.or_else(|| cause.downcast_ref()) {
+        let exit = match error.kind() {
+            ErrorKind::NotFound => Exit::NotFound,
+            ErrorKind::Away => Exit::Away,
+            ErrorKind::Refused => Exit::Refused,
+        };
+        return Some((exit, error.code()));
+    }
+    if let Some(MigrateError::Fault(fault)) = cause.downcast_ref() {
+        return Some(of_fault(fault));
+    }
+    if let Some(fault) = cause.downcast_ref() {
+        return Some(of_fault(fault));
+    }
+    if cause.is::<ConfigurationError>() {
+        return Some((Exit::Refused, "configuration"));
+    }
+    if cause.is::<MomentError>() {
+        return Some((Exit::Refused, "time_invalid"));
+    }
+    if let Some(ClusterError::InUse(_)) = cause.downcast_ref() {
+        return Some((Exit::Away, "database_in_use"));
+    }
+    None
+}
+
+fn of_fault(fault: &Fault) -> (Exit, &'static str) {
+    if fault.is_passing() { (Exit::Away, "database_away") } else { (Exit::Refused, "database_refused") }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let denied = || std::io::Error::from_raw_os_error(13);
+        let error = anyhow::Error::new(denied()).context(format!("cannot read /x ({})", denied()));
+        assert_eq!(sentence(&error), format!("cannot read /x ({})", denied()));
+        let error = anyhow!("inner").context("middle").context("outer");
+        assert_eq!(sentence(&error), "outer: middle: inner");
+    }
+
+    #[test]
+    fn what_is_absent_away_and_refused_are_told_apart() {
+        let of = |error: anyhow::Error| {
+            let Failure { exit, code, .. } = Failure::of(&error);
+            (exit, code)
+        };
+        let unknown = AdministrationError::AgencyUnknown(42.try_into().unwrap());
+        assert_eq!(of(unknown.into()), (Exit::NotFound, "agency_unknown"));
+        assert_eq!(of(Fault::Away("x".to_owned()).into()), (Exit::Away, "database_away"));
+        let away = Err::<(), _>(AdministrationError::Fault(Fault::Away("x".to_owned()))).context("list").unwrap_err();
+        assert_eq!(of(away), (Exit::Away, "database_away"));
+        let exists = AdministrationError::AgencyExists(42.try_into().unwrap());
+        assert_eq!(of(exists.into()), (Exit::Refused, "agency_exists"));
+        assert_eq!(of(anyhow!("x")), (Exit::Refused, "refused"));
+    }
+}
