@@ -16,7 +16,7 @@ use sdc::keys::CentreKeys;
 use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
-use store::settle::{Arrival, Claimed, Content, Source};
+use store::settle::{Arrival, Claimed, Content};
 
 use crate::delivery::Unpacked;
 use crate::lanes::{Claims, Lane, LaneQueue};
@@ -175,14 +175,19 @@ impl SdcDecoder {
                 return self.reject_mail(fetched, refusal);
             }
         };
-        let source = Source { sender_domain: extracted.sender_domain, ..fetched.source.clone() };
+        // Beyond some limits nothing is looked into: the mail may hold more than what was found.
+        let beyond = extracted.beyond.map(|limit| Refusal::new(RefusalCode::MailMalformed).with("limit", limit));
+        fetched.source.sender_domain = extracted.sender_domain;
         if extracted.containers.is_empty() {
-            return self.without_container(Fetched { source, ..fetched }, extracted.is_automatic);
+            return match beyond {
+                Some(refusal) => self.reject_mail(fetched, refusal),
+                None => self.without_container(fetched, extracted.is_automatic),
+            };
         }
-        let trial = fetched.trial.map(|trial| Arc::new(trial.of_letters(extracted.containers.len())));
+        let trial = fetched.trial.take().map(|trial| Arc::new(trial.of_letters(extracted.containers.len())));
         for container in extracted.containers {
             let carried = Carried {
-                source: source.clone(),
+                source: fetched.source.clone(),
                 received_at: fetched.received_at,
                 taken_at: fetched.taken_at,
                 claim: fetched.claim,
@@ -192,8 +197,11 @@ impl SdcDecoder {
             };
             self.open(carried);
         }
-        // Every container has a share of its own by now; the mail's first one has done its duty.
-        fetched.share.settle();
+        // Every container has a share of its own by now; the mail's first one has done its duty, or keeps what was not looked into.
+        match beyond {
+            Some(refusal) => self.keep_mail(fetched, refusal),
+            None => fetched.share.settle(),
+        }
     }
 
     fn open(&self, carried: Carried) {
@@ -235,6 +243,11 @@ impl SdcDecoder {
         self.guard.metrics.handled("refused");
         self.parts.claims.failed(fetched.claim);
         fetched.conclude();
+        self.keep_mail(fetched, refusal);
+    }
+
+    /// Sends a mail to quarantine as a whole.
+    fn keep_mail(&self, fetched: Fetched, refusal: Refusal) {
         let mail_bytes = fetched.mail.len();
         let whole = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
         let arrival = Arrival {

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use actors::pipeline::Widths;
 use actors::supervision::{Escalation, Policy};
+use base64::Engine;
 use centre::{SETTLED, World, quick};
 use mail::post_office::{Fault, Mail, When};
 use sdc::receipt::Verdict;
@@ -75,7 +76,7 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     let mut world = World::new();
     let header =
         "From: someone@elsewhere.example\r\nReply-To: victim@elsewhere.example\r\nSubject: SDC 1 agency=000042\r\n";
-    let parts = "--b\r\n\r\nx\r\n".repeat(1000);
+    let parts = "--b\r\n\r\nx\r\n".repeat(2000);
     let bad = [
         ("over_size", format!("{header}\r\n{}", "x".repeat(2 << 20))),
         ("mail_malformed", format!("{header}Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n")),
@@ -111,6 +112,85 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
         assert_eq!(world.post_office.count(address), 0, "{address}");
     }
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0, "and all of it left the mailbox");
+}
+
+/// Wraps a document as mail programs and gateways do.
+fn wrapped(document: &str) -> Vec<Vec<u8>> {
+    let head = "From: poste <poste@office.example>\r\nSubject: SDC 1 agency=000042\r\nMIME-Version: 1.0\r\n";
+    let base64 = |octets: &[u8]| base64_lines(octets);
+    let utf16: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let html = document.replace('\n', "<br>\n");
+    let alternative = format!(
+        "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n{document}\r\n--b\r\nContent-Type: text/html\r\n\r\n\
+         <p>Bonjour,<br>\r\n{html}</p>\r\n--b--\r\n"
+    );
+    let logo = format!(
+        "Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+         iVBOR*** damaged\r\n--b\r\nContent-Transfer-Encoding: raw\r\n\r\n{}\r\n--\r\nantivirus\r\n--b--\r\n",
+        base64(document.as_bytes())
+    );
+    let forwarded = format!(
+        "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+        base64(format!("{head}{logo}").as_bytes())
+    );
+    let latin1 = [b"\r\nd\xe9claration n\xb0 12\r\n", document.as_bytes()].concat();
+    let older = document.replace(" CMS-----", " PKCS7-----");
+    let quoted = older.lines().map(|line| format!("> {line}\r\n")).collect::<String>();
+    let utf16 = format!(
+        "Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+        base64(&utf16)
+    );
+    let texts = [alternative, logo, forwarded, format!("\r\n{quoted}"), utf16].map(String::into_bytes);
+    texts.into_iter().chain([latin1]).map(|body| [head.as_bytes(), &body].concat()).collect()
+}
+
+fn base64_lines(octets: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(octets);
+    text.as_bytes().chunks(76).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect()
+}
+
+#[test]
+fn a_letter_is_accepted_in_whatever_it_is_wrapped_and_its_wrapping_is_no_case() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let mut document = || {
+        let (_, mail) = world.next_mail();
+        let found = mail::extract::extract(&mail, &mail::extract::MailLimits::default()).unwrap();
+        String::from_utf8(found.containers.into_iter().next().unwrap()).unwrap()
+    };
+    let wrappings = wrapped(&document()).len();
+    let mut mails: Vec<Vec<u8>> = (0..wrappings).map(|number| wrapped(&document()).swap_remove(number)).collect();
+    let many: String = (0..25).map(|_| document() + "\r\n").collect();
+    mails.push(format!("From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n{many}").into_bytes());
+    for mail in mails {
+        world.deliver(mail);
+    }
+    let running = world.start(quick());
+    let letters = i64::try_from(wrappings + 25).unwrap();
+    world.wait_for("letters settled", SETTLED, letters);
+    assert!(running.drain());
+    assert_exactly_once(&world, letters);
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal"), letters, "a line for each letter, and no other");
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+/// What is beyond a limit is kept with the mail; the letters before it are letters.
+#[test]
+fn a_mail_of_more_than_is_looked_into_gives_its_letters_and_is_kept() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let (_, mail) = world.next_mail();
+    let found = mail::extract::extract(&mail, &mail::extract::MailLimits::default()).unwrap();
+    let document = String::from_utf8(found.containers.into_iter().next().unwrap()).unwrap();
+    let head = "From: poste@office.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let parts = "--b\r\n\r\nx\r\n".repeat(2000);
+    world.deliver(format!("{head}--b\r\n\r\n{document}\r\n{parts}--b--\r\n").into_bytes());
+    let running = world.start(quick());
+    world.wait_for("letters settled", SETTLED, 1);
+    world.wait_for("mails kept", "SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed'", 1);
+    assert!(running.drain());
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal WHERE outcome = 'accepted'"), 1);
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
 #[test]

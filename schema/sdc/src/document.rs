@@ -1,6 +1,7 @@
 //! The SDC as text: optional explanatory lines, then one PEM block. FORMAT.md, Document.
 //!
-//! What stands before the block is a hint for routing at most. It is not signed, so nothing is ever decided by it.
+//! What stands before the block is a hint for routing at most. It is not signed, so nothing is ever decided by it: it may be
+//! any octets, in any character set.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,6 +9,10 @@ use memchr::memmem;
 
 use crate::letter::Matricule;
 use crate::refusal::{Refusal, RefusalCode};
+
+mod blocks;
+
+pub use blocks::{Block, Blocks};
 
 const BEGIN: &str = "-----BEGIN CMS-----";
 const END: &str = "-----END CMS-----";
@@ -49,25 +54,20 @@ impl Document {
         if text.len() > limits.document_bytes_max {
             return Err(malformed(format!("at most {} bytes", limits.document_bytes_max)));
         }
-        let text = std::str::from_utf8(text).map_err(|_not_utf8| malformed("UTF-8 text"))?;
-        // Windows editors begin a UTF-8 file with this mark.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let begin = line_start(text, BEGIN).ok_or_else(|| malformed(format!("a line {BEGIN}")))?;
-        if begin > limits.preamble_bytes_max {
+        let block = Blocks::of(text).next().filter(|block| block.is_alone);
+        let block = block.ok_or_else(|| malformed(format!("a line {BEGIN}")))?;
+        if block.start > limits.preamble_bytes_max {
             return Err(malformed(format!("at most {} bytes before the block", limits.preamble_bytes_max)));
         }
-        let (preamble, block) = text.split_at(begin);
-        let body = &block[BEGIN.len()..];
-        let end = line_start(body, END).ok_or_else(|| malformed(format!("a line {END}")))?;
-        let (body, rest) = body.split_at(end);
+        if !block.is_closed {
+            return Err(malformed(format!("a line -----END {}-----", block.label)));
+        }
         // Anything after the block could be a second one that another reader prefers.
-        if !rest[END.len()..].trim().is_empty() {
+        if !is_blank(&text[block.end..]) {
             return Err(malformed("nothing after the block"));
         }
-        let mut base64 = Vec::with_capacity(body.len());
-        base64.extend(body.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n' | b' ' | b'\t')));
-        let der = BASE64.decode(base64).map_err(|_not_base64| malformed("base64 with its padding"))?;
-        Ok(Document { claim: claim(preamble.as_bytes()), der })
+        let der = block.der().ok_or_else(|| malformed("base64 with its padding"))?;
+        Ok(Document { claim: claim(&text[..block.start]), der })
     }
 
     /// Writes a document of 64-character lines, with a routing hint before the block where one is given.
@@ -117,13 +117,10 @@ pub fn claim(text: &[u8]) -> Option<Matricule> {
     })
 }
 
-/// Finds a marker that stands alone on its line.
-fn line_start(text: &str, marker: &str) -> Option<usize> {
-    memmem::find_iter(text.as_bytes(), marker).find(|&at| {
-        let before = text[..at].bytes().next_back();
-        let after = text[at + marker.len()..].trim_start_matches([' ', '\t']).bytes().next();
-        matches!(before, None | Some(b'\n')) && matches!(after, None | Some(b'\r' | b'\n'))
-    })
+/// Says whether there is nothing but white space, or the `>` of a quotation.
+fn is_blank(text: &[u8]) -> bool {
+    std::str::from_utf8(text)
+        .is_ok_and(|text| text.chars().all(|character| character.is_whitespace() || character == '>'))
 }
 
 fn malformed(expected: impl ToString) -> Refusal {
@@ -172,9 +169,27 @@ mod tests {
             assert_eq!(refusal.code, RefusalCode::DocumentMalformed);
             assert_eq!(refusal.parameters["expected"], expected);
         }
+    }
+
+    /// Latin-1, TNEF, and a text that ends within a character of UTF-8: nothing of it is believed, so nothing of it refuses.
+    #[test]
+    fn octets_before_the_block_are_never_judged() {
+        for before in [&b"d\xe9claration n\xb0 12\r\n"[..], b"\x78\x9f\x3e\x22\0\xff\xfe\n", b"\xc3\n", b"\0"] {
+            let text = [before, b"SDC 1 agency=000042\n-----BEGIN CMS-----\nMAA=\n-----END CMS-----\n"].concat();
+            let document = Document::parse(&text, &DocumentLimits::default()).unwrap();
+            assert_eq!((document.der(), document.claim().map(u32::from)), (&[0x30, 0][..], Some(42)));
+        }
+    }
+
+    #[test]
+    fn older_software_writes_another_label() {
+        let text = "-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n";
+        assert_eq!(parse(text).unwrap().der(), [0x30, 0]);
+        let refusal = parse(&text.replace("END PKCS7", "END CMS")).unwrap_err();
+        assert_eq!(refusal.parameters["expected"], "a line -----END PKCS7-----");
         assert!(
-            Document::parse(b"\xff\n-----BEGIN CMS-----\nMAA=\n-----END CMS-----\n", &DocumentLimits::default())
-                .is_err()
+            parse(&format!("{text}-----BEGIN CMS-----\nMAA=\n-----END CMS-----\n")).is_err(),
+            "the first counts for all"
         );
     }
 

@@ -58,7 +58,7 @@ const UNANSWERED: Option<Remedy> = None;
 refusal_codes! {
     /// The mail or file is larger than any letter may be; only its first 16 KiB are kept.
     OverSize = "over_size", UNANSWERED;
-    /// The mail has more parts, lines, nesting or header than the limits allow.
+    /// The mail has more documents, parts, nesting or header than the limits allow.
     MailMalformed = "mail_malformed", UNANSWERED;
     /// The mail holds no container, and its mailbox's rule says quarantine.
     NoContainer = "no_container", UNANSWERED;

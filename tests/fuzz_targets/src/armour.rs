@@ -1,17 +1,16 @@
 //! The SDC as text: one reading, limits that hold, claims that are matricules.
 
 use memchr::memmem;
-use sdc::document::{Document, DocumentLimits, claim};
+use sdc::document::{Blocks, Document, DocumentLimits, claim};
 use sdc::letter::Matricule;
 
 /// Small enough for a fuzzer to reach.
 const TIGHT: DocumentLimits = DocumentLimits { document_bytes_max: 1024, preamble_bytes_max: 64 };
-/// A mark that Windows editors write, which is no part of the preamble.
-const BYTE_ORDER_MARK_BYTES: usize = 3;
 
 /// Checks what is promised of a document.
 pub fn armour(text: &[u8]) {
     check_claim(text, claim(text));
+    check_blocks(text);
     let limits = DocumentLimits::default();
     let document = Document::parse(text, &limits);
     if let Ok(document) = &document {
@@ -25,16 +24,25 @@ pub fn armour(text: &[u8]) {
     }
     if let Ok(within) = Document::parse(text, &TIGHT) {
         assert!(text.len() <= TIGHT.document_bytes_max);
-        let begin = memmem::find(text, b"-----BEGIN CMS-----").expect("a document has a block");
-        assert!(begin <= TIGHT.preamble_bytes_max + BYTE_ORDER_MARK_BYTES || is_marker_in_preamble(text, begin));
+        let block = Blocks::of(text).next().expect("a document has a block");
+        assert!(block.start <= TIGHT.preamble_bytes_max && block.is_closed);
         let document = document.expect("what stays within tight limits stays within wide ones");
         assert_eq!(document.der(), within.der());
     }
 }
 
-/// The marker may also stand within a line of the preamble, where it is only text.
-fn is_marker_in_preamble(text: &[u8], at: usize) -> bool {
-    at > 0 && text[at - 1] != b'\n'
+/// Blocks stand in the text one after another, and finding them takes two looks at each octet.
+fn check_blocks(text: &[u8]) {
+    let mut blocks = Blocks::of(text);
+    let mut end = 0;
+    for block in blocks.by_ref() {
+        assert!(end <= block.start && block.start < block.end && block.end <= text.len());
+        end = block.end;
+        let (is_whole, examined) = block.is_whole();
+        assert!(examined <= block.end - block.start);
+        assert!(is_whole || !block.is_closed || !block.is_alone || block.der().is_none(), "what can be read is whole");
+    }
+    assert!(blocks.examined() <= 2 * text.len());
 }
 
 /// A claim is a matricule, and it stands in the text with its six digits.

@@ -13,13 +13,14 @@ pub const EXPECTED: &[(&str, &str)] = &[
     ("accepted/as_we_seal.sdc", ""),
     ("accepted/cbc.sdc", ""),
     ("accepted/embedded_certificate.sdc", ""),
+    ("accepted/latin1_before.sdc", ""),
     ("accepted/oaep_sha256.sdc", ""),
+    ("accepted/pkcs7_label.sdc", ""),
     ("accepted/rsa.sdc", ""),
     ("accepted/stock_defaults.sdc", ""),
     ("accepted/stock_defaults_rsa.sdc", ""),
     ("document_malformed/base64.sdc", "base64 with its padding"),
     ("document_malformed/no_block.sdc", "a line -----BEGIN CMS-----"),
-    ("document_malformed/not_utf8.sdc", "UTF-8 text"),
     ("document_malformed/text_after.sdc", "nothing after the block"),
     ("document_malformed/two_blocks.sdc", "nothing after the block"),
     ("document_malformed/unfinished.sdc", "a line -----END CMS-----"),
@@ -234,7 +235,9 @@ impl Maker<'_> {
             self.documents.push((format!("document_malformed/{name}.sdc"), text.into_bytes()));
         }
         let latin1 = [b"envoy\xe9 par l'agence\n", good.as_bytes()].concat();
-        self.documents.push(("document_malformed/not_utf8.sdc".to_owned(), latin1));
+        self.documents.push(("accepted/latin1_before.sdc".to_owned(), latin1));
+        let labelled = good.replace(" CMS-----", " PKCS7-----").into_bytes();
+        self.documents.push(("accepted/pkcs7_label.sdc".to_owned(), labelled));
     }
 
     fn key_agreements(&mut self) {

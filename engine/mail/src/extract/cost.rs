@@ -1,0 +1,60 @@
+//! What reading a mail costs, counted instead of timed.
+
+/// Octets examined: each counts once for every pass that looks at it, also for those of decoders and libraries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    octets: usize,
+}
+
+impl Cost {
+    /// Returns how many octets a mail of this length may cost at most.
+    pub fn max(mail_bytes: usize) -> usize {
+        16 * mail_bytes + (64 << 10)
+    }
+
+    /// Returns the octets examined so far.
+    pub fn octets(self) -> usize {
+        self.octets
+    }
+
+    /// Counts one pass over so many octets.
+    pub(super) fn add(&mut self, octets: usize) {
+        self.octets += octets;
+    }
+
+    /// Finds an octet; counts those up to it.
+    pub(super) fn find(&mut self, octet: u8, text: &[u8]) -> Option<usize> {
+        let at = memchr::memchr(octet, text);
+        self.add(at.map_or(text.len(), |at| at + 1));
+        at
+    }
+}
+
+/// A line of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'t> {
+    /// Where it begins in the text.
+    pub start: usize,
+    /// Where the next one begins.
+    pub next: usize,
+    /// Without its end, LF or CRLF.
+    pub octets: &'t [u8],
+}
+
+/// Returns the line that begins here; none at the end of the text.
+pub fn line<'t>(text: &'t [u8], start: usize, cost: &mut Cost) -> Option<Line<'t>> {
+    let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+    let (octets, next) = match cost.find(b'\n', rest) {
+        Some(at) => (&rest[..at], start + at + 1),
+        None => (rest, text.len()),
+    };
+    Some(Line { start, next, octets: octets.strip_suffix(b"\r").unwrap_or(octets) })
+}
+
+/// Returns a text without the end of its last line: the line end before a boundary belongs to the boundary (RFC 2046, 5.1.1).
+pub fn without_line_end(text: &[u8]) -> &[u8] {
+    match text {
+        [rest @ .., b'\r', b'\n'] | [rest @ .., b'\n'] => rest,
+        _ => text,
+    }
+}

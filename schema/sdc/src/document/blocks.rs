@@ -1,0 +1,236 @@
+//! Finds the PEM blocks of a text: the one finder for a document and for a mail, so that both see the same letters.
+//!
+//! One pass over the lines, whatever they hold. Lines end at LF, CR or NUL: a document that TNEF carries stands between the
+//! NULs of a length and whatever follows. Before each line a byte order mark, blanks and the `>` of a quotation mean nothing.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// The label that we write, and the one of older software, which means the same to a parser (RFC 7468, 8 and 9).
+const LABELS: [&[u8]; 2] = [b"CMS", b"PKCS7"];
+const DASHES: &[u8] = b"-----";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Octets of a line that are compared with a marker at most.
+const MARKER_BYTES_MAX: usize = 24;
+
+/// One block: what stands between its two marker lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block<'t> {
+    /// Where the line of its first marker begins.
+    pub start: usize,
+    /// Where it ends: behind the last marker or, where that is missing, before the next block or with the text.
+    pub end: usize,
+    /// Whether its last marker is there.
+    pub is_closed: bool,
+    /// Its label.
+    pub label: &'static str,
+    /// Whether the first marker stands alone on its line.
+    pub is_alone: bool,
+    body: &'t [u8],
+}
+
+impl<'t> Block<'t> {
+    /// Returns the characters of the body, without line ends, blanks and what stands before a line.
+    fn characters(&self) -> impl Iterator<Item = u8> + 't {
+        let lines = self.body.split(|octet| matches!(octet, b'\n' | b'\r'));
+        lines.flat_map(|line| without_prefix(line).iter().copied()).filter(|octet| !matches!(octet, b' ' | b'\t'))
+    }
+
+    /// Says whether the block is closed and its body could be base64 with its padding, and how many octets it took to know: one
+    /// pass, which ends at the first octet that could not be.
+    pub fn is_whole(&self) -> (bool, usize) {
+        let (mut characters, mut padding, mut is_at_start) = (0usize, 0usize, true);
+        for (examined, octet) in (1..).zip(self.body) {
+            match octet {
+                b'\n' | b'\r' => is_at_start = true,
+                b' ' | b'\t' => {}
+                b'>' | 0xef | 0xbb | 0xbf if is_at_start => {}
+                b'=' => padding += 1,
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => {
+                    characters += 1;
+                    is_at_start = false;
+                }
+                _ => return (false, examined),
+            }
+        }
+        let is_base64 = padding <= 2 && (characters + padding) % 4 == 0;
+        (is_base64 && self.is_closed && self.is_alone, self.body.len())
+    }
+
+    /// Returns the characters of the body as one text: blocks with the same text hold the same octets.
+    pub fn text(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.body.len());
+        text.extend(self.characters());
+        text
+    }
+
+    /// Decodes the body; none where it is not base64 with its padding.
+    pub fn der(&self) -> Option<Vec<u8>> {
+        BASE64.decode(self.text()).ok()
+    }
+}
+
+/// The blocks of a text, in their order. A block that begins before the last one has ended cuts that off.
+#[derive(Clone, Debug)]
+pub struct Blocks<'t> {
+    text: &'t [u8],
+    at: usize,
+    open: Option<Open>,
+    examined: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    start: usize,
+    body_start: usize,
+    label: &'static str,
+    is_alone: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Begin,
+    End,
+}
+
+struct Marker {
+    edge: Edge,
+    label: &'static str,
+    /// Where it ends, counted from the beginning of its line.
+    end: usize,
+    is_alone: bool,
+}
+
+impl<'t> Blocks<'t> {
+    /// Looks for blocks in a text of any octets.
+    pub fn of(text: &'t [u8]) -> Blocks<'t> {
+        Blocks { text, at: 0, open: None, examined: 0 }
+    }
+
+    /// Returns how many octets have been examined, each by every pass: never more than twice those of the text.
+    pub fn examined(&self) -> usize {
+        self.examined
+    }
+
+    /// Goes on to the next line, and returns where it begins and its marker.
+    fn marker(&mut self) -> (usize, Option<Marker>) {
+        let start = self.at;
+        let rest = &self.text[start..];
+        let end = memchr::memchr3(b'\n', b'\r', 0, rest).unwrap_or(rest.len());
+        self.at = self.text.len().min(start + end + 1);
+        let line = &rest[..end];
+        let marked = without_prefix(line);
+        let compared = if marked.starts_with(b"-") { marked.len().min(MARKER_BYTES_MAX) } else { 0 };
+        self.examined += (self.at - start) + (line.len() - marked.len()) + compared;
+        (start, marker(line, marked))
+    }
+
+    fn block(&self, open: Open, body_end: usize, closed_at: Option<usize>) -> Block<'t> {
+        let Open { start, body_start, label, is_alone } = open;
+        let body = &self.text[body_start..body_end];
+        Block { start, end: closed_at.unwrap_or(body_end), is_closed: closed_at.is_some(), label, is_alone, body }
+    }
+}
+
+impl<'t> Iterator for Blocks<'t> {
+    type Item = Block<'t>;
+
+    fn next(&mut self) -> Option<Block<'t>> {
+        while self.at < self.text.len() {
+            let (start, Some(Marker { edge, label, end, is_alone })) = self.marker() else { continue };
+            let end = start + end;
+            match (edge, self.open) {
+                (Edge::Begin, before) => {
+                    self.open = Some(Open { start, body_start: end, label, is_alone });
+                    if let Some(open) = before {
+                        return Some(self.block(open, start, None));
+                    }
+                }
+                (Edge::End, Some(open)) if open.label == label => {
+                    self.open = None;
+                    return Some(self.block(open, start, Some(end)));
+                }
+                (Edge::End, _) => {}
+            }
+        }
+        let open = self.open.take()?;
+        Some(self.block(open, self.text.len(), None))
+    }
+}
+
+/// Takes off what means nothing before a line.
+fn without_prefix(mut line: &[u8]) -> &[u8] {
+    loop {
+        line = match line {
+            [b' ' | b'\t' | b'>', rest @ ..] => rest,
+            [0xef, ..] => match line.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) => rest,
+                None => return line,
+            },
+            _ => return line,
+        };
+    }
+}
+
+/// Reads the marker with which a line begins, once its prefix is taken off.
+fn marker(line: &[u8], marked: &[u8]) -> Option<Marker> {
+    let rest = marked.strip_prefix(DASHES)?;
+    let (edge, rest) = match rest.strip_prefix(b"BEGIN ") {
+        Some(rest) => (Edge::Begin, rest),
+        None => (Edge::End, rest.strip_prefix(b"END ")?),
+    };
+    let of = |label: &&[u8]| rest.strip_prefix(*label)?.strip_prefix(DASHES);
+    let (label, rest) = LABELS.iter().find_map(|label| Some((std::str::from_utf8(label).ok()?, of(label)?)))?;
+    let is_alone = rest.iter().all(|octet| matches!(octet, b' ' | b'\t'));
+    Some(Marker { edge, label, end: line.len() - rest.len(), is_alone })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &[u8]) -> Vec<(usize, usize, bool)> {
+        Blocks::of(text).map(|block| (block.start, block.end, block.is_whole().0)).collect()
+    }
+
+    #[test]
+    fn marks_blanks_quotation_and_nuls_before_a_line_mean_nothing() {
+        let plain = "-----BEGIN CMS-----\nMAA=\n-----END CMS-----";
+        let quoted = |before: &str| plain.split('\n').map(|line| format!("{before}{line}\r\n")).collect::<String>();
+        for before in ["", "> ", ">>> > ", "\t  ", "\u{feff}", ">\u{feff}"] {
+            let text = quoted(before);
+            let blocks: Vec<_> = Blocks::of(text.as_bytes()).collect();
+            assert_eq!(blocks.len(), 1, "{before:?}");
+            assert_eq!(blocks[0].der().unwrap(), [0x30, 0], "{before:?}");
+        }
+        let tnef = [b"\x3f\0\0\0", plain.as_bytes(), b"\x1f\x0e"].concat();
+        assert_eq!(found(&tnef), [(4, 4 + plain.len(), true)]);
+        assert_eq!(found(plain.replace('\n', "\r").as_bytes()), [(0, plain.len(), true)]);
+        for other in [format!("x{plain}"), plain.replace("CMS", "CMX"), plain.replace(" CMS", "CMS")] {
+            assert_eq!(found(other.as_bytes()), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn a_block_ends_with_its_own_label_and_before_the_next_one() {
+        let pkcs7 = "-----BEGIN PKCS7-----\nMAA=\n-----END CMS-----\nMAA=\n-----END PKCS7-----";
+        let blocks: Vec<_> = Blocks::of(pkcs7.as_bytes()).collect();
+        assert_eq!((blocks.len(), blocks[0].label, blocks[0].end), (1, "PKCS7", pkcs7.len()));
+        assert!(!blocks[0].is_whole().0);
+        let cut = "-----BEGIN CMS-----\nMA\n-----BEGIN CMS-----\nMAA=\n-----END CMS-----\n-----BEGIN CMS-----\nMA";
+        assert_eq!(found(cut.as_bytes()), [(0, 23, false), (23, 65, true), (66, cut.len(), false)]);
+        assert!(found(b"-----BEGIN CMS-----<br>\nMAA=\n-----END CMS-----").iter().all(|(_, _, is_whole)| !is_whole));
+    }
+
+    #[test]
+    fn no_text_is_examined_more_than_twice() {
+        for line in
+            ["\n", "-\n", "-----BEGIN CMS-----\n", "-----BEGIN CM\n", ">\n", "> -----END \n", "-----", "\0", " "]
+        {
+            let text = line.repeat(1000);
+            let mut blocks = Blocks::of(text.as_bytes());
+            blocks.by_ref().for_each(drop);
+            assert!((text.len()..=2 * text.len()).contains(&blocks.examined()), "{line:?}: {}", blocks.examined());
+        }
+    }
+}

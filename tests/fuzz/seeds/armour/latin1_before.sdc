@@ -1,0 +1,4 @@
+déclaration
+ï»¿-----BEGIN CMS-----
+MAA=
+-----END CMS-----
