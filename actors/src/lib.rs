@@ -4,6 +4,7 @@
 //! [`table_writer`] → [`billing_ledger`] → [`exporter`]; [`messages`] lists the arrows. [`pipeline`] builds them, last actor
 //! first, and drains them in order.
 
+pub mod at_work;
 pub mod billing_ledger;
 pub mod delivery;
 pub mod exporter;

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
+use crate::at_work::MailName;
 use crate::delivery::{Share, Unpacked};
 use crate::lanes::Lane;
 
@@ -25,6 +26,8 @@ pub struct Fetched {
     pub mail: Vec<u8>,
     /// Its size where only the first part was fetched.
     pub over_size_bytes: Option<u64>,
+    /// Which mail it is.
+    pub name: MailName,
     /// Where it came from.
     pub source: Source,
     /// When it was taken in hand, by the centre's clock.
@@ -125,6 +128,8 @@ impl NoContainer {
 
 /// One container, with the duty to settle it.
 pub struct Carried {
+    /// Which mail it came in.
+    pub name: MailName,
     /// Where it came from.
     pub source: Source,
     /// When its mail was taken in hand.

@@ -11,6 +11,7 @@ use sdc::document::DocumentLimits;
 use sdc::keys::{CentreKeys, SigningKey};
 use sdc::payload::PayloadLimits;
 use store::database::Database;
+use store::in_hand;
 use store::settle::{Settler, SettlingSettings};
 use store::signers::{self, Signers};
 use tokio::runtime::Handle;
@@ -18,6 +19,7 @@ use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
+use crate::at_work::{AtWork, MailName};
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
 use crate::delivery::Hands;
 use crate::exporter::{Exporter, ExporterParts};
@@ -36,6 +38,10 @@ use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
 const WINDOWS_MIN: u32 = 4;
 /// Pause between two readings of the set of known agencies.
 const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Longest wait for the database when a mail is set aside: the process ends whatever it says.
+const SET_ASIDE_MAX: Duration = Duration::from_secs(5);
+const NOT_SET_ASIDE: &str = "the mail could not be set aside: it is tried again, alone";
 
 /// One mailbox to poll.
 #[derive(Clone)]
@@ -176,7 +182,15 @@ impl Pipeline {
             metrics: Arc::new(parts.metrics.clone()),
             draining,
             open_sessions: Arc::default(),
-            supervisor: Supervisor { policy: parts.policy.clone(), ending, escalate, metrics: parts.metrics.clone() },
+            supervisor: Supervisor {
+                policy: parts.policy.clone(),
+                ending,
+                escalate,
+                metrics: parts.metrics.clone(),
+                database: parts.database.clone(),
+                database_runtime: parts.database_runtime.clone(),
+                process: parts.process,
+            },
         };
         let mut arbiters = Vec::new();
         let exporter = start_exporter(&parts, &shared, &mut arbiters);
@@ -219,15 +233,21 @@ impl Pipeline {
         })
         .await
         .is_ok();
-        self.end.tell();
-        for arbiter in &self.arbiters {
-            arbiter.stop();
-        }
+        self.stop();
         for arbiter in self.arbiters {
             // A thread that panicked has ended as well.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
         came_back
+    }
+
+    /// Stops every actor where it stands, without waiting: what is in hand is in its mailbox still. The end of a process does it
+    /// too, but not every pipeline has a process of its own.
+    pub fn stop(&self) {
+        self.end.tell();
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
     }
 }
 
@@ -249,6 +269,9 @@ struct Supervisor {
     ending: Stop,
     escalate: UnboundedSender<Escalation>,
     metrics: Metrics,
+    database: Database,
+    database_runtime: Handle,
+    process: Uuid,
 }
 
 impl Supervisor {
@@ -257,7 +280,7 @@ impl Supervisor {
         &self,
         name: &'static str,
         link: &Link<A>,
-        arbiter: &Arbiter,
+        (arbiter, at_work): (&Arbiter, &AtWork),
         make: impl Fn(Guard) -> A + Clone + Send + 'static,
     ) where
         A: Actor<Context = Context<A>> + Handler<Heartbeat> + Send,
@@ -268,13 +291,32 @@ impl Supervisor {
             A::start_in_arbiter(&handle, move |_| make(guard))
         };
         let (policy, ending, link) = (self.policy.clone(), self.ending.clone(), link.clone());
-        let (metrics, escalate) = (self.metrics.actor(name), self.escalate.clone());
+        let (metrics, supervisor, at_work) = (self.metrics.actor(name), self.clone(), at_work.clone());
         actix_rt::spawn(async move {
-            if let Err(escalation) = supervise(metrics, policy, link, ending, build).await {
+            if let Err(escalation) = supervise(metrics, policy, link, ending, &at_work, build).await {
+                if let Escalation::Hung { mail: Some(mail), .. } = &escalation {
+                    supervisor.set_aside(mail.clone()).await;
+                }
                 // Nobody listens only when the pipeline is gone, and the process with it.
-                drop(escalate.send(escalation));
+                drop(supervisor.escalate.send(escalation));
             }
         });
+    }
+}
+
+impl Supervisor {
+    /// Writes down over which mail the process hangs, before it ends.
+    async fn set_aside(&self, mail: MailName) {
+        let (database, process, name) = (self.database.clone(), self.process, mail.clone());
+        let written = self.database_runtime.spawn(async move {
+            let mut connection = database.get().await?;
+            in_hand::set_aside(&mut connection, process, &name.mailbox, &name.uidl).await
+        });
+        match tokio::time::timeout(SET_ASIDE_MAX, written).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(fault))) => tracing::error!(%mail, %fault, "{NOT_SET_ASIDE}"),
+            Ok(Err(_)) | Err(_) => tracing::error!(%mail, "{NOT_SET_ASIDE}"),
+        }
     }
 }
 
@@ -298,7 +340,9 @@ fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arb
         busy_mails: parts.widths.mails_in_hand_max / 4,
         metrics: Arc::clone(&shared.metrics),
     };
-    shared.supervisor.keep("exporter", &link, &arbiter, move |guard| Exporter::new(exporter.clone(), guard));
+    shared
+        .supervisor
+        .keep("exporter", &link, (&arbiter, &AtWork::default()), move |guard| Exporter::new(exporter.clone(), guard));
     arbiters.push(arbiter);
     link
 }
@@ -320,7 +364,7 @@ fn start_writers(
             metrics: Arc::clone(&shared.metrics),
         };
         let make = move |guard| BillingLedger::new(ledger.clone(), guard);
-        shared.supervisor.keep("billing_ledger", &ledger_link, &arbiter, make);
+        shared.supervisor.keep("billing_ledger", &ledger_link, (&arbiter, &AtWork::default()), make);
         let writer_link = Link::default();
         let writer = TableWriterParts {
             settler: Arc::clone(&shared.settler),
@@ -332,7 +376,7 @@ fn start_writers(
             batch_wait: parts.widths.batch_wait,
         };
         let make = move |guard| TableWriter::new(writer.clone(), guard);
-        shared.supervisor.keep("table_writer", &writer_link, &arbiter, make);
+        shared.supervisor.keep("table_writer", &writer_link, (&arbiter, &AtWork::default()), make);
         writers.push(writer_link);
     }
     arbiters.push(arbiter);
@@ -348,7 +392,7 @@ fn start_decoders(
 ) -> Arc<[Link<SdcDecoder>]> {
     let mut decoders = Vec::new();
     for _ in 0..parts.widths.crypto_threads.max(1) {
-        let arbiter = Arbiter::new();
+        let (arbiter, at_work) = (Arbiter::new(), AtWork::default());
         let verifier_link = Link::default();
         let verifier = SignatureVerifierParts {
             signers: Arc::clone(&shared.signers),
@@ -356,11 +400,12 @@ fn start_decoders(
             database_runtime: parts.database_runtime.clone(),
             payload_limits: parts.payload_limits,
             claims: Arc::clone(&shared.claims),
+            at_work: at_work.clone(),
             hands: shared.hands.clone(),
             writers: writers.clone(),
         };
         let make = move |guard| SignatureVerifier::new(verifier.clone(), guard);
-        shared.supervisor.keep("signature_verifier", &verifier_link, &arbiter, make);
+        shared.supervisor.keep("signature_verifier", &verifier_link, (&arbiter, &at_work), make);
         let decoder_link = Link::default();
         let decoder = SdcDecoderParts {
             keys: Arc::clone(&parts.keys),
@@ -368,11 +413,12 @@ fn start_decoders(
             document_limits: parts.document_limits.clone(),
             claims: Arc::clone(&shared.claims),
             metrics: parts.metrics.clone(),
+            at_work: at_work.clone(),
             verifier: verifier_link,
             writers: writers.clone(),
         };
         let make = move |guard| SdcDecoder::new(decoder.clone(), guard);
-        shared.supervisor.keep("sdc_decoder", &decoder_link, &arbiter, make);
+        shared.supervisor.keep("sdc_decoder", &decoder_link, (&arbiter, &at_work), make);
         decoders.push(decoder_link);
         arbiters.push(arbiter);
     }
@@ -414,7 +460,7 @@ fn start_pollers(
         };
         let link = Link::default();
         let make = move |guard| MailboxPoller::new(poller.clone(), guard);
-        shared.supervisor.keep("mailbox_poller", &link, &arbiter, make);
+        shared.supervisor.keep("mailbox_poller", &link, (&arbiter, &AtWork::default()), make);
     }
     arbiters.push(arbiter);
 }

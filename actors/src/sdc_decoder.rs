@@ -18,6 +18,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
 use store::settle::{Arrival, Claimed, Content};
 
+use crate::at_work::AtWork;
 use crate::delivery::Unpacked;
 use crate::lanes::{Claims, Lane, LaneQueue};
 use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
@@ -45,6 +46,8 @@ pub struct SdcDecoderParts {
     pub claims: Arc<Claims>,
     /// Where mails without a container are counted.
     pub metrics: Metrics,
+    /// What the thread has in its hands.
+    pub at_work: AtWork,
     /// Where opened containers go.
     pub verifier: Link<SignatureVerifier>,
     /// Where rejected ones go.
@@ -162,6 +165,7 @@ impl SdcDecoder {
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
         }
+        let _at_work = self.parts.at_work.begin(self.guard.metrics.name, &fetched.name);
         point("sdc_decoder::decode");
         let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
         fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
@@ -187,6 +191,7 @@ impl SdcDecoder {
         let trial = fetched.trial.take().map(|trial| Arc::new(trial.of_letters(extracted.containers.len())));
         for container in extracted.containers {
             let carried = Carried {
+                name: fetched.name.clone(),
                 source: fetched.source.clone(),
                 received_at: fetched.received_at,
                 taken_at: fetched.taken_at,

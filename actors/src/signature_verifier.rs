@@ -20,6 +20,7 @@ use store::settle::{Arrival, Content};
 use store::signers::{Signer, Signers};
 use tokio::runtime::Handle;
 
+use crate::at_work::AtWork;
 use crate::delivery::{Hands, Unpacked};
 use crate::lanes::Claims;
 use crate::messages::{Carried, Opened, Settleable};
@@ -49,6 +50,8 @@ pub struct SignatureVerifierParts {
     pub payload_limits: PayloadLimits,
     /// Known and failed claims.
     pub claims: Arc<Claims>,
+    /// What the thread has in its hands.
+    pub at_work: AtWork,
     /// Where there is room for what letters say.
     pub hands: Hands,
     /// Where letters go.
@@ -178,6 +181,8 @@ impl SignatureVerifier {
     }
 
     fn verify(&mut self, opened: Opened, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
+        let at_work = self.parts.at_work.clone();
+        let _at_work = at_work.begin(self.guard.metrics.name, &opened.carried.name);
         point("signature_verifier::verify");
         let Opened { opened, mut carried } = opened;
         let (cipher, named) = (opened.cipher(), opened.signer().clone());
@@ -224,6 +229,8 @@ impl SignatureVerifier {
     }
 
     fn read(&mut self, letter: Unread, unpacked: Unpacked, context: &mut Context<SignatureVerifier>) {
+        let at_work = self.parts.at_work.clone();
+        let _at_work = at_work.begin(self.guard.metrics.name, &letter.carried.name);
         point("signature_verifier::read");
         let Unread { verified, cipher, signer, carried } = letter;
         let matricule = signer.matricule;

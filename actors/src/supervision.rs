@@ -16,8 +16,12 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
+use crate::at_work::{AtWork, MailName, Work};
 use crate::metrics::ActorMetrics;
 use crate::stop::Stop;
+
+/// Into how many waits the deadline of a heartbeat is cut.
+const HEARTBEAT_WAITS: u32 = 10;
 
 /// Asked of every actor at intervals. No answer within the deadline means a hung thread.
 #[derive(Message)]
@@ -150,19 +154,26 @@ pub enum Escalation {
     },
     /// The actor does not answer; its thread hangs and cannot be replaced.
     #[error(
-        "{actor} has not answered for {deadline_seconds} s: the process ends, so that the service manager starts a fresh one"
+        "{actor} has not answered for {deadline_seconds} s{over}: the process ends, so that the service manager starts a fresh one",
+        over = over(mail.as_ref())
     )]
     Hung {
-        /// Which actor.
+        /// Which actor: the one at work on its thread.
         actor: &'static str,
         /// The deadline.
         deadline_seconds: u64,
+        /// The mail that it has had in its hands all the while.
+        mail: Option<MailName>,
     },
+}
+
+fn over(mail: Option<&MailName>) -> String {
+    mail.map(|mail| format!(" over {mail}, which is set aside")).unwrap_or_default()
 }
 
 /// Builds an actor, and builds it again whenever it ends, until `stop` is told or the policy is exceeded.
 ///
-/// `build` starts a new actor with the guard it must carry and returns its address.
+/// `build` starts a new actor with the guard it must carry and returns its address; `at_work` is what its thread has in its hands.
 ///
 /// # Errors
 /// The [`Escalation`] with which the process must end.
@@ -171,6 +182,7 @@ pub async fn supervise<A>(
     policy: Policy,
     link: Link<A>,
     stop: Stop,
+    at_work: &AtWork,
     mut build: impl FnMut(Guard) -> Addr<A>,
 ) -> Result<(), Escalation>
 where
@@ -182,7 +194,7 @@ where
         let ended = Arc::new(Notify::new());
         let addr = build(Guard { metrics: metrics.clone(), ended: Arc::clone(&ended) });
         link.lead_to(Some(addr.clone()));
-        watch(&addr, &metrics, &policy, &ended, &stop).await?;
+        watch(&addr, &metrics, &policy, &ended, &stop, at_work).await?;
         link.lead_to(None);
         if stop.is_told() {
             return Ok(());
@@ -215,6 +227,7 @@ async fn watch<A>(
     policy: &Policy,
     ended: &Notify,
     stop: &Stop,
+    at_work: &AtWork,
 ) -> Result<(), Escalation>
 where
     A: Actor<Context = Context<A>> + Handler<Heartbeat>,
@@ -225,13 +238,41 @@ where
             () = stop.told() => return Ok(()),
             () = tokio::time::sleep(policy.heartbeat_interval) => {}
         }
-        match tokio::time::timeout(policy.heartbeat_deadline, addr.send(Heartbeat)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_closed)) => return Ok(()),
-            Err(_elapsed) => {
+        match answer(addr, policy, at_work).await {
+            Answer::Alive => {}
+            Answer::Ended => return Ok(()),
+            Answer::Hung(work) => {
                 let deadline_seconds = policy.heartbeat_deadline.as_secs();
-                return Err(Escalation::Hung { actor: metrics.name, deadline_seconds });
+                // Of the actors that share a thread the one at work is to blame, whichever was asked.
+                let (actor, mail) = work.map_or((metrics.name, None), |work| (work.actor, Some(work.mail)));
+                return Err(Escalation::Hung { actor, deadline_seconds, mail });
             }
         }
     }
+}
+
+enum Answer {
+    Alive,
+    Ended,
+    Hung(Option<Work>),
+}
+
+/// Asks an actor whether it lives. The wait is made of short ones, each of which must pass: a process that was stopped and goes
+/// on finds one of them over, not all, and blames nobody for the time in which nothing could run. For the same reason a piece
+/// of work is blamed only where it was under way at the end of the first and is still.
+async fn answer<A>(addr: &Addr<A>, policy: &Policy, at_work: &AtWork) -> Answer
+where
+    A: Actor<Context = Context<A>> + Handler<Heartbeat>,
+{
+    let mut answered = std::pin::pin!(addr.send(Heartbeat));
+    let mut begun = None;
+    for wait in 0..HEARTBEAT_WAITS {
+        match tokio::time::timeout(policy.heartbeat_deadline / HEARTBEAT_WAITS, &mut answered).await {
+            Ok(Ok(())) => return Answer::Alive,
+            Ok(Err(_closed)) => return Answer::Ended,
+            Err(_elapsed) if wait == 0 => begun = at_work.now(),
+            Err(_elapsed) => {}
+        }
+    }
+    Answer::Hung(begun.filter(|begun| at_work.now().as_ref() == Some(begun)))
 }

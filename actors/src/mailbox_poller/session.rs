@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::MailboxPollerParts;
 use super::database_calls::LEASE_HOLD;
 use super::memory::Memory;
+use crate::at_work::MailName;
 use crate::delivery::{Fate, Permits, Report, Share};
 use crate::lanes::{LANES, Lane};
 use crate::messages::Fetched;
@@ -188,6 +189,7 @@ impl<'a> Poll<'a> {
         };
         self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
         let claim = document::claim(&mail);
+        let name = MailName { mailbox: self.parts.name.clone(), uidl: (*listed.uidl).into() };
         let share = Share::lend(listed.number, permits, self.sender.clone());
         self.lent.insert(listed.number, LentMail { uidl: listed.uidl, claim, lane });
         if let Some(matricule) = claim {
@@ -196,6 +198,7 @@ impl<'a> Poll<'a> {
         let fetched = Fetched {
             mail,
             over_size_bytes,
+            name,
             source: Source {
                 transport: "mail",
                 mailbox: self.parts.name.clone(),

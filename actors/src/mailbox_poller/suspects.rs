@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mail::pop3::{Listed, Outcome, Session};
 use store::failure::point;
-use store::in_hand::Suspect;
+use store::in_hand::{ATTEMPTS_MAX, Suspect};
 use tokio::time::timeout;
 
 use super::memory::Memory;
@@ -18,9 +18,6 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the others go on undisturbed when that was not long enough.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
-
-/// Failures alone after which a letter is poison.
-const ATTEMPTS_MAX: i16 = 3;
 
 impl Poll<'_> {
     /// Tries each suspect with nothing else in hand in the whole process, the attempt committed first.

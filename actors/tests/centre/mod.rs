@@ -234,9 +234,17 @@ impl World {
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
                 let mut pipeline = Pipeline::start(parts);
-                let outcome = tokio::select! {
-                    _ = draining => Ok(pipeline.drain(Duration::from_secs(20)).await),
-                    escalation = pipeline.escalation() => Err(escalation.unwrap()),
+                let escalation = tokio::select! {
+                    _ = draining => None,
+                    escalation = pipeline.escalation() => Some(escalation.unwrap()),
+                };
+                let outcome = match escalation {
+                    None => Ok(pipeline.drain(Duration::from_secs(20)).await),
+                    Some(escalation) => {
+                        // The process would end here, and its threads with it.
+                        pipeline.stop();
+                        Err(escalation)
+                    }
                 };
                 end.send(outcome).ok();
             });
@@ -310,8 +318,9 @@ impl Running {
         outcome.expect("no escalation")
     }
 
+    /// Waits until an actor can no longer be kept alive, with which the process would end. The actors that live are stopped.
     pub fn escalation(mut self) -> Escalation {
-        let outcome = self.ended.recv_timeout(Duration::from_secs(30)).expect("the pipeline escalates");
+        let outcome = self.ended.recv_timeout(Duration::from_secs(120)).expect("the pipeline escalates");
         drop(self.thread.take().unwrap().join());
         outcome.expect_err("an escalation")
     }

@@ -11,6 +11,9 @@ use uuid::Uuid;
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
 
+/// Failures alone after which a letter is poison.
+pub const ATTEMPTS_MAX: i16 = 3;
+
 /// A mail that was in hand when the program failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
@@ -132,6 +135,26 @@ pub async fn take_attempts_back(
 ) -> Result<(), Fault> {
     let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ANY(?)";
     let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Sets a mail aside over which a process hangs: it has had every attempt that it gets, and is poison as soon as it is fetched
+/// again. With the culprit known, nothing else that this process has in hand is a suspect.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn set_aside(
+    connection: &mut AsyncPgConnection,
+    process: Uuid,
+    mailbox: &str,
+    uidl: &str,
+) -> Result<(), Fault> {
+    let text = "WITH cleared AS (DELETE FROM xm.in_hand USING xm.leases
+                                 WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
+                INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
+                ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = EXCLUDED.attempts";
+    let binds = [Bind::Uuid(process), Bind::Text(mailbox), Bind::Text(uidl), Bind::Integer(i32::from(ATTEMPTS_MAX))];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

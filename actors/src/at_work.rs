@@ -1,0 +1,92 @@
+//! Which mail each thread has in its hands, so that one that hangs is blamed for it, and no other.
+//!
+//! Actors that share a thread share its slot. Before an actor begins with a letter it makes its name known here; a thread
+//! that no longer answers cannot be asked.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A mail, as its mailbox names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailName {
+    /// The mailbox's configured name.
+    pub mailbox: Arc<str>,
+    /// Its UIDL (RFC 1939, section 7).
+    pub uidl: Arc<str>,
+}
+
+impl fmt::Display for MailName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A mail server picks the name.
+        write!(formatter, "mail {} of mailbox {}", self.uidl.escape_debug(), self.mailbox)
+    }
+}
+
+/// A piece of work: one actor with one mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Which actor.
+    pub actor: &'static str,
+    /// Which mail.
+    pub mail: MailName,
+    /// Tells it from the same actor's work on the same mail at another time.
+    number: u64,
+}
+
+/// The slot of one thread.
+#[derive(Clone, Debug, Default)]
+pub struct AtWork(Arc<Mutex<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    work: Option<Work>,
+    begun: u64,
+}
+
+/// Keeps a piece of work in its slot until it is dropped.
+#[derive(Debug)]
+pub struct Working<'s>(&'s AtWork);
+
+impl AtWork {
+    /// Says that an actor begins with a mail.
+    pub fn begin(&self, actor: &'static str, mail: &MailName) -> Working<'_> {
+        let mut slot = self.lock();
+        slot.begun += 1;
+        slot.work = Some(Work { actor, mail: mail.clone(), number: slot.begun });
+        Working(self)
+    }
+
+    /// Returns what the thread is at.
+    pub fn now(&self) -> Option<Work> {
+        self.lock().work.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.lock().work = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_known_until_it_ends_and_the_same_again_is_another() {
+        let at_work = AtWork::default();
+        let mail = MailName { mailbox: "main".into(), uidl: "1\u{1b}[2J".into() };
+        let working = at_work.begin("sdc_decoder", &mail);
+        let first = at_work.now().unwrap();
+        assert_eq!((first.actor, &first.mail), ("sdc_decoder", &mail));
+        assert_eq!(first.mail.to_string(), "mail 1\\u{1b}[2J of mailbox main", "a terminal is told nothing");
+        drop(working);
+        assert_eq!(at_work.now(), None);
+        let _again = at_work.begin("sdc_decoder", &mail);
+        assert_ne!(at_work.now(), Some(first));
+    }
+}
