@@ -1,6 +1,7 @@
 //! A private PostgreSQL in a folder of ours: the database of whoever configured none, and of every test.
 //!
-//! Promises: only a unix socket in a folder that nobody else may enter; checksums and fsync on, and no setting may
+//! Promises: only a unix socket in a folder that nobody else may enter, and behind it only whom the kernel says runs this
+//! program (`access`); checksums and fsync on, and no setting may
 //! turn durability off; never two on one folder; never as root; ready means that a connection was made; when this
 //! process dies the postmaster shuts down, and what a killed run left behind is found by its process, not by its file.
 //! The server's log holds no statement, no parameter and no value (personal data stays in the tables).
@@ -8,11 +9,14 @@
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+mod access;
 mod binaries;
+mod error;
 mod memory;
 mod postmaster;
 mod service_user;
@@ -21,6 +25,8 @@ mod tests;
 mod wal;
 
 pub use binaries::{Binaries, MAJOR_MIN};
+pub use error::ClusterError;
+use error::io;
 use postmaster::Postmaster;
 use service_user::ServiceUser;
 
@@ -69,113 +75,6 @@ pub struct ClusterSettings {
     pub binaries: Option<PathBuf>,
     /// Further settings of PostgreSQL, name and value.
     pub settings: Vec<(String, String)>,
-}
-
-/// Why there is no private cluster.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// No programs.
-    #[error(
-        "no PostgreSQL programs found in {looked}: install the package postgresql, or name their folder in the configuration"
-    )]
-    BinariesMissing {
-        /// Folders searched.
-        looked: String,
-    },
-    /// Programs older than the migrations need.
-    #[error("PostgreSQL {major} in {} is too old: {MAJOR_MIN} or newer is needed", folder.display())]
-    BinariesTooOld {
-        /// Where they are.
-        folder: PathBuf,
-        /// Their version.
-        major: u32,
-    },
-    /// The data were written by another major version.
-    #[error(
-        "the data folder was made by PostgreSQL {data}, but {} is PostgreSQL {found}: install version {data} or move the data with pg_upgrade",
-        folder.display()
-    )]
-    VersionMismatch {
-        /// Version of the data.
-        data: u32,
-        /// Newest version found.
-        found: u32,
-        /// Where it is.
-        folder: PathBuf,
-    },
-    /// Another process holds the folder's lock.
-    #[error("the database folder {} is in use by another process: stop that one, or choose another folder", .0.display())]
-    InUse(PathBuf),
-    /// The service user cannot reach the folder.
-    #[error("user {user}, whom PostgreSQL runs as, may not enter {}: allow it (chmod o+x), or choose another folder", folder.display())]
-    Barred {
-        /// The user.
-        user: String,
-        /// The folder that bars the way.
-        folder: PathBuf,
-    },
-    /// Running as root without anybody to drop to.
-    #[error(
-        "PostgreSQL must not run as root, and there is no user postgres, xmserver or nobody: create a system user xmserver"
-    )]
-    UserMissing,
-    /// The data folder belongs to somebody PostgreSQL cannot run as.
-    #[error("the data folder {} belongs to user id {uid}, who is root or not in passwd: give it to an unprivileged user", folder.display())]
-    OwnerUnfit {
-        /// The folder.
-        folder: PathBuf,
-        /// Its owner.
-        uid: u32,
-    },
-    /// A setting that would break a promise.
-    #[error("setting {0} of the private PostgreSQL cannot be changed: use a database of your own for that")]
-    SettingFixed(String),
-    /// The path is too long for a socket.
-    #[error("the database folder {} has too long a path for a unix socket: choose one at least {excess} bytes shorter", folder.display())]
-    PathTooLong {
-        /// The folder.
-        folder: PathBuf,
-        /// By how much.
-        excess: usize,
-    },
-    /// `initdb` failed.
-    #[error("initdb failed: {0}")]
-    Initialise(String),
-    /// The postmaster ended while starting.
-    #[error("PostgreSQL ended while starting; its log says: {0}")]
-    Start(String),
-    /// The postmaster does not answer.
-    #[error("PostgreSQL did not answer within {START_SECONDS_MAX} s of starting; its log says: {0}")]
-    StartTimeout(String),
-    /// A left-over does not go.
-    #[error("PostgreSQL process {pid} of a former run still holds {} and does not shut down: end it", folder.display())]
-    LeftoverStays {
-        /// The process.
-        pid: i32,
-        /// The data folder.
-        folder: PathBuf,
-    },
-    /// The thread that keeps the postmaster ended.
-    #[error("the thread that starts PostgreSQL ended early")]
-    KeeperGone,
-    /// The cluster's database could not be made.
-    #[error("the private database could not be created: {0}")]
-    Create(#[source] tokio_postgres::Error),
-    /// The operating system refused.
-    #[error("could not {what} {}: {source}", path.display())]
-    Io {
-        /// The attempt.
-        what: &'static str,
-        /// Its object.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-}
-
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ClusterError {
-    let path = path.to_path_buf();
-    move |source| ClusterError::Io { what, path, source }
 }
 
 /// A private PostgreSQL. Dropped, it shuts down in the background; `stop` waits for that.
@@ -238,6 +137,20 @@ impl Cluster {
             .map(|postmaster| postmaster.pid().as_raw())
     }
 
+    /// Waits until the postmaster has ended, by itself or killed by somebody else. Returns how, where that is known.
+    pub async fn ended(&self) -> Option<ExitStatus> {
+        match &self.postmaster {
+            Some(postmaster) => postmaster.ended().await,
+            None => None,
+        }
+    }
+
+    /// Says whether PostgreSQL runs as a user that other programs of the machine run as too: whoever can become that user can
+    /// read the data.
+    pub fn shared_user(&self) -> Option<&str> {
+        self.user.as_ref().filter(|user| user.is_shared()).map(|user| user.name.as_str())
+    }
+
     /// Returns the programs in use.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
@@ -297,7 +210,7 @@ impl Cluster {
         }
         self.private_folder(&unfinished)?;
         let output = postmaster::unprivileged(&self.binaries.program("initdb"), self.user.as_ref())
-            .args(["--data-checksums", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C"])
+            .args(["--data-checksums", "--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C"])
             // Texts in the order of their characters' numbers, as C.UTF-8 has it too; PostgreSQL compares octets faster.
             .args(["--lc-collate=C", "--no-instructions", "--username", OWNER, "--pgdata"])
             .arg(&unfinished)
@@ -355,6 +268,9 @@ impl Cluster {
         for (name, value) in usual.chain(overriding).chain(FIXED.iter().copied()) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
+        for (name, file) in access::write(&self.folder, self.user.as_ref())? {
+            command.arg("-c").arg(format!("{name}={}", file.display()));
+        }
         let log = postmaster::open_log(&self.log_path())?;
         let also_log = log.try_clone().map_err(io("open", &self.log_path()))?;
         command.stdout(log).stderr(also_log);
@@ -410,7 +326,8 @@ impl Drop for Cluster {
 }
 
 fn is_fixed(name: &str) -> bool {
-    name == "unix_socket_directories" || name == "data_directory" || FIXED.iter().any(|(fixed, _)| *fixed == name)
+    const FILES: [&str; 4] = ["unix_socket_directories", "data_directory", "hba_file", "ident_file"];
+    FILES.contains(&name) || FIXED.iter().any(|(fixed, _)| *fixed == name)
 }
 
 /// Takes the folder for this process.

@@ -72,10 +72,15 @@ impl Postmaster {
         }
     }
 
+    /// Waits until it has ended, and returns how; nothing where its keeper is gone without having seen that.
+    pub async fn ended(&self) -> Option<ExitStatus> {
+        let mut exited = self.exited.clone();
+        exited.wait_for(Option::is_some).await.ok().and_then(|status| *status)
+    }
+
     /// Waits until it has ended, at most this long.
     pub async fn ended_within(&self, limit: Duration) -> bool {
-        let mut exited = self.exited.clone();
-        tokio::time::timeout(limit, exited.wait_for(Option::is_some)).await.is_ok()
+        tokio::time::timeout(limit, self.ended()).await.is_ok()
     }
 }
 

@@ -8,8 +8,10 @@ use nix::unistd::{Gid, Uid, User};
 
 use super::{ClusterError, io};
 
-/// Users that a private cluster may run as when we are root, best first.
-const CANDIDATES: [&str; 3] = ["postgres", "xmserver", "nobody"];
+/// Users that a private cluster may run as when we are root: one of its own first.
+const CANDIDATES: [&str; 2] = ["xmserver", "postgres"];
+/// Users that other programs of a machine run as. What belongs to them is open to all of these.
+const SHARED: [&str; 2] = ["postgres", "nobody"];
 
 /// An unprivileged user.
 #[derive(Clone, Debug)]
@@ -39,6 +41,11 @@ impl ServiceUser {
             .find_map(|name| User::from_name(name).ok().flatten())
             .map(|user| Some(user.into()))
             .ok_or(ClusterError::UserMissing)
+    }
+
+    /// Says whether other programs run as this user too.
+    pub fn is_shared(&self) -> bool {
+        SHARED.contains(&self.name.as_str())
     }
 
     /// Finds the folder above `path`, itself included, that this user may not pass.

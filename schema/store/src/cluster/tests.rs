@@ -253,11 +253,16 @@ async fn tls_to_the_database_is_verified_and_never_given_up() {
         user.own(&certificate).unwrap();
         user.own(&key).unwrap();
     }
+    // No private cluster listens on the network; this one does, to be a database of somebody's own.
+    let rules = data.join("hosts");
+    std::fs::write(&rules, "host all all all trust\n").unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let start = async |cluster: &Cluster, ssl: &str| {
         let mut command = cluster.command(&data, &[]).unwrap();
         command.args(["-c", "listen_addresses=localhost", "-c", &format!("port={port}"), "-c", &format!("ssl={ssl}")]);
         command.args(["-c", "ssl_cert_file=server.crt", "-c", "ssl_key_file=server.key"]);
+        // The last of several settings of one name holds.
+        command.arg("-c").arg(format!("hba_file={}", rules.display()));
         let postmaster = Postmaster::spawn(command).unwrap();
         let plain = format!("postgresql://{OWNER}@localhost:{port}/migrated_not");
         eventually("it answers on the port", async || {
@@ -295,5 +300,53 @@ async fn tls_to_the_database_is_verified_and_never_given_up() {
     test_cluster.cluster.postmaster = start(&test_cluster.cluster, "off").await;
     let error = reach(&certificate).await.unwrap_err();
     assert!(error.contains("TLS"), "{error}");
+    test_cluster.cluster.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_run_this_program_is_not_let_in_whatever_name_it_gives() {
+    let test_cluster = TestCluster::shared().await;
+    let hba = "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'peer' AND error IS NULL";
+    let others = "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'peer' OR error IS NOT NULL";
+    assert_eq!(number(&test_cluster.cluster, hba).await, 1);
+    assert_eq!(number(&test_cluster.cluster, others).await, 0);
+    // Only root can become somebody else to try.
+    let Some(user) = &test_cluster.cluster.user else { return };
+    let socket = test_cluster.cluster.socket_folder();
+    let as_user = |name: &str| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", name, "--clear-groups", "--", "psql", "-w", "-U", OWNER, "-c", "SELECT 1", "-h"]);
+        command.arg(&socket).arg(OWNER).env("LC_ALL", "C").output().unwrap()
+    };
+    let tried = as_user(&user.name);
+    assert_eq!(tried.status.success(), !user.is_shared(), "{}", String::from_utf8_lossy(&tried.stderr));
+    if user.is_shared() {
+        let said = String::from_utf8_lossy(&tried.stderr).into_owned();
+        assert!(said.contains("Peer authentication failed"), "{said}");
+    }
+    assert!(as_user("root").status.success());
+}
+
+#[tokio::test]
+async fn a_cluster_made_under_trust_is_closed_by_its_next_start() {
+    let mut test_cluster = TestCluster::own().await;
+    let rules = test_cluster.cluster.folder.join("data/pg_hba.conf");
+    std::fs::write(&rules, "local all all trust\n").unwrap();
+    test_cluster.cluster.restart().await.unwrap();
+    let trusting = "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust'";
+    assert_eq!(number(&test_cluster.cluster, trusting).await, 0);
+    test_cluster.cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_postmaster_is_seen_whoever_ended_it() {
+    let mut test_cluster = TestCluster::own().await;
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {
+        let pid = nix::unistd::Pid::from_raw(test_cluster.cluster.pid().unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+        assert!(test_cluster.cluster.ended().await.is_some());
+        test_cluster.cluster.restart().await.unwrap();
+        assert_eq!(number(&test_cluster.cluster, "SELECT 1::bigint").await, 1);
+    }
     test_cluster.cluster.stop().await;
 }
