@@ -1,20 +1,36 @@
 //! Opens the configured database, or the private PostgreSQL of the data folder where none is configured.
 //!
-//! A command beside a running server uses the server's PostgreSQL; where no server runs, it starts one for its own time.
+//! A command beside a running server uses the server's PostgreSQL; where no server runs, it starts one for its own time, and
+//! keeps it for the commands that have come meanwhile (`sharing`). A server that finds a command at work waits for its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use store::cluster::{Cluster, ClusterError, ClusterSettings};
-use store::database::{Database, DatabaseSettings};
+use store::database::{Database, DatabaseSettings, SettingsError};
 
 use crate::configuration::Configuration;
+
+mod keeper;
+mod sharing;
+
+pub use keeper::Keeper;
+use sharing::Sharing;
+
+/// Longest wait of a command for a PostgreSQL that another process is starting or stopping.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait of a server for the commands that use its PostgreSQL.
+const SERVER_PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait of a command that is done for others that use the PostgreSQL it has started.
+const SHARING_PATIENCE: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A database, and the private PostgreSQL below it where this process runs one.
 pub struct OpenDatabase {
     /// The database.
     pub database: Database,
     cluster: Option<Cluster>,
+    sharing: Option<Sharing>,
 }
 
 /// What to do where the private PostgreSQL is not there yet, or another process runs it.
@@ -28,61 +44,158 @@ pub enum Purpose {
     Command,
 }
 
+/// Why the database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file with the URL cannot be read.
+    #[error("database.url_file: cannot read {}: {source}", file.display())]
+    UrlFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file with the URL says nothing.
+    #[error("database.url_file: expected the URL in the first line of {}, found nothing", .0.display())]
+    UrlMissing(PathBuf),
+    /// No server has been made here.
+    #[error("there is no server in {}: run `xmserver init` first, or name another --data-folder or --config", .0.display())]
+    NoServer(PathBuf),
+    /// Another process holds the private PostgreSQL, and it does not answer.
+    #[error(
+        "the private PostgreSQL in {} has not answered for {seconds} s: the xmserver that runs there starts it again whenever it ends; {} says why it does not",
+        folder.display(), folder.join("postgres.log").display()
+    )]
+    NotAnswering {
+        /// Folder of the cluster.
+        folder: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A command uses the private PostgreSQL and does not come to its end.
+    #[error("a command of xmserver has used the private PostgreSQL in {} for {seconds} s: let it end, or end it", folder.display())]
+    CommandRuns {
+        /// Folder of the cluster.
+        folder: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The settings cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The private PostgreSQL cannot be started.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The file by which processes share a PostgreSQL cannot be used.
+    #[error("could not lock {}: {source}", file.display())]
+    Sharing {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
 impl OpenDatabase {
     /// Opens it. Connects to nothing yet where the database is a configured one.
     ///
     /// # Errors
-    /// Settings that cannot work; no private PostgreSQL; see [`ClusterError`].
-    pub async fn open(configuration: &Configuration, purpose: Purpose) -> anyhow::Result<OpenDatabase> {
-        let (url, cluster) = match configured_url(configuration)? {
-            Some(url) => (url, None),
+    /// See [`OpenError`]; each says what to do.
+    pub async fn open(configuration: &Configuration, purpose: Purpose) -> Result<OpenDatabase, OpenError> {
+        let (url, cluster, sharing) = match configured_url(configuration)? {
+            Some(url) => (url, None, None),
             None => private(configuration, purpose).await?,
         };
         let mut settings = DatabaseSettings::new(url);
         settings.ca_file.clone_from(&configuration.database.ca_file);
         settings.connections_max = configuration.database.connections_max;
-        Ok(OpenDatabase { database: Database::new(settings)?, cluster })
+        Ok(OpenDatabase { database: Database::new(settings)?, cluster, sharing })
     }
 
-    /// Stops the private PostgreSQL where this process runs it.
+    /// Returns the user whom the private PostgreSQL of this process runs as, where other programs run as that user too.
+    pub fn shared_user(&self) -> Option<&str> {
+        self.cluster.as_ref().and_then(Cluster::shared_user)
+    }
+
+    /// Stops the private PostgreSQL where this process runs it, once no other command uses it.
     pub async fn close(self) {
         drop(self.database);
-        if let Some(mut cluster) = self.cluster {
+        let Some(mut cluster) = self.cluster else { return };
+        if let Some(sharing) = self.sharing {
+            sharing.left_by_others(SHARING_PATIENCE).await;
+            cluster.stop().await;
+            // Only now may others take what is stopped for gone.
+            drop(sharing);
+        } else {
             cluster.stop().await;
         }
     }
 }
 
-fn configured_url(configuration: &Configuration) -> anyhow::Result<Option<String>> {
-    if let Some(file) = &configuration.database.url_file {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("database.url_file: cannot read {}", file.display()))?;
-        let line = text.lines().next().unwrap_or_default().trim();
-        if line.is_empty() {
-            bail!("database.url_file: expected the URL in the first line of {}, found nothing", file.display());
-        }
-        return Ok(Some(line.to_owned()));
+fn configured_url(configuration: &Configuration) -> Result<Option<String>, OpenError> {
+    let Some(file) = &configuration.database.url_file else { return Ok(configuration.database.url.clone()) };
+    let text =
+        std::fs::read_to_string(file).map_err(|source| OpenError::UrlFile { file: file.clone(), source })?;
+    match text.lines().next().unwrap_or_default().trim() {
+        "" => Err(OpenError::UrlMissing(file.clone())),
+        line => Ok(Some(line.to_owned())),
     }
-    Ok(configuration.database.url.clone())
 }
 
-async fn private(configuration: &Configuration, purpose: Purpose) -> anyhow::Result<(String, Option<Cluster>)> {
+type Private = (String, Option<Cluster>, Option<Sharing>);
+
+/// Starts the private PostgreSQL, or joins another process that runs it, or waits for that process to come to its end.
+async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Private, OpenError> {
     let folder = configuration.cluster_folder();
     if purpose != Purpose::Make && !folder.join("data").exists() {
-        bail!(
-            "there is no server in {}: run `xmserver init` first, or name another --data-folder or --config",
-            configuration.server.data_folder.display()
-        );
+        return Err(OpenError::NoServer(configuration.server.data_folder.clone()));
     }
-    let settings = ClusterSettings {
-        data_folder: folder.clone(),
-        binaries: configuration.database.binaries_folder.clone(),
-        settings: Vec::new(),
-    };
-    match Cluster::start(settings).await {
-        Ok(cluster) => Ok((cluster.url(), Some(cluster))),
-        Err(ClusterError::InUse(_)) if purpose == Purpose::Command => Ok((running(&folder), None)),
-        Err(error) => Err(error.into()),
+    let began = Instant::now();
+    let patience = if purpose == Purpose::Command { COMMAND_PATIENCE } else { SERVER_PATIENCE };
+    let mut told = false;
+    loop {
+        let settings = ClusterSettings {
+            data_folder: folder.clone(),
+            binaries: configuration.database.binaries_folder.clone(),
+            settings: Vec::new(),
+        };
+        match Cluster::start(settings).await {
+            // A server is not shared: it stops when it is told to, whoever uses it.
+            Ok(cluster) if purpose == Purpose::Serve => return Ok((cluster.url(), Some(cluster), None)),
+            Ok(cluster) => return Ok((cluster.url(), Some(cluster), Some(Sharing::host(&folder)?))),
+            Err(ClusterError::InUse(_)) if purpose != Purpose::Make => {}
+            Err(error) => return Err(error.into()),
+        }
+        if purpose == Purpose::Command
+            && let Some(sharing) = Sharing::try_join(&folder)?
+        {
+            let url = running(&folder);
+            if answers(&url).await {
+                return Ok((url, None, Some(sharing)));
+            }
+        }
+        let seconds = patience.as_secs();
+        if began.elapsed() > patience {
+            let is_command = purpose == Purpose::Command;
+            return Err(if is_command {
+                OpenError::NotAnswering { folder, seconds }
+            } else {
+                OpenError::CommandRuns { folder, seconds }
+            });
+        }
+        if purpose == Purpose::Serve && !told {
+            told = true;
+            tracing::info!(seconds_max = seconds, "waiting for a command that uses the private PostgreSQL");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Says whether the PostgreSQL at a URL takes connections.
+async fn answers(url: &str) -> bool {
+    match Database::new(DatabaseSettings::new(url.to_owned())) {
+        Ok(database) => database.get().await.is_ok(),
+        Err(_) => false,
     }
 }
 

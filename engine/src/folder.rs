@@ -3,8 +3,8 @@
 //! Files of keys appear whole or not at all: written beside their place, synced, then renamed.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -14,13 +14,13 @@ use uuid::Uuid;
 pub enum FolderError {
     /// Another process runs here.
     #[error(
-        "data folder {} is in use by another xmserver (process {process}): stop that one, or give this one a data folder of its own",
+        "data folder {} is in use by another xmserver (process id {process}): stop that one, or give this one a data folder of its own",
         folder.display()
     )]
     InUse {
         /// The folder.
         folder: PathBuf,
-        /// What the other one is, as far as it wrote that down.
+        /// Its process id, as far as it wrote that down.
         process: String,
     },
     /// It is not there.
@@ -108,20 +108,22 @@ impl DataFolder {
             return Err(match error {
                 std::fs::TryLockError::WouldBlock => {
                     file.read_to_string(&mut text).map_err(io("read", &path))?;
-                    FolderError::InUse { folder: self.0.clone(), process: text.trim().to_owned() }
+                    let process = text.lines().nth(1).unwrap_or("unknown").trim().to_owned();
+                    FolderError::InUse { folder: self.0.clone(), process }
                 }
                 std::fs::TryLockError::Error(source) => FolderError::Io { what: "lock", path, source },
             });
         }
         file.read_to_string(&mut text).map_err(io("read", &path))?;
-        if let Ok(process) = text.trim().parse() {
-            return Ok(Claim { process, _lock: file });
-        }
+        let known = text.lines().next().and_then(|name| name.trim().parse().ok());
         // New, or cut off by a crash of its very first start: nothing is known under the old name then.
-        let process = Uuid::new_v4();
-        file.set_len(0).map_err(io("write", &path))?;
-        file.seek(SeekFrom::Start(0)).map_err(io("write", &path))?;
-        writeln!(file, "{process}").and_then(|()| file.sync_all()).map_err(io("write", &path))?;
+        let process: Uuid = known.unwrap_or_else(Uuid::new_v4);
+        // A known name is written over by itself, so that a crash here cannot take it away.
+        let text = format!("{process}\n{}\n", std::process::id());
+        file.write_all_at(text.as_bytes(), 0)
+            .and_then(|()| file.set_len(text.len() as u64))
+            .and_then(|()| file.sync_all())
+            .map_err(io("write", &path))?;
         Ok(Claim { process, _lock: file })
     }
 
@@ -170,7 +172,7 @@ mod tests {
         let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
         let claim = folder.claim().unwrap();
         let refused = folder.claim().unwrap_err().to_string();
-        assert!(refused.contains(&claim.process.to_string()) && refused.contains("is in use"), "{refused}");
+        assert!(refused.contains(&format!("process id {}", std::process::id())), "{refused}");
         let process = claim.process;
         drop(claim);
         assert_eq!(folder.claim().unwrap().process, process);
@@ -182,7 +184,8 @@ mod tests {
         let folder = DataFolder::create(place.path(), false).unwrap();
         std::fs::write(place.path().join("process"), "0193").unwrap();
         let process = folder.claim().unwrap().process;
-        assert_eq!(std::fs::read_to_string(place.path().join("process")).unwrap().trim(), process.to_string());
+        let text = std::fs::read_to_string(place.path().join("process")).unwrap();
+        assert_eq!(text, format!("{process}\n{}\n", std::process::id()));
     }
 
     #[test]

@@ -74,8 +74,9 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
         database: open.database.clone(),
         runtime: runtime.handle().clone(),
     };
+    let keeper = open.keep(runtime.handle());
     let code = actix_rt::System::new().block_on(centre.serve(listener));
-    runtime.block_on(open.close());
+    runtime.block_on(keeper.close());
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }

@@ -151,7 +151,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     centre.configure();
     let mut running = centre.start();
     centre.wait_until_ready();
-    let process = std::fs::read_to_string(centre.place.path().join("data/process")).unwrap();
+    let name = centre.process_name();
     let metrics = centre.get("/metrics");
     for name in ["xm_actor_restarts_total{actor=\"mailbox_poller\"}", "xm_outbox_waiting", "xm_database_up 1"] {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
@@ -165,7 +165,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     let second = centre.command(&["run"]).stderr(Stdio::piped()).output().unwrap();
     let sentence = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{sentence}");
-    assert!(sentence.contains("is in use by another xmserver") && sentence.contains(process.trim()), "{sentence}");
+    assert!(sentence.contains("is in use by another xmserver") && sentence.contains(&format!("process id {}", running.child.id())), "{sentence}");
 
     running.signal(Signal::SIGTERM);
     running.wait_for_line("stopped: everything in hand was settled");
@@ -174,7 +174,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     // The next one is the same process to the database.
     let mut running = centre.start();
     centre.wait_until_ready();
-    assert_eq!(std::fs::read_to_string(centre.place.path().join("data/process")).unwrap(), process);
+    assert_eq!(centre.process_name(), name);
     running.signal(Signal::SIGINT);
     assert_eq!(running.wait_for_end().code(), Some(0));
 }
@@ -286,4 +286,64 @@ fn a_letter_becomes_a_row_and_a_receipt() {
     eventually("the metrics tell it", || centre.get("/metrics").contains("xm_letters_total{outcome=\"accepted\"} 1"));
     running.signal(Signal::SIGTERM);
     assert_eq!(running.wait_for_end().code(), Some(0));
+}
+
+impl Centre {
+    /// Returns the name that the process keeps across restarts.
+    fn process_name(&self) -> String {
+        let text = std::fs::read_to_string(self.place.path().join("data/process")).unwrap();
+        text.lines().next().unwrap().to_owned()
+    }
+
+    /// Returns the process id of the private PostgreSQL, where it has one.
+    fn postmaster(&self) -> Option<Pid> {
+        let file = self.place.path().join("data/database/data/postmaster.pid");
+        let text = std::fs::read_to_string(file).ok()?;
+        text.lines().next()?.trim().parse().ok().map(Pid::from_raw)
+    }
+}
+
+#[test]
+fn a_private_postgresql_that_ends_is_started_again_and_mail_flows_by_itself() {
+    let centre = Centre::initialised();
+    centre.configure();
+    let running = centre.start();
+    centre.wait_until_ready();
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let ended = centre.postmaster().unwrap();
+        kill(ended, signal).unwrap();
+        running.wait_for_line("the private PostgreSQL ended");
+        running.wait_for_line("the private PostgreSQL runs again");
+        assert_ne!(centre.postmaster(), Some(ended));
+        centre.wait_until_ready();
+        assert!(centre.command(&["journal", "list"]).status().unwrap().success());
+    }
+}
+
+#[test]
+fn commands_wait_for_each_other_and_for_a_server_that_starts_or_stops() {
+    let centre = Centre::initialised();
+    centre.configure();
+    let at_once = |number: usize| -> Vec<Child> {
+        let start = |_| centre.command(&["agency", "list"]).stderr(Stdio::piped()).spawn().unwrap();
+        (0..number).map(start).collect()
+    };
+    let all_succeed = |commands: Vec<Child>| {
+        for command in commands {
+            let output = command.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    };
+    all_succeed(at_once(8));
+    // A server that comes while they work, and commands that come while it starts.
+    let before = at_once(4);
+    let mut running = centre.start();
+    let meanwhile = at_once(4);
+    all_succeed(before);
+    all_succeed(meanwhile);
+    centre.wait_until_ready();
+    running.signal(Signal::SIGTERM);
+    running.wait_for_line("no more mail is fetched");
+    assert_eq!(running.wait_for_end().code(), Some(0));
+    all_succeed(at_once(2));
 }

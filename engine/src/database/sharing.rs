@@ -1,0 +1,81 @@
+//! Commands keep a private PostgreSQL alive for each other.
+//!
+//! Every command that joins another's holds a shared lock on one file. The one that started it stops it once it can lock the file
+//! for itself; from then on nobody joins, and whoever comes waits until it is gone and starts it anew. The kernel frees the
+//! locks, however a command ends.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{LOOK, OpenError};
+
+/// A private PostgreSQL that several commands use. Dropped, this one uses it no more.
+pub struct Sharing {
+    file: File,
+}
+
+impl Sharing {
+    /// Lets others join the PostgreSQL that this process has started in the folder.
+    pub fn host(folder: &Path) -> Result<Sharing, OpenError> {
+        open(folder).map(|(file, _)| Sharing { file })
+    }
+
+    /// Joins the PostgreSQL that another process has started, unless it is being stopped.
+    pub fn try_join(folder: &Path) -> Result<Option<Sharing>, OpenError> {
+        let (file, path) = open(folder)?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Sharing { file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(OpenError::Sharing { file: path, source }),
+        }
+    }
+
+    /// Waits until nobody else uses it, and lets nobody join from then on. After the longest wait it goes on all the same: a
+    /// command that hangs must not keep another from its end.
+    pub async fn left_by_others(&self, longest: Duration) {
+        let began = Instant::now();
+        while self.file.try_lock().is_err() {
+            if began.elapsed() > longest {
+                tracing::warn!("another command still uses the private PostgreSQL, which stops now");
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn open(folder: &Path) -> Result<(File, PathBuf), OpenError> {
+    let path = folder.join("commands");
+    let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    match opened {
+        Ok(file) => Ok((file, path)),
+        Err(source) => Err(OpenError::Sharing { file: path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_started_it_waits_for_those_who_joined_and_then_nobody_joins() {
+        let folder = tempfile::tempdir().unwrap();
+        let starter = Sharing::host(folder.path()).unwrap();
+        let joined = Sharing::try_join(folder.path()).unwrap().expect("nobody stops it yet");
+        let stopping = tokio::spawn(async move {
+            starter.left_by_others(Duration::from_secs(600)).await;
+            starter
+        });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+            assert!(!stopping.is_finished(), "it does not stop what another uses");
+        }
+        drop(joined);
+        let starter = stopping.await.unwrap();
+        assert!(Sharing::try_join(folder.path()).unwrap().is_none(), "it is being stopped");
+        drop(starter);
+        assert!(Sharing::try_join(folder.path()).unwrap().is_some());
+    }
+}
