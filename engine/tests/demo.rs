@@ -51,6 +51,20 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
 }
 
 #[test]
+fn the_same_seed_is_the_same_demo_to_the_last_letter() {
+    let what_happened = |seed: &str| {
+        let (_, mut figures) = demo(&["--agencies", "12", "--letters", "400", "--seed", seed]);
+        for name in ["seconds", "letters_per_second", "rss_mb_max", "p50_ms", "p99_ms"] {
+            figures.as_object_mut().unwrap().remove(name).unwrap();
+        }
+        figures
+    };
+    let first = what_happened("5");
+    assert_eq!(first, what_happened("5"));
+    assert_ne!(first, what_happened("6"));
+}
+
+#[test]
 fn a_centre_killed_again_and_again_keeps_every_promise() {
     let (_, figures) = demo(&["--agencies", "30", "--letters", "1000", "--kills", "4", "--seed", "7"]);
     assert_sound(&figures, 1000);

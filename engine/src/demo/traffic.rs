@@ -1,7 +1,7 @@
 //! Agencies at work: they write good and bad letters, send them, collect what comes back and verify it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,8 +49,6 @@ pub struct Traffic {
 struct Shared {
     town: Town,
     record: Mutex<Record>,
-    /// The next letter's number.
-    next: AtomicU64,
     letters: u64,
     seed: u64,
     /// Whether agencies wait, because the centre's mailbox is full enough.
@@ -88,7 +86,6 @@ pub async fn run(
     let shared = Arc::new(Shared {
         town,
         record: Mutex::new(record),
-        next: AtomicU64::new(0),
         letters: arguments.letters,
         seed: arguments.seed,
         is_held_back: AtomicBool::new(false),
@@ -96,8 +93,8 @@ pub async fn run(
     let relay = Arc::new(relay(post_office)?);
     let began = Instant::now();
     let mut senders = JoinSet::new();
-    for _ in 0..SENDERS {
-        senders.spawn(send_all(Arc::clone(&shared), Arc::clone(&relay)));
+    for sender in 0..SENDERS {
+        senders.spawn(send_all(Arc::clone(&shared), Arc::clone(&relay), sender));
     }
     let bars = progress::Bars::new(arguments.letters);
     let mut watch = Watch::new();
@@ -141,22 +138,25 @@ fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
     Ok(Relay::new(&settings)?)
 }
 
-/// Writes and sends letters until there are none left.
-async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>) -> anyhow::Result<()> {
-    loop {
-        while shared.is_held_back.load(Ordering::Relaxed) {
+/// Writes and sends every letter of this sender's agencies, in the order of their numbers: an agency's letters follow each other,
+/// however fast other senders are.
+async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>, sender: usize) -> anyhow::Result<()> {
+    let residents = &shared.town.residents;
+    for number in 0..shared.letters {
+        let at = usize::try_from(number)? % residents.len();
+        if at % SENDERS != sender {
+            continue;
+        }
+        let mut dice = Dice::of(shared.seed, number);
+        let plan = residents[at].plan(&mut dice);
+        while shared.is_held_back.load(Ordering::Relaxed) || residents[at].must_wait(plan) {
             tokio::time::sleep(PAUSE).await;
         }
-        let number = shared.next.fetch_add(1, Ordering::Relaxed);
-        if number >= shared.letters {
-            return Ok(());
-        }
-        let residents = &shared.town.residents;
-        let at = usize::try_from(number)? % residents.len();
         let other = residents[(at + 1) % residents.len()].matricule;
-        let draft = residents[at].write(other, &mut Dice::of(shared.seed, number))?;
+        let draft = residents[at].write(plan, other, &mut dice)?;
         send(&shared, &relay, draft).await?;
     }
+    Ok(())
 }
 
 /// Sends a letter. It is remembered before, since its receipt may be here before the relay's word is.

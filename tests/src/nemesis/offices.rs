@@ -5,7 +5,7 @@ use agency::mischief::STRANGER;
 use anyhow::Result;
 use engine::demo::town::Town;
 use engine::demo::traffic::Record;
-use engine::demo::traffic::desk::Draft;
+use engine::demo::traffic::desk::{Draft, Plan};
 use mail::extract::{MailLimits, extract};
 
 use crate::servers::Dovecot;
@@ -37,7 +37,10 @@ impl Offices {
             let residents = &self.town.residents;
             let at = usize::try_from(self.next)? % residents.len();
             let other = residents[(at + 1) % residents.len()].matricule;
-            let Draft { mail, subject } = residents[at].write(other, &mut Dice::of(self.seed, self.next))?;
+            let mut dice = Dice::of(self.seed, self.next);
+            // Nobody waits for answers here: they may take until the next strike has been survived.
+            let plan = Some(residents[at].plan(&mut dice)).filter(|plan| !residents[at].must_wait(*plan));
+            let Draft { mail, subject } = residents[at].write(plan.unwrap_or(Plan::Good), other, &mut dice)?;
             self.next += 1;
             let place = self.record.begin(subject)?;
             dovecot.deliver(CENTRE_ADDRESS, &mail.render()?)?;

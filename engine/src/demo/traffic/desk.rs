@@ -1,4 +1,7 @@
 //! An agency at its desk: mostly it writes its records down, sometimes it sends something again, sometimes something bad.
+//!
+//! What it does next depends on the dice and on what it has written before, never on how fast the centre is: the same seed is the
+//! same demo. Where it is to contradict a letter, it waits for that letter's answer.
 
 use agency::dice::Dice;
 use agency::mischief::{Mischief, Scene};
@@ -40,27 +43,53 @@ pub enum Subject {
     },
 }
 
+/// What an agency is about to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Its records.
+    Good,
+    /// A letter sent before.
+    Again,
+    /// Something bad.
+    Bad(Mischief),
+}
+
 impl Resident {
-    /// Writes the next mail. `other` is another agency.
-    ///
-    /// # Errors
-    /// OpenSSL's own.
-    pub fn write(&self, other: Matricule, dice: &mut Dice) -> Result<Draft, PackError> {
-        let desk = &mut *lock(&self.desk);
+    /// Decides what to write next.
+    pub fn plan(&self, dice: &mut Dice) -> Plan {
+        let has_former = !lock(&self.desk).formers.is_empty();
         let bad = match self.condition {
             Condition::Suspended => Some(Mischief::Suspended),
             Condition::WithoutCredit => (dice.below(DEAR_IN) == 0).then_some(Mischief::OutOfCredit),
-            Condition::Sound if dice.per_mille(AGAIN_PER_MILLE) && !desk.formers.is_empty() => {
-                return again(desk, dice);
-            }
+            Condition::Sound if dice.per_mille(AGAIN_PER_MILLE) && has_former => return Plan::Again,
             Condition::Sound => dice.per_mille(BAD_PER_MILLE).then(|| mischief(dice)),
         };
-        if let Some(mischief) = bad
-            && let Some(draft) = misbehave(desk, mischief, other, dice)?
-        {
-            return Ok(draft);
+        match bad {
+            Some(mischief) if has_former || !mischief.needs_former() => Plan::Bad(mischief),
+            _ => Plan::Good,
         }
-        good(desk, dice)
+    }
+
+    /// Says whether a plan must wait, because the letter that it contradicts is not answered yet.
+    pub fn must_wait(&self, plan: Plan) -> bool {
+        let Plan::Bad(mischief) = plan else { return false };
+        mischief.needs_former() && lock(&self.desk).formers.front().is_some_and(|former| !former.is_answered)
+    }
+
+    /// Writes what is planned. `other` is another agency.
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn write(&self, plan: Plan, other: Matricule, dice: &mut Dice) -> Result<Draft, PackError> {
+        let desk = &mut *lock(&self.desk);
+        match plan {
+            Plan::Good => good(desk, dice),
+            Plan::Again => again(desk, dice),
+            Plan::Bad(mischief) => match misbehave(desk, mischief, other, dice)? {
+                Some(draft) => Ok(draft),
+                None => good(desk, dice),
+            },
+        }
     }
 }
 
@@ -125,17 +154,14 @@ fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     Ok(Draft { mail, subject })
 }
 
-/// Writes a bad letter. `None` where it must contradict a settled letter and there is none yet.
+/// Writes a bad letter. `None` where its records do not lend themselves to this kind.
 fn misbehave(
     desk: &mut Desk,
     mischief: Mischief,
     other: Matricule,
     dice: &mut Dice,
 ) -> Result<Option<Draft>, PackError> {
-    let former = desk.formers.iter().find(|former| former.is_answered).map(|former| former.letter.clone());
-    if mischief.needs_former() && former.is_none() {
-        return Ok(None);
-    }
+    let former = desk.formers.front().map(|former| former.letter.clone());
     let mut scene =
         Scene { office: &mut desk.office, register: &mut desk.register, former: former.as_ref(), other, dice };
     let Some(bad) = mischief.commit(&mut scene)? else { return Ok(None) };
