@@ -179,7 +179,10 @@ impl Place {
         let configuration = self.configuration()?;
         runtime()?.block_on(async {
             let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-            let done = with_desk(&open, self.json, work).await;
+            let done = match open.database.require_current_schema().await {
+                Ok(()) => with_desk(&open, self.json, work).await,
+                Err(error) => Err(error.into()),
+            };
             open.close().await;
             done
         })

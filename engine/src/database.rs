@@ -134,8 +134,7 @@ impl OpenDatabase {
 
 fn configured_url(configuration: &Configuration) -> Result<Option<String>, OpenError> {
     let Some(file) = &configuration.database.url_file else { return Ok(configuration.database.url.clone()) };
-    let text =
-        std::fs::read_to_string(file).map_err(|source| OpenError::UrlFile { file: file.clone(), source })?;
+    let text = std::fs::read_to_string(file).map_err(|source| OpenError::UrlFile { file: file.clone(), source })?;
     match text.lines().next().unwrap_or_default().trim() {
         "" => Err(OpenError::UrlMissing(file.clone())),
         line => Ok(Some(line.to_owned())),

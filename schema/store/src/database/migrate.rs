@@ -32,6 +32,14 @@ pub enum MigrateError {
         /// The unknown migration.
         found: String,
     },
+    /// No program as new as this one was here before.
+    #[error(
+        "the database lacks {missing} of this program's migrations: start `xmserver run` of this version, which runs them, and try again"
+    )]
+    DatabaseOlder {
+        /// How many.
+        missing: usize,
+    },
     /// A migration failed.
     #[error("a migration failed and was rolled back: {0}")]
     Failed(String),
@@ -93,7 +101,7 @@ impl Database {
             connection.batch_execute("CREATE SCHEMA xm").await?;
         }
         connection.batch_execute("SET search_path = xm").await?;
-        refuse_newer(&mut connection).await?;
+        refuse_newer(&applied_versions(&mut connection).await?)?;
         // The harness is synchronous: on a thread of its own, since it would block an actor's runtime.
         // The connection closes when the closure returns, and frees the advisory lock however that happens.
         let count = tokio::task::spawn_blocking(move || {
@@ -113,6 +121,25 @@ impl Database {
         Ok(count)
     }
 
+    /// Refuses a database that a newer program has changed, or that this program has not brought up to date yet: whoever reads or
+    /// changes it all the same sees columns that are missing, or leaves out what the newer one has added. A database in which no
+    /// program has been is neither.
+    ///
+    /// # Errors
+    /// [`MigrateError::DatabaseNewer`], [`MigrateError::DatabaseOlder`], the database away.
+    pub async fn require_current_schema(&self) -> Result<(), MigrateError> {
+        let mut connection = self.get().await?;
+        let applied = applied_versions(&mut connection).await?;
+        if applied.is_empty() {
+            return Ok(());
+        }
+        refuse_newer(&applied)?;
+        match known_versions()?.iter().filter(|known| !applied.contains(known)).count() {
+            0 => Ok(()),
+            missing => Err(MigrateError::DatabaseOlder { missing }),
+        }
+    }
+
     /// Makes the monthly partitions of journal and originals, from this month on.
     ///
     /// # Errors
@@ -127,22 +154,27 @@ impl Database {
     }
 }
 
-async fn refuse_newer(connection: &mut AsyncPgConnection) -> Result<(), MigrateError> {
-    let known: Vec<String> = known_versions()?;
+/// Lists the migrations that were run, the newest first; none where no program has been.
+async fn applied_versions(connection: &mut AsyncPgConnection) -> Result<Vec<String>, MigrateError> {
     let exists: Vec<Version> = diesel::sql_query(
         "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('xm.__diesel_schema_migrations')",
     )
     .load(connection)
     .await?;
     if exists.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let applied: Vec<Version> =
         diesel::sql_query("SELECT version::text FROM xm.__diesel_schema_migrations ORDER BY version DESC")
             .load(connection)
             .await?;
-    match applied.into_iter().find(|applied| !known.contains(&applied.version)) {
-        Some(Version { version }) => Err(MigrateError::DatabaseNewer { found: version }),
+    Ok(applied.into_iter().map(|applied| applied.version).collect())
+}
+
+fn refuse_newer(applied: &[String]) -> Result<(), MigrateError> {
+    let known = known_versions()?;
+    match applied.iter().find(|applied| !known.contains(applied)) {
+        Some(found) => Err(MigrateError::DatabaseNewer { found: found.clone() }),
         None => Ok(()),
     }
 }

@@ -49,6 +49,19 @@ async fn a_database_of_a_newer_program_is_refused() {
         .unwrap();
     let error = database.migrate().await.unwrap_err();
     assert!(matches!(&error, MigrateError::DatabaseNewer { found } if found == "99990101000000"), "{error}");
+    let error = database.require_current_schema().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::DatabaseNewer { found } if found == "99990101000000"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_a_migration_of_this_program_is_named() {
+    let database = TestCluster::shared().await.database().await;
+    database.require_current_schema().await.unwrap();
+    let mut connection = database.get().await.unwrap();
+    let last = "DELETE FROM xm.__diesel_schema_migrations WHERE version = (SELECT max(version) FROM xm.__diesel_schema_migrations)";
+    connection.batch_execute(last).await.unwrap();
+    let error = database.require_current_schema().await.unwrap_err();
+    assert!(matches!(error, MigrateError::DatabaseOlder { missing: 1 }), "{error}");
 }
 
 #[tokio::test]
