@@ -328,6 +328,21 @@ fn a_mistake_of_init_is_told_before_anything_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_init_is_told_what_cannot_be_changed() {
+    let centre = in_douala().await;
+    let kept = "belongs to server centre-x, mode test, currency XAF, zone Africa/Douala";
+    for other in [["--zone", "UTC", "--currency", "XAF"], ["--zone", "Africa/Douala", "--currency", "EUR"]] {
+        let refused = centre.refused(&[&INIT[..], &other].concat());
+        assert!(refused.contains(kept), "{other:?}: {refused}");
+    }
+    let told = centre.json(&[&INIT[..], &["--zone", "AFRICA/DOUALA", "--json"]].concat());
+    assert_eq!(
+        (&told["server"], &told["keys_made"], &told["first_user"]),
+        (&json!("centre-x"), &json!(false), &Value::Null)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn variables_of_the_platform_stop_nothing() {
     let centre = in_douala().await;
     for name in ["XMSERVER_SERVICE_HOST", "XMSERVER_PORT", "XMSERVER_PORT_9464_TCP_ADDR", "XMSERVER_VERSION"] {

@@ -138,12 +138,19 @@ pub enum AdministrationError {
     #[error("user {0} exists already")]
     UserExists(String),
     /// `init` ran before.
-    #[error("this database belongs to server {name}, mode {mode}: choose another database, or keep name and mode")]
+    #[error(
+        "this database belongs to server {name}, mode {mode}, currency {currency}, zone {zone}, none of which can be changed: \
+         choose another database, or give these"
+    )]
     ServerExists {
         /// The server's name.
         name: String,
         /// Its mode.
         mode: String,
+        /// Its currency.
+        currency: String,
+        /// Its zone.
+        zone: String,
     },
     /// `init` did not run.
     #[error("this database has no server yet: run `xmserver init`")]

@@ -73,8 +73,8 @@ pub async fn initialise(
             if written == 0 {
                 return match find(connection).await? {
                     Some(existing) if existing == *new => Ok(()),
-                    Some(existing) => {
-                        Err(AdministrationError::ServerExists { name: existing.name, mode: existing.mode })
+                    Some(Server { name, mode, currency, zone, .. }) => {
+                        Err(AdministrationError::ServerExists { name, mode, currency, zone })
                     }
                     None => Err(AdministrationError::ServerMissing),
                 };

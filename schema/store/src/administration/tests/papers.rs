@@ -1,13 +1,13 @@
 //! Tariffs, journal, answers and quarantine.
 
-use chrono::{Duration, Utc};
+use chrono::{Duration, SubsecRound, Utc};
 
 use super::*;
-use crate::administration::AdministrationError;
 use crate::administration::answers::{self, AnswerFilter};
 use crate::administration::journal::{self, JournalFilter};
 use crate::administration::quarantine::{self, QuarantineFilter};
 use crate::administration::tariffs::{self, NewTariff};
+use crate::administration::{AdministrationError, ErrorKind};
 use crate::samples;
 
 fn tariff(per_act: i64) -> NewTariff {
@@ -108,7 +108,8 @@ async fn answers_given_up_are_due_again_once_an_operator_says_so() {
     };
     assert_eq!(ids(AnswerFilter::default()).await, [1, 2, 3, 4]);
     assert_eq!(ids(AnswerFilter { is_given_up: true, ..AnswerFilter::default() }).await, [1, 4]);
-    assert_eq!(ids(AnswerFilter { agency: Some(number(1)), limit: Some(2), is_given_up: false }).await, [1, 2]);
+    assert_eq!(ids(AnswerFilter { agency: Some(number(1)), limit: Some(2), ..AnswerFilter::default() }).await, [1, 2]);
+    assert_eq!(ids(AnswerFilter { after: Some(1), limit: Some(1), ..AnswerFilter::default() }).await, [2]);
 
     assert_eq!(answers::retry(&mut connection, OPERATOR, Some(number(1))).await.unwrap(), 2, "one is being sent");
     let due = "SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL AND due_at <= now() AND attempts = 0";
@@ -151,4 +152,30 @@ async fn a_dropped_entry_keeps_its_line_and_frees_its_room() {
     let kept = quarantine::list(&mut connection, &all).await.unwrap();
     assert!(kept.iter().all(|entry| entry.state == "dropped"));
     assert_eq!(value(&mut connection, "SELECT sum(octet_length(original)) FROM xm.quarantine").await, 0);
+}
+
+#[tokio::test]
+async fn a_price_that_has_not_begun_is_taken_back_as_if_it_had_never_been() {
+    let (_database, mut connection) = centre().await;
+    // PostgreSQL keeps microseconds.
+    let begins = |days: i64| Some((Utc::now() + Duration::days(days)).trunc_subsecs(6));
+    let mut ids = Vec::new();
+    for (service, valid_from) in
+        [("export", None), ("export", begins(10)), ("export", begins(20)), ("import", begins(10))]
+    {
+        let new = NewTariff { service: service.to_owned(), valid_from, ..tariff(5) };
+        ids.push(tariffs::set(&mut connection, OPERATOR, &new).await.unwrap());
+    }
+    tariffs::cancel(&mut connection, OPERATOR, ids[1]).await.unwrap();
+    let left = tariffs::list(&mut connection, true).await.unwrap();
+    let of = |id: i32| left.iter().find(|tariff| tariff.id == id).unwrap();
+    assert_eq!(left.len(), 3);
+    assert_eq!(of(ids[0]).valid_to, Some(of(ids[2]).valid_from), "the first goes on until the third begins");
+    assert_eq!(of(ids[3]).valid_to, None, "another service's price is left alone");
+    let begun = tariffs::cancel(&mut connection, OPERATOR, ids[0]).await.unwrap_err();
+    assert_eq!((begun.code(), begun.kind()), ("tariff_begun", ErrorKind::Refused));
+    let absent = tariffs::cancel(&mut connection, OPERATOR, ids[1]).await.unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::NotFound);
+    let audited = "SELECT count(*) FROM xm.audit WHERE action = 'tariff.cancel' AND detail->>'per_act' = '5'";
+    assert_eq!(value(&mut connection, audited).await, 1);
 }
