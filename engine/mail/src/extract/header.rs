@@ -10,6 +10,9 @@ use super::transfer_encoding::TransferEncoding;
 const LINE_BYTES_MAX: usize = 998;
 const FIELD_BYTES_MAX: usize = 8 << 10;
 
+/// The fields that are read, by their names in lower case.
+const WANTED: [&str; 5] = ["content-type", "content-transfer-encoding", "from", "auto-submitted", "message-id"];
+
 /// What a header says.
 #[derive(Debug, Default)]
 pub struct Header {
@@ -95,19 +98,22 @@ impl Header {
         let name = field[..colon].trim_ascii_end();
         cost.add(name.len());
         let origin = &mut self.origin;
-        match name.to_ascii_lowercase().as_slice() {
-            b"content-type" if self.content_type.is_none() => {
+        let Some(wanted) = WANTED.into_iter().find(|wanted| wanted.as_bytes().eq_ignore_ascii_case(name)) else {
+            return;
+        };
+        match wanted {
+            "content-type" if self.content_type.is_none() => {
                 self.content_type = ContentType::read(&pieces(&value(field, cost), cost), cost);
             }
-            b"content-transfer-encoding" if self.transfer_encoding.is_none() => {
+            "content-transfer-encoding" if self.transfer_encoding.is_none() => {
                 let pieces = pieces(&value(field, cost), cost);
                 self.transfer_encoding = pieces.first().and_then(|name| TransferEncoding::of_name(name.trim_ascii()));
             }
-            b"from" if origin.from.is_none() => origin.from = Some(value(field, cost)),
-            b"auto-submitted" if origin.auto_submitted.is_none() => {
+            "from" if origin.from.is_none() => origin.from = Some(value(field, cost)),
+            "auto-submitted" if origin.auto_submitted.is_none() => {
                 origin.auto_submitted = pieces(&value(field, cost), cost).into_iter().next();
             }
-            b"message-id" if origin.message_id.is_none() => origin.message_id = Some(value(field, cost)),
+            "message-id" if origin.message_id.is_none() => origin.message_id = Some(value(field, cost)),
             _ => {}
         }
     }

@@ -13,6 +13,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Octets of a line that are compared with a marker at most.
 const MARKER_BYTES_MAX: usize = 24;
 
+/// Which octets are characters of base64 (RFC 4648, 4).
+const CHARACTERS: [bool; 256] = {
+    let mut is_character = [false; 256];
+    let mut octet = 0u8;
+    while octet < 128 {
+        is_character[octet as usize] = octet.is_ascii_alphanumeric() || octet == b'+' || octet == b'/';
+        octet += 1;
+    }
+    is_character
+};
+
 /// One block: what stands between its two marker lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block<'t> {
@@ -41,15 +52,16 @@ impl<'t> Block<'t> {
     pub fn is_whole(&self) -> (bool, usize) {
         let (mut characters, mut padding, mut is_at_start) = (0usize, 0usize, true);
         for (examined, octet) in (1..).zip(self.body) {
+            if CHARACTERS[usize::from(*octet)] && padding == 0 {
+                characters += 1;
+                is_at_start = false;
+                continue;
+            }
             match octet {
                 b'\n' | b'\r' => is_at_start = true,
                 b' ' | b'\t' => {}
                 b'>' | 0xef | 0xbb | 0xbf if is_at_start => {}
                 b'=' => padding += 1,
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => {
-                    characters += 1;
-                    is_at_start = false;
-                }
                 _ => return (false, examined),
             }
         }

@@ -40,6 +40,15 @@ fn only_sums_refuse_a_mail() {
     assert_eq!(refused(with_part(&fields(70_000), SDC)), MailRefused::Header(64 << 10));
     assert_eq!(containers(&format!("{}\r\n{SDC}", fields(200_000))), [SDC.trim_end()]);
     assert_eq!(containers(&with_part(&fields(60_000), SDC)), [SDC.trim_end()]);
+    // What several providers add one after another: reports in encoded words, folded.
+    let report = |number: usize| {
+        let words = format!("=?utf-8?B?{}?=\r\n ", "A".repeat(60)).repeat(14);
+        format!("X-MS-Exchange-AntiSpam-MessageData-{number}: {words}end\r\n")
+    };
+    let reports: String = (0..80).map(report).collect();
+    assert!(reports.len() > 72_000);
+    let reported = format!("{reports}{}", attached("base64", &base64_lines(SDC.as_bytes())));
+    assert_eq!(containers(&reported), [SDC.trim_end()]);
     let forwarded = format!("Content-Type: message/rfc822\r\n\r\n{}\r\n{SDC}", fields(100_000));
     assert_eq!(containers(&forwarded), [SDC.trim_end()], "a forwarded mail has the header of a mail");
 }
