@@ -183,7 +183,7 @@ async fn fetching(stock: &Stock, dovecot: &Dovecot) -> Result<f64> {
         settings.security = Security::None;
         settings.password = Some(Secret::new(centre::PASSWORD));
         let mut session = Mailbox::new(settings)?.open().await?;
-        let listing = session.listing().await?;
+        let listing = session.listing().await?.mails;
         for window in listing.chunks(WINDOW) {
             let mut retrieval = session.retrieve(window, u64::MAX).await?;
             while let Some(retrieved) = retrieval.next().await? {

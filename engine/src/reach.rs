@@ -81,8 +81,10 @@ async fn relay_reached(relay: &RelayConfiguration) -> Reached {
             reached.passed.push(PassedStep { step, milliseconds: milliseconds(started.elapsed()) });
         }
         Err(failure) => {
-            let message = format!("{}:{}: {}", relay.smtp.host, relay.smtp.port(), failure.reply);
-            reached.failure = Some(FailedStep { step: None, message });
+            let step = failure.step.map(|step| step.as_str());
+            let told = step.map(|step| format!("{step}: ")).unwrap_or_default();
+            let message = format!("{}:{}: {told}{}", relay.smtp.host, relay.smtp.port(), failure.reply);
+            reached.failure = Some(FailedStep { step, message });
         }
     }
     reached

@@ -22,7 +22,7 @@ pub struct Collected {
 /// The step that failed. What was handed over before comes again, since nothing was deleted; so `take` must bear repetition.
 pub async fn collect(mailbox: &Mailbox, mut take: impl AsyncFnMut(Vec<Vec<u8>>)) -> Result<Collected, MailError> {
     let mut session = mailbox.open().await?;
-    let listing = session.listing().await?;
+    let listing = session.listing().await?.mails;
     let mut collected = Collected::default();
     let mut settled = Vec::with_capacity(listing.len());
     if !listing.is_empty() {

@@ -8,19 +8,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::settings::Security;
+
+mod tls;
+
+pub use tls::TlsTrouble;
 
 /// A step on the way of a mail; `mail test` reports them in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,9 +106,12 @@ pub enum Cause {
     /// Wrong settings.
     #[error("{0}")]
     Settings(String),
-    /// The network or TLS said no.
+    /// The network said no.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// TLS was not agreed on.
+    #[error(transparent)]
+    Tls(#[from] TlsTrouble),
     /// A deadline passed.
     #[error("no answer within {0} s")]
     TimedOut(u64),
@@ -165,8 +170,8 @@ impl Dialer {
             let name = ServerName::try_from(dialer.host.clone()).map_err(|error| {
                 dialer.error(Step::Settings, Cause::Settings(format!("host: {}: {error}", dialer.host)))
             })?;
-            let config =
-                client_config(ca_file).map_err(|problem| dialer.error(Step::Settings, Cause::Settings(problem)))?;
+            let config = tls::client_config(ca_file)
+                .map_err(|problem| dialer.error(Step::Settings, Cause::Settings(problem)))?;
             dialer.tls = Some((TlsConnector::from(Arc::new(config)), name));
         }
         Ok(dialer)
@@ -203,7 +208,11 @@ impl Dialer {
         let Some((connector, name)) = &self.tls else {
             return Err(self.error(Step::Tls, Cause::Settings("security: expected `tls` or `starttls`".into())));
         };
-        let stream = self.within(Step::Tls, connector.connect(name.clone(), tcp)).await?;
+        let agreed = self.within(Step::Tls, connector.connect(name.clone(), tcp)).await;
+        let stream = agreed.map_err(|error| match error.cause {
+            Cause::Io(error) => self.error(Step::Tls, TlsTrouble::of(error, self.security, self.port)),
+            _ => error,
+        })?;
         report.pass(Step::Tls, since);
         Ok(Stream::Tls(Box::new(stream)))
     }
@@ -247,38 +256,6 @@ impl Dialer {
     }
 }
 
-/// Trusts the system's certificates and those of `ca_file`. The provider is named, so that no other crate's choice counts.
-fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
-    let mut roots = system_roots().clone();
-    if let Some(path) = ca_file {
-        let unreadable = |error: &dyn fmt::Display| format!("ca_file: cannot read {}: {error}", path.display());
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
-            let certificate = certificate.map_err(|error| unreadable(&error))?;
-            roots.add(certificate).map_err(|error| unreadable(&error))?;
-        }
-    }
-    if roots.is_empty() {
-        return Err("ca_file: this system has no trusted certificates, so expected a PEM file, found none".into());
-    }
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
-        .map_err(|error| format!("tls: {error}"))
-}
-
-fn system_roots() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "a trusted certificate of this system cannot be read");
-        }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        roots
-    })
-}
-
 /// A connection to a mail server, protected or not.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -319,3 +296,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,13 @@ pub mod extract;
 pub mod letterhead;
 pub mod pop3;
 pub mod post_office;
+mod replies;
 #[cfg(test)]
 mod scripted;
 pub mod settings;
 pub mod smtp;
+mod words;
 
-pub use connect::{Cause, MailError, Step, TestReport};
+pub use connect::{Cause, MailError, Step, TestReport, TlsTrouble};
 pub use settings::{Credential, MailboxSettings, RelaySettings, Secret, Security, SettingsError};
+pub use words::printable;

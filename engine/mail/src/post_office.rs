@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use faults::{Fault, Faults, Protocol, When};
+pub use faults::{Break, Fault, Faults, ListingOf, Protocol, When};
 pub use maildrops::{Full, Mail};
 pub use sign_in::Accounts;
 

@@ -38,6 +38,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         line
     }
 
+    /// Reads one line, which may be empty; nothing at the end of the connection.
+    pub(crate) async fn hear_any(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        let read = self.stream.read_until(b'\n', &mut line).await.unwrap_or(0);
+        (read > 0).then(|| String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
     /// Answers each line by the table until the connection ends; a line that is not in it gets `-ERR unknown`.
     pub(crate) async fn answer(&mut self, table: &[(&str, &str)]) {
         loop {

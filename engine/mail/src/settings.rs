@@ -80,7 +80,7 @@ pub struct MailboxSettings {
     /// Password given by the program itself, for servers that it runs itself; no configuration can set it.
     #[serde(skip)]
     pub password: Option<Secret>,
-    /// PEM file of certificates to trust besides those of the system.
+    /// PEM file of certificates to trust besides those of the system: of signers, or the very one that the server shows.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Longest time to find and reach the host and agree on TLS.
@@ -130,7 +130,7 @@ pub struct RelaySettings {
     /// Password given by the program itself, for servers that it runs itself; no configuration can set it.
     #[serde(skip)]
     pub password: Option<Secret>,
-    /// PEM file of certificates to trust besides those of the system.
+    /// PEM file of certificates to trust besides those of the system: of signers, or the very one that the server shows.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Name given in EHLO; by default an address literal.

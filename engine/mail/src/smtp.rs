@@ -3,13 +3,18 @@
 //! A relay's "yes" after the final dot is the only proof of delivery. Everything else is either transient, and the mail is
 //! sent again with the same Message-ID, or permanent, and a person looks at it.
 
+use std::fmt::Display;
+
 use chrono::Utc;
 use lettre::Address;
 use lettre::address::Envelope;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::Noop;
+use lettre::transport::smtp::response::Severity;
 
-use crate::connect::{Cause, MailError};
+use crate::connect::{Cause, MailError, Step};
 use crate::settings::RelaySettings;
+use crate::words::printable;
 
 mod connections;
 mod starttls;
@@ -27,11 +32,13 @@ pub enum FailureKind {
 
 /// A mail that was not clearly taken.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the relay did not take the mail: {reply}")]
+#[error("the relay did not take the mail: {}{reply}", .step.map(|step| format!("{step}: ")).unwrap_or_default())]
 pub struct SendFailure {
     /// Whether sending again can help.
     pub kind: FailureKind,
-    /// The relay's words, or what happened to the connection; bounded.
+    /// The step that failed, where it was one on the way to the relay.
+    pub step: Option<Step>,
+    /// The relay's words, or what happened to the connection; bounded, and fit to be shown.
     pub reply: String,
 }
 
@@ -136,12 +143,20 @@ impl Relay {
     /// # Errors
     /// What kind of failure it was, with the relay's words.
     pub async fn send(&self, mail: &Outgoing) -> Result<(), SendFailure> {
-        let permanent = |reply: String| SendFailure { kind: FailureKind::Permanent, reply };
-        let octets = mail.render().map_err(|refused| permanent(refused.to_string()))?;
-        let address = |text: &str| text.parse::<Address>().map_err(|error| permanent(format!("address: {error}")));
-        let envelope = Envelope::new(Some(address(&mail.from)?), vec![address(&mail.to)?])
-            .map_err(|error| permanent(error.to_string()))?;
-        self.connections.run(async |connection| connection.send(&envelope, &octets).await).await
+        let permanent = |what: &dyn Display| SendFailure::new(FailureKind::Permanent, None, what);
+        let octets = mail.render().map_err(|refused| permanent(&refused))?;
+        let address = |text: &str| text.parse::<Address>().map_err(|error| permanent(&format!("address: {error}")));
+        let envelope =
+            Envelope::new(Some(address(&mail.from)?), vec![address(&mail.to)?]).map_err(|error| permanent(&error))?;
+        let sending = async |connection: &mut AsyncSmtpConnection| {
+            let code = connection.send(&envelope, &octets).await?.code();
+            // To lettre a 3xx is a yes too: after the final dot it is none.
+            if code.severity != Severity::PositiveCompletion {
+                return Err(Cause::Protocol(format!("{code} after the final dot")).into());
+            }
+            Ok(())
+        };
+        self.connections.run(sending).await
     }
 
     /// Connects, signs in and exchanges a word, for `mail test`.
@@ -149,7 +164,7 @@ impl Relay {
     /// # Errors
     /// What failed.
     pub async fn test(&self) -> Result<(), SendFailure> {
-        self.connections.run(async |connection| connection.command(Noop).await).await
+        self.connections.run(async |connection| Ok(connection.command(Noop).await?)).await
     }
 }
 
@@ -160,13 +175,10 @@ const OF_THIS_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
 /// denied`), or that is full or broken (3.4, 3.5).
 const OF_THE_RELAY: [&str; 3] = ["5.3.", "5.4.", "5.7."];
 
-/// Most characters kept of a relay's words.
-const REPLY_CHARS_MAX: usize = 300;
-
 impl SendFailure {
-    fn transient(what: &impl ToString) -> SendFailure {
-        let reply = what.to_string().chars().take(REPLY_CHARS_MAX).collect();
-        SendFailure { kind: FailureKind::Transient, reply }
+    /// The one place where failures are made: whatever is told here may be the relay's own words.
+    fn new(kind: FailureKind, step: Option<Step>, what: &dyn Display) -> SendFailure {
+        SendFailure { kind, step, reply: printable(what.to_string().as_bytes()) }
     }
 }
 
@@ -177,19 +189,20 @@ impl From<lettre::transport::smtp::Error> for SendFailure {
             && !OF_THE_RELAY.iter().any(|class| words.contains(&format!(": {class}")));
         let kind =
             if error.is_permanent() && is_of_this_mail { FailureKind::Permanent } else { FailureKind::Transient };
-        SendFailure { kind, ..SendFailure::transient(&error) }
+        SendFailure::new(kind, None, &error)
     }
 }
 
 impl From<MailError> for SendFailure {
+    /// There is one relay: who it is stands in the configuration, and whoever shows a failure knows it.
     fn from(error: MailError) -> SendFailure {
-        SendFailure::transient(&error)
+        SendFailure::new(FailureKind::Transient, Some(error.step), &error.cause)
     }
 }
 
 impl From<Cause> for SendFailure {
     fn from(cause: Cause) -> SendFailure {
-        SendFailure::transient(&cause)
+        SendFailure::new(FailureKind::Transient, None, &cause)
     }
 }
 

@@ -3,9 +3,9 @@
 //! The first line of the bytes says which replies are expected, a letter for each: `L` a status line, `S` a body of
 //! which little is kept, `B` a body. `J` in place of these: two listings with a NUL between them, to be joined.
 
-use mail::pop3::Listed;
-use mail::pop3::listing::{UIDL_BYTES_MAX, join};
+use mail::pop3::listing::{SIZE_BYTES_MAX, UIDL_BYTES_MAX, join};
 use mail::pop3::reply::{Body, Expect, LINE_BYTES_MAX, Reply, ReplyError, ReplyParser, Status};
+use mail::pop3::{Listed, Listing};
 use memchr::memmem;
 
 const EXPECTED_MAX: usize = 16;
@@ -98,15 +98,20 @@ fn check_listings(stream: &[u8]) {
     let at = memchr::memchr(0, stream).unwrap_or(stream.len());
     let body = |bytes: &[u8]| Body { bytes: bytes.to_vec(), size_bytes: bytes.len() };
     let (uidl, list) = (body(&stream[..at]), body(stream.get(at + 1..).unwrap_or_default()));
-    let Ok(listed) = join(&uidl, &list, LISTED_MAX) else { return };
-    assert!(listed.len() <= LISTED_MAX);
-    assert!(listed.windows(2).all(|pair| pair[0].number < pair[1].number), "in order, none twice");
-    for Listed { number, uidl, .. } in &listed {
-        let is_plain = uidl.bytes().all(|octet| octet.is_ascii_graphic());
-        assert!(*number > 0 && (1..=UIDL_BYTES_MAX).contains(&uidl.len()) && is_plain);
-    }
-    let lines = |line: &dyn Fn(&Listed) -> String| body(listed.iter().map(line).collect::<String>().as_bytes());
-    let uidl = lines(&|mail| format!("{} {}\r\n", mail.number, mail.uidl));
+    let Listing { mails, first_odd_line, odd_lines } = join(Some(&uidl), Some(&list), LISTED_MAX);
+    assert!(mails.len() <= LISTED_MAX);
+    assert!(mails.windows(2).all(|pair| pair[0].number < pair[1].number), "in order, none twice");
+    let mut ids: Vec<&str> = mails.iter().filter_map(|mail| mail.uidl.as_deref()).collect();
+    let is_one =
+        |id: &&str| (1..=UIDL_BYTES_MAX).contains(&id.len()) && id.bytes().all(|octet| octet.is_ascii_graphic());
+    assert!(ids.iter().all(is_one) && mails.iter().all(|mail| mail.number > 0 && mail.size_bytes <= SIZE_BYTES_MAX));
+    ids.sort_unstable();
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "an id of its own, or none");
+    assert_eq!(first_odd_line.is_some(), odd_lines > 0);
+    assert!(first_odd_line.is_none_or(|line| !line.contains(char::is_control)));
+    let lines = |line: &dyn Fn(&Listed) -> String| body(mails.iter().map(line).collect::<String>().as_bytes());
+    let uidl = lines(&|mail| format!("{} {}\r\n", mail.number, mail.uidl.as_deref().unwrap_or_default()));
     let list = lines(&|mail| format!("{} {}\r\n", mail.number, mail.size_bytes));
-    assert_eq!(join(&uidl, &list, LISTED_MAX), Ok(listed), "what was listed is listed the same again");
+    let again = join(Some(&uidl), Some(&list), LISTED_MAX);
+    assert_eq!(again.mails, mails, "what was listed is listed the same again");
 }

@@ -1,9 +1,19 @@
 //! UIDL and LIST put together into one line per mail.
+//!
+//! Only a mail's number is needed to fetch it. Its unique id is a hint, by which it may be known again, and its size tells
+//! how much room it takes; so a line that is odd in either never costs the listing, nor the mail: the mail has no id
+//! then, or no size. Servers differ in blanks, leave ids out, repeat them, and make them longer than RFC 1939, 7 admits.
 
-use crate::pop3::reply::{Body, printable};
+use std::collections::HashMap;
+
+use crate::pop3::reply::Body;
+use crate::words::printable;
 
 /// Longest unique id (RFC 1939, 7). A longer one is how a hostile server attacks what stores it (CVE-2005-2335).
 pub const UIDL_BYTES_MAX: usize = 70;
+
+/// Largest size that is told of a mail: what is beyond is as far from any limit. It fits every column that holds sizes.
+pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// Longest line of a listing: ten digits, a space, the unique id, CRLF.
 pub(crate) const LISTING_LINE_BYTES_MAX: usize = 10 + 1 + UIDL_BYTES_MAX + 2;
@@ -13,73 +23,129 @@ pub(crate) const LISTING_LINE_BYTES_MAX: usize = 10 + 1 + UIDL_BYTES_MAX + 2;
 pub struct Listed {
     /// Number of the mail, in this session only.
     pub number: u32,
-    /// Unique id, 1 to 70 printable ASCII characters. A hint, never a key: servers repeat and change them.
-    pub uidl: Box<str>,
-    /// Size as the server tells it; what comes may be larger.
+    /// Unique id, 1 to 70 printable ASCII characters; none where the server gives none, or the same to several mails.
+    /// A hint, never a key: servers change them.
+    pub uidl: Option<Box<str>>,
+    /// Size as the server tells it, 0 where it does not; what comes may be larger.
     pub size_bytes: u64,
 }
 
-/// Joins the bodies of UIDL and LIST, at most `entries_max` of them.
-///
-/// # Errors
-/// The line that is wrong.
-pub fn join(uidl: &Body, list: &Body, entries_max: usize) -> Result<Vec<Listed>, String> {
-    let mut sizes = numbered(list, "LIST")?;
-    let mut listed = Vec::with_capacity(sizes.len().min(entries_max));
-    let mut ids = numbered(uidl, "UIDL")?;
-    // Servers list in order; sorting what is sorted already costs one pass.
-    sizes.sort_unstable_by_key(|(number, _)| *number);
-    ids.sort_unstable_by_key(|(number, _)| *number);
-    if !uidl.is_cut() && !list.is_cut() && sizes.len() != ids.len() {
-        return Err(format!("UIDL lists {} mails and LIST {}", ids.len(), sizes.len()));
-    }
-    for (index, ((number, id), (size_number, size))) in ids.iter().zip(&sizes).enumerate().take(entries_max) {
-        if number != size_number {
-            return Err(format!("UIDL has mail {number} where LIST has mail {size_number}"));
-        }
-        if index > 0 && ids.get(index - 1).is_some_and(|(before, _)| before == number) {
-            return Err(format!("mail {number} is listed twice"));
-        }
-        let size = size.split(|b| *b == b' ').next().unwrap_or_default();
-        let size_bytes =
-            digits(size).ok_or_else(|| format!("LIST gives mail {number} the size {:?}", printable(size)))?;
-        listed.push(Listed { number: *number, uidl: unique_id(*number, id)?, size_bytes });
-    }
-    Ok(listed)
+/// The mails of a mailbox, in the order of their numbers, none twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The mails.
+    pub mails: Vec<Listed>,
+    /// Lines that were not as RFC 1939 has them.
+    pub odd_lines: usize,
+    /// The first of them, fit to be shown.
+    pub first_odd_line: Option<String>,
 }
 
-fn unique_id(number: u32, id: &[u8]) -> Result<Box<str>, String> {
-    let id = id.trim_ascii_end();
-    match std::str::from_utf8(id) {
-        Ok(text) if (1..=UIDL_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic) => Ok(text.into()),
-        _ => Err(format!(
-            "UIDL gives mail {number} a unique id that is not 1 to {UIDL_BYTES_MAX} printable characters: {:?}",
-            printable(&id[..id.len().min(80)])
-        )),
+impl Listing {
+    fn tell(&mut self, command: &str, line: &[u8]) {
+        self.odd_lines += 1;
+        if self.first_odd_line.is_none() {
+            self.first_odd_line = Some(format!("{command}: {}", printable(line.get(..80).unwrap_or(line))));
+        }
     }
 }
 
-/// Splits a listing into lines of a number and the rest. A last line without end was cut with the body, and is left out.
-fn numbered<'b>(body: &'b Body, command: &str) -> Result<Vec<(u32, &'b [u8])>, String> {
-    let mut lines = Vec::with_capacity(body.bytes.len() / 32);
-    for line in body.bytes.split_inclusive(|b| *b == b'\n') {
-        let Some(line) = line.strip_suffix(b"\n") else { break };
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let space = memchr::memchr(b' ', line).unwrap_or(line.len());
-        let (number, rest) = line.split_at(space);
-        match digits(number).and_then(|number| u32::try_from(number).ok()) {
-            Some(number) if number > 0 => lines.push((number, rest.get(1..).unwrap_or_default())),
-            _ => return Err(format!("{command} has the line {:?}", printable(&line[..line.len().min(80)]))),
+/// Joins the bodies of UIDL and LIST, at most `entries_max` mails. A server may refuse either, and not both: a mail that
+/// one of them lists is there. Of listings that were cut, the mails that came whole are given; the others come with the
+/// next session.
+pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Listing {
+    let mut listing = Listing::default();
+    let ids = Lines::read("UIDL", uidl, entries_max, &mut listing);
+    let sizes = Lines::read("LIST", list, entries_max, &mut listing);
+    let last = ids.last_if_cut.unwrap_or(u32::MAX).min(sizes.last_if_cut.unwrap_or(u32::MAX));
+    let mut ids_left = ids.lines.iter().peekable();
+    let mut sizes_left = sizes.lines.iter().peekable();
+    // Where in the listing each id stands, to find those that several mails have.
+    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(ids.lines.len());
+    while let Some(number) = ids_left.peek().into_iter().chain(sizes_left.peek()).map(|(number, _)| *number).min() {
+        let id = ids_left.next_if(|(of, _)| *of == number).map(|(_, id)| *id);
+        let size = sizes_left.next_if(|(of, _)| *of == number).map(|(_, size)| *size);
+        if number > last || listing.mails.len() == entries_max {
+            break;
         }
+        let mut uidl = id.and_then(unique_id);
+        if uidl.is_none() && ids.is_given {
+            listing.tell("UIDL", id.unwrap_or(b"a mail of LIST is missing"));
+        }
+        if let Some(before) = uidl.and_then(|id| seen.insert(id, listing.mails.len())) {
+            listing.tell("UIDL", uidl.unwrap_or_default().as_bytes());
+            uidl = None;
+            listing.mails[before].uidl = None;
+        }
+        let size_bytes = size.and_then(size_of);
+        if size_bytes.is_none() && sizes.is_given {
+            listing.tell("LIST", size.unwrap_or(b"a mail of UIDL is missing"));
+        }
+        listing.mails.push(Listed { number, uidl: uidl.map(Into::into), size_bytes: size_bytes.unwrap_or(0) });
     }
-    Ok(lines)
+    listing
 }
 
-fn digits(bytes: &[u8]) -> Option<u64> {
-    if bytes.is_empty() || bytes.len() > 19 {
-        return None;
+/// The lines of one listing: the number of a mail, and what stands behind it.
+struct Lines<'b> {
+    /// In the order of the numbers, each once.
+    lines: Vec<(u32, &'b [u8])>,
+    /// The server gave this listing.
+    is_given: bool,
+    /// The largest number, where the listing is not whole.
+    last_if_cut: Option<u32>,
+}
+
+impl<'b> Lines<'b> {
+    /// Splits a listing into lines; those without the number of a mail are told of and left out. A last line without end
+    /// was cut with the body.
+    fn read(command: &str, body: Option<&'b Body>, entries_max: usize, listing: &mut Listing) -> Lines<'b> {
+        let Some(body) = body else { return Lines { lines: Vec::new(), is_given: false, last_if_cut: None } };
+        let mut is_cut = body.is_cut();
+        let mut lines = Vec::with_capacity((body.bytes.len() / 32).min(entries_max));
+        for line in body.bytes.split_inclusive(|b| *b == b'\n') {
+            let Some(line) = line.strip_suffix(b"\n") else { break };
+            let line = line.trim_ascii();
+            let end = line.iter().position(|b| !b.is_ascii_digit()).unwrap_or(line.len());
+            let (number, rest) = line.split_at(end);
+            let number = digits(number).and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
+            match number.filter(|_| rest.first().is_none_or(u8::is_ascii_whitespace)) {
+                Some(_) if lines.len() == entries_max => {
+                    is_cut = true;
+                    break;
+                }
+                Some(number) => lines.push((number, rest.trim_ascii_start())),
+                None => listing.tell(command, line),
+            }
+        }
+        // Servers list in order; sorting what is sorted already costs one pass.
+        lines.sort_by_key(|(number, _)| *number);
+        let listed = lines.len();
+        lines.dedup_by_key(|(number, _)| *number);
+        for _ in lines.len()..listed {
+            listing.tell(command, b"a mail is listed twice");
+        }
+        let last_if_cut = is_cut.then(|| lines.last().map_or(0, |(number, _)| *number));
+        Lines { lines, is_given: true, last_if_cut }
     }
-    bytes.iter().try_fold(0_u64, |value, b| b.is_ascii_digit().then(|| value * 10 + u64::from(b - b'0')))
+}
+
+fn unique_id(id: &[u8]) -> Option<&str> {
+    let is_one = (1..=UIDL_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+    if is_one { std::str::from_utf8(id).ok() } else { None }
+}
+
+/// Reads a size; some servers write more behind it.
+fn size_of(rest: &[u8]) -> Option<u64> {
+    let size = rest.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    digits(size).map(|size| size.min(SIZE_BYTES_MAX))
+}
+
+/// Reads a number; one that is too large for any use stays the largest.
+pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
+    let append =
+        |value: u64, b: &u8| b.is_ascii_digit().then(|| value.saturating_mul(10).saturating_add(u64::from(b - b'0')));
+    if bytes.is_empty() { None } else { bytes.iter().try_fold(0, append) }
 }
 
 #[cfg(test)]
@@ -90,53 +156,95 @@ mod tests {
         Body { bytes: text.as_bytes().to_vec(), size_bytes: text.len() }
     }
 
-    #[test]
-    fn joins_by_number_whatever_the_order() {
-        let listed = join(&body("2 bb\r\n1 aa\r\n"), &body("1 10\r\n2 20 extra\r\n"), 10).unwrap();
-        assert_eq!(listed[0], Listed { number: 1, uidl: "aa".into(), size_bytes: 10 });
-        assert_eq!(listed[1], Listed { number: 2, uidl: "bb".into(), size_bytes: 20 });
+    fn mail(number: u32, uidl: &str, size_bytes: u64) -> Listed {
+        Listed { number, uidl: (!uidl.is_empty()).then(|| uidl.into()), size_bytes }
+    }
+
+    fn joined(uidl: &str, list: &str) -> Listing {
+        join(Some(&body(uidl)), Some(&body(list)), 10)
     }
 
     #[test]
-    fn a_hundred_thousand_entries_take_no_time() {
+    fn joins_by_number_whatever_the_order() {
+        let listing = joined("2 bb\r\n1 aa\r\n", "1 10\r\n2 20 extra\r\n");
+        assert_eq!(listing, Listing { mails: vec![mail(1, "aa", 10), mail(2, "bb", 20)], ..Listing::default() });
+    }
+
+    #[test]
+    fn a_hundred_thousand_entries_are_joined_from_any_order() {
         let (mut uidl, mut list) = (String::new(), String::new());
-        for number in 1..=100_000 {
-            uidl.push_str(&format!("{number} 00000001{number:08x}\r\n"));
-            list.push_str(&format!("{number} 1536\r\n"));
+        for number in 1..=100_000_u32 {
+            // 7919 is prime, so this goes through all of them.
+            let other = number * 7919 % 100_003;
+            uidl.push_str(&format!("{other} 00000001{other:08x}\r\n"));
+            list.push_str(&format!("{} {number}\r\n", 100_001 - number));
         }
-        let since = std::time::Instant::now();
-        let listed = join(&body(&uidl), &body(&list), 100_000).unwrap();
-        assert_eq!(listed.len(), 100_000);
-        assert!(since.elapsed().as_secs() < 2, "{:?}", since.elapsed());
+        let listing = join(Some(&body(&uidl)), Some(&body(&list)), 100_000);
+        let is_right = |mail: &Listed| mail.size_bytes == u64::from(100_001 - mail.number);
+        assert!(listing.mails.len() == 100_000 && listing.mails.iter().filter(|mail| is_right(mail)).count() > 99_990);
     }
 
     #[test]
     fn a_cut_listing_gives_the_lines_that_came_whole() {
         let mut uidl = body("1 aa\r\n2 bb\r\n3 c");
         uidl.size_bytes += 100;
-        let listed = join(&uidl, &body("1 10\r\n2 20\r\n3 30\r\n"), 10).unwrap();
-        assert_eq!(listed.len(), 2);
-        assert_eq!(join(&body("1 a\r\n2 b\r\n"), &body("1 1\r\n2 2\r\n"), 1).unwrap().len(), 1);
+        let list = body("1 10\r\n2 20\r\n3 30\r\n");
+        assert_eq!(join(Some(&uidl), Some(&list), 10).mails.len(), 2);
+        let mut cut = list.clone();
+        cut.size_bytes += 1;
+        assert_eq!(join(None, Some(&cut), 10).mails.len(), 3);
+        let many = body("3 c\r\n1 a\r\n2 b\r\n");
+        assert_eq!(join(Some(&many), Some(&list), 1).mails.len(), 1);
+        assert_eq!(join(Some(&many), None, 2).mails.len(), 2);
+    }
+
+    /// Every mail is there to be fetched, whatever its lines look like.
+    #[test]
+    fn odd_lines_cost_an_id_or_a_size_and_no_mail() {
+        let long = format!("1 {}\r\n2 b\r\n", "x".repeat(72));
+        let longest = format!("1 {}\r\n2 b\r\n", "x".repeat(70));
+        for (uidl, list, expected) in [
+            // Blanks mean nothing.
+            ("1   a\r\n2\tb\r\n", "1  10\r\n 2 \t 20\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
+            ("1 a \r\n  2 b\t\r\n", "1 10 \r\n2 20\t\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
+            // Ids that are missing, empty, too long, of several words or of no characters.
+            ("1 \r\n2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
+            ("1\r\n2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
+            ("2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
+            ("", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "", 20)]),
+            ("\r\n1 a\r\n\r\n2 b\r\n", "1 10\r\n\r\n2 20\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
+            (&long, "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
+            (&longest, "1 10\r\n2 20\r\n", [mail(1, &"x".repeat(70), 10), mail(2, "b", 20)]),
+            ("1 a b\r\n2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
+            ("1 a\x01\r\n2 \u{E9}\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "", 20)]),
+            // Ids that several mails have tell nobody apart.
+            ("1 a\r\n2 a\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "", 20)]),
+            ("1 a\r\n1 a\r\n2 b\r\n", "2 20\r\n1 10\r\n1 11\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
+            // Sizes that are missing, no numbers, or larger than anything.
+            ("1 a\r\n2 b\r\n", "2 20\r\n", [mail(1, "a", 0), mail(2, "b", 20)]),
+            ("1 a\r\n2 b\r\n", "1 -10\r\n2 x\r\n", [mail(1, "a", 0), mail(2, "b", 0)]),
+            ("1 a\r\n2 b\r\n", "1\r\n2 20\r\n", [mail(1, "a", 0), mail(2, "b", 20)]),
+            ("1 a\r\n2 b\r\n", "1 3221225472\r\n2 20\r\n", [mail(1, "a", SIZE_BYTES_MAX), mail(2, "b", 20)]),
+            (
+                "1 a\r\n2 b\r\n",
+                "1 9999999999999999999\r\n2 99999999999999999999999\r\n",
+                [mail(1, "a", SIZE_BYTES_MAX), mail(2, "b", SIZE_BYTES_MAX)],
+            ),
+            // Lines without the number of a mail.
+            ("0 z\r\n1 a\r\n4294967296 y\r\n2 b\r\n", "x\r\n1 10\r\n2 20\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
+            ("-1 a\r\n1 a\r\n1x q\r\n2 b\r\n", "+1 1\r\n1 10\r\n2 20\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
+        ] {
+            assert_eq!(joined(uidl, list).mails, expected, "{uidl:?} {list:?}");
+        }
     }
 
     #[test]
-    fn hostile_listings_are_named() {
-        let long = format!("1 {}\r\n", "x".repeat(71));
-        for (uidl, list, expected) in [
-            (long.as_str(), "1 10\r\n", "70 printable"),
-            ("1 \r\n", "1 10\r\n", "70 printable"),
-            ("1 a\x01b\r\n", "1 10\r\n", "70 printable"),
-            ("1 a b\r\n", "1 10\r\n", "70 printable"),
-            ("1 a\r\n1 b\r\n", "1 10\r\n1 10\r\n", "listed twice"),
-            ("0 a\r\n", "1 10\r\n", "UIDL has the line"),
-            ("4294967296 a\r\n", "1 1\r\n", "UIDL has the line"),
-            ("1 a\r\n", "1 -10\r\n", "the size"),
-            ("1 a\r\n", "1 99999999999999999999\r\n", "the size"),
-            ("1 a\r\n", "2 10\r\n", "where LIST has mail 2"),
-            ("1 a\r\n2 b\r\n", "1 10\r\n", "UIDL lists 2 mails"),
-        ] {
-            let error = join(&body(uidl), &body(list), 10).unwrap_err();
-            assert!(error.contains(expected), "{uidl:?} {list:?}: {error}");
-        }
+    fn odd_lines_are_counted_and_the_first_is_told() {
+        let listing = joined("1 \x1b[2J\r\n2 b\r\n3 b\r\n", "1 x\r\n2 2\r\n3 3\r\n");
+        let told = Some("UIDL: \u{FFFD}[2J".to_owned());
+        assert_eq!((listing.odd_lines, listing.first_odd_line), (3, told));
+        assert_eq!(joined("1 a\r\n", "1 1\r\n").odd_lines, 0);
+        // Without UIDL, which is optional, nothing is odd.
+        assert_eq!(join(None, Some(&body("1 1\r\n")), 10).odd_lines, 0);
     }
 }

@@ -8,7 +8,7 @@ mod session;
 mod sign_in;
 mod wire;
 
-pub use listing::Listed;
+pub use listing::{Listed, Listing};
 pub use mailbox::Mailbox;
 pub use retrieval::{Outcome, Retrieval, Retrieved};
 pub use session::{MailboxSize, Session};

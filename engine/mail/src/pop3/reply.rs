@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 
 use memchr::memmem;
 
+use crate::words::printable;
+
 /// Longest status line. RFC 2449, 4 allows 512 octets; some greetings are longer.
 pub const LINE_BYTES_MAX: usize = 1024;
 
@@ -75,6 +77,12 @@ pub enum ReplyError {
     /// The status line begins with something else.
     #[error("expected a reply beginning with +OK or -ERR, found {0:?}")]
     NotAReply(String),
+    /// Lines end with LF alone. A body ends with a line that is a dot: to look for it between LFs would let a mail speak as
+    /// the server, since servers undo dots after CRLF only.
+    #[error(
+        "the server ends its lines with LF alone, and RFC 1939, 3 asks for CRLF: have it, or the gateway before it, send CRLF"
+    )]
+    BareLineFeed,
     /// Bytes came though every command has its answer.
     #[error("a reply came that no command asked for")]
     Unasked,
@@ -133,6 +141,13 @@ impl ReplyParser {
         self.body.is_some() || self.has_surplus()
     }
 
+    /// Says whether the body under way would have ended if lines ended with LF alone.
+    pub fn ends_with_bare_line_feed(&self) -> bool {
+        let kept = self.body.as_ref().filter(|open| !open.body.is_cut()).map(|open| open.body.bytes.as_slice());
+        // The first dot of a line is undone as soon as it is known not to end the body.
+        kept.is_some_and(|bytes| bytes == b"\n" || bytes.ends_with(b"\n.\n"))
+    }
+
     /// Takes bytes as they came from the server.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {
@@ -185,9 +200,14 @@ impl ReplyParser {
             return if window.len() < LINE_BYTES_MAX { Ok(None) } else { Err(ReplyError::LineTooLong) };
         };
         let line = window.get(..end).unwrap_or_default();
-        let parsed = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
+        let (status, text) = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
+        // A line alone is understood all the same; a body behind it would never end.
+        let has_body = status == Status::Ok && matches!(self.expected.front(), Some(Expect::Body { .. }));
+        if has_body && !line.ends_with(b"\r") {
+            return Err(ReplyError::BareLineFeed);
+        }
         self.start += end + 1;
-        Ok(Some(parsed))
+        Ok(Some((status, text)))
     }
 
     /// Moves bytes of the open body out of the buffer; a body ends with CRLF.CRLF and nothing looser, because a server
@@ -276,11 +296,6 @@ fn parse_status(line: &[u8]) -> Result<(Status, String), ReplyError> {
         None | Some(b' ' | b'\t') => Ok((status, printable(rest).trim().to_owned())),
         Some(_) => Err(ReplyError::NotAReply(printable(&line[..line.len().min(60)]))),
     }
-}
-
-/// Makes a stranger's bytes fit for a log line: no control characters, no invalid UTF-8.
-pub(crate) fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 #[cfg(test)]

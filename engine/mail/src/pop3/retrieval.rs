@@ -53,6 +53,11 @@ impl<'a> Retrieval<'a> {
         Retrieval { session, listed, asked: 0, answered: 0, size_max_bytes, commands: Vec::new() }
     }
 
+    /// Returns the mail whose answer is awaited: when the session breaks, it broke over this one.
+    pub fn under_way(&self) -> Option<&'a Listed> {
+        self.listed.get(self.answered)
+    }
+
     /// Waits for the next mail; `Ok(None)` after the last.
     pub async fn next(&mut self) -> Result<Option<Retrieved>, MailError> {
         let Some(listed) = self.listed.get(self.answered) else { return Ok(None) };

@@ -7,10 +7,10 @@
 
 use tokio::io::AsyncWriteExt;
 
-use crate::connect::{MailError, Step};
-use crate::pop3::listing::{self, LISTING_LINE_BYTES_MAX, Listed};
+use crate::connect::{Cause, MailError, Step};
+use crate::pop3::listing::{self, LISTING_LINE_BYTES_MAX, Listed, Listing};
 use crate::pop3::mailbox::Mailbox;
-use crate::pop3::reply::{Expect, Status};
+use crate::pop3::reply::{Expect, Reply, Status};
 use crate::pop3::retrieval::{HEAD_LINES, Retrieval, head_expected};
 use crate::pop3::wire::Wire;
 use crate::settings::MailboxSettings;
@@ -31,7 +31,7 @@ pub struct Session {
 pub struct MailboxSize {
     /// Mails in the mailbox.
     pub mails: u64,
-    /// Their size together.
+    /// Their size together, 0 where the server does not tell it.
     pub size_bytes: u64,
 }
 
@@ -51,15 +51,18 @@ impl Session {
         self.settle(Step::Mailbox).await?;
         self.wire.send(Step::Mailbox, b"STAT\r\n", &[Expect::Line]).await?;
         let reply = self.wire.ok(Step::Mailbox).await?;
-        let mut numbers = reply.text.split(' ').map(str::parse::<u64>);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(mails)), Some(Ok(size_bytes))) => Ok(MailboxSize { mails, size_bytes }),
-            _ => Err(self.wire.broken(Step::Mailbox, format!("STAT answered {:?}", reply.text))),
+        let mut numbers = reply.text.split_whitespace().map(|word| listing::digits(word.as_bytes()));
+        match (numbers.next().flatten(), numbers.next().flatten()) {
+            (Some(mails), size_bytes) => Ok(MailboxSize { mails, size_bytes: size_bytes.unwrap_or(0) }),
+            (None, _) => Err(self.wire.broken(Step::Mailbox, format!("STAT answered {:?}", reply.text))),
         }
     }
 
     /// Lists the mails, at most `listing_entries_max` of them, in the order of their numbers.
-    pub async fn listing(&mut self) -> Result<Vec<Listed>, MailError> {
+    ///
+    /// # Errors
+    /// The session is broken, or the server refuses both UIDL (which is optional, RFC 1939, 7) and LIST.
+    pub async fn listing(&mut self) -> Result<Listing, MailError> {
         self.settle(Step::Mailbox).await?;
         let entries_max = self.settings.listing_entries_max;
         let keep_bytes_max = entries_max.saturating_mul(LISTING_LINE_BYTES_MAX);
@@ -68,15 +71,17 @@ impl Session {
             Expect::Body { likely_bytes: 0, keep_bytes_max, drain_bytes_max: keep_bytes_max.saturating_mul(100) };
         let (uidl, list) = if self.pipelining {
             self.wire.send(Step::Mailbox, b"UIDL\r\nLIST\r\n", &[expect, expect]).await?;
-            (self.wire.ok(Step::Mailbox).await, self.wire.ok(Step::Mailbox).await)
+            (self.wire.reply(Step::Mailbox).await?, self.wire.reply(Step::Mailbox).await?)
         } else {
             self.wire.send(Step::Mailbox, b"UIDL\r\n", &[expect]).await?;
-            let uidl = self.wire.ok(Step::Mailbox).await;
+            let uidl = self.wire.reply(Step::Mailbox).await?;
             self.wire.send(Step::Mailbox, b"LIST\r\n", &[expect]).await?;
-            (uidl, self.wire.ok(Step::Mailbox).await)
+            (uidl, self.wire.reply(Step::Mailbox).await?)
         };
-        let (uidl, list) = (uidl?.body.unwrap_or_default(), list?.body.unwrap_or_default());
-        listing::join(&uidl, &list, entries_max).map_err(|problem| self.wire.broken(Step::Mailbox, problem))
+        if let (Reply { body: None, .. }, Reply { body: None, text, .. }) = (&uidl, &list) {
+            return Err(self.wire.error(Step::Mailbox, Cause::Refused(text.clone())));
+        }
+        Ok(listing::join(uidl.body.as_ref(), list.body.as_ref(), entries_max))
     }
 
     /// Starts to fetch mails, in the order given; [`Retrieval::next`] gives each as soon as it is whole. Of mails

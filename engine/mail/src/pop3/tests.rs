@@ -20,7 +20,9 @@ fn settings(port: u16) -> MailboxSettings {
     settings.port = Some(port);
     settings.security = Security::None;
     settings.password = Some(Secret::new("s3cr3t"));
-    settings.read_timeout_seconds = 5;
+    // A deadline is reached only where a test sets a short one of its own.
+    settings.read_timeout_seconds = 60;
+    settings.connect_timeout_seconds = 60;
     settings
 }
 
@@ -49,7 +51,7 @@ async fn mailbox(
 }
 
 fn listed(number: u32, size_bytes: u64) -> Listed {
-    Listed { number, uidl: format!("u{number}").into(), size_bytes }
+    Listed { number, uidl: Some(format!("u{number}").into()), size_bytes }
 }
 
 async fn all(retrieval: &mut Retrieval<'_>) -> Vec<Outcome> {
@@ -75,7 +77,7 @@ async fn lists_fetches_deletes_and_quits() {
     let (settings, heard) = mailbox(CAPABLE, table).await;
     let mut session = Session::open(&settings).await.unwrap();
     assert_eq!(session.stat().await.unwrap(), MailboxSize { mails: 2, size_bytes: 30 });
-    let listed = session.listing().await.unwrap();
+    let listed = session.listing().await.unwrap().mails;
     let outcomes = all(&mut session.retrieve(&listed, 1000).await.unwrap()).await;
     assert_eq!(outcomes[0], Outcome::Mail(".dot\r\n\u{E9}\r\n".into()));
     assert_eq!(outcomes[1], Outcome::Refused("[SYS/TEMP] busy".into()));
@@ -170,7 +172,8 @@ async fn silence_and_dripping_end_at_their_deadlines() {
     let (port, _task) = serve(|tcp| async move {
         let mut peer = Peer::new(tcp);
         let mut tick = tokio::time::interval(Duration::from_millis(100));
-        for byte in "+OK drip ".bytes().cycle().take(200) {
+        // For longer than anybody waits.
+        for byte in "+OK drip ".bytes().cycle().take(1000) {
             tick.tick().await;
             peer.say([byte]).await;
         }
@@ -309,4 +312,155 @@ async fn a_test_tells_the_steps_passed_and_the_one_that_failed() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let closed = Mailbox::new(MailboxSettings { port: Some(nobody), ..settings }).unwrap().test().await;
     assert_eq!(closed.failure.unwrap().step, Step::Tcp);
+}
+
+/// Every text of a server that is shown: in the log, by `mail test` and by `check`.
+#[tokio::test]
+async fn no_text_of_a_server_steers_a_terminal() {
+    const EVIL: &str = "\x1b[2J \x1b]0;evil\x07 \u{9b}2J \u{202E}no\r\n";
+    let mut shown = Vec::new();
+    // Refused, refused in the midst of a sign-in, or no reply at all.
+    for code in ["-ERR ", "+ ", "", "+OK"] {
+        let evil = format!("{code}{EVIL}");
+        let greeted = evil.clone();
+        let (port, _task) = serve(async move |tcp| Peer::new(tcp).say(greeted).await).await;
+        shown.push(Mailbox::new(settings(port)).unwrap().test().await.failure);
+        for (capabilities, command) in
+            [(CAPABLE, "AUTH"), (CAPABLE, "AGNl"), (POOR, "USER"), (POOR, "PASS"), (POOR, "STAT"), (POOR, "QUIT")]
+        {
+            let (settings, _heard) = evil_mailbox(capabilities, command, &evil).await;
+            shown.push(Mailbox::new(settings).unwrap().test().await.failure);
+        }
+        for command in ["LIST", "RSET", "NOOP", "TOP"] {
+            let (settings, _heard) = evil_mailbox(POOR, command, &evil).await;
+            let mut session = Session::open(&settings).await.unwrap();
+            let failed = match command {
+                "LIST" => session.listing().await.map(drop),
+                "RSET" => session.reset().await,
+                "NOOP" => session.noop().await,
+                _ => session.top(1).await.map(drop),
+            };
+            shown.push(failed.err());
+        }
+    }
+    let failures: Vec<MailError> = shown.into_iter().flatten().collect();
+    // A reply that is well formed but for its words is no failure where a yes was asked for: of `+OK` two words more or less.
+    assert!(failures.len() > 30, "{}", failures.len());
+    for failure in failures {
+        let text = format!("{failure} {failure:?}");
+        assert!(!text.contains(|c: char| c.is_control() || c == '\u{202E}'), "{text:?}");
+    }
+    let (settings, _heard) = evil_mailbox(POOR, "RETR", &format!("-ERR {EVIL}")).await;
+    let mut session = Session::open(&settings).await.unwrap();
+    let outcomes = all(&mut session.retrieve(&[listed(1, 3)], 100).await.unwrap()).await;
+    assert!(matches!(&outcomes[0], Outcome::Refused(words) if !words.contains(char::is_control)), "{outcomes:?}");
+}
+
+async fn evil_mailbox(
+    capabilities: &'static str,
+    command: &'static str,
+    evil: &str,
+) -> (MailboxSettings, tokio::task::JoinHandle<Vec<String>>) {
+    let evil = evil.to_owned();
+    let (port, heard) = serve(async move |tcp| {
+        let mut peer = Peer::new(tcp);
+        peer.say("+OK ready\r\n").await;
+        let answers = [
+            (command, evil.as_str()),
+            ("CAPA", capabilities),
+            ("AUTH", "+ \r\n"),
+            ("UIDL", "-ERR\r\n"),
+            ("STAT", "+OK 0 0\r\n"),
+            ("", "+OK\r\n"),
+        ];
+        peer.answer(&answers).await;
+        peer.heard
+    })
+    .await;
+    (settings(port), heard)
+}
+
+#[tokio::test]
+async fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
+    // From the first line on, or in its listings only: then its silence or its end shows it.
+    for (ok, uidl) in [("+OK\n", "+OK\n1 a\n.\n"), ("+OK\r\n", "+OK\r\n1 a\n.\n"), ("+OK\r\n", "+OK\r\n.\n")] {
+        let (port, _task) = serve(async move |tcp| {
+            let mut peer = Peer::new(tcp);
+            peer.say(ok).await;
+            loop {
+                match peer.hear().await.as_str() {
+                    "CAPA" => peer.say("-ERR\r\n").await,
+                    "UIDL" => return peer.say(uidl).await,
+                    _ => peer.say(ok).await,
+                }
+            }
+        })
+        .await;
+        let mut session = Session::open(&settings(port)).await.unwrap();
+        let error = session.listing().await.unwrap_err();
+        assert!(error.to_string().contains("ends its lines with LF alone"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn either_listing_may_be_missing_and_not_both() {
+    for (uidl, list, expected) in [
+        ("-ERR what is UIDL\r\n", "+OK\r\n1 10\r\n.\r\n", Some(Listed { number: 1, uidl: None, size_bytes: 10 })),
+        ("+OK\r\n1 u1\r\n.\r\n", "-ERR\r\n", Some(listed(1, 0))),
+        ("-ERR\r\n", "-ERR [SYS/TEMP] busy\r\n", None),
+    ] {
+        for capabilities in [CAPABLE, POOR] {
+            let (settings, _heard) = mailbox(capabilities, vec![("UIDL", uidl.into()), ("LIST", list.into())]).await;
+            let mut session = Session::open(&settings).await.unwrap();
+            match (session.listing().await, &expected) {
+                (Ok(listing), Some(expected)) => assert_eq!(listing.mails, std::slice::from_ref(expected)),
+                (Err(error), None) => assert!(error.to_string().contains("[SYS/TEMP] busy"), "{error}"),
+                (other, _) => panic!("{uidl:?} {list:?}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_size_of_a_mailbox_is_read_as_servers_write_it() {
+    for (answer, expected) in [
+        ("+OK 2 30\r\n", Some((2, 30))),
+        ("+OK  2\t30 octets\r\n", Some((2, 30))),
+        ("+OK 2\r\n", Some((2, 0))),
+        ("+OK 2 99999999999999999999999\r\n", Some((2, u64::MAX))),
+        ("+OK two\r\n", None),
+    ] {
+        let (settings, _heard) = mailbox(POOR, vec![("STAT", answer.into())]).await;
+        let size = Session::open(&settings).await.unwrap().stat().await;
+        let expected = expected.map(|(mails, size_bytes)| MailboxSize { mails, size_bytes });
+        assert_eq!(size.ok(), expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_mail_over_which_a_session_breaks_is_known() {
+    for (third, capabilities) in [("+OK\r\nhalf a mail\r\n.\r", CAPABLE), ("", POOR), ("garbage\r\n", CAPABLE)] {
+        let (port, _task) = serve(async move |tcp| {
+            let mut peer = Peer::new(tcp);
+            peer.say("+OK\r\n").await;
+            loop {
+                match peer.hear().await.as_str() {
+                    "CAPA" => peer.say(capabilities).await,
+                    "RETR 3" => return peer.say(third).await,
+                    retr if retr.starts_with("RETR") => peer.say("+OK\r\nmail\r\n.\r\n").await,
+                    "AUTH PLAIN" => peer.say("+ \r\n").await,
+                    _ => peer.say("+OK\r\n").await,
+                }
+            }
+        })
+        .await;
+        let mut session = Session::open(&settings(port)).await.unwrap();
+        let mails: Vec<Listed> = (1..=5).map(|number| listed(number, 6)).collect();
+        let mut retrieval = session.retrieve(&mails, 100).await.unwrap();
+        let mut came = 0;
+        while retrieval.next().await.is_ok() {
+            came += 1;
+        }
+        assert_eq!((came, retrieval.under_way()), (2, Some(&mails[2])), "{third:?}");
+    }
 }

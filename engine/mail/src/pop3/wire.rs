@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connect::{Cause, MailError, Step, Stream};
-use crate::pop3::reply::{Expect, Reply, ReplyParser, Status};
+use crate::pop3::reply::{Expect, Reply, ReplyError, ReplyParser, Status};
 use crate::settings::MailboxSettings;
 
 /// Read at once; the size of a TLS record.
@@ -94,7 +94,12 @@ impl Wire {
         let patience = self.read_timeout.min(self.group_left);
         let read = tokio::time::timeout(patience, self.stream.read(&mut self.chunk)).await;
         self.group_left = self.group_left.saturating_sub(since.elapsed());
+        let is_over = !matches!(read, Ok(Ok(1..)));
         let cause = match read {
+            // To the server it had ended.
+            _ if is_over && self.parser.ends_with_bare_line_feed() => {
+                Cause::Protocol(ReplyError::BareLineFeed.to_string())
+            }
             Ok(Ok(0)) => match self.parser.end() {
                 // The end in the middle of a reply is told apart from a plain hang-up between two.
                 Err(error) if self.parser.is_inside_reply() => Cause::Protocol(error.to_string()),

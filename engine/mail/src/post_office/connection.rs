@@ -210,6 +210,10 @@ impl Connection<'_> {
             output.truncate(start + first_line / 2);
             return Next::Cut;
         }
+        if protocol == Protocol::Pop3 && self.faults.strikes(&Fault::BareLineFeeds) {
+            let bare: Vec<u8> = output.drain(start..).filter(|octet| *octet != b'\r').collect();
+            output.extend_from_slice(&bare);
+        }
         next
     }
 

@@ -16,6 +16,28 @@ pub enum Protocol {
     Smtp,
 }
 
+/// The two listings of POP3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingOf {
+    /// `LIST`: sizes.
+    Sizes,
+    /// `UIDL`: unique ids.
+    Ids,
+}
+
+/// How a session breaks over a mail that RETR asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// The connection is closed without a reply.
+    Drop,
+    /// The connection is cut after the mail, before its final dot.
+    Cut,
+    /// The connection stays, and nothing comes after the mail's first octets.
+    Hang,
+    /// The connection stays, and of the final dot's line only dot and CR come.
+    HalfTerminator,
+}
+
 /// One way of failing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -40,6 +62,26 @@ pub enum Fault {
         /// The mail's unique id, as UIDL tells it.
         uidl: String,
     },
+    /// Every session breaks over this mail.
+    BreakMail {
+        /// The mail's unique id, as the post office has it.
+        uidl: String,
+        /// How.
+        how: Break,
+    },
+    /// In a listing of all mails, this one's line is another.
+    OddLine {
+        /// In which listing.
+        of: ListingOf,
+        /// The mail's number.
+        number: usize,
+        /// The line without its end; none is left out.
+        line: Option<String>,
+    },
+    /// A listing of all mails is answered `-ERR`.
+    RefuseListing(ListingOf),
+    /// Replies to commands of POP3 end with LF alone, and so do the lines of a listing.
+    BareLineFeeds,
     /// `QUIT` cuts the connection and deletes nothing.
     DropQuitBeforeDeletion,
     /// `QUIT` deletes, and cuts the connection before it says so.

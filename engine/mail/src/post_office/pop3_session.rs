@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Interior;
 use super::connection::{Line, Next, Session, Taken, first_line};
-use super::faults::{Fault, Protocol};
+use super::faults::{Break, Fault, ListingOf, Protocol};
 use super::maildrops::{Mail, MaildropLock, Numbered};
 use super::sign_in::{Claim, Exchange, Mechanism, Turn};
 
@@ -215,8 +215,9 @@ impl Maildrop {
                     self.left().fold((0, 0), |(count, bytes), (_, (_, mail))| (count + 1, bytes + mail.bytes.len()));
                 line(reply, &format!("+OK {count} {bytes}"));
             }
-            "LIST" => self.listing(argument, reply, |(_, mail)| Some(mail.bytes.len().to_string())),
-            "UIDL" => self.listing(argument, reply, |(id, _)| {
+            "LIST" => self
+                .listing((interior, ListingOf::Sizes), argument, reply, |(_, mail)| Some(mail.bytes.len().to_string())),
+            "UIDL" => self.listing((interior, ListingOf::Ids), argument, reply, |(id, _)| {
                 let uidl = interior.maildrops.uidl(*id);
                 // A listing of all cannot leave one out with an error: only `UIDL n` is refused.
                 let refused =
@@ -248,11 +249,30 @@ impl Maildrop {
         (!*self.deleted.get(index)?).then_some(index)
     }
 
-    fn listing(&self, argument: &str, reply: &mut Vec<u8>, tell: impl Fn(&Numbered) -> Option<String>) {
+    fn listing(
+        &self,
+        (interior, of): (&Interior, ListingOf),
+        argument: &str,
+        reply: &mut Vec<u8>,
+        tell: impl Fn(&Numbered) -> Option<String>,
+    ) {
         if argument.is_empty() {
+            if interior.faults.strikes(&Fault::RefuseListing(of)) {
+                return line(reply, "-ERR not today");
+            }
             line(reply, "+OK");
             for (index, mail) in self.left() {
-                line(reply, &format!("{} {}", index + 1, tell(mail).unwrap_or_default()));
+                let odd = |fault: &Fault| match fault {
+                    Fault::OddLine { of: odd, number, line } if (*odd, *number) == (of, index + 1) => {
+                        Some(line.clone())
+                    }
+                    _ => None,
+                };
+                match interior.faults.strike(odd) {
+                    Some(Some(odd)) => line(reply, &odd),
+                    Some(None) => {}
+                    None => line(reply, &format!("{} {}", index + 1, tell(mail).unwrap_or_default())),
+                }
             }
             return line(reply, ".");
         }
@@ -282,9 +302,30 @@ impl Maildrop {
             line(reply, NO_SUCH_MAIL);
             return Next::Go;
         }
+        let uidl = interior.maildrops.uidl(*id);
+        let breaks = |fault: &Fault| match fault {
+            Fault::BreakMail { uidl: broken, how } if *broken == uidl => Some(*how),
+            _ => None,
+        };
+        let breaks = interior.faults.strike(breaks);
+        if breaks == Some(Break::Drop) {
+            return Next::Cut;
+        }
         line(reply, &format!("+OK {} octets", mail.bytes.len()));
         let start = reply.len();
         stuff(lines.map_or(&mail.bytes[..], |lines| head(mail, lines)), reply);
+        match breaks {
+            Some(Break::Cut) => return Next::Cut,
+            Some(Break::Hang) => {
+                reply.truncate(start + 10);
+                return Next::Hang;
+            }
+            Some(Break::HalfTerminator) => {
+                reply.extend_from_slice(b".\r");
+                return Next::Hang;
+            }
+            Some(Break::Drop) | None => {}
+        }
         let broken = |fault: &Fault| match fault {
             Fault::CutRetrieval { after_bytes } => Some((*after_bytes, Next::Cut)),
             Fault::HangRetrieval { after_bytes } => Some((*after_bytes, Next::Hang)),

@@ -1,12 +1,12 @@
 //! Connections to a relay: dialled as those to mailboxes are, signed in once, kept for the next mail.
 //!
 //! lettre has a pool and TLS of its own. They leave Nagle's algorithm on, which holds every final dot for 40 ms, set no
-//! deadline on a relay's answers, and let plain text in over STARTTLS; so lettre speaks SMTP here, over streams of ours.
+//! deadline on a relay's answers, let plain text in over STARTTLS, and keep a line in memory until it ends; so lettre speaks
+//! SMTP here, over streams of ours.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::Noop;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{SendFailure, starttls};
 use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
+use crate::replies::Replies;
 use crate::settings::{Credential, RelaySettings, Security};
 
 /// A connection that rested longer is asked whether it still lives: relays hang up on the silent.
@@ -72,7 +73,7 @@ impl Connections {
     /// Does some work on a connection, and keeps the connection when the work went well.
     pub async fn run<T>(
         &self,
-        work: impl AsyncFnOnce(&mut AsyncSmtpConnection) -> Result<T, Error>,
+        work: impl AsyncFnOnce(&mut AsyncSmtpConnection) -> Result<T, SendFailure>,
     ) -> Result<(), SendFailure> {
         // Never closed, so this waits and does not fail.
         let _permit = self.permits.acquire().await;
@@ -113,17 +114,20 @@ impl Connections {
             }
             stream => stream.into(),
         };
-        let mut connection =
-            self.within(AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello)).await?;
+        let stream = Box::new(Replies::new(stream));
+        let mut connection = self.within(AsyncSmtpConnection::connect_with_transport(stream, &self.hello)).await?;
         if let Some((credentials, mechanisms)) = &self.sign_in {
             self.within(connection.auth(mechanisms, credentials)).await?;
         }
         Ok(connection)
     }
 
-    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, SendFailure> {
+    async fn within<T, E: Into<SendFailure>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, SendFailure> {
         match tokio::time::timeout(self.timeout, work).await {
-            Ok(done) => Ok(done?),
+            Ok(done) => done.map_err(E::into),
             Err(_elapsed) => Err(Cause::TimedOut(self.timeout.as_secs()).into()),
         }
     }

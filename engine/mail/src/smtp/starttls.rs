@@ -9,55 +9,49 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
+use crate::replies::Replies;
+use crate::words::printable;
 
-/// Longest reply that is read, in bytes; RFC 5321 4.5.3.1.5 admits lines of 512.
-const REPLY_BYTES_MAX: u64 = 8192;
 /// What the server said before TLS and does not say again (RFC 3207 4.2), as lettre expects it first.
 const GREETING: &[u8] = b"220 \r\n";
 
 /// Asks for TLS and agrees on it, with no way back.
 pub async fn protect(dialer: &Dialer, tcp: TcpStream, hello: &str) -> Result<Greeted, MailError> {
     let wrong = |cause: Cause| dialer.error(Step::Tls, cause);
-    let mut clear = BufReader::new(tcp);
+    let mut clear = BufReader::new(Replies::new(tcp));
     expect(&mut clear, "220").await.map_err(|cause| dialer.error(Step::Greeting, cause))?;
     let offers = ask(&mut clear, &format!("EHLO {hello}"), "250").await.map_err(wrong)?;
     if !offers.iter().any(|offer| offer.eq_ignore_ascii_case("STARTTLS")) {
         return Err(wrong(Cause::Unsupported("STARTTLS")));
     }
     ask(&mut clear, "STARTTLS", "220").await.map_err(wrong)?;
-    if !clear.buffer().is_empty() {
+    if !clear.buffer().is_empty() || clear.get_ref().has_surplus() {
         return Err(wrong(Cause::Protocol("plain text after the answer to STARTTLS".to_owned())));
     }
-    let stream = dialer.protect(clear.into_inner(), &mut TestReport::default()).await?;
+    let stream = dialer.protect(clear.into_inner().into_inner(), &mut TestReport::default()).await?;
     Ok(Greeted { greeting: GREETING, stream })
 }
 
-async fn ask(clear: &mut BufReader<TcpStream>, command: &str, code: &str) -> Result<Vec<String>, Cause> {
+async fn ask(clear: &mut BufReader<Replies<TcpStream>>, command: &str, code: &str) -> Result<Vec<String>, Cause> {
     clear.write_all(format!("{command}\r\n").as_bytes()).await?;
     expect(clear, code).await
 }
 
 /// Reads a reply of one line or several (RFC 5321 4.2.1) and returns its lines without their code.
-async fn expect(clear: &mut BufReader<TcpStream>, code: &str) -> Result<Vec<String>, Cause> {
+async fn expect(clear: &mut BufReader<Replies<TcpStream>>, code: &str) -> Result<Vec<String>, Cause> {
     let mut lines = Vec::new();
-    let mut left = REPLY_BYTES_MAX;
     loop {
         let mut line = Vec::new();
-        let read = clear.take(left).read_until(b'\n', &mut line).await?;
+        clear.read_until(b'\n', &mut line).await?;
         if !line.ends_with(b"\n") {
-            return Err(if read == 0 && left > 0 {
-                Cause::Closed
-            } else {
-                Cause::Protocol("a reply without an end".to_owned())
-            });
+            return Err(Cause::Closed);
         }
-        left -= read as u64;
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        let rest = line.strip_prefix(code).ok_or_else(|| Cause::Refused(line.escape_debug().to_string()))?;
+        let line = printable(line.trim_ascii_end());
+        let rest = line.strip_prefix(code).ok_or_else(|| Cause::Refused(line.clone()))?;
         let is_last = !rest.starts_with('-');
         lines.push(rest.get(1..).unwrap_or_default().to_owned());
         if is_last {
@@ -108,9 +102,9 @@ impl AsyncWrite for Greeted {
     }
 }
 
-impl AsyncTokioStream for Greeted {
+impl AsyncTokioStream for Replies<Greeted> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match &self.stream {
+        match &self.get_ref().stream {
             Stream::Plain(tcp) => tcp.peer_addr(),
             Stream::Tls(tls) => tls.get_ref().0.peer_addr(),
         }

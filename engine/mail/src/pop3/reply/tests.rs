@@ -100,6 +100,28 @@ fn hostile_servers_get_a_named_error() {
 }
 
 #[test]
+fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
+    // A body would never end; a line alone is understood.
+    assert_eq!(parse(&[BODY], &[b"+OK\n1 a\n.\n"]), Err(ReplyError::BareLineFeed));
+    assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n+OK\n"]), Err(ReplyError::BareLineFeed));
+    assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n-ERR no\n"]).unwrap().len(), 2);
+    // Where the status line is as it should be, the deadline shows it.
+    for (wire, is_bare) in [
+        (&b"+OK\r\n1 a\n2 b\n.\n"[..], true),
+        (b"+OK\r\n.\n", true),
+        (b"+OK\r\na mail\r\n.\n", false),
+        (b"+OK\r\na mail\n", false),
+        (b"+OK\r\na mail\r\n.\r", false),
+    ] {
+        let mut parser = ReplyParser::default();
+        parser.expect(BODY);
+        parser.feed(wire);
+        assert_eq!(parser.next_reply(), Ok(None), "{}", printable(wire));
+        assert_eq!(parser.ends_with_bare_line_feed(), is_bare, "{}", printable(wire));
+    }
+}
+
+#[test]
 fn surplus_after_a_reply_is_seen() {
     let mut parser = ReplyParser::default();
     parser.expect(Expect::Line);

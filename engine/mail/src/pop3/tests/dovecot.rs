@@ -125,7 +125,7 @@ async fn every_octet_survives_over_tls_and_stls_and_deletion_waits_for_quit() {
     for security in [Security::Tls, Security::Starttls] {
         let mut session = Session::open(&dovecot.settings("centre", security)).await.unwrap();
         assert!(session.is_pipelining());
-        let listed = session.listing().await.unwrap();
+        let listed = session.listing().await.unwrap().mails;
         assert_eq!(listed.len(), 150);
         let mut retrieval = session.retrieve(&listed, 5_000_000).await.unwrap();
         let mut seen = 0;
@@ -153,7 +153,7 @@ async fn an_over_size_mail_comes_as_its_head() {
     let large = [&b"Subject: large\r\n\r\n"[..], "0123456789abcdef\r\n".repeat(20_000).as_bytes()].concat();
     dovecot.fill("centre", [large.clone(), b"Subject: small\r\n\r\nx\r\n".to_vec()].into_iter());
     let mut session = Session::open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
-    let listed = session.listing().await.unwrap();
+    let listed = session.listing().await.unwrap().mails;
     let outcomes = all(&mut session.retrieve(&listed, 100_000).await.unwrap()).await;
     let Outcome::OverSize { head, size_bytes } = &outcomes[0] else { panic!("{:?}", outcomes[0]) };
     assert_eq!(*size_bytes, large.len() as u64);
@@ -191,7 +191,7 @@ async fn pipelining_pays() {
         settings.window_mails = window;
         let mut session = Session::open(&settings).await.unwrap();
         let since = Instant::now();
-        let listed = session.listing().await.unwrap();
+        let listed = session.listing().await.unwrap().mails;
         let listing = since.elapsed();
         let since = Instant::now();
         let outcomes = all(&mut session.retrieve(&listed, 100_000).await.unwrap()).await;

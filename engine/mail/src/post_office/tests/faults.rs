@@ -105,6 +105,52 @@ fn one_mail_is_refused_and_the_others_are_not() {
 }
 
 #[test]
+fn every_session_breaks_over_one_mail_and_not_over_the_others() {
+    let office = stocked();
+    let uidl = office.uidls(CENTRE)[1].clone();
+    for how in [Break::Drop, Break::Cut, Break::Hang, Break::HalfTerminator] {
+        let fault = Fault::BreakMail { uidl: uidl.clone(), how };
+        office.faults().set(fault.clone(), When::Always);
+        let mut client = Client::signed_in(&office, CENTRE);
+        client.send("RETR 1\r\nRETR 2\r\n");
+        assert!(client.line().starts_with("+OK"), "{how:?}");
+        client.listing();
+        match how {
+            Break::Drop => assert_eq!(client.rest(), b""),
+            Break::Cut => assert!(client.rest().ends_with(b"\r\n")),
+            Break::Hang | Break::HalfTerminator => assert!(client.line().starts_with("+OK"), "{how:?}"),
+        }
+        assert_eq!(office.faults().struck(&fault), 1, "{how:?}");
+        office.faults().clear(&fault);
+    }
+}
+
+#[test]
+fn listings_are_odd_in_the_lines_that_are_told() {
+    let office = stocked();
+    let odd = |of, number, line: Option<&str>| Fault::OddLine { of, number, line: line.map(str::to_owned) };
+    let faults = office.faults();
+    for fault in
+        [odd(ListingOf::Ids, 1, Some("1   a1")), odd(ListingOf::Ids, 2, None), odd(ListingOf::Sizes, 3, Some("3"))]
+    {
+        faults.set(fault, When::Always);
+    }
+    let mut client = Client::signed_in(&office, CENTRE);
+    let uidl = office.uidls(CENTRE)[2].clone();
+    assert_eq!((client.ask("UIDL"), client.listing()), ("+OK".into(), vec!["1   a1".into(), format!("3 {uidl}")]));
+    assert_eq!(client.ask("LIST"), "+OK");
+    assert_eq!(client.listing()[2], "3");
+    faults.clear_all();
+    faults.set(Fault::RefuseListing(ListingOf::Ids), When::Always);
+    assert!(client.ask("UIDL").starts_with("-ERR"));
+    assert!(client.ask("UIDL 1").starts_with("+OK"), "of one mail it tells");
+    faults.set(Fault::BareLineFeeds, When::Always);
+    client.send("STAT\r\nQUIT\r\n");
+    let rest = client.rest();
+    assert!(rest.starts_with(b"+OK") && rest.ends_with(b"\n") && !rest.contains(&b'\r'));
+}
+
+#[test]
 fn quit_is_lost_before_or_after_the_deletion() {
     let office = stocked();
     for (fault, left) in [(Fault::DropQuitBeforeDeletion, 3), (Fault::DropQuitAfterDeletion, 2)] {

@@ -1,0 +1,13 @@
+//! The way to a server, before a word is said.
+
+use super::*;
+use crate::scripted::{Peer, serve};
+
+/// Else each final dot would be held for a delayed acknowledgement: 40 ms of every mail.
+#[tokio::test]
+async fn nothing_is_held_for_an_acknowledgement() {
+    let (port, _script) = serve(async |tcp| Peer::new(tcp).hear().await).await;
+    let dialer = Dialer::new(("127.0.0.1", port), Security::None, None, 60).unwrap();
+    let Stream::Plain(tcp) = dialer.dial(&mut TestReport::default()).await.unwrap() else { panic!("no TLS here") };
+    assert!(tcp.nodelay().unwrap());
+}
