@@ -208,6 +208,13 @@ impl Hands {
         Permits { mails, kilobytes, ..Permits::default() }
     }
 
+    /// Takes room for bytes of a mail that are beyond its listed size, if there is room at once.
+    pub fn try_take_bytes(&self, bytes: u64) -> Option<Permits> {
+        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.kilobytes.places_max);
+        let kilobytes = Arc::clone(&self.kilobytes.places).try_acquire_many_owned(kilobytes).ok()?;
+        Some(Permits { kilobytes: Some(kilobytes), ..Permits::default() })
+    }
+
     /// Waits for the one place of a suspect, while it is fetched and tried.
     pub async fn take_suspect(&self) -> Suspected {
         Suspected { _room: self.suspects.take(1).await }
@@ -268,6 +275,16 @@ impl Permits {
         let mails = part(&mut self.mails, 1);
         let kilobytes = part(&mut self.kilobytes, kilobytes);
         Permits { mails, kilobytes, ..Permits::default() }
+    }
+
+    /// Adds room for more bytes of the same mail.
+    pub fn with(mut self, mut more: Permits) -> Permits {
+        match (&mut self.kilobytes, more.kilobytes.take()) {
+            (Some(kilobytes), Some(more)) => kilobytes.merge(more),
+            (None, more) => self.kilobytes = more,
+            (Some(_), None) => {}
+        }
+        self
     }
 
     /// Splits off one place in the slow lane, where there is one left.
@@ -339,6 +356,17 @@ mod tests {
         assert_eq!(hands.in_hand(), 1);
         share.settle();
         assert_eq!(hands.in_hand(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_mail_larger_than_listed_takes_more_room_or_none() {
+        let hands = Hands::new(4, 100, 1, 1);
+        let mail = hands.take(1, 1).await;
+        let mail = mail.with(hands.try_take_bytes(60 << 10).unwrap());
+        assert!(hands.try_take_bytes(40 << 10).is_none());
+        let rest = hands.try_take_bytes(39 << 10).unwrap();
+        drop((mail, rest));
+        assert!(hands.try_take_bytes(u64::MAX).is_some(), "one larger than the room takes all of it");
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! and a QUIT whose answer was not seen has not happened. Every other end of a session (a cut, a panic, a kill) leaves
 //! the mail where it is, and settling knows a letter that comes again.
 
+mod breakers;
 mod database_calls;
 mod memory;
 mod session;
@@ -35,6 +36,9 @@ use session::PollError;
 /// Longest pause between polls of a mailbox that fails.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
+/// Longest wait for a database that is to take a lease back.
+const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// What a poller is built with.
 #[derive(Clone)]
 pub struct MailboxPollerParts {
@@ -62,8 +66,9 @@ pub struct MailboxPollerParts {
     pub intake: Intake,
     /// Told when the process is to drain.
     pub drain: Stop,
-    /// Held for reading while a session is open, so that draining can wait for the last one.
-    pub open_sessions: Arc<RwLock<()>>,
+    /// Held for reading by every poller until it has ended its last session and given its lease back, so that draining
+    /// can wait for that.
+    pub polling: Arc<RwLock<()>>,
     /// Pause between polls of an empty mailbox.
     pub interval: Duration,
     /// When in each interval its turn is.
@@ -123,8 +128,33 @@ fn until_turn(elapsed: Duration, interval: Duration, phase: Duration) -> Duratio
     interval.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX)))
 }
 
-/// Polls until the process drains.
+impl MailboxPollerParts {
+    /// Says whether mail may be fetched now.
+    fn may_fetch(&self) -> bool {
+        !self.drain.is_told() && self.intake.is_open()
+    }
+
+    /// Gives the mailbox to whoever wants it next: without that another program waits for the lease's end.
+    async fn give_lease_back(&self) {
+        if !self.intake.is_open() {
+            return;
+        }
+        match tokio::time::timeout(RELEASE_WAIT_MAX, self.release_lease()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::debug!(mailbox = &*self.name, %fault, "the lease ends by itself"),
+            Err(_elapsed) => tracing::debug!(mailbox = &*self.name, "the lease ends by itself"),
+        }
+    }
+}
+
+/// Polls until the process drains, and gives the lease back then.
 async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
+    let _polling = parts.polling.read().await;
+    poll_until_drained(&parts, &guard).await;
+    parts.give_lease_back().await;
+}
+
+async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
     let mut memory = Memory::default();
@@ -135,13 +165,12 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
             () = parts.drain.told() => return,
             () = async { tokio::time::sleep(pause).await; parts.intake.open().await } => {}
         }
-        let _open = parts.open_sessions.read().await;
         if parts.drain.is_told() {
             return;
         }
         guard.metrics.received.inc();
         let started = Instant::now();
-        let outcome = session::poll(&parts, life, &mut memory).await;
+        let outcome = session::poll(parts, life, &mut memory).await;
         guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
         let word = outcome.as_ref().map_or_else(PollError::step, |_| "ok");
         parts.metrics.polls.with_label_values(&[&*parts.name, word]).inc();

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub without_container: IntCounterVec,
     /// Mails found in the mailbox at its last listing.
     pub mailbox_mails: IntGaugeVec,
+    /// Mails that a mailbox lists and does not give, by mailbox: refused, or over which each session breaks.
+    pub unfetchable: IntGaugeVec,
     /// Polls, by mailbox and outcome (`ok` or the step that failed).
     pub polls: IntCounterVec,
     /// Mails in hand.
@@ -118,6 +120,11 @@ impl Metrics {
                 &["mailbox", "rule", "automatic"],
             )?,
             mailbox_mails: gauges("xm_mailbox_mails", "Mails found at the last listing", &["mailbox"])?,
+            unfetchable: gauges(
+                "xm_mails_unfetchable",
+                "Mails that the mailbox lists and does not give, or over which each session breaks",
+                &["mailbox"],
+            )?,
             polls: vec("xm_polls_total", "Polls, by outcome or the step that failed", &["mailbox", "outcome"])?,
             in_hand: gauge("xm_mails_in_hand", "Mails fetched and not yet settled")?,
             answers: vec("xm_answers_total", "Answers, by what became of them", &["outcome"])?,
@@ -136,6 +143,7 @@ impl Metrics {
     pub fn begin_mailbox(&self, name: &str, rule: NoContainer) {
         self.mails_fetched.with_label_values(&[name]);
         self.polls.with_label_values(&[name, "ok"]);
+        self.unfetchable.with_label_values(&[name]).set(0);
         for automatic in ["no", "yes"] {
             self.without_container.with_label_values(&[name, rule.as_str(), automatic]);
         }

@@ -12,6 +12,7 @@ use sdc::keys::{CentreKeys, SigningKey};
 use sdc::payload::PayloadLimits;
 use store::database::Database;
 use store::in_hand;
+use store::outbox;
 use store::settle::{Settler, SettlingSettings};
 use store::signers::{self, Signers};
 use tokio::runtime::Handle;
@@ -36,6 +37,8 @@ use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
 
 /// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
+/// Longest wait for a database that is to take claims back.
+const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Pause between two readings of the set of known agencies.
 const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -155,7 +158,8 @@ pub struct Pipeline {
     end: StopTeller,
     hands: Hands,
     intake: Intake,
-    open_sessions: Arc<RwLock<()>>,
+    polling: Arc<RwLock<()>>,
+    outbox: OutboxClaims,
     exporter: Link<Exporter>,
     escalations: UnboundedReceiver<Escalation>,
     arbiters: Vec<Arbiter>,
@@ -181,7 +185,7 @@ impl Pipeline {
             settler: Arc::new(Settler::new(parts.database.clone(), parts.settling.clone())),
             metrics: Arc::new(parts.metrics.clone()),
             draining,
-            open_sessions: Arc::default(),
+            polling: Arc::default(),
             supervisor: Supervisor {
                 policy: parts.policy.clone(),
                 ending,
@@ -198,8 +202,13 @@ impl Pipeline {
         let decoders = start_decoders(&parts, &shared, &writers, &mut arbiters);
         start_pollers(&parts, &shared, decoders, &mut arbiters);
         keep_house(&parts, &shared);
-        let Shared { hands, intake, open_sessions, .. } = shared;
-        Pipeline { drain, end, hands, intake, open_sessions, exporter, escalations, arbiters }
+        let Shared { hands, intake, polling, .. } = shared;
+        let outbox = OutboxClaims {
+            database: parts.database.clone(),
+            runtime: parts.database_runtime.clone(),
+            process: parts.process,
+        };
+        Pipeline { drain, end, hands, intake, polling, outbox, exporter, escalations, arbiters }
     }
 
     /// Waits until an actor can no longer be kept alive.
@@ -227,8 +236,8 @@ impl Pipeline {
     pub async fn drain(self, deadline: Duration) -> bool {
         self.drain.tell();
         let came_back = tokio::time::timeout(deadline, async {
-            // A session ends when its mail has come back and is deleted; every permit back means nothing is in hand.
-            drop(self.open_sessions.write().await);
+            // A poller ends when its mail has come back and is deleted; every permit back means nothing is in hand.
+            drop(self.polling.write().await);
             drop(self.hands.take_all().await);
         })
         .await
@@ -237,6 +246,9 @@ impl Pipeline {
         for arbiter in self.arbiters {
             // A thread that panicked has ended as well.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
+        }
+        if self.intake.is_open() {
+            self.outbox.give_up().await;
         }
         came_back
     }
@@ -251,6 +263,26 @@ impl Pipeline {
     }
 }
 
+/// What the exporter has claimed of the outbox, to be given up once it has ended.
+struct OutboxClaims {
+    database: Database,
+    runtime: Handle,
+    process: Uuid,
+}
+
+impl OutboxClaims {
+    /// Lets another program send at once what was claimed here and is not sent: else it waits for the claims' end.
+    async fn give_up(self) {
+        let OutboxClaims { database, runtime, process } = self;
+        let releasing = runtime.spawn(async move { outbox::release(&mut *database.get().await?, process).await });
+        match tokio::time::timeout(RELEASE_WAIT_MAX, releasing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(fault))) => tracing::debug!(%fault, "the exporter's claims end by themselves"),
+            Ok(Err(_)) | Err(_) => tracing::debug!("the exporter's claims end by themselves"),
+        }
+    }
+}
+
 struct Shared {
     hands: Hands,
     intake: Intake,
@@ -259,7 +291,7 @@ struct Shared {
     settler: Arc<Settler>,
     metrics: Arc<Metrics>,
     draining: Stop,
-    open_sessions: Arc<RwLock<()>>,
+    polling: Arc<RwLock<()>>,
     supervisor: Supervisor,
 }
 
@@ -448,7 +480,7 @@ fn start_pollers(
             claims: Arc::clone(&shared.claims),
             intake: shared.intake.clone(),
             drain: shared.draining.clone(),
-            open_sessions: Arc::clone(&shared.open_sessions),
+            polling: Arc::clone(&shared.polling),
             interval: mailbox.interval,
             phase: mailbox.interval * (at - 1) / count,
             // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.

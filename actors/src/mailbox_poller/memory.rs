@@ -7,16 +7,23 @@ use mail::pop3::Listed;
 use sdc::letter::Matricule;
 
 use super::MailboxPollerParts;
+use super::breakers::Breakers;
 use super::session::PollError;
 use crate::tally::Tally;
+
+/// Returns what a mail is written down by: its id or, for want of one, its size behind a blank, which no id contains.
+/// Several mails may share the latter, so it says only whom to be careful with, never whom to leave alone.
+pub fn hint(listed: &Listed) -> Box<str> {
+    listed.uidl.clone().unwrap_or_else(|| format!(" {}", listed.size_bytes).into())
+}
 
 /// What a poller remembers between sessions. Only an optimisation: forgetting it costs a second fetch.
 #[derive(Default)]
 pub struct Memory {
-    /// Mails that stay in the mailbox by its rule.
-    pub left: HashSet<Box<str>>,
+    /// Mails that stay in the mailbox by its rule, by id, with their sizes: a server may give an id to another mail.
+    left: HashMap<Box<str>, u64>,
     /// Mails of the slow lane that found it full or may wait, with the agencies that they claim.
-    pub deferred: HashMap<Box<str>, Option<Matricule>>,
+    deferred: HashMap<Box<str>, Option<Matricule>>,
     /// How many of them claim each agency.
     deferred_claims: Tally<Matricule>,
     /// Suspects settled alone whose lines are not cleared yet.
@@ -27,6 +34,49 @@ pub struct Memory {
     pub suspects_wait_until: Option<Instant>,
     /// Number of the next line written down in this life.
     pub next_batch: i64,
+    /// Mails over which sessions broke.
+    pub breakers: Breakers,
+    /// What mails were found to take that are larger than the server says.
+    pub true_bytes: HashMap<Box<str>, u64>,
+    /// What was told of the last session.
+    pub told: Complaints,
+}
+
+/// What is wrong with a mailbox, as far as one session shows it; told in one line each, and only when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Complaints {
+    /// Mails that the server lists and does not give.
+    pub refused: usize,
+    /// Its words for the first of them.
+    pub refused_words: Option<String>,
+    /// Settled mails that it does not delete.
+    pub undeleted: usize,
+    /// Lines of its listings that are not as they should be.
+    pub odd_lines: usize,
+    /// The first of them.
+    pub odd_line: Option<String>,
+}
+
+impl Complaints {
+    /// Tells what differs from the session before.
+    pub fn tell(&self, before: &Complaints, mailbox: &str) {
+        if self.refused > 0 && self.refused != before.refused {
+            let words = self.refused_words.as_deref().unwrap_or_default();
+            tracing::warn!(mailbox, mails = self.refused, words, "the mailbox does not give mails that it lists");
+        }
+        if self.undeleted > 0 && self.undeleted != before.undeleted {
+            tracing::warn!(mailbox, mails = self.undeleted, "the mailbox refuses to delete settled mail");
+        }
+        if self.odd_lines > 0 && self.odd_lines != before.odd_lines {
+            let first = self.odd_line.as_deref().unwrap_or_default();
+            tracing::warn!(
+                mailbox,
+                lines = self.odd_lines,
+                first,
+                "the mailbox lists mail oddly; it is fetched all the same"
+            );
+        }
+    }
 }
 
 impl Memory {
@@ -39,9 +89,32 @@ impl Memory {
         Ok(())
     }
 
+    /// Remembers that a mail stays in the mailbox. One without an id is looked at again.
+    pub fn leave(&mut self, listed: &Listed) {
+        if let Some(uidl) = &listed.uidl {
+            self.left.insert(uidl.clone(), listed.size_bytes);
+        }
+    }
+
+    /// Says whether a mail stays in the mailbox by its rule.
+    pub fn has_left(&self, listed: &Listed) -> bool {
+        listed.uidl.as_ref().and_then(|uidl| self.left.get(uidl)) == Some(&listed.size_bytes)
+    }
+
+    /// Returns the bytes that a mail is thought to take.
+    pub fn likely_bytes(&self, listed: &Listed) -> u64 {
+        let found = if self.true_bytes.is_empty() { None } else { self.true_bytes.get(&*hint(listed)) };
+        found.copied().unwrap_or(0).max(listed.size_bytes)
+    }
+
+    /// Returns the deferred mail's claim; nothing where it is not deferred.
+    pub fn deferred_claim(&self, listed: &Listed) -> Option<Option<Matricule>> {
+        self.deferred.get(listed.uidl.as_ref()?).copied()
+    }
+
     /// Returns what a deferred mail claims.
     pub fn claim(&self, listed: &Listed) -> Option<Matricule> {
-        self.deferred.get(&listed.uidl).copied().flatten()
+        self.deferred_claim(listed).flatten()
     }
 
     /// Says whether mail that claims this agency is deferred: what came later must not overtake it.
@@ -49,30 +122,43 @@ impl Memory {
         self.deferred_claims.has(&matricule)
     }
 
-    /// Remembers that a mail is deferred.
-    pub fn defer(&mut self, uidl: Box<str>, claim: Option<Matricule>) {
-        self.forget(&uidl);
+    /// Remembers that a mail is deferred. One without an id is fetched as if it were new.
+    pub fn defer(&mut self, listed: &Listed, claim: Option<Matricule>) {
+        self.forget(listed);
+        let Some(uidl) = &listed.uidl else { return };
         if let Some(matricule) = claim {
             self.deferred_claims.add(matricule);
         }
-        self.deferred.insert(uidl, claim);
+        self.deferred.insert(uidl.clone(), claim);
     }
 
     /// Forgets that a mail is deferred: it is in hand.
-    pub fn forget(&mut self, uidl: &str) {
+    pub fn forget(&mut self, listed: &Listed) {
+        if let Some(uidl) = &listed.uidl {
+            self.forget_id(uidl);
+        }
+    }
+
+    fn forget_id(&mut self, uidl: &str) {
         let Some(Some(matricule)) = self.deferred.remove(uidl) else { return };
         self.deferred_claims.remove(&matricule);
     }
 
-    pub fn forget_all_but(&mut self, listing: &[Listed]) {
+    /// Forgets whatever is no longer in the mailbox.
+    pub fn forget_all_but(&mut self, mails: &[Listed]) {
+        self.breakers.forget_all_but(mails);
+        if !self.true_bytes.is_empty() {
+            let listed: HashSet<Box<str>> = mails.iter().map(hint).collect();
+            self.true_bytes.retain(|hint, _| listed.contains(hint));
+        }
         if self.left.is_empty() && self.deferred.is_empty() {
             return;
         }
-        let listed: HashSet<&str> = listing.iter().map(|listed| &*listed.uidl).collect();
-        self.left.retain(|uidl| listed.contains(&**uidl));
+        let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
+        self.left.retain(|uidl, _| listed.contains(&**uidl));
         let gone: Vec<Box<str>> = self.deferred.keys().filter(|uidl| !listed.contains(&***uidl)).cloned().collect();
         for uidl in gone {
-            self.forget(&uidl);
+            self.forget_id(&uidl);
         }
     }
 }
@@ -81,23 +167,51 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn listed(uidl: &str, size_bytes: u64) -> Listed {
+        Listed { number: 1, uidl: (!uidl.is_empty()).then(|| uidl.into()), size_bytes }
+    }
+
     #[test]
     fn an_agency_has_deferred_mail_until_the_last_of_it_is_forgotten_or_gone() {
         let agency = Matricule::try_from(42).unwrap();
         let mut memory = Memory::default();
         for uidl in ["a", "b", "b", "c"] {
-            memory.defer(uidl.into(), Some(agency));
+            memory.defer(&listed(uidl, 1), Some(agency));
         }
-        memory.defer("d".into(), None);
-        memory.forget("a");
-        memory.forget("a");
+        memory.defer(&listed("d", 1), None);
+        memory.forget(&listed("a", 1));
+        memory.forget(&listed("a", 1));
         assert!(memory.has_deferred(agency));
-        let listed = |uidl: &str| Listed { number: 1, uidl: uidl.into(), size_bytes: 1 };
-        assert_eq!((memory.claim(&listed("b")), memory.claim(&listed("d"))), (Some(agency), None));
-        memory.forget_all_but(&[listed("c")]);
+        assert_eq!((memory.claim(&listed("b", 1)), memory.claim(&listed("d", 1))), (Some(agency), None));
+        memory.forget_all_but(&[listed("c", 1)]);
         assert_eq!(memory.deferred.len(), 1);
         assert!(memory.has_deferred(agency));
-        memory.forget("c");
+        memory.forget(&listed("c", 1));
         assert!(!memory.has_deferred(agency));
+    }
+
+    #[test]
+    fn nothing_without_an_id_of_its_own_is_left_alone() {
+        let mut memory = Memory::default();
+        for mail in [listed("", 10), listed("a", 10)] {
+            memory.leave(&mail);
+            memory.defer(&mail, None);
+        }
+        assert!(memory.has_left(&listed("a", 10)) && memory.deferred_claim(&listed("a", 10)).is_some());
+        assert!(!memory.has_left(&listed("", 10)) && memory.deferred_claim(&listed("", 10)).is_none());
+        assert!(!memory.has_left(&listed("a", 11)), "the id has gone to another mail");
+        memory.forget_all_but(&[]);
+        assert!(!memory.has_left(&listed("a", 10)));
+    }
+
+    #[test]
+    fn a_mail_found_larger_than_it_is_said_to_be_is_thought_to_be_so() {
+        let mut memory = Memory::default();
+        for mail in [listed("a", 10), listed("", 0)] {
+            assert_eq!(memory.likely_bytes(&mail), mail.size_bytes);
+            memory.true_bytes.insert(hint(&mail), 5000);
+            assert_eq!(memory.likely_bytes(&mail), 5000);
+        }
+        assert_eq!(memory.likely_bytes(&listed("a", 6000)), 6000);
     }
 }

@@ -1,11 +1,12 @@
-//! One session: sign in, list, try the suspects alone, fetch the rest in windows, delete what is settled, QUIT.
+//! One session: sign in, list, try the suspects alone, fetch the rest in windows, delete what is settled, QUIT. Then, where
+//! sessions broke over a mail, another for that mail alone.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use mail::MailError;
-use mail::pop3::{Listed, Outcome, Retrieved, Session};
+use mail::pop3::{Listed, Outcome, Retrieval, Retrieved, Session};
 use sdc::document;
 use sdc::letter::Matricule;
 use store::failure::{self, Bug, point};
@@ -16,8 +17,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use super::MailboxPollerParts;
+use super::breakers::BREAKS_MAX;
 use super::database_calls::LEASE_HOLD;
-use super::memory::Memory;
+use super::memory::{Complaints, Memory, hint};
 use crate::at_work::MailName;
 use crate::delivery::{Fate, Permits, Report, Share};
 use crate::lanes::{LANES, Lane};
@@ -59,35 +61,69 @@ impl PollError {
     }
 }
 
+/// Which mails a session fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// All but those over which sessions broke.
+    Others,
+    /// One of those.
+    Breaker,
+}
+
 /// Polls once.
 pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -> Result<Polled, PollError> {
     if !parts.take_lease().await? {
+        // Another program knows better now.
+        parts.metrics.unfetchable.with_label_values(&[&*parts.name]).set(0);
         return Ok(Polled { is_worth_another: false });
     }
     memory.take_attempts_back(parts).await?;
-    let suspects = parts.suspects(life).await?;
+    let polled = hold_session(parts, life, memory, Turn::Others).await?;
+    if memory.breakers.has_due(Instant::now()) && parts.may_fetch() {
+        match hold_session(parts, life, memory, Turn::Breaker).await {
+            Ok(_) => {}
+            // What breaks again has been told of, and the poll has done its work.
+            Err(PollError::Mail(error)) => tracing::debug!(mailbox = &*parts.name, %error, "it was for one mail alone"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(polled)
+}
+
+async fn hold_session(
+    parts: &MailboxPollerParts,
+    life: Uuid,
+    memory: &mut Memory,
+    turn: Turn,
+) -> Result<Polled, PollError> {
+    let mut suspects = parts.suspects(life).await?;
     let mut session = parts.mailbox.open().await?;
     let listing = session.listing().await?;
-    parts
-        .metrics
-        .mailbox_mails
-        .with_label_values(&[&*parts.name])
-        .set(i64::try_from(listing.len()).unwrap_or(i64::MAX));
+    let gauge = parts.metrics.mailbox_mails.with_label_values(&[&*parts.name]);
+    gauge.set(i64::try_from(listing.mails.len()).unwrap_or(i64::MAX));
     point("mailbox_poller::listed");
-    memory.forget_all_but(&listing);
+    memory.forget_all_but(&listing.mails);
+    let mails: Vec<Listed> = match turn {
+        Turn::Others => listing.mails.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
+        Turn::Breaker => memory.breakers.pick(&listing.mails, Instant::now()).cloned().into_iter().collect(),
+    };
+    // A suspect is tried before all others, so one over which the session breaks waits for that mail's own session.
+    suspects.retain(|suspect| match turn {
+        Turn::Others => !memory.breakers.has(&suspect.uidl),
+        Turn::Breaker => mails.iter().any(|listed| *hint(listed) == *suspect.uidl),
+    });
     let mut poll = Poll::new(parts, life);
-    let fetched = poll.fetch(&mut session, &listing, suspects, memory).await;
+    (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
+    let fetched = poll.fetch(&mut session, &mails, suspects, memory).await;
     // Whatever became of the session, what was handed on comes back first; only then is the line struck out.
     let unsettled = poll.wait_for_all().await;
     let ended = match fetched {
         Ok(()) => poll.delete_and_quit(session).await,
         Err(error) => Err(error),
     };
+    poll.tell(memory, turn);
     poll.finish(memory).await?;
     ended?;
-    if parts.drain.is_told() {
-        parts.release_lease().await?;
-    }
     if unsettled > 0 {
         return Err(PollError::Unsettled(unsettled));
     }
@@ -118,17 +154,19 @@ pub struct Poll<'a> {
     pub suspects: Vec<String>,
     /// Suspects when the session began.
     pub suspected: HashSet<Box<str>>,
-    left: Vec<Box<str>>,
+    left: Vec<Listed>,
     /// Mails given back unopened.
     given_back: Vec<LentMail>,
     /// How many mails that claim an agency are lent, by the lane that they were lent with.
     lent_claims: Tally<(Matricule, Lane)>,
-    has_given_back: bool,
+    /// A mail is in the mailbox still and can be fetched at once.
+    pub has_given_back: bool,
+    complaints: Complaints,
 }
 
 /// A mail that is lent.
 pub struct LentMail {
-    uidl: Box<str>,
+    listed: Listed,
     claim: Option<Matricule>,
     lane: Lane,
 }
@@ -153,6 +191,7 @@ impl<'a> Poll<'a> {
             given_back: Vec::new(),
             lent_claims: Tally::default(),
             has_given_back: false,
+            complaints: Complaints::default(),
         }
     }
 
@@ -160,12 +199,42 @@ impl<'a> Poll<'a> {
     async fn fetch(
         &mut self,
         session: &mut Session,
-        listing: &[Listed],
+        mails: &[Listed],
         suspects: Vec<Suspect>,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
-        self.try_suspects(session, listing, suspects, memory).await?;
-        self.fetch_rest(session, listing, memory).await
+        self.try_suspects(session, mails, suspects, memory).await?;
+        self.fetch_rest(session, mails, memory).await
+    }
+
+    /// Waits for the next mail, and remembers the one over which the session breaks.
+    pub async fn next(
+        &self,
+        retrieval: &mut Retrieval<'_>,
+        memory: &mut Memory,
+    ) -> Result<Option<Retrieved>, PollError> {
+        let under_way = retrieval.under_way();
+        match (retrieval.next().await, under_way) {
+            (Ok(Some(retrieved)), _) => {
+                memory.breakers.forgive(&retrieved.listed);
+                Ok(Some(retrieved))
+            }
+            (Err(error), Some(listed)) => {
+                let breaks = memory.breakers.broke(listed, self.parts.interval, Instant::now());
+                let (mailbox, mail) = (&*self.parts.name, hint(listed));
+                match breaks {
+                    1 => {
+                        tracing::warn!(mailbox, %mail, %error, "the session broke over a mail: it comes last from now on, and alone")
+                    }
+                    BREAKS_MAX => {
+                        tracing::warn!(mailbox, %mail, breaks, %error, "a mail cannot be fetched, and is tried ever more seldom")
+                    }
+                    _ => tracing::debug!(mailbox, %mail, breaks, %error, "the session broke over a mail again"),
+                }
+                Err(error.into())
+            }
+            (outcome, _) => Ok(outcome?),
+        }
     }
 
     /// Only a QUIT that was answered has deleted anything.
@@ -182,16 +251,14 @@ impl<'a> Poll<'a> {
         let (mail, over_size_bytes) = match outcome {
             Outcome::Mail(mail) => (mail, None),
             Outcome::OverSize { head, size_bytes } => (head, Some(size_bytes)),
-            Outcome::Refused(words) => {
-                tracing::warn!(mailbox = &*self.parts.name, words, "the mailbox does not give a mail that it lists");
-                return;
-            }
+            Outcome::Refused(words) => return self.refuse(words),
         };
         self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
         let claim = document::claim(&mail);
-        let name = MailName { mailbox: self.parts.name.clone(), uidl: (*listed.uidl).into() };
+        let name = MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() };
         let share = Share::lend(listed.number, permits, self.sender.clone());
-        self.lent.insert(listed.number, LentMail { uidl: listed.uidl, claim, lane });
+        let number = listed.number;
+        self.lent.insert(number, LentMail { listed, claim, lane });
         if let Some(matricule) = claim {
             self.lent_claims.add((matricule, lane));
         }
@@ -215,10 +282,27 @@ impl<'a> Poll<'a> {
             share,
         };
         // The same agency always goes the same way, so that its letters keep their order.
-        let spread = claim.map_or(listed.number, u32::from) as usize;
+        let spread = claim.map_or(number, u32::from) as usize;
         if let Some(decoder) = self.parts.decoders.get(spread % self.parts.decoders.len().max(1)) {
             decoder.send(fetched);
         }
+    }
+
+    /// Counts a mail that the server does not give. It stays where it is.
+    pub fn refuse(&mut self, words: String) {
+        self.complaints.refused += 1;
+        self.complaints.refused_words.get_or_insert(words);
+    }
+
+    /// Tells what is wrong with the mailbox, where that has changed, and shows how many mails cannot be fetched.
+    fn tell(&mut self, memory: &mut Memory, turn: Turn) {
+        if turn == Turn::Others {
+            self.complaints.tell(&memory.told, &self.parts.name);
+            memory.told = std::mem::take(&mut self.complaints);
+        }
+        let unfetchable = memory.told.refused + memory.breakers.unfetchable();
+        let gauge = self.parts.metrics.unfetchable.with_label_values(&[&*self.parts.name]);
+        gauge.set(i64::try_from(unfetchable).unwrap_or(i64::MAX));
     }
 
     pub fn collect_reports(&mut self) {
@@ -234,10 +318,10 @@ impl<'a> Poll<'a> {
         }
         match report.fate {
             Fate::Settled => self.to_delete.push(report.number),
-            Fate::Left => self.left.push(lent.uidl),
+            Fate::Left => self.left.push(lent.listed),
             Fate::Deferred => self.given_back.push(lent),
             Fate::Returned => {}
-            Fate::Suspect => self.suspects.push(lent.uidl.into()),
+            Fate::Suspect => self.suspects.push(hint(&lent.listed).into()),
         }
     }
 
@@ -251,7 +335,7 @@ impl<'a> Poll<'a> {
     pub fn remember_given_back(&mut self, memory: &mut Memory) {
         self.has_given_back |= !self.given_back.is_empty();
         for lent in self.given_back.drain(..) {
-            memory.defer(lent.uidl, lent.claim);
+            memory.defer(&lent.listed, lent.claim);
         }
     }
 
@@ -286,13 +370,7 @@ impl<'a> Poll<'a> {
         }
         point("mailbox_poller::delete");
         let refused = session.delete(&self.to_delete).await?;
-        if !refused.is_empty() {
-            tracing::warn!(
-                mailbox = &*self.parts.name,
-                mails = refused.len(),
-                "the mailbox refuses to delete settled mail"
-            );
-        }
+        self.complaints.undeleted += refused.len();
         self.deleted += self.to_delete.len() - refused.len();
         self.to_delete.clear();
         point("mailbox_poller::deleted");
@@ -310,7 +388,7 @@ impl<'a> Poll<'a> {
 
     /// Strikes out what came back. Mail that did not stays written down, under this life's name.
     async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
-        memory.left.extend(self.left.drain(..));
+        self.left.drain(..).for_each(|listed| memory.leave(&listed));
         self.remember_given_back(memory);
         let suspects = std::mem::take(&mut self.suspects);
         // With mail still in hand the lines stay: they name what to suspect if the program dies now.

@@ -8,7 +8,7 @@ use store::failure::point;
 use store::in_hand::{ATTEMPTS_MAX, Suspect};
 use tokio::time::timeout;
 
-use super::memory::Memory;
+use super::memory::{Memory, hint};
 use super::session::{Poll, PollError};
 use crate::delivery::Fate;
 use crate::lanes::Lane;
@@ -24,19 +24,24 @@ impl Poll<'_> {
     pub async fn try_suspects(
         &mut self,
         session: &mut Session,
-        listing: &[Listed],
+        mails: &[Listed],
         suspects: Vec<Suspect>,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         if suspects.is_empty() {
             return Ok(());
         }
-        let by_uidl: HashMap<&str, &Listed> = listing.iter().map(|listed| (&*listed.uidl, listed)).collect();
+        // Of mails that are remembered alike the first one is tried: if it is innocent it settles, and goes out of the way.
+        let by_hint: HashMap<Box<str>, &Listed> = mails.iter().rev().map(|listed| (hint(listed), listed)).collect();
+        // A server that gave an id yesterday and gives none today has not lost the mail.
+        let has_every_id = mails.iter().all(|listed| listed.uidl.is_some());
         // Whatever becomes of them now, they are not fetched beside others.
         self.suspected = suspects.iter().map(|suspect| suspect.uidl.as_str().into()).collect();
         for suspect in suspects {
-            let Some(listed) = by_uidl.get(suspect.uidl.as_str()) else {
-                memory.absolved.push(suspect.uidl);
+            let Some(listed) = by_hint.get(suspect.uidl.as_str()) else {
+                if has_every_id {
+                    memory.absolved.push(suspect.uidl);
+                }
                 continue;
             };
             if self.is_stopped() || memory.suspects_wait_until.is_some_and(|until| Instant::now() < until) {
@@ -66,7 +71,7 @@ impl Poll<'_> {
         let listed = std::slice::from_ref(listed);
         // Everything else stops only when the mail is here, and not for a server that hangs with mail in hand.
         let mut retrieval = session.retrieve(listed, self.parts.mail_bytes_max).await?;
-        let Some(retrieved) = retrieval.next().await? else { return Ok(false) };
+        let Some(retrieved) = self.next(&mut retrieval, memory).await? else { return Ok(false) };
         let Ok(alone) = timeout(ALONE_WAIT_MAX, self.parts.hands.take_all()).await else {
             tracing::warn!(mailbox = &*self.parts.name, "a suspect waits: mail of others is in hand for too long");
             memory.suspects_wait_until = Some(Instant::now() + SUSPECTS_PAUSE);

@@ -7,7 +7,7 @@ use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
 use store::failure::point;
 
-use super::memory::Memory;
+use super::memory::{Memory, hint};
 use super::session::{Poll, PollError};
 use crate::delivery::Permits;
 use crate::lanes::{Lane, Tried};
@@ -15,6 +15,9 @@ use crate::lanes::{Lane, Tried};
 /// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
 /// smaller in any encoding, so that no letter waits behind mail of strangers that takes a hundred times as long.
 const LARGE_MAIL_BYTES: u64 = 512 << 10;
+
+/// Difference between the size of a mail as listed and as found that needs no room of its own.
+const SIZE_ERROR_BYTES: u64 = 1024;
 
 /// Deferred mail is fetched in windows of a part of the usual number: one in this many.
 const DEFERRED_PARTS: usize = 4;
@@ -39,26 +42,27 @@ impl Poll<'_> {
     pub async fn fetch_rest(
         &mut self,
         session: &mut Session,
-        listing: &[Listed],
+        mails: &[Listed],
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         let fetched_alone: HashSet<u32> = self.lent.keys().copied().chain(self.to_delete.iter().copied()).collect();
+        let is_suspected = |listed: &Listed| {
+            let anybody = !self.suspects.is_empty() || !self.suspected.is_empty();
+            let of = |hint: &str| self.suspects.iter().any(|suspect| suspect == hint) || self.suspected.contains(hint);
+            anybody && of(&hint(listed))
+        };
         let wanted = |listed: &&Listed| {
-            !fetched_alone.contains(&listed.number)
-                && !memory.left.contains(&listed.uidl)
-                && !self.suspects.iter().any(|uidl| **uidl == *listed.uidl)
-                && !self.suspected.contains(&listed.uidl)
+            !fetched_alone.contains(&listed.number) && !memory.has_left(listed) && !is_suspected(listed)
         };
         // What stands well again needs no place in the slow lane.
         let waits = |listed: &Listed| {
-            let claim = memory.deferred.get(&listed.uidl);
-            claim.is_some_and(|claim| self.parts.claims.lane(*claim) != Lane::Fast)
+            memory.deferred_claim(listed).is_some_and(|claim| self.parts.claims.lane(claim) != Lane::Fast)
         };
-        let (deferred, fresh): (Vec<Listed>, Vec<Listed>) = listing.iter().filter(wanted).cloned().partition(waits);
+        let (deferred, fresh): (Vec<Listed>, Vec<Listed>) = mails.iter().filter(wanted).cloned().partition(waits);
         let (mut large, small): (Vec<Listed>, Vec<Listed>) =
-            fresh.into_iter().partition(|listed| listed.size_bytes > LARGE_MAIL_BYTES);
+            fresh.into_iter().partition(|listed| memory.likely_bytes(listed) > LARGE_MAIL_BYTES);
         // What takes least from the others goes before them.
-        large.sort_by_key(|listed| listed.size_bytes);
+        large.sort_by_key(|listed| memory.likely_bytes(listed));
         let (mut small, mut large) = (small.as_slice(), large.as_slice());
         let mut asked = 0;
         while !small.is_empty() && !self.must_end(asked, false) {
@@ -96,7 +100,7 @@ impl Poll<'_> {
                 until_sorted = self.parts.window_mails;
             }
             // Few at a time, because the next ones show more.
-            let few = self.window(&deferred).div_ceil(DEFERRED_PARTS);
+            let few = self.window(&deferred, memory).div_ceil(DEFERRED_PARTS);
             let window: Vec<Listed> = deferred.drain(..few).collect();
             until_sorted = until_sorted.saturating_sub(few);
             asked += few;
@@ -137,14 +141,14 @@ impl Poll<'_> {
         mails: &mut &[Listed],
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
-        let (window, rest) = mails.split_at(self.window(*mails));
+        let (window, rest) = mails.split_at(self.window(*mails, memory));
         *mails = rest;
         self.fetch_window(session, window, false, memory).await?;
         Ok(window.len())
     }
 
     pub fn is_stopped(&self) -> bool {
-        self.parts.drain.is_told() || !self.parts.intake.is_open()
+        !self.parts.may_fetch()
     }
 
     fn must_end(&self, asked: usize, may_wait: bool) -> bool {
@@ -167,7 +171,7 @@ impl Poll<'_> {
         let claims = window.iter().filter(|_| is_deferred).map(|listed| memory.claim(listed));
         let mut tried: VecDeque<_> = claims.map(|claim| Some(self.parts.claims.trying(claim?))).collect();
         self.renew_lease().await?;
-        let bytes: u64 = window.iter().map(|listed| self.bytes_in_hand(listed)).sum();
+        let bytes: u64 = window.iter().map(|listed| self.bytes_in_hand(listed, memory)).sum();
         let mails = u32::try_from(window.len()).unwrap_or(u32::MAX);
         let mut permits = self.parts.hands.take(mails, bytes).await;
         let mut slow = None;
@@ -181,17 +185,19 @@ impl Poll<'_> {
         }
         let batch = memory.next_batch;
         memory.next_batch += 1;
-        let uidls = window.iter().map(|listed| listed.uidl.to_string()).collect();
-        self.parts.record(self.life, batch, uidls).await?;
+        let hints = window.iter().map(|listed| hint(listed).into()).collect();
+        self.parts.record(self.life, batch, hints).await?;
         self.batches.push(batch);
         point("mailbox_poller::recorded");
         let mut retrieval = session.retrieve(window, self.parts.mail_bytes_max).await?;
-        while let Some(retrieved) = retrieval.next().await? {
+        while let Some(retrieved) = self.next(&mut retrieval, memory).await? {
             point("mailbox_poller::retrieved");
-            let own = permits.split(self.bytes_in_hand(&retrieved.listed));
+            let own = permits.split(self.bytes_in_hand(&retrieved.listed, memory));
             let deferred =
                 slow.as_mut().map(|slow| Deferred { place: slow.split_slow(), tried: tried.pop_front().flatten() });
-            self.place(retrieved, own, deferred, memory);
+            if let Some(own) = self.with_room(&retrieved, own, memory) {
+                self.place(retrieved, own, deferred, memory);
+            }
         }
         self.parts.metrics.in_hand.set(i64::from(self.parts.hands.in_hand()));
         self.collect_reports();
@@ -201,40 +207,57 @@ impl Poll<'_> {
     }
 
     /// Returns how many of these mails to ask for at a time: at least one, else no more bytes than there is room for.
-    fn window<'l>(&self, listed: impl IntoIterator<Item = &'l Listed>) -> usize {
+    fn window<'l>(&self, listed: impl IntoIterator<Item = &'l Listed>, memory: &Memory) -> usize {
         let mut bytes = 0;
         let fits = |listed: &&Listed| {
-            bytes += self.bytes_in_hand(listed);
+            bytes += self.bytes_in_hand(listed, memory);
             bytes <= self.parts.window_bytes_max
         };
         listed.into_iter().take(self.parts.window_mails).take_while(fits).count().max(1)
     }
 
-    fn bytes_in_hand(&self, listed: &Listed) -> u64 {
-        // A server may tell less than it sends; the poller's own limit stands in both cases.
-        listed.size_bytes.min(self.parts.mail_bytes_max).max(1)
+    fn bytes_in_hand(&self, listed: &Listed, memory: &Memory) -> u64 {
+        memory.likely_bytes(listed).min(self.parts.mail_bytes_max).max(1)
+    }
+
+    /// A server may say less than it sends: what is beyond needs room of its own. Where there is none the mail stays in
+    /// its mailbox, and its true size is known from now on. Nothing waits here, since whoever waits holds room already.
+    fn with_room(&mut self, retrieved: &Retrieved, own: Permits, memory: &mut Memory) -> Option<Permits> {
+        let Outcome::Mail(mail) = &retrieved.outcome else { return Some(own) };
+        let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&retrieved.listed, memory));
+        // Some servers count the end of a line as one octet.
+        if bytes <= likely + likely / 8 + SIZE_ERROR_BYTES {
+            return Some(own);
+        }
+        if let Some(more) = self.parts.hands.try_take_bytes(bytes - likely) {
+            return Some(own.with(more));
+        }
+        memory.true_bytes.insert(hint(&retrieved.listed), bytes);
+        self.has_given_back = true;
+        None
     }
 
     /// Picks the lane of a mail that has just arrived.
     fn place(&mut self, retrieved: Retrieved, permits: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
-        let uidl = retrieved.listed.uidl.clone();
-        let (lane, claim) = match &retrieved.outcome {
-            Outcome::Mail(mail) => {
+        let listed = retrieved.listed.clone();
+        let (lane, claim) = match retrieved.outcome {
+            Outcome::Mail(ref mail) => {
                 let claim = document::claim(mail);
                 (self.parts.claims.lane(claim), claim)
             }
-            Outcome::OverSize { .. } | Outcome::Refused(_) => (Lane::Last, None),
+            Outcome::OverSize { .. } => (Lane::Last, None),
+            Outcome::Refused(words) => return self.refuse(words),
         };
         // What came before it with the same claim goes first: it is deferred already, or about to be given back.
         let is_overtaking = claim.is_some_and(|matricule| {
-            let is_late = memory.has_deferred(matricule) && !memory.deferred.contains_key(&uidl);
+            let is_late = memory.has_deferred(matricule) && memory.deferred_claim(&listed).is_none();
             is_late || self.has_lent_better(matricule, lane)
         });
         if is_overtaking {
-            return memory.defer(uidl, claim);
+            return memory.defer(&listed, claim);
         }
         if lane == Lane::Fast {
-            memory.forget(&uidl);
+            memory.forget(&listed);
             return self.lend(retrieved, permits, lane, false);
         }
         let (place, tried) = match (deferred, claim.filter(|matricule| self.parts.claims.knows(*matricule))) {
@@ -249,11 +272,11 @@ impl Poll<'_> {
         };
         match place {
             Some(place) => {
-                memory.forget(&uidl);
+                memory.forget(&listed);
                 self.lend(retrieved, permits.into_slow(place, tried), lane, false);
             }
             // The mailbox keeps it meanwhile.
-            None => memory.defer(uidl, claim),
+            None => memory.defer(&listed, claim),
         }
     }
 }

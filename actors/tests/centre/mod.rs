@@ -68,6 +68,8 @@ pub struct Running {
     ended: Receiver<Result<bool, Escalation>>,
     thread: Option<JoinHandle<()>>,
     metrics: Metrics,
+    /// The name of the process, as leases and claims have it.
+    pub process: Uuid,
 }
 
 fn key(name: &str) -> SigningKey {
@@ -77,6 +79,15 @@ fn key(name: &str) -> SigningKey {
     parameters.is_ca = IsCa::ExplicitNoCa;
     let certificate = parameters.self_signed(&key).unwrap();
     SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()
+}
+
+/// Waits for a condition.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not so");
+        std::thread::yield_now();
+    }
 }
 
 impl World {
@@ -211,6 +222,7 @@ impl World {
         relay.security = Security::None;
         let relay = self.runtime.block_on(async { mail::smtp::Relay::new(&relay).unwrap() });
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+        let process = Uuid::now_v7();
         let parts = PipelineParts {
             database: self.database.clone(),
             database_runtime: self.runtime.handle().clone(),
@@ -220,7 +232,7 @@ impl World {
             relay: Arc::new(relay),
             address: CENTRE_ADDRESS.to_owned(),
             server_name: "centre".to_owned(),
-            process: Uuid::now_v7(),
+            process,
             mail_limits: mail::extract::MailLimits::default(),
             document_limits: DocumentLimits::default(),
             payload_limits: PayloadLimits::default(),
@@ -249,7 +261,7 @@ impl World {
                 end.send(outcome).ok();
             });
         });
-        Running { drain: Some(drain), ended, thread: Some(thread), metrics }
+        Running { drain: Some(drain), ended, thread: Some(thread), metrics, process }
     }
 
     pub fn sql(&self, text: &str) {
@@ -282,6 +294,11 @@ impl World {
         }
     }
 
+    /// Waits until the centre's mailbox holds so many mails.
+    pub fn wait_for_mails(&self, expected: usize) {
+        wait_until(&format!("{expected} mails in the mailbox"), || self.post_office.count(CENTRE_ADDRESS) == expected);
+    }
+
     /// Opens every receipt that has reached the office, with the office's own key and the pinned certificate of the centre.
     pub fn receipts(&self) -> Vec<Answer> {
         self.open(self.post_office.take(OFFICE_ADDRESS))
@@ -308,6 +325,16 @@ impl Running {
     /// Returns how many messages an actor has handled with this outcome.
     pub fn handled(&self, actor: &str, outcome: &str) -> u64 {
         self.metrics.actor_handled.with_label_values(&[actor, outcome]).get()
+    }
+
+    /// Returns how many polls of a mailbox ended so.
+    pub fn polls(&self, mailbox: &str, outcome: &str) -> u64 {
+        self.metrics.polls.with_label_values(&[mailbox, outcome]).get()
+    }
+
+    /// Returns how many mails of a mailbox cannot be fetched.
+    pub fn unfetchable(&self, mailbox: &str) -> i64 {
+        self.metrics.unfetchable.with_label_values(&[mailbox]).get()
     }
 
     /// Drains, and returns whether everything came back in time.
