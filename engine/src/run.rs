@@ -1,7 +1,7 @@
 //! `xmserver run`: builds the centre from its configuration, keeps it running, drains it when told to stop.
 //!
 //! Three runtimes, each with its own duty: the database's outlives the actors, the actors' system carries them, and
-//! the main thread waits for signals. A first SIGTERM or SIGINT drains, a second one stops at once; either way nothing
+//! the main thread waits for signals. A first SIGTERM, SIGINT or SIGHUP drains, a second one stops at once; either way nothing
 //! is lost, because what is not settled is in its mailbox still.
 
 use std::net::TcpListener;
@@ -310,12 +310,15 @@ fn widths(limits: &Limits) -> Widths {
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
+    /// A terminal that is closed, or a service manager that reloads; not where `nohup` has said that neither counts.
+    hangup: Option<Signal>,
 }
 
 impl Stops {
     fn new() -> anyhow::Result<Stops> {
         let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Stops { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let hangup = if ignores_hangup() { None } else { Some(listen(SignalKind::hangup())?) };
+        Ok(Stops { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, hangup })
     }
 
     /// Waits for the next one.
@@ -323,8 +326,16 @@ impl Stops {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            Some(_) = async { self.hangup.as_mut()?.recv().await } => {}
         }
     }
+}
+
+/// Says whether whoever started the program had it ignore SIGHUP: bit 0 of the mask that proc(5) tells.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]

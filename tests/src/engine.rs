@@ -267,8 +267,20 @@ impl Engine {
     /// # Errors
     /// It does not end in time, or badly.
     pub fn stop(&mut self) -> Result<()> {
+        self.stop_by(Signal::SIGTERM)
+    }
+
+    /// Does the same by the signal of a terminal that is closed.
+    ///
+    /// # Errors
+    /// It does not end in time, or badly.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.stop_by(Signal::SIGHUP)
+    }
+
+    fn stop_by(&mut self, signal: Signal) -> Result<()> {
         let mut process = self.process.take().context("the engine does not run")?;
-        kill(Pid::from_raw(process.id().cast_signed()), Signal::SIGTERM)?;
+        kill(Pid::from_raw(process.id().cast_signed()), signal)?;
         let mut status = None;
         let waited = wait_within(PATIENCE, "the engine has drained", || {
             status = process.try_wait()?;

@@ -178,5 +178,5 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
         let agency: Value = serde_json::from_str(&agency).unwrap();
         assert_eq!(agency["balance"], -PRICE);
     }
-    engine.stop().unwrap();
+    engine.hang_up().unwrap();
 }
