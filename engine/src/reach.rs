@@ -93,3 +93,81 @@ async fn relay_reached(relay: &RelayConfiguration) -> Reached {
 fn milliseconds(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
+
+    use super::*;
+    use crate::configuration::{MailboxConfiguration, NoContainerRule};
+
+    /// Serves one connection: greets, and answers every line the same.
+    fn server(greeting: &'static str, answer: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).split(b'\n');
+            let mut is_heard = stream.write_all(greeting.as_bytes()).is_ok();
+            for line in lines {
+                is_heard &= line.is_ok() && stream.write_all(answer.as_bytes()).is_ok();
+                if !is_heard {
+                    return;
+                }
+            }
+        });
+        port
+    }
+
+    async fn reached(
+        security: Security,
+        pop3: (&'static str, &'static str),
+        smtp: (&'static str, &'static str),
+    ) -> [String; 2] {
+        let mut mailbox = MailboxSettings::new("localhost", "centre");
+        let mut relay = RelaySettings::new("localhost");
+        (mailbox.port, relay.port) = (Some(server(pop3.0, pop3.1)), Some(server(smtp.0, smtp.1)));
+        (mailbox.security, relay.security) = (security, security);
+        mailbox.password = Some(Secret::new("secret"));
+        let peers = [mailbox.port, relay.port].map(|port| format!("localhost:{}", port.unwrap()));
+        let mut configuration = Configuration::default();
+        configuration.mailboxes = vec![MailboxConfiguration {
+            name: "main".to_owned(),
+            poll_interval_seconds: 10,
+            no_container: NoContainerRule::Leave,
+            pop3: mailbox,
+        }];
+        configuration.relay = Some(RelayConfiguration { address: "centre@example.org".to_owned(), smtp: relay });
+        let all = reach(&configuration, None).await;
+        let messages: Vec<String> = all.into_iter().map(|one| one.failure.unwrap().message).collect();
+        for (message, peer) in messages.iter().zip(&peers) {
+            assert_eq!(message.matches(peer).count(), 1, "who it was is told once: {message}");
+            assert!(!message.contains(|c: char| c.is_control() || c == '\u{202E}'), "{message:?}");
+        }
+        messages.try_into().unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_text_of_a_server_reaches_the_terminal_as_it_came() {
+        const EVIL: &str = "\x1b[2J \x1b]0;evil\x07 \u{202E}no\r\n";
+        for (pop3, smtp) in [
+            (("-ERR \x1b[2J\u{202E}\r\n", ""), ("554 \x1b[2J\u{202E}\r\n", "")),
+            ((EVIL, ""), (EVIL, "")),
+            (("+OK\r\n", "-ERR \x1b[2J\x07\r\n"), ("220 x\r\n", "550 \x1b[2J\x07\r\n")),
+            (("+OK\r\n", EVIL), ("220 x\r\n", EVIL)),
+        ] {
+            reached(Security::None, pop3, smtp).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plain_port_is_told_with_its_step_and_what_to_do() {
+        let messages = reached(Security::Tls, ("+OK ready\r\n", ""), ("220 ready\r\n", "")).await;
+        for message in messages {
+            assert!(message.contains(": tls: port ") && message.contains("security = \"starttls\""), "{message}");
+        }
+    }
+}
