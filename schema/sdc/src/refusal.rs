@@ -171,6 +171,37 @@ pub struct RowFault {
     pub expected: String,
 }
 
+/// Faulty rows as they are found: the first [`ROW_FAULTS_MAX`] are kept and the others counted, since one letter may have
+/// half a million of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowFaults {
+    first: Vec<RowFault>,
+    total: usize,
+}
+
+impl RowFaults {
+    /// Adds a faulty row, which is put into words only if it is kept.
+    pub fn add(&mut self, fault: impl FnOnce() -> RowFault) {
+        self.total += 1;
+        if self.first.len() < ROW_FAULTS_MAX {
+            self.first.push(fault());
+        }
+    }
+
+    /// Says whether no row is faulty.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+}
+
+impl From<Vec<RowFault>> for RowFaults {
+    fn from(mut first: Vec<RowFault>) -> RowFaults {
+        let total = first.len();
+        first.truncate(ROW_FAULTS_MAX);
+        RowFaults { first, total }
+    }
+}
+
 /// A refusal: the letter is wrong. Journalled, answered if the sender is verified, never retried by the centre.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,10 +239,10 @@ impl Refusal {
 
     /// Adds faulty rows, naming the first [`ROW_FAULTS_MAX`] and counting all.
     #[must_use]
-    pub fn with_faults(mut self, mut faults: Vec<RowFault>) -> Refusal {
-        self.faults_total = u32::try_from(faults.len()).unwrap_or(u32::MAX);
-        faults.truncate(ROW_FAULTS_MAX);
-        self.faults = faults;
+    pub fn with_faults(mut self, faults: impl Into<RowFaults>) -> Refusal {
+        let RowFaults { first, total } = faults.into();
+        self.faults_total = u32::try_from(total).unwrap_or(u32::MAX);
+        self.faults = first;
         self
     }
 }

@@ -8,6 +8,7 @@ use chrono::DateTime;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office, Records, Request, TableRecords};
+use sdc::names::folded;
 use sdc::payload::{PayloadLimits, pack, read_letter, unpack, write_letter};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -41,7 +42,7 @@ fn value() -> impl Strategy<Value = Value> {
 fn table(rows: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = TableRecords> {
     (name(), vec(name(), 1..6), rows).prop_flat_map(|(table, mut columns, rows)| {
         let mut seen = HashSet::new();
-        columns.retain(|column| seen.insert(column.to_lowercase()));
+        columns.retain(|column| seen.insert(folded(column)));
         let values = vec(vec(value(), rows), columns.len());
         values.prop_map(move |values| TableRecords { table: table.clone(), columns: columns.clone(), values })
     })
@@ -50,7 +51,7 @@ fn table(rows: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = TableRe
 fn letter(rows: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Letter> {
     let tables = vec(table(rows), 1..4).prop_map(|mut tables| {
         let mut seen = HashSet::new();
-        tables.retain(|table| seen.insert(table.table.to_lowercase()));
+        tables.retain(|table| seen.insert(folded(&table.table)));
         tables
     });
     let from = (1..=999_999_u32, "[a-z0-9][a-z0-9-]{0,31}")

@@ -12,6 +12,7 @@ use uuid::{Uuid, Variant};
 use super::json::{Document, malformed};
 use super::{LetterKey, PayloadLimits, Unreadable};
 use crate::letter::{Answer, FORMAT_VERSION, Letter, Mode, Records, Request, TableRecords};
+use crate::names::folded;
 use crate::refusal::{Refusal, RefusalCode};
 
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
@@ -151,7 +152,7 @@ fn records(body: Value, limits: &PayloadLimits) -> Result<Records, Refusal> {
         let path = format_args!("body.tables[{index}]");
         let table = table(entry, path, rows_left, limits)?;
         rows_left -= table.row_count();
-        if !names.insert(table.table.to_lowercase()) {
+        if !names.insert(folded(&table.table)) {
             return Err(malformed(format_args!("{path}.table"), "each table once, whatever the case of its letters"));
         }
         read.push(table);
@@ -173,7 +174,7 @@ fn table(
     let mut read = Vec::new();
     for (index, column) in array(columns, columns_path, limits.columns_max)?.into_iter().enumerate() {
         let column = name(column, format_args!("{columns_path}[{index}]"))?;
-        if !names.insert(column.to_lowercase()) {
+        if !names.insert(folded(&column)) {
             let expected = "each column once, whatever the case of its letters";
             return Err(malformed(format_args!("{columns_path}[{index}]"), expected));
         }

@@ -121,6 +121,8 @@ fn a_body_has_this_shape() {
         (COLUMNS, "[\"Numero\",7]", "body.tables[0].columns[1]", name),
         (COLUMNS, "[\"Numero\",\"Numero\"]", "body.tables[0].columns[1]", "each column once"),
         (COLUMNS, "[\"É\",\"é\"]", "body.tables[0].columns[1]", "each column once"),
+        (COLUMNS, "[\"Straße\",\"STRASSE\"]", "body.tables[0].columns[1]", "each column once"),
+        (COLUMNS, "[\"ΝΟΜΌΣ\",\"νομός\"]", "body.tables[0].columns[1]", "each column once"),
         (COLUMNS, "[\"Numero\"]", "body.tables[0].values", "1 arrays, one per column"),
         (VALUES, "[]", "body.tables[0].values", "2 arrays, one per column"),
         (VALUES, "[[7,8]]", "body.tables[0].values", "2 arrays, one per column"),
