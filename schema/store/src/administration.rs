@@ -90,6 +90,30 @@ pub enum AdministrationError {
     /// No such table.
     #[error("table {0} is not adopted: `xmserver table list` shows those that are")]
     TableUnknown(String),
+    /// A definition file is wrong.
+    #[error("the definition file is not valid: {0}")]
+    DefinitionFile(#[from] tables::Mistake),
+    /// A table that is to be given up is there.
+    #[error(
+        "table {table} is not given up: {relation} is in the database; to take no more records of it, set may_export = false in its file and adopt again"
+    )]
+    TableThere {
+        /// Application and name.
+        table: String,
+        /// Schema and relation.
+        relation: String,
+    },
+    /// No adopted table has this scope column.
+    #[error(
+        "no adopted table has the scope column {column}: {}",
+        if .known.is_empty() { "no table with a scope is adopted yet".to_owned() } else { format!("expected one of {}", .known.join(", ")) }
+    )]
+    ScopeColumnUnknown {
+        /// As it was named.
+        column: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// A table cannot be adopted; every reason at once.
     #[error("table {table} cannot be adopted:{}", .problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>())]
     TableUnfit {
@@ -218,6 +242,9 @@ impl AdministrationError {
             AdministrationError::CertificateRevoked { .. } => "certificate_revoked",
             AdministrationError::TableUnknown(_) => "table_unknown",
             AdministrationError::TableUnfit { .. } => "table_unfit",
+            AdministrationError::TableThere { .. } => "table_there",
+            AdministrationError::DefinitionFile(_) => "definition_file_invalid",
+            AdministrationError::ScopeColumnUnknown { .. } => "scope_column_unknown",
             AdministrationError::TariffUnknown(_) => "tariff_unknown",
             AdministrationError::TariffLater { .. } => "tariff_later",
             AdministrationError::TariffBegun { .. } => "tariff_begun",

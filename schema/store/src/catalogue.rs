@@ -10,9 +10,11 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Mode;
+use sdc::names::folded;
 
 use crate::definition::{Check, Column, Corrections, Definition};
 use crate::fault::Fault;
+use crate::identifier::is_plain;
 use crate::statement::Statement;
 
 /// What every replica agrees on.
@@ -88,7 +90,7 @@ impl Catalogue {
 
     /// Finds an adopted table by application and name, the name without regard to case.
     pub fn table(&self, application: &str, name: &str) -> Option<Arc<Definition>> {
-        self.tables.get(&(application.to_owned(), name.to_lowercase())).cloned()
+        self.tables.get(&(application.to_owned(), folded(name))).cloned()
     }
 
     /// Says whether agencies of a profile may export to a table.
@@ -168,32 +170,46 @@ async fn load_server(connection: &mut AsyncPgConnection) -> Result<(Server, i64)
     let Some((name, mode, currency, currency_digits, revision)) = row.into_iter().next() else {
         return Err(Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()));
     };
-    let mode = if mode == "live" { Mode::Live } else { Mode::Test };
+    let mode = match mode.as_str() {
+        "live" => Mode::Live,
+        "test" => Mode::Test,
+        _ => return Err(unreadable("the mode", "xm.server")),
+    };
     Ok((Server { name, mode, currency, currency_digits }, revision))
 }
+
+type LoadedTable = (
+    i32,
+    String,
+    String,
+    String,
+    String,
+    i32,
+    Option<String>,
+    Vec<String>,
+    String,
+    serde_json::Value,
+    serde_json::Value,
+);
 
 async fn load_tables(connection: &mut AsyncPgConnection) -> Result<HashMap<(String, String), Arc<Definition>>, Fault> {
     use diesel::sql_types::Array;
     type Row = (Integer, Text, Text, Text, Text, Integer, Nullable<Text>, Array<Text>, Text, Jsonb, Jsonb);
-    type Loaded = (
-        i32,
-        String,
-        String,
-        String,
-        String,
-        i32,
-        Option<String>,
-        Vec<String>,
-        String,
-        serde_json::Value,
-        serde_json::Value,
-    );
     let text = "SELECT t.id, t.application, t.name, t.schema_name, t.relation_name, t.version, t.scope_column,
                        t.legal_key, t.corrections, t.checks, d.columns
-                  FROM xm.tables t JOIN xm.definitions d ON d.table_id = t.id AND d.version = t.version";
-    let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;
+                  FROM xm.tables t JOIN xm.definitions d ON d.table_id = t.id AND d.version = t.version
+                 WHERE t.abandoned_at IS NULL";
+    let rows: Vec<LoadedTable> = Statement::<Row>::new(text, &[]).load(connection).await?;
     let mut tables = HashMap::with_capacity(rows.len());
-    for (
+    for row in rows {
+        let definition = definition(row)?;
+        tables.insert((definition.application.clone(), folded(&definition.name)), Arc::new(definition));
+    }
+    Ok(tables)
+}
+
+fn definition(
+    (
         table_id,
         application,
         name,
@@ -205,35 +221,40 @@ async fn load_tables(connection: &mut AsyncPgConnection) -> Result<HashMap<(Stri
         corrections,
         checks,
         columns,
-    ) in rows
-    {
-        let unreadable = |what: &str| {
-            Fault::Bug(format!("{what} of table {application}.{name} in xm cannot be read: adopt the table again"))
-        };
-        let checks: Vec<Check> = serde_json::from_value(checks).map_err(|_detail| unreadable("checks"))?;
-        let columns: Vec<Column> = serde_json::from_value(columns).map_err(|_detail| unreadable("definition"))?;
-        let corrections = match corrections.as_str() {
-            "never" => Corrections::Never,
-            "by_agency" => Corrections::ByAgency,
-            _ => Corrections::AfterApproval,
-        };
-        let key = (application.clone(), name.to_lowercase());
-        let definition = Definition {
-            table_id,
-            application,
-            name,
-            schema_name,
-            relation_name,
-            version,
-            scope_column,
-            legal_key,
-            corrections,
-            checks,
-            columns,
-        };
-        tables.insert(key, Arc::new(definition));
+    ): LoadedTable,
+) -> Result<Definition, Fault> {
+    let unreadable = |what: &str| unreadable(what, &format!("table {application}.{name} in xm: adopt the table again"));
+    let checks: Vec<Check> = serde_json::from_value(checks).map_err(|_detail| unreadable("a check"))?;
+    if checks.iter().any(|check| check.not_offered().is_some()) {
+        return Err(unreadable("a check"));
     }
-    Ok(tables)
+    let columns: Vec<Column> = serde_json::from_value(columns).map_err(|_detail| unreadable("the definition"))?;
+    let are_plain = columns.iter().all(|column| is_plain(&column.name))
+        && legal_key.iter().all(|name| is_plain(name))
+        && is_plain(&schema_name)
+        && is_plain(&relation_name);
+    if !are_plain {
+        return Err(unreadable("a name"));
+    }
+    let corrections = match corrections.as_str() {
+        "never" => Corrections::Never,
+        "after_approval" => Corrections::AfterApproval,
+        "by_agency" => Corrections::ByAgency,
+        _ => return Err(unreadable("the rule of corrections")),
+    };
+    Ok(Definition {
+        table_id,
+        application,
+        name,
+        schema_name,
+        relation_name,
+        version,
+        scope_column,
+        legal_key,
+        corrections,
+        checks,
+        columns,
+    })
 }
 
 async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashSet<(i32, String)>, Fault> {
@@ -249,15 +270,18 @@ async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>,
     let text = "SELECT profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
                   FROM xm.tariffs WHERE valid_to IS NULL OR valid_to > now() - interval '1 day'";
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;
-    let tariff = |(profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to): Loaded| Tariff {
-        profile,
-        service,
-        table_id,
-        per_act,
-        per_started_kb,
-        credit: if credit == "refuse" { Credit::Refuse } else { Credit::Owe },
-        valid_from,
-        valid_to,
+    let tariff = |(profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to): Loaded| {
+        let credit = match credit.as_str() {
+            "owe" => Credit::Owe,
+            "refuse" => Credit::Refuse,
+            _ => return Err(unreadable("the rule of credit", "a tariff in xm.tariffs")),
+        };
+        Ok(Tariff { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to })
     };
-    Ok(rows.into_iter().map(tariff).collect())
+    rows.into_iter().map(tariff).collect()
+}
+
+/// A setting that this program cannot read never becomes a default: it would judge by a rule that nobody made.
+fn unreadable(what: &str, of: &str) -> Fault {
+    Fault::Bug(format!("{what} cannot be read of {of}"))
 }

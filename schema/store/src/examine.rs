@@ -4,7 +4,10 @@
 //! names every faulty row (first hundred), not the first one found. Nothing here writes; the result is what
 //! settling inserts.
 
+mod cells;
 mod checks;
+mod flags;
+mod scope;
 mod values;
 
 #[cfg(test)]
@@ -14,17 +17,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use sdc::letter::{Records, TableRecords};
-use sdc::refusal::{Refusal, RefusalCode, RowFault};
+use sdc::names::same;
+use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 
+pub use flags::{FLAGS_MAX, Figures, Finding, Flag, Flags};
 pub use values::ColumnValues;
 
 use crate::catalogue::Catalogue;
-use crate::definition::{Column, Definition, PROVENANCE_PREFIX};
+use crate::definition::{Definition, is_provenance};
+pub use crate::definition::{NUMERO, STATUS};
 
-/// The automatic number that every table has; a sender's value travels as provenance (guide 6.4).
-pub const NUMERO: &str = "Numero";
-/// The record status that every table has (guide, table 5).
-pub const STATUS: &str = "Status";
 /// The status that a new record arrives with: validated by an officer.
 const STATUS_VALIDATED: i64 = 2;
 
@@ -39,6 +41,8 @@ pub struct TableRows {
     pub values: Vec<ColumnValues>,
     /// The sender's numbers.
     pub numeros: Vec<i64>,
+    /// What the operators are told of these rows, once they are accepted; of a row that is held already they were told before.
+    pub flags: Flags,
 }
 
 impl TableRows {
@@ -49,8 +53,7 @@ impl TableRows {
 
     /// Returns the values of a column by name, if the letter brings it.
     pub fn column(&self, name: &str) -> Option<&ColumnValues> {
-        let at =
-            self.columns.iter().position(|&index| self.definition.columns[index].name.eq_ignore_ascii_case(name))?;
+        let at = self.columns.iter().position(|&index| same(&self.definition.columns[index].name, name))?;
         self.values.get(at)
     }
 
@@ -63,7 +66,7 @@ impl TableRows {
 
 /// Checks the records of an export.
 ///
-/// `scopes` maps a scope column's lower-case name to the codes granted to the agency.
+/// `scopes` maps a scope column's name, [folded](sdc::names::folded), to the codes granted to the agency.
 ///
 /// # Errors
 /// The refusal, with every faulty row of the first kind of fault found, in the order: tables, rights, columns, values
@@ -78,7 +81,7 @@ pub fn examine(
     for table in &records.tables {
         definitions.push(find_table(&records.application, table, catalogue, profile)?);
     }
-    let mut faults = Vec::new();
+    let mut faults = RowFaults::default();
     let mut tables = Vec::with_capacity(definitions.len());
     for (table, definition) in records.tables.iter().zip(definitions) {
         let placed = place_columns(table, &definition)?;
@@ -87,15 +90,13 @@ pub fn examine(
     if !faults.is_empty() {
         return Err(Refusal::new(RefusalCode::RowsInvalid).with_faults(faults));
     }
-    for table in &tables {
-        check_scope(table, scopes, &mut faults);
-    }
-    if !faults.is_empty() {
-        return Err(Refusal::new(RefusalCode::OutOfScope).with_faults(faults));
-    }
-    checks::check(&tables, &mut faults);
+    scope::check(&tables, scopes)?;
+    let flags = checks::reckon(&tables, &mut faults);
     if !faults.is_empty() {
         return Err(Refusal::new(RefusalCode::CheckFailed).with_faults(faults));
+    }
+    for (rows, flags) in tables.iter_mut().zip(flags) {
+        rows.flags = flags;
     }
     Ok(tables)
 }
@@ -121,21 +122,17 @@ fn place_columns(table: &TableRecords, definition: &Definition) -> Result<Vec<us
     let mut placed = Vec::with_capacity(table.columns.len());
     let mut unknown = Vec::new();
     for name in &table.columns {
-        let own = name.len() >= PROVENANCE_PREFIX.len() && name.as_bytes()[..3].eq_ignore_ascii_case(b"xm_");
-        match definition.columns.iter().position(|column| !own && column.name.eq_ignore_ascii_case(name)) {
+        let own = is_provenance(name);
+        match definition.columns.iter().position(|column| !own && same(&column.name, name)) {
             Some(index) => placed.push(index),
             None => unknown.push(name.as_str()),
         }
     }
-    let needed = |column: &Column| {
-        let own_rule = column.name == NUMERO || column.name == STATUS;
-        own_rule || (!column.nullable && !column.has_default)
-    };
     let missing: Vec<&str> = definition
         .columns
         .iter()
         .enumerate()
-        .filter(|(index, column)| needed(column) && !placed.contains(index))
+        .filter(|(index, column)| column.is_needed() && !placed.contains(index))
         .map(|(_, column)| column.name.as_str())
         .collect();
     if unknown.is_empty() && missing.is_empty() {
@@ -157,16 +154,22 @@ fn read_values(
     table: &TableRecords,
     definition: Arc<Definition>,
     placed: &[usize],
-    faults: &mut Vec<RowFault>,
+    faults: &mut RowFaults,
 ) -> TableRows {
     // Ordered by the table's own column order, so that letters with the same columns share one statement.
     let by_index: BTreeMap<usize, usize> =
         placed.iter().enumerate().map(|(in_letter, &in_table)| (in_table, in_letter)).collect();
-    let mut rows = TableRows { definition: Arc::clone(&definition), columns: vec![], values: vec![], numeros: vec![] };
+    let mut rows = TableRows {
+        definition: Arc::clone(&definition),
+        columns: vec![],
+        values: vec![],
+        numeros: vec![],
+        flags: Flags::default(),
+    };
     for (in_table, in_letter) in by_index {
         let column = &definition.columns[in_table];
         let mut fault = |row: usize, rule: &str, expected: String| {
-            faults.push(row_fault(table, row, Some(&table.columns[in_letter]), rule, expected));
+            faults.add(|| row_fault(table, row, &table.columns[in_letter], rule, expected));
         };
         let values = ColumnValues::read(column, &table.values[in_letter], &mut fault);
         if column.name == NUMERO {
@@ -201,29 +204,11 @@ fn read_numeros(values: &ColumnValues, fault: &mut impl FnMut(usize, &str, Strin
         .collect()
 }
 
-fn check_scope(rows: &TableRows, scopes: &HashMap<String, HashSet<String>>, faults: &mut Vec<RowFault>) {
-    let Some(scope_column) = &rows.definition.scope_column else { return };
-    let granted = scopes.get(&scope_column.to_ascii_lowercase());
-    let values = rows.column(scope_column);
-    for row in 0..rows.row_count() {
-        let code = values.map(|values| values.text(row)).unwrap_or_default();
-        if !granted.is_some_and(|codes| codes.contains(&code)) {
-            faults.push(RowFault {
-                table: rows.definition.name.clone(),
-                row: row_number(row),
-                column: Some(scope_column.clone()),
-                rule: "scope".to_owned(),
-                expected: "a code granted to the agency".to_owned(),
-            });
-        }
-    }
-}
-
-fn row_fault(table: &TableRecords, row: usize, column: Option<&str>, rule: &str, expected: String) -> RowFault {
+fn row_fault(table: &TableRecords, row: usize, column: &str, rule: &str, expected: String) -> RowFault {
     RowFault {
         table: table.table.clone(),
         row: row_number(row),
-        column: column.map(str::to_owned),
+        column: Some(column.to_owned()),
         rule: rule.to_owned(),
         expected,
     }

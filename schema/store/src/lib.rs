@@ -8,6 +8,7 @@ pub mod definition;
 pub mod examine;
 pub mod failure;
 pub mod fault;
+mod identifier;
 pub mod in_hand;
 pub mod leases;
 pub mod outbox;

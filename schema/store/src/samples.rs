@@ -21,6 +21,9 @@ const SAMPLES: &[Sample] = &[
     },
 ];
 
+/// A definition file with every key explained, as a model for one's own.
+pub const DEFINITION_FILE: &str = include_str!("../samples/tables.toml");
+
 /// Names the samples.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SAMPLES.iter().map(|sample| sample.name)

@@ -123,6 +123,7 @@ table! {
         checks -> Jsonb,
         version -> Integer,
         adopted_at -> Timestamptz,
+        abandoned_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -242,3 +243,6 @@ table! {
 allow_tables_to_appear_in_same_query!(agencies, accounts, scopes, installations, certificates, agency_keys, entries);
 allow_tables_to_appear_in_same_query!(letters, certificates);
 allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs);
+
+#[cfg(test)]
+mod tests;

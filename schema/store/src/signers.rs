@@ -15,6 +15,7 @@ use lru::LruCache;
 use sdc::cms::SignerId;
 use sdc::keys::{KeyError, RegisteredCertificate};
 use sdc::letter::Matricule;
+use sdc::names::folded;
 
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
@@ -44,7 +45,7 @@ pub struct Signer {
     pub cbc_allowed: bool,
     /// Its enrolled installations.
     pub installations: Vec<String>,
-    /// Codes granted, by scope column in lower case.
+    /// Codes granted, by scope column as [`folded`].
     pub scopes: HashMap<String, HashSet<String>>,
 }
 
@@ -99,7 +100,7 @@ macro_rules! select_signers {
             "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.revoked_at, a.matricule, a.revision, a.status, a.profile,
                     a.letter_bytes_max, a.cbc_allowed,
                     ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
-                    ARRAY(SELECT unnest(ARRAY[lower(s.column_name), s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
+                    ARRAY(SELECT unnest(ARRAY[s.column_name, s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
                FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
@@ -241,7 +242,7 @@ fn signer(
     let mut scopes: HashMap<String, HashSet<String>> = HashMap::new();
     let mut columns_and_codes = columns_and_codes.into_iter();
     while let (Some(column), Some(code)) = (columns_and_codes.next(), columns_and_codes.next()) {
-        scopes.entry(column).or_default().insert(code);
+        scopes.entry(folded(&column)).or_default().insert(code);
     }
     Ok(Signer {
         certificate_id,

@@ -2,7 +2,9 @@
 //!
 //! `diesel::sql_query` is parsed anew at every call; settling runs the same dozen texts for every batch, so they go
 //! through this fragment instead, whose cache key is its text. A text is either a constant of this crate or is built
-//! from the catalogue's identifiers, quoted; values never become text.
+//! from the catalogue's identifiers, quoted; values never become text. A `?` stands for a bind wherever it stands, also between
+//! quoting marks, so no text has one there: [`crate::identifier::is_plain`] keeps it out of identifiers, and every statement that
+//! a test sends is looked at.
 
 use std::marker::PhantomData;
 
@@ -112,6 +114,10 @@ impl<'a, Row> Statement<'a, Row> {
     /// Joins a text and its binds; there must be as many as the text has `?`.
     pub fn new(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
         debug_assert_eq!(text.matches('?').count(), binds.len(), "one bind per ? in {text}");
+        debug_assert!(
+            !has_quoted_mark(text),
+            "no ? in quotes or comments, where it would be taken for a bind, in {text}"
+        );
         Statement { text, binds, row: PhantomData }
     }
 }
@@ -120,15 +126,41 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut binds = self.binds.iter();
         for (index, piece) in self.text.split('?').enumerate() {
-            if index > 0
-                && let Some(bind) = binds.next()
-            {
-                bind.push(&mut out)?;
+            if index > 0 {
+                binds.next().ok_or_else(miscounted)?.push(&mut out)?;
             }
             out.push_sql(piece);
         }
-        Ok(())
+        if binds.next().is_some() { Err(miscounted()) } else { Ok(()) }
     }
+}
+
+/// A value more or less would shift all behind it into other columns.
+fn miscounted() -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError("a statement has not one bind for each ? of its text".into())
+}
+
+/// Says whether a `?` stands between quoting marks or in a comment of a text.
+fn has_quoted_mark(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\'', '"', '-', '/']) {
+        let (end, skipped) = match &rest[at..] {
+            quoted if quoted.starts_with(['\'', '"']) => (&quoted[..1], 1),
+            comment if comment.starts_with("--") => ("\n", 2),
+            comment if comment.starts_with("/*") => ("*/", 2),
+            _ => {
+                rest = &rest[at + 1..];
+                continue;
+            }
+        };
+        let inside = &rest[at + skipped..];
+        let length = inside.find(end).unwrap_or(inside.len());
+        if inside[..length].contains('?') {
+            return true;
+        }
+        rest = inside.get(length + end.len()..).unwrap_or_default();
+    }
+    false
 }
 
 impl<Row> QueryId for Statement<'_, Row> {
@@ -145,6 +177,32 @@ impl<Row, Conn> diesel::query_dsl::RunQueryDsl<Conn> for Statement<'_, Row> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_in_quotes_and_comments_are_found_and_others_are_not() {
+        for text in ["SELECT 'a?'", "SELECT \"a?b\" FROM t", "SELECT 1 -- why?", "SELECT /* ? */ 1", "SELECT 'it''s ?'"]
+        {
+            assert!(has_quoted_mark(text), "{text}");
+        }
+        for text in
+            ["SELECT ?", "SELECT 'a' || ?", "SELECT \"a\" - ? / ?", "SELECT 1 -- why\n , ?", "SELECT 'it''s', ?", ""]
+        {
+            assert!(!has_quoted_mark(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_statement_with_more_or_fewer_binds_than_marks_is_not_sent() {
+        use diesel::query_builder::QueryBuilder;
+        let built = |text, binds: &[Bind<'_>]| {
+            let statement = Statement::<()> { text, binds, row: PhantomData };
+            let mut builder = <Pg as diesel::backend::Backend>::QueryBuilder::default();
+            statement.to_sql(&mut builder, &Pg).map(|()| builder.finish())
+        };
+        assert_eq!(built("SELECT ?, ?", &[Bind::Integer(1), Bind::Integer(2)]).unwrap(), "SELECT $1, $2");
+        assert!(built("SELECT ?, ?", &[Bind::Integer(1)]).is_err());
+        assert!(built("SELECT ?", &[Bind::Integer(1), Bind::Integer(2)]).is_err());
+    }
 
     #[test]
     fn a_run_is_bounded_and_what_is_larger_goes_alone() {

@@ -3,12 +3,13 @@
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
+use sdc::names::same;
 use serde::Serialize;
 use serde_json::json;
 
 use super::agencies::{locked_status, subject};
 use super::{AdministrationError, audit};
-use crate::schema::scopes;
+use crate::schema::{scopes, tables};
 
 /// A granted code of a scope column.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
@@ -35,8 +36,10 @@ pub async fn list(connection: &mut AsyncPgConnection, number: Matricule) -> Resu
 
 /// Grants codes of a scope column to an agency. Returns how many it did not have yet.
 ///
+/// The column is named without regard to case and kept as the adopted table spells it.
+///
 /// # Errors
-/// No such agency; a fault.
+/// No such agency; no adopted table with this scope column; a code that no record could have; a fault.
 pub async fn grant(
     connection: &mut AsyncPgConnection,
     operator: &str,
@@ -44,12 +47,17 @@ pub async fn grant(
     column_name: &str,
     codes: &[String],
 ) -> Result<usize, AdministrationError> {
-    if column_name.is_empty() || codes.is_empty() || codes.iter().any(String::is_empty) {
+    if column_name.is_empty() || codes.is_empty() {
         return Err(AdministrationError::invalid("the scope", "a column and at least one code"));
+    }
+    // A blank that the terminal or a spreadsheet added would make a code that no letter ever names.
+    if codes.iter().any(|code| code.is_empty() || code.trim() != code || code.chars().any(char::is_control)) {
+        return Err(AdministrationError::invalid("the scope", "codes without blanks around them or controls in them"));
     }
     connection
         .transaction(async |connection| {
             locked_status(connection, number).await?;
+            let column_name = &spelled(connection, column_name).await?;
             let rows: Vec<_> = codes
                 .iter()
                 .map(|code| {
@@ -65,7 +73,26 @@ pub async fn grant(
         .await
 }
 
+/// Finds a scope column of the adopted tables, as they spell it.
+async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Result<String, AdministrationError> {
+    let known: Vec<Option<String>> = tables::table
+        .filter(tables::abandoned_at.is_null().and(tables::scope_column.is_not_null()))
+        .select(tables::scope_column)
+        .distinct()
+        .order(tables::scope_column)
+        .load(connection)
+        .await?;
+    let known: Vec<String> = known.into_iter().flatten().collect();
+    known
+        .iter()
+        .find(|known| same(known, column_name))
+        .cloned()
+        .ok_or_else(|| AdministrationError::ScopeColumnUnknown { column: column_name.to_owned(), known })
+}
+
 /// Takes codes of a scope column from an agency. Returns how many it had.
+///
+/// The column is named without regard to case, and need not belong to an adopted table any more.
 ///
 /// # Errors
 /// No such agency; a fault.
@@ -79,10 +106,19 @@ pub async fn withdraw(
     connection
         .transaction(async |connection| {
             locked_status(connection, number).await?;
+            let spellings: Vec<String> = scopes::table
+                .filter(scopes::agency.eq(number.as_i32()))
+                .select(scopes::column_name)
+                .distinct()
+                .load::<String>(connection)
+                .await?
+                .into_iter()
+                .filter(|granted| same(granted, column_name))
+                .collect();
             let withdrawn = diesel::delete(
                 scopes::table
                     .filter(scopes::agency.eq(number.as_i32()))
-                    .filter(scopes::column_name.eq(column_name))
+                    .filter(scopes::column_name.eq_any(spellings))
                     .filter(scopes::code.eq_any(codes)),
             )
             .execute(connection)

@@ -1,100 +1,127 @@
-//! The arithmetic that rows of a table must satisfy, shown with its figures where it does not hold.
+//! The arithmetic that rows of a table must satisfy, reckoned with its figures (SPEC 4, Checks).
+//!
+//! What cannot be judged is told, never refused: a sum over no rows is 0, but a figure that is NULL, or that the letter leaves
+//! to the table's default, is unknown.
 
 use std::collections::HashMap;
 
-use sdc::refusal::RowFault;
+use sdc::names::same;
+use sdc::refusal::{RowFault, RowFaults};
 
+use super::flags::{FLAGS_MAX, Figures, Finding, Flag, Flags};
 use super::{ColumnValues, TableRows, row_number};
 use crate::definition::{Check, Comparison, Severity, Term};
 
-/// Adds a fault for every row that breaks a refusing check of its table.
-pub fn check(tables: &[TableRows], faults: &mut Vec<RowFault>) {
-    for rows in tables {
-        for check in rows.definition.checks.iter().filter(|check| check.severity == Severity::Refuse) {
-            let (left, right) = (Side::of(&check.left, rows, tables), Side::of(&check.right, rows, tables));
-            for row in 0..rows.row_count() {
-                if !holds(check, left.total(row), right.total(row)) {
-                    faults.push(RowFault {
+/// Adds a fault for every row that breaks a refusing check of its table, and returns the flags of each table.
+pub fn reckon(tables: &[TableRows], faults: &mut RowFaults) -> Vec<Flags> {
+    let mut reckoner = Reckoner { tables, faults, room: FLAGS_MAX };
+    tables.iter().map(|rows| reckoner.table(rows)).collect()
+}
+
+struct Reckoner<'a> {
+    tables: &'a [TableRows],
+    faults: &'a mut RowFaults,
+    /// How many more flags are kept with their figures.
+    room: usize,
+}
+
+impl Reckoner<'_> {
+    fn table(&mut self, rows: &TableRows) -> Flags {
+        let mut flags = Flags::default();
+        for (at, check) in rows.definition.checks.iter().enumerate() {
+            self.check(at, check, rows, &mut flags);
+        }
+        flags
+    }
+
+    fn check(&mut self, at: usize, check: &Check, rows: &TableRows, flags: &mut Flags) {
+        let (left, right) = (Side::of(&check.left, rows, self.tables), Side::of(&check.right, rows, self.tables));
+        for row in 0..rows.row_count() {
+            let figures = || Figures { left: left.figures(row), right: right.figures(row) };
+            let finding = match left.total(row).zip(right.total(row)) {
+                Some((left, right)) if holds(check.comparison, left, right) => continue,
+                Some(_) if check.severity != Severity::Flag => {
+                    self.faults.add(|| RowFault {
                         table: rows.definition.name.clone(),
                         row: row_number(row),
                         column: None,
                         rule: check.code.clone(),
-                        expected: arithmetic(check, &left, &right, row),
+                        expected: figures().arithmetic(check),
                     });
+                    continue;
                 }
+                Some(_) => Finding::Broken,
+                None => Finding::Unjudged,
+            };
+            flags.total += 1;
+            if self.room > 0 {
+                self.room -= 1;
+                flags.kept.push(Flag { row, check: at, finding, figures: figures() });
             }
         }
     }
 }
 
-fn holds(check: &Check, left: i128, right: i128) -> bool {
-    match check.comparison {
+fn holds(comparison: Comparison, left: i128, right: i128) -> bool {
+    match comparison {
         Comparison::Equal => left == right,
         Comparison::AtMost => left <= right,
     }
 }
 
-/// Shows the figures of a row, such as `Votants 454 (454) = Exprimes 430 + Nuls 23 (453)`.
-fn arithmetic(check: &Check, left: &Side<'_>, right: &Side<'_>, row: usize) -> String {
-    let sign = match check.comparison {
-        Comparison::Equal => "=",
-        Comparison::AtMost => "<=",
-    };
-    format!("{} ({}) {sign} {} ({})", left.text(row), left.total(row), right.text(row), right.total(row))
-}
-
 /// One side of a check for the rows of one table.
-struct Side<'a> {
-    terms: Vec<(String, Figures<'a>)>,
-}
+struct Side<'a>(Vec<Source<'a>>);
 
 /// Where the figures of a term come from.
-enum Figures<'a> {
-    /// A column of the table itself; absent or NULL counts as nothing.
+enum Source<'a> {
+    /// A column of the table itself, if the letter brings it.
     Column(Option<&'a ColumnValues>),
     /// Sums over another table's rows, made once for all rows of this one.
-    Sums { by_key: HashMap<Vec<String>, i128>, keys: Vec<Option<&'a ColumnValues>> },
+    Sums { by_key: HashMap<Vec<String>, Option<i128>>, keys: Vec<Option<&'a ColumnValues>> },
+    /// What no release that adopts the check would ask for: see [`Check::not_offered`].
+    Unknown,
 }
 
 impl<'a> Side<'a> {
     fn of(terms: &[Term], rows: &'a TableRows, tables: &[TableRows]) -> Side<'a> {
-        let prepare = |term: &Term| match term {
-            Term::Column(column) => (column.clone(), Figures::Column(rows.column(column))),
-            Term::Sum { table, sum, on } => {
-                let figures = Figures::Sums { by_key: sums(tables, table, sum, on), keys: columns(rows, on) };
-                (format!("sum of {table}.{sum}"), figures)
+        let source = |term: &Term| match term {
+            Term::Column(column) => Source::Column(rows.column(column)),
+            Term::Sum { table, sum, on, held: false } => {
+                Source::Sums { by_key: sums(tables, table, sum, on), keys: columns(rows, on) }
             }
+            Term::Sum { held: true, .. } | Term::Reference { .. } => Source::Unknown,
         };
-        Side { terms: terms.iter().map(prepare).collect() }
+        Side(terms.iter().map(source).collect())
     }
 
-    /// An i128 holds the sum of as many i64 as a letter can bring.
-    fn total(&self, row: usize) -> i128 {
-        self.terms.iter().map(|(_, figures)| figures.value(row)).sum()
+    fn figures(&self, row: usize) -> Vec<Option<i128>> {
+        self.0.iter().map(|source| source.figure(row)).collect()
     }
 
-    fn text(&self, row: usize) -> String {
-        let terms: Vec<String> =
-            self.terms.iter().map(|(name, figures)| format!("{name} {}", figures.value(row))).collect();
-        terms.join(" + ")
+    fn total(&self, row: usize) -> Option<i128> {
+        self.0.iter().map(|source| source.figure(row)).sum()
     }
 }
 
-impl Figures<'_> {
-    fn value(&self, row: usize) -> i128 {
+impl Source<'_> {
+    fn figure(&self, row: usize) -> Option<i128> {
         match self {
-            Figures::Column(column) => integer(*column, row),
-            Figures::Sums { by_key, keys } => by_key.get(&key(keys, row)).copied().unwrap_or(0),
+            Source::Column(column) => integer(*column, row),
+            // A row whose own key is unknown belongs to a sum that nobody knows.
+            Source::Sums { by_key, keys } => by_key.get(&key(keys, row)?).copied().unwrap_or(Some(0)),
+            Source::Unknown => None,
         }
     }
 }
 
-fn sums(tables: &[TableRows], table: &str, sum: &str, on: &[String]) -> HashMap<Vec<String>, i128> {
+fn sums(tables: &[TableRows], table: &str, sum: &str, on: &[String]) -> HashMap<Vec<String>, Option<i128>> {
     let mut by_key = HashMap::new();
-    for other in tables.iter().filter(|other| other.definition.name.eq_ignore_ascii_case(table)) {
+    for other in tables.iter().filter(|other| same(&other.definition.name, table)) {
         let (keys, figures) = (columns(other, on), other.column(sum));
         for row in 0..other.row_count() {
-            *by_key.entry(key(&keys, row)).or_insert(0) += integer(figures, row);
+            let Some(key) = key(&keys, row) else { continue };
+            let sum: &mut Option<i128> = by_key.entry(key).or_insert(Some(0));
+            *sum = sum.zip(integer(figures, row)).map(|(sum, figure)| sum + figure);
         }
     }
     by_key
@@ -104,10 +131,11 @@ fn columns<'a>(rows: &'a TableRows, names: &[String]) -> Vec<Option<&'a ColumnVa
     names.iter().map(|name| rows.column(name)).collect()
 }
 
-fn key(columns: &[Option<&ColumnValues>], row: usize) -> Vec<String> {
-    columns.iter().map(|column| column.map(|values| values.text(row)).unwrap_or_default()).collect()
+/// Returns the values by which rows of two tables agree; nothing where one of them is NULL, which agrees with nothing.
+fn key(columns: &[Option<&ColumnValues>], row: usize) -> Option<Vec<String>> {
+    columns.iter().map(|column| column.filter(|values| !values.is_null(row)).map(|values| values.text(row))).collect()
 }
 
-fn integer(column: Option<&ColumnValues>, row: usize) -> i128 {
-    column.and_then(|values| values.integer(row)).map_or(0, i128::from)
+fn integer(column: Option<&ColumnValues>, row: usize) -> Option<i128> {
+    column.and_then(|values| values.integer(row)).map(i128::from)
 }

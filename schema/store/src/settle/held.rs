@@ -7,9 +7,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::arrival::Arrival;
 use super::decide::Decision;
-use super::rows::{Gathered, gather, quoted};
+use super::rows::{Gathered, gather};
 use crate::examine::STATUS;
 use crate::fault::Fault;
+use crate::identifier::quoted;
 use crate::statement::Statement;
 
 /// How a record held compares with the one that a letter brings.
@@ -107,7 +108,7 @@ fn cast(gathered: &Gathered<'_>, name: &str) -> &'static str {
         Some(ColumnType::Boolean) => "boolean",
         Some(ColumnType::Date) => "date",
         Some(ColumnType::Time) => "time",
-        Some(ColumnType::Timestamptz) => "timestamptz",
+        Some(ColumnType::Timestamptz { .. }) => "timestamptz",
         Some(ColumnType::Uuid) => "uuid",
         Some(ColumnType::Bytea) => "bytea",
         Some(ColumnType::Text { .. }) | None => "text",

@@ -13,6 +13,7 @@ use super::decide::Decision;
 use crate::definition::{ColumnType, Definition};
 use crate::examine::{ColumnValues, TableRows};
 use crate::fault::{ConstraintKind, Fault, is_about_structure};
+use crate::identifier::quoted;
 use crate::statement::{Bind, Statement, unnested};
 
 /// Most inserts sent without waiting for one another. Each holds its bytes until it is sent; and nobody says in which order
@@ -180,11 +181,6 @@ impl<'a> Gathered<'a> {
         binds.push(Bind::Bigints(self.numeros));
         binds
     }
-}
-
-/// Quotes an identifier from the catalogue. Names there exist in PostgreSQL, so they have no NUL and at most 63 bytes.
-pub fn quoted(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
 /// Returns the rule of a table that refused a row, or nothing where the fault is not the row's: a database that is

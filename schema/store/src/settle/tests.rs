@@ -6,7 +6,7 @@ mod order;
 mod rules;
 mod signers;
 mod together;
-mod world;
+pub(crate) mod world;
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::cms::ContentCipher;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::AdministrationError;
+use super::{AdministrationError, Mistake};
 use crate::definition::{Check, Corrections};
 
 /// A definition file: the tables of one application.
@@ -37,6 +37,9 @@ pub struct TableFile {
     /// How corrections are decided.
     #[serde(default = "after_approval")]
     pub corrections: Corrections,
+    /// Text columns that may have several lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub multiline: Vec<String>,
     /// Arithmetic that every row must satisfy.
     #[serde(default)]
     pub checks: Vec<Check>,
@@ -92,15 +95,13 @@ impl TablesFile {
     /// Reads a definition file, TOML or (when it begins with a brace) JSON.
     ///
     /// # Errors
-    /// Text that is neither, unknown members, missing ones; the message names line and member.
+    /// Text that is neither, unknown keys, missing ones; the sentence names line and key, what was expected and found.
     pub fn parse(text: &str) -> Result<TablesFile, AdministrationError> {
-        let parsed = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| error.to_string())
+        let file: TablesFile = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| Mistake::of_json(&error))?
         } else {
-            toml::from_str(text).map_err(|error| error.to_string())
+            toml::from_str(text).map_err(|error| Mistake::of_toml(text, &error))?
         };
-        let file: TablesFile =
-            parsed.map_err(|error| AdministrationError::invalid("the definition file", error.trim().to_owned()))?;
         if file.tables.is_empty() {
             return Err(AdministrationError::invalid("the definition file", "at least one table in `tables`"));
         }

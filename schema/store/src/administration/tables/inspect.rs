@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::definition::{Column, ColumnType, PROVENANCE_PREFIX};
+use crate::definition::{Column, ColumnType, is_provenance};
 use crate::fault::Fault;
 
 /// Columns that adoption adds, with their types as PostgreSQL writes them.
@@ -33,6 +33,9 @@ pub struct Found {
     pub has_default: bool,
     #[diesel(sql_type = Bool)]
     pub is_generated: bool,
+    /// Whether different texts are different to its collation.
+    #[diesel(sql_type = Bool)]
+    pub is_exact: bool,
 }
 
 /// A table as found.
@@ -70,8 +73,10 @@ impl Relation {
         let columns = diesel::sql_query(
             "SELECT a.attname::text AS name, format_type(a.atttypid, NULL) AS type_name, a.atttypmod AS modifier,
                     NOT a.attnotnull AS nullable, (a.atthasdef OR a.attidentity <> '') AS has_default,
-                    (a.attgenerated <> '' OR a.attidentity = 'a' AND a.attname <> 'Numero') AS is_generated
+                    (a.attgenerated <> '' OR a.attidentity = 'a' AND a.attname <> 'Numero') AS is_generated,
+                    coalesce(l.collisdeterministic, true) AS is_exact
                FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+               LEFT JOIN pg_collation l ON l.oid = a.attcollation
               WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
               ORDER BY a.attnum",
         )
@@ -87,8 +92,9 @@ impl Relation {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Returns the columns that letters may name; those of unsupported type are left out.
-    pub fn definition_columns(&self) -> Vec<Column> {
+    /// Returns the columns that letters may name; those of unsupported type are left out. `multiline` names those whose text may
+    /// have several lines.
+    pub fn definition_columns(&self, multiline: &[String]) -> Vec<Column> {
         self.columns
             .iter()
             .filter(|found| !found.is_provenance())
@@ -98,6 +104,7 @@ impl Relation {
                     kind: found.kind()?,
                     nullable: found.nullable,
                     has_default: found.has_default,
+                    multiline: multiline.contains(&found.name),
                 })
             })
             .collect()
@@ -107,7 +114,7 @@ impl Relation {
 impl Found {
     /// Says whether the name is kept for provenance.
     pub fn is_provenance(&self) -> bool {
-        self.name.to_lowercase().starts_with(PROVENANCE_PREFIX)
+        is_provenance(&self.name)
     }
 
     /// Returns the supported type, if it is one.
@@ -118,19 +125,18 @@ impl Found {
             "smallint" => ColumnType::Smallint,
             "integer" => ColumnType::Integer,
             "bigint" => ColumnType::Bigint,
-            "numeric" => {
-                let digits = |bits: u32| u16::try_from(bits).ok();
-                ColumnType::Numeric {
-                    precision: limit.and_then(|limit| digits((limit >> 16) & 0xffff)),
-                    scale: limit.and_then(|limit| digits(limit & 0x7ff)),
-                }
-            }
+            "numeric" => ColumnType::Numeric {
+                precision: limit.and_then(|limit| u16::try_from(limit >> 16).ok()),
+                scale: limit.and_then(numeric_scale),
+            },
             "boolean" => ColumnType::Boolean,
-            "text" => ColumnType::Text { length_chars_max: None },
-            "character varying" | "character" => ColumnType::Text { length_chars_max: limit },
+            "text" => ColumnType::Text { length_chars_max: None, padded: false },
+            "character varying" => ColumnType::Text { length_chars_max: limit, padded: false },
+            "character" => ColumnType::Text { length_chars_max: limit, padded: true },
             "date" => ColumnType::Date,
             "time without time zone" => ColumnType::Time,
-            "timestamp with time zone" => ColumnType::Timestamptz,
+            // Of times the modifier is the number of digits itself.
+            "timestamp with time zone" => ColumnType::Timestamptz { fraction_digits: u8::try_from(self.modifier).ok() },
             "uuid" => ColumnType::Uuid,
             "bytea" => ColumnType::Bytea,
             _ => return None,
@@ -141,6 +147,14 @@ impl Found {
     pub fn is_integer(&self) -> bool {
         matches!(self.kind(), Some(ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint))
     }
+}
+
+/// Reads the scale of `numeric`: since PostgreSQL 15 the low eleven bits of its modifier are a number with a sign.
+fn numeric_scale(limit: u32) -> Option<i16> {
+    const SIGN: u32 = 0x400;
+    let bits = i32::try_from(limit & 0x7ff).ok()?;
+    let scale = if limit & SIGN == 0 { bits } else { bits - 0x800 };
+    i16::try_from(scale).ok()
 }
 
 /// A unique index: its columns in order, and its condition.

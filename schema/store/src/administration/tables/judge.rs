@@ -3,15 +3,14 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::names::same;
 
-use super::file::TableFile;
+use super::file::{TableFile, TablesFile};
 use super::inspect::{Found, PROVENANCE, Relation};
-use super::quoted;
 use crate::definition::{ColumnType, Term};
 use crate::fault::Fault;
-
-/// PostgreSQL cuts longer identifiers off, silently.
-const NAME_BYTES_MAX: usize = 63;
+use crate::identifier::{is_plain, quoted};
+use crate::schema::tables;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -22,38 +21,36 @@ struct Count {
 /// Names what keeps the table from being adopted; empty when nothing does.
 pub async fn problems(
     connection: &mut AsyncPgConnection,
-    schema_name: &str,
-    file: &TableFile,
+    file: &TablesFile,
+    table: &TableFile,
     relation: &Relation,
 ) -> Result<Vec<String>, Fault> {
     let mut problems = Vec::new();
     judge_columns(relation, &mut problems);
     judge_obligatory(relation, &mut problems);
-    judge_keys(file, relation, &mut problems);
-    for check in &file.checks {
+    judge_keys(table, relation, &mut problems);
+    judge_lines(table, relation, &mut problems);
+    for check in &table.checks {
         if check.left.is_empty() || check.right.is_empty() {
             problems.push(format!("check {}: each side needs a column or a sum", check.code));
         }
+        if let Some(not_offered) = check.not_offered() {
+            problems.push(format!("check {}: {not_offered}", check.code));
+            continue;
+        }
         for term in check.left.iter().chain(&check.right) {
-            judge_term(connection, schema_name, &check.code, term, relation, &mut problems).await?;
+            judge_term(connection, file, &check.code, term, relation, &mut problems).await?;
         }
     }
-    let mut codes: Vec<&str> = file.checks.iter().map(|check| check.code.as_str()).collect();
+    let mut codes: Vec<&str> = table.checks.iter().map(|check| check.code.as_str()).collect();
     codes.sort_unstable();
     if codes.windows(2).any(|pair| pair[0] == pair[1]) {
         problems.push("two checks have the same code".to_owned());
     }
     if problems.is_empty() {
-        judge_rows(connection, schema_name, file, &mut problems).await?;
+        judge_rows(connection, file.schema_name(), table, &mut problems).await?;
     }
     Ok(problems)
-}
-
-/// Says whether a name may stand in statements and letters: quoting marks and question marks may not.
-pub fn is_plain(name: &str) -> bool {
-    name.len() <= NAME_BYTES_MAX
-        && name.starts_with(|first: char| first.is_alphabetic() || first == '_')
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 fn judge_columns(relation: &Relation, problems: &mut Vec<String>) {
@@ -62,7 +59,7 @@ fn judge_columns(relation: &Relation, problems: &mut Vec<String>) {
         if !is_plain(name) {
             problems.push(format!("column {name}: its name has other characters than letters, digits and _"));
         }
-        if relation.columns[..index].iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
+        if relation.columns[..index].iter().any(|other| same(&other.name, name)) {
             problems.push(format!(
                 "column {name}: another column differs from it in case only; letters do not tell them apart"
             ));
@@ -78,6 +75,10 @@ fn judge_columns(relation: &Relation, problems: &mut Vec<String>) {
                 "column {name}: type {} is not supported; use smallint, integer, bigint, numeric, boolean, text, \
                  varchar, char, date, time, timestamptz, uuid or bytea",
                 found.type_name
+            ));
+        } else if !found.is_exact {
+            problems.push(format!(
+                "column {name}: its collation takes different texts for the same, so one record could pass for another"
             ));
         } else if found.is_generated {
             problems.push(format!("column {name}: PostgreSQL always generates it, so no letter can bring it"));
@@ -134,8 +135,20 @@ fn judge_keys(file: &TableFile, relation: &Relation, problems: &mut Vec<String>)
     }
 }
 
+fn judge_lines(table: &TableFile, relation: &Relation, problems: &mut Vec<String>) {
+    for name in &table.multiline {
+        match relation.column(name) {
+            None => problems.push(missing("multiline", name, relation)),
+            Some(column) if !matches!(column.kind(), Some(ColumnType::Text { .. })) => {
+                problems.push(format!("multiline column {name} is {}, not a text", column.type_name));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
 fn missing(role: &str, name: &str, relation: &Relation) -> String {
-    match relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)) {
+    match relation.columns.iter().find(|column| same(&column.name, name)) {
         Some(near) => format!("{role} column {name} does not exist; the table spells it {}", near.name),
         None => format!("{role} column {name} does not exist"),
     }
@@ -143,7 +156,7 @@ fn missing(role: &str, name: &str, relation: &Relation) -> String {
 
 async fn judge_term(
     connection: &mut AsyncPgConnection,
-    schema_name: &str,
+    file: &TablesFile,
     code: &str,
     term: &Term,
     relation: &Relation,
@@ -158,9 +171,13 @@ async fn judge_term(
     };
     match term {
         Term::Column(name) => summand(relation.column(name), name),
-        Term::Sum { table, sum, on } => {
-            let Some(other) = Relation::find(connection, schema_name, table).await? else {
-                problems.push(format!("check {code}: table {table} does not exist in schema {schema_name}"));
+        Term::Reference { .. } => {}
+        Term::Sum { table, sum, on, .. } => {
+            let Some(other) = find_named(connection, file, table).await? else {
+                problems.push(format!(
+                    "check {code}: table {table} does not exist in application {}: name it as letters do",
+                    file.application
+                ));
                 return Ok(());
             };
             summand(other.column(sum), &format!("{table}.{sum}"));
@@ -175,6 +192,30 @@ async fn judge_term(
         }
     }
     Ok(())
+}
+
+/// Finds a table by its name in letters: of the same file, or adopted before.
+async fn find_named(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    name: &str,
+) -> Result<Option<Relation>, Fault> {
+    let of_file = file.tables.iter().find(|table| same(&table.name, name));
+    let (schema_name, relation_name) = match of_file {
+        Some(table) => (file.schema_name().to_owned(), table.relation_name().to_owned()),
+        None => {
+            let adopted: Vec<(String, String, String)> = tables::table
+                .filter(tables::application.eq(&file.application).and(tables::abandoned_at.is_null()))
+                .select((tables::name, tables::schema_name, tables::relation_name))
+                .load(connection)
+                .await?;
+            match adopted.into_iter().find(|(adopted, ..)| same(adopted, name)) {
+                Some((_, schema_name, relation_name)) => (schema_name, relation_name),
+                None => return Ok(None),
+            }
+        }
+    };
+    Relation::find(connection, &schema_name, &relation_name).await
 }
 
 /// Looks whether rows that are there already would break the legal key's index.

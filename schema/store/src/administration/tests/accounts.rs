@@ -152,6 +152,7 @@ async fn every_change_of_an_agency_raises_its_revision() {
     agencies::edit(&mut connection, OPERATOR, number(1), &change).await.unwrap();
     raised(&mut connection, "edit").await;
     let codes = ["C1".to_owned(), "C2".to_owned()];
+    crate::samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
     assert_eq!(scopes::grant(&mut connection, OPERATOR, number(1), "CentreCode", &codes).await.unwrap(), 2);
     assert_eq!(scopes::grant(&mut connection, OPERATOR, number(1), "CentreCode", &codes).await.unwrap(), 0);
     raised(&mut connection, "grant").await;

@@ -63,11 +63,11 @@ async fn every_supported_type_is_read_with_its_limits() {
         .unwrap();
     let columns: Vec<Column> = serde_json::from_value(json).unwrap();
     let kind = |name: &str| columns.iter().find(|column| column.name == name).unwrap().kind;
-    assert_eq!(kind("Shop"), ColumnType::Text { length_chars_max: Some(12) });
-    assert_eq!(kind("Code"), ColumnType::Text { length_chars_max: Some(3) });
+    assert_eq!(kind("Shop"), ColumnType::Text { length_chars_max: Some(12), padded: false });
+    assert_eq!(kind("Code"), ColumnType::Text { length_chars_max: Some(3), padded: true });
     assert_eq!(kind("Price"), ColumnType::Numeric { precision: Some(10), scale: Some(2) });
     assert_eq!(kind("Weight"), ColumnType::Numeric { precision: None, scale: None });
-    assert_eq!(kind("Seen"), ColumnType::Timestamptz);
+    assert_eq!(kind("Seen"), ColumnType::Timestamptz { fraction_digits: None });
     let made = columns.iter().find(|column| column.name == "Made").unwrap();
     assert!(made.nullable && made.has_default);
 }
@@ -126,9 +126,32 @@ async fn a_definition_file_with_mistakes_is_explained() {
     for (text, expected) in [
         ("application = \"x\"", "tables"),
         ("application = \"x\"\ntables = []", "at least one table"),
-        ("application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\nscop = \"S\"", "scop"),
-        ("application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\ncorrections = \"maybe\"", "maybe"),
-        ("{\"application\": \"x\", \"tables\": [{\"name\": \"T\"}]}", "legal_key"),
+        (
+            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\nscop = \"S\"",
+            "line 5: tables 1: scop: unknown key `scop`: expected one of `name`",
+        ),
+        (
+            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\ncorrections = \"maybe\"",
+            "line 5: tables 1: corrections: expected one of `never`, `after_approval`, `by_agency`, found `maybe`",
+        ),
+        (
+            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[[tables]]\nlegal_key = [\"K\"]\n",
+            "key `name` is missing",
+        ),
+        (
+            "application = \"x\"\n[[tables]]\nname = 5\n",
+            "line 3: tables 1: name: expected text in quotes, found integer `5`",
+        ),
+        ("application = \"x\"\n[[tables]\n", "line 2: "),
+        (
+            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[tables.rights.standard]\nmay_export = 1\n",
+            "line 6: tables 1: rights.standard.may_export: expected true or false, found integer `1`",
+        ),
+        (
+            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[[tables.checks]]\ncode = \"c\"\nseverity = \"flag\"\nleft = [{ tabel = \"T\" }]\ncomparison = \"=\"\nright = []\n",
+            "line 8: tables 1: checks 1: left: expected a column's name, { table, sum, on } or { table, column, on }",
+        ),
+        ("{\"application\": \"x\",\n \"tables\": [{\"name\": \"T\"}]}", "line 2: key `legal_key` is missing"),
     ] {
         let error = TablesFile::parse(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
@@ -167,9 +190,133 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     run(&mut connection, r#"DROP INDEX shop."Thing_xm_legal_key"; ALTER TABLE shop."Thing" DROP xm_letter"#).await;
     assert_eq!(tables::check(&mut connection).await.unwrap()[0].problems.len(), 2);
     assert_eq!(again(&mut connection, "corrections = \"never\"").await.1, 2);
+    let error = tables::abandon(&mut connection, OPERATOR, "shop.Thing").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::TableThere { .. }), "{error}");
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     run(&mut connection, "DROP TABLE shop.\"Thing\"").await;
     assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].contains("is gone"));
+
+    // Given up, it is nobody's any more; made again under another name, it goes on where it was.
+    tables::abandon(&mut connection, OPERATOR, "shop.thing").await.unwrap();
+    assert_eq!(tables::check(&mut connection).await.unwrap(), []);
+    assert!(tables::list(&mut connection).await.unwrap().is_empty());
+    assert!(crate::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_none());
+    assert!(tables::abandon(&mut connection, OPERATOR, "shop.Thing").await.is_err(), "given up already");
+    run(&mut connection, &GOOD.replace("CREATE SCHEMA shop;", "").replace("shop.\"Thing\"", "shop.things")).await;
+    let adoption = tables::adopt(&mut connection, OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
+    assert_eq!((adoption.outcome, adoption.version), (Outcome::NewVersion, 3), "{adoption:?}");
+    assert!(adoption.changes.iter().any(|change| change.to_string() == "relation changed"), "{adoption:?}");
+    assert!(crate::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_some());
+    let audited = "SELECT count(*) FROM xm.audit WHERE action = 'table.abandon'";
+    assert_eq!(value(&mut connection, audited).await, 1);
+}
+
+#[tokio::test]
+async fn adopting_an_altered_table_again_says_what_offices_will_meet() {
+    let (_database, mut connection) = centre().await;
+    run(&mut connection, GOOD).await;
+    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    run(
+        &mut connection,
+        r#"ALTER TABLE shop."Thing" ADD "Colour" text NOT NULL DEFAULT '', ALTER "Shop" TYPE char(20), DROP "Ok",
+           ALTER "Seen" TYPE timestamptz(0)"#,
+    )
+    .await;
+    let adoption = tables::adopt(&mut connection, OPERATOR, &file("corrections = \"never\"")).await.unwrap().remove(0);
+    let told: Vec<String> = adoption.changes.iter().map(ToString::to_string).collect();
+    let expected = [
+        "corrections changed",
+        "column Shop was varchar(12) NOT NULL, is char(20) NOT NULL",
+        "column Seen was timestamptz, is timestamptz(0)",
+        "column Colour is new: text NOT NULL, with a default",
+        "column Ok is gone: letters that name it are refused",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn the_migration_completes_definitions_from_before_it() {
+    let (_database, mut connection) = centre().await;
+    run(&mut connection, &GOOD.replace("\"Seen\" timestamptz", "\"Seen\" timestamptz(0)")).await;
+    let adopted = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let unknown_before = "UPDATE xm.definitions SET columns =
+        (SELECT jsonb_agg(c - 'padded' - 'fraction_digits') FROM jsonb_array_elements(columns) c)";
+    run(&mut connection, unknown_before).await;
+    assert_eq!(tables::check(&mut connection).await.unwrap()[0].problems.len(), 2, "Code and Seen");
+    let migration = include_str!("../../../migrations/00000000000003_tables/up.sql");
+    let completing = &migration[migration.find("UPDATE xm.definitions").unwrap()..];
+    for _ in 0..2 {
+        run(&mut connection, completing).await;
+        assert_eq!(tables::check(&mut connection).await.unwrap(), []);
+    }
+    let again = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    assert_eq!((again[0].outcome, again[0].version), (Outcome::Unchanged, adopted[0].version));
+}
+
+#[tokio::test]
+async fn the_sample_definition_file_can_be_read_and_explains_every_key() {
+    let sample = TablesFile::parse(samples::DEFINITION_FILE).unwrap();
+    let table = &sample.tables[0];
+    assert!(sample.schema.is_some() && table.relation.is_some() && table.scope.is_some() && !table.checks.is_empty());
+    // Every key that a file may have stands in it: what serde would write of a full one.
+    let mut keys = std::collections::BTreeSet::new();
+    fn collect(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                keys.extend(members.keys().cloned());
+                members.values().for_each(|value| collect(value, keys));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|value| collect(value, keys)),
+            _ => {}
+        }
+    }
+    collect(&serde_json::to_value(&sample).unwrap(), &mut keys);
+    keys.extend(["held", "column", "multiline"].map(str::to_owned));
+    for key in keys {
+        assert!(samples::DEFINITION_FILE.contains(&key), "{key} is not explained");
+    }
+}
+
+#[tokio::test]
+async fn acts_of_people_whose_day_of_birth_nobody_knows_have_a_precision() {
+    let (_database, mut connection) = centre().await;
+    samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
+    let death = async |connection: &mut Connection, number: i32, born: &str, precision: &str| {
+        let text = format!(
+            "INSERT INTO ecr.\"ActeDeces\" (\"Status\", \"NumeroActe\", \"AnneeRegistre\", \"CentreCode\", \"DateDeces\", \"LieuDeces\",
+                 \"NomDefunt\", \"Sexe\", \"Officier\", \"ActeUid\", \"DateNaissance\" {})
+             VALUES (2, {number}, 2026, 'C', '2026-01-01', 'L', 'N', 'F', 'O', gen_random_uuid(), {born} {})",
+            if precision.is_empty() { "" } else { ", \"DateNaissancePrecision\"" },
+            if precision.is_empty() { String::new() } else { format!(", '{precision}'") },
+        );
+        connection.batch_execute(&text).await.is_ok()
+    };
+    let cases = [
+        ("'1950-07-09'", "", true),
+        ("NULL", "", true),
+        ("'1950-07-09'", "jour", true),
+        ("'1950-07-01'", "mois", true),
+        ("'1950-07-09'", "mois", false),
+        ("'1950-01-01'", "annee", true),
+        ("'1950-07-01'", "annee", false),
+        ("NULL", "annee", false),
+        ("NULL", "inconnue", true),
+        ("'1950-01-01'", "inconnue", false),
+        ("'1950-01-01'", "siecle", false),
+    ];
+    for (number, (born, precision, expected)) in (1..).zip(cases) {
+        assert_eq!(death(&mut connection, number, born, precision).await, expected, "{born} {precision}");
+    }
+    // A birth has its date, or says that nobody knows it.
+    let birth = |column: &str, value: &str| {
+        format!(
+            "INSERT INTO ecr.\"ActeNaissance\" (\"Status\", \"NumeroActe\", \"AnneeRegistre\", \"CentreCode\", \"DateActe\", \"NomEnfant\",
+                 \"Sexe\", \"LieuNaissance\", \"Officier\", \"ActeUid\", \"{column}\")
+             VALUES (2, 1, 2026, 'C', '2026-01-01', 'N', 'F', 'L', 'O', gen_random_uuid(), '{value}')"
+        )
+    };
+    assert!(connection.batch_execute(&birth("Secretaire", "S")).await.is_err());
+    assert!(connection.batch_execute(&birth("DateNaissancePrecision", "inconnue")).await.is_ok());
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use uuid::Builder;
 
 use crate::catalogue::{Catalogue, Credit};
 use crate::definition::{Corrections, Definition};
-use crate::examine::TableRows;
+use crate::examine::{Flags, TableRows};
 use crate::settle::arrival::{Arrival, Claimed, Content, Source};
 use crate::settle::decide::{Decision, Knowledge, decide, order_of_effect};
 use crate::settle::judge::{Judged, Key};
@@ -82,6 +82,7 @@ impl Sent {
                     columns: Vec::new(),
                     values: Vec::new(),
                     numeros: (0..i64::from(rows)).collect(),
+                    flags: Flags::default(),
                 }]),
             },
         }

@@ -1,0 +1,1 @@
+ALTER TABLE xm.tables DROP COLUMN abandoned_at;

@@ -1,0 +1,230 @@
+//! One value of a letter, read by its column's type: what PostgreSQL would round, cut or turn into something else is refused.
+//!
+//! A record that comes again must be found to be the same, and what an officer signed must be what stands in the table. So a value
+//! is taken only if the column keeps it as it was sent, or in the one form that this file gives it.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What a value breaks: the rule's code and what was expected.
+pub struct Broken {
+    /// `type`, `range`, `precision`, `length` or `characters`.
+    pub rule: &'static str,
+    /// What would be right; never the value.
+    pub expected: String,
+}
+
+/// The rule that a value breaks.
+pub struct Rule(&'static str);
+
+/// Another JSON type or form.
+pub const TYPE: Rule = Rule("type");
+const LENGTH: Rule = Rule("length");
+const RANGE: Rule = Rule("range");
+/// Finer than the column, which would round it.
+const PRECISION: Rule = Rule("precision");
+const CHARACTERS: Rule = Rule("characters");
+
+impl Rule {
+    /// Joins the rule with what was expected.
+    pub fn with(&self, expected: impl Into<String>) -> Broken {
+        Broken { rule: self.0, expected: expected.into() }
+    }
+}
+
+/// Reads a whole number.
+pub fn integer<T: TryFrom<i64> + Bounds>(value: &Value) -> Result<T, Broken> {
+    let number = value.as_i64().ok_or_else(|| TYPE.with("a whole number"))?;
+    T::try_from(number).map_err(|_out_of_range| RANGE.with(T::BOUNDS))
+}
+
+/// The numbers of a type, in words.
+pub trait Bounds {
+    /// From least to most.
+    const BOUNDS: &'static str;
+}
+impl Bounds for i16 {
+    const BOUNDS: &'static str = "-32768 to 32767";
+}
+impl Bounds for i32 {
+    const BOUNDS: &'static str = "-2147483648 to 2147483647";
+}
+impl Bounds for i64 {
+    const BOUNDS: &'static str = "-9223372036854775808 to 9223372036854775807";
+}
+
+/// Reads decimal text `-?digits(.digits)?`: no exponent, no NaN. Bounded, since PostgreSQL takes 131 072 digits.
+///
+/// The result is the one text of the number: 1.50, 01.5 and 1.5 are the same. PostgreSQL rounds to the scale and then wants
+/// fewer than `precision - scale` digits before the point; either may be below zero or above the other.
+pub fn numeric(value: &Value, precision: Option<u16>, scale: Option<i16>) -> Result<String, Broken> {
+    const DIGITS_MAX: usize = 100;
+    let text = match value {
+        Value::Number(number) if number.is_i64() => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return Err(TYPE.with("a decimal number as text")),
+    };
+    let unsigned = text.strip_prefix('-').unwrap_or(&text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || text.len() > DIGITS_MAX {
+        return Err(TYPE.with("a decimal number as text"));
+    }
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    if whole.is_empty() && fraction.is_empty() {
+        return Ok("0".to_owned());
+    }
+    if let (Some(precision), Some(scale)) = (precision, scale) {
+        within(whole, fraction, i32::from(precision), i32::from(scale))?;
+    }
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    Ok(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+}
+
+/// Judges the digits before and after the point, without the zeros around them, by what `numeric(precision, scale)` keeps.
+fn within(whole: &str, fraction: &str, precision: i32, scale: i32) -> Result<(), Broken> {
+    let count = |digits: &str| i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    // Where the first and the last digit stand that are not zero: 1 for the ones, 0 for the tenths, 3 for the hundreds.
+    let first =
+        if whole.is_empty() { -count(fraction) + count(fraction.trim_start_matches('0')) } else { count(whole) };
+    let last =
+        if fraction.is_empty() { 1 + count(whole) - count(whole.trim_end_matches('0')) } else { 1 - count(fraction) };
+    if last + scale < 1 {
+        return Err(PRECISION.with(match scale {
+            1.. => format!("at most {scale} digits after the point"),
+            0 => "a whole number".to_owned(),
+            _ => format!("a whole number that ends in {} zeros", -scale),
+        }));
+    }
+    if first > precision - scale {
+        return Err(RANGE.with(if (0..=precision).contains(&scale) {
+            format!("at most {precision} digits, {scale} of them after the point")
+        } else {
+            format!("a number below 10 to the power of {}", precision - scale)
+        }));
+    }
+    Ok(())
+}
+
+/// What a text column takes.
+#[derive(Clone, Copy)]
+pub struct TextRules {
+    /// Most characters; absent when unlimited.
+    pub length_chars_max: Option<u32>,
+    /// Whether blanks at the end are nothing: `char(n)`.
+    pub padded: bool,
+    /// Whether it may have several lines.
+    pub multiline: bool,
+}
+
+/// Reads a text.
+pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
+    let text = value.as_str().ok_or_else(|| TYPE.with("text"))?;
+    if let Some(expected) = forbidden(text, rules.multiline) {
+        return Err(CHARACTERS.with(expected));
+    }
+    // PostgreSQL compares char(n) without them and gives them back in any number: only one form can be compared as text.
+    let text = if rules.padded { text.trim_end_matches(' ') } else { text };
+    let chars_max = rules.length_chars_max.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    // No text has more characters than bytes.
+    if text.len() > chars_max && text.chars().count() > chars_max {
+        return Err(LENGTH.with(format!("at most {chars_max} characters")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Says what was expected where a text has characters that a record must not have.
+///
+/// Controls (C0 and C1) move the cursor of whoever looks at the record, or end a line of a list. The overrides U+202D and U+202E show
+/// letters and digits in another order than they were signed in: a name or an amount that two readers read differently.
+/// The other marks of direction stay: embeddings, isolates, U+200E, U+200F and U+061C only arrange runs of text that keep their own
+/// order, and Arabic records, or telephone numbers copied from an address book, have them honestly.
+fn forbidden(text: &str, multiline: bool) -> Option<&'static str> {
+    // Nearly every text is of this kind.
+    if text.bytes().all(|byte| matches!(byte, 0x20..0x7f)) {
+        return None;
+    }
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' if multiline && characters.peek() == Some(&'\n') => {}
+            '\n' | '\u{2028}' | '\u{2029}' if multiline => {}
+            '\r' if multiline => return Some("text whose lines end with LF or CR LF"),
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => return Some("text of one line"),
+            '\u{202d}' | '\u{202e}' => return Some("text without U+202D and U+202E"),
+            control if control.is_control() => return Some("text without control characters"),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads a date.
+pub fn date(value: &Value) -> Result<NaiveDate, Broken> {
+    value.as_str().and_then(date_of).ok_or_else(|| TYPE.with("a date YYYY-MM-DD"))
+}
+
+/// Reads `YYYY-MM-DD` and nothing else. chrono's own reading admits signs and blanks, and interprets its format at every call: a
+/// letter of a thousand acts has four thousand dates.
+fn date_of(text: &str) -> Option<NaiveDate> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
+    // PostgreSQL has no year 0.
+    let year = number([y1, y2, y3, y4]).filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number([m1, m2])?, number([d1, d2])?)
+}
+
+/// Reads a time of day. It has whole seconds, which `time(n)` keeps whatever n is.
+pub fn time(value: &Value) -> Result<NaiveTime, Broken> {
+    value.as_str().and_then(time_of).ok_or_else(|| TYPE.with("a time HH:MM or HH:MM:SS"))
+}
+
+/// Reads `HH:MM` or `HH:MM:SS` and nothing else. No leap second: PostgreSQL would turn it into the next minute.
+fn time_of(text: &str) -> Option<NaiveTime> {
+    let (hour, minute, second) = match *text.as_bytes() {
+        [h1, h2, b':', m1, m2] => ([h1, h2], [m1, m2], [b'0'; 2]),
+        [h1, h2, b':', m1, m2, b':', s1, s2] => ([h1, h2], [m1, m2], [s1, s2]),
+        _ => return None,
+    };
+    NaiveTime::from_hms_opt(number(hour)?, number(minute)?, number(second)?)
+}
+
+/// Reads digits as a whole number, or nothing where one of them is none.
+fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+}
+
+/// Reads a moment no finer than the column keeps it: microseconds, or fewer digits where `fraction_digits` says so.
+pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
+    const MICROSECONDS: u8 = 6;
+    let expected = || TYPE.with("an RFC 3339 time such as 2026-11-23T14:05:00Z");
+    // chrono takes a blank for the T as well, and a leap second, which PostgreSQL would turn into the next minute.
+    let is_plain = |text: &&str| text.get(..11).is_some_and(|day| day.ends_with('T')) && text.get(17..19) != Some("60");
+    let text = value.as_str().filter(is_plain).ok_or_else(expected)?;
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_no_time| expected())?.to_utc();
+    if time.year() < 1 {
+        return Err(expected());
+    }
+    let digits = fraction_digits.unwrap_or(MICROSECONDS).min(MICROSECONDS);
+    if time.nanosecond() % 10_u32.pow(9 - u32::from(digits)) != 0 || has_more_than_nanoseconds(text) {
+        return Err(PRECISION.with(match digits {
+            0 => "a time of whole seconds".to_owned(),
+            digits => format!("a time with at most {digits} digits of a second's fraction"),
+        }));
+    }
+    Ok(time)
+}
+
+/// Says whether a fraction has digits beyond the ninth, which chrono does not read, and that are not zero.
+fn has_more_than_nanoseconds(text: &str) -> bool {
+    let fraction = text.get(19..).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+    fraction.bytes().take_while(u8::is_ascii_digit).skip(9).any(|digit| digit != b'0')
+}
+
+/// Reads a UUID.
+pub fn uuid(value: &Value) -> Result<Uuid, Broken> {
+    let expected = || TYPE.with("a hyphenated UUID");
+    let text = value.as_str().filter(|text| text.len() == 36).ok_or_else(expected)?;
+    Uuid::try_parse(text).map_err(|_no_uuid| expected())
+}
