@@ -117,6 +117,7 @@ impl CommandLine {
                 runtime()?.block_on(demo::run(&arguments))
             }
             Command::Sample(SampleCommand::Configuration) => sample::configuration(),
+            Command::Sample(SampleCommand::Tables) => sample::definition_file(),
             Command::Run => {
                 let configuration = Configuration::load(&place.sources)?;
                 logging::start(&configuration.server)?;

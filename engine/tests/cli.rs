@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 mod centre;
 use centre::{Centre, INIT};
@@ -135,6 +135,16 @@ async fn an_operator_gets_an_agency_going() {
     assert!(refused.contains("agency 000043 does not exist"), "{refused}");
 
     centre.done(&["agency", "install", "42", "laptop"]);
+    let refused = centre.refused(&["agency", "grant", "42", "CentreCode", "C01"]);
+    assert!(refused.contains("no table with a scope is adopted yet"), "{refused}");
+    centre.done(&["sample", "restore", "ecr"]);
+    let refused = centre.refused(&["agency", "grant", "42", "CentreCod", "C01"]);
+    assert!(
+        refused.contains("no adopted table has the scope column CentreCod: expected one of CentreCode"),
+        "{refused}"
+    );
+    let refused = centre.refused(&["agency", "grant", "42", "CentreCode", " C01"]);
+    assert!(refused.contains("codes without blanks around them"), "{refused}");
     assert_eq!(
         centre.done(&["agency", "grant", "42", "CentreCode", "C01", "C02"]),
         "2 codes of CentreCode granted to agency 000042, 0 as before\n"
@@ -213,6 +223,24 @@ async fn tables_tariffs_journal_and_quarantine() {
     let refused = centre.refused(&["table", "adopt", file.to_str().unwrap()]);
     assert!(refused.contains("ecr.Nowhere") && refused.contains("no ordinary table"), "{refused}");
     assert_eq!(centre.done(&["table", "check"]), "all adopted tables are as they were adopted\n");
+    std::fs::write(&file, "application = \"ecr\"\n[[tables]]\nname = \"A\"\nlegal_key = \"K\"\n").unwrap();
+    let refused = centre.refused(&["table", "adopt", file.to_str().unwrap()]);
+    let expected = "tables.toml: line 4: tables 1: legal_key: expected a list, found string \"K\"";
+    assert!(refused.contains(expected), "{refused}");
+
+    let shown = centre.done(&["table", "show", "ecr", "actenaissance"]);
+    for part in ["ecr.ActeNaissance", "varchar(12)", "CentreCode, AnneeRegistre, NumeroActe", "may send"] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+    let shown = centre.json(&["table", "show", "ecr.ActeNaissance", "--json"]);
+    let column =
+        |name: &str| shown["columns"].as_array().unwrap().iter().find(|column| column["name"] == name).unwrap().clone();
+    assert_eq!((&column("CentreCode")["is_scope"], &column("Poids")["is_needed"]), (&json!(true), &json!(false)));
+    assert_eq!(column("MentionMarginale")["multiline"], true);
+    assert!(centre.absent(&["table", "show", "ecr", "Nowhere"]).contains("table ecr.Nowhere is not adopted"));
+    assert!(centre.refused(&["table", "abandon", "ecr.ActeDeces"]).contains("is in the database"));
+    let sample = centre.done(&["sample", "tables"]);
+    assert!(sample.contains("legal_key = [") && sample.contains("multiline = ["), "{sample}");
 
     assert!(centre.refused(&["tariff", "set", "account", "--per-act", "5"]).contains("one of export"));
     let told = centre.done(&[

@@ -299,6 +299,8 @@ async fn programs_get_json_whatever_happens() {
     assert_eq!(error(1, &["--json", "agency", "status", "1", "7"])["error"]["code"], "value_invalid");
     assert_eq!(error(2, &["--json", "agency", "lst"])["error"]["code"], "command_line");
     assert_eq!(centre.json(&["agency", "status", "1", "2", "--json"])["status"], 2);
+    centre.done(&["sample", "restore", "ecr"]);
+    assert_eq!(error(1, &["agency", "grant", "1", "Centre", "C01", "--json"])["error"]["code"], "scope_column_unknown");
     assert_eq!(centre.json(&["agency", "grant", "1", "CentreCode", "C01", "--json"])["changed"], 1);
     assert_eq!(centre.json(&["agency", "install", "1", "laptop", "--json"])["installation"], "laptop");
     assert_eq!(centre.json(&["agency", "recharge", "1", "500", "--json"])["balance"], 500);

@@ -1,4 +1,4 @@
-//! `xmserver sample`: sample databases, and a sample configuration.
+//! `xmserver sample`: sample databases, a sample configuration, and a sample definition file.
 
 use std::process::ExitCode;
 
@@ -22,6 +22,8 @@ pub enum SampleCommand {
     },
     /// Print a sample configuration with every key
     Configuration,
+    /// Print a definition file for `table adopt`, with every key explained
+    Tables,
 }
 
 pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Result<()> {
@@ -35,10 +37,16 @@ pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Resu
             table::report(&adoptions, desk.json)
         }
         SampleCommand::Configuration => show::text(SAMPLE),
+        SampleCommand::Tables => show::text(samples::DEFINITION_FILE),
     }
 }
 
 pub(super) fn configuration() -> anyhow::Result<ExitCode> {
     show::text(SAMPLE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn definition_file() -> anyhow::Result<ExitCode> {
+    show::text(samples::DEFINITION_FILE)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,13 @@
 //! `xmserver table`: tables that agencies may write to.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use store::administration::tables::{self, Outcome, TablesFile};
+use store::administration::AdministrationError;
+use store::administration::tables::{self, ColumnShown, Mistake, Outcome, Shown, TablesFile};
 
 use super::Desk;
 use crate::show::{self, Table};
@@ -21,6 +22,18 @@ pub enum TableCommand {
     },
     /// List adopted tables
     List,
+    /// Show a table: columns, types, scope, legal key, checks, rights and triggers
+    Show {
+        /// The application, or application and table as ecr.ActeNaissance
+        application: String,
+        /// The table, in any case
+        table: Option<String>,
+    },
+    /// Give up a table that was dropped from the database: its registration ends, its history stays
+    Abandon {
+        /// Such as ecr.ActeNaissance
+        table: String,
+    },
     /// Compare adopted tables with their definitions; exit code 1 where they differ
     Check,
 }
@@ -28,22 +41,50 @@ pub enum TableCommand {
 pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Result<ExitCode> {
     match command {
         TableCommand::Adopt { file } => {
-            let text = if file.as_os_str() == "-" {
-                let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-                text
-            } else {
-                std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
-            };
-            let file = TablesFile::parse(&text)?;
+            let file = read(&file)?;
             let operator = desk.operator.clone();
             let adoptions = tables::adopt(desk.connection(), &operator, &file).await?;
             report(&adoptions, desk.json)?;
         }
         TableCommand::List => list(desk).await?,
+        TableCommand::Show { application, table } => {
+            let full_name = table.map_or_else(|| application.clone(), |table| format!("{application}.{table}"));
+            let shown = tables::show(desk.connection(), &full_name).await?;
+            if desk.json { show::json(&shown)? } else { tell(&shown)? }
+        }
+        TableCommand::Abandon { table } => {
+            let operator = desk.operator.clone();
+            let abandoned = tables::abandon(desk.connection(), &operator, &table).await?;
+            if desk.json {
+                show::json(&abandoned)?;
+            } else {
+                let name = abandoned.full_name();
+                show::text(&format!("table {name} is given up: letters for it are refused table_unknown\n"))?;
+            }
+        }
         TableCommand::Check => return check(desk).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a definition file. Its mistakes are told as those of the configuration: file, line, key, expected, found.
+fn read(file: &Path) -> anyhow::Result<TablesFile> {
+    let (name, text) = if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        ("standard input".to_owned(), text)
+    } else {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+        (name, text)
+    };
+    let parsed = TablesFile::parse(&text).map_err(|error| match error {
+        AdministrationError::DefinitionFile(mistake) => {
+            AdministrationError::DefinitionFile(Mistake { file: Some(name), ..mistake })
+        }
+        error => error,
+    });
+    Ok(parsed?)
 }
 
 /// Tells what adoption did, table by table.
@@ -58,7 +99,10 @@ pub(super) fn report(adoptions: &[tables::Adoption], json: bool) -> anyhow::Resu
             Outcome::Changed => "changed",
             Outcome::Unchanged => "is as it was",
         };
-        format!("table {} {outcome}, version {}\n", adoption.table, adoption.version)
+        let mut lines = format!("table {} {outcome}, version {}\n", adoption.table, adoption.version);
+        lines.extend(adoption.changes.iter().map(|change| format!("  {change}\n")));
+        lines.extend(adoption.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+        lines
     };
     show::text(&adoptions.iter().map(line).collect::<String>())
 }
@@ -80,6 +124,50 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
         ]);
     }
     table.print("no table is adopted: `xmserver table adopt FILE`, or `xmserver sample restore ecr`")
+}
+
+/// Shows a table as one reads it out on the telephone.
+fn tell(shown: &Shown) -> anyhow::Result<()> {
+    let table = &shown.table;
+    let role = |column: &ColumnShown| {
+        let roles = [
+            (column.is_needed, "needed"),
+            (column.is_legal_key, "legal key"),
+            (column.is_scope, "scope"),
+            (column.column.multiline, "several lines"),
+            (column.column.has_default, "has a default"),
+        ];
+        roles.into_iter().filter(|(is_so, _)| *is_so).map(|(_, role)| role).collect::<Vec<_>>().join(", ")
+    };
+    let mut columns = Table::new(&["column", "type", "remarks"]);
+    for column in &shown.columns {
+        columns.row([column.column.name.clone(), column.sql_type.clone(), role(column)]);
+    }
+    let mut text = format!(
+        "table {}, version {}, kept in {}.{}\nlegal key    {}\nscope        {}\ncorrections  {}\n",
+        table.full_name(),
+        table.version,
+        table.schema_name,
+        table.relation_name,
+        table.legal_key.join(", "),
+        show::or_dash(table.scope_column.clone()),
+        table.corrections
+    );
+    for right in &shown.rights {
+        let sends = if right.may_export { "may send" } else { "may not send" };
+        text.push_str(&format!("profile      {} {sends}, reads {}\n", right.profile, right.may_read));
+    }
+    for check in &shown.checks_in_words {
+        text.push_str(&format!("check        {} ({}): {}\n", check.code, check.severity, check.arithmetic));
+    }
+    for trigger in &shown.triggers {
+        text.push_str(&format!("trigger      {}: {}\n", trigger.name, trigger.definition));
+    }
+    for problem in &shown.drift {
+        text.push_str(&format!("differs      {problem}\n"));
+    }
+    show::text(&(text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}") + "\n"))?;
+    columns.print("no column")
 }
 
 async fn check(desk: &mut Desk) -> anyhow::Result<ExitCode> {
