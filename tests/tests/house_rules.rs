@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
 
 /// Most lines of code in a file, without comments, blank lines and its tests.
@@ -133,6 +134,37 @@ fn nothing_planted_is_in_a_build_that_anybody_runs() {
     demand(breaches);
     // And nobody has written the engine of this very build a bug.
     assert!(store::failure::Bug::ALL.into_iter().all(|bug| !store::failure::has(bug)));
+}
+
+/// SHA-256 of the migration that every centre began with.
+const FOUNDATION_SHA256: &str = "63e26d244e7f1f03d4cfdecd30bb077b657b5d49310aa649faa5fe80d847b4a1";
+
+/// Programs of two versions work side by side during an upgrade. So what is in the field is never changed, and each further
+/// migration says whether the older program bears it (`expand`) or must be gone from everywhere (`contract since` a version).
+#[test]
+fn the_foundation_never_changes_and_further_migrations_say_whom_they_bear() {
+    let folder = root().join("schema/store/migrations");
+    let mut names: Vec<String> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    assert!(names[0].ends_with("_foundation") && names.len() > 1, "{names:?}");
+    let foundation = fs::read(folder.join(&names[0]).join("up.sql")).unwrap();
+    assert_eq!(Digest::of(&foundation).to_string(), FOUNDATION_SHA256, "write a further migration instead");
+    let says_whom = |first: &str| {
+        let version = first.strip_prefix("-- contract since ").unwrap_or_default();
+        let is_version = version.split('.').count() == 3 && version.split('.').all(|part| part.parse::<u32>().is_ok());
+        first == "-- expand" || is_version
+    };
+    let mut breaches = Vec::new();
+    for name in &names[1..] {
+        let up = fs::read_to_string(folder.join(name).join("up.sql")).unwrap();
+        if !says_whom(up.lines().next().unwrap_or_default()) {
+            breaches
+                .push(format!("{name}/up.sql begins neither with `-- expand` nor with `-- contract since VERSION`"));
+        }
+    }
+    demand(breaches);
+    assert!(says_whom("-- contract since 0.2.0") && !says_whom("-- contract") && !says_whom("--expand"));
 }
 
 #[test]
