@@ -1,40 +1,133 @@
-//! Reads a certificate that an agency brought: what is registered of it, and the fingerprint that a person compares.
+//! Reads the file that an agency brought: its certificates as they are registered, in words that a person can compare.
+//!
+//! What is no certificate is told by its kind, with the command that makes one of it: people send what they have.
 
+mod kind;
+
+use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use openssl::x509::{X509, X509NameRef};
 use sdc::keys::{KeyError, RegisteredCertificate};
 use store::administration::certificates::CertificateFields;
 
-/// Largest file that is looked at: a certificate is about 1 KB.
+use kind::Content;
+pub use kind::Kind;
+
+/// Largest file that is looked at: a certificate is about 1 KB, a chain 10.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Reads a certificate, PEM or DER.
+/// A certificate that somebody brought.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// What is registered of it.
+    pub fields: CertificateFields,
+    /// Whom it names.
+    pub subject: String,
+    /// Who issued it; the same where its owner made it.
+    pub issuer: String,
+}
+
+/// Why a file has no certificate that can be registered.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Far larger than any certificate.
+    #[error("{file} has {bytes} bytes: expected a certificate, PEM or DER")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It holds something else.
+    #[error("{file} {}", kind.remedy(file))]
+    Other {
+        /// The file.
+        file: String,
+        /// What it holds.
+        kind: Kind,
+    },
+    /// It holds a certificate that cannot be registered.
+    #[error("the certificate in {file} cannot be registered: {source}{}", advice(source))]
+    Unfit {
+        /// The file.
+        file: String,
+        /// Why, in OpenSSL's words where they are the reason.
+        source: KeyError,
+    },
+}
+
+/// Reads the certificates of a file, PEM or DER; there is at least one.
 ///
 /// # Errors
 /// The file cannot be read, holds something else, or a key that agencies may not use.
-pub fn read(path: &Path) -> anyhow::Result<CertificateFields> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if metadata.len() > FILE_BYTES_MAX {
-        bail!("{} has {} bytes: expected a certificate, PEM or DER", path.display(), metadata.len());
+pub fn read(path: &Path) -> Result<Vec<Presented>, FileError> {
+    let file = path.display().to_string();
+    let refused = |source| FileError::Read { file: path.display().to_string(), source };
+    let bytes = std::fs::metadata(path).map_err(refused)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(FileError::TooLarge { file, bytes });
     }
-    let octets = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    // DER begins with the tag of a SEQUENCE; PEM is text.
-    let parsed = if octets.first() == Some(&0x30) {
-        RegisteredCertificate::from_der(&octets)
-    } else {
-        RegisteredCertificate::from_pem(&octets)
+    let octets = std::fs::read(path).map_err(refused)?;
+    let ders = match kind::content(&octets) {
+        Content::Certificates(ders) => ders,
+        Content::Other(kind) => return Err(FileError::Other { file, kind }),
     };
-    match parsed {
-        Ok(certificate) => Ok(CertificateFields::from(&certificate)),
-        Err(KeyError::Unreadable { .. }) => {
-            bail!("{} holds no certificate: expected one, PEM or DER", path.display())
-        }
-        Err(error) => Err(error).with_context(|| format!("the certificate in {} cannot be registered", path.display())),
+    let presented = |der: &Vec<u8>| presented(der);
+    ders.iter().map(presented).collect::<Result<_, _>>().map_err(|source| FileError::Unfit { file, source })
+}
+
+fn presented(der: &[u8]) -> Result<Presented, KeyError> {
+    let certificate = RegisteredCertificate::from_der(der)?;
+    let x509 = X509::from_der(der).map_err(|why| KeyError::Unreadable { what: "a certificate in DER", why })?;
+    Ok(Presented {
+        fields: CertificateFields::from(&certificate),
+        subject: name(x509.subject_name()),
+        issuer: name(x509.issuer_name()),
+    })
+}
+
+/// Writes a name as people do: `CN=Mairie d'Édéa, O=Commune`. It is the office's text: nothing in it may rule a terminal.
+fn name(name: &X509NameRef) -> String {
+    let entry = |entry: &openssl::x509::X509NameEntryRef| {
+        let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
+        let value = entry.data().to_string().unwrap_or_else(|_not_text| "?".to_owned());
+        format!("{key}={}", value.replace(char::is_control, "\u{fffd}"))
+    };
+    let entries: Vec<String> = name.entries().map(entry).collect();
+    if entries.is_empty() { "-".to_owned() } else { entries.join(", ") }
+}
+
+/// What to do about a certificate that OpenSSL cannot read: its reasons stand before.
+fn advice(error: &KeyError) -> &'static str {
+    let KeyError::Unreadable { why, .. } = error else { return "" };
+    let is_of_text = why
+        .errors()
+        .iter()
+        .any(|one| one.reason().is_some_and(|reason| reason.contains("utf8") || reason.contains("string")));
+    if is_of_text {
+        "; a name in it holds letters that are not UTF-8, as it says they are: have it issued again"
+    } else {
+        "; have it issued again"
     }
 }
 
-/// Writes a fingerprint as people compare it: pairs with colons.
-pub fn spoken(fingerprint: &[u8]) -> String {
-    fingerprint.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
+impl fmt::Display for Presented {
+    /// One line: whom it names, who issued it, its key and fingerprint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuer = if self.subject == self.issuer { "self-signed".to_owned() } else { format!("by {}", self.issuer) };
+        let authority = if self.fields.is_authority { ", a certification authority's" } else { "" };
+        write!(f, "{}, {issuer}, {}{authority}", self.subject, self.fields.algorithm)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,14 +6,15 @@ use chrono::{Days, Utc};
 use clap::Args;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
-use store::administration::{server, tables, tariffs};
+use store::administration::{centre_addresses, centre_keys, server, tables, tariffs};
 use store::database::Database;
 
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::{DataFolder, exposure};
+use crate::keys::{self, LoadedKeys};
 use crate::reach::reach;
-use crate::{keys, show};
+use crate::show;
 
 /// Days before the end of a certificate of the centre's own from which on it is told.
 const EXPIRY_DAYS: u64 = 60;
@@ -81,10 +82,10 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
     let mut findings = Findings::default();
     configured(configuration, &mut findings);
     libraries(&mut findings);
-    secrets(configuration, &mut findings);
+    let keys = secrets(configuration, &mut findings);
     match OpenDatabase::open(configuration, Purpose::Command).await {
         Ok(open) => {
-            database(&open.database, &mut findings).await;
+            database(&open.database, keys.as_ref(), &mut findings).await;
             open.close().await;
         }
         Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),
@@ -162,10 +163,14 @@ fn libraries(findings: &mut Findings) {
     }
 }
 
-fn secrets(configuration: &Configuration, findings: &mut Findings) {
+/// Looks at the data folder and what is secret. Returns the keys where they can be loaded.
+fn secrets(configuration: &Configuration, findings: &mut Findings) -> Option<LoadedKeys> {
     let folder = match DataFolder::open(&configuration.server.data_folder) {
         Ok(folder) => folder,
-        Err(error) => return findings.add(Verdict::Fail, "data folder", error.to_string()),
+        Err(error) => {
+            findings.add(Verdict::Fail, "data folder", error.to_string());
+            return None;
+        }
     };
     let exposed: Vec<String> = exposure(folder.path(), 0o711).into_iter().collect();
     findings.judge("data folder", Verdict::Warn, exposed, folder.path().display().to_string());
@@ -182,19 +187,58 @@ fn secrets(configuration: &Configuration, findings: &mut Findings) {
     exposed.extend(files.filter_map(|path| exposure(path, 0o640)));
     let loaded = match keys::load(&folder.keys()) {
         Ok(loaded) => loaded,
-        Err(error) => return findings.add(Verdict::Fail, "keys", error.to_string()),
+        Err(error) => {
+            findings.add(Verdict::Fail, "keys", error.to_string());
+            return None;
+        }
     };
     findings.judge("keys", Verdict::Fail, exposed, folder.keys().display().to_string());
-    let soon = Utc::now() + Days::new(EXPIRY_DAYS);
+    let now = Utc::now();
     for (path, certificate) in &loaded.certificates {
-        let (_, end) = certificate.validity();
-        let verdict = if end < soon { Verdict::Warn } else { Verdict::Ok };
+        let (begin, end) = certificate.validity();
+        let verdict = if end < now || now < begin {
+            Verdict::Fail
+        } else if end < now + Days::new(EXPIRY_DAYS) {
+            Verdict::Warn
+        } else {
+            Verdict::Ok
+        };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        findings.add(verdict, name, format!("{}, valid to {}", certificate.algorithm(), end.date_naive()));
+        let text = format!("{}, valid from {} to {}", certificate.algorithm(), begin.date_naive(), end.date_naive());
+        findings.add(verdict, name, text);
     }
+    Some(loaded)
 }
 
-async fn database(database: &Database, findings: &mut Findings) {
+/// Holds the keys at hand against those that the database knows, and looks for agencies that have what is the centre's own.
+async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &mut Findings) -> anyhow::Result<()> {
+    let recorded =
+        if centre_keys::is_before(connection).await? { Vec::new() } else { centre_keys::list(connection).await? };
+    if recorded.is_empty() {
+        let text =
+            "the database does not know its centre's keys yet: the next `xmserver run` or `init` has it take these";
+        findings.add(Verdict::Warn, "centre's keys", text);
+        return Ok(());
+    }
+    let problems = centre_keys::compare(&recorded, &keys.known_as).err().map(|error| error.to_string());
+    let well = format!("{} known to the database, all at hand and no others", recorded.len());
+    findings.judge("centre's keys", Verdict::Fail, problems.into_iter().collect(), well);
+    for one in centre_keys::registered_for_agencies(connection).await? {
+        let text = format!(
+            "the centre's own key is registered for it: `xmserver cert revoke {} --reason \"key of the centre\"`",
+            one.id
+        );
+        findings.add(Verdict::Fail, format!("agency {}", show::matricule(one.agency)), text);
+    }
+    for (agency, address) in centre_addresses::given_to_agencies(connection).await? {
+        let text =
+            format!("{address} is the centre's own address: its answers come back as letters; give it another one");
+        findings.add(Verdict::Fail, format!("agency {}", show::matricule(agency)), text);
+    }
+    Ok(())
+}
+
+async fn database(database: &Database, keys: Option<&LoadedKeys>, findings: &mut Findings) {
     let report = match database.report().await {
         Ok(report) => report,
         Err(fault) => return findings.add(Verdict::Fail, "database", fault.to_string()),
@@ -213,6 +257,11 @@ async fn database(database: &Database, findings: &mut Findings) {
             findings.add(Verdict::Ok, "server", text);
         }
         Err(error) => return findings.add(Verdict::Fail, "server", error.to_string()),
+    }
+    if let Some(keys) = keys
+        && let Err(error) = own(&mut connection, keys, findings).await
+    {
+        findings.add(Verdict::Fail, "centre's keys", error.to_string());
     }
     if let Err(error) = adopted(&mut connection, findings).await {
         findings.add(Verdict::Fail, "tables", error.to_string());

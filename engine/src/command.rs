@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde::Serialize;
-use store::administration::AdministrationError;
 use store::administration::server::{self, Server};
+use store::administration::{AdministrationError, centre_addresses};
 use store::database::Connection;
 use tokio::runtime::Runtime;
 
@@ -181,7 +181,7 @@ impl Place {
         runtime()?.block_on(async {
             let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
             let done = match open.database.require_current_schema().await {
-                Ok(()) => with_desk(&open, self.json, work).await,
+                Ok(()) => with_desk(&open, &configuration, self.json, work).await,
                 Err(error) => Err(error.into()),
             };
             open.close().await;
@@ -196,13 +196,15 @@ fn runtime() -> std::io::Result<Runtime> {
 
 async fn with_desk<T: Termination>(
     open: &OpenDatabase,
+    configuration: &Configuration,
     json: bool,
     work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
 ) -> anyhow::Result<ExitCode> {
     let mut connection = open.database.get().await?;
     let server = server::show(&mut connection).await?;
     let clock = Clock::of(&server.zone)?;
-    let mut desk = Desk { connection, operator: operator::name(), server, clock, json };
+    let own_addresses = configuration.own_addresses();
+    let mut desk = Desk { connection, operator: operator::name(), server, clock, json, own_addresses };
     work(&mut desk).await.map(Termination::report).map_err(|error| in_zone(error, clock))
 }
 
@@ -222,9 +224,16 @@ struct Desk {
     clock: Clock,
     /// Whether the result is for programs.
     json: bool,
+    own_addresses: Vec<String>,
 }
 
 impl Desk {
+    /// Writes down the addresses that are configured as the centre's own, so that no agency gets one: also before the first
+    /// `run`, which does so too.
+    async fn record_own_addresses(&mut self) -> anyhow::Result<()> {
+        Ok(centre_addresses::record(&mut self.connection, &self.own_addresses).await?)
+    }
+
     fn connection(&mut self) -> &mut AsyncPgConnection {
         &mut self.connection
     }

@@ -247,6 +247,12 @@ pub struct Sources {
 }
 
 impl Configuration {
+    /// Returns the addresses that are the centre's own: those of its mailboxes, and the one that answers come from.
+    pub fn own_addresses(&self) -> Vec<String> {
+        let mailboxes = self.mailboxes.iter().map(|mailbox| mailbox.pop3.username.clone());
+        mailboxes.chain(self.relay.iter().map(|relay| relay.address.clone())).collect()
+    }
+
     /// Reads file and environment and checks what can be checked without touching anything.
     ///
     /// The file is the one named; else `xmserver.toml` in the data folder; else the one in `/etc/xmserver`; else none. The

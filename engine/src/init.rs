@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use diesel_async::AsyncConnection;
 use indicatif::ProgressBar;
 use nix::unistd::Uid;
 use sdc::letter::Mode;
 use serde_json::json;
-use store::administration::AdministrationError;
 use store::administration::server::{self, Server};
 use store::administration::users::{self, OneTimePassword, Privilege};
+use store::administration::{AdministrationError, centre_keys};
 
-use crate::authority;
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
-use crate::{operator, show};
+use crate::{authority, keys, operator, show};
 
 /// What a new centre is.
 #[derive(Args, Clone, Debug)]
@@ -107,24 +107,43 @@ async fn fill(
     new.currency.clone_from(&arguments.currency);
     new.currency_digits = arguments.currency_digits.unwrap_or_else(|| minor_digits(&arguments.currency));
     new.zone.clone_from(&arguments.zone);
-    // First, because it refuses what is somebody else's.
-    server::initialise(&mut connection, &operator, &new).await?;
-
-    progress.set_message("keys");
-    let made_keys = !folder.keys().exists();
-    if made_keys {
-        let name = arguments.name.clone();
-        let files = tokio::task::spawn_blocking(move || authority::make(&name))
-            .await?
-            .context("the centre's keys could not be made")?;
-        folder.write_secrets(&folder.keys(), &files)?;
+    let made_keys = connection
+        .transaction(async |connection| {
+            // First, because it refuses what is somebody else's. Another `init` waits here until this one has keys.
+            let is_new = server::initialise(connection, &operator, &new).await?;
+            progress.set_message("keys");
+            let made_keys = is_new && !folder.keys().exists();
+            if made_keys {
+                make_keys(folder, &arguments.name).await?;
+            }
+            if is_new {
+                // Keys that are there already are those of an `init` that did not end, or of a centre that begins anew.
+                centre_keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
+            }
+            Ok::<bool, anyhow::Error>(made_keys)
+        })
+        .await?;
+    // A server that was there has its keys: they are never made again, or letters would be sealed for keys that nobody has.
+    if folder.keys().exists() {
+        keys::confirm(&mut connection, &operator, &keys::load(&folder.keys())?).await
+    } else {
+        centre_keys::confirm(&mut connection, &operator, &[], |_| false).await.map(drop)
     }
+    .with_context(|| folder.keys().display().to_string())?;
     let password = if users::has_superviseur(&mut connection).await? {
         None
     } else {
         Some(users::add(&mut connection, &operator, &arguments.superviseur, Privilege::Superviseur).await?)
     };
     Ok(Initialised { made_keys, password })
+}
+
+async fn make_keys(folder: &DataFolder, server_name: &str) -> anyhow::Result<()> {
+    let name = server_name.to_owned();
+    let files = tokio::task::spawn_blocking(move || authority::make(&name))
+        .await?
+        .context("the centre's keys could not be made")?;
+    Ok(folder.write_secrets(&folder.keys(), &files)?)
 }
 
 /// Digits of the minor unit in ISO 4217, where they are not two.

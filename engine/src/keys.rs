@@ -1,14 +1,22 @@
-//! Loads the keys that `init` made, and those retired since, which still open old mail.
+//! Loads the keys that were made with the centre, those retired since, which still open old mail, and those that are next;
+//! and holds them against the keys that the database knows. The keys of another centre never serve.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use diesel_async::AsyncPgConnection;
+use sdc::cms;
+use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, KeyError, RegisteredCertificate, SigningKey};
+use store::administration::AdministrationError;
+use store::administration::centre_keys::{self, CentreKey, Confirmed, KeyState, Purpose};
+use store::administration::certificates::spoken;
 
 use crate::authority::{AUTHORITY_CERTIFICATE, CENTRE_PAIRS};
 
-/// Folder, below that of the keys, of pairs that are no longer given to agencies.
-const RETIRED: &str = "retired";
+/// Folders, below that of the keys, of pairs that open letters and are not in use: no longer, or not yet.
+const ASIDE: [(&str, KeyState); 2] = [("retired", KeyState::Retired), ("next", KeyState::Next)];
 
 /// The centre's keys.
 pub struct LoadedKeys {
@@ -18,13 +26,18 @@ pub struct LoadedKeys {
     pub signing: Arc<SigningKey>,
     /// Certificates in use, by file.
     pub certificates: Vec<(PathBuf, RegisteredCertificate)>,
+    /// Each key once, as the database knows it.
+    pub known_as: Vec<CentreKey>,
 }
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file cannot be read.
-    #[error("could not read {}: {source}; `xmserver init` makes the centre's keys", path.display())]
+    #[error(
+        "could not read {}: {source}; a centre's keys are made once, with it: copy its keys/ folder here, from a backup or from a program that serves it",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -52,19 +65,60 @@ pub fn load(folder: &Path) -> Result<LoadedKeys, LoadError> {
     }
     let mut certificates: Vec<_> =
         pairs.iter().map(|(path, pair)| (path.clone(), pair.certificate().clone())).collect();
-    let authority = folder.join(AUTHORITY_CERTIFICATE);
-    let certificate = RegisteredCertificate::from_pem(&read(&authority)?)
-        .map_err(|source| LoadError::Unfit { path: authority.clone(), source })?;
-    certificates.push((authority, certificate));
+    let path = folder.join(AUTHORITY_CERTIFICATE);
+    let read_authority = RegisteredCertificate::from_pem(&read(&path)?);
+    let authority = read_authority.map_err(|source| LoadError::Unfit { path: path.clone(), source })?;
+    certificates.push((path, authority.clone()));
 
     let mut keys: Vec<SigningKey> = pairs.into_iter().map(|(_, pair)| pair).collect();
     let Some(signing) = keys.first().cloned() else {
         return Err(LoadError::Read { path: folder.to_path_buf(), source: std::io::ErrorKind::NotFound.into() });
     };
-    for stem in retired(&folder.join(RETIRED))? {
-        keys.push(pair(&folder.join(RETIRED), &stem)?);
+    let letters = |state, pair: &SigningKey| CentreKey::new(Purpose::Letters, state, pair.certificate());
+    let mut known_as: Vec<CentreKey> = keys.iter().map(|pair| letters(KeyState::Current, pair)).collect();
+    known_as.push(CentreKey::new(Purpose::Authority, KeyState::Current, &authority));
+    for (aside, state) in ASIDE {
+        for stem in stems(&folder.join(aside))? {
+            let pair = pair(&folder.join(aside), &stem)?;
+            known_as.push(letters(state, &pair));
+            keys.push(pair);
+        }
     }
-    Ok(LoadedKeys { centre: Arc::new(CentreKeys::new(keys)), signing: Arc::new(signing), certificates })
+    let mut seen = HashSet::new();
+    known_as.retain(|key| seen.insert(key.spki_sha256.clone()));
+    Ok(LoadedKeys { centre: Arc::new(CentreKeys::new(keys)), signing: Arc::new(signing), certificates, known_as })
+}
+
+/// Confirms that the database belongs to the centre of these keys. One from before it knew keys takes them, and the log says so.
+///
+/// # Errors
+/// They are another centre's, or not all of this one's; a fault of the database.
+pub async fn confirm(
+    connection: &mut AsyncPgConnection,
+    operator: &str,
+    keys: &LoadedKeys,
+) -> Result<(), AdministrationError> {
+    let opens = |container: &[u8]| {
+        let document = Document::parse(container, &DocumentLimits::default());
+        document.and_then(|document| cms::open(&document, &keys.centre)).is_ok()
+    };
+    let key = || spoken(keys.signing.certificate().fingerprint().as_bytes());
+    match centre_keys::confirm(connection, operator, &keys.known_as, opens).await? {
+        Confirmed::Known => {}
+        Confirmed::AdoptedByProof => {
+            tracing::warn!(
+                key = key(),
+                "the database recorded the keys of its centre: they open letters that it accepted"
+            );
+        }
+        Confirmed::AdoptedWithoutProof => {
+            tracing::warn!(
+                key = key(),
+                "the database recorded the keys of its centre: those found here, since it holds no letter that could tell"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn pair(folder: &Path, stem: &str) -> Result<SigningKey, LoadError> {
@@ -77,8 +131,8 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_path_buf(), source })
 }
 
-/// Names the pairs in the folder of retired ones, where there is one.
-fn retired(folder: &Path) -> Result<Vec<String>, LoadError> {
+/// Names the pairs in a folder, where there is one.
+fn stems(folder: &Path) -> Result<Vec<String>, LoadError> {
     if !folder.exists() {
         return Ok(Vec::new());
     }

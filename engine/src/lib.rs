@@ -1,6 +1,7 @@
 //! The centre's program: configure, build, run, drain; and the commands of its operators.
 
 pub mod acts;
+pub mod ask;
 pub mod authority;
 pub mod certificate;
 pub mod check;

@@ -20,9 +20,10 @@ use mail::smtp::Relay;
 use prometheus::Registry;
 use sdc::document::DocumentLimits;
 use sdc::payload::PayloadLimits;
-use store::administration::AdministrationError;
 use store::administration::server::{self, Server};
+use store::administration::{AdministrationError, centre_addresses};
 use store::database::{Database, MigrateError};
+use store::fault::Fault;
 use store::settle::SettlingSettings;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,7 +35,7 @@ use crate::folder::{Claim, DataFolder};
 use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed};
 use crate::keys::{self, LoadedKeys};
-use crate::{acts, summary};
+use crate::{acts, operator, summary};
 
 /// First and longest pause between two tries to reach the database at the start.
 const START_PAUSE: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
         configuration,
         relay,
         claim,
-        keys,
+        keys: Arc::new(keys),
         database: open.database.clone(),
         runtime: runtime.handle().clone(),
     };
@@ -110,7 +111,7 @@ struct Centre<'a> {
     configuration: &'a Configuration,
     relay: &'a RelayConfiguration,
     claim: Claim,
-    keys: LoadedKeys,
+    keys: Arc<LoadedKeys>,
     database: Database,
     runtime: Handle,
 }
@@ -171,8 +172,9 @@ impl Centre<'_> {
     async fn prepare(&self) -> anyhow::Result<Server> {
         let mut pause = START_PAUSE;
         loop {
-            let database = self.database.clone();
-            let prepared = self.runtime.spawn(async move { prepared(&database).await }).await?;
+            let (database, keys) = (self.database.clone(), Arc::clone(&self.keys));
+            let own_addresses = self.configuration.own_addresses();
+            let prepared = self.runtime.spawn(async move { prepared(&database, &keys, &own_addresses).await }).await?;
             match prepared {
                 Err(Unprepared::Away(reason)) => {
                     // One line for the state, however long it lasts.
@@ -227,12 +229,16 @@ impl Centre<'_> {
         })
     }
 
-    /// Makes the partitions of the coming months, every day.
+    /// Makes the partitions of the coming months, and says whose addresses are the centre's own, every day.
     fn keep_partitions(&self) {
         let database = self.database.clone();
+        let own_addresses = self.configuration.own_addresses();
         self.runtime.spawn(async move {
             loop {
                 tokio::time::sleep(DAY).await;
+                if let Err(fault) = recorded(&database, &own_addresses).await {
+                    tracing::warn!(%fault, "the centre's own addresses could not be written down; trying again tomorrow");
+                }
                 if let Err(fault) = database.ensure_partitions(MONTHS_AHEAD).await {
                     tracing::warn!(%fault, "the coming months' partitions could not be made; trying again tomorrow");
                 }
@@ -258,7 +264,7 @@ enum Unprepared {
     Wrong(anyhow::Error),
 }
 
-async fn prepared(database: &Database) -> Result<Server, Unprepared> {
+async fn prepared(database: &Database, keys: &LoadedKeys, own_addresses: &[String]) -> Result<Server, Unprepared> {
     match database.migrate().await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "migrations were run"),
@@ -266,10 +272,23 @@ async fn prepared(database: &Database) -> Result<Server, Unprepared> {
         Err(error) => return Err(Unprepared::Wrong(error.into())),
     }
     let mut connection = database.get().await.map_err(|fault| Unprepared::Away(fault.to_string()))?;
-    server::show(&mut connection).await.map_err(|error| match error {
-        AdministrationError::Fault(fault) if fault.is_passing() => Unprepared::Away(fault.to_string()),
-        error => Unprepared::Wrong(error.into()),
-    })
+    let server = server::show(&mut connection).await?;
+    keys::confirm(&mut connection, &operator::name(), keys).await?;
+    centre_addresses::record(&mut connection, own_addresses).await.map_err(AdministrationError::Fault)?;
+    Ok(server)
+}
+
+impl From<AdministrationError> for Unprepared {
+    fn from(error: AdministrationError) -> Unprepared {
+        match error {
+            AdministrationError::Fault(fault) if fault.is_passing() => Unprepared::Away(fault.to_string()),
+            error => Unprepared::Wrong(error.into()),
+        }
+    }
+}
+
+async fn recorded(database: &Database, own_addresses: &[String]) -> Result<(), Fault> {
+    centre_addresses::record(&mut *database.get().await?, own_addresses).await
 }
 
 fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {

@@ -188,8 +188,12 @@ async fn a_certificate_is_registered_by_its_fingerprint() {
     let refused = centre.refused(&["cert", "register", "1", file]);
     let fingerprint = refused.split("fingerprint is ").nth(1).unwrap().split(": compare").next().unwrap().to_owned();
     assert_eq!(fingerprint.len(), 32 * 3 - 1, "{refused}");
+    assert!(
+        refused.contains("CN=office") && refused.contains("000001 Office") && refused.contains("P-256"),
+        "{refused}"
+    );
     let refused = centre.refused(&["cert", "register", "1", file, "--fingerprint", &"00:".repeat(32)]);
-    assert!(refused.contains("not the one that was confirmed"), "{refused}");
+    assert!(refused.contains("not the one that was confirmed") && !refused.contains(&fingerprint), "{refused}");
     let refused = centre.refused(&["cert", "register", "1", "/etc/hostname", "--fingerprint", "00"]);
     assert!(refused.contains("/etc/hostname holds no certificate"), "{refused}");
 
@@ -201,7 +205,14 @@ async fn a_certificate_is_registered_by_its_fingerprint() {
     let listed = centre.json(&["cert", "list", "--agency", "1", "--json"]);
     assert_eq!(listed[0]["algorithm"], "P-256");
     assert_eq!(listed[0]["fingerprint"], fingerprint.replace(':', "").to_lowercase());
-    let told = centre.done(&["cert", "revoke", &fingerprint, "--reason", "lost", "--since", "2026-01-01"]);
+    let refused = centre.refused(&["cert", "revoke", "1", "--reason", "lost"]);
+    assert!(refused.contains("000001 Office") && refused.contains("cannot send any more"), "{refused}");
+    assert!(refused.contains("nothing was revoked: say --yes"), "{refused}");
+    assert!(centre.refused(&["cert", "revoke", "1", "--reason", " ", "--yes"]).contains("the reason is not valid"));
+    let beginning = &fingerprint[..11];
+    let told = centre.done(&["cert", "revoke", beginning, "--reason", "lost", "--yes", "--since", "2026-01-01"]);
+    let refused = centre.refused(&["cert", "register", "1", file, "--fingerprint", &fingerprint]);
+    assert!(refused.contains("was revoked on"), "{refused}");
     assert!(told.contains("is revoked") && told.contains("no letter of the agency since then"), "{told}");
     assert_eq!(centre.json(&["cert", "list", "--json"]), Value::Array(vec![]));
     assert_eq!(centre.json(&["cert", "list", "--json", "--with-revoked"])[0]["revoked_reason"], "lost");

@@ -22,7 +22,7 @@ use sdc::keys::{CentreKeys, SigningKey};
 use sdc::letter::{Answer, FORMAT_VERSION, Letter, Matricule, Mode, Office, Records, Request, TableRecords};
 use sdc::payload::{self, PayloadLimits};
 use serde_json::{Value, json};
-use store::administration::certificates::{self, CertificateFields};
+use store::administration::certificates::{self, CertificateFields, Confirmation};
 use store::administration::server::{self, Server};
 use store::administration::{agencies, installations, scopes};
 use store::database::Database;
@@ -115,7 +115,8 @@ impl World {
             scopes::grant(&mut connection, OPERATOR, matricule, "CentreCode", &["CE-042".to_owned()]).await.unwrap();
             let fields = CertificateFields::from(office.certificate());
             let fingerprint = office.certificate().fingerprint().to_string();
-            certificates::register(&mut connection, OPERATOR, matricule, &fields, &fingerprint).await.unwrap();
+            let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
+            certificates::register(&mut connection, OPERATOR, matricule, &fields, confirmation).await.unwrap();
             agencies::recharge(&mut connection, OPERATOR, matricule, 1_000_000, "start").await.unwrap();
             let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
                           VALUES ('export', 100, 0, 'owe', now() - interval '1 day')";

@@ -234,6 +234,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         status: Some(arguments.status),
         credit_limit: show::read_amount(&arguments.credit_limit, &desk.server)?,
     };
+    desk.record_own_addresses().await?;
     let operator = desk.operator.clone();
     let matricule = desk
         .connection()
@@ -268,6 +269,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
         credit_limit: changes.credit_limit.map(|limit| show::read_amount(&limit, &desk.server)).transpose()?,
     };
     let operator = desk.operator.clone();
+    desk.record_own_addresses().await?;
     let changed = agencies::edit(desk.connection(), &operator, matricule, &change).await?;
     if desk.json {
         return show::json(&changed);

@@ -1,17 +1,19 @@
 //! `xmserver cert`: certificates of agencies, registered by fingerprint, one agency to a key for ever.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
 use chrono::{Days, Utc};
 use clap::{Args, Subcommand};
 use sdc::letter::Matricule;
-use store::administration::certificates::{self, CertificateFields, CertificateFilter};
+use serde_json::json;
+use store::administration::agencies;
+use store::administration::certificates::{self, CertificateFilter, Concern, Confirmation, LetterToReview, spoken};
 
 use super::{Desk, read_matricule};
-use crate::certificate;
-use crate::clock::Moment;
+use crate::ask;
+use crate::certificate::{self, Presented};
+use crate::clock::{Clock, Moment};
 use crate::show::{self, Table};
 
 /// What to do with certificates.
@@ -27,16 +29,22 @@ pub enum CertCommand {
         /// SHA-256 fingerprint that the agency told; asked for where it is not given
         #[arg(long)]
         fingerprint: Option<String>,
+        /// Register it although it is not valid yet, or no longer, or an authority's, without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// List certificates
     List(ListArguments),
-    /// Revoke a certificate, at once and for good
+    /// Revoke the key of a certificate, with every certificate of it, at once and for good
     Revoke {
-        /// Its SHA-256 fingerprint
-        fingerprint: String,
+        /// Its SHA-256 fingerprint, the beginning of it, or its number in `cert list`
+        certificate: String,
         /// Why
         #[arg(long)]
         reason: String,
+        /// Revoke it without asking
+        #[arg(long)]
+        yes: bool,
         /// Also list the agency's letters from this day or time on, to be looked over
         #[arg(long)]
         since: Option<Moment>,
@@ -64,68 +72,164 @@ pub struct ListArguments {
 }
 
 pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result<()> {
-    let (operator, clock) = (desk.operator.clone(), desk.clock);
     match command {
-        CertCommand::Register { matricule, file, fingerprint } => {
-            let certificate = certificate::read(&file)?;
-            let confirmed = match fingerprint {
-                Some(fingerprint) => fingerprint,
-                None => ask(matricule, &certificate)?,
-            };
-            certificates::register(desk.connection(), &operator, matricule, &certificate, &confirmed).await?;
-            show::text(&format!(
-                "certificate of agency {matricule} registered: {}, valid to {}\nSHA-256 {}\n",
-                certificate.algorithm,
-                clock.time(certificate.not_after),
-                certificate::spoken(&certificate.fingerprint)
-            ))
+        CertCommand::Register { matricule, file, fingerprint, yes } => {
+            let presented = certificate::read(&file)?;
+            register(desk, matricule, presented, fingerprint, yes).await
         }
         CertCommand::List(arguments) => list(desk, arguments).await,
-        CertCommand::Revoke { fingerprint, reason, since } => {
+        CertCommand::Revoke { certificate, reason, yes, since } => {
+            let (operator, clock) = (desk.operator.clone(), desk.clock);
             let since = since.map(|since| clock.read(&since)).transpose()?;
-            let letters = certificates::revoke(desk.connection(), &operator, &fingerprint, &reason, since).await?;
+            if !yes {
+                agree_to_revoke(desk, &certificate).await?;
+            }
+            let letters = certificates::revoke(desk.connection(), &operator, &certificate, &reason, since).await?;
             if desk.json {
                 return show::json(&letters);
             }
-            show::text(&format!("certificate {fingerprint} is revoked\n"))?;
-            if since.is_none() {
-                return Ok(());
-            }
-            let mut table = Table::new(&["letter id", "installation", "sequence", "verdict", "received"]);
-            for letter in letters {
-                table.row([
-                    letter.letter_id.to_string(),
-                    letter.installation,
-                    show::or_dash(letter.sequence),
-                    letter.verdict,
-                    clock.time(letter.received_at),
-                ]);
-            }
-            table.print("no letter of the agency since then")
+            show::text(&format!("certificate {certificate} is revoked\n"))?;
+            if since.is_some() { review(letters, clock) } else { Ok(()) }
         }
     }
 }
 
-/// Shows the fingerprint and asks whether it is the one that the agency told. Returns it when it is.
-fn ask(matricule: Matricule, certificate: &CertificateFields) -> anyhow::Result<String> {
-    let fingerprint = certificate::spoken(&certificate.fingerprint);
-    if !std::io::stdin().is_terminal() {
+/// Shows what a person must know, asks whether it is the certificate that the agency told of, and registers it.
+async fn register(
+    desk: &mut Desk,
+    matricule: Matricule,
+    presented: Vec<Presented>,
+    fingerprint: Option<String>,
+    yes: bool,
+) -> anyhow::Result<()> {
+    let (operator, clock) = (desk.operator.clone(), desk.clock);
+    let agency = agencies::show(desk.connection(), matricule).await?;
+    let one = chosen(matricule, presented, fingerprint.as_deref())?;
+    let concerns = certificates::concerns(&one.fields, Utc::now());
+    let shown = facts(&format!("{matricule} {}", agency.name), &one, &concerns, clock);
+    if fingerprint.is_none() && !ask::is_possible() {
         bail!(
-            "the certificate's SHA-256 fingerprint is {fingerprint}: compare it with what agency {matricule} told over \
-             another channel, then confirm it with --fingerprint"
+            "{shown}the certificate's SHA-256 fingerprint is {}: compare it with what agency {matricule} told over another \
+             channel, then confirm it with --fingerprint",
+            spoken(&one.fields.fingerprint)
         );
     }
-    let mut out = std::io::stderr().lock();
-    writeln!(out, "SHA-256 {fingerprint}")?;
-    write!(out, "Did agency {matricule} tell you this fingerprint over another channel? Type yes: ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" {
-        Ok(fingerprint)
-    } else {
-        bail!("nothing was registered: the fingerprint was not confirmed")
+    if fingerprint.is_none() || !concerns.is_empty() {
+        ask::tell(&shown)?;
     }
+    let accepts_concerns = yes || concerns.is_empty() || {
+        if !ask::is_possible() {
+            bail!("nothing was registered: the certificate needs a second look; register it all the same with --yes");
+        }
+        ask::agrees("Register it all the same?")?
+    };
+    if !accepts_concerns {
+        bail!("nothing was registered");
+    }
+    let confirmed = match fingerprint {
+        Some(fingerprint) => fingerprint,
+        None if ask::agrees(&format!("Did agency {matricule} tell you this fingerprint over another channel?"))? => {
+            hex::encode(&one.fields.fingerprint)
+        }
+        None => bail!("nothing was registered: the fingerprint was not confirmed"),
+    };
+    let confirmation = Confirmation { fingerprint: &confirmed, accepts_concerns };
+    let id = certificates::register(desk.connection(), &operator, matricule, &one.fields, confirmation).await?;
+    let result = json!({ "id": id, "agency": matricule.as_i32(), "fingerprint": hex::encode(&one.fields.fingerprint),
+        "not_before": one.fields.not_before, "not_after": one.fields.not_after, "concerns": concerns });
+    let words = format!(
+        "certificate of agency {matricule} registered: {}, valid from {} to {}\nagency  {}\nSHA-256 {}\n",
+        one.fields.algorithm,
+        clock.time(one.fields.not_before),
+        clock.time(one.fields.not_after),
+        agency.name.replace(char::is_control, "\u{fffd}"),
+        spoken(&one.fields.fingerprint)
+    );
+    desk.tell(&result, &words)
+}
+
+/// Chooses among the certificates of a file: the one that the agency told of, the only one, or the one that a person names.
+fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&str>) -> anyhow::Result<Presented> {
+    let told = fingerprint.map(certificates::plain_hex);
+    let is_told = |one: &Presented| told.as_ref().is_some_and(|told| *told == hex::encode(&one.fields.fingerprint));
+    let lines: Vec<String> = presented.iter().zip(1..).map(|(one, number)| format!("  {number}. {one}\n")).collect();
+    let (count, told_at) = (presented.len(), presented.iter().position(is_told));
+    let at = match (count, told_at) {
+        (_, Some(at)) => at,
+        // Where it is another's fingerprint, registering says so.
+        (1, None) => 0,
+        (_, None) if fingerprint.is_none() && ask::is_possible() => {
+            ask::tell(&format!("the file holds {count} certificates:\n{}", lines.concat()))?;
+            let answer = ask::ask(&format!("Which one is that of agency {matricule} itself? Type its number:"))?;
+            let number = answer.parse::<usize>().unwrap_or(0);
+            number.checked_sub(1).filter(|at| *at < count).unwrap_or(count)
+        }
+        (_, None) => bail!(
+            "nothing was registered: the file holds {count} certificates, of which that of agency {matricule} itself is to \
+             be registered; name it with --fingerprint, as the agency told it:\n{}",
+            lines.concat().trim_end()
+        ),
+    };
+    match presented.into_iter().nth(at) {
+        Some(one) => Ok(one),
+        None => bail!("nothing was registered: no certificate of the file was chosen"),
+    }
+}
+
+fn facts(agency: &str, one: &Presented, concerns: &[Concern], clock: Clock) -> String {
+    let fields = &one.fields;
+    let issuer = if one.subject == one.issuer { "itself" } else { &one.issuer };
+    let facts = [
+        ("agency", agency.replace(char::is_control, "\u{fffd}")),
+        ("subject", one.subject.clone()),
+        ("issuer", issuer.to_owned()),
+        ("key", fields.algorithm.clone()),
+        ("valid", format!("from {} to {}", clock.time(fields.not_before), clock.time(fields.not_after))),
+        ("SHA-256", spoken(&fields.fingerprint)),
+    ];
+    let lines = facts.iter().map(|(name, value)| format!("{name:<8} {value}\n"));
+    lines
+        .chain(concerns.iter().map(|concern| format!("WARNING  {}\n", concern.words(|time| clock.time(time)))))
+        .collect()
+}
+
+/// Shows what a revocation means and asks whether it is meant.
+async fn agree_to_revoke(desk: &mut Desk, name: &str) -> anyhow::Result<()> {
+    let clock = desk.clock;
+    let found = certificates::revocable(desk.connection(), name).await?;
+    let one = &found.certificate;
+    let matricule = show::matricule(one.agency);
+    let mut lines = vec![
+        format!("agency   {matricule} {}", found.agency_name.replace(char::is_control, "\u{fffd}")),
+        format!("key      {}, with {} of its certificates", one.algorithm, found.certificates_of_key),
+        format!("valid    from {} to {}", clock.time(one.not_before), clock.time(one.not_after)),
+        format!("SHA-256  {}", spoken(&one.fingerprint)),
+    ];
+    lines.push(if found.has_another {
+        "The agency has another key with a valid certificate, and can send with it.".to_owned()
+    } else {
+        "WARNING  this is its only one: it cannot send any more".to_owned()
+    });
+    let shown = lines.join("\n");
+    if !ask::is_possible() {
+        bail!("{shown}\nnothing was revoked: say --yes to revoke this key, at once and for good");
+    }
+    ask::tell(&format!("{shown}\n"))?;
+    if ask::agrees("Revoke this key, at once and for good?")? { Ok(()) } else { bail!("nothing was revoked") }
+}
+
+fn review(letters: Vec<LetterToReview>, clock: Clock) -> anyhow::Result<()> {
+    let mut table = Table::new(&["letter id", "installation", "sequence", "verdict", "received"]);
+    for letter in letters {
+        table.row([
+            letter.letter_id.to_string(),
+            letter.installation,
+            show::or_dash(letter.sequence),
+            letter.verdict,
+            clock.time(letter.received_at),
+        ]);
+    }
+    table.print("no letter of the agency since then")
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use mail::{MailboxSettings, Secret};
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Letter, Matricule, Mode};
 use store::administration::agencies::{self, NewAgency};
-use store::administration::certificates::{self, CertificateFields};
+use store::administration::certificates::{self, CertificateFields, Confirmation};
 use store::administration::scopes;
 use store::administration::tariffs::{self, NewTariff};
 use store::administration::{AdministrationError, installations};
@@ -262,7 +262,8 @@ async fn register(
     agencies::add(connection, OPERATOR, &new).await?;
     installations::add(connection, OPERATOR, number, INSTALLATION).await?;
     let fingerprint = hex::encode(&certificate.fingerprint);
-    certificates::register(connection, OPERATOR, number, certificate, &fingerprint).await?;
+    let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
+    certificates::register(connection, OPERATOR, number, certificate, confirmation).await?;
     for (column, codes) in scopes {
         scopes::grant(connection, OPERATOR, number, column, &codes).await?;
     }

@@ -24,7 +24,7 @@ const OPENSSL_FLOOR: i64 = 0x3000_0160;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Not a certificate or key in the form that is expected.
-    #[error("{what} cannot be read: {why}")]
+    #[error("{what} cannot be read ({})", reasons(why))]
     Unreadable {
         /// What was to be read.
         what: &'static str,
@@ -62,6 +62,13 @@ pub fn check_openssl_version() -> Result<(), KeyError> {
         return Err(KeyError::OpensslTooOld { found: openssl::version::version() });
     }
     Ok(())
+}
+
+/// Puts OpenSSL's reasons into one phrase, the first cause first; its codes, files and lines help nobody here.
+fn reasons(stack: &ErrorStack) -> String {
+    let mut reasons: Vec<&str> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
+    reasons.dedup();
+    if reasons.is_empty() { "OpenSSL gives no reason".to_owned() } else { format!("OpenSSL: {}", reasons.join(", ")) }
 }
 
 fn unreadable(what: &'static str) -> impl Fn(ErrorStack) -> KeyError {

@@ -6,6 +6,8 @@
 pub mod agencies;
 pub mod answers;
 pub mod audit;
+pub mod centre_addresses;
+pub mod centre_keys;
 pub mod certificates;
 pub mod installations;
 pub mod journal;
@@ -65,20 +67,40 @@ pub enum AdministrationError {
         /// Whose it is.
         owner: Matricule,
     },
+    /// The key is the centre's own.
+    #[error("the key of this certificate is one of the centre's own ({state}): an agency makes a key of its own")]
+    KeyOfCentre {
+        /// `next`, `current` or `retired`.
+        state: String,
+    },
+    /// The key was revoked before, under this certificate or another.
+    #[error("{}", self.words(in_utc))]
+    KeyRevoked {
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// The certificate is registered.
     #[error("this certificate is registered already")]
     CertificateExists,
-    /// The operator named another fingerprint.
+    /// The operator named another fingerprint. The right one is not told: who has only the file must not be able to confirm it.
     #[error(
-        "the certificate has the fingerprint {found}, not the one that was confirmed: ask the agency again over the agreed channel"
+        "the certificate's fingerprint is not the one that was confirmed: ask agency {agency} again over the agreed channel"
     )]
     FingerprintMismatch {
-        /// SHA-256 of the certificate, hexadecimal.
-        found: String,
+        /// Who is to be asked.
+        agency: Matricule,
     },
+    /// An operator must say that the certificate is meant.
+    #[error("{}", self.words(in_utc))]
+    CertificateConcerns(Vec<certificates::Concern>),
     /// No such certificate.
-    #[error("no certificate has the fingerprint {0}: `xmserver cert list` shows them")]
+    #[error(
+        "no certificate goes by {0}: give its fingerprint, the beginning of it or its number, as `xmserver cert list` shows them"
+    )]
     CertificateUnknown(String),
+    /// Several such certificates.
+    #[error("several certificates have fingerprints that begin with {0}: give more of it")]
+    CertificateAmbiguous(String),
     /// It is revoked.
     #[error("{}", self.words(in_utc))]
     CertificateRevoked {
@@ -176,6 +198,28 @@ pub enum AdministrationError {
         /// Its zone.
         zone: String,
     },
+    /// The keys at hand are another centre's, or there are none.
+    #[error("this database belongs to a centre {}: copy its keys/ folder here{}",
+        .centre.as_ref().map_or("whose keys were made before".to_owned(), |key| format!("whose key is {key}")),
+        .at_hand.as_ref().map_or(String::new(), |key| format!(" (the key {key} found here is another's and opens none of its letters)")))]
+    KeysForeign {
+        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs; unknown in a database from
+        /// before the record.
+        centre: Option<String>,
+        /// That of a key found instead.
+        at_hand: Option<String>,
+    },
+    /// A key of the centre's own is not at hand: letters sealed for it could not be opened.
+    #[error("the centre's key {fingerprint} ({state}) is missing here: copy the keys/ folder of a program that has it")]
+    KeyMissing {
+        /// SHA-256 of its certificate, in pairs.
+        fingerprint: String,
+        /// `next`, `current` or `retired`.
+        state: String,
+    },
+    /// The address is one of the centre's own.
+    #[error("{0} is an address of the centre itself: answers sent there would come back as letters")]
+    AddressOfCentre(String),
     /// `init` did not run.
     #[error("this database has no server yet: run `xmserver init`")]
     ServerMissing,
@@ -236,7 +280,14 @@ impl AdministrationError {
             AdministrationError::InstallationExists { .. } => "installation_exists",
             AdministrationError::KeyOfAnotherAgency { .. } => "key_of_another_agency",
             AdministrationError::KeyNameTaken { .. } => "key_name_taken",
+            AdministrationError::KeyOfCentre { .. } => "key_of_centre",
+            AdministrationError::KeyRevoked { .. } => "key_revoked",
+            AdministrationError::KeysForeign { .. } => "keys_foreign",
+            AdministrationError::KeyMissing { .. } => "key_missing",
+            AdministrationError::AddressOfCentre(_) => "address_of_centre",
             AdministrationError::CertificateExists => "certificate_exists",
+            AdministrationError::CertificateConcerns(_) => "certificate_concerns",
+            AdministrationError::CertificateAmbiguous(_) => "certificate_ambiguous",
             AdministrationError::FingerprintMismatch { .. } => "fingerprint_mismatch",
             AdministrationError::CertificateUnknown(_) => "certificate_unknown",
             AdministrationError::CertificateRevoked { .. } => "certificate_revoked",
@@ -280,6 +331,14 @@ impl AdministrationError {
     /// Words the error with its times as `shown` writes them. `Display` writes them in UTC.
     pub fn words(&self, shown: impl Fn(DateTime<Utc>) -> String) -> String {
         match self {
+            AdministrationError::KeyRevoked { at } => format!(
+                "the key of this certificate was revoked on {}, for good: the agency makes a new key",
+                shown(*at)
+            ),
+            AdministrationError::CertificateConcerns(concerns) => {
+                let lines: String = concerns.iter().map(|concern| format!("\n  - {}", concern.words(&shown))).collect();
+                format!("the certificate needs a second look:{lines}")
+            }
             AdministrationError::CertificateRevoked { fingerprint, at } => {
                 format!("certificate {fingerprint} was revoked on {}", shown(*at))
             }

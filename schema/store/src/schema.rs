@@ -61,6 +61,29 @@ table! {
     xm.agency_keys (spki_sha256) {
         spki_sha256 -> Bytea,
         agency -> Integer,
+        revoked_at -> Nullable<Timestamptz>,
+        revoked_reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    xm.centre_keys (spki_sha256) {
+        spki_sha256 -> Bytea,
+        purpose -> Text,
+        state -> Text,
+        algorithm -> Text,
+        fingerprint -> Bytea,
+        certificate -> Bytea,
+        not_before -> Timestamptz,
+        not_after -> Timestamptz,
+        added_at -> Timestamptz,
+    }
+}
+
+table! {
+    xm.centre_addresses (address) {
+        address -> Text,
+        seen_at -> Timestamptz,
     }
 }
 
@@ -242,6 +265,7 @@ table! {
 
 allow_tables_to_appear_in_same_query!(agencies, accounts, scopes, installations, certificates, agency_keys, entries);
 allow_tables_to_appear_in_same_query!(letters, certificates);
+allow_tables_to_appear_in_same_query!(centre_keys, certificates);
 allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs);
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ use sdc::names::folded;
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
 
-/// Age at which a signer is read anew: a certificate renewed for the same key takes the old one's place by then.
+/// Age at which a signer is read anew: of several certificates of one key, the one that is valid now takes the place of
+/// another by then. Letters do not wait for that: their key is judged, by whichever of its certificates was valid.
 const SIGNER_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// A registered certificate and its agency as they were when read.
@@ -29,8 +30,10 @@ pub struct Signer {
     pub certificate_id: i32,
     /// The one certificate that the agency's signature is verified with.
     pub certificate: RegisteredCertificate,
-    /// When it was revoked.
+    /// When its key was revoked, with every certificate of it.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// From when to when each certificate of its key is valid.
+    pub validity: Vec<(DateTime<Utc>, DateTime<Utc>)>,
     /// The agency that the key belongs to, for ever.
     pub matricule: Matricule,
     /// The agency's revision when this was read.
@@ -47,6 +50,13 @@ pub struct Signer {
     pub installations: Vec<String>,
     /// Codes granted, by scope column as [`folded`].
     pub scopes: HashMap<String, HashSet<String>>,
+}
+
+impl Signer {
+    /// Says whether any certificate of its key was valid at a time.
+    pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
+        self.validity.iter().any(|(not_before, not_after)| (not_before..=not_after).contains(&&time))
+    }
 }
 
 /// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
@@ -67,6 +77,7 @@ type Row = (
     Bytea,
     Bytea,
     Nullable<Timestamptz>,
+    Array<Timestamptz>,
     Integer,
     BigInt,
     SmallInt,
@@ -83,6 +94,7 @@ type Loaded = (
     Vec<u8>,
     Vec<u8>,
     Option<DateTime<Utc>>,
+    Vec<DateTime<Utc>>,
     i32,
     i64,
     i16,
@@ -93,19 +105,23 @@ type Loaded = (
     Vec<String>,
 );
 
-/// Columns of a signer; the caller adds the condition. The last array carries the scopes, each as its column and then its code.
+/// Columns of a signer; the caller adds the condition. Arrays carry pairs, flat: beginning and end of each certificate of
+/// the key, and last the scopes, each as its column and then its code.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(
-            "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.revoked_at, a.matricule, a.revision, a.status, a.profile,
-                    a.letter_bytes_max, a.cbc_allowed,
+            "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, k.revoked_at,
+                    ARRAY(SELECT unnest(ARRAY[v.not_before, v.not_after]) FROM xm.certificates v
+                           WHERE v.spki_sha256 = c.spki_sha256),
+                    a.matricule, a.revision, a.status, a.profile, a.letter_bytes_max, a.cbc_allowed,
                     ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
                     ARRAY(SELECT unnest(ARRAY[s.column_name, s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
-               FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
+               FROM xm.certificates c JOIN xm.agency_keys k ON k.spki_sha256 = c.spki_sha256
+               JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
-            // A renewed certificate for the same key goes before the old one, a valid one before a revoked one.
-            " ORDER BY (c.revoked_at IS NULL) DESC, c.not_after DESC"
+            // Of several certificates of one key the one valid now goes first, then the one that ends last.
+            " ORDER BY (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
         )
     };
 }
@@ -174,7 +190,11 @@ impl Signers {
             }
             let signer = Arc::new(signer(row, |id, der| self.certificate(id, der))?);
             for id in [by_key, by_issuer] {
-                if wanted.contains(&id) && !found.contains_key(&id) {
+                // One that has no key identifier to be named by stands in the inventory under the one made from its key, and
+                // verifies nothing that names another certificate of that key by it.
+                let is_named = |signer: &Signer| signer.certificate.signer_ids().contains(&id);
+                let is_better = |known: &Arc<Signer>| !is_named(known) && is_named(&signer);
+                if wanted.contains(&id) && found.get(&id).is_none_or(is_better) {
                     locked(&self.cache).put(id.clone(), (read_at, Arc::clone(&signer)));
                     found.insert(id, Arc::clone(&signer));
                 }
@@ -197,7 +217,9 @@ fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads signers anew by the key of their certificate, inside the caller's transaction.
+/// Reads signers anew by the key of their certificate, inside the caller's transaction: those whose agency's revision is
+/// another than the cached one's, of a batch together. Only an operator's change raises a revision, so a letter refused for
+/// its signer's validity costs no query, and a certificate registered meanwhile still counts for it.
 pub(crate) async fn reload(
     connection: &mut AsyncPgConnection,
     certificate_ids: &[i32],
@@ -220,6 +242,7 @@ fn signer(
         _,
         _,
         revoked_at,
+        begins_and_ends,
         matricule,
         revision,
         status,
@@ -248,6 +271,7 @@ fn signer(
         certificate_id,
         certificate,
         revoked_at,
+        validity: begins_and_ends.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(),
         matricule,
         revision,
         status,

@@ -9,7 +9,7 @@ use openssl::pkey::{PKey, Public};
 use openssl::sha::sha1;
 use openssl::x509::{X509, X509Ref};
 
-use super::fields::Fields;
+use super::fields::{self, Fields};
 use super::{KeyError, pinned, unreadable};
 use crate::cms::SignerId;
 use crate::digest::Digest;
@@ -112,6 +112,12 @@ impl RegisteredCertificate {
     /// Returns from when to when the certificate is valid.
     pub fn validity(&self) -> (DateTime<Utc>, DateTime<Utc>) {
         (self.not_before, self.not_after)
+    }
+
+    /// Says whether it is there to certify others, not to sign letters: probably the wrong one of a chain.
+    pub fn is_authority(&self) -> bool {
+        // What it says beside the fields that were read when it was made is nobody's reason to refuse it.
+        fields::is_authority(&self.der).unwrap_or(false)
     }
 
     /// Returns the ways in which a signature can name this certificate.

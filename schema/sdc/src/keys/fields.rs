@@ -181,8 +181,26 @@ fn bounded(name: &[u8], bytes_max: usize) -> Result<&[u8], DerError> {
 }
 
 /// Finds the subject key identifier behind the public key.
-fn key_id(mut rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
+fn key_id(rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
     let mut found = None;
+    each_extension(rest, |name, value| {
+        if name != oid::SUBJECT_KEY_ID {
+            return Ok(());
+        }
+        let mut value = Reader::new(value);
+        let id = bounded(value.expect(OCTET_STRING, "a key identifier")?.content, KEY_ID_BYTES_MAX)?;
+        value.end("one key identifier")?;
+        // Of two, one reader takes the first and another the last.
+        if found.replace(id).is_some() { Err(DerError("one key identifier")) } else { Ok(()) }
+    })?;
+    Ok(found)
+}
+
+/// Hands on each extension behind the public key, as its name and value.
+fn each_extension<'a>(
+    mut rest: Reader<'a>,
+    mut take: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), DerError>,
+) -> Result<(), DerError> {
     while let Some(tag) = rest.peek() {
         let mut field = Reader::new(rest.element()?.content);
         if tag != context(3) {
@@ -193,17 +211,40 @@ fn key_id(mut rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
             let mut extension = extensions.enter(SEQUENCE, "an extension")?;
             let name = extension.expect(OBJECT_IDENTIFIER, "an extension's name")?.content;
             extension.optional(BOOLEAN)?;
-            let value = extension.expect(OCTET_STRING, "an extension's value")?.content;
-            if name == oid::SUBJECT_KEY_ID {
-                let mut value = Reader::new(value);
-                let id = bounded(value.expect(OCTET_STRING, "a key identifier")?.content, KEY_ID_BYTES_MAX)?;
-                value.end("one key identifier")?;
-                // Of two, one reader takes the first and another the last.
-                if found.replace(id).is_some() {
-                    return Err(DerError("one key identifier"));
-                }
-            }
+            take(name, extension.expect(OCTET_STRING, "an extension's value")?.content)?;
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+/// Says whether a certificate is there to certify others: CA:TRUE, and either issued by another, or for no signatures but on
+/// certificates (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone says nothing: `openssl req -x509` writes it into every
+/// certificate that it makes.
+///
+/// # Errors
+/// Not in strict DER.
+pub fn is_authority(certificate: &[u8]) -> Result<bool, DerError> {
+    let mut outer = Reader::new(certificate).enter(SEQUENCE, "a certificate")?;
+    let mut signed = outer.enter(SEQUENCE, "a certificate's content")?;
+    signed.optional(context(0))?;
+    signed.expect(INTEGER, "a serial number")?;
+    signed.expect(SEQUENCE, "a signature algorithm")?;
+    let issuer = signed.expect(SEQUENCE, "an issuer")?.whole;
+    signed.expect(SEQUENCE, "a validity")?;
+    let subject = signed.expect(SEQUENCE, "a subject")?.whole;
+    signed.expect(SEQUENCE, "a public key")?;
+    let (mut is_ca, mut signs_content) = (false, true);
+    each_extension(signed, |name, value| {
+        let mut value = Reader::new(value);
+        if name == oid::BASIC_CONSTRAINTS {
+            let mut constraints = value.enter(SEQUENCE, "basic constraints")?;
+            is_ca = constraints.optional(BOOLEAN)?.is_some_and(|ca| ca.content == [0xff]);
+        } else if name == oid::KEY_USAGE {
+            // Behind the count of unused bits: the first bit is digitalSignature.
+            let bits = value.expect(BIT_STRING, "a key usage")?.content;
+            signs_content = bits.get(1).is_some_and(|first| first & 0x80 != 0);
+        }
+        Ok(())
+    })?;
+    Ok(is_ca && (issuer != subject || !signs_content))
 }

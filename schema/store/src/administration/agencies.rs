@@ -9,7 +9,7 @@ use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AdministrationError, audit, matricule};
+use super::{AdministrationError, audit, centre_addresses, matricule};
 use crate::schema::{accounts, agencies, entries, profiles};
 
 mod change;
@@ -110,6 +110,7 @@ pub async fn add(
     check_line("the telephone", &new.telephone)?;
     connection
         .transaction(async |connection| {
+            centre_addresses::refuse_own(connection, &new.email).await?;
             let number = match new.matricule {
                 Some(number) => number,
                 None => next_free(connection).await?,

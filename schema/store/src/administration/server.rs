@@ -53,7 +53,9 @@ pub async fn show(connection: &mut AsyncPgConnection) -> Result<Server, Administ
     }
 }
 
-/// Names this database's server, once. The same again changes nothing.
+/// Names this database's server, once, and says whether it did. The same again changes nothing.
+///
+/// The keys of a new server are recorded in the same transaction: see [`centre_keys`](super::centre_keys).
 ///
 /// # Errors
 /// Another server is there, a value is not valid; a fault.
@@ -61,7 +63,7 @@ pub async fn initialise(
     connection: &mut AsyncPgConnection,
     operator: &str,
     new: &Server,
-) -> Result<(), AdministrationError> {
+) -> Result<bool, AdministrationError> {
     connection
         .transaction(async |connection| {
             let written = diesel::insert_into(server::table)
@@ -72,7 +74,7 @@ pub async fn initialise(
                 .map_err(explain)?;
             if written == 0 {
                 return match find(connection).await? {
-                    Some(existing) if existing == *new => Ok(()),
+                    Some(existing) if existing == *new => Ok(false),
                     Some(Server { name, mode, currency, zone, .. }) => {
                         Err(AdministrationError::ServerExists { name, mode, currency, zone })
                     }
@@ -80,7 +82,7 @@ pub async fn initialise(
                 };
             }
             audit::write(connection, operator, "server.init", &new.name, json!(new)).await?;
-            Ok(())
+            Ok(true)
         })
         .await
 }

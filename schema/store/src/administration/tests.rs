@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adoption;
+mod centre_keys;
 mod certificates;
 mod papers;
 

@@ -153,8 +153,8 @@ fn admit(
     if signer.status == 0 {
         return Err(Refusal::new(RefusalCode::AgencySuspended));
     }
-    let (not_before, not_after) = signer.certificate.validity();
-    if arrival.received_at < not_before || arrival.received_at > not_after {
+    if !signer.is_valid_at(arrival.received_at) {
+        let (not_before, not_after) = signer.certificate.validity();
         let refusal = Refusal::new(RefusalCode::CertificateExpired);
         return Err(refusal.with("not_before", not_before.to_rfc3339()).with("not_after", not_after.to_rfc3339()));
     }

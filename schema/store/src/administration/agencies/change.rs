@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Agency, check_credit_limit, check_email, check_line, check_name, explain, locked_status, show, subject};
-use crate::administration::{AdministrationError, audit};
+use crate::administration::{AdministrationError, audit, centre_addresses};
 use crate::schema::{accounts, agencies};
 
 /// Changes to an agency; what is absent stays.
@@ -65,6 +65,9 @@ pub async fn edit(
     connection
         .transaction(async |connection| {
             locked_status(connection, number).await?;
+            if let Some(email) = &change.email {
+                centre_addresses::refuse_own(connection, email).await?;
+            }
             let before = show(connection, number).await?;
             let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
             if on_agency != AgencyChange::default() {

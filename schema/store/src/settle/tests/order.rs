@@ -116,6 +116,7 @@ fn signer(agency: u32) -> Arc<Signer> {
         certificate_id: 1,
         certificate: CERTIFICATE.clone(),
         revoked_at: None,
+        validity: vec![CERTIFICATE.validity()],
         matricule: agency.try_into().unwrap(),
         revision: 1,
         status: 3,

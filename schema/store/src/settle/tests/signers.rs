@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::sql_types::Bytea;
 use diesel_async::RunQueryDsl;
+use rcgen::{CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
 use sdc::cms::SignerId;
+use sdc::keys::RegisteredCertificate;
 use sdc::refusal::RefusalCode;
 
 use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::world::World;
-use crate::administration::certificates;
+use crate::administration::certificates::{self, CertificateFields, Confirmation};
 use crate::signers::Signers;
 use crate::statement::Statement;
 
@@ -115,4 +118,129 @@ async fn a_certificate_renewed_for_the_same_key_takes_the_place_of_the_old_one()
     tokio::time::sleep(age_max).await;
     assert!(signers.cached(&id).is_none(), "too old to be believed");
     assert_ne!(signers.look_up(&mut connection, std::slice::from_ref(&id)).await.unwrap()[&id].certificate_id, old);
+}
+
+/// A certificate of a key, by days from now on which it begins and ends.
+fn made(key: &KeyPair, days: (i64, i64)) -> RegisteredCertificate {
+    let day = |days: i64| {
+        let unix = (Utc::now() + chrono::Duration::days(days)).timestamp();
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(unix).unwrap())
+    };
+    let mut parameters = CertificateParams::new(vec![]).unwrap();
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    (parameters.not_before, parameters.not_after) = (day(days.0), day(days.1));
+    RegisteredCertificate::from_der(parameters.self_signed(key).unwrap().der()).unwrap()
+}
+
+async fn register(world: &World, certificate: &RegisteredCertificate) {
+    let fields = CertificateFields::from(certificate);
+    let fingerprint = hex::encode(&fields.fingerprint);
+    let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: true };
+    let agency = 42.try_into().unwrap();
+    certificates::register(&mut *world.connection().await, "mbarga", agency, &fields, confirmation).await.unwrap();
+}
+
+fn pairs() -> Vec<(&'static str, RegisteredCertificate, RegisteredCertificate)> {
+    let [p256, p384] =
+        [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384].map(|kind| KeyPair::generate_for(kind).unwrap());
+    let handed = |pem: &[u8]| RegisteredCertificate::from_pem(pem).unwrap();
+    vec![
+        ("handed", handed(include_bytes!("renewed/expired.pem")), handed(include_bytes!("renewed/renewed.pem"))),
+        ("ended yesterday", made(&p256, (-900, -1)), made(&p256, (-1, 800))),
+        ("not begun", made(&p384, (5, 900)), made(&p384, (-1, 3))),
+    ]
+}
+
+#[tokio::test]
+async fn a_certificate_renewed_for_the_same_key_counts_from_the_next_letter_on() {
+    let world = World::new().await;
+    for ((name, old, renewed), sequence) in pairs().into_iter().zip((1..).step_by(3)) {
+        register(&world, &old).await;
+        let ids = old.signer_ids();
+        let before = world.arrival_of(&ids[0], &world.births(42, sequence, &[("CE-042", sequence)])).await;
+        assert_eq!(world.settle(vec![before]).await, [REFUSED(RefusalCode::CertificateExpired)], "{name}");
+        // In the verifier's cache since before the renewal: both ways of naming it.
+        let mut letters = Vec::new();
+        for (id, number) in ids.iter().zip(sequence + 1..) {
+            letters.push(world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await);
+        }
+        register(&world, &renewed).await;
+        assert_eq!(world.settle(letters).await, [Outcome::Accepted; 2], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_valid_one_will_do() {
+    let world = World::new().await;
+    let key = KeyPair::generate().unwrap();
+    let valid = made(&key, (-10, 20));
+    // In an order in which neither the last registered nor the one that ends last is the one.
+    let others = [made(&key, (5, 900)), made(&key, (-900, -20)), made(&key, (30, 60))];
+    register(&world, &others[0]).await;
+    register(&world, &valid).await;
+    for other in &others[1..] {
+        register(&world, other).await;
+    }
+    let signers = Signers::new(100);
+    let by_key = SignerId::KeyId(valid.key_id().to_vec());
+    let mut connection = world.connection().await;
+    let signer = signers.look_up(&mut connection, std::slice::from_ref(&by_key)).await.unwrap()[&by_key].clone();
+    assert_eq!(signer.certificate.fingerprint(), valid.fingerprint());
+    let at = |days: i64| -> DateTime<Utc> { Utc::now() + chrono::Duration::days(days) };
+    let expected =
+        [(-901, false), (-500, true), (-15, false), (0, true), (25, true), (40, true), (899, true), (901, false)];
+    for (days, is_valid) in expected {
+        assert_eq!(signer.is_valid_at(at(days)), is_valid, "{days} days from now");
+    }
+    // By key, and by the names of those that are not valid now.
+    let ids = [vec![by_key], others.iter().filter_map(|one| one.signer_ids().pop()).collect()].concat();
+    for (id, number) in ids.iter().zip(1..) {
+        let arrival = world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await;
+        assert_eq!(world.settle(vec![arrival]).await, [Outcome::Accepted], "{id:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_without_key_identifier_does_not_stand_before_one_of_its_key_that_has_it() {
+    let world = World::new().await;
+    let key = KeyPair::generate().unwrap();
+    // The stock command writes the SHA-1 of the key, which is what one without is listed under.
+    let without =
+        RegisteredCertificate::from_der(CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().der());
+    let without = without.unwrap();
+    let by_key = SignerId::KeyId(without.key_id().to_vec());
+    assert!(!without.signer_ids().contains(&by_key));
+    let mut parameters = CertificateParams::new(vec![]).unwrap();
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    parameters.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(without.key_id().to_vec());
+    parameters.not_after = rcgen::date_time_ymd(2100, 1, 1);
+    let with = RegisteredCertificate::from_der(parameters.self_signed(&key).unwrap().der()).unwrap();
+    for certificate in [&without, &with] {
+        register(&world, certificate).await;
+    }
+    let ids = [by_key.clone(), without.signer_ids().pop().unwrap()];
+    let found = Signers::new(100).look_up(&mut *world.connection().await, &ids).await.unwrap();
+    assert_eq!(found[&by_key].certificate.fingerprint(), with.fingerprint());
+    assert_eq!(found[&ids[1]].certificate.fingerprint(), without.fingerprint());
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cached() {
+    let world = World::new().await;
+    let key = KeyPair::generate().unwrap();
+    let of_key = [made(&key, (-10, 20)), made(&key, (-5, 400)), made(&key, (5, 900))];
+    for certificate in &of_key {
+        register(&world, certificate).await;
+    }
+    let mut letters = Vec::new();
+    let names = of_key.iter().flat_map(RegisteredCertificate::signer_ids);
+    for (id, number) in names.zip(1..) {
+        letters.push(world.arrival_of(&id, &world.births(42, number, &[("CE-042", number)])).await);
+    }
+    // One is revoked: that which no letter is judged by.
+    let fingerprint = of_key[2].fingerprint().to_string();
+    certificates::revoke(&mut *world.connection().await, "mbarga", &fingerprint, "stolen", None).await.unwrap();
+    let outcomes = world.settle(letters).await;
+    assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");
 }

@@ -186,12 +186,16 @@ impl World {
 
     /// Makes the arrival of a letter signed by this agency's key.
     pub async fn arrival_from(&self, matricule: u32, letter: &Letter) -> Arrival {
-        let id = SignerId::KeyId(vec![u8::try_from(matricule).unwrap(); 20]);
-        let signer = match self.signers.cached(&id) {
+        self.arrival_of(&SignerId::KeyId(vec![u8::try_from(matricule).unwrap(); 20]), letter).await
+    }
+
+    /// Makes the arrival of a letter whose signature names this certificate.
+    pub async fn arrival_of(&self, id: &SignerId, letter: &Letter) -> Arrival {
+        let signer = match self.signers.cached(id) {
             Some(signer) => signer,
             None => {
-                let found = self.signers.look_up(&mut *self.connection().await, std::slice::from_ref(&id)).await;
-                Arc::clone(&found.unwrap()[&id])
+                let found = self.signers.look_up(&mut *self.connection().await, std::slice::from_ref(id)).await;
+                Arc::clone(&found.unwrap()[id])
             }
         };
         let content = Content::Signed {
