@@ -94,3 +94,21 @@ fn what_is_beyond_a_limit_costs_nothing_of_what_stands_before() {
     let mails = found(format!("{}\r\n{SDC}", "Content-Type: message/rfc822\r\n\r\n".repeat(12)).as_bytes());
     assert_eq!(mails.beyond, Some(MailRefused::Depth(10)));
 }
+
+#[test]
+fn offices_are_told_the_limits_that_hold() {
+    let limits = MailLimits::default();
+    let format = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../FORMAT.md")).unwrap();
+    for row in [
+        format!(
+            "| its header, all fields together; that of a forwarded mail | {} KiB |",
+            limits.header_bytes_max >> 10
+        ),
+        format!("| header of a part | {} KiB |", limits.part_header_bytes_max >> 10),
+        format!("| documents | {} |", limits.containers_max),
+        format!("| parts | {} {:03} |", limits.parts_max / 1000, limits.parts_max % 1000),
+        format!("| parts and forwarded mails within each other | {} |", limits.depth_max),
+    ] {
+        assert!(format.contains(&row), "FORMAT.md should say: {row}");
+    }
+}
