@@ -224,10 +224,10 @@ impl<'a> Poll<'a> {
                 let (mailbox, mail) = (&*self.parts.name, hint(listed));
                 match breaks {
                     1 => {
-                        tracing::warn!(mailbox, %mail, %error, "the session broke over a mail: it comes last from now on, and alone")
+                        tracing::warn!(mailbox, %mail, %error, "the session broke over a mail: it comes last from now on, and alone");
                     }
                     BREAKS_MAX => {
-                        tracing::warn!(mailbox, %mail, breaks, %error, "a mail cannot be fetched, and is tried ever more seldom")
+                        tracing::warn!(mailbox, %mail, breaks, %error, "a mail cannot be fetched, and is tried ever more seldom");
                     }
                     _ => tracing::debug!(mailbox, %mail, breaks, %error, "the session broke over a mail again"),
                 }
