@@ -16,7 +16,7 @@ pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
     }
     match receipt.remedy {
         Some(Remedy::Mend) => {
-            lines.push("to do: the officer mends it and sends the records in a new letter".to_owned())
+            lines.push("to do: the officer mends it and sends the records in a new letter".to_owned());
         }
         Some(Remedy::Wait) => {
             lines.push("to do: the office waits until it is told or has paid, then sends the records again".to_owned());
