@@ -95,6 +95,7 @@ pub fn answer(letter: &Letter) -> Answer {
             refusal: None,
             remedy: None,
             rows,
+            flags: Vec::new(),
             account: AccountReceipt { cost: 100, balance: -100, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,
             received: Utc::now(),

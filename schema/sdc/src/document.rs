@@ -90,6 +90,13 @@ impl Document {
         text.into_bytes()
     }
 
+    /// Returns how many bytes [`Document::render`] writes of its DER without a hint. Limits and prices are measured on this: it
+    /// does not depend on who wrapped the block, in what lines, and with what around it.
+    pub fn rendered_bytes(&self) -> usize {
+        let base64 = self.der.len().div_ceil(3) * 4;
+        BEGIN.len() + base64.div_ceil(LINE_CHARS) + base64 + 1 + END.len() + 1
+    }
+
     /// Returns the agency that the text before the block mentions. Never trusted.
     pub fn claim(&self) -> Option<Matricule> {
         self.claim
@@ -146,6 +153,27 @@ mod tests {
         assert_eq!(Document::parse(&windows, &DocumentLimits::default()).unwrap().der(), der);
         let gateway = String::from_utf8(text).unwrap().replace('\n', "\r\n") + "\r\n \r\n";
         assert_eq!(parse(&gateway).unwrap().der(), der, "CRLF and blanks at the end come from mail");
+    }
+
+    #[test]
+    fn what_a_document_measures_depends_on_its_der_alone() {
+        for length in (0..200).chain([1023, 1024, 1025, 100_000]) {
+            let der = vec![0x5a; length];
+            let rendered = Document::render(&der, None);
+            let read = |text: &[u8]| Document::parse(text, &DocumentLimits::default()).unwrap().rendered_bytes();
+            assert_eq!(read(&rendered), rendered.len(), "{length}");
+            assert_eq!(read(&Document::render(&der, Some(Matricule::try_from(42).unwrap()))), rendered.len());
+            let text = String::from_utf8(rendered.clone()).unwrap();
+            let disclaimer = format!("{}\n{}", "This mail is confidential. ".repeat(75), text.replace('\n', "\r\n"));
+            assert_eq!(read(disclaimer.as_bytes()), rendered.len());
+            let base64 = BASE64.encode(&der);
+            for line in [1, 4, 76, 1000] {
+                let lines: Vec<&str> =
+                    base64.as_bytes().chunks(line).map(|line| str::from_utf8(line).unwrap()).collect();
+                let wrapped = format!("{BEGIN}\n{}\n{END}\n", lines.join("\n"));
+                assert_eq!(read(wrapped.as_bytes()), rendered.len(), "{length} in lines of {line}");
+            }
+        }
     }
 
     #[test]

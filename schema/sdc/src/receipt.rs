@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::refusal::{Refusal, Remedy};
+use crate::refusal::{ROW_FAULTS_MAX, Refusal, Remedy};
 
 /// What became of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,49 @@ pub struct AccountReceipt {
     pub currency: String,
 }
 
+/// Rows of one table that break one check of severity `flag`, or that it cannot judge. Accepted all the same; the operators
+/// keep the flag until somebody has explained it (SPEC 4, Checks).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flag {
+    /// The table as named in the letter.
+    pub table: String,
+    /// The check's own code.
+    pub check: String,
+    /// Whether the check could not be judged: an operand is NULL, or a referenced row is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unjudged: bool,
+    /// The first [`ROW_FAULTS_MAX`] rows.
+    pub rows: Vec<FlaggedRow>,
+    /// How many rows there are in all.
+    pub rows_total: u32,
+}
+
+/// A row of a [`Flag`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlaggedRow {
+    /// Row within its table in the letter, counted from 1.
+    pub row: u32,
+    /// The check's arithmetic in figures.
+    pub arithmetic: String,
+}
+
+impl Flag {
+    /// Makes a flag without rows.
+    pub fn new(table: &str, check: &str, unjudged: bool) -> Flag {
+        Flag { table: table.to_owned(), check: check.to_owned(), unjudged, rows: Vec::new(), rows_total: 0 }
+    }
+
+    /// Adds a row. Its arithmetic is put into words only where the row is named: a letter has a hundred thousand rows.
+    pub fn add(&mut self, row: u32, arithmetic: impl FnOnce() -> String) {
+        self.rows_total = self.rows_total.saturating_add(1);
+        if self.rows.len() < ROW_FAULTS_MAX {
+            self.rows.push(FlaggedRow { row, arithmetic: arithmetic() });
+        }
+    }
+}
+
 /// The body of a receipt. Once committed it never changes: a letter delivered again is answered with the same octets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +108,9 @@ pub struct Receipt {
     /// Rows by table, where accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<TableReceipt>,
+    /// What was accepted and needs an explanation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
     /// The account after the letter.
     pub account: AccountReceipt,
     /// Highest sequence number that the centre holds of this installation.

@@ -239,6 +239,23 @@ table! {
 }
 
 table! {
+    xm.flags (id) {
+        id -> BigInt,
+        agency -> Integer,
+        letter_id -> Uuid,
+        table_id -> Integer,
+        check_code -> Text,
+        unjudged -> Bool,
+        rows -> Jsonb,
+        rows_total -> Integer,
+        flagged_at -> Timestamptz,
+        explanation -> Nullable<Text>,
+        explained_by -> Nullable<Text>,
+        explained_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
     xm.users (name) {
         name -> Text,
         privilege -> SmallInt,

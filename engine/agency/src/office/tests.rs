@@ -51,6 +51,7 @@ fn answer_to(packed: &Packed) -> Answer {
             refusal: None,
             remedy: None,
             rows: Vec::new(),
+            flags: Vec::new(),
             account: AccountReceipt { cost: 0, balance: 0, currency: "XAF".to_owned() },
             highest_sequence: packed.sequence,
             received: Utc::now(),

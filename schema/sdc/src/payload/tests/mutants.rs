@@ -12,7 +12,7 @@ use uuid::Builder;
 
 use super::*;
 use crate::letter::{Addressee, FORMAT_VERSION, Matricule, Records, TableRecords};
-use crate::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use crate::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
 use crate::refusal::RowFault;
 
 const SEQUENCE_MAX: u64 = 1 << 53;
@@ -102,10 +102,19 @@ fn receipt() -> impl Strategy<Value = Receipt> {
         balance,
         currency,
     });
+    let flagged = (any::<u32>(), name()).prop_map(|(row, arithmetic)| FlaggedRow { row, arithmetic });
+    let flag = (name(), name(), any::<bool>(), vec(flagged, 0..3), any::<u32>())
+        .prop_map(|(table, check, unjudged, rows, rows_total)| Flag { table, check, unjudged, rows, rows_total });
     let of_letter = (option::of(id()), "[0-9a-f]{64}", option::of(1..=SEQUENCE_MAX), any::<u16>());
-    let outcome = (option::of(refusal()), vec(row, 0..3), account);
+    let outcome = (option::of(refusal()), vec(row, 0..3), vec(flag, 0..3), account);
     (of_letter, outcome, 0..=SEQUENCE_MAX, time(), option::of(any::<i64>())).prop_map(
-        |((letter, digest, sequence, attempt), (refusal, rows, account), highest_sequence, received, skew_seconds)| {
+        |(
+            (letter, digest, sequence, attempt),
+            (refusal, rows, flags, account),
+            highest_sequence,
+            received,
+            skew_seconds,
+        )| {
             Receipt {
                 letter,
                 digest,
@@ -115,6 +124,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
                 remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
                 refusal,
                 rows,
+                flags,
                 account,
                 highest_sequence,
                 received,

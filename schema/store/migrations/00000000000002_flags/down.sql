@@ -1,0 +1,2 @@
+DROP TABLE xm.flags;
+ALTER TABLE xm.journal DROP COLUMN flag_count;
