@@ -168,12 +168,12 @@ async fn load_server(connection: &mut AsyncPgConnection) -> Result<(Server, i64)
     let text = "SELECT name, mode, currency, currency_digits, catalogue_revision FROM xm.server";
     let row: Vec<(String, String, String, i16, i64)> = Statement::<Row>::new(text, &[]).load(connection).await?;
     let Some((name, mode, currency, currency_digits, revision)) = row.into_iter().next() else {
-        return Err(Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()));
+        return Err(Fault::NoServer);
     };
     let mode = match mode.as_str() {
         "live" => Mode::Live,
         "test" => Mode::Test,
-        _ => return Err(unreadable("the mode", "xm.server")),
+        _ => return Err(unreadable("the mode", "xm.server", "expected live or test")),
     };
     Ok((Server { name, mode, currency, currency_digits }, revision))
 }
@@ -223,7 +223,7 @@ fn definition(
         columns,
     ): LoadedTable,
 ) -> Result<Definition, Fault> {
-    let unreadable = |what: &str| unreadable(what, &format!("table {application}.{name} in xm: adopt the table again"));
+    let unreadable = |what| unreadable(what, &format!("table {application}.{name}"), "adopt the table again");
     let checks: Vec<Check> = serde_json::from_value(checks).map_err(|_detail| unreadable("a check"))?;
     if checks.iter().any(|check| check.not_offered().is_some()) {
         return Err(unreadable("a check"));
@@ -274,14 +274,15 @@ async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>,
         let credit = match credit.as_str() {
             "owe" => Credit::Owe,
             "refuse" => Credit::Refuse,
-            _ => return Err(unreadable("the rule of credit", "a tariff in xm.tariffs")),
+            _ => return Err(unreadable("the rule of credit", "a tariff in xm.tariffs", "expected owe or refuse")),
         };
         Ok(Tariff { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to })
     };
     rows.into_iter().map(tariff).collect()
 }
 
-/// A setting that this program cannot read never becomes a default: it would judge by a rule that nobody made.
-fn unreadable(what: &str, of: &str) -> Fault {
-    Fault::Bug(format!("{what} cannot be read of {of}"))
+/// A setting that this program cannot read never becomes a default: it would judge by a rule that nobody made. Nor is it any
+/// letter's fault: all wait until it can be read.
+fn unreadable(what: &'static str, of: &str, expected: &'static str) -> Fault {
+    Fault::Unreadable { what, subject: of.to_owned(), expected }
 }

@@ -7,22 +7,23 @@
 use std::sync::Arc;
 
 use deadpool::managed::QueueMode;
-use diesel::ConnectionError;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolError as ManagerError, RecyclingMethod,
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::FutureExt;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+mod connect;
 mod migrate;
 mod settings;
+pub(crate) mod sqlstate;
 #[cfg(test)]
 mod tests;
 
+use connect::connect;
 pub use migrate::MigrateError;
 use settings::Target;
 pub use settings::{DatabaseSettings, SettingsError};
@@ -72,17 +73,25 @@ impl Database {
     /// Borrows a connection.
     ///
     /// # Errors
-    /// The database is away, or no connection came free in time.
+    /// The database is away, or busy: no connection came free in time.
     pub async fn get(&self) -> Result<Connection, Fault> {
         match tokio::time::timeout(self.settings.wait, self.pool.get()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(PoolError::Backend(ManagerError::ConnectionError(error)))) => Err(error.into()),
             Ok(Err(PoolError::Backend(ManagerError::QueryError(error)))) => Err(error.into()),
             Ok(Err(error)) => Err(Fault::Away(error.to_string())),
-            Err(_elapsed) => {
-                Err(Fault::Away(format!("no connection was free within {} s", self.settings.wait.as_secs())))
-            }
+            Err(_elapsed) => Err(self.waited_for()),
         }
+    }
+
+    /// Says what was waited for in vain: a connection that others have, or PostgreSQL.
+    fn waited_for(&self) -> Fault {
+        let (status, seconds) = (self.pool.status(), self.settings.wait.as_secs());
+        if status.available == 0 && status.size >= status.max_size {
+            let message = format!("each of {} connections was in use for {seconds} s", status.max_size);
+            return Fault::Busy { sqlstate: String::new(), message };
+        }
+        Fault::Away(format!("no connection was made within {seconds} s"))
     }
 
     /// Makes a connection outside the pool, which closes when it is dropped.
@@ -113,7 +122,6 @@ impl Database {
                     current_setting('synchronous_commit') AS synchronous_commit,
                     current_setting('data_checksums')::boolean AS data_checksums,
                     current_setting('server_encoding') AS encoding,
-                    current_setting('lc_messages') AS message_language,
                     pg_is_in_recovery() AS is_standby",
         )
         .get_result(&mut connection)
@@ -146,9 +154,6 @@ pub struct DatabaseReport {
     /// Must be `UTF8`.
     #[diesel(sql_type = Text)]
     pub encoding: String,
-    /// Locale of PostgreSQL's messages.
-    #[diesel(sql_type = Text)]
-    pub message_language: String,
     /// Whether this is a read-only standby.
     #[diesel(sql_type = Bool)]
     pub is_standby: bool,
@@ -190,44 +195,6 @@ impl DatabaseReport {
         if !self.data_checksums {
             advice.push("data checksums are off: rotten pages go unnoticed; see pg_checksums --enable".to_owned());
         }
-        let language = self.message_language.as_str();
-        if !(language.is_empty() || ["C", "POSIX", "en"].iter().any(|known| language.starts_with(known))) {
-            advice.push(format!(
-                "PostgreSQL's messages are in {language}: a full disk or a timeout is only recognised in English; \
-                 run ALTER DATABASE … SET lc_messages = 'C' as superuser"
-            ));
-        }
         advice
     }
-}
-
-async fn connect(target: &Target, settings: &DatabaseSettings) -> Result<AsyncPgConnection, ConnectionError> {
-    // tokio-postgres says only "db error"; what the server said is the source.
-    let failed = |error: tokio_postgres::Error| {
-        ConnectionError::BadConnection(match error.as_db_error() {
-            Some(answer) => answer.message().to_owned(),
-            None => std::error::Error::source(&error)
-                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
-        })
-    };
-    let mut connection = match &target.tls {
-        Some(tls) => {
-            let connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(tls));
-            let (client, connection) = target.config.connect(connector).await.map_err(failed)?;
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
-        }
-        None => {
-            let (client, connection) = target.config.connect(tokio_postgres::NoTls).await.map_err(failed)?;
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
-        }
-    };
-    let session = format!(
-        "SET synchronous_commit = on; SET statement_timeout = {}; SET lock_timeout = {};
-         SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'",
-        settings.statement_timeout.as_millis(),
-        settings.lock_timeout.as_millis(),
-        settings.idle_in_transaction_timeout.as_millis(),
-    );
-    connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(connection)
 }

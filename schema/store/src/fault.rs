@@ -5,6 +5,10 @@
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
+use crate::database::sqlstate;
+
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// What kept a database operation from being done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -12,8 +16,13 @@ pub enum Fault {
     #[error("the database is away: {0}")]
     Away(String),
     /// The transaction met another one (deadlock, serialisation, lock or statement timeout). Trying again helps.
-    #[error("the database could not do this beside its other work: {0}")]
-    Busy(String),
+    #[error("the database could not do this beside its other work ({sqlstate}): {message}")]
+    Busy {
+        /// PostgreSQL's SQLSTATE.
+        sqlstate: String,
+        /// What PostgreSQL says, without values.
+        message: String,
+    },
     /// A constraint refused the statement.
     #[error("constraint {constraint} of table {table} refused the statement")]
     Constraint {
@@ -24,8 +33,38 @@ pub enum Fault {
         /// The constraint; for NOT NULL the column.
         constraint: String,
     },
-    /// A statement that cannot work: we, or somebody who changed the schema, are wrong.
-    #[error("the database refused a statement: {0}")]
+    /// A statement names a table, column, function, type or right that is not there: somebody has altered the schema since.
+    /// Waiting helps once it is mended.
+    #[error("the database is not as it was adopted ({sqlstate}): {message}")]
+    Altered {
+        /// PostgreSQL's SQLSTATE.
+        sqlstate: String,
+        /// What PostgreSQL says, without values.
+        message: String,
+    },
+    /// PostgreSQL refused what a statement says, most often by a trigger: the row, or we, are wrong.
+    #[error("the database refused a statement ({sqlstate}): {message}")]
+    Refused {
+        /// PostgreSQL's SQLSTATE; empty where it told none.
+        sqlstate: String,
+        /// What PostgreSQL says, without values.
+        message: String,
+    },
+    /// The database has no server yet.
+    #[error("xm.server is empty: run `xmserver init` on this database first")]
+    NoServer,
+    /// A control table holds what this program cannot read; nothing is guessed in its place.
+    #[error("{what} of {subject} cannot be read: {expected}")]
+    Unreadable {
+        /// What of it.
+        what: &'static str,
+        /// Whose: a table, a tariff, the server.
+        subject: String,
+        /// What would be readable, or what to do.
+        expected: &'static str,
+    },
+    /// We are wrong.
+    #[error("the database could not be used as meant: {0}")]
     Bug(String),
 }
 
@@ -52,7 +91,22 @@ impl Fault {
 
     /// Says whether the same work may succeed when tried again.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Fault::Away(_) | Fault::Busy(_))
+        matches!(self, Fault::Away(_) | Fault::Busy { .. })
+    }
+
+    /// Says whether something that stands locked did not come free in time.
+    pub fn is_locked_out(&self) -> bool {
+        matches!(self, Fault::Busy { sqlstate, .. } if sqlstate == LOCK_NOT_AVAILABLE)
+    }
+
+    /// Says whether the schema is not what statements were made for.
+    pub fn is_altered(&self) -> bool {
+        matches!(self, Fault::Altered { .. })
+    }
+
+    /// Says whether the fault lies in what was to be done, and so comes again with it: neither in the database nor in what it holds.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Fault::Constraint { .. } | Fault::Refused { .. } | Fault::Bug(_))
     }
 
     /// Says whether this constraint refused the statement.
@@ -102,71 +156,71 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
         DatabaseErrorKind::NotNullViolation => constraint(ConstraintKind::NotNull),
         DatabaseErrorKind::CheckViolation => constraint(ConstraintKind::Check),
         DatabaseErrorKind::ExclusionViolation => constraint(ConstraintKind::Exclusion),
-        DatabaseErrorKind::SerializationFailure => Fault::Busy("serialisation failure".to_owned()),
+        DatabaseErrorKind::SerializationFailure => {
+            Fault::Busy { sqlstate: "40001".to_owned(), message: "serialisation failure".to_owned() }
+        }
+        DatabaseErrorKind::ReadOnlyTransaction => Fault::Away("the database cannot be written: a standby".to_owned()),
         DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection => {
             Fault::Away("the connection is closed".to_owned())
         }
-        _ => from_message(information.message()),
+        _ => from_sqlstate(sqlstate::of_hint(information.hint()).unwrap_or_default(), information),
     }
 }
 
-/// Judges by the message, since diesel hands on no SQLSTATE. `lc_messages` must be C or English: `xmserver check` says so.
-fn from_message(message: &str) -> Fault {
-    const AWAY: &[&str] = &[
-        "terminating connection",
-        "the database system is",
-        "sorry, too many clients",
-        "remaining connection slots",
-        "No space left on device",
-        "could not write",
-        "could not extend file",
-        "cannot execute", // … in a read-only transaction: a standby, or a primary being demoted
-        "connection to client lost",
-        "out of memory",
-        "out of shared memory",
-        "could not open",
-        "could not read",
-        "could not access",
-        "could not fsync",
-        "could not create",
-        "invalid page",
-        "invalid memory alloc",
-        "unexpected data beyond EOF",
-        "missing chunk number",
-        "no unpinned buffers",
-        "index \"",
-        "database is not accepting commands",
-        "memory exhausted",
-    ];
-    const BUSY: &[&str] = &[
-        "deadlock detected",
-        "canceling statement due to",
-        "could not obtain lock",
-        "could not serialize",
-        "current transaction is aborted", // what was sent behind the cause: it says nothing of a row
-    ];
-    if AWAY.iter().any(|start| message.starts_with(start) || message.contains("No space left on device")) {
-        Fault::Away(without_values(message))
-    } else if BUSY.iter().any(|start| message.starts_with(start)) {
-        Fault::Busy(without_values(message))
-    } else {
-        Fault::Bug(without_values(message))
+/// Tells faults apart by SQLSTATE (PostgreSQL, appendix A) and by nothing else: messages are in the server's language, and
+/// a trigger of the operators may raise any words.
+fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Fault {
+    // Where PostgreSQL points into the text of a statement it names what it does not find there, and no value.
+    let message = match information.statement_position() {
+        Some(_) => information.message().to_owned(),
+        None => without_values(information.message()),
+    };
+    match Cause::of(sqlstate) {
+        Cause::Away => Fault::Away(format!("{message} ({sqlstate})")),
+        Cause::Busy => Fault::Busy { sqlstate: sqlstate.to_owned(), message },
+        Cause::Altered => Fault::Altered { sqlstate: sqlstate.to_owned(), message },
+        // Also where a trigger raises the SQLSTATE of a constraint: a rule of the table all the same.
+        Cause::Refused => {
+            Fault::Refused { sqlstate: sqlstate.to_owned(), message: without_values(information.message()) }
+        }
     }
 }
 
-/// Says whether a message is about tables and rights, as PostgreSQL itself words it: it then names no value.
-pub(crate) fn is_about_structure(message: &str) -> bool {
-    const THINGS: &[&str] = &["relation \"", "column \"", "schema \"", "type \"", "function ", "operator "];
-    let is_missing = message.ends_with("does not exist") && THINGS.iter().any(|thing| message.starts_with(thing));
-    let is_of_another_type = message.starts_with("column \"") && message.contains(" is of type ");
-    is_missing || is_of_another_type || message.starts_with("permission denied for")
+/// What a SQLSTATE says of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Away,
+    Busy,
+    Altered,
+    Refused,
 }
 
-/// Keeps the names of relations and columns that do not exist; takes out whatever else PostgreSQL put in quotes.
+impl Cause {
+    fn of(sqlstate: &str) -> Cause {
+        match sqlstate {
+            // Cancelled by a timeout or by an operator, no lock in time, an object in use, and what was sent behind the
+            // cause in an aborted transaction: it says nothing of a row.
+            "57014" | LOCK_NOT_AVAILABLE | "55006" | "25P02" => Cause::Busy,
+            // A standby, or a primary being demoted; pages that cannot be read.
+            "25006" | "XX001" | "XX002" => Cause::Away,
+            // Missing or of another kind: table, column, function, type, schema, database; a column of another type, or
+            // generated now; a view where a table was; a right taken away; a plan that no longer fits.
+            "42P01" | "42703" | "42883" | "42704" | "3F000" | "3D000" | "42804" | "42846" | "428C9" | "42809"
+            | "55000" | "42501" | "0A000" => Cause::Altered,
+            _ => match sqlstate.get(..2).unwrap_or_default() {
+                // Connection exceptions; disk, memory, connections at an end; shutdown; the system's input and output;
+                // a configuration file.
+                "08" | "53" | "57" | "58" | "F0" => Cause::Away,
+                // Serialisation failure, deadlock.
+                "40" => Cause::Busy,
+                _ => Cause::Refused,
+            },
+        }
+    }
+}
+
+/// Takes out whatever PostgreSQL put in quotes.
 fn without_values(message: &str) -> String {
-    if is_about_structure(message) {
-        return message.to_owned();
-    }
     let mut kept = String::with_capacity(message.len());
     for (index, part) in message.split('"').enumerate() {
         kept.push_str(if index % 2 == 0 { part } else { "…" });
@@ -178,48 +232,97 @@ fn without_values(message: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn values_are_left_out_and_names_kept() {
-        assert_eq!(
-            from_message("invalid input syntax for type date: \"Jean Mbarga\""),
-            Fault::Bug("invalid input syntax for type date: …".to_owned())
-        );
-        assert_eq!(
-            from_message("relation \"ecr.acte\" does not exist"),
-            Fault::Bug("relation \"ecr.acte\" does not exist".to_owned())
-        );
+    /// What diesel hands on of an error.
+    struct Told {
+        message: &'static str,
+        hint: Option<String>,
+        position: Option<i32>,
     }
 
-    #[test]
-    fn shutting_down_is_away_and_a_deadlock_is_busy() {
-        assert!(from_message("terminating connection due to administrator command").is_away());
-        assert!(from_message("the database system is starting up").is_away());
-        assert!(!from_message("deadlock detected").is_away());
-        assert!(from_message("deadlock detected").is_passing());
-        let behind_the_cause = "current transaction is aborted, commands ignored until end of transaction block";
-        assert!(from_message(behind_the_cause).is_passing());
-        assert!(!from_message("syntax error at or near \"x\"").is_passing());
-    }
+    impl DatabaseErrorInformation for Told {
+        fn message(&self) -> &str {
+            self.message
+        }
 
-    #[test]
-    fn a_disk_or_memory_that_fails_is_no_letter_s_doing() {
-        for message in [
-            "could not read blocks 5..5 in file \"base/5/16384\": read only 0 of 8192 bytes",
-            "could not open file \"base/5/16384\": Permission denied",
-            "invalid page in block 5 of relation base/5/16384",
-            "out of shared memory",
-            "index \"births_pkey\" contains unexpected zero page at block 0",
-            "could not extend file \"base/5/16384\": No space left on device",
-        ] {
-            assert!(from_message(message).is_away(), "{message}");
+        fn details(&self) -> Option<&str> {
+            None
+        }
+
+        fn hint(&self) -> Option<&str> {
+            self.hint.as_deref()
+        }
+
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn constraint_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn statement_position(&self) -> Option<i32> {
+            self.position
         }
     }
 
+    fn fault(sqlstate: &str, message: &'static str, position: Option<i32>) -> Fault {
+        let told = Told { message, hint: Some(format!("SQLSTATE {sqlstate}")), position };
+        DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(told)).into()
+    }
+
     #[test]
-    fn a_trigger_that_speaks_of_what_does_not_exist_is_a_rule_not_a_missing_table() {
-        assert!(is_about_structure("column \"nom\" of relation \"acte\" does not exist"));
-        assert!(is_about_structure("permission denied for table acte"));
-        assert!(is_about_structure("column \"age\" is of type integer but expression is of type text"));
-        assert!(!is_about_structure("the centre of Jean Mbarga does not exist"));
+    fn values_are_left_out_and_names_kept() {
+        let date = fault("22007", "invalid input syntax for type date: \"Jean Mbarga\"", Some(8));
+        assert_eq!(date.to_string(), "the database refused a statement (22007): invalid input syntax for type date: …");
+        let table = fault("42P01", "relation \"ecr.acte\" does not exist", Some(13));
+        assert!(table.to_string().ends_with("(42P01): relation \"ecr.acte\" does not exist"), "{table}");
+        let raised = fault("42P01", "the centre of \"Jean Mbarga\" does not exist", None);
+        assert!(!raised.to_string().contains("Mbarga"), "{raised}");
+    }
+
+    #[test]
+    fn a_fault_is_known_by_its_sqlstate_whatever_the_words() {
+        // Words of another cause each, or of another language.
+        for (sqlstate, message) in [
+            ("57P01", "deadlock detected"),
+            ("57P03", "le système de bases de données se lance"),
+            ("53100", "column \"x\" does not exist"),
+            ("53200", "mémoire épuisée"),
+            ("58030", "la table ne veut pas"),
+            ("XX001", "page invalide"),
+            ("25006", "ne peut pas exécuter INSERT dans une transaction en lecture seule"),
+        ] {
+            assert!(fault(sqlstate, message, None).is_away(), "{sqlstate}");
+        }
+        for (sqlstate, message) in [
+            ("40P01", "Bloquage mortel (deadlock) détecté"),
+            ("55P03", "could not open relation"),
+            ("57014", "terminating connection due to administrator command"),
+            ("25P02", "la transaction est annulée"),
+        ] {
+            let fault = fault(sqlstate, message, None);
+            assert!(fault.is_passing() && !fault.is_away(), "{sqlstate}");
+        }
+        for (sqlstate, message) in [
+            ("42703", "la colonne « W » n'existe pas"),
+            ("42P01", "the database system is shutting down"),
+            ("42501", "droit refusé pour la table acte"),
+        ] {
+            assert!(fault(sqlstate, message, Some(1)).is_altered(), "{sqlstate}");
+        }
+        for (sqlstate, message) in [
+            ("P0001", "the database system is shutting down"),
+            ("P0001", "could not open the register of this centre"),
+            ("P0001", "column \"x\" of the act does not exist"),
+            ("P0001", "deadlock detected"),
+            ("22012", "division par zéro"),
+            ("XX000", "cache lookup failed for type 0"),
+        ] {
+            assert!(fault(sqlstate, message, None).is_own(), "{sqlstate}");
+        }
     }
 }

@@ -162,10 +162,7 @@ async fn read_server(mut connection: &AsyncPgConnection, letters: usize) -> Resu
     let binds = [Bind::Bigint(i64::try_from(letters).unwrap_or(i64::MAX))];
     let server: Vec<(i64, Vec<i64>)> =
         Statement::<(BigInt, Array<BigInt>)>::new(text, &binds).load(&mut connection).await?;
-    server
-        .into_iter()
-        .next()
-        .ok_or_else(|| Fault::Bug("xm.server is empty: run `xmserver init` on this database first".to_owned()))
+    server.into_iter().next().ok_or(Fault::NoServer)
 }
 
 async fn read_revisions(mut connection: &AsyncPgConnection, agencies: &[Bind<'_>]) -> Result<HashMap<i32, i64>, Fault> {
