@@ -85,6 +85,7 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
         },
         container: vec![b'x'; CONTAINER_BYTES],
         container_bytes: CONTAINER_BYTES,
+        rendered_bytes: CONTAINER_BYTES,
         content: Content::Signed { signer: Arc::clone(signer), digest, cipher, letter: Ok(letter) },
     }
 }

@@ -9,8 +9,11 @@
 //! no partial letter; letters of one installation in the order of their sequence numbers; a fault commits nothing and
 //! burns nothing. Duplicates and lack of credit are decisions, never errors, so they cost no rollback.
 
+mod apart;
 mod arrival;
 mod decide;
+mod flags;
+mod gathered;
 mod held;
 mod isolate;
 mod judge;
@@ -20,31 +23,36 @@ mod quarantine;
 mod reads;
 mod rows;
 mod verdict;
+mod withheld;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use diesel_async::AsyncPgConnection;
 use futures_util::join;
 use tokio::task::yield_now;
 
+pub use apart::Apart;
 pub use arrival::{Arrival, Claimed, Content, Outcome, Source};
 pub use post::{RefusedLetter, Settled};
 pub use quarantine::entry_bytes;
 
 use crate::catalogue::Catalogue;
 use crate::database::Database;
+use crate::definition::Definition;
 use crate::fault::Fault;
 use crate::signers;
 use decide::{Decision, Knowledge};
 use judge::Judged;
 use open::OpenTransaction;
 use reads::Standing;
-use rows::Inserted;
+use rows::{Inserted, NotInserted};
+use withheld::Withheld;
 
 /// Rounds of decide and insert before a batch is given up as a fault. Each round removes at least one letter's rows.
 const ROUNDS_MAX: usize = 50;
@@ -56,11 +64,13 @@ pub struct SettlingSettings {
     pub stranger_bytes_max: u64,
     /// Bytes kept of an over-size mail.
     pub over_size_bytes_kept: usize,
+    /// Bytes, as JSON, of the versions held that one batch fetches where letters contradict them; each is cut to fit.
+    pub held_bytes_max: usize,
 }
 
 impl Default for SettlingSettings {
     fn default() -> SettlingSettings {
-        SettlingSettings { stranger_bytes_max: 1 << 30, over_size_bytes_kept: 16 * 1024 }
+        SettlingSettings { stranger_bytes_max: 1 << 30, over_size_bytes_kept: 16 * 1024, held_bytes_max: 512 << 10 }
     }
 }
 
@@ -69,6 +79,7 @@ pub struct Settler {
     database: Database,
     settings: SettlingSettings,
     catalogue: ArcSwapOption<Catalogue>,
+    withheld: Withheld,
 }
 
 /// A batch whose rows are written in a transaction that is still open. Dropping it rolls back and closes the connection.
@@ -86,14 +97,14 @@ pub struct Written {
 pub struct Unsettled {
     /// What was wrong with the world.
     pub fault: Fault,
-    /// The batch, whole.
+    /// The batch, whole; nothing of it where nobody knows whether it was committed.
     pub batch: Vec<Arrival>,
 }
 
 impl Settler {
     /// Makes a settler.
     pub fn new(database: Database, settings: SettlingSettings) -> Settler {
-        Settler { database, settings, catalogue: ArcSwapOption::empty() }
+        Settler { database, settings, catalogue: ArcSwapOption::empty(), withheld: Withheld::default() }
     }
 
     /// Opens the transaction, decides every letter and writes the rows of those accepted.
@@ -134,27 +145,46 @@ impl Settler {
         rejudge_stale(connection, batch, &mut judged, &standing, &catalogue).await?;
         standing.read_by_keys(connection, batch, &judged).await?;
 
-        let mut knowledge = Knowledge::default();
+        let decisions = self.insert_rows(&mut transaction, batch, &judged, &standing, &catalogue).await?;
+        Ok((transaction, decisions, standing, catalogue))
+    }
+
+    /// Decides, inserts, and decides anew with what was learnt, until every row that was decided on is in its table.
+    async fn insert_rows(
+        &self,
+        transaction: &mut OpenTransaction,
+        batch: &[Arrival],
+        judged: &[Judged],
+        standing: &Standing,
+        catalogue: &Catalogue,
+    ) -> Result<Vec<Decision>, Fault> {
+        let withheld = self.withheld.tables(catalogue.revision, Instant::now());
+        let mut knowledge = Knowledge { withheld, ..Knowledge::default() };
         for _round in 0..ROUNDS_MAX {
-            let decisions = decide::decide(batch, &judged, &standing, &catalogue, &knowledge);
+            let decisions = decide::decide(batch, judged, standing, catalogue, &knowledge);
             let rows = rows::insert(transaction.shared(), batch, &decisions);
             let (saved, inserted) = join!(transaction.savepoint(), rows);
             saved?;
-            match inserted? {
-                Inserted::All => return Ok((transaction, decisions, standing, catalogue)),
+            let inserted = inserted?;
+            if !matches!(inserted, Inserted::All) {
+                transaction.roll_back_to_savepoint().await?;
+            }
+            match inserted {
+                Inserted::All => {
+                    self.withheld.taken(tables_of(&decisions));
+                    return Ok(decisions);
+                }
+                Inserted::Altered(definition, fault) => self.withhold(&mut knowledge, &definition, &fault, catalogue),
                 Inserted::SomeAreHeld => {
-                    transaction.roll_back_to_savepoint().await?;
-                    let held = held::look_up(transaction.connection(), batch, &decisions).await?;
+                    let bytes_max = self.settings.held_bytes_max;
+                    let held = held::look_up(transaction.connection(), batch, &decisions, bytes_max).await?;
                     if !knowledge.learn(held) {
                         // Held, but neither by identity nor by legal key: a unique index that the operators added.
-                        let offenders = isolate::find_offenders(&mut transaction, batch, &decisions).await?;
-                        knowledge.blame(offenders)?;
+                        self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge).await?;
                     }
                 }
                 Inserted::Refused => {
-                    transaction.roll_back_to_savepoint().await?;
-                    let offenders = isolate::find_offenders(&mut transaction, batch, &decisions).await?;
-                    knowledge.blame(offenders)?;
+                    self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge).await?;
                 }
             }
         }
@@ -162,6 +192,41 @@ impl Settler {
             "a batch could not be settled in a bounded number of rounds: report this with the database's log"
                 .to_owned(),
         ))
+    }
+
+    async fn find_offenders(
+        &self,
+        transaction: &mut OpenTransaction,
+        batch: &[Arrival],
+        decisions: &[Decision],
+        catalogue: &Catalogue,
+        knowledge: &mut Knowledge,
+    ) -> Result<(), Fault> {
+        match isolate::find_offenders(transaction, batch, decisions).await {
+            Ok(offenders) => knowledge.blame(offenders),
+            Err(NotInserted::Altered(definition, fault)) => {
+                transaction.roll_back_to_savepoint().await?;
+                self.withhold(knowledge, &definition, &fault, catalogue);
+                Ok(())
+            }
+            Err(NotInserted::Fault(fault)) => Err(fault),
+            Err(NotInserted::Rule(rule) | NotInserted::Held(rule)) => {
+                Err(Fault::Bug(format!("{rule} refused rows of no letter")))
+            }
+        }
+    }
+
+    fn withhold(&self, knowledge: &mut Knowledge, definition: &Definition, fault: &Fault, catalogue: &Catalogue) {
+        knowledge.withheld.insert(definition.table_id);
+        self.withheld.add(definition, fault, catalogue.revision, Instant::now());
+    }
+
+    /// Writes and posts a batch.
+    ///
+    /// # Errors
+    /// [`Unsettled`], as of [`Settler::write`] and [`Written::post`].
+    pub async fn settle(&self, batch: Vec<Arrival>) -> Result<Settled, Unsettled> {
+        self.write(batch).await?.post().await
     }
 
     async fn catalogue(&self, connection: &mut AsyncPgConnection) -> Result<Arc<Catalogue>, Fault> {
@@ -176,6 +241,11 @@ impl Settler {
         self.catalogue.store(Some(Arc::clone(&catalogue)));
         Ok(catalogue)
     }
+}
+
+fn tables_of(decisions: &[Decision]) -> impl Iterator<Item = i32> {
+    let acceptances = decisions.iter().filter_map(Decision::acceptance);
+    acceptances.flat_map(|acceptance| acceptance.tables.iter().map(|rows| rows.definition.table_id))
 }
 
 /// Judges again the letters whose agency has changed since its signer was cached.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
-use sdc::letter::{Letter, Matricule};
+use sdc::letter::{Letter, Matricule, Request, TableRecords};
 use sdc::payload::Unreadable;
 use sdc::refusal::{Refusal, RefusalCode};
 
@@ -47,8 +47,10 @@ pub struct Arrival {
     pub source: Source,
     /// Its original bytes; of an over-size mail the first part.
     pub container: Vec<u8>,
-    /// How many bytes it has in all.
+    /// How many bytes it has in all, as it came.
     pub container_bytes: usize,
+    /// How many bytes it has however it was wrapped on the way: what is priced, and limited. See `Document::rendered_bytes`.
+    pub rendered_bytes: usize,
     /// What it is.
     pub content: Content,
 }
@@ -89,7 +91,19 @@ impl Arrival {
     }
 }
 
-/// What became of a container, once committed.
+impl Arrival {
+    /// Returns how many rows it brings.
+    pub fn rows(&self) -> usize {
+        match &self.content {
+            Content::Signed { letter: Ok(letter), .. } => match &letter.request {
+                Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
+            },
+            Content::Signed { .. } | Content::Stranger(_) => 0,
+        }
+    }
+}
+
+/// What became of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its records are in the tables.
@@ -98,6 +112,8 @@ pub enum Outcome {
     Duplicate,
     /// It is refused; an office is told if the code says so.
     Refused(RefusalCode),
+    /// Nothing of it is committed: a table of its takes no rows now. It comes again.
+    Deferred,
 }
 
 impl Outcome {
@@ -107,6 +123,7 @@ impl Outcome {
             Outcome::Accepted => "accepted",
             Outcome::Duplicate => "duplicate",
             Outcome::Refused(code) => code.as_str(),
+            Outcome::Deferred => "deferred",
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sdc::refusal::{Refusal, RefusalCode, RowFault};
+use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content};
@@ -24,6 +24,8 @@ pub struct Knowledge {
     pub held: Option<HeldRecords>,
     /// Letters that a rule of the database itself refused, by their place in the batch.
     pub refused_by_database: HashMap<usize, Refusal>,
+    /// Tables that take no rows of anybody now: they are no longer what was adopted, or locked.
+    pub withheld: HashSet<i32>,
 }
 
 impl Knowledge {
@@ -44,7 +46,7 @@ impl Knowledge {
     /// The batch fails as a whole but none of its letters does alone: nothing that a verdict could name.
     pub fn blame(&mut self, offenders: HashMap<usize, Refusal>) -> Result<(), Fault> {
         if offenders.is_empty() {
-            return Err(Fault::Busy("rows were refused together but not one by one".to_owned()));
+            return Err(Fault::Bug("rows were refused together but not one by one".to_owned()));
         }
         self.refused_by_database.extend(offenders);
         Ok(())
@@ -60,6 +62,9 @@ pub struct Acceptance {
 }
 
 /// What becomes of an arrival.
+///
+/// A check of severity `hold` gets a variant of its own here, `Held`, with the service that releases: it uses key and number,
+/// writes no rows, charges nothing, and its receipt has a verdict of its own (SPEC 7, Held).
 pub enum Decision {
     Stranger(Refusal),
     /// Its verdict stands under this key.
@@ -77,6 +82,8 @@ pub enum Decision {
         account: Account,
         highest_sequence: i64,
     },
+    /// A table of its takes no rows now. Nothing of it is committed, no number used up: it comes again.
+    Deferred,
 }
 
 impl Decision {
@@ -207,6 +214,9 @@ impl<'a> Round<'a> {
         if let Some(refusal) = self.knowledge.refused_by_database.get(&at) {
             return self.refuse(agency, key.clone(), digest, refusal.clone(), None);
         }
+        if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
+            return Decision::Deferred;
+        }
         let is_new = match &self.knowledge.held {
             None => tables.iter().map(|rows| vec![true; rows.row_count()]).collect(),
             Some(held) => match self.records.classify(at, agency, &key.installation, tables, held) {
@@ -215,8 +225,7 @@ impl<'a> Round<'a> {
             },
         };
         let acts: Vec<(i32, usize)> = tables.iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect();
-        let price =
-            self.catalogue.price(&signer.profile, "export", &acts, arrival.container_bytes, arrival.received_at);
+        let price = self.catalogue.price(&signer.profile, "export", &acts, arrival.rendered_bytes, arrival.received_at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0
@@ -289,30 +298,34 @@ impl<'a> BatchRecords<'a> {
         tables: &'a [TableRows],
         held: &HeldRecords,
     ) -> Result<Vec<Vec<bool>>, (Refusal, serde_json::Value)> {
-        let mut faults = Vec::new();
-        let mut versions = Vec::new();
+        let (mut faults, mut versions, mut total) = (Vec::new(), Vec::new(), 0_u32);
         let mut is_new = Vec::with_capacity(tables.len());
         for (table, rows) in tables.iter().enumerate() {
             let mut own: HashMap<Vec<String>, usize> = HashMap::new();
             let mut marks = Vec::with_capacity(rows.row_count());
             for row in 0..rows.row_count() {
-                let found = match held.get(at, table, row) {
-                    Some(found) => Some(found.clone()),
-                    None => self.find(agency, installation, rows, row, &mut own),
-                };
-                if let Some(Match::Differs(version)) = &found {
-                    faults.push(conflict_fault(rows, row));
-                    versions.push(version.clone());
+                let found = held.get((at, table, row));
+                let beside = if found.is_none() { self.find(agency, installation, rows, row, &mut own) } else { None };
+                if let Some(Match::Differs) = found.or(beside) {
+                    total += 1;
+                    if faults.len() < ROW_FAULTS_MAX {
+                        faults.push(conflict_fault(rows, row));
+                        versions.extend(match found {
+                            Some(_held) => held.version((at, table, row)).cloned(),
+                            None => Some(serde_json::Value::String("in the same batch".to_owned())),
+                        });
+                    }
                 }
-                marks.push(found.is_none());
+                marks.push(found.or(beside).is_none());
             }
             is_new.push(marks);
         }
         if faults.is_empty() {
             return Ok(is_new);
         }
-        versions.truncate(sdc::refusal::ROW_FAULTS_MAX);
-        Err((Refusal::new(RefusalCode::Conflict).with_faults(faults), serde_json::Value::Array(versions)))
+        let mut refusal = Refusal::new(RefusalCode::Conflict).with_faults(faults);
+        refusal.faults_total = total;
+        Err((refusal, serde_json::Value::Array(versions)))
     }
 
     fn find(
@@ -351,7 +364,7 @@ impl<'a> BatchRecords<'a> {
 fn compare(rows: &TableRows, row: usize, (other, other_row): Place<'_>) -> Match {
     let same =
         rows.columns == other.columns && rows.values.iter().zip(&other.values).all(|(a, b)| a.same(row, b, other_row));
-    if same { Match::Same } else { Match::Differs(serde_json::Value::String("in the same batch".to_owned())) }
+    if same { Match::Same } else { Match::Differs }
 }
 
 fn conflict_fault(rows: &TableRows, row: usize) -> RowFault {

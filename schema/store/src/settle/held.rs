@@ -1,116 +1,229 @@
 //! Finds the records already held that letters of a batch name too, and whether their content is the same.
+//!
+//! A letter of 20 KB can contradict records of gigabytes. So what is held is first only compared, in PostgreSQL; then the
+//! versions of few rows are fetched, each cut, within a bound for the whole batch that [`super::SettlingSettings`] tells.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable};
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::refusal::ROW_FAULTS_MAX;
+use serde_json::{Value, json};
 
 use super::arrival::Arrival;
 use super::decide::Decision;
-use super::rows::{Gathered, gather};
+use super::gathered::{Gathered, Place, Types, gather};
 use crate::examine::STATUS;
 use crate::fault::Fault;
 use crate::identifier::quoted;
-use crate::statement::Statement;
+use crate::statement::{Bind, Statement};
+
+/// Bytes of one version, as JSON: at most, and at least before fewer versions are shown. A full birth record takes 1 200.
+const VERSION_BYTES_MAX: usize = 4096;
+const VERSION_BYTES_MIN: usize = 512;
 
 /// How a record held compares with the one that a letter brings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// The same content: a duplicate.
     Same,
-    /// Other content; the version held.
-    Differs(serde_json::Value),
+    /// Other content.
+    Differs,
 }
 
-/// Matches by place: position in the batch, table in the letter, row in the table.
+/// Matches by place, and some of the versions held.
 #[derive(Default)]
-pub struct HeldRecords(HashMap<(usize, usize, usize), Match>);
+pub struct HeldRecords {
+    matches: HashMap<Place, Match>,
+    versions: HashMap<Place, Value>,
+}
 
 impl HeldRecords {
     /// Returns what is held of a row.
-    pub fn get(&self, at: usize, table: usize, row: usize) -> Option<&Match> {
-        self.0.get(&(at, table, row))
+    pub fn get(&self, place: Place) -> Option<Match> {
+        self.matches.get(&place).copied()
+    }
+
+    /// Returns the version held of a row, where it was fetched.
+    pub fn version(&self, place: Place) -> Option<&Value> {
+        self.versions.get(&place)
     }
 
     /// Adds matches and says whether any of them was not known before.
     pub fn extend(&mut self, more: HeldRecords) -> bool {
-        let before = self.0.len();
-        for (place, found) in more.0 {
-            self.0.entry(place).or_insert(found);
+        let before = self.matches.len();
+        for (place, found) in more.matches {
+            self.matches.entry(place).or_insert(found);
         }
-        self.0.len() > before
+        self.versions.extend(more.versions);
+        self.matches.len() > before
     }
 }
 
-/// Looks up every row of the accepted letters by identity and by legal key.
+/// Looks up every row of the accepted letters by identity and by legal key. `version_bytes_max` bounds the versions of the batch.
 pub async fn look_up(
     connection: &mut AsyncPgConnection,
     batch: &[Arrival],
     decisions: &[Decision],
+    version_bytes_max: usize,
 ) -> Result<HeldRecords, Fault> {
     let mut held = HeldRecords::default();
-    for gathered in gather(batch, decisions, false) {
-        let text = comparison(&gathered);
-        let places = gathered.places.clone();
-        let binds = gathered.into_comparison_binds();
-        let rows: Vec<(i64, bool, Option<serde_json::Value>)> =
-            Statement::<(BigInt, Bool, Nullable<Jsonb>)>::new(&text, &binds).load(connection).await?;
-        for (ordinal, same, version) in rows {
-            let Some(place) = usize::try_from(ordinal - 1).ok().and_then(|at| places.get(at)) else { continue };
-            let found = if same { Match::Same } else { Match::Differs(version.unwrap_or_default()) };
-            // A row may meet one record by identity and another by legal key: any difference is a conflict.
-            let entry = held.0.entry(*place).or_insert(Match::Same);
-            if matches!(entry, Match::Same) {
-                *entry = found;
-            }
+    let mut types = HashMap::new();
+    for gathered in gather(batch, decisions, |_| true) {
+        let table_id = gathered.definition.table_id;
+        if !types.contains_key(&table_id) {
+            types.insert(table_id, Types::read(connection, &gathered.definition).await?);
         }
+        compare(connection, gathered, &types[&table_id], &mut held.matches).await?;
+    }
+    let differing = held.matches.iter().filter(|(_, found)| **found == Match::Differs).map(|(place, _)| *place);
+    let (chosen, cut_bytes) = choose(differing.collect(), version_bytes_max);
+    for gathered in gather(batch, decisions, |place| chosen.contains(&place)) {
+        let types = &types[&gathered.definition.table_id];
+        fetch_versions(connection, gathered, types, cut_bytes, &mut held.versions).await?;
     }
     Ok(held)
 }
 
-/// Identity and legal key are each served by their unique index; `UNION` drops the record found by both.
-fn comparison(gathered: &Gathered<'_>) -> String {
-    let names: Vec<&str> = gathered.names().collect();
-    let same: Vec<String> = names
-        .iter()
-        .filter(|name| **name != STATUS)
-        .map(|name| {
-            format!("t.{name} IS NOT DISTINCT FROM n.{name}::{cast}", name = quoted(name), cast = cast(gathered, name))
+/// Chooses the rows whose versions are fetched, and the bytes at which each is cut: of every letter in turn the first, the
+/// second, and so on, within the bound.
+fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
+    differing.sort_unstable();
+    let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut turns: Vec<(usize, Place)> = differing
+        .into_iter()
+        .map(|place| {
+            let turn = of_letters.entry(place.0).or_default();
+            *turn += 1;
+            (*turn, place)
         })
+        .filter(|(turn, _)| *turn <= ROW_FAULTS_MAX)
         .collect();
+    turns.sort_unstable();
+    turns.truncate(version_bytes_max / VERSION_BYTES_MIN);
+    let cut_bytes = (version_bytes_max / turns.len().max(1)).min(VERSION_BYTES_MAX);
+    (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
+}
+
+async fn compare(
+    connection: &mut AsyncPgConnection,
+    gathered: Gathered<'_>,
+    types: &Types,
+    matches: &mut HashMap<Place, Match>,
+) -> Result<(), Fault> {
+    let text = comparison(&gathered, types, Found::Same);
+    let (places, binds) = gathered.into_comparison();
+    let rows: Vec<(i64, bool)> = Statement::<(BigInt, Bool)>::new(&text, &binds).load(connection).await?;
+    for (ordinal, same) in rows {
+        let Some(place) = place(&places, ordinal) else { continue };
+        let found = if same { Match::Same } else { Match::Differs };
+        // A row may meet one record by identity and another by legal key: any difference is a conflict.
+        let entry = matches.entry(place).or_insert(found);
+        if found == Match::Differs {
+            *entry = found;
+        }
+    }
+    Ok(())
+}
+
+/// Fetches versions, cut by PostgreSQL, so that it never sends more. What is cut is no JSON any more, and stands as text.
+async fn fetch_versions(
+    connection: &mut AsyncPgConnection,
+    gathered: Gathered<'_>,
+    types: &Types,
+    cut_bytes: usize,
+    versions: &mut HashMap<Place, Value>,
+) -> Result<(), Fault> {
+    let found = comparison(&gathered, types, Found::Version);
+    // No character has more than four octets.
+    let text = format!(
+        "SELECT ordinal, CASE WHEN octet_length(version) <= ? THEN version ELSE left(version, ? / 4) END, octet_length(version)
+           FROM ({found}) v"
+    );
+    let (places, of_rows) = gathered.into_comparison();
+    let cut_bytes = i32::try_from(cut_bytes).unwrap_or(i32::MAX);
+    let mut binds = vec![Bind::Integer(cut_bytes), Bind::Integer(cut_bytes)];
+    binds.extend(of_rows);
+    let rows: Vec<(i64, String, i32)> =
+        Statement::<(BigInt, Text, Integer)>::new(&text, &binds).load(connection).await?;
+    for (ordinal, text, bytes) in rows {
+        let Some(place) = place(&places, ordinal) else { continue };
+        let version = serde_json::from_str(&text).unwrap_or_else(|_cut| json!({"beginning": text, "bytes": bytes}));
+        versions.insert(place, version);
+    }
+    Ok(())
+}
+
+fn place(places: &[Place], ordinal: i64) -> Option<Place> {
+    usize::try_from(ordinal - 1).ok().and_then(|at| places.get(at)).copied()
+}
+
+/// What a comparison gives beside the row's `ordinal`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Whether the record held has the `same` content.
+    Same,
+    /// Of one with other content the `version`, as the text of its JSON.
+    Version,
+}
+
+/// Writes a query of the records held that the rows meet. Both sides are compared as the column keeps them. Identity and
+/// legal key are each served by their unique index; `UNION` drops what is found by both.
+fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
+    let equal = |name: &str, operator: &str| {
+        format!("t.{name} {operator} n.{name}::{as_kept}", name = quoted(name), as_kept = types.of(name))
+    };
+    let contents = gathered.names().filter(|name| *name != STATUS);
+    let same: Vec<String> = contents.map(|name| equal(name, "IS NOT DISTINCT FROM")).collect();
     let same = same.join(" AND ");
-    let legal_key: Vec<String> =
-        gathered.definition.legal_key.iter().map(|name| format!("t.{0} = n.{0}", quoted(name))).collect();
-    let legal_key = legal_key.join(" AND ");
-    let found = format!("n.ordinal, ({same}) AS same, CASE WHEN ({same}) THEN NULL ELSE to_jsonb(t) END AS version");
+    let legal_key: Vec<String> = gathered.definition.legal_key.iter().map(|name| equal(name, "=")).collect();
+    let (columns, condition) = match found {
+        Found::Same => (format!("({same}) AS same"), String::new()),
+        Found::Version => ("to_jsonb(t)::text AS version".to_owned(), format!("WHERE NOT ({same})")),
+    };
     format!(
         "WITH n AS MATERIALIZED (SELECT * FROM unnest({arrays}, ?, ?, ?) WITH ORDINALITY
                   AS n ({names}, xm_agency, xm_installation, xm_numero, ordinal))
-         SELECT {found} FROM n JOIN {relation} t
+         SELECT n.ordinal, {columns} FROM n JOIN {relation} t
              ON t.xm_agency = n.xm_agency AND t.xm_installation = n.xm_installation AND t.xm_numero = n.xm_numero
+         {condition}
          UNION
-         SELECT {found} FROM n JOIN {relation} t ON {legal_key} AND t.{status} <> 0",
+         SELECT n.ordinal, {columns} FROM n JOIN {relation} t ON {legal_key} AND t.{status} <> 0 {condition}",
         arrays = gathered.arrays().join(", "),
         names = gathered.column_names(),
         relation = gathered.relation(),
+        legal_key = legal_key.join(" AND "),
         status = quoted(STATUS),
     )
 }
 
-/// The type to compare in: `char(n)` and `varchar(n)` columns compare as text, numbers as what they are.
-fn cast(gathered: &Gathered<'_>, name: &str) -> &'static str {
-    use crate::definition::ColumnType;
-    match gathered.definition.column(name).map(|column| column.kind) {
-        Some(ColumnType::Smallint) => "smallint",
-        Some(ColumnType::Integer) => "integer",
-        Some(ColumnType::Bigint) => "bigint",
-        Some(ColumnType::Numeric { .. }) => "numeric",
-        Some(ColumnType::Boolean) => "boolean",
-        Some(ColumnType::Date) => "date",
-        Some(ColumnType::Time) => "time",
-        Some(ColumnType::Timestamptz { .. }) => "timestamptz",
-        Some(ColumnType::Uuid) => "uuid",
-        Some(ColumnType::Bytea) => "bytea",
-        Some(ColumnType::Text { .. }) | None => "text",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(letters: usize, rows: usize) -> Vec<Place> {
+        (0..letters).flat_map(|at| (0..rows).map(move |row| (at, 0, row))).collect()
+    }
+
+    #[test]
+    fn versions_are_shared_out_among_letters_and_stay_within_the_bound() {
+        const BOUND: usize = 512 << 10;
+        // letters, rows of each, versions fetched, of the letter that gets fewest
+        for (letters, rows, fetched, fewest) in [
+            (1, 1, 1, 1),
+            (1, 100_000, 100, 100),
+            (3, 5, 15, 5),
+            (300, 1, 300, 1),
+            (300, 1000, 1024, 3),
+            (2000, 2, 1024, 0),
+        ] {
+            let (chosen, cut_bytes) = choose(places(letters, rows), BOUND);
+            assert_eq!(chosen.len(), fetched, "{letters} x {rows}");
+            assert!(chosen.len() * cut_bytes <= BOUND && (VERSION_BYTES_MIN..=VERSION_BYTES_MAX).contains(&cut_bytes));
+            let of_letter = |at| chosen.iter().filter(|place| place.0 == at).count();
+            assert_eq!((0..letters).map(of_letter).min(), Some(fewest), "{letters} x {rows}");
+            assert!(!chosen.is_empty() && chosen.contains(&(0, 0, 0)), "the first row of the first letter is shown");
+        }
+        assert_eq!(choose(Vec::new(), BOUND).0.len(), 0);
     }
 }

@@ -163,9 +163,9 @@ fn admit(
             .with("expected", "AES-256-GCM")
             .with("found", "AES-256-CBC"));
     }
-    if arrival.container_bytes > signer.letter_bytes_max {
+    if arrival.rendered_bytes > signer.letter_bytes_max {
         let refusal = Refusal::new(RefusalCode::LetterTooLarge);
-        return Err(refusal.with("bytes", arrival.container_bytes).with("bytes_max", signer.letter_bytes_max));
+        return Err(refusal.with("bytes", arrival.rendered_bytes).with("bytes_max", signer.letter_bytes_max));
     }
     let status_needed = match &letter.request {
         Request::Export(_) => 3,

@@ -8,11 +8,11 @@ use sdc::refusal::RefusalCode;
 use tokio::task::yield_now;
 use uuid::Uuid;
 
-use super::Written;
 use super::arrival::{Arrival, Outcome};
 use super::decide::Decision;
-use super::quarantine;
 use super::verdict::{JournalLine, VerdictRow, outcome};
+use super::{Unsettled, Written};
+use super::{flags, quarantine};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
 use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
@@ -47,9 +47,27 @@ impl Written {
     /// Posts and commits.
     ///
     /// # Errors
-    /// A fault: nothing is committed, or, where the connection broke at COMMIT, it is unknown; the letters come again
-    /// from their transport and are then found settled, or not.
-    pub async fn post(mut self) -> Result<Settled, Fault> {
+    /// [`Unsettled`] with the batch: nothing is committed. Or without it where the connection broke at COMMIT: it is unknown
+    /// then, and the letters come again from their transport and are found settled, or not.
+    pub async fn post(mut self) -> Result<Settled, Unsettled> {
+        if let Err(fault) = self.write_verdicts().await {
+            return Err(Unsettled { fault, batch: self.batch });
+        }
+        let settled = self.settled();
+        let Written { transaction, batch, decisions, .. } = self;
+        // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
+        let free = async {
+            yield_now().await;
+            drop((batch, decisions));
+        };
+        let (committed, ()) = join!(transaction.commit(), free);
+        match committed {
+            Ok(()) => Ok(settled),
+            Err(fault) => Err(Unsettled { fault, batch: Vec::new() }),
+        }
+    }
+
+    async fn write_verdicts(&mut self) -> Result<(), Fault> {
         let verdicts = self.verdicts();
         if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
             self.transaction.close_after_commit();
@@ -60,32 +78,24 @@ impl Written {
         // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
         // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
         // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
-        let written: [Result<(), Fault>; 7] = join!(
+        let written: [Result<(), Fault>; 8] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.raise_sequences(&verdicts),
             self.insert_journal(&counted),
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
+            flags::insert(self.transaction.shared(), &verdicts),
             self.insert_originals(),
         )
         .into();
         written.into_iter().collect::<Result<(), Fault>>()?;
-        let settled = self.settled();
         point("settle::commit");
         if failure::has(Bug::ChargeOutside) {
             self.transaction.connection().batch_execute("COMMIT; BEGIN").await?;
             self.charge(&verdicts).await?;
         }
-        let Written { transaction, batch, decisions, .. } = self;
-        // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
-        let free = async {
-            yield_now().await;
-            drop((batch, decisions));
-        };
-        let (committed, ()) = join!(transaction.commit(), free);
-        committed?;
-        Ok(settled)
+        Ok(())
     }
 
     async fn charge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
@@ -191,9 +201,14 @@ impl Written {
     async fn insert_journal(&self, counted: &HashSet<usize>) -> Result<(), Fault> {
         let lines: Vec<JournalLine> =
             (self.batch.iter().zip(&self.decisions).zip(&self.standing.journal_ids).enumerate())
-                .filter(|(place, _)| !counted.contains(place))
+                .filter(|(place, ((_, decision), _))| {
+                    !counted.contains(place) && !matches!(decision, Decision::Deferred)
+                })
                 .map(|(_, ((arrival, decision), id))| JournalLine::new(*id, arrival, decision))
                 .collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
         let binds = [
             Bind::Bigints(lines.iter().map(|line| Some(line.id)).collect()),
             Bind::Timestamptzs(lines.iter().map(|line| Some(line.arrival.received_at)).collect()),
@@ -207,15 +222,16 @@ impl Written {
             Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.transport)).collect()),
             Bind::Texts(lines.iter().map(|line| Some(&*line.arrival.source.mailbox)).collect()),
             Bind::Texts(lines.iter().map(|line| Some(line.arrival.source.sender_domain.as_str())).collect()),
-            Bind::Integers(lines.iter().map(|line| i32::try_from(line.arrival.container_bytes).ok()).collect()),
-            Bind::Integers(lines.iter().map(|line| i32::try_from(line.rows).ok()).collect()),
+            Bind::Integers(lines.iter().map(|line| Some(saturating(line.arrival.rendered_bytes))).collect()),
+            Bind::Integers(lines.iter().map(|line| Some(saturating(line.rows))).collect()),
+            Bind::Integers(lines.iter().map(|line| Some(saturating(line.flags))).collect()),
             Bind::Bigints(lines.iter().map(|line| Some(line.cost)).collect()),
             Bind::Bigints(lines.iter().map(|line| line.skew_seconds).collect()),
             Bind::Smallints(lines.iter().map(|line| line.attempt).collect()),
         ];
         let text = format!(
             "INSERT INTO xm.journal (id, received_at, agency, installation, letter_id, sequence, digest, service, outcome,
-                                     transport, mailbox, sender_domain, container_bytes, row_count, cost, skew_seconds, attempt)
+                                     transport, mailbox, sender_domain, container_bytes, row_count, flag_count, cost, skew_seconds, attempt)
              SELECT {}",
             unnested(binds.len())
         );
@@ -308,6 +324,11 @@ impl Written {
         }
         settled
     }
+}
+
+/// A number as far as PostgreSQL's `integer` goes. A mail server may list any size: no number of its makes a statement fail.
+fn saturating(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 fn charged(verdicts: &[VerdictRow]) -> impl Iterator<Item = &VerdictRow> {

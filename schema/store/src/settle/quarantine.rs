@@ -68,7 +68,7 @@ pub async fn insert(
         let (refusal, key, held_version) = match decision {
             Decision::Stranger(refusal) => (refusal, None, None),
             Decision::Refused { key, refusal, held_version, .. } => (refusal, Some(key), held_version.as_ref()),
-            Decision::Accepted { .. } | Decision::Duplicate(_) => continue,
+            Decision::Accepted { .. } | Decision::Duplicate(_) | Decision::Deferred => continue,
         };
         let digest = Digest::of(&arrival.container).as_bytes().to_vec();
         let item = Item { place, arrival, refusal, key, held_version, digest };
@@ -114,7 +114,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Texts(items.iter().map(|item| Some(&*item.arrival.source.mailbox)).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.arrival.source.sender_domain.as_str())).collect()),
         Bind::Byteas(items.iter().map(|item| Some(item.arrival.container.as_slice())).collect()),
-        Bind::Bigints(items.iter().map(|item| i64::try_from(item.arrival.container_bytes).ok()).collect()),
+        Bind::Bigints(items.iter().map(|item| Some(saturating(item.arrival.container_bytes))).collect()),
         Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
         Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
         Bind::Integers(items.iter().map(|item| item.claimed().agency.map(Matricule::as_i32)).collect()),
@@ -133,6 +133,10 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         unnested(binds.len())
     );
     Ok(Statement::<(Text, Bytea)>::new(&text, &binds).load(connection).await?)
+}
+
+fn saturating(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Both versions wait for a person.
@@ -209,7 +213,7 @@ async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result
         let domain = if full { OTHER_DOMAINS } else { item.arrival.source.sender_domain.as_str() };
         let entry = counts.entry((reason, domain)).or_insert_with(|| (item.digest.clone(), 0, 0));
         entry.1 += 1;
-        entry.2 += i64::try_from(item.arrival.container_bytes).unwrap_or(i64::MAX);
+        entry.2 = entry.2.saturating_add(saturating(item.arrival.container_bytes));
     }
     let rows: Vec<_> = counts.into_iter().collect();
     let binds = [
@@ -223,7 +227,9 @@ async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result
     let text = "INSERT INTO xm.quarantine_counts AS c (day, reason, sender_domain, last_digest, containers, bytes)
          SELECT * FROM unnest(?, ?, ?, ?, ?, ?)
              ON CONFLICT (day, reason, sender_domain) DO UPDATE
-            SET last_digest = excluded.last_digest, containers = c.containers + excluded.containers, bytes = c.bytes + excluded.bytes";
+            SET last_digest = excluded.last_digest, containers = c.containers + excluded.containers,
+                -- The sizes are what a mail server lists: their sum stops at the largest bigint.
+                bytes = least(c.bytes::numeric + excluded.bytes, 9223372036854775807)::bigint";
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

@@ -1,5 +1,10 @@
 //! Settling against a real PostgreSQL, without cryptography: arrivals are made as if their signatures had been verified.
 
+mod altered;
+mod apart;
+mod flags;
+mod held;
+mod kept;
 mod large;
 mod ledger;
 mod order;
@@ -253,7 +258,7 @@ async fn every_refusal_of_the_centre_has_its_remedy_and_leaves_nothing_behind() 
         let sequence = world.count("SELECT max(sequence) FROM xm.letters").await + 1;
         let letter = births(u64::try_from(sequence).unwrap());
         let mut arrival = world.arrival(&letter).await;
-        arrival.container_bytes = 5000;
+        arrival.rendered_bytes = 5000;
         assert_eq!(world.settle(vec![arrival]).await, [REFUSED(code)], "{change}");
     }
     world.sql("UPDATE xm.installations SET sequence_floor = 100, sequence_highest = 100").await;

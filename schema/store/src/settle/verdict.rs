@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
 use sdc::payload;
-use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
 use sdc::refusal::Refusal;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content, Outcome};
 use super::decide::{Acceptance, Decision};
+use super::flags::new_flags;
 use super::judge::Key;
 use super::reads::Account;
 use crate::catalogue::{Catalogue, Credit};
@@ -21,6 +22,7 @@ pub fn outcome(decision: &Decision) -> Outcome {
         Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
         Decision::Duplicate(_) => Outcome::Duplicate,
         Decision::Accepted { .. } => Outcome::Accepted,
+        Decision::Deferred => Outcome::Deferred,
     }
 }
 
@@ -37,6 +39,8 @@ pub struct VerdictRow {
     pub account: Account,
     pub cost: i64,
     pub balance_floor: Option<i64>,
+    /// What needs an explanation, each with the key of its table.
+    pub flags: Vec<(i32, Flag)>,
 }
 
 impl VerdictRow {
@@ -49,12 +53,14 @@ impl VerdictRow {
             Decision::Refused { key, refusal, account, highest_sequence, .. } => {
                 (key, account, highest_sequence, None, Some(refusal))
             }
-            Decision::Stranger(_) | Decision::Duplicate(_) => return None,
+            Decision::Stranger(_) | Decision::Duplicate(_) | Decision::Deferred => return None,
         };
         let cost = acceptance.map_or(0, |acceptance| acceptance.price.amount);
         let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
-        let receipt = receipt(arrival, key, acceptance, refusal, balance, *highest_sequence);
+        let flags = acceptance.map(new_flags).unwrap_or_default();
+        let mut receipt = receipt(arrival, key, acceptance, refusal, balance, *highest_sequence);
+        receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
         let answer = Answer {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
@@ -79,6 +85,7 @@ impl VerdictRow {
             account: *account,
             cost,
             balance_floor: refuses_credit.then_some(-account.credit_limit),
+            flags,
         })
     }
 }
@@ -106,6 +113,7 @@ fn receipt(
         refusal: refusal.cloned(),
         remedy: refusal.and_then(|refusal| refusal.code.remedy()),
         rows: acceptance.map(table_receipts).unwrap_or_default(),
+        flags: Vec::new(),
         account,
         highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
         received: arrival.received_at,
@@ -143,6 +151,7 @@ pub struct JournalLine<'a> {
     /// Which attempt at a letter it is; absent where there is no letter.
     pub attempt: Option<i16>,
     pub rows: usize,
+    pub flags: usize,
     pub cost: i64,
     pub skew_seconds: Option<i64>,
 }
@@ -150,7 +159,7 @@ pub struct JournalLine<'a> {
 impl<'a> JournalLine<'a> {
     pub fn new(id: i64, arrival: &'a Arrival, decision: &'a Decision) -> JournalLine<'a> {
         let key = match decision {
-            Decision::Stranger(_) => None,
+            Decision::Stranger(_) | Decision::Deferred => None,
             Decision::Duplicate(key) | Decision::Accepted { key, .. } | Decision::Refused { key, .. } => Some(key),
         };
         let (digest, letter) = match &arrival.content {
@@ -168,6 +177,7 @@ impl<'a> JournalLine<'a> {
             outcome: outcome(decision),
             attempt: key.map(|_| FIRST_ATTEMPT),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
+            flags: acceptance.map_or(0, |acceptance| new_flags(acceptance).len()),
             cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),
             skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
         }

@@ -24,7 +24,7 @@ impl Standing {
                     self.keep(agency, key, digest.as_bytes());
                 }
                 Decision::Refused { key, .. } => self.keep(agency, key, digest.as_bytes()),
-                Decision::Duplicate(_) | Decision::Stranger(_) => {}
+                Decision::Duplicate(_) | Decision::Stranger(_) | Decision::Deferred => {}
             }
         }
         for (agency, amount) in paid {

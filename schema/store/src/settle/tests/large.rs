@@ -10,6 +10,7 @@ use crate::statement::STATEMENT_BYTES_MAX;
 fn enlarge(mut arrival: Arrival, mark: u8) -> Arrival {
     arrival.container = vec![mark; STATEMENT_BYTES_MAX + 1];
     arrival.container_bytes = arrival.container.len();
+    arrival.rendered_bytes = arrival.container.len();
     arrival
 }
 

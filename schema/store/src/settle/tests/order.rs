@@ -65,6 +65,7 @@ impl Sent {
             },
             container: Vec::new(),
             container_bytes: 900,
+            rendered_bytes: 900,
             content: Content::Signed { signer: signer(self.agency), digest, cipher, letter: Err(unreadable) },
         }
     }
@@ -140,6 +141,7 @@ impl Verdict {
     fn of(decision: &Decision) -> Verdict {
         match decision {
             Decision::Stranger(refusal) => panic!("every letter here has a signer: {refusal}"),
+            Decision::Deferred => panic!("no table is withheld here"),
             Decision::Duplicate(key) => Verdict::Duplicate(key.clone()),
             Decision::Accepted { key, acceptance, account, highest_sequence } => Verdict::Accepted {
                 key: key.clone(),

@@ -59,8 +59,15 @@ impl World {
     }
 
     pub async fn with_stranger_bytes_max(stranger_bytes_max: u64) -> World {
+        World::with_settings(SettlingSettings { stranger_bytes_max, ..SettlingSettings::default() }).await
+    }
+
+    pub async fn with_held_bytes_max(held_bytes_max: usize) -> World {
+        World::with_settings(SettlingSettings { held_bytes_max, ..SettlingSettings::default() }).await
+    }
+
+    async fn with_settings(settings: SettlingSettings) -> World {
         let database = TestCluster::shared().await.database().await;
-        let settings = SettlingSettings { stranger_bytes_max, ..SettlingSettings::default() };
         let world = World { settler: Settler::new(database.clone(), settings), signers: Signers::new(100), database };
         world.sql(TABLE).await;
         for matricule in [42, 43] {
@@ -164,6 +171,21 @@ impl World {
         }
     }
 
+    /// Adds a column that may be NULL to the table and to its definition.
+    pub async fn add_column(&self, name: &str, kind: &str, definition: Value) {
+        let mut column = json!({"name": name, "nullable": true, "has_default": false});
+        column.as_object_mut().unwrap().extend(definition.as_object().unwrap().clone());
+        self.sql(&format!("ALTER TABLE registry.births ADD \"{name}\" {kind}")).await;
+        self.sql(&format!("UPDATE xm.definitions SET columns = columns || '[{column}]'")).await;
+    }
+
+    /// Gives every row of a letter a value in one more column.
+    pub fn set_column(&self, letter: &mut Letter, name: &str, value: &Value) {
+        let table = &mut self.records(letter).tables[0];
+        table.columns.push(name.to_owned());
+        table.values.push(vec![value.clone(); table.row_count()]);
+    }
+
     pub fn rename(&self, letter: &mut Letter, name: &str) {
         self.records(letter).tables[0].values[4].fill(json!(name));
     }
@@ -248,6 +270,7 @@ fn arrival(container: Vec<u8>, content: Content) -> Arrival {
             claimed: Claimed::default(),
         },
         container_bytes: container.len(),
+        rendered_bytes: container.len(),
         container,
         content,
     }

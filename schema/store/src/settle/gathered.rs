@@ -1,0 +1,149 @@
+//! Rows of many letters gathered by table and set of columns, so that one statement serves them all.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::arrival::Arrival;
+use super::decide::Decision;
+use crate::definition::{ColumnType, Definition};
+use crate::examine::{ColumnValues, TableRows};
+use crate::fault::Fault;
+use crate::identifier::quoted;
+use crate::statement::{Bind, Statement};
+
+/// Where a row stands: place in the batch, table in the letter, row in the table.
+pub type Place = (usize, usize, usize);
+
+/// Rows of many letters for one table and one set of columns.
+pub struct Gathered<'a> {
+    pub definition: Arc<Definition>,
+    columns: &'a [usize],
+    values: Vec<Bind<'a>>,
+    agencies: Vec<Option<i32>>,
+    installations: Vec<Option<&'a str>>,
+    numeros: Vec<Option<i64>>,
+    sequences: Vec<Option<i64>>,
+    letters: Vec<Option<Uuid>>,
+    /// Where each row stands.
+    pub places: Vec<Place>,
+}
+
+/// Says whether a row is to be inserted.
+pub fn is_new(decisions: &[Decision]) -> impl Fn(Place) -> bool {
+    |(at, table, row)| decisions[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
+}
+
+/// Gathers the wanted rows of accepted letters, in the order of decisions.
+pub fn gather<'a>(batch: &[Arrival], decisions: &'a [Decision], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'a>> {
+    let mut groups: BTreeMap<(i32, &[usize]), Gathered> = BTreeMap::new();
+    for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
+        let Decision::Accepted { key, acceptance, .. } = decision else { continue };
+        let Some(signer) = arrival.signer() else { continue };
+        for (table, rows) in acceptance.tables.iter().enumerate() {
+            let group = groups
+                .entry((rows.definition.table_id, rows.columns.as_slice()))
+                .or_insert_with(|| Gathered::empty(rows));
+            let wanted: Vec<usize> = (0..rows.row_count()).filter(|row| wanted((at, table, *row))).collect();
+            for (to, from) in group.values.iter_mut().zip(&rows.values) {
+                from.push_onto(&wanted, to);
+            }
+            group.agencies.extend(wanted.iter().map(|_| Some(signer.matricule.as_i32())));
+            group.installations.extend(wanted.iter().map(|_| Some(key.installation.as_str())));
+            group.numeros.extend(wanted.iter().map(|&row| Some(rows.numeros[row])));
+            group.sequences.extend(wanted.iter().map(|_| key.sequence));
+            group.letters.extend(wanted.iter().map(|_| Some(key.letter_id)));
+            group.places.extend(wanted.iter().map(|&row| (at, table, row)));
+        }
+    }
+    groups.into_values().filter(|group| !group.places.is_empty()).collect()
+}
+
+impl<'a> Gathered<'a> {
+    fn empty(rows: &'a TableRows) -> Gathered<'a> {
+        Gathered {
+            definition: Arc::clone(&rows.definition),
+            columns: &rows.columns,
+            values: rows.values.iter().map(ColumnValues::empty_bind).collect(),
+            agencies: vec![],
+            installations: vec![],
+            numeros: vec![],
+            sequences: vec![],
+            letters: vec![],
+            places: vec![],
+        }
+    }
+
+    /// Returns the table's quoted name.
+    pub fn relation(&self) -> String {
+        relation(&self.definition)
+    }
+
+    /// Returns the quoted names of the columns, separated by commas.
+    pub fn column_names(&self) -> String {
+        let names: Vec<String> = self.names().map(quoted).collect();
+        names.join(", ")
+    }
+
+    /// Returns the names of the columns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|&index| self.definition.columns[index].name.as_str())
+    }
+
+    /// Returns one placeholder per column, with a cast where the bind's type is not the column's.
+    pub fn arrays(&self) -> Vec<&'static str> {
+        let array = |&index: &usize| match self.definition.columns[index].kind {
+            ColumnType::Numeric { .. } => "?::numeric[]",
+            _ => "?",
+        };
+        self.columns.iter().map(array).collect()
+    }
+
+    /// Takes the places of the rows, and the binds of columns and identity to compare with what is held.
+    pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
+        let mut binds = self.values;
+        binds.push(Bind::Integers(self.agencies));
+        binds.push(Bind::Texts(self.installations));
+        binds.push(Bind::Bigints(self.numeros));
+        (self.places, binds)
+    }
+
+    /// Takes the binds of columns and provenance, to insert.
+    pub fn into_insert(self) -> Vec<Bind<'a>> {
+        let mut binds = self.values;
+        binds.push(Bind::Integers(self.agencies));
+        binds.push(Bind::Texts(self.installations));
+        binds.push(Bind::Bigints(self.numeros));
+        binds.push(Bind::Bigints(self.sequences));
+        binds.push(Bind::Uuids(self.letters));
+        binds
+    }
+}
+
+/// The types of a table's columns with all that they say of length, scale and precision: a `char(6)` keeps no blanks at its
+/// end, a `timestamptz(0)` no fractions.
+pub struct Types(HashMap<String, String>);
+
+impl Types {
+    /// Reads them as PostgreSQL has them now.
+    pub async fn read(connection: &mut AsyncPgConnection, definition: &Definition) -> Result<Types, Fault> {
+        let text = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+                     WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped";
+        let relation = relation(definition);
+        let binds = [Bind::Text(&relation)];
+        let rows: Vec<(String, String)> = Statement::<(Text, Text)>::new(text, &binds).load(connection).await?;
+        Ok(Types(rows.into_iter().collect()))
+    }
+
+    /// Returns the type of a column. A column that is gone has none; the statement that names it says so.
+    pub fn of(&self, name: &str) -> &str {
+        self.0.get(name).map_or("text", String::as_str)
+    }
+}
+
+fn relation(definition: &Definition) -> String {
+    format!("{}.{}", quoted(&definition.schema_name), quoted(&definition.relation_name))
+}

@@ -1,0 +1,46 @@
+//! What a check of severity `flag` says of an accepted letter: told in the receipt, kept for the operators.
+
+use sdc::receipt::{Flag, FlaggedRow};
+use serde_json::json;
+
+use super::super::arrival::Outcome;
+use super::world::World;
+
+/// faults/flagging-check-is-never-told, with a check of this table; and a figure that is missing.
+#[tokio::test]
+async fn a_letter_that_breaks_a_flagging_check_is_accepted_told_of_and_kept_until_it_is_explained() {
+    let world = World::new().await;
+    world.sql("UPDATE xm.tables SET checks = jsonb_set(checks, '{0,severity}', '\"flag\"')").await;
+    let mut letter = world.births(42, 1, &[("CE-042", 1), ("CE-042", 2), ("CE-042", 3), ("CE-042", 4)]);
+    world.records(&mut letter).tables[0].values[5] = vec![json!(0), json!(9), json!(null), json!(3)];
+    let quiet = world.births(43, 1, &[("CE-043", 1)]);
+    let batch = vec![world.arrival(&letter).await, world.arrival(&quiet).await];
+    assert_eq!(world.settle(batch).await, [Outcome::Accepted; 2]);
+
+    let row = |row, arithmetic: &str| FlaggedRow { row, arithmetic: arithmetic.to_owned() };
+    let flag = |unjudged, rows: Vec<FlaggedRow>| Flag {
+        table: "Births".to_owned(),
+        check: "few_twins".to_owned(),
+        unjudged,
+        rows_total: u32::try_from(rows.len()).unwrap(),
+        rows,
+    };
+    let broken = flag(false, vec![row(2, "Jumeaux 9 (9) <= Status 2 (2)"), row(4, "Jumeaux 3 (3) <= Status 2 (2)")]);
+    let unjudged = flag(true, vec![row(3, "Jumeaux ? (?) <= Status 2 (2)")]);
+    let mut told = world.receipt(&letter).await.flags;
+    told.sort_by_key(|flag| flag.unjudged);
+    assert_eq!(told, [broken, unjudged]);
+    assert_eq!(world.receipt(&quiet).await.flags, []);
+    assert_eq!(world.count("SELECT flag_count FROM xm.journal WHERE agency = 42").await, 2);
+    assert_eq!(world.count("SELECT flag_count FROM xm.journal WHERE agency = 43").await, 0);
+    let kept = "SELECT count(*) FROM xm.flags WHERE agency = 42 AND explained_at IS NULL";
+    assert_eq!(world.count(kept).await, 2);
+    assert_eq!(world.count("SELECT rows_total FROM xm.flags WHERE NOT unjudged").await, 2);
+
+    // The same records in a new letter: the operators were told when they came first.
+    let mut again = world.births(42, 2, &[("CE-042", 1), ("CE-042", 2), ("CE-042", 3), ("CE-042", 4)]);
+    world.records(&mut again).tables[0].values[5] = vec![json!(0), json!(9), json!(null), json!(3)];
+    assert_eq!(world.settle(vec![world.arrival(&again).await]).await, [Outcome::Accepted]);
+    assert_eq!(world.receipt(&again).await.flags, []);
+    assert_eq!(world.count(kept).await, 2);
+}
