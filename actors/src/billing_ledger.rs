@@ -6,12 +6,12 @@ use std::time::Instant;
 use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
 use store::failure::point;
 use store::fault::Fault;
-use store::settle::Settled;
+use store::settle::{Apart, Outcome, Settler, Unsettled};
 use tokio::runtime::Handle;
 
 use crate::exporter::Exporter;
 use crate::intake::Intake;
-use crate::messages::{Duty, Posted, Written};
+use crate::messages::{Duty, Posted, TakenApart, Written};
 use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
 use crate::supervision::{Guard, Heartbeat, Link};
@@ -19,6 +19,8 @@ use crate::supervision::{Guard, Heartbeat, Link};
 /// What a ledger is built with.
 #[derive(Clone)]
 pub struct BillingLedgerParts {
+    /// Settles the parts of a batch that met a fault of its own.
+    pub settler: Arc<Settler>,
     /// The runtime on which transactions run to their end.
     pub database_runtime: Handle,
     /// Who is told that answers wait.
@@ -45,19 +47,20 @@ impl BillingLedger {
     fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
         point("billing_ledger::take");
         let started = Instant::now();
+        let settler = Arc::clone(&self.parts.settler);
         let task = self.parts.database_runtime.spawn(async move {
             let Written { written, duties } = written;
             point("billing_ledger::post");
-            let outcome = written.post().await;
+            let posted = post(&settler, written).await;
             point("billing_ledger::committed");
-            (outcome, duties)
+            (posted, duties)
         });
         task.into_actor(self)
             .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
                 guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
                 match done {
-                    Ok((outcome, duties)) => guard.run(context, |_| actor.posted(outcome, duties)),
+                    Ok((posted, duties)) => guard.run(context, |_| actor.posted(posted, duties)),
                     Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
                     Err(_cancelled) => {}
                 }
@@ -65,10 +68,10 @@ impl BillingLedger {
             .spawn(context);
     }
 
-    fn posted(&mut self, outcome: Result<Settled, Fault>, duties: Vec<Duty>) {
+    fn posted(&mut self, posted: Result<Apart, Fault>, duties: Vec<Duty>) {
         point("billing_ledger::posted");
-        let settled = match outcome {
-            Ok(settled) => settled,
+        let apart = match posted {
+            Ok(apart) => apart,
             Err(fault) => {
                 self.guard.metrics.handled("fault");
                 // The intake tells a database that is away, once.
@@ -79,17 +82,46 @@ impl BillingLedger {
                 return;
             }
         };
-        self.refusals.tell(&settled.refused);
+        self.refusals.tell(&apart.refused);
         let metrics = &self.parts.metrics;
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
-        metrics.rows.inc_by(settled.rows as u64);
-        metrics.charged.inc_by(u64::try_from(settled.charged).unwrap_or(0));
-        for (outcome, duty) in settled.outcomes.iter().zip(duties) {
-            metrics.letters.with_label_values(&[outcome.as_str()]).inc();
-            metrics.settle_seconds.observe(duty.taken_at.elapsed().as_secs_f64());
-            duty.share.settle();
+        metrics.rows.inc_by(apart.rows as u64);
+        metrics.charged.inc_by(u64::try_from(apart.charged).unwrap_or(0));
+        for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
+            self.conclude(outcome, duty);
         }
         self.parts.exporter.send(Posted);
+    }
+
+    /// Gives a duty up: settled, or back to its transport.
+    fn conclude(&self, outcome: Result<Outcome, Fault>, duty: Duty) {
+        match outcome {
+            // It comes again; why, and for how long, is told by the settler, once.
+            Ok(Outcome::Deferred) => {}
+            Ok(outcome) => {
+                self.parts.metrics.letters.with_label_values(&[outcome.as_str()]).inc();
+                self.parts.metrics.settle_seconds.observe(duty.taken_at.elapsed().as_secs_f64());
+                duty.share.settle();
+            }
+            Err(fault) if fault.is_own() => {
+                self.guard.metrics.handled("fault");
+                tracing::error!(%fault, "a letter cannot be settled, alone as it is: it is tried again, and is poison after three failures");
+                duty.share.suspect();
+            }
+            Err(fault) => {
+                self.guard.metrics.handled("fault");
+                self.parts.intake.fault(&fault);
+            }
+        }
+    }
+}
+
+/// Posts a batch, in parts where it meets a fault of its own.
+async fn post(settler: &Settler, written: store::settle::Written) -> Result<Apart, Fault> {
+    match written.post().await {
+        Ok(settled) => Ok(settled.into()),
+        Err(unsettled) if unsettled.must_be_taken_apart() => Ok(settler.settle_apart(unsettled).await),
+        Err(Unsettled { fault, .. }) => Err(fault),
     }
 }
 
@@ -107,6 +139,15 @@ impl Handler<Written> for BillingLedger {
     fn handle(&mut self, written: Written, context: &mut Context<BillingLedger>) {
         let guard = self.guard.clone();
         guard.run(context, |context| self.post(written, context));
+    }
+}
+
+impl Handler<TakenApart> for BillingLedger {
+    type Result = ();
+
+    fn handle(&mut self, taken: TakenApart, context: &mut Context<BillingLedger>) {
+        let guard = self.guard.clone();
+        guard.run(context, |_| self.posted(Ok(taken.apart), taken.duties));
     }
 }
 

@@ -159,6 +159,8 @@ impl Carried {
 pub struct Opened {
     /// What was inside.
     pub opened: sdc::cms::Opened,
+    /// What the document measures, however it was wrapped on the way.
+    pub rendered_bytes: usize,
     /// The container.
     pub carried: Carried,
 }
@@ -191,6 +193,16 @@ pub struct Settleable {
 pub struct Written {
     /// The open transaction.
     pub written: settle::Written,
+    /// One duty per arrival of the batch, in its order.
+    pub duties: Vec<Duty>,
+}
+
+/// A batch that met a fault of its own has been taken apart, and what could be settled is committed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TakenApart {
+    /// What became of each arrival.
+    pub apart: settle::Apart,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,
 }

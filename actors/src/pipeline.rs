@@ -37,6 +37,8 @@ use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
 
 /// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
+/// The room for payloads that each writer keeps for records held that letters contradict: one part in so many.
+const HELD_PARTS: u32 = 16;
 /// Longest wait for a database that is to take claims back.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Pause between two readings of the set of known agencies.
@@ -74,7 +76,7 @@ pub struct Widths {
     pub kilobytes_in_hand_max: u32,
     /// Mails of the slow lane in hand.
     pub slow_mails_max: u32,
-    /// Bytes of payloads that have been read and are not settled.
+    /// Bytes of payloads that have been read and are not settled, and of the records held that they contradict.
     pub unpacked_bytes_max: u32,
     /// Mails asked for at a time, per mailbox.
     pub window_mails: usize,
@@ -172,17 +174,21 @@ impl Pipeline {
         let (end, ending) = stop();
         let (escalate, escalations) = unbounded_channel();
         let widths = parts.widths.clone();
+        // What is held of contradicted records takes its room out of that of payloads.
+        let held_bytes_max = widths.unpacked_bytes_max / HELD_PARTS;
+        let writers = u32::try_from(widths.writers.max(1)).unwrap_or(u32::MAX);
+        let settling = SettlingSettings { held_bytes_max: held_bytes_max as usize, ..parts.settling.clone() };
         let shared = Shared {
             hands: Hands::new(
                 widths.mails_in_hand_max,
                 widths.kilobytes_in_hand_max,
                 widths.slow_mails_max,
-                widths.unpacked_bytes_max,
+                widths.unpacked_bytes_max.saturating_sub(held_bytes_max.saturating_mul(writers)).max(1),
             ),
             intake: Intake::default(),
             claims: Arc::new(Claims::default()),
             signers: Arc::new(Signers::new(widths.signers_cached_max)),
-            settler: Arc::new(Settler::new(parts.database.clone(), parts.settling.clone())),
+            settler: Arc::new(Settler::new(parts.database.clone(), settling)),
             metrics: Arc::new(parts.metrics.clone()),
             draining,
             polling: Arc::default(),
@@ -390,6 +396,7 @@ fn start_writers(
     for _ in 0..parts.widths.writers.max(1) {
         let ledger_link = Link::default();
         let ledger = BillingLedgerParts {
+            settler: Arc::clone(&shared.settler),
             database_runtime: parts.database_runtime.clone(),
             exporter: exporter.clone(),
             intake: shared.intake.clone(),

@@ -211,11 +211,11 @@ impl SdcDecoder {
 
     fn open(&self, carried: Carried) {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
-            .and_then(|document| cms::open(&document, &self.parts.keys));
+            .and_then(|document| Ok((cms::open(&document, &self.parts.keys)?, document.rendered_bytes())));
         match opened {
-            Ok(opened) => {
+            Ok((opened, rendered_bytes)) => {
                 point("sdc_decoder::opened");
-                self.parts.verifier.send(Opened { opened, carried });
+                self.parts.verifier.send(Opened { opened, rendered_bytes, carried });
             }
             Err(refusal) => {
                 self.guard.metrics.handled("refused");
@@ -260,6 +260,7 @@ impl SdcDecoder {
             source: fetched.source,
             container: fetched.mail,
             container_bytes: whole,
+            rendered_bytes: whole,
             content: Content::Stranger(refusal),
         };
         let (taken_at, share) = (fetched.taken_at, fetched.share);

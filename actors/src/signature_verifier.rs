@@ -76,6 +76,7 @@ struct Unread {
     verified: sdc::cms::Verified,
     cipher: ContentCipher,
     signer: Arc<Signer>,
+    rendered_bytes: usize,
     carried: Carried,
 }
 
@@ -184,7 +185,7 @@ impl SignatureVerifier {
         let at_work = self.parts.at_work.clone();
         let _at_work = at_work.begin(self.guard.metrics.name, &opened.carried.name);
         point("signature_verifier::verify");
-        let Opened { opened, mut carried } = opened;
+        let Opened { opened, rendered_bytes, mut carried } = opened;
         let (cipher, named) = (opened.cipher(), opened.signer().clone());
         let verified = match opened.verify(&signer.certificate) {
             Ok(verified) => verified,
@@ -194,7 +195,7 @@ impl SignatureVerifier {
         carried.conclude();
         carried.trial = None;
         let bytes = verified.unpacked_bytes(&self.parts.payload_limits);
-        let letter = Unread { verified, cipher, signer, carried };
+        let letter = Unread { verified, cipher, signer, rendered_bytes, carried };
         // Behind one that waits, every letter waits: those of an agency keep their order.
         let room = if self.unread.is_empty() { self.parts.hands.try_take_unpacked(bytes) } else { None };
         match room {
@@ -232,7 +233,7 @@ impl SignatureVerifier {
         let at_work = self.parts.at_work.clone();
         let _at_work = at_work.begin(self.guard.metrics.name, &letter.carried.name);
         point("signature_verifier::read");
-        let Unread { verified, cipher, signer, carried } = letter;
+        let Unread { verified, cipher, signer, rendered_bytes, carried } = letter;
         let matricule = signer.matricule;
         let content = Content::Signed {
             digest: verified.digest(),
@@ -244,6 +245,7 @@ impl SignatureVerifier {
             received_at: carried.received_at,
             source: carried.source,
             container_bytes: carried.container.len(),
+            rendered_bytes,
             container: carried.container,
             content,
         };

@@ -3,7 +3,6 @@
 //! A batch closes at a number of letters, after a short wait, or at once when nothing more is on its way. While one batch is
 //! being written the next gathers, so the batch grows with the load by itself.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,14 +10,21 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, 
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
 use store::failure::point;
+use store::fault::Fault;
 use store::settle::{self, Arrival, Content, Settler};
 use tokio::runtime::Handle;
 
 use crate::billing_ledger::BillingLedger;
 use crate::delivery::{Hands, Unpacked};
 use crate::intake::Intake;
-use crate::messages::{Carried, Duty, Rejected, Settleable, Verified, Written};
+use crate::messages::{Carried, Duty, Rejected, Settleable, TakenApart, Verified, Written};
+use crate::shares::{Queue, Waiting};
 use crate::supervision::{Guard, Heartbeat, Link};
+
+/// What a letter costs beside its rows, in rows: its verdict, journal line, original and answer.
+const LETTER_WORK: usize = 4;
+/// Bytes of a container that cost as much as a row.
+const ROW_BYTES: usize = 256;
 
 /// What a writer is built with.
 #[derive(Clone)]
@@ -77,6 +83,7 @@ impl TableWriters {
             received_at: carried.received_at,
             source: carried.source,
             container_bytes: carried.container.len(),
+            rendered_bytes: carried.container.len(),
             container: carried.container,
             content: Content::Stranger(refusal),
         };
@@ -94,7 +101,7 @@ impl TableWriters {
 pub struct TableWriter {
     parts: TableWriterParts,
     guard: Guard,
-    pending: VecDeque<Settleable>,
+    pending: Queue<Settleable>,
     /// Since when the oldest of them has been pending.
     pending_since: Instant,
     is_writing: bool,
@@ -111,7 +118,7 @@ impl TableWriter {
         TableWriter {
             parts,
             guard,
-            pending: VecDeque::new(),
+            pending: Queue::default(),
             pending_since: Instant::now(),
             is_writing: false,
             is_timer_set: false,
@@ -123,7 +130,7 @@ impl TableWriter {
             self.pending_since = Instant::now();
         }
         // All at once: unwinding from here on, none of them would be the one to blame.
-        self.pending.extend(letters);
+        self.pending.extend(letters.into_iter().map(waiting));
         point("table_writer::take");
         self.write_if_due(context);
     }
@@ -148,23 +155,26 @@ impl TableWriter {
 
     fn write(&mut self, context: &mut Context<TableWriter>) {
         self.is_writing = true;
-        let take = self.pending.len().min(self.parts.batch_letters_max);
-        let (batch, duties): (Vec<Arrival>, Vec<Duty>) = self
-            .pending
-            .drain(..take)
-            .map(|item| (item.arrival, Duty { taken_at: item.taken_at, unpacked: item.unpacked, share: item.share }))
+        let taken = self.pending.take(self.parts.batch_letters_max, Instant::now());
+        let work: Vec<(Option<Matricule>, usize)> = taken.iter().map(|letter| (letter.agency, letter.work)).collect();
+        let (batch, duties): (Vec<Arrival>, Vec<Duty>) = taken
+            .into_iter()
+            .map(|Waiting { item, .. }| {
+                (item.arrival, Duty { taken_at: item.taken_at, unpacked: item.unpacked, share: item.share })
+            })
             .unzip();
         let settler = Arc::clone(&self.parts.settler);
         let started = Instant::now();
         let task = self.parts.database_runtime.spawn(async move {
             // The duties travel with the batch: unwinding here makes exactly these letters suspect.
             point("table_writer::write");
-            (write_with_one_replay(&settler, batch).await, duties)
+            (write_batch(&settler, batch).await, duties)
         });
         task.into_actor(self)
             .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
                 guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+                actor.pending.book(&work, started.elapsed(), Instant::now());
                 match done {
                     Ok((outcome, duties)) => guard.run(context, |context| actor.written(outcome, duties, context)),
                     Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
@@ -174,40 +184,60 @@ impl TableWriter {
             .spawn(context);
     }
 
-    fn written(
-        &mut self,
-        outcome: Result<settle::Written, settle::Unsettled>,
-        duties: Vec<Duty>,
-        context: &mut Context<TableWriter>,
-    ) {
+    fn written(&mut self, outcome: Outcome, duties: Vec<Duty>, context: &mut Context<TableWriter>) {
         point("table_writer::written");
         self.is_writing = false;
         match outcome {
-            Ok(written) => {
-                self.parts.ledger.send(Written { written, duties });
+            Outcome::Written(written) => {
+                self.parts.ledger.send(Written { written: *written, duties });
             }
-            Err(unsettled) => {
+            Outcome::TakenApart(apart) => {
+                self.parts.ledger.send(TakenApart { apart, duties });
+            }
+            Outcome::Unsettled(fault) => {
                 self.guard.metrics.handled("fault");
-                let letters = unsettled.batch.len();
+                let letters = duties.len();
                 // The intake tells a database that is away, once.
-                if !unsettled.fault.is_away() {
-                    tracing::warn!(fault = %unsettled.fault, letters, "a batch was not settled; its mail stays and comes again");
+                if !fault.is_away() {
+                    tracing::warn!(%fault, letters, "a batch was not settled; its mail stays and comes again");
                 }
-                self.parts.intake.fault(&unsettled.fault);
+                self.parts.intake.fault(&fault);
             }
         }
         self.write_if_due(context);
     }
 }
 
-/// Tries a batch that met another transaction once more at once: by then the other one has ended.
-async fn write_with_one_replay(settler: &Settler, batch: Vec<Arrival>) -> Result<settle::Written, settle::Unsettled> {
-    match settler.write(batch).await {
+/// What became of a batch.
+enum Outcome {
+    /// Its rows are written.
+    Written(Box<settle::Written>),
+    /// It met a fault of its own, and was settled in parts.
+    TakenApart(settle::Apart),
+    /// The world was wrong.
+    Unsettled(Fault),
+}
+
+/// Writes a batch, in parts where it meets a fault of its own. One that met another transaction is tried once more at once:
+/// by then the other one has ended.
+async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> Outcome {
+    let written = match settler.write(batch).await {
         Err(unsettled) if unsettled.fault.is_passing() && !unsettled.fault.is_away() => {
             settler.write(unsettled.batch).await
         }
-        outcome => outcome,
+        written => written,
+    };
+    match written {
+        Ok(written) => Outcome::Written(Box::new(written)),
+        Err(unsettled) if unsettled.must_be_taken_apart() => Outcome::TakenApart(settler.settle_apart(unsettled).await),
+        Err(unsettled) => Outcome::Unsettled(unsettled.fault),
     }
+}
+
+/// Puts down whose letter it is and what it asks of the database.
+fn waiting(item: Settleable) -> Waiting<Settleable> {
+    let agency = item.arrival.signer().map(|signer| signer.matricule);
+    Waiting { agency, work: LETTER_WORK + item.arrival.rows() + item.arrival.container.len() / ROW_BYTES, item }
 }
 
 impl Actor for TableWriter {

@@ -193,6 +193,28 @@ fn a_mail_of_more_than_is_looked_into_gives_its_letters_and_is_kept() {
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
+/// A fault that no verdict can name: the database refuses the letter's journal line, each time that it is written.
+#[test]
+fn a_letter_that_cannot_be_settled_is_set_aside_and_those_that_come_with_it_flow() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    world.sql("ALTER TABLE xm.journal ADD CONSTRAINT planted CHECK (sequence <> 3)");
+    for _letter in 1..=8 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    let running = world.start(quick());
+    world.wait_for("letters beside it", SETTLED, 7);
+    world.wait_for("poison", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);
+    let (_, late) = world.next_mail();
+    world.deliver(late);
+    world.wait_for("letters", SETTLED, 8);
+    assert!(running.drain());
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 1);
+    assert_eq!(world.count("SELECT 1000000 - balance FROM xm.accounts WHERE agency = 42"), 8 * 100);
+    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0, "and all of it left the mailbox");
+}
+
 #[test]
 fn what_a_stranger_claims_is_kept_for_the_person_who_looks() {
     let _scenario = fail::FailScenario::setup();

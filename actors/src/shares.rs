@@ -1,0 +1,303 @@
+//! Whose letters a writer takes next, so that nothing that one agency sends makes the others of its writer wait.
+//!
+//! Each agency has a bucket of the writer's time (SPEC 7, Share of time): a tenth of a second comes in with every second, up to
+//! two. What a batch took is booked on the agencies of its letters. The letters of an agency with an empty bucket go behind
+//! those of all others, and are taken when nobody else waits; they are never refused. One batch holds no more than a fraction
+//! of a second's work, so a letter waits for the batch that is being written and is in the next one.
+//!
+//! Letters of one agency are taken in the order in which they came.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use sdc::letter::Matricule;
+
+/// A second of writer time comes in within so many seconds.
+const REFILL_SECONDS: u32 = 10;
+/// What a bucket holds.
+const BURST: Duration = Duration::from_secs(2);
+/// How far a bucket can be below empty: time that nobody else wanted is not held against an agency for long.
+const DEBT_MAX: Duration = Duration::from_secs(2);
+/// Work of one batch, in rows: some tenths of a second.
+const BATCH_WORK_MAX: usize = 10_000;
+/// The part of it that the letters of one agency may take before those of others have had their turn.
+const AGENCY_PARTS: usize = 4;
+/// Buckets that are kept at least before those that are full again are forgotten.
+const BUCKETS_KEPT: usize = 1024;
+
+/// The time that each agency has left.
+#[derive(Debug, Default)]
+pub struct Buckets {
+    /// When the bucket of an agency will be full again. A full one is not kept.
+    full_at: HashMap<Matricule, Instant>,
+    forget_from: usize,
+}
+
+impl Buckets {
+    /// Returns how much time is missing from an agency's bucket.
+    fn missing(&self, agency: Matricule, now: Instant) -> Duration {
+        let full_at = self.full_at.get(&agency).copied().unwrap_or(now);
+        full_at.saturating_duration_since(now) / REFILL_SECONDS
+    }
+
+    /// Says whether an agency has no time left.
+    pub fn is_empty(&self, agency: Matricule, now: Instant) -> bool {
+        self.missing(agency, now) >= BURST
+    }
+
+    /// Takes time out of an agency's bucket.
+    pub fn book(&mut self, agency: Matricule, time: Duration, now: Instant) {
+        let missing = (self.missing(agency, now) + time).min(BURST + DEBT_MAX);
+        self.full_at.insert(agency, now + missing * REFILL_SECONDS);
+        if self.full_at.len() > self.forget_from.max(BUCKETS_KEPT) {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            self.forget_from = 2 * self.full_at.len();
+        }
+    }
+}
+
+/// Something that waits for a writer.
+#[derive(Debug)]
+pub struct Waiting<T> {
+    /// Who signed it; nobody where it is a stranger's.
+    pub agency: Option<Matricule>,
+    /// What it asks of the database, in rows.
+    pub work: usize,
+    /// What it is.
+    pub item: T,
+}
+
+/// The letters that wait for one writer.
+#[derive(Debug)]
+pub struct Queue<T> {
+    waiting: VecDeque<Waiting<T>>,
+    buckets: Buckets,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Queue<T> {
+        Queue { waiting: VecDeque::new(), buckets: Buckets::default() }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Adds letters in the order in which they came.
+    pub fn extend(&mut self, letters: impl IntoIterator<Item = Waiting<T>>) {
+        self.waiting.extend(letters);
+    }
+
+    /// Returns how many letters wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Says whether no letter waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes the next batch: at most so many letters, and no more work than a batch may have, but one letter at least.
+    pub fn take(&mut self, letters_max: usize, now: Instant) -> Vec<Waiting<T>> {
+        let mut batch = Batch { chosen: vec![false; self.waiting.len()], letters_left: letters_max.max(1), work: 0 };
+        let empty: HashSet<Matricule> = self.agencies().filter(|agency| self.buckets.is_empty(*agency, now)).collect();
+        let has_time = |agency: Option<Matricule>| agency.is_none_or(|agency| !empty.contains(&agency));
+        batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, has_time);
+        batch.choose(&self.waiting, BATCH_WORK_MAX, has_time);
+        if batch.work == 0 {
+            // Nobody else waits. Of those that have used up their time the one that has used least.
+            let least = self.agencies().min_by_key(|agency| self.buckets.missing(*agency, now));
+            batch.choose(&self.waiting, BATCH_WORK_MAX, |agency| agency == least);
+        }
+        let mut chosen = batch.chosen.into_iter();
+        let (taken, left): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|_| chosen.next().unwrap_or_default());
+        self.waiting.extend(left);
+        taken
+    }
+
+    fn agencies(&self) -> impl Iterator<Item = Matricule> {
+        self.waiting.iter().filter_map(|waiting| waiting.agency)
+    }
+
+    /// Books the time of a batch on the agencies of its letters, by their work.
+    pub fn book(&mut self, batch: &[(Option<Matricule>, usize)], time: Duration, now: Instant) {
+        let work: usize = batch.iter().map(|(_, work)| work).sum();
+        let mut of_agencies: HashMap<Matricule, usize> = HashMap::new();
+        for (agency, work) in batch {
+            if let Some(agency) = agency {
+                *of_agencies.entry(*agency).or_default() += work;
+            }
+        }
+        for (agency, own) in of_agencies {
+            let nanoseconds = time.as_nanos() * own as u128 / work.max(1) as u128;
+            self.buckets.book(agency, Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)), now);
+        }
+    }
+}
+
+/// A batch as far as it has been chosen.
+struct Batch {
+    chosen: Vec<bool>,
+    letters_left: usize,
+    work: usize,
+}
+
+impl Batch {
+    /// Chooses the letters of some agencies, of each until its letters have so much work; strangers count as one. Behind a
+    /// letter that is passed over none of its agency is chosen.
+    fn choose<T>(
+        &mut self,
+        waiting: &VecDeque<Waiting<T>>,
+        agency_work_max: usize,
+        is_wanted: impl Fn(Option<Matricule>) -> bool,
+    ) {
+        let mut of_agencies: HashMap<Option<Matricule>, usize> = HashMap::new();
+        for (at, letter) in waiting.iter().enumerate() {
+            if self.letters_left == 0 || self.work >= BATCH_WORK_MAX {
+                return;
+            }
+            let own = of_agencies.entry(letter.agency).or_default();
+            if self.chosen[at] {
+                *own += letter.work;
+                continue;
+            }
+            let fits = self.work + letter.work <= BATCH_WORK_MAX && own.saturating_add(letter.work) <= agency_work_max;
+            if !is_wanted(letter.agency) || !(fits || self.work == 0) {
+                // A letter that is passed over fills its agency's part.
+                *own = usize::MAX;
+                continue;
+            }
+            *own += letter.work;
+            self.chosen[at] = true;
+            self.letters_left -= 1;
+            self.work += letter.work.max(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matricule(number: u32) -> Matricule {
+        Matricule::try_from(number).unwrap()
+    }
+
+    fn letter(agency: u32, work: usize, item: usize) -> Waiting<usize> {
+        Waiting { agency: Some(matricule(agency)), work, item }
+    }
+
+    fn items(batch: &[Waiting<usize>]) -> Vec<usize> {
+        batch.iter().map(|letter| letter.item).collect()
+    }
+
+    /// Takes a batch, and books a millisecond for each ten of its rows.
+    fn write(queue: &mut Queue<usize>, clock: &mut Instant) -> Vec<Waiting<usize>> {
+        let batch = queue.take(300, *clock);
+        let work: Vec<_> = batch.iter().map(|letter| (letter.agency, letter.work)).collect();
+        let rows: usize = work.iter().map(|(_, rows)| rows).sum();
+        let time = Duration::from_micros(100 * rows as u64);
+        *clock += time;
+        queue.book(&work, time, *clock);
+        batch
+    }
+
+    #[test]
+    fn a_bucket_is_empty_after_two_seconds_and_gets_a_tenth_back() {
+        let (mut buckets, start) = (Buckets::default(), Instant::now());
+        let seconds = Duration::from_secs;
+        buckets.book(matricule(1), seconds(1), start);
+        assert!(!buckets.is_empty(matricule(1), start));
+        buckets.book(matricule(1), seconds(1), start);
+        assert!(buckets.is_empty(matricule(1), start) && !buckets.is_empty(matricule(2), start));
+        assert!(!buckets.is_empty(matricule(1), start + Duration::from_millis(1)), "something has come in");
+        buckets.book(matricule(1), seconds(1), start + seconds(5));
+        assert!(buckets.is_empty(matricule(1), start + seconds(5)), "2 used, half a second back, 1 used");
+        assert!(
+            buckets.is_empty(matricule(1), start + seconds(9)) && !buckets.is_empty(matricule(1), start + seconds(11))
+        );
+        buckets.book(matricule(3), seconds(1000), start);
+        assert!(!buckets.is_empty(matricule(3), start + seconds(21)), "a debt is bounded");
+    }
+
+    #[test]
+    fn buckets_that_are_full_again_are_forgotten() {
+        let (mut buckets, mut now) = (Buckets::default(), Instant::now());
+        for number in 1..=100_000 {
+            buckets.book(matricule(number), Duration::from_micros(100), now);
+            now += Duration::from_micros(100);
+        }
+        assert!(buckets.full_at.len() <= 2 * BUCKETS_KEPT, "{}", buckets.full_at.len());
+    }
+
+    #[test]
+    fn a_letter_of_another_waits_for_one_batch_however_much_an_agency_sends() {
+        for flood in [1, 5_000, 10_000, 20_000] {
+            let (mut queue, mut clock) = (Queue::default(), Instant::now());
+            queue.extend((0..1000).map(|at| letter(1, flood, at)));
+            for round in 0..50 {
+                // While the batch of the flood is written, a letter of another agency comes.
+                write(&mut queue, &mut clock);
+                queue.extend([letter(2 + round, 10, 1_000_000)]);
+                let came = clock;
+                let next = write(&mut queue, &mut clock);
+                assert!(items(&next).contains(&1_000_000), "{flood} rows, round {round}");
+                assert!(clock - came <= Duration::from_secs(2), "{flood} rows, round {round}: {:?}", clock - came);
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_used_up_its_time_is_taken_when_nobody_else_waits() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.buckets.book(matricule(1), Duration::from_secs(4), now);
+        queue.buckets.book(matricule(2), Duration::from_secs(3), now);
+        queue.extend([letter(1, 1, 0), letter(2, 1, 1), letter(3, 1, 2), letter(1, 1, 3), letter(3, 1, 4)]);
+        queue.extend([Waiting { agency: None, work: 1, item: 5 }]);
+        assert_eq!(items(&queue.take(10, now)), [2, 4, 5]);
+        assert_eq!(items(&queue.take(10, now)), [1], "the one that has used less");
+        assert_eq!(items(&queue.take(10, now)), [0, 3]);
+        assert!(queue.is_empty() && queue.take(10, now).is_empty());
+    }
+
+    #[test]
+    fn a_batch_has_so_many_letters_and_so_much_work_but_one_letter_at_least() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.extend((0..5).map(|at| letter(1, 1, at)));
+        assert_eq!(queue.take(3, now).len(), 3);
+        queue.extend([letter(2, 100_000, 9), letter(3, 1, 10)]);
+        assert_eq!(items(&queue.take(300, now)), [3, 4, 10], "what does not fit waits");
+        assert_eq!(items(&queue.take(300, now)), [9], "and goes alone");
+    }
+
+    proptest! {
+        #[test]
+        fn every_letter_is_taken_once_and_those_of_an_agency_in_their_order(
+            letters in prop::collection::vec((0_u32..6, 0_usize..30_000), 1..200),
+            letters_max in 1_usize..50,
+        ) {
+            let (mut queue, mut clock) = (Queue::default(), Instant::now());
+            let sent: Vec<_> = letters.iter().enumerate().map(|(item, (agency, work))| {
+                Waiting { agency: (*agency > 0).then(|| matricule(*agency)), work: *work, item }
+            }).collect();
+            queue.extend(sent);
+            let mut taken = Vec::new();
+            while !queue.is_empty() {
+                let batch = queue.take(letters_max, clock);
+                prop_assert!((1..=letters_max).contains(&batch.len()));
+                let work: Vec<_> = batch.iter().map(|letter| (letter.agency, letter.work)).collect();
+                prop_assert!(batch.len() == 1 || work.iter().map(|(_, rows)| rows).sum::<usize>() <= BATCH_WORK_MAX);
+                clock += Duration::from_millis(300);
+                queue.book(&work, Duration::from_millis(300), clock);
+                taken.extend(batch);
+            }
+            prop_assert_eq!(taken.len(), letters.len());
+            for agency in 0..6 {
+                let own: Vec<usize> = taken.iter()
+                    .filter(|letter| letter.agency.map_or(0, u32::from) == agency).map(|letter| letter.item).collect();
+                prop_assert!(own.is_sorted());
+            }
+        }
+    }
+}
