@@ -10,6 +10,7 @@ pub mod digest;
 pub mod document;
 pub mod keys;
 pub mod letter;
+pub mod moment;
 pub mod names;
 pub mod payload;
 pub mod prescan;

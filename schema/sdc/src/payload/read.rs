@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use uuid::{Uuid, Variant};
 use super::json::{Document, malformed};
 use super::{LetterKey, PayloadLimits, Unreadable};
 use crate::letter::{Answer, FORMAT_VERSION, Letter, Mode, Records, Request, TableRecords};
+use crate::moment;
 use crate::names::folded;
 use crate::refusal::{Refusal, RefusalCode};
 
@@ -20,9 +21,6 @@ const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt"];
 
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const SEQUENCE_MAX: u64 = 1 << 53;
-
-/// Years of four digits (RFC 3339, 5.6).
-const YEARS: std::ops::RangeInclusive<i32> = 0..=9999;
 
 /// What PostgreSQL lets a name have (NAMEDATALEN less one).
 const NAME_OCTETS_MAX: usize = 63;
@@ -119,10 +117,8 @@ impl Head<'_> {
     }
 
     fn time(&self) -> Result<DateTime<Utc>, Refusal> {
-        let time = text(self.member("time")?).and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
-        // An offset can carry the last day of 9999 into a year that RFC 3339 cannot write.
-        let time = time.map(|time| time.to_utc()).filter(|time| YEARS.contains(&time.year()));
-        time.ok_or_else(|| malformed("time", "a time as in RFC 3339"))
+        let time = text(self.member("time")?).and_then(|text| moment::read(&text));
+        time.ok_or_else(|| malformed("time", moment::EXPECTED))
     }
 
     fn mode(&self) -> Result<Mode, Refusal> {

@@ -3,7 +3,8 @@
 //! A record that comes again must be found to be the same, and what an officer signed must be what stands in the table. So a value
 //! is taken only if the column keeps it as it was sent, or in the one form that this file gives it.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
+use sdc::moment;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -198,14 +199,9 @@ fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
 /// Reads a moment no finer than the column keeps it: microseconds, or fewer digits where `fraction_digits` says so.
 pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
     const MICROSECONDS: u8 = 6;
-    let expected = || TYPE.with("an RFC 3339 time such as 2026-11-23T14:05:00Z");
-    // chrono takes a blank for the T as well, and a leap second, which PostgreSQL would turn into the next minute.
-    let is_plain = |text: &&str| text.get(..11).is_some_and(|day| day.ends_with('T')) && text.get(17..19) != Some("60");
-    let text = value.as_str().filter(is_plain).ok_or_else(expected)?;
-    let time = DateTime::parse_from_rfc3339(text).map_err(|_no_time| expected())?.to_utc();
-    if time.year() < 1 {
-        return Err(expected());
-    }
+    let expected = || TYPE.with(moment::EXPECTED);
+    let text = value.as_str().ok_or_else(expected)?;
+    let time = moment::read(text).ok_or_else(expected)?;
     let digits = fraction_digits.unwrap_or(MICROSECONDS).min(MICROSECONDS);
     if time.nanosecond() % 10_u32.pow(9 - u32::from(digits)) != 0 || has_more_than_nanoseconds(text) {
         return Err(PRECISION.with(match digits {

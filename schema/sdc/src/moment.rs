@@ -1,0 +1,83 @@
+//! A moment as it stands in a letter: one reader for the letter's own time and for the cells of its records.
+
+use chrono::{DateTime, Datelike, Utc};
+
+/// What a moment looks like, for refusals.
+pub const EXPECTED: &str = "a time as in RFC 3339, such as 2026-11-23T14:05:00Z";
+
+/// Years that RFC 3339 (5.6) can write and PostgreSQL has: it knows no year 0.
+const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+
+/// Reads `YYYY-MM-DDTHH:MM:SS`, a fraction where there is one, of which nine digits count, and `Z` or `+HH:MM` or `-HH:MM`.
+///
+/// RFC 3339 (5.6) lets each reader decide on a blank or a small letter in place of `T` and `Z`, and has second 60, which
+/// PostgreSQL turns into the next minute. Two readers that differ here differ on what was signed, so none of it is read.
+pub fn read(text: &str) -> Option<DateTime<Utc>> {
+    let (day_and_time, rest) = text.split_at_checked("YYYY-MM-DDTHH:MM:SS".len())?;
+    let is_plain = day_and_time.as_bytes().get(10) == Some(&b'T') && !day_and_time.ends_with("60");
+    let zone = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+            (digits > 0).then(|| &fraction[digits..])?
+        }
+    };
+    let is_zone = zone == "Z" || (zone.len() == "+HH:MM".len() && zone.starts_with(['+', '-']));
+    if !is_plain || !is_zone {
+        return None;
+    }
+    // An offset can carry the first and last days out of these years.
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).filter(|time| YEARS.contains(&time.year()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_has_one_form() {
+        for (text, read_as) in [
+            ("2026-11-23T14:05:00Z", "2026-11-23T14:05:00Z"),
+            ("2026-11-23T14:05:00.5Z", "2026-11-23T14:05:00.500Z"),
+            ("2026-11-23T14:05:59.999999999+01:00", "2026-11-23T13:05:59.999999999Z"),
+            ("2026-11-23T14:05:00.0000000000Z", "2026-11-23T14:05:00Z"),
+            ("2024-02-29T23:59:59-11:30", "2024-03-01T11:29:59Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(read(text), read_as.parse().ok(), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-23",
+            "2026-11-23T14:05Z",
+            "2026-11-23 14:05:00Z",
+            "2026-11-23t14:05:00Z",
+            "2026-11-23_14:05:00Z",
+            "2026-11-23T14:05:00z",
+            "2026-11-23T14:05:00",
+            "2026-11-23T14:05:60Z",
+            "2016-12-31T23:59:60Z",
+            "2026-11-23T24:00:00Z",
+            "2026-02-29T14:05:00Z",
+            "2026-11-23T14:05:00.Z",
+            "2026-11-23T14:05:00,5Z",
+            "2026-11-23T14:05:00+0100",
+            "2026-11-23T14:05:00+01",
+            "2026-11-23T14:05:00+01:60",
+            "2026-11-23T14:05:00+24:00",
+            "2026-11-23T14:05:00\u{2212}01:00",
+            "2026-11-23T14:05:00 Z",
+            " 2026-11-23T14:05:00Z",
+            "2026-11-23T14:05:00Z ",
+            "+2026-11-23T14:05:00Z",
+            "12026-11-23T14:05:00Z",
+            "0000-12-31T14:05:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "\u{661}\u{660}26-11-23T14:05:00Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
