@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use mail::smtp::{FailureKind, Outgoing, Relay};
-use sdc::cms::{self, ContentCipher};
+use sdc::cms;
 use sdc::digest::Digest;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
@@ -254,7 +254,7 @@ async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed
             let recipient = answer.certificate.as_ref();
             let certificate = recipient.and_then(|to| signers.certificate(to.certificate_id, &to.der).ok());
             let document = certificate
-                .and_then(|certificate| cms::seal(&answer.payload, &key, &certificate, ContentCipher::Aes256Gcm).ok())
+                .and_then(|certificate| cms::seal(&answer.payload, &key, &certificate, answer.cipher).ok())
                 .map(|der| Document::render(&der, None));
             match document {
                 Some(document) => sealed.push((answer, document)),

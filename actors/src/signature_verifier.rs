@@ -238,6 +238,7 @@ impl SignatureVerifier {
         let content = Content::Signed {
             digest: verified.digest(),
             cipher,
+            form: verified.form(),
             letter: verified.letter(&self.parts.payload_limits),
             signer,
         };

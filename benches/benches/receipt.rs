@@ -7,7 +7,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;
-use sdc::payload::write_answer;
+use sdc::payload::{PayloadForm, write_answer};
 
 fn main() {
     divan::main();
@@ -18,7 +18,7 @@ fn seal(bencher: Bencher<'_, '_>, recipient: KeyKind) {
     let (centre, office) = (KeyKind::P256.identity(), recipient.identity());
     let answer = answer(&births(42, 1, 1));
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| {
-        let octets = write_answer(&answer);
+        let octets = write_answer(&answer, PayloadForm::Frame { dictionary: 1 });
         let der = cms::seal(&octets, centre.key(), office.certificate(), ContentCipher::Aes256Gcm);
         Document::render(&der.expect("an answer can be sealed"), None)
     });

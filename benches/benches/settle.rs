@@ -14,7 +14,7 @@ use divan::counter::ItemsCount;
 use sdc::cms::{ContentCipher, SignerId};
 use sdc::digest::Digest;
 use sdc::letter::Mode;
-use sdc::payload::{PayloadLimits, write_letter};
+use sdc::payload::{PayloadLimits, form, write_letter};
 use store::administration::server::{self, Server};
 use store::database::{Database, DatabaseSettings};
 use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
@@ -86,7 +86,13 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
         container: vec![b'x'; CONTAINER_BYTES],
         container_bytes: CONTAINER_BYTES,
         rendered_bytes: CONTAINER_BYTES,
-        content: Content::Signed { signer: Arc::clone(signer), digest, cipher, letter: Ok(letter) },
+        content: Content::Signed {
+            signer: Arc::clone(signer),
+            digest,
+            cipher,
+            form: form(&octets),
+            letter: Ok(letter),
+        },
     }
 }
 

@@ -19,11 +19,11 @@ use crate::digest::Digest;
 use crate::document::Document;
 use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use crate::letter::{Answer, Letter};
-use crate::payload::{self, PayloadLimits, Unreadable};
-use crate::prescan::{Enveloped, ScanError, scan_enveloped, scan_signed};
+use crate::payload::{self, PayloadForm, PayloadLimits, Unreadable};
+use crate::prescan::{Enveloped, ScanError, SignatureKey, Signed, scan_enveloped, scan_signed};
 use crate::refusal::{Refusal, RefusalCode};
 
-/// How the content is encrypted.
+/// How the content is encrypted. The answer to a letter is encrypted as the letter was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentCipher {
     /// `AuthEnvelopedData`, AES-256-GCM.
@@ -50,6 +50,7 @@ pub enum SignerId {
 pub struct Opened {
     signed: Vec<u8>,
     signer: SignerId,
+    signature_key: SignatureKey,
     cipher: ContentCipher,
 }
 
@@ -76,7 +77,8 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
         decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
         .map_err(|error| refusal(error, RefusalCode::SignatureMalformed, RefusalCode::SignatureForbidden))?;
-    Ok(Opened { signed: scanned.der, signer: scanned.signer, cipher: enveloped.content.cipher() })
+    let Signed { signer, signature_key, der } = scanned;
+    Ok(Opened { signed: der, signer, signature_key, cipher: enveloped.content.cipher() })
 }
 
 fn decrypt(der: &[u8], enveloped: &Enveloped<'_>, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
@@ -95,6 +97,16 @@ fn refusal(error: ScanError, malformed: RefusalCode, forbidden: RefusalCode) -> 
     Refusal::new(code).with("expected", error)
 }
 
+impl ContentCipher {
+    /// Returns its name, as it is kept with a letter.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ContentCipher::Aes256Gcm => "aes-256-gcm",
+            ContentCipher::Aes256Cbc => "aes-256-cbc",
+        }
+    }
+}
+
 impl Opened {
     /// Returns the certificate that the signature names.
     pub fn signer(&self) -> &SignerId {
@@ -111,8 +123,13 @@ impl Opened {
     /// Validity and revocation are the caller's to judge: the certificate is trusted because it is registered.
     ///
     /// # Errors
-    /// `signature_invalid`.
+    /// `signature_invalid`; `signature_forbidden` where its algorithm is not one of the certificate's key.
     pub fn verify(self, certificate: &RegisteredCertificate) -> Result<Verified, Refusal> {
+        // OpenSSL looks at the key alone and verifies an ECDSA signature that says it is RSA's; other software does not.
+        if !self.signature_key.is_of(certificate.key_kind()) {
+            let refusal = Refusal::new(RefusalCode::SignatureForbidden);
+            return Err(refusal.with("expected", "a signature algorithm of the signer's kind of key"));
+        }
         let invalid = |_one_reason: ErrorStack| Refusal::new(RefusalCode::SignatureInvalid);
         let mut content = CmsContentInfo::from_der(&self.signed).map_err(invalid)?;
         // Whoever named another certificate is not verified with this one.
@@ -138,6 +155,11 @@ impl Verified {
     /// Returns their SHA-256: the letter's digest.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.octets)
+    }
+
+    /// Returns how the payload is packed, as far as its first octets tell.
+    pub fn form(&self) -> PayloadForm {
+        payload::form(&self.octets)
     }
 
     /// Returns how many octets of JSON are to be read, at most. Once read they take about ten times as much memory.
@@ -190,15 +212,16 @@ pub fn seal(
     recipient: &RegisteredCertificate,
     cipher: ContentCipher,
 ) -> Result<Vec<u8>, SealError> {
-    encrypt(&sign(octets, key)?, recipient, cipher)
+    let signed = signed_data::write(octets, key, cipher)?;
+    encrypt(&signed, recipient, cipher)
 }
 
-/// Signs octets; returns DER. A letter is signed once and may be encrypted again for a resend.
+/// Signs octets to be encrypted with AES-256-GCM; returns DER. A letter is signed once and may be encrypted again for a resend.
 ///
 /// # Errors
 /// OpenSSL's own.
 pub fn sign(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, SealError> {
-    Ok(signed_data::write(octets, key)?)
+    Ok(signed_data::write(octets, key, ContentCipher::Aes256Gcm)?)
 }
 
 /// Encrypts a signed structure for one recipient; returns DER.

@@ -16,7 +16,7 @@ mod json;
 mod read;
 mod write;
 
-pub use compression::{pack, pack_answer, unpack, unpacked_bytes};
+pub use compression::{form, pack, unpack, unpacked_bytes};
 
 /// What a payload may ask of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,18 @@ impl Default for PayloadLimits {
     }
 }
 
+/// How a payload is packed. The answer to a letter is packed as the letter was: an office with stock tools alone reads JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadForm {
+    /// JSON as it is.
+    Json,
+    /// One zstd frame.
+    Frame {
+        /// The number of its dictionary, whether it is published or not; 0 for none.
+        dictionary: u32,
+    },
+}
+
 /// What names a letter, read even where the rest of it is wrong, so that the office is told which letter it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterKey {
@@ -99,9 +111,9 @@ pub fn write_letter(letter: &Letter, limits: &PayloadLimits) -> Result<Vec<u8>, 
     if unpack(&octets, limits).is_ok() { Ok(octets) } else { Ok(json) }
 }
 
-/// Writes an answer as the octets to be signed.
-pub fn write_answer(answer: &Answer) -> Vec<u8> {
-    pack_answer(&to_json(answer))
+/// Writes an answer as the octets to be signed, in the form of the letter that it answers.
+pub fn write_answer(answer: &Answer, form: PayloadForm) -> Vec<u8> {
+    compression::pack_answer(to_json(answer), form)
 }
 
 /// Reads a letter from its signed octets.

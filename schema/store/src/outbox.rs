@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::cms::ContentCipher;
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -26,6 +27,8 @@ pub struct Claimed {
     pub payload: Vec<u8>,
     /// Whose key opens it: the certificate that signed the letter; absent once it is revoked.
     pub certificate: Option<Recipient>,
+    /// The letter's own cipher while its agency has leave for it.
+    pub cipher: ContentCipher,
     /// The agency's registered address, the only one that is ever written to.
     pub email: String,
     /// How often it has been tried, this time included.
@@ -52,8 +55,9 @@ pub async fn claim(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<Claimed>, Fault> {
-    type Row = (BigInt, Integer, Nullable<SqlUuid>, Bytea, Nullable<Integer>, Nullable<Bytea>, Text, Integer);
-    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<Vec<u8>>, String, i32);
+    type Row =
+        (BigInt, Integer, Nullable<SqlUuid>, Bytea, Nullable<Integer>, Nullable<Bytea>, Nullable<Text>, Text, Integer);
+    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<Vec<u8>>, Option<String>, String, i32);
     let text = "WITH due AS (
              SELECT id FROM xm.outbox
               WHERE failed_at IS NULL AND transport = ? AND due_at <= now()
@@ -64,7 +68,8 @@ pub async fn claim(
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
              RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts)
-         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.id, s.der, a.email, c.attempts
+         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.id, s.der,
+                CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts
            FROM claimed c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
@@ -77,12 +82,13 @@ pub async fn claim(
         Bind::Uuid(process),
     ];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
-    let claimed = |(id, agency, letter_id, payload, certificate_id, der, email, attempts): Loaded| Claimed {
+    let claimed = |(id, agency, letter_id, payload, certificate_id, der, cipher, email, attempts): Loaded| Claimed {
         id,
         agency,
         letter_id,
         payload,
         certificate: certificate_id.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der }),
+        cipher: read_cipher(cipher.as_deref()),
         email,
         attempts,
     };
@@ -170,6 +176,15 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
         Statement::<Row>::new(text, &[]).load(connection).await?;
     let (waiting, failed, oldest_queued_at) = rows.into_iter().next().unwrap_or((0, 0, None));
     Ok(OutboxState { waiting, failed, oldest_queued_at })
+}
+
+/// Returns a cipher as `xm.letters` keeps it: the usual one is left out.
+pub(crate) fn kept_cipher(cipher: ContentCipher) -> Option<&'static str> {
+    (cipher != ContentCipher::Aes256Gcm).then_some(cipher.as_str())
+}
+
+fn read_cipher(kept: Option<&str>) -> ContentCipher {
+    if kept == Some(ContentCipher::Aes256Cbc.as_str()) { ContentCipher::Aes256Cbc } else { ContentCipher::Aes256Gcm }
 }
 
 fn bounded(error: &str) -> &str {

@@ -198,6 +198,7 @@ table! {
         receipt -> Bytea,
         received_at -> Timestamptz,
         answered_at -> Nullable<Timestamptz>,
+        cipher -> Nullable<Text>,
     }
 }
 

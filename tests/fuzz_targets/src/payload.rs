@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use chrono::SubsecRound;
 use sdc::letter::{Letter, Records, Request};
-use sdc::payload::{PayloadLimits, pack, read_answer, read_letter, unpack, write_answer, write_letter};
+use sdc::payload::{
+    PayloadForm, PayloadLimits, form, pack, read_answer, read_letter, unpack, write_answer, write_letter,
+};
 use sdc::refusal::{Refusal, RefusalCode};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
@@ -76,10 +78,13 @@ fn check_letter(octets: &[u8], limits: &PayloadLimits) {
 fn check_answer(octets: &[u8], limits: &PayloadLimits) {
     match read_answer(octets, limits) {
         Ok(mut answer) => {
-            let again = read_answer(&write_answer(&answer), &PayloadLimits::default());
+            let written = [PayloadForm::Json, form(octets)].map(|form| write_answer(&answer, form));
             answer.time = answer.time.trunc_subsecs(0);
             answer.receipt.received = answer.receipt.received.trunc_subsecs(0);
-            assert!(again.expect("what is written can be read") == answer);
+            for octets in written {
+                let again = read_answer(&octets, &PayloadLimits::default());
+                assert!(again.expect("what is written can be read") == answer);
+            }
         }
         Err(refusal) => check_refusal(&refusal),
     }

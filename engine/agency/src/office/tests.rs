@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use sdc::letter::Addressee;
+use sdc::payload::PayloadForm;
 use sdc::receipt::{AccountReceipt, Receipt, Verdict};
 
 use super::*;
@@ -61,7 +62,7 @@ fn answer_to(packed: &Packed) -> Answer {
 }
 
 fn sealed(answer: &Answer, by: &Identity, to: &Office) -> Vec<u8> {
-    let octets = payload::write_answer(answer);
+    let octets = payload::write_answer(answer, PayloadForm::Frame { dictionary: 1 });
     let der = cms::seal(&octets, by.key(), to.identity().certificate(), ContentCipher::Aes256Gcm).unwrap();
     Document::render(&der, None)
 }

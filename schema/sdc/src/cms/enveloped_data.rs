@@ -33,8 +33,8 @@ pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCi
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     rand_priv_bytes(&mut *key)?;
     let (recipient_version, info) = match recipient.key_kind() {
-        kind @ (KeyKind::P256 | KeyKind::P384) => key_agreement(recipient, kind, &key)?,
-        KeyKind::Rsa { .. } => key_transport(recipient, &*key)?,
+        kind @ (KeyKind::P256 | KeyKind::P384) => key_agreement(recipient, cipher, kind, &key)?,
+        KeyKind::Rsa { .. } => key_transport(recipient, cipher, &*key)?,
     };
     let recipients = der::write(SET, &[&info]);
     match cipher {
@@ -84,6 +84,7 @@ pub fn open(
 /// Writes a `KeyAgreeRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
 fn key_agreement(
     recipient: &RegisteredCertificate,
+    cipher: ContentCipher,
     kind: KeyKind,
     key: &[u8; KEY_BYTES],
 ) -> Result<(u8, Vec<u8>), ErrorStack> {
@@ -95,7 +96,7 @@ fn key_agreement(
     let ec = der::write(SEQUENCE, &[&identifier(oid::EC_PUBLIC_KEY)]);
     let originator = der::write(context(1), &[&ec, &der::write(BIT_STRING, &[&[0], &point])]);
     let algorithm = der::write(SEQUENCE, &[&identifier(oid::STD_DH_SHA1_KDF), &wrap_algorithm]);
-    let id = match recipient.shortest_id() {
+    let id = match recipient.written_id(cipher) {
         SignerId::KeyId(id) => der::write(context(0), &[&der::write(OCTET_STRING, &[&id])]),
         SignerId::IssuerSerial { issuer, serial } => issuer_serial(&issuer, &serial),
     };
@@ -110,8 +111,12 @@ fn key_agreement(
 }
 
 /// Writes a `KeyTransRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
-fn key_transport(recipient: &RegisteredCertificate, key: &[u8]) -> Result<(u8, Vec<u8>), ErrorStack> {
-    let id = recipient.shortest_id();
+fn key_transport(
+    recipient: &RegisteredCertificate,
+    cipher: ContentCipher,
+    key: &[u8],
+) -> Result<(u8, Vec<u8>), ErrorStack> {
+    let id = recipient.written_id(cipher);
     let number = if matches!(id, SignerId::KeyId(_)) { 2 } else { 0 };
     let public = recipient.public_key()?;
     let mut encrypter = Encrypter::new(&public)?;

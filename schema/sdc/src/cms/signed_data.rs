@@ -6,7 +6,7 @@
 use openssl::error::ErrorStack;
 
 use super::elements::{content_info, identifier, name, version};
-use crate::cms::SignerId;
+use crate::cms::{ContentCipher, SignerId};
 use crate::der::{self, NULL, OCTET_STRING, SEQUENCE, SET, context};
 use crate::digest::Digest;
 use crate::keys::SigningKey;
@@ -16,12 +16,12 @@ use crate::prescan::{KeyKind, oid};
 const VERSION_ISSUER_SERIAL: u8 = 1;
 const VERSION_KEY_ID: u8 = 3;
 
-/// Signs octets with SHA-256.
+/// Signs octets with SHA-256; names the signer as software of the cipher that is put around it expects.
 ///
 /// # Errors
 /// OpenSSL's own.
-pub fn write(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
-    let id = key.certificate().shortest_id();
+pub fn write(octets: &[u8], key: &SigningKey, cipher: ContentCipher) -> Result<Vec<u8>, ErrorStack> {
+    let id = key.certificate().written_id(cipher);
     let version = version(if matches!(id, SignerId::KeyId(_)) { VERSION_KEY_ID } else { VERSION_ISSUER_SERIAL });
     let digest_algorithm = der::write(SEQUENCE, &[&identifier(oid::SHA256)]);
     let content_type = identifier(oid::DATA);

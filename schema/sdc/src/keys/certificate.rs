@@ -11,7 +11,7 @@ use openssl::x509::{X509, X509Ref};
 
 use super::fields::{self, Fields};
 use super::{KeyError, pinned, unreadable};
-use crate::cms::SignerId;
+use crate::cms::{ContentCipher, SignerId};
 use crate::digest::Digest;
 use crate::prescan::{IssuerSerial, KeyKind, RecipientId};
 
@@ -127,9 +127,10 @@ impl RegisteredCertificate {
         by_key_id.into_iter().chain([SignerId::IssuerSerial { issuer, serial }]).collect()
     }
 
-    /// Returns the shortest way to name it: by its key identifier, if the extension gives one to others too.
-    pub(crate) fn shortest_id(&self) -> SignerId {
-        if self.has_key_id_extension {
+    /// Returns how what is written names it: by its key identifier, which is shortest, if the extension gives one to others
+    /// too; beside AES-256-CBC by issuer and serial number, since PKCS #7 knows no other way (RFC 2315, 9.2 and 10.2).
+    pub(crate) fn written_id(&self, cipher: ContentCipher) -> SignerId {
+        if self.has_key_id_extension && cipher == ContentCipher::Aes256Gcm {
             return SignerId::KeyId(self.key_id.clone());
         }
         let IssuerSerial { issuer, serial } = self.issuer_serial.clone();

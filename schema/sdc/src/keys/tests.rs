@@ -49,7 +49,7 @@ fn what_rcgen_makes_seals_and_opens() {
         let registered = RegisteredCertificate::registered(certificate.der()).unwrap();
         assert_eq!(registered.algorithm(), algorithm);
         assert_eq!(registered.signer_ids(), key.certificate().signer_ids());
-        assert!(matches!(registered.shortest_id(), SignerId::KeyId(_)));
+        assert!(matches!(registered.written_id(ContentCipher::Aes256Gcm), SignerId::KeyId(_)));
         assert_eq!(registered.der(), certificate.der().as_ref());
         let der = cms::seal(b"octets", &key, &registered, ContentCipher::Aes256Gcm).unwrap();
         let document = Document::parse(&Document::render(&der, None), &Default::default()).unwrap();

@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 use zstd::zstd_safe::{self, CCtx, CDict, CParameter, DCtx, SafeResult};
 
-use super::{PayloadLimits, dictionary};
+use super::dictionary::{self, Published};
+use super::{PayloadForm, PayloadLimits};
 use crate::refusal::{Refusal, RefusalCode};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -25,33 +26,58 @@ thread_local! {
 
 /// Returns the JSON of a letter, or one zstd frame of it where that is smaller.
 pub fn pack(json: &[u8]) -> Vec<u8> {
-    pack_with(json, &dictionary::FOR_LETTERS)
-}
-
-/// Returns the JSON of an answer, or one zstd frame of it where that is smaller.
-pub fn pack_answer(json: &[u8]) -> Vec<u8> {
-    pack_with(json, &dictionary::FOR_ANSWERS)
-}
-
-fn pack_with(json: &[u8], prepared: &CDict<'_>) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
-    let written = if json.len() < LARGE_BYTES {
-        COMPRESSOR.with_borrow_mut(|context| context.compress_using_cdict(&mut frame, json, prepared))
-    } else {
-        compress_large(&mut frame, json)
-    };
-    match written {
-        Ok(_) if frame.len() < json.len() => frame,
+    match frame_of(json, Some(dictionary::NEWEST), |newest| &newest.for_letters) {
+        Ok(frame) if frame.len() < json.len() => frame,
         _ => json.to_vec(),
     }
 }
 
+/// Returns the JSON of an answer in a form: as it is, or in a frame with the newest dictionary that is not newer than the
+/// form's.
+pub fn pack_answer(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
+    match form {
+        PayloadForm::Json => json,
+        PayloadForm::Frame { dictionary } => {
+            let frame = frame_of(&json, dictionary::newest_up_to(dictionary), |published| &published.for_answers);
+            // There is room for every frame, so this is a library out of memory: whoever reads frames reads JSON too.
+            frame.unwrap_or(json)
+        }
+    }
+}
+
+/// Tells how a payload is packed, as far as its first octets tell: a frame whose header cannot be read has no dictionary.
+pub fn form(octets: &[u8]) -> PayloadForm {
+    if !octets.starts_with(&MAGIC) {
+        return PayloadForm::Json;
+    }
+    PayloadForm::Frame { dictionary: Header::read(octets).map_or(0, |header| header.dictionary_id) }
+}
+
+fn frame_of(
+    json: &[u8],
+    dictionary: Option<&'static Published>,
+    prepared: impl Fn(&'static Published) -> &'static CDict<'static>,
+) -> Result<Vec<u8>, zstd_safe::ErrorCode> {
+    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
+    if json.len() >= LARGE_BYTES {
+        compress_large(&mut frame, json, dictionary)?;
+        return Ok(frame);
+    }
+    COMPRESSOR.with_borrow_mut(|context| match dictionary {
+        Some(dictionary) => context.compress_using_cdict(&mut frame, json, prepared(dictionary)),
+        None => context.compress(&mut frame, json, dictionary::ANSWER_LEVEL),
+    })?;
+    Ok(frame)
+}
+
 // Tuning for short matches wins on one record, but on a thousand it takes chance repeats in names and UUIDs for matches.
-fn compress_large(frame: &mut Vec<u8>, json: &[u8]) -> SafeResult {
+fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Published>) -> SafeResult {
     let mut context = CCtx::create();
     context.set_parameter(CParameter::CompressionLevel(dictionary::LARGE_LEVEL))?;
     context.set_parameter(CParameter::MinMatch(LARGE_MATCH_BYTES_MIN))?;
-    context.load_dictionary(dictionary::NEWEST_OCTETS)?;
+    if let Some(dictionary) = dictionary {
+        context.load_dictionary(dictionary.octets)?;
+    }
     context.compress2(frame, json)
 }
 

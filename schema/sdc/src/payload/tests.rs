@@ -38,6 +38,9 @@ const ANSWER: &str = concat!(
     r#""skew_seconds":-30}}"#,
 );
 
+/// The form of what an office with a program of its own sends.
+const NEWEST_FRAME: PayloadForm = PayloadForm::Frame { dictionary: 1 };
+
 /// Stands in what is refused, as somebody's name would; no refusal may repeat it.
 const SECRET: &str = "Ngo Biyong";
 
@@ -79,7 +82,7 @@ fn the_letter_and_the_answer_that_are_bent_here_are_good() {
     assert_eq!(read_letter(&octets, &LIMITS).unwrap(), letter);
     let answer = read_answer(ANSWER.as_bytes(), &LIMITS).unwrap();
     assert_eq!(to_json(&answer), ANSWER.as_bytes());
-    assert_eq!(read_answer(&write_answer(&answer), &LIMITS).unwrap(), answer);
+    assert_eq!(read_answer(&write_answer(&answer, NEWEST_FRAME), &LIMITS).unwrap(), answer);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! What comes out is written anew from the parts that were looked at, so that a certificate brought along reaches nobody.
 
 use super::identifiers::{algorithm, issuer_serial, key_id};
-use super::{IssuerSerial, ScanError, oid};
+use super::{IssuerSerial, KeyKind, ScanError, oid};
 use crate::cms::SignerId;
 use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive};
 
@@ -17,11 +17,32 @@ enum Hash {
     Sha512,
 }
 
+/// The kind of key that a signature algorithm is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureKey {
+    /// ECDSA.
+    Elliptic,
+    /// RSA, PKCS #1 v1.5.
+    Rsa,
+}
+
+impl SignatureKey {
+    /// Says whether a key can have made such a signature.
+    pub fn is_of(self, kind: KeyKind) -> bool {
+        match kind {
+            KeyKind::P256 | KeyKind::P384 => self == SignatureKey::Elliptic,
+            KeyKind::Rsa { .. } => self == SignatureKey::Rsa,
+        }
+    }
+}
+
 /// A signed structure that OpenSSL may verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
     /// Who is said to have signed.
     pub signer: SignerId,
+    /// With which kind of key it is said to be signed.
+    pub signature_key: SignatureKey,
     /// The structure without embedded certificates.
     pub der: Vec<u8>,
 }
@@ -64,14 +85,14 @@ pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
     if one_signer.is_empty() {
         return Err(ScanError::Forbidden("one signer"));
     }
-    let signer = scan_signer(one_signer.enter(SEQUENCE, "a signer")?, digest)?;
+    let (signer, signature_key) = scan_signer(one_signer.enter(SEQUENCE, "a signer")?, digest)?;
     if !one_signer.is_empty() {
         return Err(ScanError::Forbidden("one signer"));
     }
     let body = der::write(SEQUENCE, &[version.whole, digests.whole, info.whole, signers.whole]);
     let content_type = der::write(OBJECT_IDENTIFIER, &[oid::SIGNED_DATA]);
     let der = der::write(SEQUENCE, &[&content_type, &der::write(context(0), &[&body])]);
-    Ok(Signed { signer, der })
+    Ok(Signed { signer, signature_key, der })
 }
 
 fn scan_content(mut info: Reader<'_>) -> Result<(), ScanError> {
@@ -102,22 +123,26 @@ fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {
 }
 
 /// Checks a signature algorithm: one that names its hash must name the digest's, or two readers would hash differently.
-fn scan_signature(reader: &mut Reader<'_>, digest: Hash) -> Result<(), ScanError> {
+fn scan_signature(reader: &mut Reader<'_>, digest: Hash) -> Result<SignatureKey, ScanError> {
     let signature = algorithm(reader, "a signature algorithm")?;
-    let hash = match signature.oid {
-        oid::RSA_ENCRYPTION => digest,
-        oid::ECDSA_SHA256 | oid::RSA_SHA256 => Hash::Sha256,
-        oid::ECDSA_SHA384 | oid::RSA_SHA384 => Hash::Sha384,
-        oid::ECDSA_SHA512 | oid::RSA_SHA512 => Hash::Sha512,
+    let (key, hash) = match signature.oid {
+        oid::RSA_ENCRYPTION => (SignatureKey::Rsa, digest),
+        oid::RSA_SHA256 => (SignatureKey::Rsa, Hash::Sha256),
+        oid::RSA_SHA384 => (SignatureKey::Rsa, Hash::Sha384),
+        oid::RSA_SHA512 => (SignatureKey::Rsa, Hash::Sha512),
+        oid::ECDSA_SHA256 => (SignatureKey::Elliptic, Hash::Sha256),
+        oid::ECDSA_SHA384 => (SignatureKey::Elliptic, Hash::Sha384),
+        oid::ECDSA_SHA512 => (SignatureKey::Elliptic, Hash::Sha512),
         _ => return Err(ScanError::Forbidden("ECDSA or RSA PKCS #1 v1.5 with SHA-2")),
     };
     if hash != digest {
         return Err(ScanError::Forbidden("one hash for digest and signature"));
     }
-    signature.without_parameters()
+    signature.without_parameters()?;
+    Ok(key)
 }
 
-fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<SignerId, ScanError> {
+fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<(SignerId, SignatureKey), ScanError> {
     let version = info.small_integer("version 1 or 3")?;
     let signer = if info.peek() == Some(context_primitive(0)) {
         SignerId::KeyId(key_id(info.element()?.content)?)
@@ -137,10 +162,10 @@ fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<SignerId, ScanError
         return Err(ScanError::Forbidden("signed attributes"));
     }
     scan_attributes(info.enter(context(0), "signed attributes")?)?;
-    scan_signature(&mut info, digest)?;
+    let key = scan_signature(&mut info, digest)?;
     info.expect(OCTET_STRING, "a signature")?;
     // Anybody can change what is not signed, so nothing stands there.
-    if info.is_empty() { Ok(signer) } else { Err(ScanError::Forbidden("no unsigned attributes")) }
+    if info.is_empty() { Ok((signer, key)) } else { Err(ScanError::Forbidden("no unsigned attributes")) }
 }
 
 fn scan_attributes(mut attributes: Reader<'_>) -> Result<(), ScanError> {

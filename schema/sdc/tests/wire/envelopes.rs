@@ -176,12 +176,12 @@ fn a_wrapped_key_has_40_bytes_and_a_key_identifier_at_most_64() {
 
 #[test]
 fn versions_are_those_of_the_recipient_and_we_open_each_that_we_write() {
-    // RFC 5652, 6.1, 6.2.1 and 6.2.2; RFC 5083, 2.1.
-    for (key, identifier, enveloped, recipient) in [
-        ("ec -pkeyopt ec_paramgen_curve:P-256", "hash", 2, 3),
-        ("ec -pkeyopt ec_paramgen_curve:P-256", "none", 2, 3),
-        ("rsa:2048", "hash", 2, 2),
-        ("rsa:2048", "none", 0, 0),
+    // RFC 5652, 6.1, 6.2.1 and 6.2.2; RFC 5083, 2.1. Beside CBC whoever is meant is named as in PKCS #7: RFC 2315, 10.1.
+    for (key, identifier, enveloped, gcm_recipient, cbc_recipient) in [
+        ("ec -pkeyopt ec_paramgen_curve:P-256", "hash", 2, 3, 3),
+        ("ec -pkeyopt ec_paramgen_curve:P-256", "none", 2, 3, 3),
+        ("rsa:2048", "hash", 0, 2, 0),
+        ("rsa:2048", "none", 0, 0, 0),
     ] {
         let workshop = Workshop::new();
         let office = workshop.key("office", "P-256");
@@ -190,7 +190,9 @@ fn versions_are_those_of_the_recipient_and_we_open_each_that_we_write() {
         ));
         let centre = workshop.pair("c");
         let keys = CentreKeys::new(vec![centre.clone()]);
-        for (cipher, version) in [(ContentCipher::Aes256Gcm, 0), (ContentCipher::Aes256Cbc, enveloped)] {
+        for (cipher, version, recipient) in
+            [(ContentCipher::Aes256Gcm, 0, gcm_recipient), (ContentCipher::Aes256Cbc, enveloped, cbc_recipient)]
+        {
             let mut tree = Node::parse(&cms::seal(OCTETS, &office, centre.certificate(), cipher).unwrap());
             assert_eq!(tree.at(BODY).children[0].content, [version], "{key} {identifier} {cipher:?}");
             assert_eq!(tree.at(RECIPIENT).children[0].content, [recipient], "{key} {identifier} {cipher:?}");

@@ -80,6 +80,37 @@ fn older_software_may_use_cbc_and_what_comes_says_so() {
     assert_eq!(opened.verify(office.certificate()).unwrap().octets(), OCTETS);
 }
 
+/// PKCS #7 (RFC 2315), which knows no key identifiers, as the stock `openssl smime` still speaks it.
+#[test]
+fn software_that_knows_pkcs7_alone_writes_letters_and_reads_answers() {
+    for extension in ["", "-addext subjectKeyIdentifier=none"] {
+        let workshop = Workshop::new();
+        for name in ["office", "centre"] {
+            workshop.openssl(&format!(
+                "req -x509 -newkey rsa:2048 -nodes {extension} -days 30 -subj /CN={name} -keyout {name}.key -out {name}.crt"
+            ));
+        }
+        let (office, rsa, signer) = (workshop.pair("office"), workshop.pair("centre"), workshop.key("signer", "P-256"));
+        workshop.openssl(
+            "smime -sign -binary -nodetach -in payload -signer office.crt -inkey office.key -outform DER -out signed",
+        );
+        workshop.openssl("smime -encrypt -binary -aes256 -in signed -outform DER -out letter centre.crt");
+        let keys = CentreKeys::new(vec![rsa]);
+        let document = Document::render(&workshop.read("letter"), None);
+        assert_eq!(receive(&document, &keys, office.certificate()).unwrap().octets(), OCTETS);
+
+        let der = cms::seal(OCTETS, &signer, office.certificate(), ContentCipher::Aes256Cbc).unwrap();
+        workshop.write("answer", &der);
+        workshop.openssl(
+            "smime -decrypt -binary -inform DER -in answer -recip office.crt -inkey office.key -out opened.signed",
+        );
+        workshop.openssl(
+            "smime -verify -binary -inform DER -in opened.signed -nointern -certfile signer.crt -noverify -out opened",
+        );
+        assert_eq!(workshop.read("opened"), OCTETS);
+    }
+}
+
 #[test]
 fn a_retired_key_still_opens_old_mail() {
     let workshop = Workshop::new();

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
 use sdc::letter::{Letter, Matricule, Request, TableRecords};
-use sdc::payload::Unreadable;
+use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
 
 use crate::signers::Signer;
@@ -65,8 +65,10 @@ pub enum Content {
         signer: Arc<Signer>,
         /// SHA-256 of the signed octets.
         digest: Digest,
-        /// How it was encrypted.
+        /// How it was encrypted, and so will its answer be.
         cipher: ContentCipher,
+        /// How its payload was packed, and so will its answer be.
+        form: PayloadForm,
         /// The letter, or why it cannot be read.
         letter: Result<Letter, Unreadable>,
     },

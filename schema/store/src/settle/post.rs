@@ -15,6 +15,7 @@ use super::{Unsettled, Written};
 use super::{flags, quarantine};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
+use crate::outbox;
 use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
 
 /// What a committed batch did, in the batch's order.
@@ -168,10 +169,11 @@ impl Written {
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
             Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.receipt.as_slice())).collect()),
             Bind::Timestamptzs(verdicts.iter().map(|verdict| Some(verdict.received_at)).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| outbox::kept_cipher(verdict.cipher)).collect()),
         ];
         let text = format!(
             "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate,
-                                     receipt, received_at)
+                                     receipt, received_at, cipher)
              SELECT {}",
             unnested(binds.len())
         );

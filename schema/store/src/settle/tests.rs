@@ -1,6 +1,7 @@
 //! Settling against a real PostgreSQL, without cryptography: arrivals are made as if their signatures had been verified.
 
 mod altered;
+mod answers;
 mod apart;
 mod flags;
 mod held;

@@ -1,6 +1,7 @@
 //! What was decided of each arrival, as it is written down: the verdict with its receipt, and the line of the journal.
 
 use chrono::{DateTime, Utc};
+use sdc::cms::ContentCipher;
 use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
 use sdc::payload;
 use sdc::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
@@ -34,6 +35,7 @@ pub struct VerdictRow {
     pub outcome: Outcome,
     pub transport: &'static str,
     pub certificate_id: i32,
+    pub cipher: ContentCipher,
     pub receipt: Vec<u8>,
     pub received_at: DateTime<Utc>,
     pub account: Account,
@@ -45,7 +47,7 @@ pub struct VerdictRow {
 
 impl VerdictRow {
     pub fn new(arrival: &Arrival, decision: &Decision, catalogue: &Catalogue) -> Option<VerdictRow> {
-        let Content::Signed { signer, digest, .. } = &arrival.content else { return None };
+        let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
         let (key, account, highest_sequence, acceptance, refusal) = match decision {
             Decision::Accepted { key, acceptance, account, highest_sequence } => {
                 (key, account, highest_sequence, Some(acceptance), None)
@@ -80,7 +82,8 @@ impl VerdictRow {
             outcome: outcome(decision),
             transport: arrival.source.transport,
             certificate_id: signer.certificate_id,
-            receipt: payload::write_answer(&answer),
+            cipher: *cipher,
+            receipt: payload::write_answer(&answer, *form),
             received_at: arrival.received_at,
             account: *account,
             cost,

@@ -1,6 +1,7 @@
 //! Answers are read as strictly as letters.
 
 use super::*;
+use crate::receipt::TableReceipt;
 
 #[test]
 fn an_answer_has_one_form() {
@@ -50,7 +51,7 @@ fn an_answer_has_one_form() {
 
 #[test]
 fn an_answer_in_a_frame_has_the_limits_of_a_letter() {
-    let frame = write_answer(&read_answer(ANSWER.as_bytes(), &LIMITS).unwrap());
+    let frame = write_answer(&read_answer(ANSWER.as_bytes(), &LIMITS).unwrap(), NEWEST_FRAME);
     assert!(frame.len() < ANSWER.len() / 2, "{} octets of {}", frame.len(), ANSWER.len());
     for (octets, limits) in [
         ([frame.as_slice(), &frame].concat(), LIMITS),
@@ -58,5 +59,51 @@ fn an_answer_in_a_frame_has_the_limits_of_a_letter() {
         (frame.clone(), PayloadLimits { decompressed_bytes_max: ANSWER.len() - 1, ..LIMITS }),
     ] {
         assert_eq!(read_answer(&octets, &limits).unwrap_err().code, RefusalCode::CompressionMalformed);
+    }
+}
+
+/// Each row: how a letter is packed, and how its answer is.
+#[test]
+fn an_answer_is_packed_as_its_letter_was() {
+    let json = LETTER.as_bytes();
+    let frame = |dictionary| PayloadForm::Frame { dictionary };
+    let unpublished = [&[0x28, 0xb5, 0x2f, 0xfd, 0x21, 200], &json[..1]].concat();
+    let cases = [
+        ("JSON", json.to_vec(), PayloadForm::Json, PayloadForm::Json),
+        ("JSON behind blanks", [b" \n", json].concat(), PayloadForm::Json, PayloadForm::Json),
+        ("nothing", Vec::new(), PayloadForm::Json, PayloadForm::Json),
+        ("no payload at all", b"\x28\xb5\x2f".to_vec(), PayloadForm::Json, PayloadForm::Json),
+        ("our own", pack(json), frame(1), frame(1)),
+        ("stock zstd", zstd::bulk::compress(json, 19).unwrap(), frame(0), frame(0)),
+        ("a dictionary still to come", unpublished, frame(200), frame(1)),
+        ("a frame cut in its header", b"\x28\xb5\x2f\xfd\x21".to_vec(), frame(0), frame(0)),
+        ("a frame cut behind it", pack(json)[..8].to_vec(), frame(1), frame(1)),
+    ];
+    let answer = read_answer(ANSWER.as_bytes(), &LIMITS).unwrap();
+    for (what, letter, of_letter, of_answer) in cases {
+        assert_eq!(form(&letter), of_letter, "{what}");
+        let octets = write_answer(&answer, of_letter);
+        assert_eq!(form(&octets), of_answer, "{what}");
+        assert_eq!(read_answer(&octets, &LIMITS).unwrap(), answer, "{what}");
+    }
+    assert_eq!(write_answer(&answer, PayloadForm::Json), ANSWER.as_bytes());
+    let plain = write_answer(&answer, frame(0));
+    assert_eq!(zstd::bulk::decompress(&plain, ANSWER.len()).unwrap(), ANSWER.as_bytes(), "stock zstd reads it");
+}
+
+#[test]
+fn a_long_answer_to_a_frame_has_no_dictionary_that_its_letter_did_not_have() {
+    let mut answer = read_answer(ANSWER.as_bytes(), &LIMITS).unwrap();
+    let row = |number: u32| TableReceipt {
+        table: format!("Acte{}", number.wrapping_mul(0x9e37_79b9)),
+        new: number,
+        duplicate: 0,
+    };
+    answer.receipt.rows = (0..900).map(row).collect();
+    for dictionary in [0, 1] {
+        let octets = write_answer(&answer, PayloadForm::Frame { dictionary });
+        assert!(to_json(&answer).len() > 32 << 10);
+        assert_eq!(form(&octets), PayloadForm::Frame { dictionary });
+        assert_eq!(read_answer(&octets, &LIMITS).unwrap(), answer);
     }
 }

@@ -48,7 +48,7 @@ fn encoded(json: &[u8], parameters: &[CParameter], dictionary: &[u8]) -> Vec<u8>
 }
 
 fn letter_frame() -> Vec<u8> {
-    encoded(LETTER.as_bytes(), &[], dictionary::NEWEST_OCTETS)
+    encoded(LETTER.as_bytes(), &[], dictionary::NEWEST.octets)
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn every_plain_form_of_a_frame_is_read() {
         ("ours", pack(json)),
         ("dictionary 1", letter_frame()),
         ("no dictionary", encoded(json, &[], b"")),
-        ("no size", encoded(json, &[CParameter::ContentSizeFlag(false)], dictionary::NEWEST_OCTETS)),
-        ("a checksum", encoded(json, &[CParameter::ChecksumFlag(true)], dictionary::NEWEST_OCTETS)),
+        ("no size", encoded(json, &[CParameter::ContentSizeFlag(false)], dictionary::NEWEST.octets)),
+        ("a checksum", encoded(json, &[CParameter::ChecksumFlag(true)], dictionary::NEWEST.octets)),
     ];
     for (what, frame) in frames {
         let read = unpack(&frame, &LIMITS).unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
@@ -144,7 +144,7 @@ fn dictionaries_are_found_by_their_number_or_not_at_all() {
         assert_eq!(parameter(&refusal, "dictionary"), number.to_string());
     }
     // What was made with a dictionary does not come out right without it.
-    let unnamed = encoded(LETTER.as_bytes(), &[CParameter::DictIdFlag(false)], dictionary::NEWEST_OCTETS);
+    let unnamed = encoded(LETTER.as_bytes(), &[CParameter::DictIdFlag(false)], dictionary::NEWEST.octets);
     assert_eq!(parameter(&refused(&unnamed), "limit"), "frame");
 }
 

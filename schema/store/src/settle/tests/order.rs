@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, IsCa, KeyPair};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
 use sdc::keys::RegisteredCertificate;
-use sdc::payload::Unreadable;
+use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
 use uuid::Builder;
 
@@ -54,7 +54,7 @@ impl Sent {
 
     fn arrival(&self) -> Arrival {
         let unreadable = Unreadable { refusal: Refusal::new(RefusalCode::PayloadMalformed), key: None };
-        let (digest, cipher) = (self.digest(), ContentCipher::Aes256Gcm);
+        let (digest, cipher, form) = (self.digest(), ContentCipher::Aes256Gcm, PayloadForm::Json);
         Arrival {
             received_at: Utc::now(),
             source: Source {
@@ -66,7 +66,7 @@ impl Sent {
             container: Vec::new(),
             container_bytes: 900,
             rendered_bytes: 900,
-            content: Content::Signed { signer: signer(self.agency), digest, cipher, letter: Err(unreadable) },
+            content: Content::Signed { signer: signer(self.agency), digest, cipher, form, letter: Err(unreadable) },
         }
     }
 

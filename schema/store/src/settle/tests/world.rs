@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, IsCa, KeyPair};
 use sdc::cms::{ContentCipher, SignerId};
 use sdc::digest::Digest;
 use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office, Records, Request, TableRecords};
-use sdc::payload;
+use sdc::payload::{self, PayloadForm};
 use sdc::receipt::Receipt;
 use sdc::refusal::{Refusal, RefusalCode};
 use serde_json::{Value, json};
@@ -224,6 +224,7 @@ impl World {
             signer,
             digest: self.digest(letter),
             cipher: ContentCipher::Aes256Gcm,
+            form: PayloadForm::Json,
             letter: Ok(letter.clone()),
         };
         arrival(vec![b'x'; 900], content)

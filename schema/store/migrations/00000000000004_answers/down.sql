@@ -1,0 +1,1 @@
+ALTER TABLE xm.letters DROP COLUMN cipher;
