@@ -89,7 +89,7 @@ pub enum Command {
     /// Mailboxes and relay
     #[command(subcommand)]
     Mail(mail::MailCommand),
-    /// Sample databases and a sample configuration
+    /// Sample databases and configurations; a mail server and an office for a trial
     #[command(subcommand)]
     Sample(sample::SampleCommand),
 }
@@ -116,8 +116,15 @@ impl CommandLine {
                 })?;
                 runtime()?.block_on(demo::run(&arguments))
             }
-            Command::Sample(SampleCommand::Configuration) => sample::configuration(),
             Command::Sample(SampleCommand::Tables) => sample::definition_file(),
+            Command::Sample(SampleCommand::Configuration { trial: None }) => sample::configuration(),
+            Command::Sample(SampleCommand::Configuration { trial: Some(ports) }) => {
+                sample::trial_configuration(&place.configuration()?, &ports)
+            }
+            Command::Sample(SampleCommand::Post) => {
+                let configuration = place.configuration()?;
+                runtime()?.block_on(sample::serve_post(&configuration))
+            }
             Command::Run => {
                 let configuration = Configuration::load(&place.sources)?;
                 logging::start(&configuration.server)?;
@@ -147,7 +154,10 @@ impl CommandLine {
             Command::Journal(command) => place.at_desk(async |desk| journal::run(desk, command).await),
             Command::Letter(command) => place.at_desk(async |desk| letter::run(desk, command).await),
             Command::Quarantine(command) => place.at_desk(async |desk| quarantine::run(desk, command).await),
-            Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
+            Command::Sample(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| sample::run(desk, &configuration, command).await)
+            }
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
         }

@@ -118,7 +118,7 @@ async fn work(
 }
 
 /// Waits for Ctrl-C, for the end of the terminal, or for whoever ends services.
-async fn told_to_stop() -> std::io::Result<()> {
+pub(crate) async fn told_to_stop() -> std::io::Result<()> {
     let mut terminal_gone = signal(SignalKind::hangup())?;
     let mut told = signal(SignalKind::terminate())?;
     tokio::select! {

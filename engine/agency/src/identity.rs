@@ -48,7 +48,16 @@ impl Identity {
     /// # Errors
     /// The cryptographic library refuses.
     pub fn generate(name: &str, algorithm: Algorithm) -> Result<Identity, IdentityError> {
-        Identity::certified(&key_pair(algorithm)?, name, KeyIdMethod::Sha256)
+        let (key, certificate) = Identity::generate_pem(name, algorithm)?;
+        Identity::from_pem(key.as_bytes(), certificate.as_bytes())
+    }
+
+    /// Makes a key and a self-signed certificate of it, and returns both in PEM, to be written down.
+    ///
+    /// # Errors
+    /// The cryptographic library refuses.
+    pub fn generate_pem(name: &str, algorithm: Algorithm) -> Result<(String, String), IdentityError> {
+        Ok(certified(&key_pair(algorithm)?, name, KeyIdMethod::Sha256)?)
     }
 
     /// Makes a P-256 key whose certificate claims to be another's: it bears that one's subject key identifier.
@@ -57,7 +66,8 @@ impl Identity {
     /// The cryptographic library refuses.
     pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, IdentityError> {
         let borrowed = KeyIdMethod::PreSpecified(victim.key_id().to_vec());
-        Identity::certified(&key_pair(Algorithm::P256)?, "office", borrowed)
+        let (key, certificate) = certified(&key_pair(Algorithm::P256)?, "office", borrowed)?;
+        Identity::from_pem(key.as_bytes(), certificate.as_bytes())
     }
 
     /// Reads a PKCS #8 key and its certificate, both in PEM.
@@ -67,28 +77,6 @@ impl Identity {
     pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Identity, IdentityError> {
         let key = SigningKey::from_pem(key, certificate)?;
         Ok(Identity { opening: CentreKeys::new(vec![key.clone()]), key })
-    }
-
-    fn certified(key: &KeyPair, name: &str, key_id: KeyIdMethod) -> Result<Identity, IdentityError> {
-        let mut parameters = CertificateParams::default();
-        let mut distinguished = DistinguishedName::new();
-        distinguished.push(DnType::CommonName, name);
-        parameters.distinguished_name = distinguished;
-        // Says "no authority", and brings the subject key identifier by which CMS names the signer.
-        parameters.is_ca = IsCa::ExplicitNoCa;
-        parameters.key_identifier_method = key_id;
-        parameters.key_usages =
-            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement, KeyUsagePurpose::KeyEncipherment];
-        // From yesterday: clocks at offices are wrong.
-        let from = Utc::now().date_naive() - Days::new(1);
-        let midnight = |date: NaiveDate| {
-            // Months and days of the calendar fit.
-            date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
-        };
-        parameters.not_before = midnight(from);
-        parameters.not_after = midnight(from + Months::new(12 * YEARS));
-        let certificate = parameters.self_signed(key)?;
-        Identity::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes())
     }
 
     /// Returns the key.
@@ -111,6 +99,29 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({:?})", self.certificate())
     }
+}
+
+/// Makes a self-signed certificate; returns key and certificate in PEM.
+fn certified(key: &KeyPair, name: &str, key_id: KeyIdMethod) -> Result<(String, String), rcgen::Error> {
+    let mut parameters = CertificateParams::default();
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    parameters.distinguished_name = distinguished;
+    // Says "no authority", and brings the subject key identifier by which CMS names the signer.
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    parameters.key_identifier_method = key_id;
+    parameters.key_usages =
+        vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement, KeyUsagePurpose::KeyEncipherment];
+    // From yesterday: clocks at offices are wrong.
+    let from = Utc::now().date_naive() - Days::new(1);
+    let midnight = |date: NaiveDate| {
+        // Months and days of the calendar fit.
+        date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
+    };
+    parameters.not_before = midnight(from);
+    parameters.not_after = midnight(from + Months::new(12 * YEARS));
+    let certificate = parameters.self_signed(key)?;
+    Ok((key.serialize_pem(), certificate.pem()))
 }
 
 fn key_pair(algorithm: Algorithm) -> Result<KeyPair, rcgen::Error> {

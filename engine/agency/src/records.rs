@@ -24,6 +24,8 @@ const CANDIDATES: usize = 5;
 pub struct Register {
     centre_code: String,
     bureau_codes: Vec<String>,
+    /// How many records of each kind were written before.
+    before: i64,
     numeros: BTreeMap<&'static str, i64>,
     acts: BTreeMap<&'static str, i64>,
     results: usize,
@@ -35,6 +37,7 @@ impl Register {
         Register {
             centre_code: centre_code.to_owned(),
             bureau_codes: Vec::new(),
+            before: 0,
             numeros: BTreeMap::new(),
             acts: BTreeMap::new(),
             results: 0,
@@ -45,6 +48,13 @@ impl Register {
     #[must_use]
     pub fn with_bureaux(mut self, bureau_codes: Vec<String>) -> Register {
         self.bureau_codes = bureau_codes;
+        self
+    }
+
+    /// Goes on with registers in which so many records of each kind stand already.
+    #[must_use]
+    pub fn after(mut self, records: i64) -> Register {
+        self.before = records;
         self
     }
 
@@ -93,7 +103,7 @@ impl Register {
     fn acts_of(&mut self, table: &'static str, count: usize, mut write: impl FnMut(&Act) -> Row) -> Records {
         let mut columns = Columns::default();
         for _ in 0..count {
-            let number = self.acts.entry(table).or_default();
+            let number = self.acts.entry(table).or_insert(self.before);
             *number += 1;
             let number = *number;
             let act = Act { numero: self.next_numero(table), number, centre_code: self.centre_code.clone() };
@@ -103,7 +113,7 @@ impl Register {
     }
 
     fn next_numero(&mut self, table: &'static str) -> i64 {
-        let numero = self.numeros.entry(table).or_default();
+        let numero = self.numeros.entry(table).or_insert(self.before);
         *numero += 1;
         *numero
     }
@@ -182,6 +192,14 @@ mod tests {
             .map(Value::to_string)
             .collect();
         assert_eq!(numbers.len(), 3);
+    }
+
+    #[test]
+    fn a_register_goes_on_where_it_was_left() {
+        let births = Register::new("C000042").after(7).births(2, &mut Dice::new(3));
+        for name in ["Numero", "NumeroActe"] {
+            assert_eq!(column(&births.tables[0], name), [8, 9], "{name}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! An in-memory post office that speaks real POP3 and real SMTP on free ports of 127.0.0.1, for the demo and for tests.
+//! An in-memory post office that speaks real POP3 and real SMTP on ports of 127.0.0.1, for the demo, for trials and for tests.
 //!
 //! It shares no code with this crate's POP3 client: two independent readings of the RFCs find more mistakes. It fails in
 //! the ways that real servers fail, on request ([`Faults`]). Lines, mails, connections and the total stored are bounded,
@@ -71,6 +71,10 @@ pub enum SignInRule {
 pub struct PostOfficeSettings {
     /// Who has a maildrop and may sign in.
     pub accounts: Accounts,
+    /// Where POP3 is spoken; 0 for a free port.
+    pub pop3_port: u16,
+    /// Where SMTP is spoken; 0 for a free port.
+    pub smtp_port: u16,
     /// Protection of both protocols' connections.
     pub protection: Protection,
     /// Whether senders sign in.
@@ -97,6 +101,8 @@ impl Default for PostOfficeSettings {
     fn default() -> PostOfficeSettings {
         PostOfficeSettings {
             accounts: Accounts::default(),
+            pop3_port: 0,
+            smtp_port: 0,
             protection: Protection::default(),
             sign_in: SignInRule::default(),
             lock_maildrops: false,
@@ -150,7 +156,7 @@ const PROTOCOLS: usize = 2;
 type Started = io::Result<(SocketAddr, SocketAddr)>;
 
 impl PostOffice {
-    /// Starts a post office on two free ports. Errors are the system's: no port, no thread.
+    /// Starts a post office. Errors are the system's: a port is taken, no thread.
     pub fn start(settings: PostOfficeSettings) -> io::Result<PostOffice> {
         let maildrops = Arc::new(Maildrops::new(settings.stored_bytes_max));
         let interior = Arc::new(Interior { settings, maildrops, faults: Faults::default() });
@@ -276,7 +282,8 @@ fn run(interior: &Arc<Interior>, presence: &watch::Receiver<Order>, started: &mp
         Err(error) => return tell(started, Err(error)),
     };
     runtime.block_on(async {
-        let (pop3, smtp) = match (Counter::bind(), Counter::bind()) {
+        let settings = &interior.settings;
+        let (pop3, smtp) = match (Counter::bind(settings.pop3_port), Counter::bind(settings.smtp_port)) {
             (Ok(pop3), Ok(smtp)) => (pop3, smtp),
             (Err(error), _) | (_, Err(error)) => return tell(started, Err(error)),
         };
@@ -302,8 +309,9 @@ struct Counter {
 }
 
 impl Counter {
-    fn bind() -> io::Result<Counter> {
-        let holder = bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    fn bind(port: u16) -> io::Result<Counter> {
+        let holder = bind((Ipv4Addr::LOCALHOST, port).into())
+            .map_err(|error| io::Error::new(error.kind(), format!("port {port} of 127.0.0.1: {error}")))?;
         Ok(Counter { address: holder.local_addr()?, _holder: holder })
     }
 

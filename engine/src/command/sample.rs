@@ -1,15 +1,23 @@
-//! `xmserver sample`: sample databases, a sample configuration, and a sample definition file.
+//! `xmserver sample`: sample databases, sample configurations and a definition file, and all that a trial needs besides a centre: a mail server,
+//! and an office.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
+use sdc::letter::Matricule;
 use store::administration::tables;
 use store::samples;
 
-use super::{Desk, table};
-use crate::configuration::SAMPLE;
+use super::{Desk, read_matricule, table};
+use crate::configuration::{Configuration, SAMPLE};
 use crate::show;
+
+mod office;
+mod trial;
+
+pub(super) use trial::serve_post;
 
 /// What to do with samples.
 #[derive(Subcommand, Debug)]
@@ -21,12 +29,26 @@ pub enum SampleCommand {
         name: String,
     },
     /// Print a sample configuration with every key
-    Configuration,
+    Configuration {
+        /// Print one for a trial instead, whose mail server is `xmserver sample post` on these ports of this machine
+        #[arg(long, num_args = 2, value_names = ["POP3_PORT", "SMTP_PORT"])]
+        trial: Option<Vec<u16>>,
+    },
     /// Print a definition file for `table adopt`, with every key explained
     Tables,
+    /// Run the mail server of a trial until told to stop: every address has a mailbox, any password opens it
+    Post,
+    /// Make an office of an agency for a trial: its key, its certificate and a letter that the centre will accept
+    Office {
+        /// The agency
+        #[arg(value_parser = read_matricule)]
+        matricule: Matricule,
+        /// A folder that is not there yet
+        folder: PathBuf,
+    },
 }
 
-pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command: SampleCommand) -> anyhow::Result<()> {
     match command {
         SampleCommand::Restore { name } => {
             if tables::list(desk.connection()).await?.iter().any(|table| table.application == name) {
@@ -36,8 +58,9 @@ pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Resu
             let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
             table::report(&adoptions, desk.json)
         }
-        SampleCommand::Configuration => show::text(SAMPLE),
-        SampleCommand::Tables => show::text(samples::DEFINITION_FILE),
+        SampleCommand::Office { matricule, folder } => office::make(desk, configuration, matricule, &folder).await,
+        // These need no database.
+        SampleCommand::Configuration { .. } | SampleCommand::Tables | SampleCommand::Post => Ok(()),
     }
 }
 
@@ -48,5 +71,12 @@ pub(super) fn configuration() -> anyhow::Result<ExitCode> {
 
 pub(super) fn definition_file() -> anyhow::Result<ExitCode> {
     show::text(samples::DEFINITION_FILE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the configuration of a trial on these ports, of POP3 and of SMTP.
+pub(super) fn trial_configuration(configuration: &Configuration, ports: &[u16]) -> anyhow::Result<ExitCode> {
+    let [pop3_port, smtp_port] = ports else { bail!("expected two ports, of POP3 and of SMTP, found {}", ports.len()) };
+    show::text(&trial::configuration(configuration, *pop3_port, *smtp_port))?;
     Ok(ExitCode::SUCCESS)
 }

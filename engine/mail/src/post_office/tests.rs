@@ -222,6 +222,18 @@ fn a_full_post_office_says_so_and_takes_mail_again_once_collected() {
     assert_eq!(office.stored_bytes(), 0);
 }
 
+#[test]
+fn ports_may_be_chosen_and_one_that_is_taken_is_named() {
+    let held = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [pop3_port, smtp_port] = [0, 1].map(|at: usize| held[at].local_addr().unwrap().port());
+    let settings = PostOfficeSettings { pop3_port, smtp_port, ..PostOfficeSettings::default() };
+    let taken = PostOffice::start(settings.clone()).unwrap_err().to_string();
+    assert!(taken.contains(&format!("port {pop3_port} of 127.0.0.1")), "{taken}");
+    drop(held);
+    let office = PostOffice::start(settings).unwrap();
+    assert_eq!((office.pop3_address().port(), office.smtp_address().port()), (pop3_port, smtp_port));
+}
+
 #[tokio::test]
 async fn waiting_ends_when_the_mail_is_there() {
     let office = office();

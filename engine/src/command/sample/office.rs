@@ -1,0 +1,173 @@
+//! An office for a trial, made from what the centre knows of its agency, so that its letter fits.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use agency::dice::Dice;
+use agency::identity::{Algorithm, Identity};
+use agency::records::Register;
+use anyhow::{Context, bail};
+use chrono::Utc;
+use mail::Security;
+use mail::smtp::Outgoing;
+use sdc::cms::{self, ContentCipher};
+use sdc::document::Document;
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office, Request};
+use store::administration::{agencies, installations, scopes, tables};
+use uuid::Uuid;
+
+use crate::authority::CENTRE_PAIRS;
+use crate::certificate;
+use crate::command::Desk;
+use crate::configuration::{Configuration, RelayConfiguration};
+use crate::folder::DataFolder;
+use crate::show;
+
+/// The scope column of sample `ecr`.
+const SCOPE: &str = "CentreCode";
+
+/// What the centre knows of an agency, as far as its letter needs it.
+struct Known {
+    email: String,
+    office: Office,
+    sequence: u64,
+    code: String,
+}
+
+/// Makes a folder with an office's key, certificate and first letter, and tells what to do with them.
+///
+/// # Errors
+/// The agency lacks what a letter needs, and by which command it gets it; the folder is there already.
+pub async fn make(
+    desk: &mut Desk,
+    configuration: &Configuration,
+    matricule: Matricule,
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let Some(relay) = &configuration.relay else {
+        bail!(
+            "no relay is configured, so the centre has no address to write to: `xmserver sample configuration` shows one"
+        );
+    };
+    let known = look_up(desk, matricule).await?;
+    let centre = DataFolder::open(&configuration.server.data_folder)?.keys().join(format!("{}.crt", CENTRE_PAIRS[0]));
+    let centre = fs::read(&centre).with_context(|| format!("could not read {}", centre.display()))?;
+    let (key, own) = Identity::generate_pem(&matricule.to_string(), Algorithm::P256)?;
+    let identity = Identity::from_pem(key.as_bytes(), own.as_bytes())?;
+
+    let letter = write_letter(desk, &known)?;
+    // Packed as it is written, and so will its receipt be: stock tools read both.
+    let der = cms::seal(&letter, identity.key(), &RegisteredCertificate::from_pem(&centre)?, ContentCipher::Aes256Gcm)?;
+    let document = Document::render(&der, Some(matricule));
+    let mail = Outgoing {
+        message_id: format!("{}@{matricule}.example.org", Uuid::now_v7().simple()),
+        from: known.email.clone(),
+        to: relay.address.clone(),
+        subject: format!("SDC 1 agency={matricule}"),
+        is_automatic: false,
+        documents: vec![("letter.sdc".to_owned(), document.clone())],
+    };
+
+    fs::create_dir(folder)
+        .with_context(|| format!("could not make {}: name a folder that is not there yet", folder.display()))?;
+    let files: [(&str, &[u8]); 6] = [
+        ("office.key", key.as_bytes()),
+        ("office.crt", own.as_bytes()),
+        ("centre.crt", &centre),
+        ("letter.json", &letter),
+        ("letter.sdc", &document),
+        ("letter.eml", &mail.render()?),
+    ];
+    for (name, octets) in files {
+        write(&folder.join(name), octets)?;
+    }
+    let fingerprint = certificate::spoken(identity.certificate().fingerprint().as_bytes());
+    show::text(&told(&known, relay, configuration, folder, &fingerprint))
+}
+
+async fn look_up(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<Known> {
+    let agency = agencies::show(desk.connection(), matricule).await?;
+    if !tables::list(desk.connection()).await?.iter().any(|table| table.application == "ecr") {
+        bail!("the centre has no civil registry: `xmserver sample restore ecr` makes the one that this letter is for");
+    }
+    let Some(installation) = installations::list(desk.connection(), matricule).await?.into_iter().next() else {
+        bail!("agency {matricule} has no installation: `xmserver agency install {matricule} main` adds one");
+    };
+    let granted = scopes::list(desk.connection(), matricule).await?;
+    let Some(scope) = granted.into_iter().find(|scope| scope.column_name.eq_ignore_ascii_case(SCOPE)) else {
+        bail!(
+            "agency {matricule} may not write of any centre: `xmserver agency grant {matricule} {SCOPE} C01` lets it"
+        );
+    };
+    Ok(Known {
+        email: agency.email,
+        office: Office { agency: matricule, installation: installation.name },
+        sequence: installation.sequence_highest.unsigned_abs() + 1,
+        code: scope.code,
+    })
+}
+
+/// Writes a letter with one act of birth, numbered behind what the office has sent.
+fn write_letter(desk: &Desk, known: &Known) -> anyhow::Result<Vec<u8>> {
+    let before = i64::try_from(known.sequence - 1).unwrap_or(i64::MAX);
+    let records = Register::new(&known.code).after(before).births(1, &mut Dice::new(Uuid::new_v4().as_u64_pair().0));
+    let letter = Letter {
+        sdc: FORMAT_VERSION,
+        id: Uuid::now_v7(),
+        from: known.office.clone(),
+        to: desk.server.name.clone(),
+        sequence: known.sequence,
+        time: Utc::now(),
+        mode: if desk.server.mode == "live" { Mode::Live } else { Mode::Test },
+        request: Request::Export(records),
+    };
+    Ok(serde_json::to_vec(&letter)?)
+}
+
+/// Writes a file that its owner alone may read: one of them is a private key.
+fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
+    let mut file = fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("could not make {}", path.display()))?;
+    Ok(file.write_all(octets)?)
+}
+
+/// Says what comes next, in commands to be copied.
+fn told(
+    known: &Known,
+    relay: &RelayConfiguration,
+    configuration: &Configuration,
+    folder: &Path,
+    fingerprint: &str,
+) -> String {
+    let (agency, folder, email, centre) = (known.office.agency, folder.display(), &known.email, &relay.address);
+    let in_the_clear = |security: Security| security == Security::None;
+    let send = if in_the_clear(relay.smtp.security) {
+        let (host, port) = (&relay.smtp.host, relay.smtp.port());
+        format!("curl -sS --mail-from {email} --mail-rcpt {centre} -T letter.eml smtp://{host}:{port}")
+    } else {
+        format!("mail letter.sdc from {email} to {centre}, as an attachment or pasted into the text")
+    };
+    let fetch = match configuration.mailboxes.first().map(|mailbox| &mailbox.pop3) {
+        Some(pop3) if in_the_clear(pop3.security) => {
+            format!("curl -sS -u {email}:any pop3://{}:{}/1 > receipt.eml", pop3.host, pop3.port())
+        }
+        _ => format!("save the answer that comes to {email} as receipt.eml"),
+    };
+    format!(
+        "{folder} is an office of agency {agency}: key, certificate, and a letter with one act of birth. At the centre:\n\
+         \x20 xmserver cert register {agency} {folder}/office.crt --fingerprint {fingerprint}\n\
+         At the office, in {folder}:\n\
+         \x20 {send}\n\
+         \x20 {fetch}\n\
+         \x20 openssl cms -decrypt -binary -inform PEM -in receipt.eml -recip office.crt -inkey office.key -out receipt.signed\n\
+         \x20 openssl cms -verify -binary -inform DER -in receipt.signed -nointern -certfile centre.crt -noverify -out receipt.json\n\
+         Then receipt.json says what became of the letter. FORMAT.md makes such a letter by hand.\n"
+    )
+}
