@@ -58,7 +58,7 @@ impl BillingLedger {
         task.into_actor(self)
             .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
-                guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+                guard.metrics.waited(started.elapsed());
                 match done {
                     Ok((posted, duties)) => guard.run(context, |_| actor.posted(posted, duties)),
                     Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
@@ -73,7 +73,7 @@ impl BillingLedger {
         let apart = match posted {
             Ok(apart) => apart,
             Err(fault) => {
-                self.guard.metrics.handled("fault");
+                self.guard.metrics.fault();
                 // The intake tells a database that is away, once.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
@@ -94,22 +94,25 @@ impl BillingLedger {
     }
 
     /// Gives a duty up: settled, or back to its transport.
-    fn conclude(&self, outcome: Result<Outcome, Fault>, duty: Duty) {
+    fn conclude(&self, outcome: Result<Outcome, Fault>, mut duty: Duty) {
         match outcome {
             // It comes again; why, and for how long, is told by the settler, once.
             Ok(Outcome::Deferred) => {}
             Ok(outcome) => {
                 self.parts.metrics.letters.with_label_values(&[outcome.as_str()]).inc();
                 self.parts.metrics.settle_seconds.observe(duty.taken_at.elapsed().as_secs_f64());
+                if let Outcome::Refused(_) = outcome {
+                    duty.share.refused();
+                }
                 duty.share.settle();
             }
             Err(fault) if fault.is_own() => {
-                self.guard.metrics.handled("fault");
+                self.guard.metrics.fault();
                 tracing::error!(%fault, "a letter cannot be settled, alone as it is: it is tried again, and is poison after three failures");
                 duty.share.suspect();
             }
             Err(fault) => {
-                self.guard.metrics.handled("fault");
+                self.guard.metrics.fault();
                 self.parts.intake.fault(&fault);
             }
         }

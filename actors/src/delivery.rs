@@ -4,13 +4,16 @@
 //! that carry it (handled, refused by a full mailbox, dropped with a dead actor's queue, unwound by a panic), the last share
 //! of a mail that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::lanes::Tried;
+use crate::metrics::{ActorMetrics, Handled, Stay};
 
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +41,15 @@ impl Fate {
             _ => Fate::Suspect,
         }
     }
+
+    fn handled(self) -> Handled {
+        match self {
+            Fate::Settled | Fate::Left => Handled::Ok,
+            Fate::Deferred => Handled::Deferred,
+            Fate::Returned => Handled::Fault,
+            Fate::Suspect => Handled::Panic,
+        }
+    }
 }
 
 /// The report that a transport gets for every mail it lent, exactly once.
@@ -55,12 +67,16 @@ struct Lent {
     worst: AtomicU8,
     // Bounded by the permits: each message is one mail in hand.
     reports: UnboundedSender<Report>,
+    /// With the transport that lent it, for as long as it is lent.
+    stay: Stay,
+    _held: Held,
     _permits: Permits,
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
+        self.stay.end(report.fate.handled(), 1);
         // A transport that no longer listens has ended its session: the mail is still in the mailbox.
         self.reports.send(report).ok();
     }
@@ -73,33 +89,49 @@ impl Drop for Lent {
 pub struct Share {
     lent: Arc<Lent>,
     is_settled: bool,
+    /// With the actor that has it now.
+    stay: Option<Stay>,
 }
 
 impl Share {
-    /// Lends a mail; its permits are given back with its last share.
-    pub fn lend(number: u32, permits: Permits, reports: UnboundedSender<Report>) -> Share {
-        let lent = Lent { number, worst: AtomicU8::new(Fate::Settled as u8), reports, _permits: permits };
-        Share { lent: Arc::new(lent), is_settled: false }
-    }
-
     /// Makes another duty towards the same mail.
     pub fn another(&self) -> Share {
-        Share { lent: Arc::clone(&self.lent), is_settled: false }
+        Share { lent: Arc::clone(&self.lent), is_settled: false, stay: None }
+    }
+
+    /// Counts it with an actor from now on; the one before is done with it, and all was well unless it said otherwise.
+    pub fn enter(&mut self, actor: &ActorMetrics) {
+        self.end_stay(Handled::Ok);
+        self.stay = Some(Stay::begin(actor, 1));
+    }
+
+    /// Says that the actor which has it now refuses it. The duty remains: a refusal is settled as well.
+    pub fn refused(&mut self) {
+        self.end_stay(Handled::Refused);
+    }
+
+    fn end_stay(&mut self, handled: Handled) {
+        if let Some(mut stay) = self.stay.take() {
+            stay.end(handled, 1);
+        }
     }
 
     /// Reports the container as committed.
     pub fn settle(mut self) {
+        self.end_stay(Handled::Ok);
         self.is_settled = true;
     }
 
     /// Reports that the mail stays in the mailbox for good.
     pub fn leave(mut self) {
+        self.end_stay(Handled::Ok);
         self.worsen(Fate::Left);
         self.is_settled = true;
     }
 
     /// Gives the mail back unopened, to be fetched when others have been tried.
     pub fn defer(mut self) {
+        self.end_stay(Handled::Deferred);
         self.worsen(Fate::Deferred);
         self.is_settled = true;
     }
@@ -133,6 +165,32 @@ pub struct Hands {
     unpacked_bytes: Room,
     suspects: Room,
     is_alone: Arc<AtomicBool>,
+    lent: Arc<Mutex<LentMails>>,
+}
+
+/// When each mail that is lent was taken in hand, by its number in the order of lending: the first is the oldest.
+#[derive(Debug, Default)]
+struct LentMails {
+    next: u64,
+    taken_at: BTreeMap<u64, Instant>,
+}
+
+/// The place of a lent mail among them.
+#[derive(Debug)]
+struct Held {
+    lent: Arc<Mutex<LentMails>>,
+    number: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        locked(&self.lent).taken_at.remove(&self.number);
+    }
+}
+
+fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
+    // Valid after every single operation, so a panic elsewhere does not spoil it.
+    lent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Room for what a letter says, taken when it is read and given back when it is settled. A letter of many records takes
@@ -203,7 +261,36 @@ impl Hands {
             unpacked_bytes: Room::new(unpacked_bytes_max),
             suspects: Room::new(1),
             is_alone,
+            lent: Arc::default(),
         }
+    }
+
+    /// Lends a mail of a transport, by the transport's own number for it. Its permits are given back with its last share,
+    /// and `transport` counts it for as long.
+    pub fn lend(
+        &self,
+        number: u32,
+        permits: Permits,
+        reports: UnboundedSender<Report>,
+        transport: &ActorMetrics,
+    ) -> Share {
+        let held = {
+            let mut lent = locked(&self.lent);
+            let number = lent.next;
+            lent.next += 1;
+            lent.taken_at.insert(number, Instant::now());
+            Held { lent: Arc::clone(&self.lent), number }
+        };
+        let stay = Stay::begin(transport, 1);
+        let worst = AtomicU8::new(Fate::Settled as u8);
+        let lent = Lent { number, worst, reports, stay, _held: held, _permits: permits };
+        Share { lent: Arc::new(lent), is_settled: false, stay: None }
+    }
+
+    /// Returns how many mails are lent and not settled, and since when the oldest of them is.
+    pub fn lent(&self) -> (usize, Option<Duration>) {
+        let lent = locked(&self.lent);
+        (lent.taken_at.len(), lent.taken_at.first_key_value().map(|(_, taken_at)| taken_at.elapsed()))
     }
 
     /// Waits for room for a window of mails. A window larger than the whole room waits for the whole room.
@@ -259,7 +346,7 @@ impl Hands {
         Unpacked { _room: self.unpacked_bytes.take(u32::try_from(bytes).unwrap_or(u32::MAX)).await }
     }
 
-    /// Returns how many mails are in hand, or are about to be.
+    /// Returns for how many mails there are permits out: in hand, or about to be. All of them while a suspect is alone.
     pub fn in_hand(&self) -> u32 {
         self.mails.taken() + self.slow_mails.taken()
     }
@@ -309,14 +396,25 @@ impl Permits {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use prometheus::Registry;
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
+    use crate::metrics::Metrics;
+
+    fn lend(number: u32, reports: UnboundedSender<Report>) -> Share {
+        let hands = Hands::new(1, 1, 1, 1);
+        hands.lend(number, Permits::default(), reports, &actor(&Registry::new()))
+    }
+
+    fn actor(registry: &Registry) -> ActorMetrics {
+        Metrics::new(registry).unwrap().actor("mailbox_poller")
+    }
 
     #[test]
     fn a_mail_is_settled_when_its_last_share_is() {
         let (reports, mut received) = unbounded_channel();
-        let first = Share::lend(7, Permits::default(), reports);
+        let first = lend(7, reports);
         let second = first.another();
         first.settle();
         assert!(received.try_recv().is_err(), "one container is still in hand");
@@ -327,23 +425,23 @@ mod tests {
     #[test]
     fn a_dropped_share_returns_the_mail_and_a_panic_makes_it_suspect() {
         let (reports, mut received) = unbounded_channel();
-        drop(Share::lend(1, Permits::default(), reports.clone()));
+        drop(lend(1, reports.clone()));
         let never_opened = Report { number: 1, fate: Fate::Returned };
         assert_eq!(received.try_recv(), Ok(never_opened), "a mail dropped before anybody opened it is not settled");
 
-        let first = Share::lend(2, Permits::default(), reports.clone());
+        let first = lend(2, reports.clone());
         first.another().settle();
         drop(first.another());
         first.settle();
         assert_eq!(received.try_recv(), Ok(Report { number: 2, fate: Fate::Returned }));
 
-        let deferred = Share::lend(4, Permits::default(), reports.clone());
+        let deferred = lend(4, reports.clone());
         let beside = deferred.another();
         deferred.defer();
         beside.settle();
         assert_eq!(received.try_recv(), Ok(Report { number: 4, fate: Fate::Deferred }));
 
-        let share = Share::lend(3, Permits::default(), reports);
+        let share = lend(3, reports);
         let unwound = catch_unwind(AssertUnwindSafe(move || {
             let _held = share;
             panic!("planted");
@@ -357,7 +455,7 @@ mod tests {
         let hands = Hands::new(4, 100, 1, 1);
         let mut window = hands.take(3, 2048).await;
         let (reports, _received) = unbounded_channel();
-        let share = Share::lend(1, window.split(1024), reports);
+        let share = hands.lend(1, window.split(1024), reports, &actor(&Registry::new()));
         drop(window);
         assert_eq!(hands.in_hand(), 1);
         share.settle();
@@ -373,6 +471,33 @@ mod tests {
         let rest = hands.try_take_bytes(39 << 10).unwrap();
         drop((mail, rest));
         assert!(hands.try_take_bytes(u64::MAX).is_some(), "one larger than the room takes all of it");
+    }
+
+    #[tokio::test]
+    async fn what_is_in_hand_is_counted_exactly_and_the_oldest_is_known() {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        let poller = metrics.actor("mailbox_poller");
+        let shown = |name: &str| {
+            let family = registry.gather().into_iter().find(|family| family.name() == name).unwrap();
+            family.get_metric()[0].get_gauge().get_value()
+        };
+        assert!(shown("xm_mails_in_hand") == 0.0, "there are no hands yet");
+        let hands = Hands::new(8, 100, 4, 1);
+        metrics.show_in_hand(&hands);
+        let (reports, _received) = unbounded_channel();
+        let alone = hands.take_all().await;
+        assert!(shown("xm_mails_in_hand") == 0.0, "permits are out, and no mail is in hand");
+        let first = hands.lend(1, alone, reports.clone(), &poller);
+        let second = hands.lend(2, Permits::default(), reports, &poller);
+        let third = first.another();
+        assert!(shown("xm_mails_in_hand") == 2.0, "two containers of one mail are one mail");
+        let oldest = hands.lent().1.unwrap();
+        first.settle();
+        drop(second);
+        assert!(shown("xm_mails_in_hand") == 1.0 && hands.lent().1.unwrap() >= oldest);
+        third.leave();
+        assert!(shown("xm_mails_in_hand") == 0.0 && shown("xm_mails_in_hand_oldest_seconds") == 0.0);
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::delivery::Hands;
 use crate::messages::Posted;
-use crate::metrics::Metrics;
+use crate::metrics::{ActorMetrics, Handled, Metrics, Stay};
 use crate::supervision::{Guard, Heartbeat};
 
 /// How long a claim holds against other processes, should this one die and not come back.
@@ -104,14 +104,17 @@ impl Exporter {
         self.is_sending = true;
         self.is_told = false;
         let parts = self.parts.clone();
-        let has_former_claims = self.has_former_claims;
+        let (has_former_claims, actor) = (self.has_former_claims, self.guard.metrics.clone());
+        let began = Instant::now();
         // A set of one: unlike a handle alone, it ends its task when this actor ends.
         let mut round = JoinSet::new();
-        round.spawn_on(async move { send_round(&parts, has_former_claims).await }, &self.parts.database_runtime);
+        round
+            .spawn_on(async move { send_round(&parts, &actor, has_former_claims).await }, &self.parts.database_runtime);
         async move { round.join_next().await }
             .into_actor(self)
-            .map(|done, actor, context| {
+            .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
+                guard.metrics.waited(began.elapsed());
                 match done {
                     Some(Ok(outcome)) => guard.run(context, |context| actor.sent(outcome, context)),
                     Some(Err(failed)) if failed.is_panic() => {
@@ -145,7 +148,7 @@ impl Exporter {
             Ok(0) if !self.is_told => {}
             Ok(_) => context.notify(Round),
             Err(fault) => {
-                self.guard.metrics.handled("fault");
+                self.guard.metrics.fault();
                 if !fault.is_away() {
                     tracing::warn!(%fault, "answers wait: the outbox cannot be read");
                 }
@@ -155,7 +158,7 @@ impl Exporter {
 }
 
 /// Claims, seals and sends one round; returns how many answers it had.
-async fn send_round(parts: &ExporterParts, has_former_claims: bool) -> Result<usize, Fault> {
+async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_claims: bool) -> Result<usize, Fault> {
     let claimed = {
         let mut connection = parts.database.get().await?;
         if has_former_claims {
@@ -166,7 +169,7 @@ async fn send_round(parts: &ExporterParts, has_former_claims: bool) -> Result<us
     let answers = claimed.len();
     let at_once = Arc::new(Semaphore::new(parts.sending_max.max(1)));
     let mut sending: FuturesUnordered<_> =
-        group(claimed).into_iter().map(|mail| send_mail(parts, mail, Arc::clone(&at_once))).collect();
+        group(claimed).into_iter().map(|mail| send_mail(parts, actor, mail, Arc::clone(&at_once))).collect();
     let mut sent = Vec::with_capacity(answers);
     while let Some(outcome) = sending.next().await {
         sent.extend(outcome?);
@@ -199,7 +202,14 @@ fn group(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
 }
 
 /// Sends one mail and returns the answers that the relay has taken.
-async fn send_mail(parts: &ExporterParts, mail: Vec<Claimed>, at_once: Arc<Semaphore>) -> Result<Vec<i64>, Fault> {
+async fn send_mail(
+    parts: &ExporterParts,
+    actor: &ActorMetrics,
+    mail: Vec<Claimed>,
+    at_once: Arc<Semaphore>,
+) -> Result<Vec<i64>, Fault> {
+    // What is put back for later ends it as a fault.
+    let mut stay = Stay::begin(actor, mail.len());
     // Never closed, so a permit always comes.
     let _permit = at_once.acquire().await.ok();
     let (sealed, unsealable) = seal(parts, mail).await;
@@ -223,6 +233,7 @@ async fn send_mail(parts: &ExporterParts, mail: Vec<Claimed>, at_once: Arc<Semap
             let ids: Vec<i64> = unsealable.iter().map(|answer| answer.id).collect();
             outbox::give_up(&mut connection, &ids, "no valid certificate to seal the answer for").await?;
             parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
+            stay.end(Handled::Refused, ids.len());
         }
         if let Some(failure) = failure {
             let answers: Vec<Claimed> = sealed.into_iter().map(|(answer, _)| answer).collect();
@@ -232,6 +243,7 @@ async fn send_mail(parts: &ExporterParts, mail: Vec<Claimed>, at_once: Arc<Semap
                 let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
                 outbox::give_up(&mut connection, &ids, &failure.to_string()).await?;
                 parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
+                stay.end(Handled::Refused, ids.len());
             } else {
                 outbox::put_back(&mut connection, &answers, &failure.to_string()).await?;
                 parts.metrics.answers.with_label_values(&["put_back"]).inc_by(answers.len() as u64);
@@ -239,6 +251,7 @@ async fn send_mail(parts: &ExporterParts, mail: Vec<Claimed>, at_once: Arc<Semap
             tracing::warn!(%failure, agency = answers.first().map(|answer| answer.agency), "the relay did not take an answer");
         }
     }
+    stay.end(Handled::Ok, sent.len());
     Ok(sent)
 }
 

@@ -53,7 +53,8 @@ impl Intake {
             }
             metrics.database_up.set(0);
             let mut pause = PROBE_MIN;
-            while let Err(fault) = database.get().await {
+            // One that answers, and has no room for what is written, would let mail in only to give it back, again and again.
+            while let Err(fault) = database.probe().await {
                 tracing::debug!(%fault, "the database is still away");
                 tokio::select! {
                     () = stop.told() => return,

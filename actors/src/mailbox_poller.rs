@@ -168,15 +168,19 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         if parts.drain.is_told() {
             return;
         }
-        guard.metrics.received.inc();
-        let started = Instant::now();
-        let outcome = session::poll(parts, life, &mut memory).await;
-        guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
-        let word = outcome.as_ref().map_or_else(PollError::step, |_| "ok");
+        let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory)).await;
+        let word = outcome
+            .as_ref()
+            .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
         parts.metrics.polls.with_label_values(&[&*parts.name, word]).inc();
+        match &outcome {
+            Ok(_) => parts.metrics.reached(&parts.name, true),
+            Err(PollError::Mail(_)) => parts.metrics.reached(&parts.name, false),
+            // Neither says anything of the mailbox.
+            Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
+        }
         pause = match outcome {
             Ok(polled) => {
-                guard.metrics.handled("ok");
                 if polled.is_worth_another {
                     Duration::ZERO
                 } else {
@@ -184,7 +188,9 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                 }
             }
             Err(error) => {
-                guard.metrics.handled("fault");
+                if let PollError::Database(_) = error {
+                    guard.metrics.fault();
+                }
                 tracing::warn!(mailbox = &*parts.name, step = error.step(), %error, "a poll failed; the mail stays where it is");
                 (pause * 2).clamp(Duration::from_millis(200).min(parts.interval), BACKOFF_MAX.max(parts.interval))
             }

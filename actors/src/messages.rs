@@ -17,6 +17,13 @@ use store::settle::{self, Arrival, Source};
 use crate::at_work::MailName;
 use crate::delivery::{Share, Unpacked};
 use crate::lanes::Lane;
+use crate::metrics::ActorMetrics;
+
+/// A message that carries letters.
+pub trait Letters {
+    /// Counts them with an actor, and no longer with the one before it.
+    fn enter(&mut self, actor: &ActorMetrics);
+}
 
 /// A mail has been fetched; nothing in it is believed.
 #[derive(Message)]
@@ -46,6 +53,12 @@ pub struct Fetched {
     pub is_poison: bool,
     /// The duty to settle it.
     pub share: Share,
+}
+
+impl Letters for Fetched {
+    fn enter(&mut self, actor: &ActorMetrics) {
+        self.share.enter(actor);
+    }
 }
 
 impl Fetched {
@@ -165,15 +178,33 @@ pub struct Opened {
     pub carried: Carried,
 }
 
+impl Letters for Opened {
+    fn enter(&mut self, actor: &ActorMetrics) {
+        self.carried.share.enter(actor);
+    }
+}
+
 /// Registered keys signed the letters: their payloads have been read.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Verified(pub Vec<Settleable>);
 
+impl Letters for Verified {
+    fn enter(&mut self, actor: &ActorMetrics) {
+        self.0.iter_mut().for_each(|letter| letter.share.enter(actor));
+    }
+}
+
 /// No registered key signed it: nothing of it has been parsed, and nobody is told.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Rejected(pub Settleable);
+
+impl Letters for Rejected {
+    fn enter(&mut self, actor: &ActorMetrics) {
+        self.0.share.enter(actor);
+    }
+}
 
 /// What settling takes, with the duty that goes with it.
 pub struct Settleable {
@@ -197,6 +228,12 @@ pub struct Written {
     pub duties: Vec<Duty>,
 }
 
+impl Letters for Written {
+    fn enter(&mut self, actor: &ActorMetrics) {
+        self.duties.iter_mut().for_each(|duty| duty.share.enter(actor));
+    }
+}
+
 /// A batch that met a fault of its own has been taken apart, and what could be settled is committed.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -205,6 +242,12 @@ pub struct TakenApart {
     pub apart: settle::Apart,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,
+}
+
+impl Letters for TakenApart {
+    fn enter(&mut self, actor: &ActorMetrics) {
+        self.duties.iter_mut().for_each(|duty| duty.share.enter(actor));
+    }
 }
 
 /// The duty of one arrival of a batch.

@@ -3,12 +3,18 @@
 //! Counters whose labels are known begin at 0: Prometheus sees no increase in a series that is born with its first event,
 //! so an alert on it would stay silent that first time.
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+mod actor;
+mod in_hand;
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use sdc::refusal::RefusalCode;
 
+use crate::delivery::Hands;
 use crate::messages::NoContainer;
+use actor::ActorFamilies;
+pub use actor::{ActorMetrics, Handled, Stay};
+use in_hand::InHand;
 
 /// Names of the actors, as on metrics, in logs and of their files.
 pub const ACTORS: [&str; 6] =
@@ -17,12 +23,8 @@ pub const ACTORS: [&str; 6] =
 /// The metrics of the pipeline. Made once per process and shared.
 #[derive(Clone)]
 pub struct Metrics {
-    actor_received: IntCounterVec,
-    /// Messages handled, by actor and outcome.
-    pub actor_handled: IntCounterVec,
-    actor_handle_seconds: HistogramVec,
-    actor_mailbox_depth: IntGaugeVec,
-    actor_restarts: IntCounterVec,
+    actors: ActorFamilies,
+    in_hand: InHand,
     /// Containers committed, by outcome (`accepted`, `duplicate`, or the code of the refusal).
     pub letters: IntCounterVec,
     /// Rows written into application tables.
@@ -31,10 +33,10 @@ pub struct Metrics {
     pub charged: IntCounter,
     /// From a mail in hand to its commit.
     pub settle_seconds: Histogram,
+    /// By how much the time of a letter is ahead of its receipt, in seconds; late ones are below 0.
+    pub skew_seconds: Histogram,
     /// Letters per committed transaction.
     pub batch_letters: Histogram,
-    /// Batches that met a fault.
-    pub faults: IntCounter,
     /// Mails fetched, by mailbox.
     pub mails_fetched: IntCounterVec,
     /// Mails without a container, by mailbox, by its rule (`leave`, `quarantine`, `drop`) and by whether they call
@@ -44,42 +46,19 @@ pub struct Metrics {
     pub mailbox_mails: IntGaugeVec,
     /// Mails that a mailbox lists and does not give, by mailbox: refused, or over which each session breaks.
     pub unfetchable: IntGaugeVec,
-    /// Polls, by mailbox and outcome (`ok` or the step that failed).
+    /// 1 while the mailbox can be reached, as of the last poll.
+    mailbox_up: IntGaugeVec,
+    /// Polls, by mailbox and outcome (`ok`, `elsewhere`, or the step that failed).
     pub polls: IntCounterVec,
-    /// Mails in hand.
-    pub in_hand: IntGauge,
     /// Answers by outcome: `sent`, `put_back`, `given_up`.
     pub answers: IntCounterVec,
     /// 1 while the database answers.
     pub database_up: IntGauge,
 }
 
-/// The same five for every actor.
-#[derive(Clone)]
-pub struct ActorMetrics {
-    /// The actor's name.
-    pub name: &'static str,
-    /// Messages taken.
-    pub received: IntCounter,
-    handled: IntCounterVec,
-    /// Time in a handler.
-    pub handle_seconds: Histogram,
-    /// Letters waiting inside the actor.
-    pub mailbox_depth: IntGauge,
-    /// Rebuilds.
-    pub restarts: IntCounter,
-}
-
-impl ActorMetrics {
-    /// Counts a message by its outcome: `ok`, `refused`, `deferred`, `fault` or `panic`.
-    pub fn handled(&self, outcome: &str) {
-        self.handled.with_label_values(&[self.name, outcome]).inc();
-    }
-}
-
-const HANDLE_BUCKETS: [f64; 12] =
-    [0.000_05, 0.000_1, 0.000_2, 0.000_4, 0.000_8, 0.001_6, 0.003_2, 0.006_4, 0.012_8, 0.051_2, 0.204_8, 1.0];
 const SETTLE_BUCKETS: [f64; 12] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
+/// A letter may be under way for days; one from the future has a clock to thank.
+const SKEW_BUCKETS: [f64; 8] = [-86_400.0, -3600.0, -600.0, -60.0, 60.0, 600.0, 3600.0, 86_400.0];
 const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 300.0, 600.0];
 
 impl Metrics {
@@ -88,47 +67,37 @@ impl Metrics {
     /// # Errors
     /// A name registered twice.
     pub fn new(registry: &Registry) -> prometheus::Result<Metrics> {
-        let vec = |name: &str, help: &str, labels: &[&str]| {
-            registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-        };
-        let gauges = |name: &str, help: &str, labels: &[&str]| {
-            registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
-        };
+        let vec = |name: &str, help: &str, labels: &[&str]| counters(registry, name, help, labels);
         let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help)?);
-        let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             registered(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
         };
-        let handle =
-            HistogramOpts::new("xm_actor_handle_seconds", "Time in a handler").buckets(HANDLE_BUCKETS.to_vec());
         let metrics = Metrics {
-            actor_received: vec("xm_actor_received_total", "Messages taken by an actor", &["actor"])?,
-            actor_handled: vec("xm_actor_handled_total", "Messages handled, by outcome", &["actor", "outcome"])?,
-            actor_handle_seconds: registered(registry, HistogramVec::new(handle, &["actor"])?)?,
-            actor_mailbox_depth: gauges("xm_actor_mailbox_depth", "Letters waiting inside an actor", &["actor"])?,
-            actor_restarts: vec("xm_actor_restarts_total", "Rebuilds of an actor after its end", &["actor"])?,
+            actors: ActorFamilies::new(registry)?,
+            in_hand: registered(registry, InHand::new()?)?,
             letters: vec("xm_letters_total", "Containers committed, by outcome", &["outcome"])?,
             rows: counter("xm_rows_total", "Rows written into application tables")?,
             charged: counter("xm_charged_minor_units_total", "Minor units charged")?,
             settle_seconds: histogram("xm_settle_seconds", "From a mail in hand to its commit", &SETTLE_BUCKETS)?,
+            skew_seconds: histogram("xm_skew_seconds", "A letter's own time less that of its receipt", &SKEW_BUCKETS)?,
             batch_letters: histogram("xm_batch_letters", "Letters per committed transaction", &BATCH_BUCKETS)?,
-            faults: counter("xm_faults_total", "Batches that met a fault of the database")?,
             mails_fetched: vec("xm_mails_fetched_total", "Mails fetched", &["mailbox"])?,
             without_container: vec(
                 "xm_mails_without_container_total",
                 "Mails that hold no container, by the mailbox's rule",
                 &["mailbox", "rule", "automatic"],
             )?,
-            mailbox_mails: gauges("xm_mailbox_mails", "Mails found at the last listing", &["mailbox"])?,
+            mailbox_mails: gauges(registry, "xm_mailbox_mails", "Mails found at the last listing", &["mailbox"])?,
             unfetchable: gauges(
+                registry,
                 "xm_mails_unfetchable",
                 "Mails that the mailbox lists and does not give, or over which each session breaks",
                 &["mailbox"],
             )?,
+            mailbox_up: gauges(registry, "xm_mailbox_up", "1 while the mailbox can be reached", &["mailbox"])?,
             polls: vec("xm_polls_total", "Polls, by outcome or the step that failed", &["mailbox", "outcome"])?,
-            in_hand: gauge("xm_mails_in_hand", "Mails fetched and not yet settled")?,
             answers: vec("xm_answers_total", "Answers, by what became of them", &["outcome"])?,
-            database_up: gauge("xm_database_up", "1 while the database answers")?,
+            database_up: registered(registry, IntGauge::new("xm_database_up", "1 while the database answers")?)?,
         };
         for outcome in ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
             metrics.letters.with_label_values(&[outcome]);
@@ -139,11 +108,29 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Shows from now on what these hands hold, as it is whenever somebody looks.
+    pub fn show_in_hand(&self, hands: &Hands) {
+        self.in_hand.show(hands);
+    }
+
+    /// Notes whether the last poll of a mailbox reached it.
+    pub fn reached(&self, mailbox: &str, is_up: bool) {
+        self.mailbox_up.with_label_values(&[mailbox]).set(i64::from(is_up));
+    }
+
+    /// Says whether the last poll of every mailbox has failed to reach it. Before the first polls it is not known.
+    pub fn is_every_mailbox_down(&self) -> bool {
+        let mailboxes: Vec<_> = self.mailbox_up.collect().iter().flat_map(|up| up.get_metric().to_vec()).collect();
+        !mailboxes.is_empty() && mailboxes.iter().all(|mailbox| mailbox.get_gauge().get_value() < 1.0)
+    }
+
     /// Begins the counters of one mailbox at 0.
     pub fn begin_mailbox(&self, name: &str, rule: NoContainer) {
         self.mails_fetched.with_label_values(&[name]);
-        self.polls.with_label_values(&[name, "ok"]);
         self.unfetchable.with_label_values(&[name]).set(0);
+        for outcome in ["ok", "elsewhere"] {
+            self.polls.with_label_values(&[name, outcome]);
+        }
         for automatic in ["no", "yes"] {
             self.without_container.with_label_values(&[name, rule.as_str(), automatic]);
         }
@@ -151,24 +138,35 @@ impl Metrics {
 
     /// Returns the metrics of one actor.
     pub fn actor(&self, name: &'static str) -> ActorMetrics {
-        for outcome in ["ok", "refused", "deferred", "fault", "panic"] {
-            self.actor_handled.with_label_values(&[name, outcome]);
-        }
-        ActorMetrics {
-            name,
-            received: self.actor_received.with_label_values(&[name]),
-            handled: self.actor_handled.clone(),
-            handle_seconds: self.actor_handle_seconds.with_label_values(&[name]),
-            mailbox_depth: self.actor_mailbox_depth.with_label_values(&[name]),
-            restarts: self.actor_restarts.with_label_values(&[name]),
-        }
+        self.actors.actor(name)
     }
 }
 
-fn registered<C: prometheus::core::Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> prometheus::Result<C> {
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+    registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_mailbox_that_is_reached_is_enough_and_before_the_first_poll_nothing_is_known() {
+        let metrics = Metrics::new(&Registry::new()).unwrap();
+        let mut downs = vec![metrics.is_every_mailbox_down()];
+        for (mailbox, is_up) in [("a", false), ("b", true), ("b", false), ("a", true)] {
+            metrics.reached(mailbox, is_up);
+            downs.push(metrics.is_every_mailbox_down());
+        }
+        assert_eq!(downs, [false, true, false, true, false]);
+    }
 }

@@ -196,12 +196,12 @@ impl Pipeline {
                 policy: parts.policy.clone(),
                 ending,
                 escalate,
-                metrics: parts.metrics.clone(),
                 database: parts.database.clone(),
                 database_runtime: parts.database_runtime.clone(),
                 process: parts.process,
             },
         };
+        parts.metrics.show_in_hand(&shared.hands);
         let mut arbiters = Vec::new();
         let exporter = start_exporter(&parts, &shared, &mut arbiters);
         let writers = start_writers(&parts, &shared, &exporter, &mut arbiters);
@@ -306,7 +306,6 @@ struct Supervisor {
     policy: Policy,
     ending: Stop,
     escalate: UnboundedSender<Escalation>,
-    metrics: Metrics,
     database: Database,
     database_runtime: Handle,
     process: Uuid,
@@ -316,7 +315,6 @@ impl Supervisor {
     /// Keeps one actor alive on an arbiter for as long as the pipeline lives.
     fn keep<A>(
         &self,
-        name: &'static str,
         link: &Link<A>,
         (arbiter, at_work): (&Arbiter, &AtWork),
         make: impl Fn(Guard) -> A + Clone + Send + 'static,
@@ -329,9 +327,9 @@ impl Supervisor {
             A::start_in_arbiter(&handle, move |_| make(guard))
         };
         let (policy, ending, link) = (self.policy.clone(), self.ending.clone(), link.clone());
-        let (metrics, supervisor, at_work) = (self.metrics.actor(name), self.clone(), at_work.clone());
+        let (supervisor, at_work) = (self.clone(), at_work.clone());
         actix_rt::spawn(async move {
-            if let Err(escalation) = supervise(metrics, policy, link, ending, &at_work, build).await {
+            if let Err(escalation) = supervise(policy, link, ending, &at_work, build).await {
                 if let Escalation::Hung { mail: Some(mail), .. } = &escalation {
                     supervisor.set_aside(mail.clone()).await;
                 }
@@ -359,7 +357,7 @@ impl Supervisor {
 }
 
 fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arbiter>) -> Link<Exporter> {
-    let link = Link::default();
+    let link = Link::new(parts.metrics.actor("exporter"));
     let arbiter = Arbiter::new();
     let exporter = ExporterParts {
         database: parts.database.clone(),
@@ -378,9 +376,7 @@ fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arb
         busy_mails: parts.widths.mails_in_hand_max / 4,
         metrics: Arc::clone(&shared.metrics),
     };
-    shared
-        .supervisor
-        .keep("exporter", &link, (&arbiter, &AtWork::default()), move |guard| Exporter::new(exporter.clone(), guard));
+    shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), move |guard| Exporter::new(exporter.clone(), guard));
     arbiters.push(arbiter);
     link
 }
@@ -394,7 +390,7 @@ fn start_writers(
     let arbiter = Arbiter::new();
     let mut writers = Vec::new();
     for _ in 0..parts.widths.writers.max(1) {
-        let ledger_link = Link::default();
+        let ledger_link = Link::new(parts.metrics.actor("billing_ledger"));
         let ledger = BillingLedgerParts {
             settler: Arc::clone(&shared.settler),
             database_runtime: parts.database_runtime.clone(),
@@ -403,8 +399,8 @@ fn start_writers(
             metrics: Arc::clone(&shared.metrics),
         };
         let make = move |guard| BillingLedger::new(ledger.clone(), guard);
-        shared.supervisor.keep("billing_ledger", &ledger_link, (&arbiter, &AtWork::default()), make);
-        let writer_link = Link::default();
+        shared.supervisor.keep(&ledger_link, (&arbiter, &AtWork::default()), make);
+        let writer_link = Link::new(parts.metrics.actor("table_writer"));
         let writer = TableWriterParts {
             settler: Arc::clone(&shared.settler),
             database_runtime: parts.database_runtime.clone(),
@@ -415,7 +411,7 @@ fn start_writers(
             batch_wait: parts.widths.batch_wait,
         };
         let make = move |guard| TableWriter::new(writer.clone(), guard);
-        shared.supervisor.keep("table_writer", &writer_link, (&arbiter, &AtWork::default()), make);
+        shared.supervisor.keep(&writer_link, (&arbiter, &AtWork::default()), make);
         writers.push(writer_link);
     }
     arbiters.push(arbiter);
@@ -432,7 +428,7 @@ fn start_decoders(
     let mut decoders = Vec::new();
     for _ in 0..parts.widths.crypto_threads.max(1) {
         let (arbiter, at_work) = (Arbiter::new(), AtWork::default());
-        let verifier_link = Link::default();
+        let verifier_link = Link::new(parts.metrics.actor("signature_verifier"));
         let verifier = SignatureVerifierParts {
             signers: Arc::clone(&shared.signers),
             database: parts.database.clone(),
@@ -441,11 +437,12 @@ fn start_decoders(
             claims: Arc::clone(&shared.claims),
             at_work: at_work.clone(),
             hands: shared.hands.clone(),
+            metrics: Arc::clone(&shared.metrics),
             writers: writers.clone(),
         };
         let make = move |guard| SignatureVerifier::new(verifier.clone(), guard);
-        shared.supervisor.keep("signature_verifier", &verifier_link, (&arbiter, &at_work), make);
-        let decoder_link = Link::default();
+        shared.supervisor.keep(&verifier_link, (&arbiter, &at_work), make);
+        let decoder_link = Link::new(parts.metrics.actor("sdc_decoder"));
         let decoder = SdcDecoderParts {
             keys: Arc::clone(&parts.keys),
             mail_limits: parts.mail_limits.clone(),
@@ -457,7 +454,7 @@ fn start_decoders(
             writers: writers.clone(),
         };
         let make = move |guard| SdcDecoder::new(decoder.clone(), guard);
-        shared.supervisor.keep("sdc_decoder", &decoder_link, (&arbiter, &at_work), make);
+        shared.supervisor.keep(&decoder_link, (&arbiter, &at_work), make);
         decoders.push(decoder_link);
         arbiters.push(arbiter);
     }
@@ -497,9 +494,9 @@ fn start_pollers(
             session_time_max: staggered(parts.widths.session_time_max, at, count),
             metrics: Arc::clone(&shared.metrics),
         };
-        let link = Link::default();
+        let link = Link::new(parts.metrics.actor("mailbox_poller"));
         let make = move |guard| MailboxPoller::new(poller.clone(), guard);
-        shared.supervisor.keep("mailbox_poller", &link, (&arbiter, &AtWork::default()), make);
+        shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
     }
     arbiters.push(arbiter);
 }

@@ -95,13 +95,10 @@ impl SdcDecoder {
             }
             self.queue.spent(lane, started.elapsed());
         }
-        let behind: usize = self.behind.values().map(VecDeque::len).sum();
-        let waiting = self.queue.len() + behind;
-        self.guard.metrics.mailbox_depth.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         if !self.is_working {
             return;
         }
-        if behind == 0 && self.turn_began.elapsed() < TURN {
+        if self.behind.values().all(VecDeque::is_empty) && self.turn_began.elapsed() < TURN {
             context.notify(Work);
         } else {
             // A message to ourselves would be handled before the other actors of the thread have theirs.
@@ -127,7 +124,6 @@ impl SdcDecoder {
             return None;
         }
         if self.parts.claims.lane(mail.claim) > mail.lane {
-            self.guard.metrics.handled("deferred");
             mail.conclude();
             mail.share.defer();
             return None;
@@ -165,7 +161,7 @@ impl SdcDecoder {
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
         }
-        let _at_work = self.parts.at_work.begin(self.guard.metrics.name, &fetched.name);
+        let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.name);
         point("sdc_decoder::decode");
         let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
         fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
@@ -200,28 +196,35 @@ impl SdcDecoder {
                 container,
                 share: fetched.share.another(),
             };
-            self.open(carried);
+            if !self.open(carried) {
+                fetched.share.refused();
+            }
         }
         // Every container has a share of its own by now; the mail's first one has done its duty, or keeps what was not looked into.
         match beyond {
-            Some(refusal) => self.keep_mail(fetched, refusal),
+            Some(refusal) => {
+                fetched.share.refused();
+                self.keep_mail(fetched, refusal);
+            }
             None => fetched.share.settle(),
         }
     }
 
-    fn open(&self, carried: Carried) {
+    /// Returns whether it could be opened.
+    fn open(&self, carried: Carried) -> bool {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
             .and_then(|document| Ok((cms::open(&document, &self.parts.keys)?, document.rendered_bytes())));
         match opened {
             Ok((opened, rendered_bytes)) => {
                 point("sdc_decoder::opened");
-                self.parts.verifier.send(Opened { opened, rendered_bytes, carried });
+                self.parts.verifier.hand_on(Opened { opened, rendered_bytes, carried });
+                true
             }
             Err(refusal) => {
-                self.guard.metrics.handled("refused");
                 self.parts.claims.failed(carried.claim);
                 carried.conclude();
                 self.parts.writers.reject(carried, refusal);
+                false
             }
         }
     }
@@ -244,8 +247,8 @@ impl SdcDecoder {
     }
 
     /// Rejects a mail as a whole.
-    fn reject_mail(&self, fetched: Fetched, refusal: Refusal) {
-        self.guard.metrics.handled("refused");
+    fn reject_mail(&self, mut fetched: Fetched, refusal: Refusal) {
+        fetched.share.refused();
         self.parts.claims.failed(fetched.claim);
         fetched.conclude();
         self.keep_mail(fetched, refusal);

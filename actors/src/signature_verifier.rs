@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::cms::{ContentCipher, SignerId};
@@ -24,6 +24,7 @@ use crate::at_work::AtWork;
 use crate::delivery::{Hands, Unpacked};
 use crate::lanes::Claims;
 use crate::messages::{Carried, Opened, Settleable};
+use crate::metrics::Metrics;
 use crate::supervision::{Guard, Heartbeat};
 use crate::table_writer::TableWriters;
 
@@ -54,6 +55,8 @@ pub struct SignatureVerifierParts {
     pub at_work: AtWork,
     /// Where there is room for what letters say.
     pub hands: Hands,
+    /// Where the skew of clocks is shown.
+    pub metrics: Arc<Metrics>,
     /// Where letters go.
     pub writers: TableWriters,
 }
@@ -113,7 +116,6 @@ impl SignatureVerifier {
                 self.look_up_if_due(context);
             }
         }
-        self.guard.metrics.mailbox_depth.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
     }
 
     fn look_up_if_due(&mut self, context: &mut Context<SignatureVerifier>) {
@@ -135,6 +137,7 @@ impl SignatureVerifier {
         let batch: Vec<Opened> = self.waiting.drain(..take).collect();
         let ids: Vec<SignerId> = batch.iter().map(|opened| opened.opened.signer().clone()).collect();
         let (signers, database) = (Arc::clone(&self.parts.signers), self.parts.database.clone());
+        let began = Instant::now();
         let query = self.parts.database_runtime.spawn(async move {
             let mut connection = database.get().await?;
             signers.look_up(&mut connection, &ids).await
@@ -143,6 +146,7 @@ impl SignatureVerifier {
             .into_actor(self)
             .map(move |found, actor, context| {
                 let guard = actor.guard.clone();
+                guard.metrics.waited(began.elapsed());
                 match found {
                     Ok(found) => guard.run(context, |context| actor.looked_up(batch, found, context)),
                     Err(failed) => {
@@ -175,7 +179,7 @@ impl SignatureVerifier {
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters = batch.len(), "certificates could not be looked up; the letters go back");
                 }
-                self.guard.metrics.handled("fault");
+                self.guard.metrics.fault();
             }
         }
         self.look_up_if_due(context);
@@ -183,7 +187,7 @@ impl SignatureVerifier {
 
     fn verify(&mut self, opened: Opened, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
         let at_work = self.parts.at_work.clone();
-        let _at_work = at_work.begin(self.guard.metrics.name, &opened.carried.name);
+        let _at_work = at_work.begin(self.guard.metrics.name(), &opened.carried.name);
         point("signature_verifier::verify");
         let Opened { opened, rendered_bytes, mut carried } = opened;
         let (cipher, named) = (opened.cipher(), opened.signer().clone());
@@ -231,17 +235,16 @@ impl SignatureVerifier {
 
     fn read(&mut self, letter: Unread, unpacked: Unpacked, context: &mut Context<SignatureVerifier>) {
         let at_work = self.parts.at_work.clone();
-        let _at_work = at_work.begin(self.guard.metrics.name, &letter.carried.name);
+        let _at_work = at_work.begin(self.guard.metrics.name(), &letter.carried.name);
         point("signature_verifier::read");
         let Unread { verified, cipher, signer, rendered_bytes, carried } = letter;
         let matricule = signer.matricule;
-        let content = Content::Signed {
-            digest: verified.digest(),
-            cipher,
-            form: verified.form(),
-            letter: verified.letter(&self.parts.payload_limits),
-            signer,
-        };
+        let form = verified.form();
+        let letter = verified.letter(&self.parts.payload_limits);
+        if let Ok(letter) = &letter {
+            self.parts.metrics.skew_seconds.observe((letter.time - carried.received_at).as_seconds_f64());
+        }
+        let content = Content::Signed { digest: verified.digest(), cipher, form, letter, signer };
         let arrival = Arrival {
             received_at: carried.received_at,
             source: carried.source,
@@ -268,7 +271,7 @@ impl SignatureVerifier {
     /// `signer` is the certificate that the signature names, in words.
     fn reject(&self, mut carried: Carried, signer: String, refusal: Refusal) {
         carried.source.claimed.signer = Some(signer);
-        self.guard.metrics.handled("refused");
+        carried.share.refused();
         self.parts.claims.failed(carried.claim);
         carried.conclude();
         self.parts.writers.reject(carried, refusal);

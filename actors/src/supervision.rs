@@ -17,6 +17,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use crate::at_work::{AtWork, MailName, Work};
+use crate::messages::Letters;
 use crate::metrics::ActorMetrics;
 use crate::stop::Stop;
 
@@ -60,21 +61,41 @@ impl Default for Policy {
 }
 
 /// A handle that outlives the actors it leads to: after a rebuild it leads to the new one.
-pub struct Link<A: Actor>(Arc<ArcSwapOption<Addr<A>>>);
+pub struct Link<A: Actor> {
+    addr: Arc<ArcSwapOption<Addr<A>>>,
+    metrics: ActorMetrics,
+}
 
 impl<A: Actor> Clone for Link<A> {
     fn clone(&self) -> Link<A> {
-        Link(Arc::clone(&self.0))
-    }
-}
-
-impl<A: Actor> Default for Link<A> {
-    fn default() -> Link<A> {
-        Link(Arc::new(ArcSwapOption::empty()))
+        Link { addr: Arc::clone(&self.addr), metrics: self.metrics.clone() }
     }
 }
 
 impl<A: Actor> Link<A> {
+    /// Makes a link to an actor that shows itself by these metrics. It leads nowhere before the actor is supervised.
+    pub fn new(metrics: ActorMetrics) -> Link<A> {
+        Link { addr: Arc::new(ArcSwapOption::empty()), metrics }
+    }
+
+    /// Returns the metrics of the actor that it leads to.
+    pub fn metrics(&self) -> &ActorMetrics {
+        &self.metrics
+    }
+
+    /// Sends letters, which are with that actor from now on: what waits in its mailbox counts there.
+    /// Returns whether they were taken; see [`Link::send`].
+    pub fn hand_on<M>(&self, mut letters: M) -> bool
+    where
+        M: Letters + Message + Send + 'static,
+        M::Result: Send,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        letters.enter(&self.metrics);
+        self.send(letters)
+    }
+
     /// Sends a message, or drops it where no actor takes it: a letter in it then goes back to its transport.
     /// Returns whether it was taken.
     pub fn send<M>(&self, message: M) -> bool
@@ -84,16 +105,16 @@ impl<A: Actor> Link<A> {
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        self.0.load().as_ref().is_some_and(|addr| addr.try_send(message).is_ok())
+        self.addr.load().as_ref().is_some_and(|addr| addr.try_send(message).is_ok())
     }
 
     /// Returns the address of the actor that lives now.
     pub fn addr(&self) -> Option<Addr<A>> {
-        self.0.load().as_ref().map(|addr| Addr::clone(addr))
+        self.addr.load().as_ref().map(|addr| Addr::clone(addr))
     }
 
     fn lead_to(&self, addr: Option<Addr<A>>) {
-        self.0.store(addr.map(Arc::new));
+        self.addr.store(addr.map(Arc::new));
     }
 }
 
@@ -106,24 +127,22 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Runs a handler's body. After a panic the actor is stopped, and nothing else of it runs.
+    /// Runs a handler's body. After a panic the actor is stopped, and nothing else of it runs. Letters are not counted here but
+    /// where their outcome is known: a handler may be a private tick, or take a letter that is only decided on later.
     pub fn run<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, body: impl FnOnce(&mut Context<A>)) {
-        self.metrics.received.inc();
         let started = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut *context)));
-        self.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
-        match outcome {
-            Ok(()) => self.metrics.handled("ok"),
-            Err(panic) => self.end_after_panic(context, panic.as_ref()),
+        self.metrics.handled_in(started.elapsed());
+        if let Err(panic) = outcome {
+            self.end_after_panic(context, panic.as_ref());
         }
     }
 
     /// Stops the actor because work it had started elsewhere panicked.
     pub fn end_after_panic<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, panic: &(dyn Any + Send)) {
         use actix::ActorContext;
-        self.metrics.handled("panic");
         tracing::error!(
-            actor = self.metrics.name,
+            actor = self.metrics.name(),
             panic = panic_message(panic),
             "a handler panicked; the actor is rebuilt"
         );
@@ -178,7 +197,6 @@ fn over(mail: Option<&MailName>) -> String {
 /// # Errors
 /// The [`Escalation`] with which the process must end.
 pub async fn supervise<A>(
-    metrics: ActorMetrics,
     policy: Policy,
     link: Link<A>,
     stop: Stop,
@@ -189,6 +207,7 @@ where
     A: Actor<Context = Context<A>> + Handler<Heartbeat>,
     A::Context: AsyncContext<A>,
 {
+    let metrics = link.metrics().clone();
     let mut restarts: VecDeque<Instant> = VecDeque::new();
     loop {
         let ended = Arc::new(Notify::new());
@@ -199,14 +218,14 @@ where
         if stop.is_told() {
             return Ok(());
         }
-        metrics.restarts.inc();
+        metrics.restarted();
         restarts.push_back(Instant::now());
         while restarts.front().is_some_and(|at| at.elapsed() > policy.intensity_window) {
             restarts.pop_front();
         }
         if restarts.len() > policy.restarts_max {
             return Err(Escalation::TooManyRestarts {
-                actor: metrics.name,
+                actor: metrics.name(),
                 restarts_max: policy.restarts_max,
                 window_seconds: policy.intensity_window.as_secs(),
             });
@@ -244,7 +263,7 @@ where
             Answer::Hung(work) => {
                 let deadline_seconds = policy.heartbeat_deadline.as_secs();
                 // Of the actors that share a thread the one at work is to blame, whichever was asked.
-                let (actor, mail) = work.map_or((metrics.name, None), |work| (work.actor, Some(work.mail)));
+                let (actor, mail) = work.map_or((metrics.name(), None), |work| (work.actor, Some(work.mail)));
                 return Err(Escalation::Hung { actor, deadline_seconds, mail });
             }
         }

@@ -65,7 +65,7 @@ impl TableWriters {
         }
         for (writer, letters) in self.0.iter().zip(of_writers) {
             if !letters.is_empty() {
-                writer.send(Verified(letters));
+                writer.hand_on(Verified(letters));
             }
         }
     }
@@ -73,7 +73,7 @@ impl TableWriters {
     /// Hands a rejected container to a writer.
     pub fn send_rejected(&self, rejected: Rejected) {
         if let Some(at) = self.place(rejected.0.arrival.container_bytes) {
-            self.0[at].send(rejected);
+            self.0[at].hand_on(rejected);
         }
     }
 
@@ -136,7 +136,6 @@ impl TableWriter {
     }
 
     fn write_if_due(&mut self, context: &mut Context<TableWriter>) {
-        self.guard.metrics.mailbox_depth.set(i64::try_from(self.pending.len()).unwrap_or(i64::MAX));
         if self.is_writing || self.pending.is_empty() {
             return;
         }
@@ -173,7 +172,7 @@ impl TableWriter {
         task.into_actor(self)
             .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
-                guard.metrics.handle_seconds.observe(started.elapsed().as_secs_f64());
+                guard.metrics.waited(started.elapsed());
                 actor.pending.book(&work, started.elapsed(), Instant::now());
                 match done {
                     Ok((outcome, duties)) => guard.run(context, |context| actor.written(outcome, duties, context)),
@@ -189,13 +188,13 @@ impl TableWriter {
         self.is_writing = false;
         match outcome {
             Outcome::Written(written) => {
-                self.parts.ledger.send(Written { written: *written, duties });
+                self.parts.ledger.hand_on(Written { written: *written, duties });
             }
             Outcome::TakenApart(apart) => {
-                self.parts.ledger.send(TakenApart { apart, duties });
+                self.parts.ledger.hand_on(TakenApart { apart, duties });
             }
             Outcome::Unsettled(fault) => {
-                self.guard.metrics.handled("fault");
+                self.guard.metrics.fault();
                 let letters = duties.len();
                 // The intake tells a database that is away, once.
                 if !fault.is_away() {

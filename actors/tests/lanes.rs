@@ -7,6 +7,7 @@ mod centre;
 
 use std::time::{Duration, Instant};
 
+use actors::metrics::Handled;
 use actors::pipeline::Widths;
 use centre::{QUARANTINED, SETTLED, World, quick};
 use mail::post_office::{Fault, PostOffice, PostOfficeSettings, When};
@@ -106,7 +107,7 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
     world.wait_for("letters settled", SETTLED, 6);
     world.wait_for("mail that pretends", QUARANTINED, 2);
     // What was still on its way when the first that pretends failed is given back by its poller, and not counted here.
-    let given_back = running.handled("sdc_decoder", "deferred");
+    let given_back = running.handled("sdc_decoder", Handled::Deferred);
     assert!((1..=6).contains(&given_back), "{given_back} of the six behind the first that pretends");
     assert!(running.drain());
     assert_eq!(world.count(OVERTAKEN), 0, "letters of one office overtook each other");

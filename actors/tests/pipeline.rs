@@ -7,6 +7,7 @@ mod centre;
 
 use std::collections::HashSet;
 
+use actors::metrics::{ACTORS, Handled, Metrics};
 use actors::pipeline::Widths;
 use actors::supervision::{Escalation, Policy};
 use base64::Engine;
@@ -50,6 +51,17 @@ fn assert_exactly_once(world: &World, letters: i64) {
     assert_eq!(world.count("SELECT 1000000 - balance FROM xm.accounts WHERE agency = 42"), letters * 100);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 0, "nothing innocent in quarantine");
     assert_eq!(world.count("SELECT count(*) FROM xm.journal WHERE outcome = 'accepted'"), letters);
+}
+
+/// Every letter that an actor took was handled, once, and none is with it any more.
+fn assert_accounted(metrics: &Metrics) {
+    for actor in ACTORS {
+        let counts = Handled::ALL.map(|handled| metrics.actor(actor).counts(handled));
+        let (taken, _, with_it) = counts[0];
+        assert!(taken > 0, "{actor} took letters");
+        assert_eq!(counts.iter().map(|(_, handled, _)| handled).sum::<u64>(), taken, "{actor}: {counts:?}");
+        assert_eq!(with_it, 0, "{actor}: {counts:?}");
+    }
 }
 
 #[test]
@@ -106,7 +118,15 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     world.deliver(returned[0].bytes.to_vec());
     let refused = "SELECT count(*) FROM xm.quarantine WHERE reason = 'not_for_this_centre'";
     world.wait_for("receipts that came back", refused, 1);
+    let metrics = running.metrics();
     assert!(running.drain());
+    assert_accounted(&metrics);
+    // Each refusal is one where it is found and one where it is committed, and the good letter is none.
+    let refusals = u64::try_from(bad.len()).unwrap() + 1;
+    for (actor, refused) in [("sdc_decoder", refusals), ("signature_verifier", 0), ("billing_ledger", refusals)] {
+        let counts = [Handled::Refused, Handled::Ok].map(|handled| metrics.actor(actor).counts(handled).1);
+        assert_eq!(counts, [refused, 1], "{actor}");
+    }
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox"), 0);
     for address in [centre::OFFICE_ADDRESS, "someone@elsewhere.example", "victim@elsewhere.example"] {
         assert_eq!(world.post_office.count(address), 0, "{address}");
@@ -313,7 +333,12 @@ fn panics_in_every_handler_lose_and_double_nothing() {
         fail::remove(point);
     }
     world.wait_for("letters unanswered", UNANSWERED, 0);
+    let metrics = running.metrics();
     assert!(running.drain());
+    assert_accounted(&metrics);
+    for actor in ["sdc_decoder", "signature_verifier", "table_writer", "billing_ledger", "exporter"] {
+        assert!(metrics.actor(actor).counts(Handled::Panic).1 > 0, "{actor}: letters were in its hands");
+    }
     assert_exactly_once(&world, i64::try_from(letters.len()).unwrap());
     let answered: HashSet<_> = world.receipts().into_iter().filter_map(|answer| answer.receipt.letter).collect();
     assert_eq!(answered, letters, "every letter has its receipt, some perhaps twice");

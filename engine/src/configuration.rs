@@ -69,6 +69,8 @@ pub struct ServerConfiguration {
     pub log_level: String,
     /// Longest that a shutdown waits for letters in hand.
     pub shutdown_seconds_max: u64,
+    /// Longest that metrics read from the database are kept; those that cost little are read more often.
+    pub metrics_kept_seconds_max: u64,
 }
 
 /// How log lines look.
@@ -188,6 +190,7 @@ impl Default for ServerConfiguration {
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
             shutdown_seconds_max: 30,
+            metrics_kept_seconds_max: 300,
         }
     }
 }

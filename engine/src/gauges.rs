@@ -6,21 +6,23 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Double, Nullable, SmallInt, Text};
-use diesel::{QueryableByName, sql_query};
+use diesel::sql_query;
 use diesel_async::RunQueryDsl;
-use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 use sdc::refusal::RefusalCode;
 use store::database::Database;
 use store::fault::Fault;
 use tokio::sync::Mutex;
+
+mod queries;
+use queries::{BY_REASON, BY_STATUS, ByReason, ByStatus, CHEAP, Cheap, DEAR, Dear, STATUS_EXPECTED};
 
 /// How long the cheap ones are kept.
 const KEPT: Duration = Duration::from_secs(5);
 /// How long those are kept that look at every agency: a few looks into an index for each, and election night is watched
 /// by the minute.
 const KEPT_AGENCIES: Duration = Duration::from_secs(60);
-/// How long those are kept that look at every entry or certificate.
+/// How long those are kept that look at every entry, at every certificate, or a week back.
 const KEPT_DEAR: Duration = Duration::from_secs(300);
 /// Longest that a scrape waits for them.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,12 +38,16 @@ pub struct DatabaseGauges {
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     ledger_difference: IntGauge,
-    certificate_expiry: GaugeVec,
+    centre_certificate_expiry: Gauge,
     agencies: IntGaugeVec,
     agencies_settled: IntGauge,
+    agencies_silent: IntGaugeVec,
+    agencies_without_certificate: IntGauge,
+    agencies_certificate_ending: IntGaugeVec,
     accounts_owing: IntGauge,
     accounts_owed: IntGauge,
     centre_expiry: Option<DateTime<Utc>>,
+    kept_max: Duration,
     read_at: Mutex<ReadAt>,
 }
 
@@ -52,88 +58,17 @@ struct ReadAt {
     dear: Option<Instant>,
 }
 
-#[derive(QueryableByName)]
-struct Cheap {
-    #[diesel(sql_type = BigInt)]
-    waiting: i64,
-    #[diesel(sql_type = Double)]
-    oldest: f64,
-    #[diesel(sql_type = BigInt)]
-    failed: i64,
-    #[diesel(sql_type = Double)]
-    unanswered: f64,
-}
-
-#[derive(QueryableByName)]
-struct ByReason {
-    #[diesel(sql_type = Text)]
-    reason: String,
-    #[diesel(sql_type = BigInt)]
-    open: i64,
-    #[diesel(sql_type = BigInt)]
-    bytes: i64,
-}
-
-#[derive(QueryableByName)]
-struct ByStatus {
-    #[diesel(sql_type = SmallInt)]
-    status: i16,
-    #[diesel(sql_type = BigInt)]
-    agencies: i64,
-    #[diesel(sql_type = BigInt)]
-    settled: i64,
-    #[diesel(sql_type = BigInt)]
-    owing: i64,
-    #[diesel(sql_type = BigInt)]
-    owed: i64,
-}
-
-#[derive(QueryableByName)]
-struct Dear {
-    #[diesel(sql_type = BigInt)]
-    difference: i64,
-    #[diesel(sql_type = Nullable<Double>)]
-    expiry: Option<f64>,
-}
-
-/// The letter of the oldest answer that waits is among those queued first: to look at the letters of all would take a tenth
-/// of a second on election night.
-const CHEAP: &str = "
-    SELECT count(*) FILTER (WHERE failed_at IS NULL) AS waiting,
-           coalesce(extract(epoch FROM now() - min(queued_at) FILTER (WHERE failed_at IS NULL)), 0)::float8 AS oldest,
-           count(*) FILTER (WHERE failed_at IS NOT NULL) AS failed,
-           (SELECT coalesce(extract(epoch FROM now() - min(l.received_at)), 0)::float8
-              FROM (SELECT agency, letter_id FROM xm.outbox WHERE failed_at IS NULL AND letter_id IS NOT NULL ORDER BY id LIMIT 1000) first
-              JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered
-      FROM xm.outbox";
-const BY_REASON: &str = "
-    SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes
-      FROM (SELECT reason, count(*) AS open FROM xm.quarantine WHERE state = 'open' GROUP BY reason) q
-      FULL JOIN xm.quarantine_usage u ON u.reason = q.reason";
-/// The highest status, whose agencies may send records and so are expected to.
-const STATUS_EXPECTED: i16 = 3;
-const BY_STATUS: &str = "
-    SELECT status, count(a.matricule) AS agencies, count(*) FILTER (WHERE has_settled) AS settled,
-           count(*) FILTER (WHERE balance < 0) AS owing,
-           coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::bigint AS owed
-      FROM unnest('{0,1,2,3}'::smallint[]) AS s (status)
-      LEFT JOIN (SELECT g.matricule, g.status, b.balance,
-                        EXISTS (SELECT FROM xm.journal j
-                                 WHERE j.agency = g.matricule AND j.received_at >= now() - interval '24 hours'
-                                   AND j.outcome = 'accepted') AS has_settled
-                   FROM xm.agencies g LEFT JOIN xm.accounts b ON b.agency = g.matricule) a USING (status)
-     GROUP BY status";
-const DEAR: &str = "
-    SELECT (SELECT difference FROM xm.ledger_difference) AS difference,
-           (SELECT extract(epoch FROM min(not_after) - now())::float8 FROM xm.certificates
-             WHERE revoked_at IS NULL AND not_after > now()) AS expiry";
-
 impl DatabaseGauges {
-    /// Makes the gauges. `centre_expiry` is when the first of the centre's own certificates ends.
+    /// Makes the gauges. `centre_expiry` is when the first of the centre's own certificates ends; nothing that was read is
+    /// kept for longer than `kept_max`.
     ///
     /// # Errors
     /// A name registered twice.
-    pub fn new(database: Database, centre_expiry: Option<DateTime<Utc>>) -> prometheus::Result<DatabaseGauges> {
+    pub fn new(
+        database: Database,
+        centre_expiry: Option<DateTime<Utc>>,
+        kept_max: Duration,
+    ) -> prometheus::Result<DatabaseGauges> {
         let registry = Registry::new();
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(name, help)?;
@@ -150,12 +85,6 @@ impl DatabaseGauges {
             registry.register(Box::new(gauges.clone()))?;
             Ok(gauges)
         };
-        let expiry = Opts::new(
-            "xm_certificate_expiry_seconds",
-            "Until the next certificate ends, of agencies and of the centre",
-        );
-        let certificate_expiry = GaugeVec::new(expiry, &["of"])?;
-        registry.register(Box::new(certificate_expiry.clone()))?;
         Ok(DatabaseGauges {
             outbox_waiting: gauge("xm_outbox_waiting", "Answers that wait to be sent")?,
             outbox_oldest: seconds("xm_outbox_oldest_seconds", "Age of the oldest answer that waits")?,
@@ -174,7 +103,24 @@ impl DatabaseGauges {
                 "xm_ledger_difference",
                 "Minor units by which balances and entries differ; 0 when all is well",
             )?,
-            certificate_expiry,
+            centre_certificate_expiry: seconds(
+                "xm_centre_certificate_expiry_seconds",
+                "Until the first of the centre's own certificates ends",
+            )?,
+            agencies_silent: labelled(
+                "xm_agencies_silent",
+                "Agencies of status 3 without an accepted letter for so long",
+                "for",
+            )?,
+            agencies_without_certificate: gauge(
+                "xm_agencies_without_certificate",
+                "Agencies that are not suspended, and have no certificate that is valid",
+            )?,
+            agencies_certificate_ending: labelled(
+                "xm_agencies_certificate_ending",
+                "Agencies that are not suspended, whose last certificate ends within so long",
+                "within",
+            )?,
             agencies: labelled("xm_agencies", "Agencies, by status", "status")?,
             agencies_settled: gauge(
                 "xm_agencies_settled",
@@ -183,6 +129,7 @@ impl DatabaseGauges {
             accounts_owing: gauge("xm_accounts_owing", "Accounts of agencies below zero")?,
             accounts_owed: gauge("xm_accounts_owed_minor_units", "Minor units by which they are below zero")?,
             centre_expiry,
+            kept_max,
             database,
             registry,
             read_at: Mutex::default(),
@@ -204,7 +151,7 @@ impl DatabaseGauges {
     async fn read(&self) -> Result<(), Fault> {
         // One reader at a time; those that waited find it done.
         let mut read_at = self.read_at.lock().await;
-        let is_due = |at: Option<Instant>, kept: Duration| at.is_none_or(|at| at.elapsed() >= kept);
+        let is_due = |at: Option<Instant>, kept: Duration| at.is_none_or(|at| at.elapsed() >= kept.min(self.kept_max));
         if !is_due(read_at.cheap, KEPT) {
             return Ok(());
         }
@@ -220,15 +167,11 @@ impl DatabaseGauges {
         }
         if is_due(read_at.dear, KEPT_DEAR) {
             let dear: Dear = sql_query(DEAR).get_result(&mut connection).await?;
-            self.ledger_difference.set(dear.difference);
-            self.certificate_expiry.reset();
-            if let Some(seconds) = dear.expiry {
-                self.certificate_expiry.with_label_values(&["agency"]).set(seconds);
-            }
+            self.show_dear(&dear);
             read_at.dear = Some(Instant::now());
         }
         if let Some(end) = self.centre_expiry {
-            self.certificate_expiry.with_label_values(&["centre"]).set((end - Utc::now()).as_seconds_f64());
+            self.centre_certificate_expiry.set((end - Utc::now()).as_seconds_f64());
         }
         self.outbox_waiting.set(cheap.waiting);
         self.outbox_oldest.set(cheap.oldest);
@@ -247,6 +190,13 @@ impl DatabaseGauges {
         }
         read_at.cheap = Some(Instant::now());
         Ok(())
+    }
+
+    fn show_dear(&self, dear: &Dear) {
+        self.ledger_difference.set(dear.difference);
+        self.agencies_silent.with_label_values(&["7d"]).set(dear.silent);
+        self.agencies_without_certificate.set(dear.without_certificate);
+        self.agencies_certificate_ending.with_label_values(&["14d"]).set(dear.ending);
     }
 
     fn show_agencies(&self, by_status: &[ByStatus]) {

@@ -3,11 +3,11 @@
 //! Everything is bounded: connections, headers, times. A request costs the database one short query at most.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use diesel_async::SimpleAsyncConnection;
+use actors::metrics::Metrics;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -15,12 +15,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use store::database::Database;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::disk;
 use crate::gauges::DatabaseGauges;
+use crate::ready::Readiness;
+
+/// What the program is built from, where whoever builds it says so; asking git would make a build depend on its folder.
+const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
 /// Connections served at a time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 32;
@@ -29,35 +35,72 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest life of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
-/// Longest that readiness waits for the database.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
-
 /// What is shown, and from where.
 pub struct Observed {
     registry: Registry,
+    readiness: Readiness,
     database: Database,
     gauges: DatabaseGauges,
-    memory: IntGauge,
-    is_taking_mail: AtomicBool,
+    connections: IntGaugeVec,
+    data_folder: PathBuf,
+    disk_free_bytes: IntGauge,
+    disk_size_bytes: IntGauge,
+}
+
+/// What it is made from.
+pub struct ObservedParts {
+    /// The metrics of the process.
+    pub registry: Registry,
+    /// Those of the actors, registered there.
+    pub metrics: Metrics,
+    /// The database.
+    pub database: Database,
+    /// The metrics that are read from it.
+    pub gauges: DatabaseGauges,
+    /// Where data lies.
+    pub data_folder: PathBuf,
+    /// Bytes that quarantine keeps of strangers for one reason.
+    pub quarantine_bytes_max: u64,
 }
 
 impl Observed {
-    /// Makes it from the metrics of the process and those of the database.
+    /// Makes it.
     ///
     /// # Errors
     /// A name registered twice.
-    pub fn new(registry: Registry, database: Database, gauges: DatabaseGauges) -> prometheus::Result<Observed> {
-        let memory = IntGauge::new("process_resident_memory_bytes", "Resident memory size")?;
-        registry.register(Box::new(memory.clone()))?;
-        let build = IntGaugeVec::new(Opts::new("xm_build_info", "1; the version is a label"), &["version"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        registry.register(Box::new(build))?;
-        Ok(Observed { registry, database, gauges, memory, is_taking_mail: AtomicBool::new(false) })
+    pub fn new(parts: ObservedParts) -> prometheus::Result<Observed> {
+        let ObservedParts { registry, metrics, database, gauges, data_folder, quarantine_bytes_max } = parts;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let labelled = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        };
+        labelled("xm_build_info", "1; version and commit are labels", &["version", "commit"])?
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("unknown")])
+            .set(1);
+        gauge("xm_quarantine_bytes_max", "Bytes that quarantine keeps of strangers, for each reason")?
+            .set(i64::try_from(quarantine_bytes_max).unwrap_or(i64::MAX));
+        Ok(Observed {
+            connections: labelled("xm_database_connections", "Connections to the database, by state", &["state"])?,
+            disk_free_bytes: gauge("xm_data_folder_free_bytes", "Room left on the disk of the data folder")?,
+            disk_size_bytes: gauge("xm_data_folder_size_bytes", "Size of the disk of the data folder")?,
+            readiness: Readiness::new(metrics, database.clone(), data_folder.clone()),
+            registry,
+            database,
+            gauges,
+            data_folder,
+        })
     }
 
     /// Says whether mail is being taken; readiness tells it on.
     pub fn set_taking_mail(&self, is_taking_mail: bool) {
-        self.is_taking_mail.store(is_taking_mail, Ordering::Relaxed);
+        self.readiness.set_taking_mail(is_taking_mail);
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -66,33 +109,24 @@ impl Observed {
         }
         match request.uri().path() {
             "/live" => text(StatusCode::OK, "live\n"),
-            "/ready" => match self.unready().await {
-                None => text(StatusCode::OK, "ready\n"),
-                Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
+            "/ready" => match self.readiness.look().await {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
             },
             "/metrics" => self.metrics().await,
             _ => text(StatusCode::NOT_FOUND, "there are /live, /ready and /metrics\n"),
         }
     }
 
-    /// Says why no letter can be taken now.
-    async fn unready(&self) -> Option<&'static str> {
-        if !self.is_taking_mail.load(Ordering::Relaxed) {
-            return Some("no mail is taken");
-        }
-        let ask = async {
-            self.database.get().await?.batch_execute("SELECT 1").await?;
-            Ok::<_, store::fault::Fault>(())
-        };
-        match tokio::time::timeout(DATABASE_PATIENCE, ask).await {
-            Ok(Ok(())) => None,
-            _ => Some("the database does not answer"),
-        }
-    }
-
     async fn metrics(&self) -> Response<Full<Bytes>> {
-        if let Some(bytes) = resident_bytes() {
-            self.memory.set(bytes);
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (connections, idle) = self.database.connections();
+        for (state, connections) in [("idle", idle), ("used", connections.saturating_sub(idle))] {
+            self.connections.with_label_values(&[state]).set(whole(connections as u64));
+        }
+        if let Some(room) = disk::room(&self.data_folder) {
+            self.disk_free_bytes.set(whole(room.free_bytes));
+            self.disk_size_bytes.set(whole(room.size_bytes));
         }
         let mut families = self.registry.gather();
         families.extend(self.gauges.gather().await);
@@ -112,13 +146,6 @@ fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// Returns the memory that this process holds, as far as the system tells.
-pub fn resident_bytes() -> Option<i64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// Serves until the task is dropped.
@@ -162,14 +189,23 @@ async fn converse(stream: TcpStream, observed: Arc<Observed>) {
 
 #[cfg(test)]
 mod tests {
+    use diesel_async::SimpleAsyncConnection;
     use store::testing::TestCluster;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
     async fn served(database: Database) -> (std::net::SocketAddr, Arc<Observed>) {
-        let gauges = DatabaseGauges::new(database.clone(), None).unwrap();
-        let observed = Arc::new(Observed::new(Registry::new(), database, gauges).unwrap());
+        let registry = Registry::new();
+        let parts = ObservedParts {
+            metrics: Metrics::new(&registry).unwrap(),
+            registry,
+            gauges: DatabaseGauges::new(database.clone(), None, Duration::MAX).unwrap(),
+            database,
+            data_folder: std::env::temp_dir(),
+            quarantine_bytes_max: 1,
+        };
+        let observed = Arc::new(Observed::new(parts).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, Arc::clone(&observed)));
@@ -207,6 +243,11 @@ mod tests {
             metrics.contains("process_resident_memory_bytes") && !metrics.contains("xm_outbox_waiting"),
             "{metrics}"
         );
+        for shown in ["process_start_time_seconds", "process_open_fds", "xm_data_folder_free_bytes"] {
+            let value = metrics.lines().find_map(|line| line.strip_prefix(shown)).unwrap_or_else(|| panic!("{shown}"));
+            assert!(value.trim().parse::<f64>().unwrap() > 0.0, "{shown}{value}");
+        }
+        assert!(metrics.contains("xm_database_connections{state=\"used\"} 0"), "{metrics}");
     }
 
     #[tokio::test]
@@ -235,6 +276,9 @@ mod tests {
             "xm_agencies{status=\"1\"} 0",
             "xm_agencies{status=\"3\"} 3",
             "xm_agencies_settled 1",
+            "xm_agencies_silent{for=\"7d\"} 1",
+            "xm_agencies_without_certificate 3",
+            "xm_agencies_certificate_ending{within=\"14d\"} 0",
             "xm_accounts_owing 2",
             "xm_accounts_owed_minor_units 11",
             "xm_letters_unanswered_oldest_seconds 0",
@@ -246,6 +290,54 @@ mod tests {
         }
         let oldest = metrics.lines().find_map(|line| line.strip_prefix("xm_outbox_oldest_seconds ")).unwrap();
         assert!(oldest.parse::<f64>().unwrap() >= 3600.0, "{oldest}");
+    }
+
+    /// Agencies by what becomes of their certificates: days until each begins and ends, and whether it is revoked.
+    #[tokio::test]
+    async fn agencies_without_a_certificate_or_a_successor_are_told_of() {
+        type Certificates = &'static [(i32, i32, bool)];
+        let agencies: [(i16, Certificates, &str); 11] = [
+            (3, &[], "without"),
+            (0, &[], "suspended"),
+            (3, &[(-9, 100, false)], "well"),
+            (3, &[(-9, 100, true)], "without"),
+            (2, &[(-9, -1, false)], "without"),
+            (3, &[(5, 100, false)], "without"),
+            (1, &[(-9, 5, false)], "ending"),
+            (3, &[(-9, 5, false), (-1, 100, false)], "well"),
+            (3, &[(-9, 5, false), (4, 100, false)], "well"),
+            (3, &[(-9, 5, false), (-1, 100, true)], "ending"),
+            (0, &[(-9, 5, false)], "suspended"),
+        ];
+        let database = TestCluster::shared().await.database().await;
+        let mut fill = String::new();
+        for (number, (status, certificates, _)) in (1..).zip(agencies) {
+            fill.push_str(&format!(
+                "INSERT INTO xm.agencies (matricule, name, email, status) VALUES ({number}, 'a', 'a@x', {status});"
+            ));
+            for (at, (from, to, is_revoked)) in (0..).zip(certificates) {
+                let revoked = if *is_revoked { "now()" } else { "NULL" };
+                // Each of a key of its own: with a certificate its key is revoked.
+                let hash = format!("decode(lpad('{}', 64, '0'), 'hex')", number * 10 + at);
+                fill.push_str(&format!(
+                    "INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES ({hash}, {number});
+                     INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
+                                                  not_before, not_after, revoked_at)
+                     VALUES ({number}, {hash}, 'k', 'i', 's', 'd', {hash}, 'P-256',
+                             now() + interval '{from} days', now() + interval '{to} days', {revoked});"
+                ));
+            }
+        }
+        database.get().await.unwrap().batch_execute(&fill).await.unwrap();
+        let (address, _observed) = served(database).await;
+        let metrics = get(address, "/metrics").await;
+        let expected = |what: &str| agencies.iter().filter(|(_, _, becomes)| *becomes == what).count();
+        for line in [
+            format!("xm_agencies_without_certificate {}", expected("without")),
+            format!("xm_agencies_certificate_ending{{within=\"14d\"}} {}", expected("ending")),
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+        }
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ use crate::database::{OpenDatabase, Purpose};
 use crate::failure::Exit;
 use crate::folder::{Claim, DataFolder};
 use crate::gauges::DatabaseGauges;
-use crate::http::{self, Observed};
+use crate::http::{self, Observed, ObservedParts};
 use crate::keys::{self, LoadedKeys};
 use crate::{acts, operator, summary};
 
@@ -121,7 +121,7 @@ impl Centre<'_> {
         let mut stops = Stops::new()?;
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
-        let observed = self.observe(registry.clone(), listener)?;
+        let observed = self.observe(registry.clone(), metrics.clone(), listener)?;
         let server = tokio::select! {
             server = self.prepare() => server?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
@@ -157,10 +157,18 @@ impl Centre<'_> {
     }
 
     /// Serves what the process shows of itself, from the first moment on.
-    fn observe(&self, registry: Registry, listener: TcpListener) -> anyhow::Result<Arc<Observed>> {
+    fn observe(&self, registry: Registry, metrics: Metrics, listener: TcpListener) -> anyhow::Result<Arc<Observed>> {
         let first_end = self.keys.certificates.iter().map(|(_, certificate)| certificate.validity().1).min();
-        let gauges = DatabaseGauges::new(self.database.clone(), first_end)?;
-        let observed = Arc::new(Observed::new(registry, self.database.clone(), gauges)?);
+        let server = &self.configuration.server;
+        let kept_max = Duration::from_secs(server.metrics_kept_seconds_max);
+        let observed = Arc::new(Observed::new(ObservedParts {
+            registry,
+            metrics,
+            database: self.database.clone(),
+            gauges: DatabaseGauges::new(self.database.clone(), first_end, kept_max)?,
+            data_folder: server.data_folder.clone(),
+            quarantine_bytes_max: settling(&self.configuration.limits).stranger_bytes_of_reason(),
+        })?);
         listener.set_nonblocking(true)?;
         let _guard = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -219,10 +227,7 @@ impl Centre<'_> {
                 decompressed_bytes_max: limits.payload_bytes_max,
                 ..PayloadLimits::default()
             },
-            settling: SettlingSettings {
-                stranger_bytes_max: limits.quarantine_bytes_max,
-                ..SettlingSettings::default()
-            },
+            settling: settling(limits),
             widths: widths(limits),
             policy: Policy::default(),
             metrics,
@@ -303,6 +308,10 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {
         },
         interval: Duration::from_secs(mailbox.poll_interval_seconds),
     })
+}
+
+fn settling(limits: &Limits) -> SettlingSettings {
+    SettlingSettings { stranger_bytes_max: limits.quarantine_bytes_max, ..SettlingSettings::default() }
 }
 
 fn widths(limits: &Limits) -> Widths {

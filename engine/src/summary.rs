@@ -83,12 +83,14 @@ impl Drop for Summary {
 }
 
 fn by_outcome(family: &MetricFamily) -> BTreeMap<String, u64> {
-    let count = |metric: &prometheus::proto::Metric| {
+    let mut counts = BTreeMap::new();
+    for metric in family.get_metric() {
         let outcome = metric.get_label().iter().find(|label| label.name() == "outcome");
         // Counters are whole numbers, kept by Prometheus' library as floating-point ones.
-        (outcome.map(|label| label.value().to_owned()).unwrap_or_default(), metric.get_counter().get_value().round())
-    };
-    family.get_metric().iter().map(count).map(|(outcome, value)| (outcome, whole(value))).collect()
+        *counts.entry(outcome.map(|label| label.value().to_owned()).unwrap_or_default()).or_default() +=
+            whole(metric.get_counter().get_value().round());
+    }
+    counts
 }
 
 #[expect(
@@ -131,7 +133,12 @@ mod tests {
         letters.with_label_values(&["accepted"]).inc_by(5);
         letters.with_label_values(&["conflict"]).inc_by(2);
         rows.inc_by(7);
+        let faults = IntCounterVec::new(Opts::new("xm_faults_total", "x"), &["actor"]).unwrap();
+        registry.register(Box::new(faults.clone())).unwrap();
+        faults.with_label_values(&["exporter"]).inc_by(2);
+        faults.with_label_values(&["table_writer"]).inc_by(3);
         let earlier = Totals::of(&registry);
+        assert_eq!(earlier.faults, 5, "of whichever actor");
         assert_eq!((earlier.rows, earlier.letters.get("accepted")), (7, Some(&5)));
         letters.with_label_values(&["accepted"]).inc_by(1);
         letters.with_label_values(&["conflict"]).inc_by(1);

@@ -1,6 +1,7 @@
 //! What the scenarios stand on: real servers, and the engine as a process, started for one test.
 
 pub mod engine;
+pub mod instruments;
 pub mod nemesis;
 pub mod program;
 pub mod proxy;

@@ -21,9 +21,10 @@ use super::breakers::BREAKS_MAX;
 use super::database_calls::LEASE_HOLD;
 use super::memory::{Complaints, Memory, hint};
 use crate::at_work::MailName;
-use crate::delivery::{Fate, Permits, Report, Share};
+use crate::delivery::{Fate, Permits, Report};
 use crate::lanes::{LANES, Lane};
 use crate::messages::Fetched;
+use crate::metrics::ActorMetrics;
 use crate::tally::Tally;
 
 /// Longest wait for mail in hand at the end of a session; what is late then comes again.
@@ -34,6 +35,8 @@ const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
 pub struct Polled {
     /// The mailbox is evidently not empty: poll again at once.
     pub is_worth_another: bool,
+    /// Another process has the mailbox's lease, so it was not looked into.
+    pub is_elsewhere: bool,
 }
 
 /// Why a poll failed.
@@ -71,16 +74,22 @@ enum Turn {
 }
 
 /// Polls once.
-pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -> Result<Polled, PollError> {
+pub async fn poll(
+    parts: &MailboxPollerParts,
+    transport: &ActorMetrics,
+    life: Uuid,
+    memory: &mut Memory,
+) -> Result<Polled, PollError> {
     if !parts.take_lease().await? {
-        // Another program knows better now.
+        // What was seen there last may be long gone: the other process shows what is. Where nothing is shown, that is no error.
+        parts.metrics.mailbox_mails.remove_label_values(&[&*parts.name]).ok();
         parts.metrics.unfetchable.with_label_values(&[&*parts.name]).set(0);
-        return Ok(Polled { is_worth_another: false });
+        return Ok(Polled { is_worth_another: false, is_elsewhere: true });
     }
     memory.take_attempts_back(parts).await?;
-    let polled = hold_session(parts, life, memory, Turn::Others).await?;
+    let polled = hold_session(parts, transport, life, memory, Turn::Others).await?;
     if memory.breakers.has_due(Instant::now()) && parts.may_fetch() {
-        match hold_session(parts, life, memory, Turn::Breaker).await {
+        match hold_session(parts, transport, life, memory, Turn::Breaker).await {
             Ok(_) => {}
             // What breaks again has been told of, and the poll has done its work.
             Err(PollError::Mail(error)) => tracing::debug!(mailbox = &*parts.name, %error, "it was for one mail alone"),
@@ -92,6 +101,7 @@ pub async fn poll(parts: &MailboxPollerParts, life: Uuid, memory: &mut Memory) -
 
 async fn hold_session(
     parts: &MailboxPollerParts,
+    transport: &ActorMetrics,
     life: Uuid,
     memory: &mut Memory,
     turn: Turn,
@@ -112,7 +122,7 @@ async fn hold_session(
         Turn::Others => !memory.breakers.has(&suspect.uidl),
         Turn::Breaker => mails.iter().any(|listed| *hint(listed) == *suspect.uidl),
     });
-    let mut poll = Poll::new(parts, life);
+    let mut poll = Poll::new(parts, transport, life);
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
     let fetched = poll.fetch(&mut session, &mails, suspects, memory).await;
     // Whatever became of the session, what was handed on comes back first; only then is the line struck out.
@@ -129,13 +139,15 @@ async fn hold_session(
     }
     // A mailbox that was not empty is looked into again at once. Where nothing was deleted nothing was gained either: mail
     // that all comes back must not be polled in a tight loop. (Each time that a mail is deferred its claim has come to stand worse.)
-    Ok(Polled { is_worth_another: poll.deleted > 0 || poll.has_given_back })
+    Ok(Polled { is_worth_another: poll.deleted > 0 || poll.has_given_back, is_elsewhere: false })
 }
 
 /// One session of a poller, as far as it has come.
 pub struct Poll<'a> {
     /// What the poller was built with.
     pub parts: &'a MailboxPollerParts,
+    /// Counts what is lent.
+    transport: &'a ActorMetrics,
     /// This life of the poller.
     pub life: Uuid,
     /// When the session began.
@@ -172,10 +184,11 @@ pub struct LentMail {
 }
 
 impl<'a> Poll<'a> {
-    fn new(parts: &'a MailboxPollerParts, life: Uuid) -> Poll<'a> {
+    fn new(parts: &'a MailboxPollerParts, transport: &'a ActorMetrics, life: Uuid) -> Poll<'a> {
         let (sender, reports) = unbounded_channel();
         Poll {
             parts,
+            transport,
             life,
             started: Instant::now(),
             lease_taken: Instant::now(),
@@ -256,7 +269,7 @@ impl<'a> Poll<'a> {
         self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
         let claim = document::claim(&mail);
         let name = MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() };
-        let share = Share::lend(listed.number, permits, self.sender.clone());
+        let share = self.parts.hands.lend(listed.number, permits, self.sender.clone(), self.transport);
         let number = listed.number;
         self.lent.insert(number, LentMail { listed, claim, lane });
         if let Some(matricule) = claim {
@@ -284,7 +297,7 @@ impl<'a> Poll<'a> {
         // The same agency always goes the same way, so that its letters keep their order.
         let spread = claim.map_or(number, u32::from) as usize;
         if let Some(decoder) = self.parts.decoders.get(spread % self.parts.decoders.len().max(1)) {
-            decoder.send(fetched);
+            decoder.hand_on(fetched);
         }
     }
 

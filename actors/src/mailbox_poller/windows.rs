@@ -199,7 +199,6 @@ impl Poll<'_> {
                 self.place(retrieved, own, deferred, memory);
             }
         }
-        self.parts.metrics.in_hand.set(i64::from(self.parts.hands.in_hand()));
         self.collect_reports();
         self.remember_given_back(memory);
         self.delete_settled(session).await?;

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actors::messages::NoContainer;
-use actors::metrics::Metrics;
+use actors::metrics::{Handled, Metrics};
 use actors::pipeline::{Pipeline, PipelineParts, PolledMailbox, Widths};
 use actors::supervision::{Escalation, Policy};
 use chrono::Utc;
@@ -323,9 +323,14 @@ impl World {
 }
 
 impl Running {
-    /// Returns how many messages an actor has handled with this outcome.
-    pub fn handled(&self, actor: &str, outcome: &str) -> u64 {
-        self.metrics.actor_handled.with_label_values(&[actor, outcome]).get()
+    /// Returns how many letters an actor is done with by this outcome.
+    pub fn handled(&self, actor: &'static str, handled: Handled) -> u64 {
+        self.metrics.actor(actor).counts(handled).1
+    }
+
+    /// Returns the metrics, which outlive what they are of.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// Returns how many polls of a mailbox ended so.

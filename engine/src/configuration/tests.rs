@@ -20,7 +20,7 @@ const MAILBOX: &str =
 const MISTAKES: &[(&str, &str)] = &[
     (
         "[server]\nhttp_adress = \"x\"",
-        "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, shutdown_seconds_max",
+        "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, shutdown_seconds_max, metrics_kept_seconds_max",
     ),
     ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, relay, limits"),
     (

@@ -74,6 +74,7 @@ fn server(configuration: &Configuration, problems: &mut Problems<'_>) {
         problems.add("server.log_level", "error, warn, info, debug or trace", &server.log_level);
     }
     between("server.shutdown_seconds_max", server.shutdown_seconds_max, 1, 3600, problems);
+    between("server.metrics_kept_seconds_max", server.metrics_kept_seconds_max, 1, 3600, problems);
 }
 
 fn database(configuration: &Configuration, problems: &mut Problems<'_>) {

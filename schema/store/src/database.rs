@@ -102,6 +102,19 @@ impl Database {
         Ok(connect(&self.target, &self.settings).await?)
     }
 
+    /// Tries whether the database answers and has room to write: a full disk refuses letters and nothing else.
+    /// Nothing remains of it.
+    ///
+    /// # Errors
+    /// The database is away, or its disk is full.
+    pub async fn probe(&self) -> Result<(), Fault> {
+        // As many bytes as a batch may add to a table. What is made in a transaction that does not end is gone with it.
+        let text = "BEGIN; CREATE UNLOGGED TABLE xm.room_probe AS
+                           SELECT repeat('x', 1000) FROM generate_series(1, 1000); ROLLBACK";
+        // Alone: where it fails, a transaction is left in it.
+        Ok(self.connect_alone().await?.batch_execute(text).await?)
+    }
+
     /// Returns how many connections are open, and how many of them are idle.
     pub fn connections(&self) -> (usize, usize) {
         let status = self.pool.status();

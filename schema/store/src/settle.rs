@@ -35,6 +35,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use diesel_async::AsyncPgConnection;
 use futures_util::join;
+use sdc::refusal::RefusalCode;
 use tokio::task::yield_now;
 
 pub use apart::Apart;
@@ -71,6 +72,14 @@ pub struct SettlingSettings {
 impl Default for SettlingSettings {
     fn default() -> SettlingSettings {
         SettlingSettings { stranger_bytes_max: 1 << 30, over_size_bytes_kept: 16 * 1024, held_bytes_max: 512 << 10 }
+    }
+}
+
+impl SettlingSettings {
+    /// Returns how many bytes may be kept for one reason, of containers whose sender nobody vouches for.
+    pub fn stranger_bytes_of_reason(&self) -> u64 {
+        let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
+        self.stranger_bytes_max / reasons.max(1) as u64
     }
 }
 

@@ -64,6 +64,22 @@ async fn a_database_that_lacks_a_migration_of_this_program_is_named() {
     assert!(matches!(error, MigrateError::DatabaseOlder { missing: 1 }), "{error}");
 }
 
+/// A full disk refuses what makes a file longer, and answers everything else.
+#[tokio::test]
+async fn a_database_without_room_is_away_though_it_answers() {
+    let database = TestCluster::shared().await.database().await;
+    database.probe().await.unwrap();
+    database.probe().await.unwrap();
+    assert_eq!(count(&database, "pg_class WHERE relname = 'room_probe'").await, 0, "nothing remains of it");
+    let full = "CREATE FUNCTION xm.full() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+                    RAISE EXCEPTION 'could not extend file \"base/5/16384\": No space left on device' USING ERRCODE = '53100';
+                END $$;
+                CREATE EVENT TRIGGER full_disk ON ddl_command_start EXECUTE FUNCTION xm.full()";
+    database.get().await.unwrap().batch_execute(full).await.unwrap();
+    assert!(database.probe().await.unwrap_err().is_away());
+    assert_eq!(count(&database, "xm.profiles").await, 1);
+}
+
 #[tokio::test]
 async fn every_connection_has_the_session_settings() {
     let database = TestCluster::shared().await.database().await;

@@ -149,8 +149,7 @@ async fn insert_strangers(
     strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
     settings: &SettlingSettings,
 ) -> Result<HashSet<usize>, Fault> {
-    let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
-    let share = i64::try_from(settings.stranger_bytes_max / reasons.max(1) as u64).unwrap_or(i64::MAX);
+    let share = i64::try_from(settings.stranger_bytes_of_reason()).unwrap_or(i64::MAX);
     let named = strangers.keys().copied().map(Some).collect();
     // The row is the reason's lock, taken in the order of reasons, so that two batches cannot both use the last room.
     let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)

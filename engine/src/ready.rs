@@ -1,0 +1,143 @@
+//! Whether letters can be taken now; and if not, why, in one sentence.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actors::metrics::Metrics;
+use store::database::{Database, MigrateError};
+
+use crate::disk;
+
+/// Longest that readiness waits for the database.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+/// With less room on the disk of the data folder, PostgreSQL may meet its end in the midst of a batch: it makes files of
+/// 16 MB each for its log.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// Why no letter can be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unready {
+    /// The gate is closed: starting, draining, or the database is away or full.
+    #[error("no mail is taken")]
+    NoMailTaken,
+    /// The last poll of each mailbox failed.
+    #[error("no mailbox can be reached: `xmserver mail test` tells which step fails")]
+    MailboxesDown,
+    /// The database does not answer, or not in time.
+    #[error("the database does not answer")]
+    DatabaseAway,
+    /// A newer program was here.
+    #[error(
+        "the database has migration {migration}, which this program does not know: install the newer xmserver that made it"
+    )]
+    DatabaseNewer {
+        /// The unknown migration.
+        migration: String,
+    },
+    /// The disk of the data folder is full, or nearly so.
+    #[error("the disk of the data folder is full: {free_bytes} bytes are free, {free_bytes_min} are needed")]
+    DiskFull {
+        /// What is free.
+        free_bytes: u64,
+        /// What is needed.
+        free_bytes_min: u64,
+    },
+}
+
+/// What readiness looks at.
+pub struct Readiness {
+    is_taking_mail: AtomicBool,
+    metrics: Metrics,
+    database: Database,
+    data_folder: PathBuf,
+    free_bytes_min: u64,
+}
+
+impl Readiness {
+    /// Makes it; no mail is taken yet.
+    pub fn new(metrics: Metrics, database: Database, data_folder: PathBuf) -> Readiness {
+        Readiness {
+            is_taking_mail: AtomicBool::new(false),
+            metrics,
+            database,
+            data_folder,
+            free_bytes_min: FREE_BYTES_MIN,
+        }
+    }
+
+    /// Says whether mail is being taken.
+    pub fn set_taking_mail(&self, is_taking_mail: bool) {
+        self.is_taking_mail.store(is_taking_mail, Ordering::Relaxed);
+    }
+
+    /// Looks whether letters can be taken.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn look(&self) -> Result<(), Unready> {
+        if let Some(room) = disk::room(&self.data_folder).filter(|room| room.free_bytes < self.free_bytes_min) {
+            return Err(Unready::DiskFull { free_bytes: room.free_bytes, free_bytes_min: self.free_bytes_min });
+        }
+        if !self.is_taking_mail.load(Ordering::Relaxed) {
+            return Err(Unready::NoMailTaken);
+        }
+        match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
+            Ok(Err(_)) | Err(_) => return Err(Unready::DatabaseAway),
+        }
+        if self.metrics.is_every_mailbox_down() {
+            return Err(Unready::MailboxesDown);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel_async::SimpleAsyncConnection;
+    use prometheus::Registry;
+    use store::database::DatabaseSettings;
+    use store::testing::TestCluster;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn letters_can_be_taken_while_nothing_is_in_the_way() {
+        let place = tempfile::tempdir().unwrap();
+        let metrics = Metrics::new(&Registry::new()).unwrap();
+        let database = TestCluster::shared().await.database().await;
+        let mut readiness = Readiness::new(metrics.clone(), database.clone(), place.path().to_owned());
+        readiness.free_bytes_min = 0;
+        assert_eq!(readiness.look().await, Err(Unready::NoMailTaken));
+        readiness.set_taking_mail(true);
+        assert_eq!(readiness.look().await, Ok(()), "before the first polls");
+
+        metrics.reached("main", false);
+        assert_eq!(readiness.look().await, Err(Unready::MailboxesDown));
+        metrics.reached("other", true);
+        assert_eq!(readiness.look().await, Ok(()));
+
+        readiness.free_bytes_min = u64::MAX;
+        let full = readiness.look().await.unwrap_err();
+        assert!(matches!(full, Unready::DiskFull { free_bytes_min: u64::MAX, .. }), "{full}");
+        readiness.free_bytes_min = 0;
+
+        let newer = "INSERT INTO xm.__diesel_schema_migrations VALUES ('99990101000000', now())";
+        database.get().await.unwrap().batch_execute(newer).await.unwrap();
+        let newer = readiness.look().await.unwrap_err();
+        assert_eq!(newer, Unready::DatabaseNewer { migration: "99990101000000".to_owned() });
+    }
+
+    #[tokio::test]
+    async fn without_a_database_no_letter_can_be_taken() {
+        let place = tempfile::tempdir().unwrap();
+        let nowhere = Database::new(DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x")).unwrap();
+        let metrics = Metrics::new(&Registry::new()).unwrap();
+        let mut readiness = Readiness::new(metrics, nowhere, place.path().to_owned());
+        readiness.free_bytes_min = 0;
+        readiness.set_taking_mail(true);
+        assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));
+    }
+}

@@ -1,0 +1,114 @@
+//! What running programs show of themselves, as long as somebody looks: which metrics have moved, and whether an idle
+//! program says that it has nothing in hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Metrics of work in hand: 0 in an idle program.
+const IN_HAND: [&str; 3] = ["xm_mails_in_hand", "xm_mails_in_hand_oldest_seconds", "xm_actor_mailbox_depth"];
+
+/// Values by series, written as `name{labels}`, in the text format of Prometheus.
+pub fn values(text: &str) -> BTreeMap<&str, f64> {
+    let lines = text.lines().filter(|line| line.starts_with("xm_") || line.starts_with("process_"));
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+        .collect()
+}
+
+/// Says what an idle program shows wrongly: work in hand that is none, or letters that came and never went.
+pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
+    let values = values(text);
+    let mut lies = Vec::new();
+    for name in IN_HAND {
+        let of_name = values.iter().filter(|(series, _)| series.split('{').next() == Some(name));
+        let mut is_shown = false;
+        for (series, value) in of_name {
+            is_shown = true;
+            if *value != 0.0 {
+                lies.push(format!("{series} is {value}"));
+            }
+        }
+        if !is_shown {
+            lies.push(format!("{name} is not shown"));
+        }
+    }
+    let received = "xm_actor_received_total{actor=\"";
+    for (series, received) in values.iter().filter_map(|(series, value)| Some((series.strip_prefix(received)?, value)))
+    {
+        let actor = series.trim_end_matches("\"}");
+        let of_actor = format!("xm_actor_handled_total{{actor=\"{actor}\",");
+        let handled: f64 =
+            values.iter().filter(|(series, _)| series.starts_with(&of_actor)).map(|(_, value)| value).sum();
+        if handled != *received {
+            lies.push(format!("{actor} took {received} letters and is done with {handled}"));
+        }
+    }
+    lies
+}
+
+/// Every value that each metric was seen with.
+#[derive(Debug, Default)]
+pub struct Moves(BTreeMap<String, BTreeMap<(usize, String), BTreeSet<String>>>);
+
+impl Moves {
+    /// Looks at what one of several programs shows.
+    pub fn look(&mut self, program: usize, text: &str) {
+        let mut family = String::new();
+        for line in text.lines() {
+            if let Some((name, _kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+                name.clone_into(&mut family);
+            } else if let Some((series, value)) = line.rsplit_once(' ').filter(|_| line.starts_with(family.as_str())) {
+                let of_family = self.0.entry(family.clone()).or_default();
+                of_family.entry((program, series.to_owned())).or_default().insert(value.to_owned());
+            }
+        }
+    }
+
+    /// Returns the metrics none of whose series was ever seen to change.
+    pub fn still(&self) -> BTreeSet<&str> {
+        let is_still = |series: &BTreeMap<_, BTreeSet<String>>| series.values().all(|values| values.len() < 2);
+        self.0.iter().filter(|(_, series)| is_still(series)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Returns all of them.
+    pub fn metrics(&self) -> BTreeSet<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: &str = "# HELP xm_mails_in_hand x\n# TYPE xm_mails_in_hand gauge\nxm_mails_in_hand 0\n\
+        # TYPE xm_mails_in_hand_oldest_seconds gauge\nxm_mails_in_hand_oldest_seconds 0\n\
+        # TYPE xm_actor_mailbox_depth gauge\nxm_actor_mailbox_depth{actor=\"exporter\"} 0\n\
+        # TYPE xm_actor_received_total counter\nxm_actor_received_total{actor=\"exporter\"} 3\n\
+        # TYPE xm_actor_handled_total counter\nxm_actor_handled_total{actor=\"exporter\",outcome=\"ok\"} 2\n\
+        xm_actor_handled_total{actor=\"exporter\",outcome=\"fault\"} 1\n";
+
+    #[test]
+    fn a_metric_has_moved_when_one_series_of_it_has() {
+        let mut moves = Moves::default();
+        moves.look(0, QUIET);
+        moves.look(1, &QUIET.replace("outcome=\"ok\"} 2", "outcome=\"ok\"} 1"));
+        assert_eq!(moves.still(), moves.metrics(), "another program is no movement");
+        moves.look(0, &QUIET.replace("outcome=\"fault\"} 1", "outcome=\"fault\"} 4"));
+        let still: Vec<&str> = moves.metrics().difference(&moves.still()).copied().collect();
+        assert_eq!(still, ["xm_actor_handled_total"]);
+    }
+
+    #[test]
+    fn an_idle_program_that_shows_work_lies() {
+        assert!(lies_of_an_idle_program(QUIET).is_empty());
+        for (well, ill) in [
+            ("xm_mails_in_hand 0", "xm_mails_in_hand 1"),
+            ("xm_mails_in_hand 0\n", ""),
+            ("_depth{actor=\"exporter\"} 0", "_depth{actor=\"exporter\"} 2"),
+            ("outcome=\"fault\"} 1", "outcome=\"fault\"} 2"),
+        ] {
+            let lies = lies_of_an_idle_program(&QUIET.replace(well, ill));
+            assert_eq!(lies.len(), 1, "{ill}: {lies:?}");
+        }
+    }
+}
