@@ -23,6 +23,7 @@ use sample::SampleCommand;
 mod agency;
 mod answer;
 mod cert;
+mod cert_list;
 mod journal;
 mod letter;
 mod listing;

@@ -66,9 +66,8 @@ pub struct ListArguments {
     /// Behind this number
     #[arg(long)]
     after: Option<i32>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: i64,
+    #[command(flatten)]
+    extent: super::listing::Extent,
 }
 
 pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result<()> {
@@ -237,24 +236,8 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
         agency: arguments.agency,
         with_revoked: arguments.with_revoked,
         ending_before: arguments.ending_within_days.and_then(|days| Utc::now().checked_add_days(Days::new(days))),
-        after: arguments.after,
-        limit: Some(arguments.limit),
+        after: None,
+        limit: None,
     };
-    let clock = desk.clock;
-    let found = certificates::list(desk.connection(), &filter).await?;
-    if desk.json {
-        return show::json(&found);
-    }
-    let mut table = Table::new(&["id", "agency", "algorithm", "valid to", "revoked", "sha-256 fingerprint"]);
-    for one in found {
-        table.row([
-            one.id.to_string(),
-            show::matricule(one.agency),
-            one.algorithm,
-            clock.time(one.not_after),
-            show::or_dash(one.revoked_at.map(|time| clock.time(time))),
-            hex::encode(one.fingerprint),
-        ]);
-    }
-    table.print("no certificate")
+    super::listing::tell(desk, &filter, arguments.after, arguments.extent).await
 }

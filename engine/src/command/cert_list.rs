@@ -1,0 +1,50 @@
+//! The list of certificates, page by page.
+
+use diesel_async::AsyncPgConnection;
+use store::administration::AdministrationError;
+use store::administration::certificates::{self, Certificate, CertificateFilter};
+
+use super::Desk;
+use super::listing::Listing;
+use crate::show;
+
+impl Listing for CertificateFilter {
+    type Line = Certificate;
+    type Cursor = i32;
+    const HEADINGS: &'static [&'static str] =
+        &["id", "agency", "algorithm", "valid to", "revoked", "sha-256 fingerprint"];
+
+    async fn page(
+        &self,
+        connection: &mut AsyncPgConnection,
+        behind: Option<i32>,
+        limit: i64,
+    ) -> Result<Vec<Certificate>, AdministrationError> {
+        certificates::list(connection, &CertificateFilter { after: behind, limit: Some(limit), ..self.clone() }).await
+    }
+
+    fn cursor(certificate: &Certificate) -> i32 {
+        certificate.id
+    }
+
+    fn goes_on(last: i32) -> String {
+        format!("--after {last}")
+    }
+
+    fn cells(certificate: Certificate, desk: &Desk) -> Vec<String> {
+        let clock = desk.clock;
+        vec![
+            certificate.id.to_string(),
+            show::matricule(certificate.agency),
+            certificate.algorithm,
+            clock.short(certificate.not_after),
+            show::or_dash(certificate.revoked_at.map(|time| clock.short(time))),
+            hex::encode(certificate.fingerprint),
+        ]
+    }
+
+    async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+        let is_narrowed = self.agency.is_some() || self.ending_before.is_some();
+        Ok(if is_narrowed { "no such certificate" } else { "no certificate" }.to_owned())
+    }
+}
