@@ -21,9 +21,8 @@ setup:
 demo: setup
 	$(CARGO) run --locked --release --bin xmserver -- demo $(ARGS)
 
-# Tests of one crate share one private PostgreSQL by running in one process: cargo test, not one process per test.
 test: lint
-	$(CARGO) test --locked --workspace --no-fail-fast
+	@CARGO="$(CARGO)" tests/run.sh
 
 lint: setup
 	$(CARGO) fmt --all --check

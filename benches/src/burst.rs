@@ -16,17 +16,17 @@ use crate::yardstick::Yardstick;
 /// A program does not start or ends early; nothing moves.
 pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<Figures> {
     eprintln!("filling {} mailboxes", centre::MAILBOXES);
-    let dovecot = centre::filled_dovecot(stock, usize::MAX, hardship.big_mails)?;
-    let strangers = stock.expected.strangers + hardship.big_mails as u64;
+    let dovecot = centre::filled_dovecot(stock, usize::MAX, hardship)?;
+    let strangers = stock.expected.strangers + hardship.mails();
+    let hostile = stock.expected.hostile_mails();
     let letters = stock.expected.mails - stock.expected.strangers;
-    let all = (letters + strangers) as f64;
     let mut centre = Centre::start(stock, dovecot, hardship).await?;
     let begun = centre.started;
     let start_seconds = centre.wait_ready()?;
     let yardstick = with_limit.then(|| Yardstick::lay(stock)).transpose()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
-        if strangers == 0 {
-            return engine.metric("xm_letters_total") >= all;
+        if strangers + hostile == 0 {
+            return engine.metric("xm_letters_total") >= letters as f64;
         }
         let settled = |(outcome, count): (&String, &u64)| {
             engine.metric(&format!("xm_letters_total{{outcome=\"{outcome}\"}}")) >= *count as f64
@@ -43,6 +43,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
         start_seconds,
         yardstick_us,
         strangers,
+        hostile,
         strangers_meanwhile: centre.engine.metric("xm_letters_total") - letters as f64,
         ..Figures::default()
     };

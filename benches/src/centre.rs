@@ -10,6 +10,7 @@ use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot};
 
 use crate::figures::Figures;
+use crate::hostile;
 use crate::lag;
 use crate::processes::{cpu_seconds, rss_mb_max};
 use crate::stock::{CENTRE_ADDRESS, Stock};
@@ -31,6 +32,15 @@ pub struct Hardship {
     pub round_trip: Option<Duration>,
     /// Mails of five megabytes each that lie before the letters.
     pub big_mails: usize,
+    /// Of every kind of mail with which strangers mean harm, so many lie before the letters.
+    pub hostile_mails: usize,
+}
+
+impl Hardship {
+    /// Counts the mails of strangers that lie before the letters.
+    pub fn mails(&self) -> u64 {
+        (self.big_mails + self.hostile_mails * hostile::of_strangers().len()) as u64
+    }
 }
 
 /// Everything that runs, ended when dropped.
@@ -60,15 +70,30 @@ pub fn empty_dovecot() -> Result<Dovecot> {
     Dovecot::start(&accounts)
 }
 
-/// Starts a Dovecot with letters of the stock in it, as many as asked for, and before them as many big mails.
+/// Starts a Dovecot with letters of the stock in it, as many as asked for, and before them the mails of a hardship and those of
+/// agencies that mean harm.
 ///
 /// # Errors
 /// It does not start; the disk is full.
-pub fn filled_dovecot(stock: &Stock, letters: usize, big_mails: usize) -> Result<Dovecot> {
+pub fn filled_dovecot(stock: &Stock, letters: usize, hardship: Hardship) -> Result<Dovecot> {
     let dovecot = empty_dovecot()?;
-    deliver_big_mails(&dovecot, big_mails)?;
+    deliver_big_mails(&dovecot, hardship.big_mails)?;
+    for number in 0..hardship.hostile_mails {
+        for (at, (_, mail)) in hostile::of_strangers().iter().enumerate() {
+            dovecot.deliver(&address((number + at) % MAILBOXES), &hostile::numbered(mail, number))?;
+        }
+    }
+    deliver_hostile_letters(stock, &dovecot)?;
     stock.for_each_mail(letters, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
     Ok(dovecot)
+}
+
+/// Puts the letters of agencies that mean harm into the mailboxes.
+///
+/// # Errors
+/// The disk is full; the stock is damaged.
+pub fn deliver_hostile_letters(stock: &Stock, dovecot: &Dovecot) -> Result<()> {
+    stock.for_each_hostile_mail(|at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))
 }
 
 /// Puts mails of five megabytes into the mailboxes: words, and blocks that claim to be a letter of an agency, in turn.
@@ -143,7 +168,7 @@ impl Centre {
     /// # Errors
     /// See [`Centre::wait`].
     pub fn finish(&mut self, answers: u64, last: Instant, begun: Instant, figures: &mut Figures) -> Result<()> {
-        let mails = (figures.letters + figures.strangers) as f64;
+        let mails = (figures.letters + figures.strangers + figures.hostile) as f64;
         self.wait("every receipt is sent", LONGEST, |engine| engine.metric("xm_answers_total") >= answers as f64)?;
         figures.receipts_seconds = last.elapsed().as_secs_f64();
         self.wait("every mail is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= mails)?;

@@ -38,6 +38,9 @@ impl<'a> Examination<'a> {
     pub async fn count(&self, figures: &mut Figures) -> Result<()> {
         let expected = &self.stock.expected;
         let mut outcomes = expected.outcomes.clone();
+        for (outcome, count) in &expected.hostile {
+            *outcomes.entry(outcome.clone()).or_default() += count;
+        }
         for row in self.client.query("SELECT outcome, count(*) FROM xm.journal GROUP BY 1", &[]).await? {
             let (outcome, count): (String, i64) = (row.get(0), row.get(1));
             let wanted = match outcomes.remove(&outcome) {

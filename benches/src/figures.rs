@@ -55,7 +55,9 @@ pub struct Figures {
     pub start_seconds: f64,
     /// Mails of strangers.
     pub strangers: u64,
-    /// Of those, settled when the last letter was.
+    /// Mails of agencies that mean harm.
+    pub hostile: u64,
+    /// Of all these, settled when the last letter was.
     pub strangers_meanwhile: f64,
     /// As `seconds`, but until every mail was settled, those of strangers too, and every receipt sent.
     pub all_seconds: f64,
@@ -107,7 +109,7 @@ impl Report for Figures {
 type Row = (&'static str, fn(&Figures) -> String);
 
 /// The rows of the table: the JSON's names, in its order.
-const ROWS: [Row; 28] = [
+const ROWS: [Row; 29] = [
     ("letters", |run| run.letters.to_string()),
     ("seconds", |run| number(run.seconds)),
     ("letters_per_second", |run| number(run.letters_per_second)),
@@ -129,6 +131,7 @@ const ROWS: [Row; 28] = [
     ("receipts_seconds", |run| number(run.receipts_seconds)),
     ("start_seconds", |run| number(run.start_seconds)),
     ("strangers", |run| run.strangers.to_string()),
+    ("hostile", |run| run.hostile.to_string()),
     ("strangers_meanwhile", |run| number(run.strangers_meanwhile)),
     ("all_seconds", |run| number(run.all_seconds)),
     ("limit.dovecot_us", |run| part(run.limit.map(|limit| limit.dovecot_us))),
@@ -137,6 +140,11 @@ const ROWS: [Row; 28] = [
     ("limit.postgres_us", |run| part(run.limit.map(|limit| limit.postgres_us))),
     ("limit.yardstick_us", |run| part(run.limit.map(|limit| limit.yardstick_us))),
 ];
+
+/// Returns the figures of a run by their names, in the order of the table.
+pub fn by_name(run: &Figures) -> impl Iterator<Item = (&'static str, String)> {
+    ROWS.iter().map(|(name, value)| (*name, value(run)))
+}
 
 /// Writes the table and the JSON.
 ///

@@ -7,13 +7,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use benches::centre::Hardship;
 use benches::figures::{Report, told};
+use benches::hostile::Stocks;
 use benches::mix::{Claim, Mix};
 use benches::stock::{Key, Stock, Wanted};
-use benches::{bulk, burst, comparison, mixed, stations, steady};
+use benches::{bulk, burst, comparison, history, hostile, mixed, stations, steady};
 use clap::{Args, Parser, Subcommand};
 
 /// Letters of the burst that the limit is measured after.
 const LIMIT_LETTERS: usize = 10_000;
+/// Seconds that letters come beside those of hostile agencies.
+const STEADY_SECONDS: usize = 20;
 
 #[derive(Parser)]
 #[command(about = "Election night on this machine, measured")]
@@ -110,6 +113,20 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// A burst behind a hundred hostile mails of every kind, of strangers and of agencies, beside quiet ones
+    Hostile {
+        /// Letters, each of an agency of its own
+        #[arg(long, default_value_t = 20_000)]
+        letters: usize,
+        /// Letters a second that come beside those of hostile agencies, for twenty seconds
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: u32,
+        /// Hostile mails of every kind
+        #[arg(long, default_value_t = 100)]
+        of_each_kind: usize,
+        #[command(flatten)]
+        options: Options,
+    },
     /// What this machine could do at best, after a small burst
     Limit {
         #[command(flatten)]
@@ -135,6 +152,9 @@ struct Options {
     /// Writes the figures into this file
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Adds a line for every run to this file; empty for none
+    #[arg(long, default_value = history::FILE)]
+    history: PathBuf,
     /// Where prepared keys and letters are kept
     #[arg(long, default_value = "target/load")]
     cache: PathBuf,
@@ -156,6 +176,9 @@ impl Options {
     fn tell(&self, report: &impl Report) -> Result<()> {
         let (table, json) = told(report)?;
         println!("{table}\n{json}");
+        if !self.history.as_os_str().is_empty() {
+            history::keep(&self.history, report)?;
+        }
         if let Some(file) = &self.json {
             std::fs::write(file, json).with_context(|| format!("{}: the figures cannot be written", file.display()))?;
         }
@@ -181,6 +204,19 @@ async fn main() -> Result<ExitCode> {
         Command::Steady { rate, seconds, options } => {
             let stock = options.stock(usize::try_from(rate * seconds)?, Mix::default()).await?;
             let outcome = steady::run(&stock, f64::from(rate)).await?;
+            options.tell(&outcome)?;
+            outcome.is_sound()
+        }
+        Command::Hostile { letters, rate, of_each_kind, options } => {
+            let hostile = Mix { hostile: of_each_kind, ..Mix::default() };
+            let outcome = hostile::run(&Stocks {
+                quiet: &options.stock(letters, Mix::default()).await?,
+                hostile: &options.stock(letters, hostile).await?,
+                steady: &options.stock(usize::try_from(rate)? * STEADY_SECONDS, hostile).await?,
+                rate: f64::from(rate),
+                of_each_kind,
+            })
+            .await?;
             options.tell(&outcome)?;
             outcome.is_sound()
         }

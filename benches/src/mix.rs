@@ -33,6 +33,8 @@ pub struct Mix {
     pub strangers: Option<(usize, Claim)>,
     /// Records of births in a letter, in place of the result of a station.
     pub births: Option<usize>,
+    /// Letters of each kind, by agencies that mean harm, which lie before the others.
+    pub hostile: usize,
 }
 
 /// Whom strangers claim to be.
@@ -58,6 +60,9 @@ pub struct Expected {
     pub answered: u64,
     /// Rows that letters bring into the tables.
     pub rows: u64,
+    /// Mails of agencies that mean harm, and how many of them end how.
+    #[serde(default)]
+    pub hostile: BTreeMap<String, u64>,
 }
 
 /// What one agency sends.
@@ -96,6 +101,9 @@ impl Mix {
         }
         if let Some(records) = self.births {
             name.push_str(&format!("-births-{records}"));
+        }
+        if self.hostile > 0 {
+            name.push_str(&format!("-hostile-{}", self.hostile));
         }
         name.to_lowercase()
     }
@@ -216,5 +224,18 @@ impl Expected {
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
+    }
+
+    /// Adds the mails of an agency that means harm. Each is answered.
+    pub fn extend_hostile(&mut self, outcomes: BTreeMap<String, u64>) {
+        for (outcome, count) in outcomes {
+            self.answered += count;
+            *self.hostile.entry(outcome).or_default() += count;
+        }
+    }
+
+    /// Counts the mails of agencies that mean harm.
+    pub fn hostile_mails(&self) -> u64 {
+        self.hostile.values().sum()
     }
 }

@@ -53,7 +53,9 @@ impl Report for Outcome {
 /// # Errors
 /// A program does not start or ends early; letters cannot be delivered as fast as asked for.
 pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
-    let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
+    let dovecot = centre::empty_dovecot()?;
+    centre::deliver_hostile_letters(stock, &dovecot)?;
+    let mut centre = Centre::start(stock, dovecot, Hardship::default()).await?;
     let start_seconds = centre.wait_ready()?;
     let begun = Instant::now();
     let mut delivered: Vec<DateTime<Utc>> = Vec::with_capacity(stock.letters());
@@ -87,10 +89,12 @@ pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
         ..Outcome::default()
     };
     let letters = stock.letters() as f64;
-    centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= letters)?;
+    let accepted = "xm_letters_total{outcome=\"accepted\"}";
+    centre.wait("every letter is settled", LONGEST, |engine| engine.metric(accepted) >= letters)?;
     let seconds = begun.elapsed().as_secs_f64();
     let figures = &mut outcome.figures;
     figures.letters = stock.letters() as u64;
+    figures.hostile = stock.expected.hostile_mails();
     figures.letters_per_second = letters / seconds;
     (figures.seconds, figures.start_seconds) = (seconds, start_seconds);
     centre.count_processor_time(figures)?;

@@ -20,6 +20,7 @@ use store::cluster::{Cluster, ClusterSettings};
 
 use scenarios::program::xmserver;
 
+use crate::agencies::Harm;
 use crate::mix::{self, Expected, Mix, Sent};
 use crate::stations::Station;
 
@@ -41,6 +42,15 @@ pub enum Key {
     P256,
     /// For software that knows RSA only.
     Rsa2048,
+}
+
+impl Key {
+    fn algorithm(self) -> Algorithm {
+        match self {
+            Key::P256 => Algorithm::P256,
+            Key::Rsa2048 => Algorithm::Rsa2048,
+        }
+    }
 }
 
 /// What to prepare.
@@ -147,14 +157,39 @@ impl Stock {
             let Ok(part) = part else { anyhow::bail!("a thread that seals letters panicked") };
             for (agency, sent) in part? {
                 for mail in &sent.mails {
-                    mails.write_all(&u32::try_from(mail.len())?.to_le_bytes())?;
-                    mails.write_all(mail)?;
+                    write_mail(&mut mails, mail)?;
                 }
                 self.expected.extend(sent.expected);
                 agencies.push(agency);
             }
         }
         mails.flush()?;
+        if mix.hostile > 0 {
+            agencies.extend(self.seal_hostile(&centre)?);
+        }
+        Ok(agencies)
+    }
+
+    /// Makes the letters of agencies that mean harm, each agency's by its own kind of harm.
+    fn seal_hostile(&mut self, centre: &Arc<Centre>) -> Result<Vec<AgencyValues>> {
+        let mut file = BufWriter::new(File::create(self.folder.join("hostile"))?);
+        let mut agencies = Vec::new();
+        let mut mails_by_agency = Vec::new();
+        for (at, harm) in Harm::ALL.into_iter().enumerate() {
+            let number = u32::try_from(self.wanted.letters + at + 1)?;
+            let identity = Identity::generate(&format!("station {number}"), self.wanted.key.algorithm())?;
+            agencies.push(AgencyValues::new(number, &identity, 3, CREDIT)?);
+            let (mails, outcomes) = harm.write(number, identity, centre, self.wanted.mix.hostile)?;
+            self.expected.extend_hostile(outcomes);
+            mails_by_agency.push(mails);
+        }
+        // By turns, so that each mailbox and each window has mail of every kind.
+        for turn in 0..self.wanted.mix.hostile {
+            for mails in &mails_by_agency {
+                write_mail(&mut file, &mails[turn])?;
+            }
+        }
+        file.flush()?;
         Ok(agencies)
     }
 
@@ -186,6 +221,13 @@ impl Stock {
         if self.wanted.held_rows > 0 {
             client.batch_execute(&former_elections(self.wanted.held_rows)).await?;
         }
+        if self.wanted.mix.hostile > 0 {
+            for (at, harm) in Harm::ALL.into_iter().enumerate() {
+                if let Some(statement) = harm.held(u32::try_from(self.wanted.letters + at + 1)?) {
+                    client.batch_execute(&statement).await?;
+                }
+            }
+        }
         client.batch_execute("VACUUM ANALYZE").await?;
         drop(client);
         connection.await??;
@@ -200,7 +242,8 @@ impl Stock {
 
     /// Counts the rows that the tables held before.
     pub fn held_rows(&self) -> u64 {
-        self.wanted.held_rows / 9 * 9
+        let hostile = if self.wanted.mix.hostile > 0 { Harm::ALL.map(Harm::held_and_counted).iter().sum() } else { 0 };
+        self.wanted.held_rows / 9 * 9 + hostile
     }
 
     /// Copies the centre's files into a data folder for one run.
@@ -226,19 +269,38 @@ impl Stock {
     ///
     /// # Errors
     /// The stock is damaged: remove its folder.
-    pub fn for_each_mail(&self, most: usize, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
-        let mut mails = BufReader::new(File::open(self.folder.join("mails"))?);
-        let mut mail = Vec::new();
-        let most = most.min(usize::try_from(self.expected.mails)?);
-        for at in 0..most {
-            let mut length = [0; 4];
-            mails.read_exact(&mut length)?;
-            mail.resize(usize::try_from(u32::from_le_bytes(length))?, 0);
-            mails.read_exact(&mut mail)?;
-            take(at, &mail)?;
-        }
-        Ok(())
+    pub fn for_each_mail(&self, most: usize, take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+        read_mails(&self.folder.join("mails"), most.min(usize::try_from(self.expected.mails)?), take)
     }
+
+    /// Reads every mail of agencies that mean harm.
+    ///
+    /// # Errors
+    /// The stock is damaged: remove its folder.
+    pub fn for_each_hostile_mail(&self, take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+        match usize::try_from(self.expected.hostile_mails())? {
+            0 => Ok(()),
+            mails => read_mails(&self.folder.join("hostile"), mails, take),
+        }
+    }
+}
+
+fn write_mail(file: &mut impl Write, mail: &[u8]) -> Result<()> {
+    file.write_all(&u32::try_from(mail.len())?.to_le_bytes())?;
+    Ok(file.write_all(mail)?)
+}
+
+fn read_mails(file: &Path, most: usize, mut take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+    let mut mails = BufReader::new(File::open(file)?);
+    let mut mail = Vec::new();
+    for at in 0..most {
+        let mut length = [0; 4];
+        mails.read_exact(&mut length)?;
+        mail.resize(usize::try_from(u32::from_le_bytes(length))?, 0);
+        mails.read_exact(&mut mail)?;
+        take(at, &mail)?;
+    }
+    Ok(())
 }
 
 /// Takes the letter out of a mail.
@@ -274,32 +336,42 @@ struct AgencyValues {
     certificate: String,
 }
 
+impl AgencyValues {
+    fn new(number: u32, identity: &Identity, status: u8, credit: i64) -> Result<AgencyValues> {
+        let matricule = Matricule::try_from(number)?;
+        let fields = CertificateFields::from(identity.certificate());
+        let octets = |octets: &[u8]| format!("'\\x{}'", hex::encode(octets));
+        Ok(AgencyValues {
+            number: format!("({number}, {credit}::bigint)"),
+            agency: format!("({number}, 'Station {number}', 'station-{number}@stations.example', {status})"),
+            scope: format!(
+                "({number}, 'BureauCode', '{}'), ({number}, 'CentreCode', 'C{matricule}')",
+                mix::bureau(number)
+            ),
+            key: format!("({}, {number})", octets(&fields.spki_sha256)),
+            certificate: format!(
+                "({number}, {}, {}, {}, {}, {}, {}, '{}', '{}', '{}')",
+                octets(&fields.spki_sha256),
+                octets(&fields.key_id),
+                octets(&fields.issuer),
+                octets(&fields.serial),
+                octets(&fields.der),
+                octets(&fields.fingerprint),
+                fields.algorithm,
+                fields.not_before.to_rfc3339(),
+                fields.not_after.to_rfc3339(),
+            ),
+        })
+    }
+}
+
 fn sealed(at: usize, key: Key, mix: Mix, centre: &Arc<Centre>, stations: &[Station]) -> Result<(AgencyValues, Sent)> {
     let number = u32::try_from(at + 1)?;
-    let matricule = Matricule::try_from(number)?;
-    let algorithm = if key == Key::P256 { Algorithm::P256 } else { Algorithm::Rsa2048 };
-    let identity = Identity::generate(&format!("station {number}"), algorithm)?;
-    let fields = CertificateFields::from(identity.certificate());
-    let sent = mix.write(at, identity, centre, &stations[at % stations.len()])?;
-    let (status, credit) = (if sent.is_suspended { 0 } else { 3 }, if sent.is_without_credit { 0 } else { CREDIT });
-    let octets = |octets: &[u8]| format!("'\\x{}'", hex::encode(octets));
-    let values = AgencyValues {
-        number: format!("({number}, {credit}::bigint)"),
-        agency: format!("({number}, 'Station {number}', 'station-{number}@stations.example', {status})"),
-        scope: format!("({number}, 'BureauCode', '{}'), ({number}, 'CentreCode', 'C{matricule}')", mix::bureau(number)),
-        key: format!("({}, {number})", octets(&fields.spki_sha256)),
-        certificate: format!(
-            "({number}, {}, {}, {}, {}, {}, {}, '{}', '{}', '{}')",
-            octets(&fields.spki_sha256),
-            octets(&fields.key_id),
-            octets(&fields.issuer),
-            octets(&fields.serial),
-            octets(&fields.der),
-            octets(&fields.fingerprint),
-            fields.algorithm,
-            fields.not_before.to_rfc3339(),
-            fields.not_after.to_rfc3339(),
-        ),
+    let identity = Identity::generate(&format!("station {number}"), key.algorithm())?;
+    let values = |sent: &Sent, identity: &Identity| {
+        let (status, credit) = (if sent.is_suspended { 0 } else { 3 }, if sent.is_without_credit { 0 } else { CREDIT });
+        AgencyValues::new(number, identity, status, credit)
     };
-    Ok((values, sent))
+    let sent = mix.write(at, identity.clone(), centre, &stations[at % stations.len()])?;
+    Ok((values(&sent, &identity)?, sent))
 }

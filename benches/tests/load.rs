@@ -46,6 +46,8 @@ fn load(cache: &Path, arguments: &[&str]) -> Result<Told> {
         .arg(cache)
         .arg("--json")
         .arg(&json)
+        .arg("--history")
+        .arg(cache.join("history.csv"))
         .output()?;
     let errors = String::from_utf8(output.stderr)?;
     let json = fs::read(json).with_context(|| format!("load {arguments:?} wrote no figures:\n{errors}"))?;
@@ -90,6 +92,19 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
     let strangers = load(cache.path(), &["strangers", "--letters", "60", "--claim", "known", "--rounds", "1"])?;
     assert_told(&strangers, &strangers.json["easy"][1], 60);
     assert_eq!(strangers.json["hard"][1]["strangers"], 300);
+
+    let hostile = load(cache.path(), &["hostile", "--letters", "60", "--rate", "5", "--of-each-kind", "1"])?;
+    assert_told(&hostile, &hostile.json["quiet"][1], 60);
+    assert!(hostile.json["behind_strangers"]["strangers"].as_u64() > Some(10), "{:#}", hostile.json);
+    assert_eq!([&hostile.json["behind_agencies"]["hostile"], &hostile.json["beside_agencies"]["hostile"]], [3, 3]);
+    for name in ["times_behind_strangers", "times_behind_agencies", "neighbour_wait_ms_max", "rss_mb_max"] {
+        assert!(hostile.json[name].as_f64() > Some(0.0), "{name} is missing in {:#}", hostile.json);
+    }
+
+    // Each run so far has a line of its own, under the same heads.
+    let history = fs::read_to_string(cache.path().join("history.csv"))?;
+    assert_eq!(history.lines().count(), 1 + 1 + 1 + 2 + 4 + 5, "{history}");
+    assert!(history.starts_with("time,commit,command,run,summary,letters,seconds,"), "{history}");
 
     // The stock now says that one of these letters was to be refused, and that there was one row more.
     let file = cache.path().join("p256-60/ready.json");

@@ -35,10 +35,15 @@ pub const CENTRE_ADDRESS: &str = "centre@example.org";
 pub const OFFICE_ADDRESS: &str = "office42@example.org";
 const OPERATOR: &str = "test";
 
+/// Longest wait for anything: far beyond what a loaded machine takes.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Counts letters whose records are in the tables.
 pub const SETTLED: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'";
 /// Counts what is in quarantine.
 pub const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
+/// Counts what was rejected before the last letter was accepted, as the journal has it: however long a test takes to look.
+pub const REJECTED_BEFORE: &str = "SELECT count(*) FROM xm.journal
+    WHERE outcome <> 'accepted' AND id < (SELECT max(id) FROM xm.journal WHERE outcome = 'accepted')";
 
 /// Supervises with short pauses.
 pub fn quick() -> Policy {
@@ -286,7 +291,7 @@ impl World {
     }
 
     pub fn wait_for(&self, what: &str, text: &str, expected: i64) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         let mut found = self.count(text);
         while found != expected {
             assert!(Instant::now() < deadline, "{what}: {found} where {expected} is expected");
@@ -346,14 +351,14 @@ impl Running {
     /// Drains, and returns whether everything came back in time.
     pub fn drain(mut self) -> bool {
         self.drain.take().unwrap().send(()).expect("the pipeline listens");
-        let outcome = self.ended.recv_timeout(Duration::from_secs(60)).expect("the pipeline drains");
+        let outcome = self.ended.recv_timeout(PATIENCE).expect("the pipeline drains");
         self.thread.take().unwrap().join().unwrap();
         outcome.expect("no escalation")
     }
 
     /// Waits until an actor can no longer be kept alive, with which the process would end. The actors that live are stopped.
     pub fn escalation(mut self) -> Escalation {
-        let outcome = self.ended.recv_timeout(Duration::from_secs(120)).expect("the pipeline escalates");
+        let outcome = self.ended.recv_timeout(PATIENCE).expect("the pipeline escalates");
         drop(self.thread.take().unwrap().join());
         outcome.expect_err("an escalation")
     }

@@ -81,10 +81,10 @@ async fn who_revokes_a_key_waits_for_the_letters_that_have_passed_with_it() {
     let revoking = tokio::spawn(async move {
         certificates::revoke(&mut desk, "mbarga", &fingerprint, "PC stolen", Some(since)).await.unwrap()
     });
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    world.wait_for_a_lock().await;
     assert!(!revoking.is_finished(), "the letter is verified and not committed yet");
     written.post().await.unwrap();
-    let review = tokio::time::timeout(std::time::Duration::from_secs(5), revoking).await.unwrap().unwrap();
+    let review = revoking.await.unwrap();
     assert_eq!(review.iter().map(|letter| letter.sequence).collect::<Vec<_>>(), [Some(1)]);
 }
 

@@ -84,6 +84,15 @@ impl World {
         self.connection().await.batch_execute(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 
+    /// Waits until some session waits for a lock that another holds.
+    pub async fn wait_for_a_lock(&self) {
+        const WAITING: &str =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while self.count(WAITING).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub async fn count(&self, text: &str) -> i64 {
         let text = format!("SELECT coalesce((SELECT s.* FROM ({text}) s LIMIT 1), 0)::bigint");
         let rows: Vec<i64> = Statement::<BigInt>::new(&text, &[]).load(&mut *self.connection().await).await.unwrap();
