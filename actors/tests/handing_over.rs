@@ -7,6 +7,7 @@ mod centre;
 
 use std::time::Duration;
 
+use actors::metrics::Handled;
 use centre::{SETTLED, World, quick, wait_until};
 use mail::post_office::{Fault, Protocol, When};
 
@@ -22,12 +23,12 @@ fn a_drained_program_gives_its_mailbox_back() {
     world.wait_for("leases of the first", &held_by_first, 1);
     let second = world.start(quick());
     // It polls, and finds the mailbox taken.
-    wait_until("the second has looked", || second.polls("main", "ok") > 2);
+    wait_until("the second has looked", || second.polls("main", "elsewhere") > 2);
     assert_eq!(world.count(&held_by_first), 1);
     let (_, mail) = world.next_mail();
     world.deliver(mail);
     world.wait_for("letters settled", SETTLED, 1);
-    assert_eq!(second.handled("sdc_decoder", "ok"), 0, "the first has the mailbox");
+    assert_eq!(second.handled("sdc_decoder", Handled::Ok), 0, "the first has the mailbox");
     assert!(first.drain());
     assert_eq!(world.count(&held_by_first), 0, "a lease lasts thirty seconds unless it is given back");
     let (_, mail) = world.next_mail();

@@ -16,11 +16,10 @@ use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office, Request};
-use store::administration::{agencies, installations, scopes, tables};
+use store::administration::{agencies, certificates, installations, scopes, tables};
 use uuid::Uuid;
 
 use crate::authority::CENTRE_PAIRS;
-use crate::certificate;
 use crate::command::Desk;
 use crate::configuration::{Configuration, RelayConfiguration};
 use crate::folder::DataFolder;
@@ -84,7 +83,7 @@ pub async fn make(
     for (name, octets) in files {
         write(&folder.join(name), octets)?;
     }
-    let fingerprint = certificate::spoken(identity.certificate().fingerprint().as_bytes());
+    let fingerprint = certificates::spoken(identity.certificate().fingerprint().as_bytes());
     show::text(&told(&known, relay, configuration, folder, &fingerprint))
 }
 
