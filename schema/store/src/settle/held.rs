@@ -3,6 +3,7 @@
 //! A letter of 20 KB can contradict records of gigabytes. So what is held is first only compared, in PostgreSQL; then the
 //! versions of few rows are fetched, each cut, within a bound for the whole batch that [`super::SettlingSettings`] tells.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::sql_types::{BigInt, Bool, Integer, Text};
@@ -70,11 +71,11 @@ pub async fn look_up(
     let mut held = HeldRecords::default();
     let mut types = HashMap::new();
     for gathered in gather(batch, decisions, |_| true) {
-        let table_id = gathered.definition.table_id;
-        if !types.contains_key(&table_id) {
-            types.insert(table_id, Types::read(connection, &gathered.definition).await?);
-        }
-        compare(connection, gathered, &types[&table_id], &mut held.matches).await?;
+        let types = match types.entry(gathered.definition.table_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Types::read(connection, &gathered.definition).await?),
+        };
+        compare(connection, gathered, types, &mut held.matches).await?;
     }
     let differing = held.matches.iter().filter(|(_, found)| **found == Match::Differs).map(|(place, _)| *place);
     let (chosen, cut_bytes) = choose(differing.collect(), version_bytes_max);
