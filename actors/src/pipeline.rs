@@ -177,7 +177,7 @@ impl Pipeline {
         // What is held of contradicted records takes its room out of that of payloads.
         let held_bytes_max = widths.unpacked_bytes_max / HELD_PARTS;
         let writers = u32::try_from(widths.writers.max(1)).unwrap_or(u32::MAX);
-        let settling = SettlingSettings { held_bytes_max: held_bytes_max as usize, ..parts.settling.clone() };
+        let settling = SettlingSettings { held_bytes_max: held_bytes_max as usize, ..parts.settling };
         let shared = Shared {
             hands: Hands::new(
                 widths.mails_in_hand_max,

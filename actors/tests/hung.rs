@@ -1,6 +1,6 @@
 //! A mail over which a thread hangs: one end of the process sets it aside, and everything else flows.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;

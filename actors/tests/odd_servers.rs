@@ -146,7 +146,7 @@ fn what_stands_behind_flows(how: Break) {
         world.deliver(mail);
     }
     let uidl = world.post_office.uidls(CENTRE_ADDRESS).remove(0);
-    let fault = Fault::BreakMail { uidl: uidl.clone(), how };
+    let fault = Fault::BreakMail { uidl, how };
     world.post_office.faults().set(fault.clone(), When::Always);
     let running = world.start(quick());
     world.wait_for(&format!("letters behind {how:?}"), SETTLED, 2);

@@ -18,6 +18,9 @@ const LARGE_ROWS: usize = 10_000;
 /// Characters of one text of these.
 const TEXT_CHARS: usize = 40_000;
 
+/// The mails of an agency, and how many of them end how.
+pub type Written = (Vec<Vec<u8>>, BTreeMap<String, u64>);
+
 /// What a hostile agency does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
@@ -78,13 +81,7 @@ impl Harm {
     ///
     /// # Errors
     /// OpenSSL's own.
-    pub fn write(
-        self,
-        agency: u32,
-        identity: Identity,
-        centre: &Arc<Centre>,
-        letters: usize,
-    ) -> Result<(Vec<Vec<u8>>, BTreeMap<String, u64>)> {
+    pub fn write(self, agency: u32, identity: Identity, centre: &Arc<Centre>, letters: usize) -> Result<Written> {
         let sender = letter::Office { agency: Matricule::try_from(agency)?, installation: "pc1".to_owned() };
         let address = format!("station-{agency}@stations.example");
         let mut office = Office::new(sender, &address, identity, Arc::clone(centre), 1);

@@ -191,6 +191,20 @@ fn percent(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("expected a share up to 50%, such as 5%, found {text:?}"))
 }
 
+async fn behind_hostile(letters: usize, rate: u32, of_each_kind: usize, options: &Options) -> Result<bool> {
+    let mix = Mix { hostile: of_each_kind, ..Mix::default() };
+    let outcome = hostile::run(&Stocks {
+        quiet: &options.stock(letters, Mix::default()).await?,
+        hostile: &options.stock(letters, mix).await?,
+        steady: &options.stock(usize::try_from(rate)? * STEADY_SECONDS, mix).await?,
+        rate: f64::from(rate),
+        of_each_kind,
+    })
+    .await?;
+    options.tell(&outcome)?;
+    Ok(outcome.is_sound())
+}
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let is_sound = match Line::parse().command {
@@ -208,17 +222,7 @@ async fn main() -> Result<ExitCode> {
             outcome.is_sound()
         }
         Command::Hostile { letters, rate, of_each_kind, options } => {
-            let hostile = Mix { hostile: of_each_kind, ..Mix::default() };
-            let outcome = hostile::run(&Stocks {
-                quiet: &options.stock(letters, Mix::default()).await?,
-                hostile: &options.stock(letters, hostile).await?,
-                steady: &options.stock(usize::try_from(rate)? * STEADY_SECONDS, hostile).await?,
-                rate: f64::from(rate),
-                of_each_kind,
-            })
-            .await?;
-            options.tell(&outcome)?;
-            outcome.is_sound()
+            behind_hostile(letters, rate, of_each_kind, &options).await?
         }
         Command::Limit { options } => {
             let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;

@@ -133,14 +133,17 @@ mod tests {
         (mailbox.security, relay.security) = (security, security);
         mailbox.password = Some(Secret::new("secret"));
         let peers = [mailbox.port, relay.port].map(|port| format!("localhost:{}", port.unwrap()));
-        let mut configuration = Configuration::default();
-        configuration.mailboxes = vec![MailboxConfiguration {
+        let mailbox = MailboxConfiguration {
             name: "main".to_owned(),
             poll_interval_seconds: 10,
             no_container: NoContainerRule::Leave,
             pop3: mailbox,
-        }];
-        configuration.relay = Some(RelayConfiguration { address: "centre@example.org".to_owned(), smtp: relay });
+        };
+        let configuration = Configuration {
+            mailboxes: vec![mailbox],
+            relay: Some(RelayConfiguration { address: "centre@example.org".to_owned(), smtp: relay }),
+            ..Configuration::default()
+        };
         let all = reach(&configuration, None).await;
         let messages: Vec<String> = all.into_iter().map(|one| one.failure.unwrap().message).collect();
         for (message, peer) in messages.iter().zip(&peers) {

@@ -162,6 +162,11 @@ async fn an_operator_gets_an_agency_going() {
     assert_eq!(centre.done(&["agency", "status", "42", "0"]), "agency 000042 has status 0 (suspended)\n");
     assert!(centre.refused(&["agency", "status", "42", "7"]).contains("0 suspended"));
 
+    is_listed_and_shown(&centre);
+}
+
+/// The agency as it stands in lists and by itself.
+fn is_listed_and_shown(centre: &Centre) {
     let all = centre.json(&["agency", "list", "--json"]);
     assert_eq!(all[0]["matricule"], 42);
     assert_eq!(all[0]["balance"], 12_500);

@@ -52,11 +52,10 @@ impl Newcomer {
         let [pop3, smtp, http] = self.ports.map(|port| port.to_string());
         let commands = commands.replace("/var/lib/xmserver", data).replace("2110", &pop3).replace("2525", &smtp);
         let program = xmserver().unwrap();
-        let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let path = format!("export PATH='{}':$PATH\n", program.parent().unwrap().display());
         let output = Command::new("bash")
-            .args(["-c", &format!("{PRELUDE}{commands}")])
+            .args(["-c", &format!("{path}{PRELUDE}{commands}")])
             .current_dir(self.home.path())
-            .env("PATH", path)
             .env("HOME", self.home.path())
             .env("XMSERVER_SERVER__DATA_FOLDER", data)
             .env("XMSERVER_SERVER__HTTP_ADDRESS", format!("127.0.0.1:{http}"))
