@@ -4,6 +4,9 @@
 //! its private PostgreSQL. Agencies send good and bad letters and verify what comes back; then everything that they sent
 //! is held against the database, row by row. The engine's own counters are asked nothing.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,14 +24,19 @@ use crate::init::{self, InitArguments};
 use crate::keys;
 
 mod centre;
+mod keyboard;
+mod layout;
 pub mod memory;
+mod offer;
 pub mod oracle;
 mod progress;
 mod summary;
 pub mod town;
 pub mod traffic;
+mod words;
 
 use centre::Centre;
+use layout::Paper;
 use summary::Summary;
 use town::{Town, TownPlan};
 
@@ -91,11 +99,13 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         let json = serde_json::to_string_pretty(&summary)?;
         std::fs::write(file, json).with_context(|| format!("--figures {}: cannot be written", file.display()))?;
     }
-    summary.print()?;
+    let paper = Paper::of_standard_output();
+    summary.print(paper)?;
     if !arguments.exit {
-        centre.stay(&configuration).await?;
+        let offer = offer::offer(&configuration.server.data_folder, centre.address(), paper);
+        centre.stay(&offer).await?;
     }
-    centre.stop().await?;
+    progress::during("the centre ends: what it has in hand is finished first", centre.stop()).await?;
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -107,12 +117,13 @@ async fn work(
     configuration: &Configuration,
     arguments: &DemoArguments,
 ) -> anyhow::Result<Summary> {
-    centre.wait_until_ready().await?;
+    progress::during("the centre starts", centre.wait_until_ready()).await?;
     let traffic = traffic::run(town, post_office, centre, arguments).await?;
     // A life that has just begun may still be starting the database.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
-    let findings = oracle::check(&open.database, &traffic.memory).await;
+    let held = oracle::check(&open.database, &traffic.memory);
+    let findings = progress::during("everything sent is held against the database, row by row", held).await;
     open.close().await;
     Ok(Summary::new(findings?, &traffic, centre.rss_mb_max()))
 }
@@ -144,7 +155,7 @@ impl Place {
             return Ok(Place { data: std::path::absolute(folder)?, _temporary: None });
         }
         let folder = TemporaryFolder::make()?;
-        Ok(Place { data: folder.0.join("data"), _temporary: Some(folder) })
+        Ok(Place { data: folder.0.clone(), _temporary: Some(folder) })
     }
 }
 
@@ -153,7 +164,12 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn make() -> anyhow::Result<TemporaryFolder> {
-        let path = std::env::temp_dir().join(format!("xm-demo-{}", uuid::Uuid::new_v4().simple()));
+        // Short, since people copy it; of chance enough that nobody is there before us.
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let path = std::env::temp_dir().join(format!("xm-demo-{}", name.split_at(12).0));
+        if path.exists() {
+            bail!("{} exists already: begin the demo once more", path.display());
+        }
         // PostgreSQL's own user must be able to pass, where we are root.
         DataFolder::create(&path, Uid::effective().is_root())?;
         Ok(TemporaryFolder(path))
@@ -173,15 +189,18 @@ fn configure(data: &Path, post_office: &PostOffice) -> anyhow::Result<Configurat
     DataFolder::create(data, Uid::effective().is_root())?;
     // Free a moment ago; the kernel gives such ports in turn, so nobody takes this one soon.
     let http = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    // In a file of the folder, so that every command works there.
+    let password_file = data.join("mailbox-password");
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
+    file.write_all(b"demo\n")?;
     let text = format!(
         "[server]\nhttp_address = \"{http}\"\nlog_level = \"warn\"\n\
          [[mailbox]]\nname = \"demo\"\npoll_interval_seconds = 1\nno_container = \"quarantine\"\n\
          [mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nusername = \"{CENTRE_ADDRESS}\"\n\
-         password_env = \"{}\"\n\
+         password_file = {password_file:?}\n\
          [relay]\naddress = \"{CENTRE_ADDRESS}\"\n\
          [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n",
         post_office.pop3_address().port(),
-        centre::PASSWORD_VARIABLE,
         post_office.smtp_address().port(),
     );
     std::fs::write(data.join(crate::configuration::FILE_NAME), text)?;
@@ -201,7 +220,8 @@ async fn build(
         zone: "UTC".to_owned(),
         superviseur: "superviseur".to_owned(),
     };
-    init::init(configuration, &new).await?;
+    // On a terminal it tells itself what it does.
+    progress::during_told("the centre's database and keys are made", init::init(configuration, &new)).await?;
     let keys = keys::load(&DataFolder::open(&configuration.server.data_folder)?.keys())?;
     let mut maildrops = MailboxSettings::new("127.0.0.1", "");
     maildrops.port = Some(post_office.pop3_address().port());
@@ -214,8 +234,8 @@ async fn build(
         maildrops,
     };
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
-    let progress = progress::bar("agencies", arguments.agencies);
-    let town = Town::build(&open.database, &keys, &plan, || progress.inc(1)).await;
+    let progress = progress::Offices::new(arguments.agencies);
+    let town = Town::build(&open.database, &keys, &plan, || progress.step()).await;
     progress.finish();
     open.close().await;
     town

@@ -61,11 +61,11 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     let passable = configuration.is_embedded() && Uid::effective().is_root();
     let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
     let _claim = folder.claim()?;
-    let progress = ProgressBar::new_spinner().with_message("database");
+    let progress = ProgressBar::new_spinner().with_message("the database is made");
     progress.enable_steady_tick(Duration::from_millis(100));
     let open = OpenDatabase::open(configuration, Purpose::Make).await?;
     let done = fill(&open, &folder, arguments, &progress).await;
-    progress.set_message("closing");
+    progress.set_message("the database is closed");
     open.close().await;
     progress.finish_and_clear();
     done
@@ -111,7 +111,7 @@ async fn fill(
         .transaction(async |connection| {
             // First, because it refuses what is somebody else's. Another `init` waits here until this one has keys.
             let is_new = server::initialise(connection, &operator, &new).await?;
-            progress.set_message("keys");
+            progress.set_message("the centre's keys are made");
             let made_keys = is_new && !folder.keys().exists();
             if made_keys {
                 make_keys(folder, &arguments.name).await?;

@@ -13,6 +13,12 @@ use serde_json::Value;
 
 /// Runs the demo and returns what it printed and its figures.
 fn demo(arguments: &[&str]) -> (String, Value) {
+    let (out, _, figures) = demo_told(arguments);
+    (out, figures)
+}
+
+/// The same, with what it told on standard error.
+fn demo_told(arguments: &[&str]) -> (String, String, Value) {
     let place = tempfile::tempdir().unwrap();
     let figures = place.path().join("figures.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
@@ -20,7 +26,7 @@ fn demo(arguments: &[&str]) -> (String, Value) {
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{out}\n{err}");
-    (out, serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap())
+    (out, err, serde_json::from_slice(&std::fs::read(figures).unwrap()).unwrap())
 }
 
 fn count(figures: &Value, name: &str) -> u64 {
@@ -39,9 +45,22 @@ fn assert_sound(figures: &Value, letters: u64) {
 
 #[test]
 fn a_town_of_sixty_sends_everything_that_towns_send() {
-    let (out, figures) = demo(&["--agencies", "60", "--letters", "1500"]);
+    let (out, told, figures) = demo_told(&["--agencies", "60", "--letters", "1500"]);
     assert_sound(&figures, 1500);
-    assert!(out.contains("Every promise was kept"), "{out}");
+    let mut lines = out.lines();
+    assert!(lines.next().unwrap().starts_with('┌'), "{out}");
+    assert!(lines.next().unwrap().contains("Every promise was kept"), "the verdict stands first: {out}");
+    assert!(out.lines().all(|line| line.chars().count() <= 80) && !out.contains('\u{1b}'), "{out}");
+    // Each one that was sent on purpose was recognised, and is told in words with its code.
+    assert_eq!(figures["bad_sent"], figures["refused"]);
+    assert!(out.contains("from a suspended office [agency_suspended]"), "{out}");
+    assert!(out.contains("for one letter sent alone") && figures["alone_ms"].is_u64(), "{out}");
+    // Without a terminal each stage is told when it begins.
+    for stage in
+        ["database and keys are made", "60 offices get keys", "the centre starts", "send 1500 letters", "row by row"]
+    {
+        assert!(told.lines().any(|line| line.contains(stage)), "{stage}: {told}");
+    }
     let refused = figures["refused_by_reason"].as_object().unwrap();
     // Every kind of bad letter but those that need luck with a former one.
     assert!(refused.len() >= 15, "{refused:?}");
@@ -54,7 +73,7 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
 fn the_same_seed_is_the_same_demo_to_the_last_letter() {
     let what_happened = |seed: &str| {
         let (_, mut figures) = demo(&["--agencies", "12", "--letters", "400", "--seed", seed]);
-        for name in ["seconds", "letters_per_second", "rss_mb_max", "p50_ms", "p99_ms"] {
+        for name in ["seconds", "letters_per_second", "rss_mb_max", "p50_ms", "p99_ms", "alone_ms"] {
             figures.as_object_mut().unwrap().remove(name).unwrap();
         }
         figures
@@ -81,17 +100,32 @@ fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
     let mut demo = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let url = lines.find(|line| line.contains("/metrics")).unwrap();
+    let mut offered = String::new();
+    while !offered.lines().any(|line| line.ends_with(" check")) {
+        offered.push_str(&lines.next().unwrap());
+        offered.push('\n');
+    }
     let address = url.trim().trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut metrics = String::new();
     stream.read_to_string(&mut metrics).unwrap();
     assert!(metrics.contains("xm_letters_total{outcome=\"accepted\"}"), "{metrics}");
+    assert_commands_work(&offered);
     kill(Pid::from_raw(demo.id().cast_signed()), Signal::SIGHUP).unwrap();
     lines.for_each(drop);
     assert!(demo.wait().unwrap().success());
     assert!(TcpStream::connect(address).is_err(), "the centre runs on");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+/// Runs the offered commands as somebody who copies them, and demands that each succeeds.
+fn assert_commands_work(offered: &str) {
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-ec", offered]).stdin(Stdio::null()).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{offered}\n{out}\n{err}");
+    assert!(out.contains("OUTCOME") && out.contains("ok    mailbox demo") && !out.contains("\nfail"), "{out}\n{err}");
 }
 
 #[test]

@@ -14,8 +14,6 @@ use tokio::time::Instant;
 
 use crate::configuration::{Configuration, Sources};
 
-/// The environment variable in which the centre finds its mailbox's password.
-pub const PASSWORD_VARIABLE: &str = "XM_DEMO_PASSWORD";
 /// Longest wait for a start or a stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
@@ -110,19 +108,17 @@ impl Centre {
     ///
     /// # Errors
     /// It ends by itself.
-    pub async fn stay(&mut self, configuration: &Configuration) -> anyhow::Result<()> {
-        let folder = configuration.server.data_folder.display();
-        crate::show::text(&format!(
-            "\nThe centre stays up. Look at it, and press Ctrl-C when you have seen enough:\n\
-             \x20 http://{address}/metrics\n\
-             \x20 xmserver --data-folder {folder} journal list\n\
-             \x20 xmserver --data-folder {folder} quarantine list\n",
-            address = self.address,
-        ))?;
+    pub async fn stay(&mut self, offer: &str) -> anyhow::Result<()> {
+        crate::show::text(offer)?;
         tokio::select! {
             told = super::told_to_stop() => Ok(told?),
             status = self.child.wait() => bail!("the centre ended by itself with {}", status?),
         }
+    }
+
+    /// Returns where it tells how it is.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
     }
 
     /// Tells it to drain and waits for its end.
@@ -147,7 +143,7 @@ fn spawn(data: &Path) -> anyhow::Result<Child> {
     // However this process ends, the centre gets SIGTERM then, and drains.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(program);
-    command.arg("--data-folder").arg(data).arg("run").env(PASSWORD_VARIABLE, "demo");
+    command.arg("--data-folder").arg(data).arg("run");
     // Away from the terminal's Ctrl-C, which is ours to pass on.
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).kill_on_drop(true);
     command.spawn().context("setpriv, of the package util-linux, could not start the centre")

@@ -87,6 +87,8 @@ pub struct Memory {
     pub unbelieved: Vec<String>,
     /// How many there were.
     pub unbelieved_total: u64,
+    /// Place of the letter that was sent when all others were settled.
+    pub alone: Option<usize>,
 }
 
 /// Most reasons kept.
@@ -129,12 +131,16 @@ pub fn rows(records: &Records) -> Vec<RowMemory> {
     for table in &records.tables {
         let Some(name) = table_name(&records.application, &table.table) else { continue };
         let numero = table.columns.iter().position(|column| column == "Numero");
-        let mut order: Vec<usize> = (0..table.columns.len()).filter(|at| Some(*at) != numero).collect();
-        order.sort_by_key(|&at| table.columns[at].as_str());
+        let mut order: Vec<(&str, Option<usize>)> =
+            table.columns.iter().enumerate().map(|(at, column)| (column.as_str(), Some(at))).collect();
+        order.retain(|(_, at)| *at != numero);
+        let is_silent = |column: &&&str| !table.columns.iter().any(|sent| sent == **column);
+        order.extend(filled_in(name).iter().filter(is_silent).map(|column| (*column, None)));
+        order.sort_unstable();
         for row in 0..table.row_count() {
-            let values = order.iter().filter_map(|&at| {
-                let value = table.values.get(at)?.get(row)?;
-                Some((table.columns[at].as_str(), text(value)?))
+            let values = order.iter().filter_map(|&(column, at)| match at {
+                Some(at) => Some((column, text(table.values.get(at)?.get(row)?)?)),
+                None => Some((column, PRECISION_USUAL.to_owned())),
             });
             let numero = numero.and_then(|at| table.values[at][row].as_i64()).unwrap_or_default();
             rows.push(RowMemory { table: name, numero, content: content(values) });
@@ -146,6 +152,19 @@ pub fn rows(records: &Records) -> Vec<RowMemory> {
 /// The tables that the demo's agencies write to.
 const TABLES: [&str; 5] =
     ["ecr.ActeNaissance", "ecr.ActeMariage", "ecr.ActeDeces", "election.ResultatBureau", "election.VoixCandidat"];
+
+/// How precise a date of birth is where its letter does not say so.
+const PRECISION_USUAL: &str = "jour";
+
+/// Returns the columns that a table fills in with [`PRECISION_USUAL`] where a letter is silent.
+fn filled_in(table: &str) -> &'static [&'static str] {
+    match table {
+        "ecr.ActeNaissance" => &["DateNaissancePrecision", "DateNaissancePerePrecision", "DateNaissanceMerePrecision"],
+        "ecr.ActeMariage" => &["DateNaissanceEpouxPrecision", "DateNaissanceEpousePrecision"],
+        "ecr.ActeDeces" => &["DateNaissancePrecision"],
+        _ => &[],
+    }
+}
 
 fn table_name(application: &str, table: &str) -> Option<&'static str> {
     TABLES.into_iter().find(|name| name.split_once('.') == Some((application, table)))

@@ -31,7 +31,9 @@ pub struct Findings {
     pub accepted: u64,
     /// Mails refused: by a verdict, or into quarantine without one.
     pub refused: u64,
-    /// The same by reason.
+    /// Letters that must be refused: attacks and mistakes, sent on purpose.
+    pub bad_sent: u64,
+    /// The refused ones by reason.
     pub refused_by_reason: BTreeMap<String, u64>,
     /// Mails that brought nothing new.
     pub duplicates: u64,
@@ -61,6 +63,8 @@ pub struct Findings {
     pub p50_ms: i64,
     /// 99th percentile from mail to commit.
     pub p99_ms: i64,
+    /// From mail to commit for the letter that was sent when all others were settled.
+    pub alone_ms: Option<i64>,
     /// The first faults, in words.
     pub faults: Vec<String>,
 }
@@ -88,7 +92,9 @@ pub async fn check(database: &Database, memory: &Memory) -> Result<Findings, Fau
 }
 
 fn examine(held: Held, memory: &Memory) -> Findings {
-    let mut findings = Findings { letters_sent: memory.mails(), ..Findings::default() };
+    let is_bad = |(_, letter): &(usize, &LetterMemory)| matches!(letter.expected, Expected::Refused(_));
+    let bad_sent = sent(memory).filter(is_bad).count() as u64;
+    let mut findings = Findings { letters_sent: memory.mails(), bad_sent, ..Findings::default() };
     let mut inquiry = Inquiry { held, findings: &mut findings, lost: HashSet::new() };
     inquiry.verdicts(memory);
     inquiry.rows(memory);
@@ -290,7 +296,12 @@ impl Inquiry<'_> {
                 self.lose(at, letter, "a copy is not in the journal");
             }
             if let (Some(sent_at), Some(posted_at)) = (letter.sent_at, lines.posted_at) {
-                times.push((posted_at - sent_at).num_milliseconds().max(0));
+                let milliseconds = (posted_at - sent_at).num_milliseconds().max(0);
+                if memory.alone == Some(at) {
+                    self.findings.alone_ms = Some(milliseconds);
+                } else {
+                    times.push(milliseconds);
+                }
             }
         }
         times.sort_unstable();

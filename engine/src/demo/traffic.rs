@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::centre::Centre;
+use super::keyboard::Keyboard;
 use super::memory::Memory;
 use super::town::Town;
 use super::{CENTRE_ADDRESS, DemoArguments, progress};
@@ -26,7 +27,7 @@ pub mod desk;
 mod watch;
 
 use collect::collect_all;
-use desk::{Draft, Subject};
+use desk::{Draft, Plan, Subject};
 use watch::{Kills, Watch};
 
 /// Connections over which agencies send.
@@ -43,13 +44,16 @@ pub struct Traffic {
     pub seconds: f64,
     /// How often the centre was killed.
     pub kills: u64,
+    /// How often of these somebody at the keyboard asked for it.
+    pub kills_by_hand: u64,
 }
 
 /// What all workers share.
 struct Shared {
     town: Town,
     record: Mutex<Record>,
-    letters: u64,
+    /// Letters sent side by side: all but the last.
+    burst: u64,
     seed: u64,
     /// Whether agencies wait, because the centre's mailbox is full enough.
     is_held_back: AtomicBool,
@@ -71,7 +75,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets the town send all its letters, and waits until everything is settled and answered.
+/// Lets the town send all its letters, the last one alone, and waits until everything is settled and answered.
 ///
 /// # Errors
 /// The post office or the centre fails, or nothing moves for a minute.
@@ -86,48 +90,94 @@ pub async fn run(
     let shared = Arc::new(Shared {
         town,
         record: Mutex::new(record),
-        letters: arguments.letters,
+        burst: arguments.letters.saturating_sub(1),
         seed: arguments.seed,
         is_held_back: AtomicBool::new(false),
     });
     let relay = Arc::new(relay(post_office)?);
+    let mut day = Day {
+        shared: Arc::clone(&shared),
+        post_office,
+        centre,
+        keyboard: Keyboard::take(),
+        bars: progress::Bars::new(arguments.letters),
+        watch: Watch::new(),
+        kills: Kills::new(arguments),
+        kills_by_hand: 0,
+    };
+    if day.keyboard.is_some() {
+        day.bars.note("Press k to kill the centre as a power cut would: the offices go on, and it comes back.");
+    }
     let began = Instant::now();
     let mut senders = JoinSet::new();
     for sender in 0..SENDERS {
         senders.spawn(send_all(Arc::clone(&shared), Arc::clone(&relay), sender));
     }
-    let bars = progress::Bars::new(arguments.letters);
-    let mut watch = Watch::new();
-    let mut kills = Kills::new(arguments);
-    loop {
-        collect_all(&shared, post_office).await?;
-        while let Some(done) = senders.try_join_next() {
-            done??;
-        }
-        let waiting = post_office.count(CENTRE_ADDRESS);
-        shared.is_held_back.store(waiting > WAITING_MAX, Ordering::Relaxed);
-        let (mails, unanswered, verified) = {
-            let record = lock(&shared.record);
-            (record.memory.mails(), record.unanswered, record.verified)
-        };
-        bars.show(mails, verified);
-        let settled = mails.saturating_sub(waiting as u64);
-        if kills.is_due(settled) {
-            kills.kill(centre).await?;
-        } else if senders.is_empty() && waiting == 0 && unanswered == 0 {
-            break;
-        }
-        watch.look((mails, waiting, unanswered), Instant::now())?;
-        centre.check()?;
-        tokio::time::sleep(PAUSE).await;
-    }
+    day.settle(senders).await?;
     let seconds = began.elapsed().as_secs_f64();
-    bars.finish();
+    // A life that has just begun would be measured instead of the letter.
+    day.centre.wait_until_ready().await?;
+    let mut alone = JoinSet::new();
+    alone.spawn(send_alone(Arc::clone(&shared), relay));
+    day.settle(alone).await?;
+    let (kills, kills_by_hand) = (day.centre.kills, day.kills_by_hand);
+    day.bars.finish();
     let mut memory = std::mem::take(&mut lock(&shared.record).memory);
     for _ in 0..post_office.count(STRANGER) {
         memory.disbelieve("it went to a stranger".to_owned());
     }
-    Ok(Traffic { memory, seconds, kills: centre.kills })
+    Ok(Traffic { memory, seconds, kills, kills_by_hand })
+}
+
+/// The town's day, as it is watched.
+struct Day<'a> {
+    shared: Arc<Shared>,
+    post_office: &'a PostOffice,
+    centre: &'a mut Centre,
+    /// Where somebody sits at one.
+    keyboard: Option<Keyboard>,
+    bars: progress::Bars,
+    watch: Watch,
+    kills: Kills,
+    kills_by_hand: u64,
+}
+
+impl Day<'_> {
+    /// Waits until the senders have sent everything, and everything is settled and answered.
+    async fn settle(&mut self, mut senders: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+        loop {
+            collect_all(&self.shared, self.post_office).await?;
+            while let Some(done) = senders.try_join_next() {
+                done??;
+            }
+            let waiting = self.post_office.count(CENTRE_ADDRESS);
+            self.shared.is_held_back.store(waiting > WAITING_MAX, Ordering::Relaxed);
+            let (mails, unanswered, verified) = {
+                let record = lock(&self.shared.record);
+                (record.memory.mails(), record.unanswered, record.verified)
+            };
+            self.bars.show(mails, verified);
+            self.kill_by_hand().await?;
+            let settled = mails.saturating_sub(waiting as u64);
+            if self.kills.is_due(settled) {
+                self.kills.kill(self.centre).await?;
+            } else if senders.is_empty() && waiting == 0 && unanswered == 0 {
+                return Ok(());
+            }
+            self.watch.look((mails, waiting, unanswered), Instant::now())?;
+            self.centre.check()?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn kill_by_hand(&mut self) -> anyhow::Result<()> {
+        if self.keyboard.as_ref().is_some_and(|keyboard| keyboard.was_pressed(b'k')) {
+            self.centre.kill_and_restart().await?;
+            self.kills_by_hand += 1;
+            self.bars.note("The centre was killed by the key k, and is started again.");
+        }
+        Ok(())
+    }
 }
 
 fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
@@ -142,7 +192,7 @@ fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
 /// however fast other senders are.
 async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>, sender: usize) -> anyhow::Result<()> {
     let residents = &shared.town.residents;
-    for number in 0..shared.letters {
+    for number in 0..shared.burst {
         let at = usize::try_from(number)? % residents.len();
         if at % SENDERS != sender {
             continue;
@@ -159,12 +209,25 @@ async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>, sender: usize) -> anyh
     Ok(())
 }
 
-/// Sends a letter. It is remembered before, since its receipt may be here before the relay's word is.
-async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<()> {
+/// Sends the last letter when everything else is settled, so that no queue stands before it: a good one, since a bad one may
+/// have no commit. The first agency is always in order.
+async fn send_alone(shared: Arc<Shared>, relay: Arc<Relay>) -> anyhow::Result<()> {
+    let residents = &shared.town.residents;
+    let (first, other) = (residents.first(), residents.last());
+    let (first, other) = first.zip(other).context("a town has at least one agency")?;
+    let draft = first.write(Plan::Good, other.matricule, &mut Dice::of(shared.seed, shared.burst))?;
+    let at = send(&shared, &relay, draft).await?;
+    lock(&shared.record).memory.alone = Some(at);
+    Ok(())
+}
+
+/// Sends a letter and returns its place in memory. It is remembered before, since its receipt may be here before the relay's
+/// word is.
+async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<usize> {
     let at = lock(&shared.record).begin(draft.subject)?;
     relay.send(&draft.mail).await.with_context(|| format!("the post office did not take {}", draft.mail.message_id))?;
     lock(&shared.record).memory.letters[at].copies += 1;
-    Ok(())
+    Ok(at)
 }
 
 impl Record {

@@ -1,0 +1,92 @@
+//! What somebody may look at while the demo's centre stays up: commands that can be copied as they stand.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::layout::{self, Paper};
+
+/// The program's name.
+const NAME: &str = "xmserver";
+/// What is offered, and what each shows.
+const COMMANDS: [(&str, &str); 4] = [
+    ("journal list", "every letter that came, and what became of it"),
+    ("quarantine list", "what was not accepted, and why"),
+    ("agency list", "the offices and their accounts: prices are in XAF, per record"),
+    ("check", "everything that the centre needs"),
+];
+
+/// Words the offer.
+pub fn offer(folder: &Path, address: SocketAddr, paper: Paper) -> String {
+    let first = "The centre stays up. Look at it, and press Ctrl-C when you have seen enough.";
+    let mut lines = vec![String::new()];
+    lines.extend(layout::wrap(first, paper.width));
+    lines.extend([String::new(), "  # counters, as Prometheus reads them".to_owned()]);
+    lines.push(format!("  http://{address}/metrics"));
+    let program = program();
+    for (command, shows) in COMMANDS {
+        let mut words = vec![program.clone(), "--data-folder".to_owned(), folder.display().to_string()];
+        words.extend(command.split(' ').map(str::to_owned));
+        lines.extend(layout::wrap(shows, paper.width - 4).into_iter().map(|line| format!("  # {line}")));
+        lines.push(format!("  {}", layout::command(&words, paper.width - 2)));
+    }
+    format!("{}\n", lines.join("\n"))
+}
+
+/// Returns what to type for this program: its name where a shell finds it under that, else its path, the shorter one.
+#[expect(clippy::disallowed_methods, reason = "where a shell looks for programs is no configuration of the centre")]
+fn program() -> String {
+    let Ok(program) = std::env::current_exe() else { return NAME.to_owned() };
+    let folders: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let here = std::env::current_dir().ok();
+    typed(&program, &folders, here.as_deref())
+}
+
+fn typed(program: &Path, folders: &[PathBuf], here: Option<&Path>) -> String {
+    let found = folders.iter().map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    if found.and_then(|path| path.canonicalize().ok()).is_some_and(|path| path == program) {
+        return NAME.to_owned();
+    }
+    let below = here.and_then(|here| program.strip_prefix(here).ok());
+    match below {
+        // A name without a slash would be looked for in PATH.
+        Some(below) if below.components().count() == 1 => format!("./{}", below.display()),
+        Some(below) => below.display().to_string(),
+        None => program.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_named_as_a_shell_finds_it() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().canonicalize().unwrap();
+        let program = folder.join(NAME);
+        std::fs::write(&program, "").unwrap();
+        let none = typed(&program, &[], None);
+        assert_eq!(none, program.display().to_string());
+        assert_eq!(typed(&program, &[PathBuf::from("/nowhere"), folder.clone()], None), NAME);
+        assert_eq!(typed(&program, &[], Some(&folder)), "./xmserver");
+        assert_eq!(
+            typed(&program, &[], folder.parent()),
+            format!("{}", program.strip_prefix(folder.parent().unwrap()).unwrap().display())
+        );
+        // Another program of that name comes first.
+        let other = tempfile::tempdir().unwrap();
+        std::fs::write(other.path().join(NAME), "").unwrap();
+        assert_eq!(typed(&program, &[other.path().to_owned(), folder], None), program.display().to_string());
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 65_000));
+        for width in [40, 80] {
+            let text = offer(Path::new("/tmp/xm-demo-0123456789ab"), address, Paper { width, is_coloured: false });
+            let longest = program().chars().count() + 4;
+            assert!(text.lines().all(|line| line.chars().count() <= width.max(longest)), "{width}:\n{text}");
+        }
+    }
+}
