@@ -21,7 +21,7 @@ use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::init::{self, InitArguments};
-use crate::keys;
+use crate::{keys, show};
 
 mod centre;
 mod keyboard;
@@ -33,12 +33,15 @@ mod progress;
 mod summary;
 pub mod town;
 pub mod traffic;
+mod visitor;
 mod words;
 
 use centre::Centre;
+use keyboard::Keyboard;
 use layout::Paper;
 use summary::Summary;
 use town::{Town, TownPlan};
+use visitor::Counter;
 
 /// The server's name.
 const SERVER: &str = "demo";
@@ -87,8 +90,9 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let town = build(&configuration, &post_office, arguments).await?;
 
     let mut centre = Centre::start(&place.data)?;
+    let mut keyboard = Keyboard::take();
     let summary = tokio::select! {
-        summary = work(town, &post_office, &mut centre, &configuration, arguments) => summary?,
+        summary = work(town, &post_office, &mut centre, keyboard.as_mut(), &configuration, arguments) => summary?,
         told = told_to_stop() => {
             told?;
             centre.stop().await?;
@@ -103,7 +107,10 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     summary.print(paper)?;
     if !arguments.exit {
         let offer = offer::offer(&configuration.server.data_folder, centre.address(), paper);
-        centre.stay(&offer).await?;
+        show::text(&offer)?;
+        let counter =
+            Counter { configuration: &configuration, post_office: &post_office, agencies: arguments.agencies, paper };
+        centre.stay(counter.receive(keyboard.as_mut())).await?;
     }
     progress::during("the centre ends: what it has in hand is finished first", centre.stop()).await?;
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -114,11 +121,12 @@ async fn work(
     town: Town,
     post_office: &PostOffice,
     centre: &mut Centre,
+    keyboard: Option<&mut Keyboard>,
     configuration: &Configuration,
     arguments: &DemoArguments,
 ) -> anyhow::Result<Summary> {
     progress::during("the centre starts", centre.wait_until_ready()).await?;
-    let traffic = traffic::run(town, post_office, centre, arguments).await?;
+    let traffic = traffic::run(town, post_office, centre, keyboard, arguments).await?;
     // A life that has just begun may still be starting the database.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;

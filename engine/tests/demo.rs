@@ -119,6 +119,42 @@ fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }
 
+/// At a terminal, which `script` makes: the key k is pressed, then a name is typed, then Ctrl-C.
+#[test]
+fn who_sits_at_a_terminal_kills_the_centre_and_sends_a_letter_of_their_own() {
+    let passable = std::fs::Permissions::from_mode(0o711);
+    let place = tempfile::Builder::new().permissions(passable).tempdir().unwrap();
+    let demo = format!("exec {} demo --agencies 3 --letters 20", env!("CARGO_BIN_EXE_xmserver"));
+    let mut command = Command::new("script");
+    command.args(["-qec", &demo, "/dev/null"]).env("TMPDIR", place.path()).env("SHELL", "/bin/sh");
+    let mut terminal = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut keys = terminal.stdin.take().unwrap();
+    let mut lines = BufReader::new(terminal.stdout.take().unwrap()).split(b'\n');
+    let mut said = String::new();
+    let mut read_until = |wanted: &str| loop {
+        let line = lines.next().unwrap_or_else(|| panic!("{wanted:?} never came: {said}")).unwrap();
+        said.push_str(&String::from_utf8_lossy(&line));
+        said.push('\n');
+        if String::from_utf8_lossy(&line).contains(wanted) {
+            return;
+        }
+    };
+    // The terminal keeps it until the demo looks.
+    keys.write_all(b"k").unwrap();
+    read_until("Every promise was kept");
+    read_until("(1 by the key k)");
+    for name in ["Amina", "Zoé"] {
+        read_until("type the name of a child");
+        keys.write_all(format!("{name}\n").as_bytes()).unwrap();
+        read_until("openssl cms -verify");
+        read_until("receipt.json says: accepted");
+        read_until("[undecryptable]");
+    }
+    keys.write_all(b"\n\x03").unwrap();
+    assert!(terminal.wait().unwrap().success());
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
 /// Runs the offered commands as somebody who copies them, and demands that each succeeds.
 fn assert_commands_work(offered: &str) {
     let mut shell = Command::new("sh");

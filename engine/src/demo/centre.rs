@@ -104,13 +104,17 @@ impl Centre {
         self.rss_mb_max
     }
 
-    /// Leaves the centre running until somebody presses Ctrl-C.
+    /// Leaves the centre running until somebody presses Ctrl-C, and receives a visitor meanwhile.
     ///
     /// # Errors
-    /// It ends by itself.
-    pub async fn stay(&mut self, offer: &str) -> anyhow::Result<()> {
-        crate::show::text(offer)?;
+    /// It ends by itself; the visit fails.
+    pub async fn stay(&mut self, visit: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        let visit = async {
+            visit.await?;
+            std::future::pending().await
+        };
         tokio::select! {
+            failed = visit => failed,
             told = super::told_to_stop() => Ok(told?),
             status = self.child.wait() => bail!("the centre ended by itself with {}", status?),
         }

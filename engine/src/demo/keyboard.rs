@@ -1,10 +1,12 @@
 //! Keys pressed while the demo runs: each counts at once, without Enter. The terminal is given back as it was.
 
-use std::io::{IsTerminal, Read};
-use std::sync::mpsc::{Receiver, channel};
-
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
+use std::io::{IsTerminal, Read};
+use tokio::sync::mpsc::{Receiver, channel};
+
+/// Keys that wait to be looked at; the kernel keeps those beyond.
+const KEYS_MAX: usize = 1024;
 
 /// The terminal that the demo was begun at.
 pub struct Keyboard {
@@ -25,11 +27,11 @@ impl Keyboard {
         // Ctrl-C stays what it is.
         single.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
         tcsetattr(&input, SetArg::TCSANOW, &single).ok()?;
-        let (sender, keys) = channel();
+        let (sender, keys) = channel(KEYS_MAX);
         // It waits for a key until the program ends; nothing waits for it.
         std::thread::spawn(move || {
             for key in std::io::stdin().lock().bytes().map_while(Result::ok) {
-                if sender.send(key).is_err() {
+                if sender.blocking_send(key).is_err() {
                     return;
                 }
             }
@@ -38,15 +40,35 @@ impl Keyboard {
     }
 
     /// Says whether a key was pressed since the last time; others are forgotten.
-    pub fn was_pressed(&self, key: u8) -> bool {
-        self.keys.try_iter().fold(false, |was, pressed| was || pressed == key)
+    pub fn was_pressed(&mut self, key: u8) -> bool {
+        let mut was = false;
+        while let Ok(pressed) = self.keys.try_recv() {
+            was |= pressed == key;
+        }
+        was
+    }
+
+    /// Lets whole lines be typed from now on, seen and with Enter.
+    pub fn give_back(&mut self) {
+        if let Err(error) = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.former) {
+            tracing::warn!(%error, "the terminal could not be given back as it was: `stty sane` does it");
+        }
+    }
+
+    /// Waits for a line. `None` at the end of input.
+    pub async fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        loop {
+            match self.keys.recv().await? {
+                b'\n' => return Some(String::from_utf8_lossy(&line).into_owned()),
+                key => line.push(key),
+            }
+        }
     }
 }
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
-        if let Err(error) = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.former) {
-            tracing::warn!(%error, "the terminal could not be given back as it was: `stty sane` does it");
-        }
+        self.give_back();
     }
 }

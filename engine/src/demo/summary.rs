@@ -116,8 +116,8 @@ impl Summary {
         lines.extend(item(
             format!("{} ms", found.p50_ms),
             format!(
-                "from mail to commit for half of the burst, {} ms for 99 in 100: nearly all of it is the queue, since \
-                 all offices send at once",
+                "from mail to commit for half of the burst, {} ms for 99 in 100: all offices send at \
+                 once, so letters wait in a queue for those before them",
                 found.p99_ms
             ),
         ));
@@ -133,9 +133,10 @@ impl Summary {
         if self.kills > 0 {
             let by_hand = match self.kills_by_hand {
                 0 => String::new(),
-                by_hand => format!(", {by_hand} of them by the key k"),
+                by_hand => format!(" ({by_hand} by the key k)"),
             };
-            let words = format!("times the centre was killed without warning{by_hand}; it came back each time");
+            let times = if self.kills == 1 { "time" } else { "times" };
+            let words = format!("{times} the centre was killed without warning{by_hand}; it came back each time");
             lines.extend(item(self.kills.to_string(), words));
         }
         lines
@@ -207,7 +208,7 @@ mod tests {
             assert!(line.is_some_and(|line| line.contains(words(*code))), "{code}: {text}");
         }
         assert!(text.contains("512 ms  from mail to commit for one letter sent alone"), "{text}");
-        assert!(text.contains("2 of them by the key k"), "{text}");
+        assert!(text.contains("(2 by the key k)"), "{text}");
     }
 
     #[test]

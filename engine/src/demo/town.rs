@@ -235,28 +235,57 @@ fn certificate(resident: &Resident) -> CertificateFields {
     CertificateFields::from(desk.office.identity().certificate())
 }
 
-/// Makes an agency known to the centre, as operators do.
+/// Makes an agency known that is none of the town's: in order, with credit.
+///
+/// # Errors
+/// Its number or its certificate is known already; the database is away.
+pub async fn register_visitor(
+    database: &Database,
+    matricule: Matricule,
+    address: &str,
+    register: &Register,
+    certificate: &CertificateFields,
+) -> anyhow::Result<()> {
+    let newcomer = Newcomer { matricule, address, condition: Condition::Sound, register, certificate };
+    Ok(enrol(&mut *database.get().await?, &newcomer).await?)
+}
+
 async fn register(
     connection: &mut AsyncPgConnection,
     resident: &Resident,
     certificate: &CertificateFields,
 ) -> Result<(), AdministrationError> {
-    let scopes = {
-        let desk = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        [
-            ("CentreCode", vec![desk.register.centre_code().to_owned()]),
-            ("BureauCode", desk.register.bureau_codes().to_vec()),
-        ]
+    let register = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner).register.clone();
+    let newcomer = Newcomer {
+        matricule: resident.matricule,
+        address: &resident.address,
+        condition: resident.condition,
+        register: &register,
+        certificate,
     };
-    let number = resident.matricule;
+    enrol(connection, &newcomer).await
+}
+
+/// What the centre is told of an agency.
+struct Newcomer<'a> {
+    matricule: Matricule,
+    address: &'a str,
+    condition: Condition,
+    register: &'a Register,
+    certificate: &'a CertificateFields,
+}
+
+/// Makes an agency known to the centre, as operators do.
+async fn enrol(connection: &mut AsyncPgConnection, newcomer: &Newcomer<'_>) -> Result<(), AdministrationError> {
+    let Newcomer { matricule: number, condition, register, certificate, .. } = *newcomer;
     let new = NewAgency {
         matricule: Some(number),
         name: format!("Centre d'état civil {number}"),
         town: "Yaoundé".to_owned(),
         telephone: String::new(),
-        email: resident.address.clone(),
+        email: newcomer.address.to_owned(),
         profile: None,
-        status: (resident.condition == Condition::Suspended).then_some(0),
+        status: (condition == Condition::Suspended).then_some(0),
         credit_limit: 0,
     };
     agencies::add(connection, OPERATOR, &new).await?;
@@ -264,10 +293,14 @@ async fn register(
     let fingerprint = hex::encode(&certificate.fingerprint);
     let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
     certificates::register(connection, OPERATOR, number, certificate, confirmation).await?;
+    let scopes =
+        [("CentreCode", vec![register.centre_code().to_owned()]), ("BureauCode", register.bureau_codes().to_vec())];
     for (column, codes) in scopes {
-        scopes::grant(connection, OPERATOR, number, column, &codes).await?;
+        if !codes.is_empty() {
+            scopes::grant(connection, OPERATOR, number, column, &codes).await?;
+        }
     }
-    if resident.condition != Condition::WithoutCredit {
+    if condition != Condition::WithoutCredit {
         agencies::recharge(connection, OPERATOR, number, CREDIT, "opening credit").await?;
     }
     Ok(())

@@ -83,6 +83,7 @@ pub async fn run(
     town: Town,
     post_office: &PostOffice,
     centre: &mut Centre,
+    keyboard: Option<&mut Keyboard>,
     arguments: &DemoArguments,
 ) -> anyhow::Result<Traffic> {
     let mut record = Record::default();
@@ -99,7 +100,7 @@ pub async fn run(
         shared: Arc::clone(&shared),
         post_office,
         centre,
-        keyboard: Keyboard::take(),
+        keyboard,
         bars: progress::Bars::new(arguments.letters),
         watch: Watch::new(),
         kills: Kills::new(arguments),
@@ -135,7 +136,7 @@ struct Day<'a> {
     post_office: &'a PostOffice,
     centre: &'a mut Centre,
     /// Where somebody sits at one.
-    keyboard: Option<Keyboard>,
+    keyboard: Option<&'a mut Keyboard>,
     bars: progress::Bars,
     watch: Watch,
     kills: Kills,
@@ -171,7 +172,7 @@ impl Day<'_> {
     }
 
     async fn kill_by_hand(&mut self) -> anyhow::Result<()> {
-        if self.keyboard.as_ref().is_some_and(|keyboard| keyboard.was_pressed(b'k')) {
+        if self.keyboard.as_mut().is_some_and(|keyboard| keyboard.was_pressed(b'k')) {
             self.centre.kill_and_restart().await?;
             self.kills_by_hand += 1;
             self.bars.note("The centre was killed by the key k, and is started again.");
@@ -180,7 +181,8 @@ impl Day<'_> {
     }
 }
 
-fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
+/// Reaches the post office as a relay.
+pub(super) fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
     let mut settings = RelaySettings::new("127.0.0.1");
     settings.port = Some(post_office.smtp_address().port());
     settings.security = Security::None;

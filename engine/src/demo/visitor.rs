@@ -1,0 +1,275 @@
+//! A letter of the visitor's own: a name typed at the keyboard, signed with a key made before their eyes, its receipt opened
+//! with the stock `openssl` command; and the same letter with one octet changed, which is refused.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use agency::dice::Dice;
+use agency::identity::{Algorithm, Identity};
+use agency::records::Register;
+use anyhow::{Context, bail};
+use chrono::Utc;
+use mail::post_office::PostOffice;
+use mail::smtp::{Outgoing, Relay};
+use sdc::cms::{self, ContentCipher};
+use sdc::document::Document;
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office, Request};
+use sdc::receipt::{Receipt, Verdict};
+use sdc::refusal::RefusalCode;
+use serde_json::{Value, json};
+use store::administration::certificates::CertificateFields;
+use store::administration::quarantine;
+use tokio::process::Command;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::keyboard::Keyboard;
+use super::layout::{self, Paper};
+use super::words::words;
+use super::{CENTRE_ADDRESS, SERVER, town};
+use crate::authority::CENTRE_PAIRS;
+use crate::configuration::Configuration;
+use crate::database::{OpenDatabase, Purpose};
+use crate::folder::DataFolder;
+use crate::show;
+
+/// Longest wait for a receipt, or for a refusal.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+/// Characters of a name that are kept.
+const NAME_MAX: usize = 60;
+/// The commands that open a receipt, as FORMAT.md has them.
+const OPEN_RECEIPT: [&str; 2] = [
+    "cms -decrypt -binary -inform PEM -in receipt.eml -recip office.crt -inkey office.key -out receipt.signed",
+    "cms -verify -binary -inform DER -in receipt.signed -nointern -certfile centre.crt -noverify -out receipt.json",
+];
+
+/// Where a visitor is received.
+pub struct Counter<'a> {
+    /// The centre's.
+    pub configuration: &'a Configuration,
+    /// Where mail goes.
+    pub post_office: &'a PostOffice,
+    /// Agencies of the town; the visitor's is the next.
+    pub agencies: u64,
+    /// What the visitor reads.
+    pub paper: Paper,
+}
+
+/// The visitor's office.
+struct OwnOffice {
+    folder: PathBuf,
+    matricule: Matricule,
+    address: String,
+    identity: Identity,
+    centre: RegisteredCertificate,
+    register: Register,
+    sequence: u64,
+}
+
+impl Counter<'_> {
+    /// Asks for names and sends a letter for each, until an empty line comes. Without a keyboard nobody is asked.
+    ///
+    /// # Errors
+    /// The centre does not answer, or not as it must; the database is away.
+    pub async fn receive(&self, keyboard: Option<&mut Keyboard>) -> anyhow::Result<()> {
+        let Some(keyboard) = keyboard else { return Ok(()) };
+        keyboard.give_back();
+        let mut own = None;
+        loop {
+            self.tell("")?;
+            self.tell("A letter of your own: type the name of a child and press Enter (Enter alone: no more).")?;
+            let Some(line) = keyboard.line().await else { return Ok(()) };
+            let name: String = line.trim().chars().filter(|character| !character.is_control()).take(NAME_MAX).collect();
+            if name.is_empty() {
+                return Ok(());
+            }
+            let office = match &mut own {
+                Some(office) => office,
+                None => own.insert(self.open_office().await?),
+            };
+            self.send(office, &name).await?;
+        }
+    }
+
+    fn tell(&self, sentence: &str) -> anyhow::Result<()> {
+        show::text(&format!("{}\n", layout::wrap(sentence, self.paper.width).join("\n")))
+    }
+
+    /// Makes a key before the visitor's eyes, and an agency that it is registered for.
+    async fn open_office(&self) -> anyhow::Result<OwnOffice> {
+        let number = u32::try_from(self.agencies + 1).ok().and_then(|number| Matricule::try_from(number).ok());
+        let matricule = number.context("no number is left for an agency of your own")?;
+        let data = DataFolder::open(&self.configuration.server.data_folder)?;
+        let folder = data.path().join("your-office");
+        fs::create_dir(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+        let centre = fs::read(data.keys().join(format!("{}.crt", CENTRE_PAIRS[0])))?;
+        let (key, certificate) = Identity::generate_pem(&format!("agency {matricule}"), Algorithm::P256)?;
+        write(&folder.join("office.key"), key.as_bytes())?;
+        write(&folder.join("office.crt"), certificate.as_bytes())?;
+        write(&folder.join("centre.crt"), &centre)?;
+        let identity = Identity::from_pem(key.as_bytes(), certificate.as_bytes())?;
+        let fingerprint = hex::encode(identity.certificate().fingerprint().as_bytes());
+        self.tell(&format!(
+            "A P-256 key was made for you: you are agency {matricule}, and certificate {}… is registered at the centre.",
+            fingerprint.split_at(16).0
+        ))?;
+        let address = format!("agency-{matricule}@offices.example");
+        let register = Register::new(&format!("C{matricule}"));
+        let open = OpenDatabase::open(self.configuration, Purpose::Command).await?;
+        let fields = CertificateFields::from(identity.certificate());
+        let registered = town::register_visitor(&open.database, matricule, &address, &register, &fields).await;
+        open.close().await;
+        registered?;
+        let centre = RegisteredCertificate::from_pem(&centre)?;
+        Ok(OwnOffice { folder, matricule, address, identity, centre, register, sequence: 1 })
+    }
+
+    async fn send(&self, own: &mut OwnOffice, name: &str) -> anyhow::Result<()> {
+        let letter = own.letter(name)?;
+        // Packed as it is written, and so will its receipt be: stock tools read both.
+        let der = cms::seal(&letter, own.identity.key(), &own.centre, ContentCipher::Aes256Gcm)?;
+        write(&own.folder.join("letter.json"), &letter)?;
+        let relay = super::traffic::relay(self.post_office)?;
+        let began = Instant::now();
+        relay_letter(&relay, own, &der).await?;
+        let receipt = self.receipt(own).await?;
+        let waited = began.elapsed().as_millis();
+        write(&own.folder.join("receipt.eml"), &receipt)?;
+        self.tell(&format!(
+            "The birth of {name:?} was signed, encrypted and mailed; the receipt came after {waited} ms."
+        ))?;
+        self.open_receipt(own).await?;
+        let mut changed = der;
+        if let Some(last) = changed.last_mut() {
+            *last ^= 1;
+        }
+        relay_letter(&relay, own, &changed).await?;
+        let reason = self.refusal(own, &changed).await?;
+        let meant = RefusalCode::parse(&reason).map_or("refused", words);
+        self.tell(&format!(
+            "The same letter with one bit changed was mailed too, and is in quarantine: {meant} [{reason}]."
+        ))
+    }
+
+    async fn receipt(&self, own: &OwnOffice) -> anyhow::Result<Vec<u8>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(mail) = self.post_office.take(&own.address).into_iter().next_back() {
+                return Ok(mail.bytes.to_vec());
+            }
+            if Instant::now() > deadline {
+                bail!("no receipt came to {} within {} s", own.address, PATIENCE.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Opens the receipt as an office does that has nothing but the stock command.
+    async fn open_receipt(&self, own: &OwnOffice) -> anyhow::Result<()> {
+        self.tell("Open the receipt yourself:")?;
+        let cd = layout::command(&["cd".to_owned(), own.folder.display().to_string()], self.paper.width - 2);
+        show::text(&format!("  {cd}\n"))?;
+        for arguments in OPEN_RECEIPT {
+            let words: Vec<String> = format!("openssl {arguments}").split(' ').map(str::to_owned).collect();
+            show::text(&format!("  {}\n", layout::command(&words, self.paper.width - 2)))?;
+            let output = Command::new("openssl").args(arguments.split(' ')).current_dir(&own.folder).output().await;
+            let output = match output {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return self.tell("(Here it is not opened: the command openssl is not installed.)");
+                }
+                output => output.context("the command openssl could not be started")?,
+            };
+            if !output.status.success() {
+                bail!("openssl does not open the receipt: {}", String::from_utf8_lossy(&output.stderr).trim());
+            }
+        }
+        let answer: Value = serde_json::from_slice(&fs::read(own.folder.join("receipt.json"))?)?;
+        let receipt = answer.get("receipt").cloned().context("receipt.json holds no receipt")?;
+        self.tell(&format!(
+            "openssl has just opened and verified it. receipt.json says: {}.",
+            said(&serde_json::from_value(receipt)?)
+        ))
+    }
+
+    /// Waits until a container is in quarantine, and returns the reason.
+    async fn refusal(&self, own: &OwnOffice, der: &[u8]) -> anyhow::Result<String> {
+        let document = Document::render(der, Some(own.matricule));
+        let container = super::memory::container(&own.mail(document)).context("the changed letter has no container")?;
+        let open = OpenDatabase::open(self.configuration, Purpose::Command).await?;
+        let deadline = Instant::now() + PATIENCE;
+        let found = loop {
+            let mut connection = open.database.get().await?;
+            let entries = quarantine::of_container(&mut connection, container.as_bytes()).await?;
+            match entries.into_iter().next() {
+                None if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+                found => break found,
+            }
+        };
+        open.close().await;
+        found.map(|entry| entry.reason).context("the changed letter is not in quarantine")
+    }
+}
+
+impl OwnOffice {
+    /// Writes a letter with one act of birth.
+    fn letter(&mut self, name: &str) -> anyhow::Result<Vec<u8>> {
+        let mut records = self.register.births(1, &mut Dice::new(Uuid::new_v4().as_u64_pair().0));
+        for table in &mut records.tables {
+            if let Some(at) = table.columns.iter().position(|column| column == "NomEnfant") {
+                table.values[at] = vec![json!(name)];
+            }
+        }
+        let letter = Letter {
+            sdc: FORMAT_VERSION,
+            id: Uuid::now_v7(),
+            from: Office { agency: self.matricule, installation: town::INSTALLATION.to_owned() },
+            to: SERVER.to_owned(),
+            sequence: self.sequence,
+            time: Utc::now(),
+            mode: Mode::Test,
+            request: Request::Export(records),
+        };
+        self.sequence += 1;
+        Ok(serde_json::to_vec(&letter)?)
+    }
+
+    fn mail(&self, document: Vec<u8>) -> Outgoing {
+        Outgoing {
+            message_id: format!("{}@offices.example", Uuid::now_v7().simple()),
+            from: self.address.clone(),
+            to: CENTRE_ADDRESS.to_owned(),
+            subject: format!("SDC 1 agency={}", self.matricule),
+            is_automatic: false,
+            documents: vec![("letter.sdc".to_owned(), document)],
+        }
+    }
+}
+
+async fn relay_letter(relay: &Relay, own: &OwnOffice, der: &[u8]) -> anyhow::Result<()> {
+    let mail = own.mail(Document::render(der, Some(own.matricule)));
+    relay.send(&mail).await.with_context(|| format!("the post office did not take {}", mail.message_id))?;
+    Ok(())
+}
+
+/// Says in short what a receipt says.
+fn said(receipt: &Receipt) -> String {
+    let verdict = match (&receipt.verdict, &receipt.refusal) {
+        (Verdict::Accepted, _) => "accepted".to_owned(),
+        (Verdict::Refused, None) => "refused".to_owned(),
+        (Verdict::Refused, Some(refusal)) => format!("refused, {} [{}]", words(refusal.code), refusal.code),
+    };
+    let rows: u64 = receipt.rows.iter().map(|table| u64::from(table.new)).sum();
+    format!("{verdict}, records new in the tables {rows}, cost {} XAF", receipt.account.cost)
+}
+
+/// Writes a file that its owner alone may read.
+fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
+    let mut options = fs::File::options();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(octets)).with_context(|| format!("could not write {}", path.display()))
+}
