@@ -98,7 +98,9 @@ impl<T> Queue<T> {
 
     /// Takes the next batch: at most so many letters, and no more work than a batch may have, but one letter at least.
     pub fn take(&mut self, letters_max: usize, now: Instant) -> Vec<Waiting<T>> {
-        let mut batch = Batch { chosen: vec![false; self.waiting.len()], letters_left: letters_max.max(1), work: 0 };
+        let letters_left = letters_max.max(1);
+        let letter_work_min = (BATCH_WORK_MAX / letters_left).max(1);
+        let mut batch = Batch { chosen: vec![false; self.waiting.len()], letters_left, letter_work_min, work: 0 };
         let empty: HashSet<Matricule> = self.agencies().filter(|agency| self.buckets.is_empty(*agency, now)).collect();
         let has_time = |agency: Option<Matricule>| agency.is_none_or(|agency| !empty.contains(&agency));
         batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, has_time);
@@ -138,6 +140,8 @@ impl<T> Queue<T> {
 struct Batch {
     chosen: Vec<bool>,
     letters_left: usize,
+    /// A letter takes its part of the batch's letters, however little work it is: else small letters of one agency would fill it.
+    letter_work_min: usize,
     work: usize,
 }
 
@@ -156,20 +160,21 @@ impl Batch {
                 return;
             }
             let own = of_agencies.entry(letter.agency).or_default();
+            let work = letter.work.max(self.letter_work_min);
             if self.chosen[at] {
-                *own += letter.work;
+                *own += work;
                 continue;
             }
-            let fits = self.work + letter.work <= BATCH_WORK_MAX && own.saturating_add(letter.work) <= agency_work_max;
+            let fits = self.work + work <= BATCH_WORK_MAX && own.saturating_add(work) <= agency_work_max;
             if !is_wanted(letter.agency) || !(fits || self.work == 0) {
                 // A letter that is passed over fills its agency's part.
                 *own = usize::MAX;
                 continue;
             }
-            *own += letter.work;
+            *own += work;
             self.chosen[at] = true;
             self.letters_left -= 1;
-            self.work += letter.work.max(1);
+            self.work += work;
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::disk;
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// With less room on the disk of the data folder, PostgreSQL may meet its end in the midst of a batch: it makes files of
 /// 16 MB each for its log.
-const FREE_BYTES_MIN: u64 = 64 << 20;
+pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// Why no letter can be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

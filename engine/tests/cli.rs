@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
 mod centre;
@@ -307,6 +308,47 @@ async fn check_says_what_to_do() {
     let keys = findings.as_array().unwrap().iter().find(|finding| finding["subject"] == "keys").unwrap();
     assert_eq!(keys["verdict"], "fail");
     assert!(keys["text"].as_str().unwrap().contains("chmod 600"), "{keys}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_sees_what_would_stop_the_centre_or_silence_an_office() {
+    let centre = Centre::on_a_database_of_its_own().await;
+    centre.done(&INIT);
+    let finding = |arguments: &[&str], subject: &str| {
+        let findings = centre.json_of_failing(arguments);
+        findings.as_array().unwrap().iter().find(|finding| finding["subject"] == subject).unwrap().clone()
+    };
+    let disk = finding(&["check", "--json"], "disk");
+    assert!(disk["text"].as_str().unwrap().contains("MB are free of"), "{disk}");
+    let tariffs = |text: &str| text.contains("correct") || text.contains("import") || text.contains("certify");
+    centre.done(&["sample", "restore", "ecr"]);
+    let told = finding(&["check", "--json"], "tariffs");
+    assert!(told["verdict"] == "warn" && !tariffs(told["text"].as_str().unwrap()), "only what is offered: {told}");
+
+    centre.done(&["agency", "add", "--name", "Mairie", "--email", "mairie@example.org", "--matricule", "42"]);
+    let told = centre.say(&["check"]).out;
+    let line = |part: &str| told.lines().any(|line| line.starts_with("warn  agencies") && line.contains(part));
+    assert!(line("1 have no valid certificate") && line("1 are granted no code"), "{told}");
+    centre.done(&["agency", "grant", "42", "CentreCode", "C01"]);
+    let told = centre.say(&["check"]).out;
+    assert!(!told.contains("granted no code"), "{told}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = centre.command(&["check"]);
+    let address = taken.local_addr().unwrap().to_string();
+    let output = command.env("XMSERVER_SERVER__HTTP_ADDRESS", &address).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let is_told = said.lines().any(|line| line.starts_with("fail  http") && line.contains(&address));
+    assert!(is_told, "{said}");
+
+    let settings = store::database::DatabaseSettings::new(centre.url.clone().unwrap());
+    let database = store::database::Database::new(settings).unwrap();
+    let newer = "INSERT INTO xm.__diesel_schema_migrations VALUES ('99990101000000', now())";
+    database.get().await.unwrap().batch_execute(newer).await.unwrap();
+    let told = finding(&["check", "--json"], "database");
+    let refused = centre.refused(&["agency", "list"]);
+    assert!(refused.contains("has migration 99990101000000"), "{refused}");
+    assert!(centre.say(&["check"]).out.contains("has migration 99990101000000"), "{told}");
 }
 
 #[test]

@@ -13,8 +13,10 @@ use super::{AdministrationError, audit, centre_addresses, matricule};
 use crate::schema::{accounts, agencies, entries, profiles};
 
 mod change;
+mod unheard;
 
 pub use change::{AgencyChange, Changed, edit};
+pub use unheard::{Unheard, unheard};
 
 /// Most that is recharged at once, in minor units: far from where sums could overflow.
 pub const RECHARGE_MAX: i64 = 1_000_000_000_000;

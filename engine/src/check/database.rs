@@ -1,0 +1,139 @@
+//! What the database holds: whose it is, what is adopted, who can be heard.
+
+use chrono::Utc;
+use diesel_async::AsyncPgConnection;
+use store::administration::{agencies, centre_addresses, centre_keys, server, tables, tariffs};
+
+use super::{Findings, Verdict};
+use crate::database::OpenDatabase;
+use crate::keys::LoadedKeys;
+use crate::show;
+
+/// Services that this release offers, of those that may have a price.
+const OFFERED_SERVICES: [&str; 1] = ["export"];
+
+/// Looks at the database and at what it holds.
+pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, findings: &mut Findings) {
+    let database = &open.database;
+    let report = match database.report().await {
+        Ok(report) => report,
+        Err(fault) => return findings.add(Verdict::Fail, "database", fault.to_string()),
+    };
+    findings.judge("database", Verdict::Fail, report.problems(), format!("PostgreSQL {}", report.version));
+    for advice in report.advice() {
+        findings.add(Verdict::Warn, "database", advice);
+    }
+    if let Some(user) = open.shared_user() {
+        let text = format!(
+            "the private PostgreSQL runs as {user}, as other programs may: whoever can become {user} can read the records; make a system user before \
+             `init` (useradd --system --no-create-home xmserver)"
+        );
+        findings.add(Verdict::Warn, "database", text);
+    }
+    if let Err(error) = database.require_current_schema().await {
+        return findings.add(Verdict::Fail, "database", error.to_string());
+    }
+    let mut connection = match database.get().await {
+        Ok(connection) => connection,
+        Err(fault) => return findings.add(Verdict::Fail, "database", fault.to_string()),
+    };
+    match server::show(&mut connection).await {
+        Ok(server) => {
+            let text = format!("{}, mode {}, currency {}", server.name, server.mode, server.currency);
+            findings.add(Verdict::Ok, "server", text);
+        }
+        Err(error) => return findings.add(Verdict::Fail, "server", error.to_string()),
+    }
+    if let Some(keys) = keys
+        && let Err(error) = own(&mut connection, keys, findings).await
+    {
+        findings.add(Verdict::Fail, "centre's keys", error.to_string());
+    }
+    if let Err(error) = adopted(&mut connection, findings).await {
+        findings.add(Verdict::Fail, "tables", error.to_string());
+    }
+    if let Err(error) = agencies(&mut connection, findings).await {
+        findings.add(Verdict::Fail, "agencies", error.to_string());
+    }
+}
+
+/// Holds the keys at hand against those that the database knows, and looks for agencies that have what is the centre's own.
+async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &mut Findings) -> anyhow::Result<()> {
+    let recorded =
+        if centre_keys::is_before(connection).await? { Vec::new() } else { centre_keys::list(connection).await? };
+    if recorded.is_empty() {
+        let text =
+            "the database does not know its centre's keys yet: the next `xmserver run` or `init` has it take these";
+        findings.add(Verdict::Warn, "centre's keys", text);
+        return Ok(());
+    }
+    let problems = centre_keys::compare(&recorded, &keys.known_as).err().map(|error| error.to_string());
+    let well = format!("{} known to the database, all at hand and no others", recorded.len());
+    findings.judge("centre's keys", Verdict::Fail, problems.into_iter().collect(), well);
+    for one in centre_keys::registered_for_agencies(connection).await? {
+        let text = format!(
+            "the centre's own key is registered for it: `xmserver cert revoke {} --reason \"key of the centre\"`",
+            one.id
+        );
+        findings.add(Verdict::Fail, format!("agency {}", show::matricule(one.agency)), text);
+    }
+    for (agency, address) in centre_addresses::given_to_agencies(connection).await? {
+        let text =
+            format!("{address} is the centre's own address: its answers come back as letters; give it another one");
+        findings.add(Verdict::Fail, format!("agency {}", show::matricule(agency)), text);
+    }
+    Ok(())
+}
+
+async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
+    let adopted = tables::list(connection).await?;
+    if adopted.is_empty() {
+        findings.add(
+            Verdict::Warn,
+            "tables",
+            "none is adopted, so every letter is refused: `xmserver table adopt FILE`",
+        );
+        return Ok(());
+    }
+    let drifts = tables::check(connection).await?;
+    let problems = drifts
+        .iter()
+        .flat_map(|drift| drift.problems.iter().map(|problem| format!("{}: {problem}", drift.table)))
+        .collect();
+    findings.judge("tables", Verdict::Fail, problems, format!("{} adopted, as they were adopted", adopted.len()));
+
+    let now = Utc::now();
+    let priced: Vec<_> =
+        tariffs::list(connection, false).await?.into_iter().filter(|one| one.valid_from <= now).collect();
+    let free: Vec<&str> = OFFERED_SERVICES
+        .into_iter()
+        .filter(|service| !priced.iter().any(|tariff| tariff.service == *service))
+        .collect();
+    let problems = match free.as_slice() {
+        [] => Vec::new(),
+        free => vec![format!("no tariff, so free: {}; `xmserver tariff set` sets a price", free.join(", "))],
+    };
+    findings.judge("tariffs", Verdict::Warn, problems, "every service that has a price and is offered has one");
+    Ok(())
+}
+
+/// Tells of agencies that are not suspended and whose every letter is refused all the same.
+async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
+    let unheard = agencies::unheard(connection).await?;
+    let mut problems = Vec::new();
+    if unheard.without_certificate > 0 {
+        problems.push(format!(
+            "{} have no valid certificate, so nobody answers their letters: `xmserver cert register`",
+            unheard.without_certificate
+        ));
+    }
+    if unheard.without_grant > 0 {
+        problems.push(format!(
+            "{} are granted no code of any scope, so their records are out of scope: `xmserver agency grant`",
+            unheard.without_grant
+        ));
+    }
+    let well = format!("{} not suspended, each with a certificate and a code of some scope", unheard.agencies);
+    findings.judge("agencies", Verdict::Warn, problems, well);
+    Ok(())
+}

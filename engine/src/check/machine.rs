@@ -1,0 +1,156 @@
+//! What the machine and the configuration give: mailboxes and relay, libraries, disk, address, and what is secret.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use chrono::{Days, Utc};
+
+use super::{Findings, Verdict};
+use crate::configuration::Configuration;
+use crate::disk;
+use crate::folder::{DataFolder, FolderError, exposure};
+use crate::keys::{self, LoadedKeys};
+use crate::ready::FREE_BYTES_MIN;
+
+/// Days before the end of a certificate of the centre's own from which on it is told.
+const EXPIRY_DAYS: u64 = 60;
+/// Of a disk, in percent: with less free it is told of.
+const FREE_PERCENT_MIN: u64 = 10;
+
+/// Looks at what is configured.
+pub fn configured(configuration: &Configuration, findings: &mut Findings) {
+    let file = configuration
+        .file
+        .as_ref()
+        .map_or_else(|| "no file: defaults and environment".to_owned(), |file| file.display().to_string());
+    findings.add(Verdict::Ok, "configuration", file);
+    if !configuration.no_keys.is_empty() {
+        let text = format!(
+            "no keys of the configuration, though they look like some: {}; a key has two underscores between its levels, as in \
+             XMSERVER_SERVER__LOG_LEVEL",
+            configuration.no_keys.join(", ")
+        );
+        findings.add(Verdict::Warn, "environment", text);
+    }
+    if configuration.mailboxes.is_empty() {
+        findings.add(Verdict::Fail, "mailboxes", "none is configured: add a [[mailbox]] to the configuration file");
+    }
+    for mailbox in &configuration.mailboxes {
+        let problems = mailbox.pop3.credential().err().map(|error| error.problems).unwrap_or_default();
+        let well = format!("{} as {}", mailbox.pop3.host, mailbox.pop3.username);
+        findings.judge(&format!("mailbox {}", mailbox.name), Verdict::Fail, problems, well);
+    }
+    match &configuration.relay {
+        None => findings.add(Verdict::Fail, "relay", "none is configured: add [relay], or no answer can leave"),
+        Some(relay) => {
+            let problems = relay.smtp.credential().err().map(|error| error.problems).unwrap_or_default();
+            findings.judge("relay", Verdict::Fail, problems, format!("{} as {}", relay.smtp.host, relay.address));
+        }
+    }
+    address(configuration, findings);
+    passwords(configuration, findings);
+    if !configuration.server.http_address.ip().is_loopback() {
+        let text = format!(
+            "{} is open to other machines and has no sign-in: let only the monitoring reach it",
+            configuration.server.http_address
+        );
+        findings.add(Verdict::Warn, "http", text);
+    }
+}
+
+/// Looks whether the address of metrics and health is free, unless the centre of this folder runs and has it.
+fn address(configuration: &Configuration, findings: &mut Findings) {
+    let is_running = DataFolder::open(&configuration.server.data_folder)
+        .is_ok_and(|folder| matches!(folder.claim(), Err(FolderError::InUse { .. })));
+    let address = configuration.server.http_address;
+    match TcpListener::bind(address) {
+        _ if is_running => findings.add(Verdict::Ok, "http", format!("{address}, of the centre that runs")),
+        Ok(_free) => findings.add(Verdict::Ok, "http", format!("{address} is free")),
+        Err(error) => {
+            let text = format!(
+                "{address} cannot be listened on ({}): end the program that has it, or choose another server.http_address",
+                error.kind()
+            );
+            findings.add(Verdict::Fail, "http", text);
+        }
+    }
+}
+
+/// Looks who may read passwords.
+fn passwords(configuration: &Configuration, findings: &mut Findings) {
+    let mailboxes =
+        configuration.mailboxes.iter().flat_map(|one| [&one.pop3.password_file, &one.pop3.oauth_token_file]);
+    let relays = configuration.relay.iter().flat_map(|one| [&one.smtp.password_file, &one.smtp.oauth_token_file]);
+    let files = mailboxes.chain(relays).chain([&configuration.database.url_file]).flatten();
+    let files: Vec<_> = files.collect();
+    let exposed = files.iter().filter_map(|path| exposure(path, 0o640)).collect();
+    findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));
+}
+
+/// Looks how much room there is.
+fn disk(folder: &Path, findings: &mut Findings) {
+    let Some(room) = disk::room(folder) else { return };
+    let megabytes = |bytes: u64| bytes >> 20;
+    let (free, size) = (megabytes(room.free_bytes), megabytes(room.size_bytes));
+    if room.free_bytes < FREE_BYTES_MIN {
+        let text = format!(
+            "{free} MB are free of {size}: no letter can be committed; make room, and mail flows again by itself"
+        );
+        findings.add(Verdict::Fail, "disk", text);
+    } else if room.free_bytes < room.size_bytes / 100 * FREE_PERCENT_MIN {
+        findings.add(Verdict::Warn, "disk", format!("{free} MB are free of {size}: less than {FREE_PERCENT_MIN} %"));
+    } else {
+        findings.add(Verdict::Ok, "disk", format!("{free} MB are free of {size}"));
+    }
+}
+
+/// Looks at the libraries that the program is linked with.
+pub fn libraries(findings: &mut Findings) {
+    match sdc::keys::check_openssl_version() {
+        Ok(()) => findings.add(Verdict::Ok, "OpenSSL", openssl::version::version()),
+        Err(error) => findings.add(Verdict::Fail, "OpenSSL", error.to_string()),
+    }
+}
+
+/// Looks at the data folder and what is secret. Returns the keys where they can be loaded.
+pub fn secrets(configuration: &Configuration, findings: &mut Findings) -> Option<LoadedKeys> {
+    let folder = match DataFolder::open(&configuration.server.data_folder) {
+        Ok(folder) => folder,
+        Err(error) => {
+            findings.add(Verdict::Fail, "data folder", error.to_string());
+            return None;
+        }
+    };
+    let exposed: Vec<String> = exposure(folder.path(), 0o711).into_iter().collect();
+    findings.judge("data folder", Verdict::Warn, exposed, folder.path().display().to_string());
+    disk(folder.path(), findings);
+    let mut exposed: Vec<String> = exposure(&folder.keys(), 0o700).into_iter().collect();
+    if let Ok(entries) = std::fs::read_dir(folder.keys()) {
+        let keys =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "key"));
+        exposed.extend(keys.filter_map(|path| exposure(&path, 0o600)));
+    }
+    let loaded = match keys::load(&folder.keys()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            findings.add(Verdict::Fail, "keys", error.to_string());
+            return None;
+        }
+    };
+    findings.judge("keys", Verdict::Fail, exposed, folder.keys().display().to_string());
+    let now = Utc::now();
+    for (path, certificate) in &loaded.certificates {
+        let (begin, end) = certificate.validity();
+        let verdict = if end < now || now < begin {
+            Verdict::Fail
+        } else if end < now + Days::new(EXPIRY_DAYS) {
+            Verdict::Warn
+        } else {
+            Verdict::Ok
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = format!("{}, valid from {} to {}", certificate.algorithm(), begin.date_naive(), end.date_naive());
+        findings.add(verdict, name, text);
+    }
+    Some(loaded)
+}
