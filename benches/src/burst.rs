@@ -16,7 +16,7 @@ use crate::yardstick::Yardstick;
 /// A program does not start or ends early; nothing moves.
 pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<Figures> {
     eprintln!("filling {} mailboxes", centre::MAILBOXES);
-    let dovecot = centre::filled_dovecot(stock, usize::MAX, hardship)?;
+    let dovecot = centre::dovecot_in_hardship(stock, hardship)?;
     let strangers = stock.expected.strangers + hardship.mails();
     let hostile = stock.expected.hostile_mails();
     let letters = stock.expected.mails - stock.expected.strangers;

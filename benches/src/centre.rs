@@ -70,12 +70,22 @@ pub fn empty_dovecot() -> Result<Dovecot> {
     Dovecot::start(&accounts)
 }
 
-/// Starts a Dovecot with letters of the stock in it, as many as asked for, and before them the mails of a hardship and those of
-/// agencies that mean harm.
+/// Starts a Dovecot with so many letters of the stock in it, or as many as there are.
 ///
 /// # Errors
 /// It does not start; the disk is full.
-pub fn filled_dovecot(stock: &Stock, letters: usize, hardship: Hardship) -> Result<Dovecot> {
+pub fn filled_dovecot(stock: &Stock, letters: usize) -> Result<Dovecot> {
+    let dovecot = empty_dovecot()?;
+    stock.for_each_mail(letters, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
+    Ok(dovecot)
+}
+
+/// Starts a Dovecot with every letter of the stock in it, and before them the mails of a hardship and those of agencies that mean
+/// harm.
+///
+/// # Errors
+/// It does not start; the disk is full.
+pub fn dovecot_in_hardship(stock: &Stock, hardship: Hardship) -> Result<Dovecot> {
     let dovecot = empty_dovecot()?;
     deliver_big_mails(&dovecot, hardship.big_mails)?;
     for number in 0..hardship.hostile_mails {
@@ -84,7 +94,7 @@ pub fn filled_dovecot(stock: &Stock, letters: usize, hardship: Hardship) -> Resu
         }
     }
     deliver_hostile_letters(stock, &dovecot)?;
-    stock.for_each_mail(letters, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
+    stock.for_each_mail(usize::MAX, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
     Ok(dovecot)
 }
 

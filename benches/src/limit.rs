@@ -19,7 +19,7 @@ use serde::Serialize;
 use store::cluster::Cluster;
 use tokio_postgres::Client;
 
-use crate::centre::{self, Hardship, MAILBOXES};
+use crate::centre::{self, MAILBOXES};
 use crate::figures::{Figures, Report, number};
 use crate::processes::{cpu_seconds, thread_time};
 use crate::stock::{Stock, container_of};
@@ -64,7 +64,7 @@ impl Limit {
         // Neither is part of settling: statistics, and writing out what the preparation left dirty.
         client.batch_execute("ANALYZE").await?;
         client.batch_execute("CHECKPOINT").await?;
-        let dovecot = centre::filled_dovecot(stock, SAMPLE, Hardship::default())?;
+        let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
         let sealed = Sealed::read(stock, client).await?;
         let yardstick = Yardstick::lay(stock)?;
         let others_ended = Arc::new(AtomicBool::new(false));
