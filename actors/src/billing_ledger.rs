@@ -87,6 +87,12 @@ impl BillingLedger {
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
         metrics.rows.inc_by(apart.rows as u64);
         metrics.charged.inc_by(u64::try_from(apart.charged).unwrap_or(0));
+        if let Some(fault) = apart.of_every_letter() {
+            // Not a letter's fault but the database's: what befalls every letter must make none of them poison.
+            self.guard.metrics.fault();
+            tracing::error!(%fault, letters = duties.len(), "no letter of a batch can be settled, alone or together; its mail stays and comes again");
+            return;
+        }
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }

@@ -153,8 +153,10 @@ pub async fn set_aside(
     let text = "WITH cleared AS (DELETE FROM xm.in_hand USING xm.leases
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
-                ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = EXCLUDED.attempts";
-    let binds = [Bind::Uuid(process), Bind::Text(mailbox), Bind::Text(uidl), Bind::Integer(i32::from(ATTEMPTS_MAX))];
+                ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
+    // What begins with a blank is no id but a size, which innocent mails may share: such a mail is tried alone first.
+    let attempts = if uidl.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
+    let binds = [Bind::Uuid(process), Bind::Text(mailbox), Bind::Text(uidl), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

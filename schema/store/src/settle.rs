@@ -184,16 +184,15 @@ impl Settler {
                     return Ok(decisions);
                 }
                 Inserted::Altered(definition, fault) => self.withhold(&mut knowledge, &definition, &fault, catalogue),
-                Inserted::SomeAreHeld => {
+                // PostgreSQL names one fault of many: beside a row that breaks a rule, records may be held, which is known
+                // before anybody is blamed. Else a duplicate would be refused for its neighbour's row.
+                Inserted::SomeAreHeld | Inserted::Refused => {
                     let bytes_max = self.settings.held_bytes_max;
                     let held = held::look_up(transaction.connection(), batch, &decisions, bytes_max).await?;
                     if !knowledge.learn(held) {
-                        // Held, but neither by identity nor by legal key: a unique index that the operators added.
+                        // A rule of the operators: a constraint, a trigger, or a unique index of their own.
                         self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge).await?;
                     }
-                }
-                Inserted::Refused => {
-                    self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge).await?;
                 }
             }
         }

@@ -66,8 +66,9 @@ END $$;
 CREATE TRIGGER certificates_refuse_revoked_key BEFORE INSERT ON xm.certificates
     FOR EACH ROW WHEN (NEW.revoked_at IS NULL) EXECUTE FUNCTION xm.refuse_revoked_key();
 
--- Keys that were revoked before this was the key's: with every certificate registered for them since.
+-- Keys that were revoked before this was the key's: with every certificate registered for them since. Not where the reason was
+-- `replaced`, as the manual then said to write for the old certificate after a renewal: such a key is in nobody else's hands.
 UPDATE xm.agency_keys k SET revoked_at = r.revoked_at, revoked_reason = r.revoked_reason
   FROM (SELECT DISTINCT ON (spki_sha256) spki_sha256, revoked_at, revoked_reason FROM xm.certificates
-         WHERE revoked_at IS NOT NULL ORDER BY spki_sha256, revoked_at) r
+         WHERE revoked_at IS NOT NULL AND revoked_reason IS DISTINCT FROM 'replaced' ORDER BY spki_sha256, revoked_at) r
  WHERE k.spki_sha256 = r.spki_sha256;

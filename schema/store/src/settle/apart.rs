@@ -23,6 +23,15 @@ impl From<Settled> for Apart {
     }
 }
 
+impl Apart {
+    /// Returns the fault where several letters have each met one of their own and none was settled: then it is not theirs.
+    pub fn of_every_letter(&self) -> Option<&Fault> {
+        let several = self.outcomes.len() > 1;
+        let all = self.outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Fault::is_own));
+        self.outcomes.first().and_then(|outcome| outcome.as_ref().err()).filter(|_| several && all)
+    }
+}
+
 impl Unsettled {
     /// Says whether some letter of the batch is to blame, so that the others must be settled without it. The batch would
     /// meet the same fault for ever.

@@ -97,3 +97,26 @@ async fn many_rows_that_the_database_refuses_are_named_up_to_ten() {
     let tries = world.count("SELECT last_value FROM registry.tries").await;
     assert!(tries < 300, "halved, not tried row by row: {tries} statements");
 }
+
+#[tokio::test]
+async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_breaks_a_rule() {
+    let world = World::new().await;
+    world.sql("ALTER TABLE registry.births ADD CONSTRAINT no_zorro CHECK (\"Nom\" <> 'ZORRO')").await;
+    let first = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&first).await]).await, [Outcome::Accepted]);
+    // In one batch: a row that breaks the rule, the held record again, and a new record twice.
+    let mut bad = world.births(42, 2, &[("CE-042", 9)]);
+    world.rename(&mut bad, "ZORRO");
+    let again = world.births(42, 3, &[("CE-042", 1)]);
+    let (new, twice) = (world.births(42, 4, &[("CE-042", 5)]), world.births(42, 5, &[("CE-042", 5)]));
+    let mut batch = Vec::new();
+    for letter in [&bad, &again, &new, &twice] {
+        batch.push(world.arrival(letter).await);
+    }
+    let expected = [REFUSED(RefusalCode::RowsInvalid), Outcome::Accepted, Outcome::Accepted, Outcome::Accepted];
+    assert_eq!(world.settle(batch).await, expected);
+    for (letter, counts) in [(&again, (0, 1)), (&new, (1, 0)), (&twice, (0, 1))] {
+        let receipt = world.receipt(letter).await;
+        assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), counts);
+    }
+}
