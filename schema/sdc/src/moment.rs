@@ -8,7 +8,10 @@ pub const EXPECTED: &str = "a time as in RFC 3339, such as 2026-11-23T14:05:00Z"
 /// Years that RFC 3339 (5.6) can write and PostgreSQL has: it knows no year 0.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// Reads `YYYY-MM-DDTHH:MM:SS`, a fraction where there is one, of which nine digits count, and `Z` or `+HH:MM` or `-HH:MM`.
+/// More would be passed over, so that two texts had one meaning.
+const FRACTION_DIGITS_MAX: usize = 9;
+
+/// Reads `YYYY-MM-DDTHH:MM:SS`, a fraction of one to nine digits where there is one, and `Z` or `+HH:MM` or `-HH:MM`.
 ///
 /// RFC 3339 (5.6) lets each reader decide on a blank or a small letter in place of `T` and `Z`, and has second 60, which
 /// PostgreSQL turns into the next minute. Two readers that differ here differ on what was signed, so none of it is read.
@@ -19,7 +22,7 @@ pub fn read(text: &str) -> Option<DateTime<Utc>> {
         None => rest,
         Some(fraction) => {
             let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-            (digits > 0).then(|| &fraction[digits..])?
+            (1..=FRACTION_DIGITS_MAX).contains(&digits).then(|| &fraction[digits..])?
         }
     };
     let is_zone = zone == "Z" || (zone.len() == "+HH:MM".len() && zone.starts_with(['+', '-']));
@@ -40,7 +43,6 @@ mod tests {
             ("2026-11-23T14:05:00Z", "2026-11-23T14:05:00Z"),
             ("2026-11-23T14:05:00.5Z", "2026-11-23T14:05:00.500Z"),
             ("2026-11-23T14:05:59.999999999+01:00", "2026-11-23T13:05:59.999999999Z"),
-            ("2026-11-23T14:05:00.0000000000Z", "2026-11-23T14:05:00Z"),
             ("2024-02-29T23:59:59-11:30", "2024-03-01T11:29:59Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
@@ -61,6 +63,7 @@ mod tests {
             "2026-11-23T24:00:00Z",
             "2026-02-29T14:05:00Z",
             "2026-11-23T14:05:00.Z",
+            "2026-11-23T14:05:00.0000000000Z",
             "2026-11-23T14:05:00,5Z",
             "2026-11-23T14:05:00+0100",
             "2026-11-23T14:05:00+01",

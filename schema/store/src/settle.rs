@@ -188,8 +188,16 @@ impl Settler {
                 // before anybody is blamed. Else a duplicate would be refused for its neighbour's row.
                 Inserted::SomeAreHeld | Inserted::Refused => {
                     let bytes_max = self.settings.held_bytes_max;
-                    let held = held::look_up(transaction.connection(), batch, &decisions, bytes_max).await?;
-                    if !knowledge.learn(held) {
+                    let has_learnt = match held::look_up(transaction.connection(), batch, &decisions, bytes_max).await {
+                        Ok(held) => knowledge.learn(held),
+                        // Some table is no longer what was adopted: which one is found letter by letter.
+                        Err(fault) if fault.is_altered() => {
+                            transaction.roll_back_to_savepoint().await?;
+                            false
+                        }
+                        Err(fault) => return Err(fault),
+                    };
+                    if !has_learnt {
                         // A rule of the operators: a constraint, a trigger, or a unique index of their own.
                         self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge).await?;
                     }

@@ -123,5 +123,5 @@ async fn what_no_release_offers_yet_is_refused_at_adoption_in_a_sentence() {
     lab.adopt("", &check("flag", "\"B\"")).await.unwrap();
     lab.world.sql("UPDATE xm.tables SET checks = jsonb_set(checks, '{0,severity}', '\"hold\"') WHERE name = 'T'").await;
     let error = Catalogue::load(&mut *lab.world.connection().await).await.unwrap_err().to_string();
-    assert!(error.contains("a check cannot be read of table lab.T"), "{error}");
+    assert!(error.contains("a check of table lab.T cannot be read"), "{error}");
 }
