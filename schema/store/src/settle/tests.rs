@@ -104,7 +104,7 @@ async fn a_letter_delivered_again_while_its_answer_is_being_marked_as_sent_is_no
     // It has looked before the sender commits, and queues its answer only afterwards.
     let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
     let posting = tokio::spawn(written.post());
-    world.wait_for_a_lock().await;
+    world.wait_for_a_lock(&posting).await;
     sender.batch_execute("COMMIT").await.unwrap();
     assert_eq!(posting.await.unwrap().unwrap().outcomes, [Outcome::Duplicate]);
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0);

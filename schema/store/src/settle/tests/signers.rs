@@ -81,7 +81,7 @@ async fn who_revokes_a_key_waits_for_the_letters_that_have_passed_with_it() {
     let revoking = tokio::spawn(async move {
         certificates::revoke(&mut desk, "mbarga", &fingerprint, "PC stolen", Some(since)).await.unwrap()
     });
-    world.wait_for_a_lock().await;
+    world.wait_for_a_lock(&revoking).await;
     assert!(!revoking.is_finished(), "the letter is verified and not committed yet");
     written.post().await.unwrap();
     let review = revoking.await.unwrap();

@@ -84,11 +84,11 @@ impl World {
         self.connection().await.batch_execute(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 
-    /// Waits until some session waits for a lock that another holds.
-    pub async fn wait_for_a_lock(&self) {
+    /// Waits until a task has ended, or some session waits for a lock that another holds.
+    pub async fn wait_for_a_lock<T>(&self, task: &tokio::task::JoinHandle<T>) {
         const WAITING: &str =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while self.count(WAITING).await == 0 {
+        while !task.is_finished() && self.count(WAITING).await == 0 {
             tokio::task::yield_now().await;
         }
     }
