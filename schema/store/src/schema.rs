@@ -229,10 +229,6 @@ table! {
         detail -> Text,
         held_version -> Nullable<Jsonb>,
         state -> Text,
-        claimed_agency -> Nullable<Integer>,
-        signer -> Nullable<Text>,
-        sender -> Nullable<Text>,
-        subject -> Nullable<Text>,
     }
 }
 

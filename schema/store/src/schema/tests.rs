@@ -50,6 +50,10 @@ fn diesel_name(data_type: &str, element: &str, nullable: bool) -> String {
     if nullable { format!("Nullable<{name}>") } else { name }
 }
 
+/// Columns that are read with SQL of their own: diesel takes sixteen to a table without taking twice as long to compile.
+const LEFT_OUT: [(&str, &str); 4] =
+    [("quarantine", "claimed_agency"), ("quarantine", "signer"), ("quarantine", "sender"), ("quarantine", "subject")];
+
 #[tokio::test]
 async fn every_table_has_the_columns_that_the_migrations_made() {
     let declared = declared();
@@ -63,7 +67,8 @@ async fn every_table_has_the_columns_that_the_migrations_made() {
         .unwrap();
     let mut made = Tables::new();
     for (table, column, data_type, element, nullable) in rows {
-        if declared.contains_key(&table) {
+        let is_left_out = LEFT_OUT.contains(&(table.as_str(), column.as_str()));
+        if declared.contains_key(&table) && !is_left_out {
             made.entry(table).or_default().insert(column, diesel_name(&data_type, &element, nullable));
         }
     }
