@@ -3,7 +3,8 @@
 //! Each agency has a bucket of the writer's time (SPEC 7, Share of time): a tenth of a second comes in with every second, up to
 //! two. What a batch took is booked on the agencies of its letters. The letters of an agency with an empty bucket go behind
 //! those of all others, and are taken when nobody else waits; they are never refused. One batch holds no more than a fraction
-//! of a second's work, so a letter waits for the batch that is being written and is in the next one.
+//! of a second's work, so a letter waits for the batch that is being written and is in the next one. A letter of more work goes
+//! alone, in turn with those of others.
 //!
 //! Letters of one agency are taken in the order in which they came.
 
@@ -72,11 +73,13 @@ pub struct Waiting<T> {
 pub struct Queue<T> {
     waiting: VecDeque<Waiting<T>>,
     buckets: Buckets,
+    /// Whether the first letter was too large for the last batch: it has its turn in the next, whoever else waits.
+    is_first_due: bool,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Queue<T> {
-        Queue { waiting: VecDeque::new(), buckets: Buckets::default() }
+        Queue { waiting: VecDeque::new(), buckets: Buckets::default(), is_first_due: false }
     }
 }
 
@@ -103,13 +106,16 @@ impl<T> Queue<T> {
         let mut batch = Batch { chosen: vec![false; self.waiting.len()], letters_left, letter_work_min, work: 0 };
         let empty: HashSet<Matricule> = self.agencies().filter(|agency| self.buckets.is_empty(*agency, now)).collect();
         let has_time = |agency: Option<Matricule>| agency.is_none_or(|agency| !empty.contains(&agency));
-        batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, has_time);
-        batch.choose(&self.waiting, BATCH_WORK_MAX, has_time);
+        let large = if self.is_first_due { Large::Alone } else { Large::Waits };
+        batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
+        batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
         if batch.work == 0 {
-            // Nobody else waits. Of those that have used up their time the one that has used least.
+            // Only large letters wait, or those of agencies that have used up their time: of these the one that has used least.
             let least = self.agencies().min_by_key(|agency| self.buckets.missing(*agency, now));
-            batch.choose(&self.waiting, BATCH_WORK_MAX, |agency| agency == least);
+            batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
         }
+        let first_has_time = self.waiting.front().is_some_and(|first| has_time(first.agency));
+        self.is_first_due = first_has_time && !batch.chosen.first().copied().unwrap_or_default();
         let mut chosen = batch.chosen.into_iter();
         let (taken, left): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|_| chosen.next().unwrap_or_default());
         self.waiting.extend(left);
@@ -136,6 +142,15 @@ impl<T> Queue<T> {
     }
 }
 
+/// What becomes of a letter that is larger than what is left for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Large {
+    /// It waits for another batch.
+    Waits,
+    /// It is taken where nothing has been chosen yet.
+    Alone,
+}
+
 /// A batch as far as it has been chosen.
 struct Batch {
     chosen: Vec<bool>,
@@ -152,6 +167,7 @@ impl Batch {
         &mut self,
         waiting: &VecDeque<Waiting<T>>,
         agency_work_max: usize,
+        large: Large,
         is_wanted: impl Fn(Option<Matricule>) -> bool,
     ) {
         let mut of_agencies: HashMap<Option<Matricule>, usize> = HashMap::new();
@@ -166,7 +182,8 @@ impl Batch {
                 continue;
             }
             let fits = self.work + work <= BATCH_WORK_MAX && own.saturating_add(work) <= agency_work_max;
-            if !is_wanted(letter.agency) || !(fits || self.work == 0) {
+            let goes_alone = large == Large::Alone && self.work == 0;
+            if !is_wanted(letter.agency) || !(fits || goes_alone) {
                 // A letter that is passed over fills its agency's part.
                 *own = usize::MAX;
                 continue;
