@@ -1,7 +1,7 @@
 //! What a mail's header says of its sender and subject, for an operator to look at. Nothing of it is believed.
 //!
 //! Read by itself, whatever else the mail is: also a mail beyond its limits has an author whom somebody may know. The
-//! cost is one look at the first [`SEARCHED_BYTES_MAX`] octets.
+//! cost is one look at the first `SEARCHED_BYTES_MAX` octets.
 
 /// Only the beginning is looked at: a header of which a stranger made megabytes tells nobody anything.
 const SEARCHED_BYTES_MAX: usize = 64 << 10;

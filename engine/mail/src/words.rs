@@ -8,7 +8,7 @@
 pub const WORDS_CHARS_MAX: usize = 300;
 
 /// Makes a peer's octets fit to be shown: valid UTF-8, one line, nothing that steers a terminal or the direction of
-/// writing, at most [`WORDS_CHARS_MAX`] characters.
+/// writing, at most `WORDS_CHARS_MAX` characters.
 pub fn printable(octets: &[u8]) -> String {
     // Four octets at most make a character; what is beyond need not be looked at.
     let octets = octets.get(..4 * WORDS_CHARS_MAX).unwrap_or(octets);

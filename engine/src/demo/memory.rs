@@ -32,7 +32,7 @@ pub struct RowMemory {
     pub table: &'static str,
     /// The sender's number.
     pub numero: i64,
-    /// SHA-256 of its values, see [`content`].
+    /// SHA-256 of its values, see `content`.
     pub content: Digest,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A program with the keys of another centre opens no letter and would take them all out of their mailbox; so would one that
 //! lacks a key for which letters are still sealed. Neither serves. The centre's keys are nobody else's either: see
-//! [`certificates::register`](super::certificates::register).
+//! [`super::certificates::register`].
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
