@@ -1,5 +1,6 @@
 //! Checks of tables that were adopted: what the operators are told of a letter that is accepted.
 
+use sdc::receipt::{FlaggedRow, Verdict};
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 
@@ -8,15 +9,81 @@ use crate::administration::scopes;
 use crate::examine::Finding;
 use crate::samples;
 
-#[tokio::test]
-async fn a_flagging_check_is_reckoned_for_each_row_and_refuses_nobody() {
+/// A centre with the sample `election`, whose office writes of stations B02 and B03.
+async fn election() -> Lab {
     let lab = Lab::empty().await;
     let mut connection = lab.world.connection().await;
     samples::restore(&mut connection, OPERATOR, "election").await.unwrap();
-    let number = AGENCY.try_into().unwrap();
-    let codes = ["B02".to_owned()];
-    scopes::grant(&mut connection, OPERATOR, number, "bureaucode", &codes).await.unwrap();
+    let codes = ["B02", "B03"].map(str::to_owned);
+    scopes::grant(&mut connection, OPERATOR, AGENCY.try_into().unwrap(), "bureaucode", &codes).await.unwrap();
     drop(connection);
+    lab
+}
+
+/// Makes the results of stations: code, signatures, ballots, all of them for one candidate.
+fn results(stations: &[(&str, u32, u32)]) -> String {
+    let all = |value: Value| vec![value; stations.len()];
+    let each = |value: &dyn Fn(&(&str, u32, u32)) -> Value| stations.iter().map(value).collect::<Vec<Value>>();
+    let numbers = || (1..=stations.len()).map(Value::from).collect::<Vec<Value>>();
+    let (codes, signatures) = (each(&|(code, _, _)| json!(code)), each(&|(_, signatures, _)| json!(signatures)));
+    let ballots = || each(&|(_, _, ballots)| json!(ballots));
+    let table = |table: &str, columns: &[(&str, Vec<Value>)]| {
+        let (names, values): (Vec<&str>, Vec<&Vec<Value>>) = columns.iter().map(|(name, one)| (*name, one)).unzip();
+        json!({"table": table, "columns": names, "values": values})
+    };
+    let head = [("Numero", numbers()), ("Status", all(json!(2))), ("ElectionCode", all(json!("PR26")))];
+    let with =
+        |more: Vec<(&'static str, Vec<Value>)>| [head.to_vec(), vec![("BureauCode", codes.clone())], more].concat();
+    let result = with(vec![
+        ("Inscrits", all(json!(500))),
+        ("Emargements", signatures),
+        ("BulletinsTrouves", ballots()),
+        ("Nuls", all(json!(0))),
+        ("Blancs", all(json!(0))),
+        ("Exprimes", ballots()),
+        ("President", all(json!("A. Mbarga"))),
+    ]);
+    let votes = with(vec![("CandidatCode", all(json!("C1"))), ("Voix", ballots())]);
+    let tables = [table("ResultatBureau", &result), table("VoixCandidat", &votes)];
+    json!({"application": "election", "tables": tables}).to_string()
+}
+
+/// More ballots than signatures: accepted, told to the office, and kept for the operators until somebody explains it.
+#[tokio::test]
+async fn more_ballots_than_signatures_are_told_in_the_receipt_and_kept_for_the_operators() {
+    let told = |row, arithmetic: &str| FlaggedRow { row, arithmetic: arithmetic.to_owned() };
+    let two_stations = results(&[("B02", 9, 9), ("B03", 8, 12)]);
+    let nobody_signed = results(&[("B02", 0, 7), ("B03", 0, 0)]);
+    for (body, row) in [
+        (fault!("flagging-check-is-never-told", "body.json"), told(1, "BulletinsTrouves 7 (7) <= Emargements 6 (6)")),
+        (&two_stations, told(2, "BulletinsTrouves 12 (12) <= Emargements 8 (8)")),
+        (&nobody_signed, told(1, "BulletinsTrouves 7 (7) <= Emargements 0 (0)")),
+    ] {
+        let mut lab = election().await;
+        let receipt = lab.send(body).await;
+        assert_eq!((receipt.verdict, &receipt.refusal), (Verdict::Accepted, &None), "{body}");
+        let [flag] = receipt.flags.as_slice() else { panic!("{body}: {:?}", receipt.flags) };
+        assert_eq!((flag.table.as_str(), flag.check.as_str()), ("ResultatBureau", "ballots_within_signatures"));
+        assert_eq!((flag.unjudged, flag.rows_total, flag.rows.as_slice()), (false, 1, &[row][..]), "{body}");
+        assert_eq!(lab.world.count("SELECT flag_count FROM xm.journal").await, 1);
+        let kept = "SELECT count(*) FROM xm.flags WHERE agency = 42 AND explained_at IS NULL";
+        assert_eq!(lab.world.count(kept).await, 1);
+        // The same results in a new letter were told of when they came first.
+        assert_eq!(lab.send(body).await.flags, []);
+        assert_eq!(lab.world.count(kept).await, 1);
+    }
+    let mut lab = election().await;
+    assert_eq!(
+        lab.send(&results(&[("B02", 9, 9), ("B03", 8, 7)])).await.flags,
+        [],
+        "as many, or fewer: nothing to tell"
+    );
+    assert_eq!(lab.world.count("SELECT count(*) FROM xm.flags").await, 0);
+}
+
+#[tokio::test]
+async fn a_flagging_check_is_reckoned_for_each_row_and_refuses_nobody() {
+    let lab = election().await;
     let body = fault!("flagging-check-is-never-told", "body.json");
     let examined = lab.examine(body).await.unwrap();
     let result = &examined[0];
