@@ -5,8 +5,10 @@
 set -eu
 
 # Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender,
-# Prometheus with its promtool. swaks only recommends libnet-ssleay-perl, and without it speaks no TLS.
-packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl prometheus openssl curl"
+# Prometheus with its promtool; the locale of a PostgreSQL that speaks French, as a ministry's does. swaks only recommends
+# libnet-ssleay-perl, and without it speaks no TLS.
+packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl prometheus openssl curl"
+locale=fr_FR.UTF-8
 # The first release with the fixes that the program insists on at its start.
 openssl_floor=3.0.22
 
@@ -37,7 +39,8 @@ missing_packages() {
     fi
 }
 
-install_packages() {
+# Sets $sudo: what runs a command as root.
+become_root() {
     if [ "$(id -u)" -eq 0 ]; then
         sudo=""
     elif command -v sudo >/dev/null 2>&1; then
@@ -45,6 +48,16 @@ install_packages() {
     else
         fail "root or sudo is needed to install: $*"
     fi
+}
+
+make_locale() {
+    become_root "the locale $locale"
+    say "making the locale $locale"
+    $sudo localedef -i "${locale%.*}" -f "${locale#*.}" "$locale" || fail "localedef could not make $locale"
+}
+
+install_packages() {
+    become_root "$*"
     say "installing $*"
     # Debian starts a service with its package unless this says no.
     policy=/usr/sbin/policy-rc.d
@@ -72,3 +85,5 @@ if [ -n "$missing" ]; then
     fi
     say "done"
 fi
+# As `locale -a` spells it.
+locale -a | grep -qix 'fr_FR\.utf-\{0,1\}8' || make_locale

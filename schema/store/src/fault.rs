@@ -219,13 +219,16 @@ impl Cause {
     }
 }
 
-/// Takes out whatever PostgreSQL put in quotes.
+/// Marks that PostgreSQL's translations put around what they quote: "…", «…», »…«, „…“, ‹…›.
+const QUOTATION_MARKS: [char; 9] =
+    ['"', '\u{ab}', '\u{bb}', '\u{2039}', '\u{203a}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}'];
+
+/// Takes out whatever PostgreSQL put in quotes, in whatever language: all from the first mark to the last, as a value may have marks
+/// of its own.
 fn without_values(message: &str) -> String {
-    let mut kept = String::with_capacity(message.len());
-    for (index, part) in message.split('"').enumerate() {
-        kept.push_str(if index % 2 == 0 { part } else { "…" });
-    }
-    kept
+    let Some((before, quoted)) = message.split_once(QUOTATION_MARKS) else { return message.to_owned() };
+    let behind = quoted.rsplit_once(QUOTATION_MARKS).map_or("", |(_, behind)| behind);
+    format!("{before}…{behind}")
 }
 
 #[cfg(test)]
@@ -282,6 +285,18 @@ mod tests {
         assert!(table.to_string().ends_with("(42P01): relation \"ecr.acte\" does not exist"), "{table}");
         let raised = fault("42P01", "the centre of \"Jean Mbarga\" does not exist", None);
         assert!(!raised.to_string().contains("Mbarga"), "{raised}");
+        // As servers of other languages quote, values with marks of their own, and one that is cut off.
+        for message in [
+            "syntaxe en entrée invalide pour le type date : « Jean Mbarga »",
+            "ungültige Eingabesyntax für Typ date: »Jean Mbarga«",
+            "nieprawidłowa składnia wejścia dla typu date: „Jean Mbarga”",
+            "invalid input syntax for type date: \"5\" Mbarga \"x\"",
+            "valeur « l'acte »Mbarga« » trop longue",
+            "invalid input syntax for type date: \"Jean Mbarga",
+        ] {
+            let fault = fault("22007", message, None);
+            assert!(!fault.to_string().contains("Mbarga") && fault.to_string().contains('…'), "{fault}");
+        }
     }
 
     #[test]
