@@ -1,0 +1,233 @@
+//! How much may be in hand at once: places for mails, their bytes and what letters say, and since when each mail is lent.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::lanes::Tried;
+
+/// How much may be in hand at once; the only backpressure there is.
+#[derive(Clone, Debug)]
+pub struct Hands {
+    mails: Room,
+    kilobytes: Room,
+    slow_mails: Room,
+    unpacked_bytes: Room,
+    suspects: Room,
+    is_alone: Arc<AtomicBool>,
+    lent: Arc<Mutex<LentMails>>,
+}
+
+/// When each mail that is lent was taken in hand, by its number in the order of lending: the first is the oldest.
+#[derive(Debug, Default)]
+struct LentMails {
+    next: u64,
+    taken_at: BTreeMap<u64, Instant>,
+}
+
+/// The place of a lent mail among them.
+#[derive(Debug)]
+pub(super) struct Held {
+    lent: Arc<Mutex<LentMails>>,
+    number: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        locked(&self.lent).taken_at.remove(&self.number);
+    }
+}
+
+fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
+    // Valid after every single operation, so a panic elsewhere does not spoil it.
+    lent.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Room for what a letter says, taken when it is read and given back when it is settled. A letter of many records takes
+/// forty times the memory of its mail, and nobody knows how many there are before it is opened.
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// The one place of a suspect: two at once would be blamed for each other.
+#[derive(Debug)]
+pub struct Suspected {
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// A bounded number of places.
+#[derive(Clone, Debug)]
+struct Room {
+    places: Arc<Semaphore>,
+    places_max: u32,
+}
+
+impl Room {
+    fn new(places_max: u32) -> Room {
+        Room { places: Arc::new(Semaphore::new(places_max as usize)), places_max }
+    }
+
+    /// Waits for places; for all of them where more are asked for than there are.
+    async fn take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
+        // Acquiring fails only on a closed semaphore, and these are never closed.
+        Arc::clone(&self.places).acquire_many_owned(places.min(self.places_max)).await.ok()
+    }
+
+    fn taken(&self) -> u32 {
+        let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+        self.places_max.saturating_sub(free)
+    }
+}
+
+/// Permission to hold one or several mails.
+#[derive(Debug, Default)]
+pub struct Permits {
+    mails: Option<OwnedSemaphorePermit>,
+    kilobytes: Option<OwnedSemaphorePermit>,
+    slow_mails: Option<OwnedSemaphorePermit>,
+    _tried: Option<Tried>,
+    _alone: Option<Alone>,
+}
+
+/// Marks that one mail has the whole process to itself.
+#[derive(Debug)]
+struct Alone(Arc<AtomicBool>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Hands {
+    /// Sets the bounds: mails and kilobytes in hand, mails of the slow lane besides, and bytes of payloads as they are read.
+    pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32, unpacked_bytes_max: u32) -> Hands {
+        let is_alone = Arc::default();
+        Hands {
+            mails: Room::new(mails_max),
+            kilobytes: Room::new(kilobytes_max),
+            slow_mails: Room::new(slow_mails_max),
+            unpacked_bytes: Room::new(unpacked_bytes_max),
+            suspects: Room::new(1),
+            is_alone,
+            lent: Arc::default(),
+        }
+    }
+
+    /// Notes that one more mail is lent, for as long as its place is held.
+    pub(super) fn hold(&self) -> Held {
+        let mut lent = locked(&self.lent);
+        let number = lent.next;
+        lent.next += 1;
+        lent.taken_at.insert(number, Instant::now());
+        Held { lent: Arc::clone(&self.lent), number }
+    }
+
+    /// Returns how many mails are lent and not settled, and since when the oldest of them is.
+    pub fn lent(&self) -> (usize, Option<Duration>) {
+        let lent = locked(&self.lent);
+        (lent.taken_at.len(), lent.taken_at.first_key_value().map(|(_, taken_at)| taken_at.elapsed()))
+    }
+
+    /// Waits for room for a window of mails. A window larger than the whole room waits for the whole room.
+    pub async fn take(&self, mails: u32, bytes: u64) -> Permits {
+        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let mails = self.mails.take(mails).await;
+        let kilobytes = self.kilobytes.take(kilobytes).await;
+        Permits { mails, kilobytes, ..Permits::default() }
+    }
+
+    /// Takes room for bytes of a mail that are beyond its listed size, if there is room at once.
+    pub fn try_take_bytes(&self, bytes: u64) -> Option<Permits> {
+        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.kilobytes.places_max);
+        let kilobytes = Arc::clone(&self.kilobytes.places).try_acquire_many_owned(kilobytes).ok()?;
+        Some(Permits { kilobytes: Some(kilobytes), ..Permits::default() })
+    }
+
+    /// Waits for the one place of a suspect, while it is fetched and tried.
+    pub async fn take_suspect(&self) -> Suspected {
+        Suspected { _room: self.suspects.take(1).await }
+    }
+
+    /// Waits until nothing else is in hand, and keeps it so while the permits are held.
+    pub async fn take_all(&self) -> Permits {
+        let mails = self.mails.take(u32::MAX).await;
+        let kilobytes = self.kilobytes.take(u32::MAX).await;
+        let slow_mails = self.slow_mails.take(u32::MAX).await;
+        self.is_alone.store(true, Ordering::Release);
+        let alone = Some(Alone(Arc::clone(&self.is_alone)));
+        Permits { mails, kilobytes, slow_mails, _alone: alone, ..Permits::default() }
+    }
+
+    /// Takes a place in the slow lane if there is one.
+    pub fn try_take_slow(&self) -> Option<Permits> {
+        let slow_mails = Arc::clone(&self.slow_mails.places).try_acquire_owned().ok()?;
+        Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
+    }
+
+    /// Waits for places in the slow lane, for all of them where more are asked for than there are.
+    pub async fn take_slow(&self, mails: u32) -> Permits {
+        Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
+    }
+
+    /// Takes room for a payload of so many bytes, if there is room at once.
+    pub fn try_take_unpacked(&self, bytes: usize) -> Option<Unpacked> {
+        let room = &self.unpacked_bytes;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(room.places_max);
+        Arc::clone(&room.places).try_acquire_many_owned(bytes).ok().map(|permit| Unpacked { _room: Some(permit) })
+    }
+
+    /// Waits for room for a payload of so many bytes. One larger than the whole room waits for the whole room.
+    pub async fn take_unpacked(&self, bytes: usize) -> Unpacked {
+        Unpacked { _room: self.unpacked_bytes.take(u32::try_from(bytes).unwrap_or(u32::MAX)).await }
+    }
+
+    /// Returns for how many mails there are permits out: in hand, or about to be. All of them while a suspect is alone.
+    pub fn in_hand(&self) -> u32 {
+        self.mails.taken() + self.slow_mails.taken()
+    }
+
+    /// Says whether more letters may be on their way to somebody who has `waiting` of them already.
+    pub fn expects_more_than(&self, waiting: usize) -> bool {
+        !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > waiting
+    }
+}
+
+impl Permits {
+    /// Splits off what one mail of a window needs.
+    pub fn split(&mut self, bytes: u64) -> Permits {
+        let kilobytes = usize::try_from(bytes.div_ceil(1024)).unwrap_or(usize::MAX);
+        let part = |permit: &mut Option<OwnedSemaphorePermit>, most: usize| {
+            let permit = permit.as_mut()?;
+            permit.split(most.min(permit.num_permits()))
+        };
+        let mails = part(&mut self.mails, 1);
+        let kilobytes = part(&mut self.kilobytes, kilobytes);
+        Permits { mails, kilobytes, ..Permits::default() }
+    }
+
+    /// Adds room for more bytes of the same mail.
+    pub fn with(mut self, mut more: Permits) -> Permits {
+        match (&mut self.kilobytes, more.kilobytes.take()) {
+            (Some(kilobytes), Some(more)) => kilobytes.merge(more),
+            (None, more) => self.kilobytes = more,
+            (Some(_), None) => {}
+        }
+        self
+    }
+
+    /// Splits off one place in the slow lane, where there is one left.
+    pub fn split_slow(&mut self) -> Option<Permits> {
+        let slow_mails = self.slow_mails.as_mut()?.split(1)?;
+        Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
+    }
+
+    /// Moves a mail into the slow lane: its place among the others is free again, its bytes are still in hand.
+    pub fn into_slow(mut self, slow: Permits, tried: Option<Tried>) -> Permits {
+        Permits { kilobytes: self.kilobytes.take(), _tried: tried, ..slow }
+    }
+}
