@@ -46,12 +46,12 @@ impl Intake {
     pub async fn keep(&self, database: &Database, metrics: &Metrics, stop: &Stop) {
         let mut closed = self.0.subscribe();
         while !stop.is_told() {
-            metrics.database_up.set(i64::from(self.is_open()));
+            metrics.database_answers(self.is_open());
             tokio::select! {
                 () = stop.told() => return,
                 waited = closed.wait_for(|open| !*open) => if waited.is_err() { return },
             }
-            metrics.database_up.set(0);
+            metrics.database_answers(false);
             let mut pause = PROBE_MIN;
             // One that answers, and has no room for what is written, would let mail in only to give it back, again and again.
             while let Err(fault) = database.probe().await {

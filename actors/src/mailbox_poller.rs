@@ -174,6 +174,8 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
         parts.metrics.polls.with_label_values(&[&*parts.name, word]).inc();
         match &outcome {
+            // It was not tried here: the program with its lease tells how it is.
+            Ok(polled) if polled.is_elsewhere => parts.metrics.polled_elsewhere(&parts.name),
             Ok(_) => parts.metrics.reached(&parts.name, true),
             Err(PollError::Mail(_)) => parts.metrics.reached(&parts.name, false),
             // Neither says anything of the mailbox.

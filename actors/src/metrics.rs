@@ -7,7 +7,7 @@ mod actor;
 mod in_hand;
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 use sdc::refusal::RefusalCode;
 
 use crate::delivery::Hands;
@@ -52,8 +52,8 @@ pub struct Metrics {
     pub polls: IntCounterVec,
     /// Answers by outcome: `sent`, `put_back`, `given_up`.
     pub answers: IntCounterVec,
-    /// 1 while the database answers.
-    pub database_up: IntGauge,
+    /// 1 while the database answers; without labels, and without a value until it was tried.
+    database_up: IntGaugeVec,
 }
 
 const SETTLE_BUCKETS: [f64; 12] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
@@ -94,10 +94,15 @@ impl Metrics {
                 "Mails that the mailbox lists and does not give, or over which each session breaks",
                 &["mailbox"],
             )?,
-            mailbox_up: gauges(registry, "xm_mailbox_up", "1 while the mailbox can be reached", &["mailbox"])?,
+            mailbox_up: gauges(
+                registry,
+                "xm_mailbox_up",
+                "1 while the last poll has reached the mailbox",
+                &["mailbox"],
+            )?,
             polls: vec("xm_polls_total", "Polls, by outcome or the step that failed", &["mailbox", "outcome"])?,
             answers: vec("xm_answers_total", "Answers, by what became of them", &["outcome"])?,
-            database_up: registered(registry, IntGauge::new("xm_database_up", "1 while the database answers")?)?,
+            database_up: gauges(registry, "xm_database_up", "1 while the database answers and has room to write", &[])?,
         };
         for outcome in ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
             metrics.letters.with_label_values(&[outcome]);
@@ -113,12 +118,27 @@ impl Metrics {
         self.in_hand.show(hands);
     }
 
+    /// Notes whether the database answers and has room to write.
+    pub fn database_answers(&self, is_up: bool) {
+        self.database_up.with_label_values::<&str>(&[]).set(i64::from(is_up));
+    }
+
     /// Notes whether the last poll of a mailbox reached it.
     pub fn reached(&self, mailbox: &str, is_up: bool) {
         self.mailbox_up.with_label_values(&[mailbox]).set(i64::from(is_up));
     }
 
-    /// Says whether the last poll of every mailbox has failed to reach it. Before the first polls it is not known.
+    /// Shows nothing of a mailbox that another program polls: what was seen there last may be long gone, and that one tells.
+    pub fn polled_elsewhere(&self, mailbox: &str) {
+        for gauge in [&self.mailbox_up, &self.mailbox_mails] {
+            // Where nothing is shown, that is no error.
+            gauge.remove_label_values(&[mailbox]).ok();
+        }
+        // Shown by all, so that an alert on it begins and ends.
+        self.unfetchable.with_label_values(&[mailbox]).set(0);
+    }
+
+    /// Says whether the last poll of every mailbox that is polled here has failed to reach it. Before the first polls it is not known.
     pub fn is_every_mailbox_down(&self) -> bool {
         let mailboxes: Vec<_> = self.mailbox_up.collect().iter().flat_map(|up| up.get_metric().to_vec()).collect();
         !mailboxes.is_empty() && mailboxes.iter().all(|mailbox| mailbox.get_gauge().get_value() < 1.0)
@@ -168,5 +188,38 @@ mod tests {
             downs.push(metrics.is_every_mailbox_down());
         }
         assert_eq!(downs, [false, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_database_that_nobody_has_tried_yet_is_not_said_to_be_away() {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        let shown = || {
+            let families = registry.gather();
+            let up = families.iter().find(|family| family.name() == "xm_database_up");
+            up.map(|up| up.get_metric()[0].get_gauge().get_value() > 0.0)
+        };
+        let mut seen = vec![shown()];
+        for answers in [false, true] {
+            metrics.database_answers(answers);
+            seen.push(shown());
+        }
+        assert_eq!(seen, [None, Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn nothing_is_shown_of_a_mailbox_that_another_program_polls() {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        metrics.reached("a", true);
+        metrics.mailbox_mails.with_label_values(&["a"]).set(3);
+        metrics.unfetchable.with_label_values(&["a"]).set(1);
+        for _ in 0..2 {
+            metrics.polled_elsewhere("a");
+        }
+        let names: Vec<String> = registry.gather().iter().map(|family| family.name().to_owned()).collect();
+        assert!(!names.iter().any(|name| ["xm_mailbox_up", "xm_mailbox_mails"].contains(&name.as_str())), "{names:?}");
+        assert_eq!(metrics.unfetchable.with_label_values(&["a"]).get(), 0);
+        assert!(!metrics.is_every_mailbox_down());
     }
 }

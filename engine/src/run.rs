@@ -123,7 +123,7 @@ impl Centre<'_> {
         let metrics = Metrics::new(&registry)?;
         let observed = self.observe(registry.clone(), metrics.clone(), listener)?;
         let server = tokio::select! {
-            server = self.prepare() => server?,
+            server = self.prepare(&metrics) => server?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
         };
         let parts = self.parts(&server, metrics)?;
@@ -177,7 +177,7 @@ impl Centre<'_> {
     }
 
     /// Brings the database up to this program, waiting for as long as it is away.
-    async fn prepare(&self) -> anyhow::Result<Server> {
+    async fn prepare(&self, metrics: &Metrics) -> anyhow::Result<Server> {
         let mut pause = START_PAUSE;
         loop {
             let (database, keys) = (self.database.clone(), Arc::clone(&self.keys));
@@ -189,6 +189,7 @@ impl Centre<'_> {
                     if pause == START_PAUSE {
                         tracing::warn!(reason, "the database is away; trying again until it answers");
                     }
+                    metrics.database_answers(false);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(START_PAUSE_MAX);
                 }

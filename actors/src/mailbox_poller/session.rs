@@ -81,9 +81,6 @@ pub async fn poll(
     memory: &mut Memory,
 ) -> Result<Polled, PollError> {
     if !parts.take_lease().await? {
-        // What was seen there last may be long gone: the other process shows what is. Where nothing is shown, that is no error.
-        parts.metrics.mailbox_mails.remove_label_values(&[&*parts.name]).ok();
-        parts.metrics.unfetchable.with_label_values(&[&*parts.name]).set(0);
         return Ok(Polled { is_worth_another: false, is_elsewhere: true });
     }
     memory.take_attempts_back(parts).await?;
