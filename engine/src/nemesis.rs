@@ -1,7 +1,7 @@
 //! `xmserver` as nemesis runs it: it dies or panics at named places on order, and may have a planted bug.
 //!
 //! Orders come on standard input, a line each: `kill POINT N` and `panic POINT N` act when the point is passed for the Nth
-//! time from now on, `off POINT` takes that back. Their end is the end of nemesis, and this program's too.
+//! time from now on, `off POINT` takes that back; `hold BYTES` holds so much memory. Their end is the end of nemesis, and this program's too.
 
 use std::io::BufRead;
 use std::process::ExitCode;
@@ -49,6 +49,12 @@ fn obey(line: &str) -> Result<(), String> {
         }
         ["off", point] => {
             fail::remove(point);
+            Ok(())
+        }
+        ["hold", bytes] => {
+            let bytes = bytes.parse::<usize>().map_err(|error| error.to_string())?;
+            // Written, so that it is really there; until the program ends.
+            std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
             Ok(())
         }
         _ => Err("no such order".to_owned()),

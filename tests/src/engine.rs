@@ -1,5 +1,6 @@
 //! `xmserver` as its users run it: a process on a data folder, told to stop by signals, asked by HTTP and by commands.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -131,10 +132,14 @@ impl Engine {
         Ok(self.process.as_ref().context("the engine does not run")?.id())
     }
 
-    fn program(&self) -> Result<Command> {
-        let mut command = Command::new(&self.program);
-        command.arg("--data-folder").arg(self.data()).env(PASSWORD_VARIABLE, &self.password).stdin(Stdio::null());
-        Ok(command)
+    fn command(&self, program: &OsStr) -> Command {
+        let mut command = Command::new(program);
+        command.env(PASSWORD_VARIABLE, &self.password).stdin(Stdio::null());
+        command
+    }
+
+    fn place_of_data(&self) -> [OsString; 2] {
+        ["--data-folder".into(), self.data().into()]
     }
 
     /// Runs a command of operators and returns what it prints.
@@ -142,7 +147,7 @@ impl Engine {
     /// # Errors
     /// The command says no; the error has its words.
     pub fn operate(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.program()?.args(arguments).output()?;
+        let output = self.command(self.program.as_os_str()).args(self.place_of_data()).args(arguments).output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(output.status.success(), "xmserver {arguments:?}: {said}");
         Ok(String::from_utf8(output.stdout)?)
@@ -153,9 +158,19 @@ impl Engine {
     /// # Errors
     /// It runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
+        self.start_through(&[])
+    }
+
+    /// Starts `xmserver run` as the last words of another command, which prepares something and becomes it.
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn start_through(&mut self, launcher: &[&str]) -> Result<()> {
         ensure!(self.process.is_none(), "the engine runs already");
         let log = File::options().create(true).append(true).open(self.log_path())?;
-        let mut command = self.program()?;
+        let mut words = launcher.iter().map(OsStr::new).chain([self.program.as_os_str()]);
+        let mut command = self.command(words.next().context("a command has a first word")?);
+        command.args(words).args(self.place_of_data());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let mut process = command.arg("run").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn()?;
         self.orders = process.stdin.take();

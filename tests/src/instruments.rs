@@ -3,8 +3,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Metrics of work in hand: 0 in an idle program.
-const IN_HAND: [&str; 3] = ["xm_mails_in_hand", "xm_mails_in_hand_oldest_seconds", "xm_actor_mailbox_depth"];
+/// Gauges of work in hand, or of what is wrong: 0 in an idle program where all is well.
+const IN_HAND: [&str; 9] = [
+    "xm_actor_mailbox_depth",
+    "xm_ledger_difference",
+    "xm_letters_unanswered_oldest_seconds",
+    "xm_mailbox_mails",
+    "xm_mails_in_hand",
+    "xm_mails_in_hand_oldest_seconds",
+    "xm_mails_unfetchable",
+    "xm_outbox_oldest_seconds",
+    "xm_outbox_waiting",
+];
+/// Gauges of how things are, of an idle program too. Every other gauge is one of work in hand: a new one stands here or above.
+const STATES: [&str; 24] = [
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_threads",
+    "process_virtual_memory_bytes",
+    "xm_accounts_owed_minor_units",
+    "xm_accounts_owing",
+    "xm_agencies",
+    "xm_agencies_certificate_ending",
+    "xm_agencies_settled",
+    "xm_agencies_silent",
+    "xm_agencies_without_certificate",
+    "xm_build_info",
+    "xm_centre_certificate_expiry_seconds",
+    "xm_data_folder_free_bytes",
+    "xm_data_folder_size_bytes",
+    "xm_database_connections",
+    "xm_database_up",
+    "xm_mailbox_up",
+    "xm_outbox_failed",
+    "xm_quarantine_bytes",
+    "xm_quarantine_bytes_max",
+    "xm_quarantine_open",
+];
+/// Told by the program with the mailbox's lease alone.
+const OF_ONE_PROGRAM: &str = "xm_mailbox_mails";
 
 /// Values by series, written as `name{labels}`, in the text format of Prometheus.
 pub fn values(text: &str) -> BTreeMap<&str, f64> {
@@ -17,8 +56,12 @@ pub fn values(text: &str) -> BTreeMap<&str, f64> {
 
 /// Says what an idle program shows wrongly: work in hand that is none, or letters that came and never went.
 pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
-    let values = values(text);
     let mut lies = Vec::new();
+    let gauges = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge"));
+    for name in gauges.filter(|name| !IN_HAND.contains(name) && !STATES.contains(name)) {
+        lies.push(format!("{name} is a gauge, and nobody says whether of work in hand"));
+    }
+    let values = values(text);
     for name in IN_HAND {
         let of_name = values.iter().filter(|(series, _)| series.split('{').next() == Some(name));
         let mut is_shown = false;
@@ -28,7 +71,7 @@ pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
                 lies.push(format!("{series} is {value}"));
             }
         }
-        if !is_shown {
+        if !is_shown && name != OF_ONE_PROGRAM {
             lies.push(format!("{name} is not shown"));
         }
     }
@@ -54,10 +97,12 @@ impl Moves {
     /// Looks at what one of several programs shows.
     pub fn look(&mut self, program: usize, text: &str) {
         let mut family = String::new();
+        // Before the first family stands the head of the answer.
+        let is_of = |family: &str, line: &str| !family.is_empty() && line.starts_with(family);
         for line in text.lines() {
             if let Some((name, _kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
                 name.clone_into(&mut family);
-            } else if let Some((series, value)) = line.rsplit_once(' ').filter(|_| line.starts_with(family.as_str())) {
+            } else if let Some((series, value)) = line.rsplit_once(' ').filter(|_| is_of(&family, line)) {
                 let of_family = self.0.entry(family.clone()).or_default();
                 of_family.entry((program, series.to_owned())).or_default().insert(value.to_owned());
             }
@@ -80,34 +125,39 @@ impl Moves {
 mod tests {
     use super::*;
 
-    const QUIET: &str = "# HELP xm_mails_in_hand x\n# TYPE xm_mails_in_hand gauge\nxm_mails_in_hand 0\n\
-        # TYPE xm_mails_in_hand_oldest_seconds gauge\nxm_mails_in_hand_oldest_seconds 0\n\
-        # TYPE xm_actor_mailbox_depth gauge\nxm_actor_mailbox_depth{actor=\"exporter\"} 0\n\
-        # TYPE xm_actor_received_total counter\nxm_actor_received_total{actor=\"exporter\"} 3\n\
-        # TYPE xm_actor_handled_total counter\nxm_actor_handled_total{actor=\"exporter\",outcome=\"ok\"} 2\n\
-        xm_actor_handled_total{actor=\"exporter\",outcome=\"fault\"} 1\n";
+    /// An idle program.
+    fn quiet() -> String {
+        let mut text = String::from("# HELP xm_mails_in_hand x\n");
+        for name in IN_HAND {
+            text.push_str(&format!("# TYPE {name} gauge\n{name}{{actor=\"exporter\"}} 0\n"));
+        }
+        text + "# TYPE xm_actor_received_total counter\nxm_actor_received_total{actor=\"exporter\"} 3\n\
+            # TYPE xm_actor_handled_total counter\nxm_actor_handled_total{actor=\"exporter\",outcome=\"ok\"} 2\n\
+            xm_actor_handled_total{actor=\"exporter\",outcome=\"fault\"} 1\n"
+    }
 
     #[test]
     fn a_metric_has_moved_when_one_series_of_it_has() {
         let mut moves = Moves::default();
-        moves.look(0, QUIET);
-        moves.look(1, &QUIET.replace("outcome=\"ok\"} 2", "outcome=\"ok\"} 1"));
+        moves.look(0, &quiet());
+        moves.look(1, &quiet().replace("outcome=\"ok\"} 2", "outcome=\"ok\"} 1"));
         assert_eq!(moves.still(), moves.metrics(), "another program is no movement");
-        moves.look(0, &QUIET.replace("outcome=\"fault\"} 1", "outcome=\"fault\"} 4"));
+        moves.look(0, &quiet().replace("outcome=\"fault\"} 1", "outcome=\"fault\"} 4"));
         let still: Vec<&str> = moves.metrics().difference(&moves.still()).copied().collect();
         assert_eq!(still, ["xm_actor_handled_total"]);
     }
 
     #[test]
     fn an_idle_program_that_shows_work_lies() {
-        assert!(lies_of_an_idle_program(QUIET).is_empty());
+        assert!(lies_of_an_idle_program(&quiet()).is_empty());
         for (well, ill) in [
-            ("xm_mails_in_hand 0", "xm_mails_in_hand 1"),
-            ("xm_mails_in_hand 0\n", ""),
+            ("xm_mails_in_hand{actor=\"exporter\"} 0", "xm_mails_in_hand 1"),
+            ("xm_mails_in_hand{actor=\"exporter\"} 0\n", ""),
             ("_depth{actor=\"exporter\"} 0", "_depth{actor=\"exporter\"} 2"),
+            ("# HELP", "# TYPE xm_new gauge\n# HELP"),
             ("outcome=\"fault\"} 1", "outcome=\"fault\"} 2"),
         ] {
-            let lies = lies_of_an_idle_program(&QUIET.replace(well, ill));
+            let lies = lies_of_an_idle_program(&quiet().replace(well, ill));
             assert_eq!(lies.len(), 1, "{ill}: {lies:?}");
         }
     }

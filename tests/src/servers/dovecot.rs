@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -173,6 +174,23 @@ impl Dovecot {
         fs::rename(&aside, maildir.join("new").join(name())).context("delivering into a maildir")
     }
 
+    /// Delivers a mail that is listed and that Dovecot may not read, as after a restore by another user.
+    pub fn deliver_unreadable(&self, address: &str, mail: &[u8]) -> Result<()> {
+        self.deliver(address, mail)?;
+        let newest = self.files(address)?.into_iter().max().context("the mail was delivered")?;
+        Ok(fs::set_permissions(newest, fs::Permissions::from_mode(0o000))?)
+    }
+
+    /// Removes every mail from a mailbox that Dovecot may not read.
+    pub fn remove_unreadable(&self, address: &str) -> Result<()> {
+        for file in self.files(address)? {
+            if fs::metadata(&file)?.permissions().mode() & 0o777 == 0 {
+                fs::remove_file(file)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Counts the mails in a mailbox by its files, seen or not.
     pub fn count(&self, address: &str) -> usize {
         let files = |part: &str| fs::read_dir(self.maildir(address).join(part)).map_or(0, Iterator::count);
@@ -181,30 +199,29 @@ impl Dovecot {
 
     /// Reads every mail in a mailbox, seen or not, and leaves it there.
     pub fn mails(&self, address: &str) -> Result<Vec<Vec<u8>>> {
-        let mut mails = Vec::new();
-        for part in ["new", "cur"] {
-            // The folder is made with the first mail.
-            let Ok(files) = fs::read_dir(self.maildir(address).join(part)) else { continue };
-            for file in files {
-                mails.push(fs::read(file?.path())?);
-            }
-        }
-        Ok(mails)
+        self.files(address)?.into_iter().map(|file| Ok(fs::read(file)?)).collect()
     }
 
     /// Reads every mail in a mailbox and removes it, as an office does that collects its mail.
     pub fn take_mails(&self, address: &str) -> Result<Vec<Vec<u8>>> {
         let mut mails = Vec::new();
-        for part in ["new", "cur"] {
-            // The folder is made with the first mail.
-            let Ok(files) = fs::read_dir(self.maildir(address).join(part)) else { continue };
-            for file in files {
-                let path = file?.path();
-                mails.push(fs::read(&path)?);
-                fs::remove_file(&path)?;
-            }
+        for file in self.files(address)? {
+            mails.push(fs::read(&file)?);
+            fs::remove_file(&file)?;
         }
         Ok(mails)
+    }
+
+    fn files(&self, address: &str) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for part in ["new", "cur"] {
+            // The folder is made with the first mail.
+            let Ok(entries) = fs::read_dir(self.maildir(address).join(part)) else { continue };
+            for entry in entries {
+                files.push(entry?.path());
+            }
+        }
+        Ok(files)
     }
 
     /// Tells where its log is.

@@ -52,7 +52,8 @@ impl Prometheus {
     /// # Errors
     /// As [`Prometheus::start`]; the rules no longer tell the office hours that are replaced here.
     pub fn start_in_a_hurry(configured: &Path, targets: &[SocketAddr], factor: u64) -> Result<Prometheus> {
-        // Thirty in the shortest range, which a few lost ones do not empty; and each has half a second to be answered.
+        // Not divided: a scrape has no longer to be answered than until the next one, and a busy machine takes some of half a
+        // second. The shortest range has to hold a few of them still.
         Prometheus::start_with(configured, targets, "500ms", |folder| {
             folder.subfolder("rules", 0o755, None)?;
             let mut has_hours = false;
@@ -118,7 +119,7 @@ impl Prometheus {
     /// # Errors
     /// It does not answer.
     pub fn rung_within(&self, time: Duration) -> Result<BTreeSet<String>> {
-        let query = format!("last_over_time(ALERTS{{alertstate=\"firing\"}}[{}ms])", time.as_millis());
+        let query = format!("last_over_time(ALERTS{{alertstate=\"firing\"}}[{}ms])", time.as_millis().max(1));
         let answer = self.get(&format!("/api/v1/query?query={}", in_address(&query)))?;
         let result = answer["data"]["result"].as_array().context("the query does not answer with series")?;
         let name = |series: &Value| series["metric"]["alertname"].as_str().map(str::to_owned);

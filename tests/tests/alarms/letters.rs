@@ -1,0 +1,91 @@
+//! What is wrong with letters, and with whom they come from.
+
+use std::time::{Duration, Instant};
+
+use agency::dice::Dice;
+use agency::identity::Identity;
+use agency::records::Register;
+use scenarios::town::{CENTRE_ADDRESS, address};
+use sdc::refusal::RefusalCode;
+
+use crate::world::{OFFICE, World};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Mails of strangers, and what each of them takes in quarantine at most: all of them fill most of its room.
+const RUBBISH: usize = 130;
+const RUBBISH_BYTES_MAX: usize = 640;
+/// Letters that are refused, and dated ahead.
+const REFUSED: usize = 30;
+
+/// One agency without a certificate, and one whose only one ends soon.
+pub const AGENCIES: &str = "
+    INSERT INTO xm.agencies (matricule, name, email) VALUES (901, 'a', 'a@example.org'), (902, 'b', 'b@example.org');
+    INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES (decode(repeat('90', 32), 'hex'), 902);
+    INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
+    VALUES (902, decode(repeat('90', 32), 'hex'), 'k', 'i', 's', 'd', decode(repeat('90', 32), 'hex'), 'P-256',
+            now() - interval '1 day', now() + interval '5 days')";
+
+/// Room of quarantine, of which each reason has its share.
+pub fn quarantine_bytes_max() -> usize {
+    RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() * RUBBISH * RUBBISH_BYTES_MAX
+}
+
+pub fn rubbish(number: usize) -> Vec<u8> {
+    format!("From: x@example.org\r\nSubject: offre\r\n\r\nBonjour {number}\r\n").into_bytes()
+}
+
+impl World {
+    fn deliver(&self, mail: &[u8]) {
+        self.dovecot.deliver(CENTRE_ADDRESS, mail).unwrap();
+    }
+
+    /// Sends a letter that is accepted.
+    pub fn write(&mut self) {
+        let (_, mail) = self.resident.write().unwrap();
+        self.deliver(&mail.render().unwrap());
+    }
+
+    pub fn wait_until_answered(&mut self) {
+        let mut flushed = Instant::now();
+        self.wait("every letter is answered and every mail gone", |world| {
+            // What the relay could not deliver at the wrong moment would stay with it for minutes.
+            if flushed.elapsed() > Duration::from_secs(10) {
+                flushed = Instant::now();
+                world.postfix.flush()?;
+            }
+            world.resident.read(world.dovecot.mails(&address(OFFICE))?)?;
+            Ok(world.resident.is_answered() && world.dovecot.count(CENTRE_ADDRESS) == 0)
+        });
+    }
+
+    /// Letters that are refused, dated a day ahead; one forged, one to be answered to nowhere, and mail of strangers; and an
+    /// actor that panics. Returns when the one has been answered to nowhere.
+    pub fn receive_what_is_wrong(&mut self) {
+        for engine in &mut self.engines {
+            engine.tell("panic sdc_decoder::decode 1");
+        }
+        let office = &mut self.resident.office;
+        let births = |scope: &str| Register::new(scope).births(1, &mut Dice::of(9, 9));
+        let (_, homeless) = self.homeless.write().unwrap();
+        let mut mails = vec![homeless];
+        for _ in 0..REFUSED {
+            let mut letter = office.compose(births("C8"));
+            letter.time += DAY;
+            let packed = office.seal(&letter).unwrap();
+            office.remember(&packed);
+            self.resident.letters.insert(packed.digest, None);
+            mails.push(office.mail(&packed));
+        }
+        let letter = office.compose(births("C7"));
+        let forged =
+            office.seal_as(&letter, &Identity::impersonating(office.identity().certificate()).unwrap()).unwrap();
+        mails.push(office.mail(&forged));
+        for mail in mails {
+            self.deliver(&mail.render().unwrap());
+        }
+        for number in 0..RUBBISH {
+            self.deliver(&rubbish(number));
+        }
+        self.wait("an answer was given up", |world| Ok(world.engines[0].metric("xm_outbox_failed") > 0.0));
+    }
+}
