@@ -27,6 +27,7 @@ mod centre;
 mod keyboard;
 mod layout;
 pub mod memory;
+mod night;
 mod offer;
 pub mod oracle;
 mod progress;
@@ -39,6 +40,7 @@ mod words;
 use centre::Centre;
 use keyboard::Keyboard;
 use layout::Paper;
+use night::{Night, Words};
 use summary::Summary;
 use town::{Town, TownPlan};
 use visitor::Counter;
@@ -51,6 +53,9 @@ const CENTRE_ADDRESS: &str = "centre@demo.example";
 const STORED_BYTES_MAX: u64 = 256 << 20;
 /// Agencies in the longest demo; each has a key and a maildrop.
 const AGENCIES_MAX: u64 = 20_000;
+
+/// Columns of the sheet on the page.
+const PAGE_COLUMNS: usize = 100;
 
 /// How large the demo is.
 #[derive(Args, Clone, Debug)]
@@ -67,6 +72,9 @@ pub struct DemoArguments {
     /// Write the figures into this file as well
     #[arg(long, value_name = "FILE")]
     pub figures: Option<PathBuf>,
+    /// Write the page of the night here: verdict, curve and sheet, for a browser; by default into the centre's data, where that stays
+    #[arg(long, value_name = "FILE")]
+    pub page: Option<PathBuf>,
     /// The same number is the same demo
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -76,6 +84,14 @@ pub struct DemoArguments {
     /// Kill the centre so many times on the way, at random moments, without warning
     #[arg(long, default_value_t = 0)]
     pub kills: u64,
+}
+
+impl DemoArguments {
+    /// Returns where the page goes; nowhere, where nobody asked for it and the data goes with the demo at once.
+    fn page_file(&self, data: &Path) -> Option<PathBuf> {
+        let is_there = self.data.is_some() || !self.exit;
+        self.page.clone().or_else(|| is_there.then(|| data.join("night.html")))
+    }
 }
 
 /// Runs the demo. The exit code tells whether every promise was kept.
@@ -91,8 +107,8 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
 
     let mut centre = Centre::start(&place.data)?;
     let mut keyboard = Keyboard::take();
-    let summary = tokio::select! {
-        summary = work(town, &post_office, &mut centre, keyboard.as_mut(), &configuration, arguments) => summary?,
+    let (summary, night) = tokio::select! {
+        done = work(town, &post_office, &mut centre, keyboard.as_mut(), &configuration, arguments) => done?,
         told = told_to_stop() => {
             told?;
             centre.stop().await?;
@@ -105,6 +121,17 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     }
     let paper = Paper::of_standard_output();
     summary.print(paper)?;
+    if let Some(file) = arguments.page_file(&place.data) {
+        let size = format!(
+            "{} letters of {} offices on one machine, seed {}",
+            arguments.letters, arguments.agencies, arguments.seed
+        );
+        let sheet = summary.sheet(Paper { width: PAGE_COLUMNS, is_coloured: false });
+        let words = Words { verdict: summary.verdict(), is_sound: summary.is_sound(), size: &size, sheet: &sheet };
+        std::fs::write(&file, night.page(&words))
+            .with_context(|| format!("--page {}: cannot be written", file.display()))?;
+        show::text(&format!("\nThe night as a page, for a browser:\n  {}\n", file.display()))?;
+    }
     if !arguments.exit {
         let offer = offer::offer(&configuration.server.data_folder, centre.address(), paper);
         show::text(&offer)?;
@@ -124,7 +151,7 @@ async fn work(
     keyboard: Option<&mut Keyboard>,
     configuration: &Configuration,
     arguments: &DemoArguments,
-) -> anyhow::Result<Summary> {
+) -> anyhow::Result<(Summary, Night)> {
     progress::during("the centre starts", centre.wait_until_ready()).await?;
     let traffic = traffic::run(town, post_office, centre, keyboard, arguments).await?;
     // A life that has just begun may still be starting the database.
@@ -132,8 +159,9 @@ async fn work(
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let held = oracle::check(&open.database, &traffic.memory);
     let findings = progress::during("everything sent is held against the database, row by row", held).await;
+    let night = Night::read(&open.database, &traffic).await;
     open.close().await;
-    Ok(Summary::new(findings?, &traffic, centre.rss_mb_max()))
+    Ok((Summary::new(findings?, &traffic, centre.rss_mb_max()), night?))
 }
 
 /// Waits for Ctrl-C, for the end of the terminal, or for whoever ends services.

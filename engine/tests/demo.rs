@@ -45,11 +45,18 @@ fn assert_sound(figures: &Value, letters: u64) {
 
 #[test]
 fn a_town_of_sixty_sends_everything_that_towns_send() {
-    let (out, told, figures) = demo_told(&["--agencies", "60", "--letters", "1500"]);
+    let place = tempfile::tempdir().unwrap();
+    let page = place.path().join("night.html");
+    let file = page.to_str().unwrap();
+    let (out, told, figures) = demo_told(&["--agencies", "60", "--letters", "1500", "--page", file]);
     assert_sound(&figures, 1500);
     let mut lines = out.lines();
     assert!(lines.next().unwrap().starts_with('┌'), "{out}");
     assert!(lines.next().unwrap().contains("Every promise was kept"), "the verdict stands first: {out}");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<h1 class=\"kept\">Every promise was kept") && page.contains("<svg "), "{page}");
+    assert!(page.contains("1500 letters of 60 offices") && page.contains("1500  letters sent"), "{page}");
+    assert!(out.lines().any(|line| line.trim() == file), "{out}");
     assert!(out.lines().all(|line| line.chars().count() <= 80) && !out.contains('\u{1b}'), "{out}");
     // Each one that was sent on purpose was recognised, and is told in words with its code.
     assert_eq!(figures["bad_sent"], figures["refused"]);
@@ -99,6 +106,8 @@ fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
     command.args(["demo", "--agencies", "3", "--letters", "20"]).env("TMPDIR", place.path());
     let mut demo = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let page = lines.find(|line| line.ends_with("/night.html")).unwrap();
+    assert!(std::fs::read_to_string(page.trim()).unwrap().contains("20 letters of 3 offices"));
     let url = lines.find(|line| line.contains("/metrics")).unwrap();
     let mut offered = String::new();
     while !offered.lines().any(|line| line.ends_with(" check")) {

@@ -25,9 +25,9 @@ const KEY: &str = r#"set -e; cd "$1"; shift
 const SIGN: &str = r#"set -e; cd "$1"
     openssl cms -sign -binary -nodetach -nocerts -keyid -nosmimecap -in letter.json \
         -signer office.crt -inkey office.key -outform DER -out letter.signed"#;
-/// Puts an envelope around it: `$1` folder, `$2` the centre's certificate.
+/// Puts an envelope around it: `$1` folder, `$2` the centre's certificate, `$3` the cipher.
 const ENVELOPE: &str = r#"set -e; cd "$1"
-    openssl cms -encrypt -binary -aes-256-gcm -keyid -in letter.signed -outform PEM -out letter.sdc "$2""#;
+    openssl cms -encrypt -binary "-$3" -keyid -in letter.signed -outform PEM -out letter.sdc "$2""#;
 /// Sends the letter as an attachment: `$1` folder, `$2` host:port, `$3` from, `$4` to.
 const SEND: &str = r#"swaks --server "$2" --from "$3" --to "$4" --header "Subject: registre" --body "Ci-joint." \
     --attach-type application/octet-stream --attach-name letter.sdc --attach @"$1/letter.sdc" --timeout 20"#;
@@ -36,6 +36,13 @@ const OPEN: &str = r#"set -e; cd "$1"
     openssl cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out receipt.signed
     openssl cms -verify -binary -inform DER -in receipt.signed -nointern -certfile "$2" -noverify -out receipt.octets"#;
 
+/// Prints what the receipt's envelope is: `$1` folder.
+const PRINT: &str = r#"openssl cms -cmsout -print -noout -inform PEM -in "$1/receipt.sdc""#;
+const GCM: &str = "aes-256-gcm";
+const CBC: &str = "aes-256-cbc";
+const P256: [&str; 4] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+const RSA: [&str; 2] = ["-newkey", "rsa:2048"];
+
 fn shell(script: &str, arguments: &[&str]) -> String {
     let output = Command::new("sh").args(["-c", script, "sh"]).args(arguments).output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -43,14 +50,15 @@ fn shell(script: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn letter(number: u32) -> Value {
+/// Makes the letter of this number with one birth.
+fn letter(number: u32, sequence: u32) -> Value {
     json!({
         "sdc": 1, "id": Uuid::now_v7(), "from": { "agency": number, "installation": "main" }, "to": SERVER,
-        "sequence": 1, "time": "2026-11-02T08:15:00Z", "mode": "test", "service": "export",
+        "sequence": sequence, "time": "2026-11-02T08:15:00Z", "mode": "test", "service": "export",
         "body": { "application": "ecr", "tables": [{ "table": "ActeNaissance",
             "columns": ["Numero", "Status", "NumeroActe", "AnneeRegistre", "CentreCode", "DateActe", "NomEnfant", "Sexe",
                 "DateNaissance", "LieuNaissance", "Officier", "ActeUid"],
-            "values": [[7], [2], [118], [2026], [format!("C{number}")], ["2026-11-02"], ["Ngo Biyong"], ["F"],
+            "values": [[6 + sequence], [2], [117 + sequence], [2026], [format!("C{number}")], ["2026-11-02"], ["Ngo Biyong"], ["F"],
                 ["2026-11-01"], ["Édéa"], ["Mbome"], [Uuid::new_v4()]] }] }
     })
 }
@@ -81,10 +89,14 @@ impl Office {
         self.folder.to_str().unwrap()
     }
 
-    fn seal(&self, letter: &Value) {
+    fn seal(&self, letter: &Value, cipher: &str) {
         fs::write(self.folder.join("letter.json"), letter.to_string()).unwrap();
         shell(SIGN, &[self.at()]);
-        shell(ENVELOPE, &[self.at(), self.centre.to_str().unwrap()]);
+        self.envelop(cipher);
+    }
+
+    fn envelop(&self, cipher: &str) {
+        shell(ENVELOPE, &[self.at(), self.centre.to_str().unwrap(), cipher]);
     }
 
     fn send(&self, postfix: &Postfix) {
@@ -121,16 +133,15 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     let mut engine = Engine::configured(&posts).unwrap();
     found(&engine).unwrap();
     let offices = [
-        Office::open(&engine, 42, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "centre-p256.crt"),
+        Office::open(&engine, 42, &P256, "centre-p256.crt"),
         Office::open(&engine, 43, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "centre-p256.crt"),
-        Office::open(&engine, 44, &["-newkey", "rsa:2048"], "centre-rsa.crt"),
+        Office::open(&engine, 44, &RSA, "centre-rsa.crt"),
     ];
     engine.start().unwrap();
     engine.wait_until_ready().unwrap();
 
     for office in &offices {
-        let letter = letter(office.number);
-        office.seal(&letter);
+        office.seal(&letter(office.number, 1), GCM);
         office.send(&postfix);
     }
     let one_each = |dovecot: &Dovecot| numbers.iter().all(|number| answers(dovecot, *number).len() == 1);
@@ -140,7 +151,7 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     // the hour.
     for office in &offices {
         office.send(&postfix);
-        shell(ENVELOPE, &[office.at(), office.centre.to_str().unwrap()]);
+        office.envelop(GCM);
         office.send(&postfix);
     }
     let duplicates = "xm_letters_total{outcome=\"duplicate\"}";
@@ -149,7 +160,7 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
 
     // Another letter under the same number: refused, and told.
     let office = &offices[0];
-    office.seal(&letter(42));
+    office.seal(&letter(42, 1), GCM);
     office.send(&postfix);
     engine.wait_until("a refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
 
@@ -178,5 +189,76 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
         let agency: Value = serde_json::from_str(&agency).unwrap();
         assert_eq!(agency["balance"], -PRICE);
     }
+    engine.hang_up().unwrap();
+}
+
+/// The envelope's cipher of each answer in an office's maildrop, as stock openssl prints it, and what its receipt says, by the number
+/// of its letter.
+fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'static str, Option<RefusalCode>)> {
+    let signer = engine.data().join("keys/centre-p256.crt");
+    let read = |answer: Vec<u8>| {
+        let octets = office.verify(&answer, &signer);
+        let receipt = payload::read_answer(&octets, &PayloadLimits::default()).unwrap().receipt;
+        let printed = shell(PRINT, &[office.at()]);
+        let cipher = match (printed.contains("pkcs7-envelopedData"), printed.contains("authEnvelopedData")) {
+            (true, false) if printed.contains(CBC) => CBC,
+            (false, true) if printed.contains(GCM) => GCM,
+            _ => panic!("{printed}"),
+        };
+        (receipt.sequence.unwrap(), cipher, receipt.refusal.map(|refusal| refusal.code))
+    };
+    let mut all: Vec<_> = answers(dovecot, office.number).into_iter().map(read).collect();
+    all.sort_unstable_by_key(|(sequence, ..)| *sequence);
+    all
+}
+
+/// Older software knows CBC alone: who has leave writes and is answered in it, everybody else in GCM.
+#[test]
+fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
+    let numbers = [42, 43, 44];
+    let mut accounts: Vec<Account> = numbers.iter().map(|number| Account::new(address(*number), PASSWORD)).collect();
+    accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
+    let dovecot = Dovecot::start(&accounts).unwrap();
+    let postfix = Postfix::start(&dovecot).unwrap();
+    let posts = Posts {
+        dovecot: &dovecot,
+        mailboxes: &[CENTRE_ADDRESS.to_owned()],
+        password: PASSWORD,
+        relay: postfix.smtp_address(),
+        address: CENTRE_ADDRESS,
+        further: "",
+    };
+    let mut engine = Engine::configured(&posts).unwrap();
+    found(&engine).unwrap();
+    let offices = [
+        Office::open(&engine, 42, &P256, "centre-p256.crt"),
+        Office::open(&engine, 43, &P256, "centre-p256.crt"),
+        Office::open(&engine, 44, &RSA, "centre-rsa.crt"),
+    ];
+    for with_leave in ["42", "44"] {
+        engine.operate(&["agency", "edit", with_leave, "--cbc", "yes"]).unwrap();
+    }
+    engine.start().unwrap();
+    engine.wait_until_ready().unwrap();
+    for (sequence, cipher) in [(1, CBC), (2, GCM)] {
+        for office in &offices {
+            office.seal(&letter(office.number, sequence), cipher);
+            office.send(&postfix);
+        }
+        let answered = |number: &u32| answers(&dovecot, *number).len() == sequence as usize;
+        engine.wait_until("every office is answered", |_| Ok(numbers.iter().all(answered))).unwrap();
+    }
+    let refused = Some(RefusalCode::CipherNotAllowed);
+    for office in [&offices[0], &offices[2]] {
+        assert_eq!(ciphers(&engine, &dovecot, office), [(1, CBC, None), (2, GCM, None)], "{}", office.number);
+    }
+    assert_eq!(ciphers(&engine, &dovecot, &offices[1]), [(1, GCM, refused), (2, GCM, None)]);
+
+    // Leave may be taken back: what comes after that is refused, in the cipher that everybody must know.
+    engine.operate(&["agency", "edit", "42", "--cbc", "no"]).unwrap();
+    offices[0].seal(&letter(42, 3), CBC);
+    offices[0].send(&postfix);
+    engine.wait_until("a refusal is told", |_| Ok(answers(&dovecot, 42).len() == 3)).unwrap();
+    assert_eq!(ciphers(&engine, &dovecot, &offices[0])[2], (3, GCM, refused));
     engine.hang_up().unwrap();
 }

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
@@ -24,8 +25,8 @@ pub struct Centre {
     address: std::net::SocketAddr,
     child: Child,
     rss_mb_max: f64,
-    /// Lives that ended by a kill.
-    pub kills: u64,
+    /// When lives ended by a kill.
+    pub killed_at: Vec<DateTime<Utc>>,
 }
 
 impl Centre {
@@ -36,7 +37,7 @@ impl Centre {
     pub fn start(data: &Path) -> anyhow::Result<Centre> {
         let sources = Sources { file: None, data_folder: Some(data.to_owned()) };
         let address = Configuration::load(&sources)?.server.http_address;
-        Ok(Centre { data: data.to_owned(), address, child: spawn(data)?, rss_mb_max: 0.0, kills: 0 })
+        Ok(Centre { data: data.to_owned(), address, child: spawn(data)?, rss_mb_max: 0.0, killed_at: Vec::new() })
     }
 
     /// Waits until it takes mail.
@@ -86,7 +87,7 @@ impl Centre {
     pub async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.measure();
         self.child.kill().await?;
-        self.kills += 1;
+        self.killed_at.push(Utc::now());
         self.child = spawn(&self.data)?;
         Ok(())
     }

@@ -29,14 +29,14 @@ pub struct Summary {
 impl Summary {
     /// Puts it together.
     pub fn new(findings: Findings, traffic: &Traffic, rss_mb_max: f64) -> Summary {
-        let burst = findings.letters_sent.saturating_sub(1);
+        let (burst, seconds) = (findings.letters_sent.saturating_sub(1), traffic.lasted.as_secs_f64());
         Summary {
             findings,
-            seconds: traffic.seconds,
-            letters_per_second: burst as f64 / traffic.seconds.max(0.001),
+            seconds,
+            letters_per_second: burst as f64 / seconds.max(0.001),
             rss_mb_max,
             machine_mb: machine_mb(),
-            kills: traffic.kills,
+            kills: traffic.killed_at.len() as u64,
             kills_by_hand: traffic.kills_by_hand,
         }
     }
@@ -54,15 +54,22 @@ impl Summary {
         show::text(&self.render(paper))
     }
 
-    fn render(&self, paper: Paper) -> String {
-        let verdict = if self.is_sound() {
+    /// Words the verdict.
+    pub fn verdict(&self) -> &'static str {
+        if self.is_sound() {
             "Every promise was kept: each letter has exactly one effect, and each sender knows it."
         } else {
             "A promise was broken: see what is not 0 below."
-        };
-        let mut lines = paper.boxed(verdict, self.is_sound());
-        lines.push(String::new());
-        lines.extend(self.zeros(paper));
+        }
+    }
+
+    fn render(&self, paper: Paper) -> String {
+        format!("{}\n\n{}", paper.boxed(self.verdict(), self.is_sound()).join("\n"), self.sheet(paper))
+    }
+
+    /// Lays out what the verdict rests on, and the figures.
+    pub fn sheet(&self, paper: Paper) -> String {
+        let mut lines = self.zeros(paper);
         lines.push(String::new());
         lines.extend(self.figures(paper));
         lines.push(String::new());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agency::dice::Dice;
 use agency::mischief::STRANGER;
 use anyhow::Context;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use mail::post_office::PostOffice;
 use mail::smtp::Relay;
 use mail::{RelaySettings, Security};
@@ -40,10 +40,12 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Traffic {
     /// Everything sent, and what came back.
     pub memory: Memory,
-    /// From the first letter to the last receipt.
-    pub seconds: f64,
-    /// How often the centre was killed.
-    pub kills: u64,
+    /// When the first letter was about to be sent.
+    pub began_at: DateTime<Utc>,
+    /// From then to the last receipt of the burst.
+    pub lasted: Duration,
+    /// When the centre was killed.
+    pub killed_at: Vec<DateTime<Utc>>,
     /// How often of these somebody at the keyboard asked for it.
     pub kills_by_hand: u64,
 }
@@ -109,25 +111,25 @@ pub async fn run(
     if day.keyboard.is_some() {
         day.bars.note("Press k to kill the centre as a power cut would: the offices go on, and it comes back.");
     }
-    let began = Instant::now();
+    let (began_at, began) = (Utc::now(), Instant::now());
     let mut senders = JoinSet::new();
     for sender in 0..SENDERS {
         senders.spawn(send_all(Arc::clone(&shared), Arc::clone(&relay), sender));
     }
     day.settle(senders).await?;
-    let seconds = began.elapsed().as_secs_f64();
+    let lasted = began.elapsed();
     // A life that has just begun would be measured instead of the letter.
     day.centre.wait_until_ready().await?;
     let mut alone = JoinSet::new();
     alone.spawn(send_alone(Arc::clone(&shared), relay));
     day.settle(alone).await?;
-    let (kills, kills_by_hand) = (day.centre.kills, day.kills_by_hand);
+    let (killed_at, kills_by_hand) = (day.centre.killed_at.clone(), day.kills_by_hand);
     day.bars.finish();
     let mut memory = std::mem::take(&mut lock(&shared.record).memory);
     for _ in 0..post_office.count(STRANGER) {
         memory.disbelieve("it went to a stranger".to_owned());
     }
-    Ok(Traffic { memory, seconds, kills, kills_by_hand })
+    Ok(Traffic { memory, began_at, lasted, killed_at, kills_by_hand })
 }
 
 /// The town's day, as it is watched.

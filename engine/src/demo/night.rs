@@ -1,0 +1,242 @@
+//! The night as a page: the verdict first, then the curve of letters sent and settled, then the sheet. One file, to be opened in
+//! any browser: it loads nothing.
+//!
+//! The same seed gives the same letters and the same verdict; how fast they were settled is measured, and is the machine's.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryableByName;
+use diesel::sql_types::Timestamptz;
+use diesel_async::RunQueryDsl;
+use store::database::Database;
+use store::fault::Fault;
+
+use super::traffic::Traffic;
+
+/// Most steps of the curve: more cannot be told apart.
+const STEPS_MAX: u64 = 80;
+/// Shortest step: letters are settled many at a time, and anything shorter shows the batches.
+const STEP_MS_MIN: u64 = 200;
+/// Lines across the picture, and marks below it.
+const LINES: u64 = 4;
+const MARKS: u64 = 8;
+/// The picture, and the part of it that the curve has.
+const WIDTH: u64 = 960;
+const HEIGHT: u64 = 360;
+const LEFT: u64 = 64;
+const RIGHT: u64 = 944;
+const TOP: u64 = 40;
+const BOTTOM: u64 = 320;
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #1b1b1b; --faint: #8886; --settled: #1a7f37; --sent: #0b62c4; --bad: #b42318 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --settled: #3fb950; --sent: #6cb0ff; --bad: #ff7b72 } }
+body { font: 16px/1.45 system-ui, sans-serif; color: var(--ink); max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.35rem; border: 2px solid; border-radius: 6px; padding: .7rem 1rem }
+.kept { color: var(--settled) } .broken { color: var(--bad) }
+figure { margin: 1.5rem 0 } figcaption { font-size: .9rem } svg { width: 100%; height: auto }
+svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
+.line { stroke: var(--faint) } .settled { fill: var(--settled); fill-opacity: .3; stroke: var(--settled); stroke-width: 2 }
+.sent { fill: none; stroke: var(--sent); stroke-width: 2 } .killed { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 5 4 }
+svg .of-settled { fill: var(--settled) } svg .of-sent { fill: var(--sent) } svg .of-killed { fill: var(--bad) }
+pre { font: .85rem/1.4 ui-monospace, monospace; overflow-x: auto }
+";
+
+/// When things happened, in milliseconds since the first letter.
+#[derive(Debug, Default)]
+pub struct Night {
+    /// From the first letter to the last receipt of the burst.
+    pub lasted: u64,
+    /// Letters handed to the relay; one that was sent again counts once.
+    pub sent: Vec<u64>,
+    /// Letters settled, whatever the verdict.
+    pub settled: Vec<u64>,
+    /// The centre was killed.
+    pub killed: Vec<u64>,
+}
+
+/// What stands on the page beside the curve.
+pub struct Words<'a> {
+    /// The verdict.
+    pub verdict: &'a str,
+    /// Whether it is good.
+    pub is_sound: bool,
+    /// How large the demo was.
+    pub size: &'a str,
+    /// The sheet, as a terminal shows it.
+    pub sheet: &'a str,
+}
+
+impl Night {
+    /// Reads from the journal when letters were settled.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn read(database: &Database, traffic: &Traffic) -> Result<Night, Fault> {
+        #[derive(QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = Timestamptz)]
+            posted_at: DateTime<Utc>,
+        }
+        let connection = &mut *database.get().await?;
+        let lines: Vec<Line> = diesel::sql_query("SELECT posted_at FROM xm.journal").load(connection).await?;
+        let since = |time: DateTime<Utc>| u64::try_from((time - traffic.began_at).num_milliseconds()).unwrap_or(0);
+        Ok(Night {
+            lasted: traffic.lasted.as_millis().try_into().unwrap_or(u64::MAX),
+            sent: traffic.memory.letters.iter().filter_map(|letter| letter.sent_at).map(since).collect(),
+            settled: lines.iter().map(|line| since(line.posted_at)).collect(),
+            killed: traffic.killed_at.iter().copied().map(since).collect(),
+        })
+    }
+
+    /// Writes the page.
+    pub fn page(&self, words: &Words<'_>) -> String {
+        let Words { verdict, is_sound, size, sheet } = words;
+        let class = if *is_sound { "kept" } else { "broken" };
+        let (verdict, size, sheet) = (escaped(verdict), escaped(size), escaped(sheet));
+        let killed =
+            if self.killed.is_empty() { "" } else { " Where a dashed line stands, it was killed without warning." };
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+             <title>xmserver demo: the night</title>\n<style>{STYLE}</style>\n\
+             <h1 class=\"{class}\">{verdict}</h1>\n<p>{size}</p>\n<figure>\n{}\
+             <figcaption>Letters a second: sent by the offices, and settled by the centre, each with its verdict.{killed}\n\
+             </figcaption>\n</figure>\n<pre>{sheet}</pre>\n</html>\n",
+            self.picture()
+        )
+    }
+
+    /// Draws the curve.
+    fn picture(&self) -> String {
+        let lasted = self.lasted.max(1);
+        let step = round(lasted.div_ceil(STEPS_MAX).max(STEP_MS_MIN));
+        let (sent, settled) = (self.rates(&self.sent, step), self.rates(&self.settled, step));
+        let highest = sent.iter().chain(&settled).copied().max().unwrap_or(0).max(1);
+        let (line, mark) = (round(highest.div_ceil(LINES)), round(lasted.div_ceil(MARKS)));
+        let top = highest.next_multiple_of(line);
+        let span = step.saturating_mul(settled.len() as u64);
+        let x = |time: u64| LEFT + time.min(span) * (RIGHT - LEFT) / span;
+        let y = |rate: u64| BOTTOM - rate * (BOTTOM - TOP) / top;
+
+        let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"letters a second\">\n");
+        let mut add = |element: String| svg.push_str(&(element + "\n"));
+        for rate in (0..=top).step_by(usize::try_from(line).unwrap_or(1)) {
+            let y = y(rate);
+            add(format!("<path class=\"line\" d=\"M{LEFT} {y}H{RIGHT}\"/>"));
+            add(format!("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{rate}</text>", LEFT - 8, y + 4));
+        }
+        for time in (0..=span).step_by(usize::try_from(mark).unwrap_or(1)) {
+            let (x, seconds) = (x(time), seconds(time));
+            add(format!("<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{seconds} s</text>", BOTTOM + 22));
+        }
+        let steps = |rates: &[u64]| {
+            let step = |(at, rate): (u64, &u64)| format!("V{}H{}", y(*rate), x((at + 1) * step));
+            (0..).zip(rates).map(step).collect::<String>()
+        };
+        add(format!("<path class=\"settled\" d=\"M{LEFT} {BOTTOM}{}V{BOTTOM}Z\"/>", steps(&settled)));
+        add(format!("<path class=\"sent\" d=\"M{LEFT} {BOTTOM}{}V{BOTTOM}\"/>", steps(&sent)));
+        for time in &self.killed {
+            add(format!("<path class=\"killed\" d=\"M{0} {TOP}V{BOTTOM}\"/>", x(*time)));
+        }
+        let mut left = LEFT;
+        for (class, word) in [("settled", "settled"), ("sent", "sent"), ("killed", "the centre is killed")] {
+            if class != "killed" || !self.killed.is_empty() {
+                add(format!("<text class=\"of-{class}\" x=\"{left}\" y=\"22\">■ {word}</text>"));
+                left += 90;
+            }
+        }
+        svg + "</svg>\n"
+    }
+
+    /// Returns letters a second, step by step, until the last receipt: what came after it is not of the burst.
+    fn rates(&self, times: &[u64], step: u64) -> Vec<u64> {
+        let mut counts = vec![0_u64; usize::try_from(self.lasted / step).unwrap_or(0) + 1];
+        for time in times.iter().filter(|time| **time <= self.lasted) {
+            counts[usize::try_from(time / step).unwrap_or(0)] += 1;
+        }
+        counts.into_iter().map(|count| count * 1000 / step).collect()
+    }
+}
+
+/// Returns the next number that people count in: 1, 2 or 5 and noughts.
+fn round(least: u64) -> u64 {
+    let all = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+    all.into_iter().find(|round| *round >= least).unwrap_or(u64::MAX)
+}
+
+/// Writes milliseconds as seconds, with no more digits than they need.
+fn seconds(milliseconds: u64) -> String {
+    let mut text = (milliseconds / 1000).to_string();
+    if milliseconds % 1000 > 0 {
+        // Writing into a text cannot fail.
+        write!(text, ".{:03}", milliseconds % 1000).ok();
+    }
+    if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(night: &Night, is_sound: bool) -> String {
+        night.page(&Words { verdict: "A <verdict>", is_sound, size: "9 letters & 2 offices", sheet: "0  lost" })
+    }
+
+    #[test]
+    fn the_verdict_stands_first_and_nothing_is_loaded() {
+        let night = Night { lasted: 2000, sent: vec![0, 100], settled: vec![1500, 1999], killed: vec![700] };
+        let page = written(&night, true);
+        let body = page.split_once("</style>").unwrap().1;
+        assert!(body.trim_start().starts_with("<h1 class=\"kept\">A &lt;verdict&gt;</h1>"), "{page}");
+        assert!(page.contains("9 letters &amp; 2 offices") && page.contains("the centre is killed"));
+        for word in ["http:", "https:", "src=", "href=", "url(", "<script", "@import"] {
+            assert!(!page.contains(word), "{word}: {page}");
+        }
+        let broken = written(&Night::default(), false);
+        assert!(broken.contains("<h1 class=\"broken\">") && !broken.contains("is killed"), "{broken}");
+    }
+
+    #[test]
+    fn every_letter_of_the_burst_is_in_one_step_and_what_comes_later_in_none() {
+        let settled = (0..1000).map(|number| number * 5).chain([5000, 5001, 90_000]).collect();
+        let night = Night { lasted: 5000, settled, ..Night::default() };
+        let rates = night.rates(&night.settled, 200);
+        assert_eq!(rates.len(), 26);
+        assert!(rates[..25].iter().all(|rate| *rate == 200), "{rates:?}");
+        assert_eq!(rates[25], 5, "one letter in a fifth of a second");
+    }
+
+    #[test]
+    fn the_curve_stays_in_its_picture_however_short_or_long_the_night() {
+        for lasted in [0, 1, 199, 4321, 47_000, 400_000] {
+            let times: Vec<u64> = (0..500).map(|number| lasted * number / 500).collect();
+            let night = Night { lasted, sent: times.clone(), settled: times, killed: vec![lasted] };
+            let picture = night.picture();
+            let path = picture.lines().find(|line| line.contains("class=\"settled\"")).unwrap();
+            let numbers = |from: char| {
+                let rest = path.split(from).skip(1);
+                rest.map(|rest| {
+                    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap()
+                })
+                .collect::<Vec<_>>()
+            };
+            let (across, down) = (numbers('H'), numbers('V'));
+            assert!(across.len() <= 101 && across.is_sorted() && across.last() == Some(&RIGHT), "{lasted}: {path}");
+            assert!(down.iter().all(|y| (TOP..=BOTTOM).contains(y)), "{lasted}: {path}");
+            assert!(down.iter().min().unwrap() < &(BOTTOM - (BOTTOM - TOP) / 3), "{lasted}: {path}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_that_people_count_in() {
+        assert_eq!([0, 1, 3, 11, 21, 480].map(round), [1, 1, 5, 20, 50, 500]);
+        assert_eq!([0, 500, 1000, 2250, 10_000].map(seconds), ["0", "0.5", "1", "2.25", "10"]);
+    }
+}
