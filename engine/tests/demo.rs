@@ -53,7 +53,7 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
     let mut lines = out.lines();
     assert!(lines.next().unwrap().starts_with('┌'), "{out}");
     assert!(lines.next().unwrap().contains("Every promise was kept"), "the verdict stands first: {out}");
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.contains("<h1 class=\"kept\">Every promise was kept") && page.contains("<svg "), "{page}");
     assert!(page.contains("1500 letters of 60 offices") && page.contains("1500  letters sent"), "{page}");
     assert!(out.lines().any(|line| line.trim() == file), "{out}");

@@ -25,7 +25,7 @@ const MARKS: u64 = 8;
 const WIDTH: u64 = 960;
 const HEIGHT: u64 = 360;
 const LEFT: u64 = 64;
-const RIGHT: u64 = 944;
+const RIGHT: u64 = 928;
 const TOP: u64 = 40;
 const BOTTOM: u64 = 320;
 
@@ -100,7 +100,6 @@ impl Night {
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
              <title>xmserver demo: the night</title>\n<style>{STYLE}</style>\n\
              <h1 class=\"{class}\">{verdict}</h1>\n<p>{size}</p>\n<figure>\n{}\
              <figcaption>Letters a second: sent by the offices, and settled by the centre, each with its verdict.{killed}\n\
@@ -170,7 +169,7 @@ fn round(least: u64) -> u64 {
 /// Writes milliseconds as seconds, with no more digits than they need.
 fn seconds(milliseconds: u64) -> String {
     let mut text = (milliseconds / 1000).to_string();
-    if milliseconds % 1000 > 0 {
+    if !milliseconds.is_multiple_of(1000) {
         // Writing into a text cannot fail.
         write!(text, ".{:03}", milliseconds % 1000).ok();
     }
