@@ -198,3 +198,42 @@ fn nothing_depends_on_one_machine() {
     }
     demand(breaches);
 }
+
+/// The fuzz targets are a workspace of their own, which no build here looks at: a lock file that lacks what a crate has come to need,
+/// or that has another version of it, is found by nobody else.
+#[test]
+fn the_lock_file_of_the_fuzz_targets_has_what_the_crates_need_in_the_versions_of_the_workspace() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (fuzz, ours) = (read("tests/fuzz/Cargo.lock"), read("Cargo.lock"));
+    let package = |lock: &str, name: &str| {
+        let of_name = lock.split("[[package]]").find(|one| one.contains(&format!("\nname = \"{name}\"\n")));
+        of_name.unwrap_or_else(|| panic!("{name} is in no lock file")).to_owned()
+    };
+    let mut breaches = Vec::new();
+    for (name, manifest) in [
+        ("mail", "engine/mail/Cargo.toml"),
+        ("sdc", "schema/sdc/Cargo.toml"),
+        ("fuzz-targets", "tests/fuzz_targets/Cargo.toml"),
+    ] {
+        let (manifest, locked) = (read(manifest), package(&fuzz, name));
+        let (_, behind) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let needed = behind.lines().take_while(|line| !line.starts_with('['));
+        for needed in
+            needed.filter_map(|line| line.split_once(" = ")).map(|(needed, _)| needed.trim_end_matches(".workspace"))
+        {
+            if ![format!("\"{needed}\""), format!("\"{needed} ")].iter().any(|entry| locked.contains(entry.as_str())) {
+                breaches.push(format!("{name} needs {needed}: cargo update --workspace in tests/fuzz"));
+            }
+        }
+    }
+    let versions = |lock: &str| -> BTreeSet<(String, String)> {
+        let value = |line: Option<&str>| line.and_then(|line| line.split('"').nth(1)).unwrap_or_default().to_owned();
+        lock.split("[[package]]\n").skip(1).map(|one| (value(one.lines().next()), value(one.lines().nth(1)))).collect()
+    };
+    let ours = versions(&ours);
+    let known: BTreeSet<&String> = ours.iter().map(|(name, _)| name).collect();
+    for one in versions(&fuzz).iter().filter(|one| known.contains(&one.0) && !ours.contains(*one)) {
+        breaches.push(format!("{} {}: the workspace has another version", one.0, one.1));
+    }
+    demand(breaches);
+}

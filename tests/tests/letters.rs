@@ -200,11 +200,10 @@ fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'s
         let octets = office.verify(&answer, &signer);
         let receipt = payload::read_answer(&octets, &PayloadLimits::default()).unwrap().receipt;
         let printed = shell(PRINT, &[office.at()]);
-        let cipher = match (printed.contains("pkcs7-envelopedData"), printed.contains("authEnvelopedData")) {
-            (true, false) if printed.contains(CBC) => CBC,
-            (false, true) if printed.contains(GCM) => GCM,
-            _ => panic!("{printed}"),
-        };
+        let is = |structure, cipher| printed.contains(structure) && printed.contains(cipher);
+        let is_cbc = is("pkcs7-envelopedData", CBC);
+        assert!(is_cbc != is("authEnvelopedData", GCM), "{printed}");
+        let cipher = if is_cbc { CBC } else { GCM };
         (receipt.sequence.unwrap(), cipher, receipt.refusal.map(|refusal| refusal.code))
     };
     let mut all: Vec<_> = answers(dovecot, office.number).into_iter().map(read).collect();
