@@ -147,6 +147,7 @@ table! {
         version -> Integer,
         adopted_at -> Timestamptz,
         abandoned_at -> Nullable<Timestamptz>,
+        triggers_seen -> Jsonb,
     }
 }
 

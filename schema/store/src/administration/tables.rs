@@ -92,6 +92,9 @@ pub struct Adopted {
     pub checks: Value,
     /// Version of the columns.
     pub version: i32,
+    /// Triggers that it had when it was adopted, each a [`Trigger`].
+    #[serde(skip)]
+    pub triggers_seen: Value,
 }
 
 impl Adopted {
@@ -157,7 +160,9 @@ async fn adopt_one(
     }
     mark::mark(connection, schema_name, relation_name, &table.legal_key).await?;
     let columns = relation.definition_columns(&table.multiline);
-    let Recorded { table_id, version, outcome, changes } = record::record(connection, file, table, &columns).await?;
+    let triggers = json!(guard::triggers(connection, schema_name, relation_name).await?);
+    let Recorded { table_id, version, outcome, changes } =
+        record::record(connection, file, table, &columns, &triggers).await?;
     if outcome != Outcome::Unchanged {
         let detail = json!({ "outcome": outcome, "version": version, "changes": changes, "definition": table });
         audit::write(connection, operator, "table.adopt", &format!("table {full_name}"), detail).await?;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::gathered::{Gathered, Place, Types, gather};
+use crate::definition::ColumnType;
 use crate::examine::STATUS;
 use crate::fault::Fault;
 use crate::identifier::quoted;
@@ -171,13 +172,24 @@ enum Found {
 /// Writes a query of the records held that the rows meet. Both sides are compared as the column keeps them. Identity and
 /// legal key are each served by their unique index; `UNION` drops what is found by both.
 fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
-    let equal = |name: &str, operator: &str| {
-        format!("t.{name} {operator} n.{name}::{as_kept}", name = quoted(name), as_kept = types.of(name))
+    let sides = |name: &str| (format!("t.{}", quoted(name)), format!("n.{}::{}", quoted(name), types.of(name)));
+    // A collation given to a column after adoption may take different texts for the same; octets do not. The key is met as the
+    // table's own index does, so that such a record is a conflict with what it meets.
+    let is_text = |name: &str| {
+        let column = gathered.definition.columns.iter().find(|column| column.name == name);
+        column.is_some_and(|column| matches!(column.kind, ColumnType::Text { .. }))
+    };
+    let same = |name: &str| {
+        let ((held, brought), collation) = (sides(name), if is_text(name) { "::text COLLATE \"C\"" } else { "" });
+        format!("{held}{collation} IS NOT DISTINCT FROM {brought}{collation}")
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
-    let same: Vec<String> = contents.map(|name| equal(name, "IS NOT DISTINCT FROM")).collect();
-    let same = same.join(" AND ");
-    let legal_key: Vec<String> = gathered.definition.legal_key.iter().map(|name| equal(name, "=")).collect();
+    let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
+    let legal_key = gathered.definition.legal_key.iter().map(|name| {
+        let (held, brought) = sides(name);
+        format!("{held} = {brought}")
+    });
+    let legal_key: Vec<String> = legal_key.collect();
     let (columns, condition) = match found {
         Found::Same => (format!("({same}) AS same"), String::new()),
         Found::Version => ("to_jsonb(t)::text AS version".to_owned(), format!("WHERE NOT ({same})")),

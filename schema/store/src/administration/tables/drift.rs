@@ -5,7 +5,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::guard::Guard;
+use super::guard::{self, Guard, Trigger};
 use super::inspect::{Found, PROVENANCE, Relation};
 use super::mark::wanted_indexes;
 use super::{AdministrationError, Adopted, list};
@@ -61,6 +61,10 @@ pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<V
         }
     }
     problems.extend(Guard::find(connection, &table.schema_name, &table.relation_name).await?.problems());
+    // What cannot be read any more was written by nobody that is known: every trigger is told of.
+    let seen: Vec<Trigger> = serde_json::from_value(table.triggers_seen.clone()).unwrap_or_default();
+    let found = guard::triggers(connection, &table.schema_name, &table.relation_name).await?;
+    problems.extend(guard::altered_triggers(&seen, &found));
     Ok(problems)
 }
 
@@ -78,6 +82,7 @@ fn of_columns(defined: &[Column], relation: &Relation) -> Vec<String> {
             Some(_) => {}
         }
     }
+    problems.extend(relation.columns.iter().filter_map(Found::inexact));
     let added = |column: &&Found| !column.is_provenance() && !defined.iter().any(|known| known.name == column.name);
     problems.extend(
         relation.columns.iter().filter(added).map(|column| format!("column {} is new: adopt again", column.name)),

@@ -7,7 +7,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 
@@ -29,7 +29,7 @@ pub struct Guard {
 }
 
 /// A trigger of a table.
-#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize, Deserialize)]
 pub struct Trigger {
     /// Its name.
     #[diesel(sql_type = Text)]
@@ -37,6 +37,9 @@ pub struct Trigger {
     /// As it was created.
     #[diesel(sql_type = Text)]
     pub definition: String,
+    /// MD5 of its function's code, hexadecimal: whoever replaces that changes what the trigger does.
+    #[diesel(sql_type = Text)]
+    pub function_md5: String,
 }
 
 /// What an operator should know of a table that was adopted.
@@ -128,14 +131,28 @@ pub async fn triggers(
     relation_name: &str,
 ) -> Result<Vec<Trigger>, Fault> {
     let triggers = diesel::sql_query(
-        "SELECT t.tgname::text AS name, pg_get_triggerdef(t.oid, true) AS definition
+        "SELECT t.tgname::text AS name, pg_get_triggerdef(t.oid, true) AS definition, md5(p.prosrc) AS function_md5
            FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_proc p ON p.oid = t.tgfoid
           WHERE n.nspname = $1 AND c.relname = $2 AND NOT t.tgisinternal AND t.tgenabled NOT IN ('D', 'R')
-          ORDER BY 1",
+          ORDER BY t.tgname::text COLLATE \"C\"",
     )
     .bind::<Text, _>(schema_name)
     .bind::<Text, _>(relation_name)
     .load(connection)
     .await?;
     Ok(triggers)
+}
+
+/// Names what has become of a table's triggers since it was adopted: nobody has looked at what they do now.
+pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<String> {
+    let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
+    let made = found.iter().filter_map(|trigger| match of(seen, &trigger.name) {
+        None => Some(format!("trigger {} was made since: it may change rows or keep them out", trigger.name)),
+        Some(known) if known != *trigger => Some(format!("trigger {} does something else since", trigger.name)),
+        Some(_) => None,
+    });
+    let gone = seen.iter().filter(|trigger| of(found, &trigger.name).is_none());
+    let gone = gone.map(|trigger| format!("trigger {} is gone or disabled since", trigger.name));
+    made.chain(gone).map(|what| format!("{what}; adopt again where that is right")).collect()
 }

@@ -143,6 +143,16 @@ impl Found {
         })
     }
 
+    /// Names the collation that keeps it from being relied on.
+    pub fn inexact(&self) -> Option<String> {
+        let name = &self.name;
+        (!self.is_exact && !self.is_provenance()).then(|| {
+            format!(
+                "column {name}: its collation takes different texts for the same, so one record could pass for another"
+            )
+        })
+    }
+
     /// Says whether checks may reckon with it.
     pub fn is_integer(&self) -> bool {
         matches!(self.kind(), Some(ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint))

@@ -76,10 +76,8 @@ fn judge_columns(relation: &Relation, problems: &mut Vec<String>) {
                  varchar, char, date, time, timestamptz, uuid or bytea",
                 found.type_name
             ));
-        } else if !found.is_exact {
-            problems.push(format!(
-                "column {name}: its collation takes different texts for the same, so one record could pass for another"
-            ));
+        } else if let Some(problem) = found.inexact() {
+            problems.push(problem);
         } else if found.is_generated {
             problems.push(format!("column {name}: PostgreSQL always generates it, so no letter can bring it"));
         }

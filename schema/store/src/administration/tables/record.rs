@@ -29,12 +29,13 @@ pub async fn record(
     file: &TablesFile,
     table: &TableFile,
     columns: &[Column],
+    triggers: &Value,
 ) -> Result<Recorded, AdministrationError> {
     let existing = former(connection, file, table).await?;
     let is_new = existing.is_none();
     let mut recorded = match existing {
-        None => insert(connection, file, table, columns).await?,
-        Some(existing) => update(connection, file, table, columns, &existing).await?,
+        None => insert(connection, file, table, columns, triggers).await?,
+        Some(existing) => update(connection, file, table, columns, triggers, &existing).await?,
     };
     if grant(connection, recorded.table_id, table).await? && !is_new {
         recorded.changes.push(Change::Setting { key: "rights" });
@@ -73,6 +74,7 @@ async fn insert(
     file: &TablesFile,
     table: &TableFile,
     columns: &[Column],
+    triggers: &Value,
 ) -> Result<Recorded, AdministrationError> {
     let table_id: i32 = diesel::insert_into(tables::table)
         .values((
@@ -84,6 +86,7 @@ async fn insert(
             tables::checks.eq(json!(table.checks)),
             tables::schema_name.eq(file.schema_name()),
             tables::relation_name.eq(table.relation_name()),
+            tables::triggers_seen.eq(triggers),
         ))
         .returning(tables::id)
         .get_result(connection)
@@ -98,6 +101,7 @@ async fn update(
     file: &TablesFile,
     table: &TableFile,
     columns: &[Column],
+    triggers: &Value,
     existing: &Adopted,
 ) -> Result<Recorded, AdministrationError> {
     let table_id = existing.table_id;
@@ -107,7 +111,7 @@ async fn update(
         .first(connection)
         .await?;
     let columns_json = json!(columns);
-    let mut changes = of_settings(existing, file, table);
+    let mut changes = of_settings(existing, file, table, triggers);
     let (version, outcome) = if held != columns_json {
         // What cannot be read any more is followed by what can, and nothing is told of the difference.
         let held: Vec<Column> = serde_json::from_value(held).unwrap_or_default();
@@ -137,6 +141,7 @@ async fn update(
                 tables::schema_name.eq(file.schema_name()),
                 tables::relation_name.eq(table.relation_name()),
                 tables::version.eq(version),
+                tables::triggers_seen.eq(triggers),
             ))
             .execute(connection)
             .await
@@ -145,7 +150,7 @@ async fn update(
     Ok(Recorded { table_id, version, outcome, changes })
 }
 
-fn of_settings(existing: &Adopted, file: &TablesFile, table: &TableFile) -> Vec<Change> {
+fn of_settings(existing: &Adopted, file: &TablesFile, table: &TableFile, triggers: &Value) -> Vec<Change> {
     [
         ("application", existing.application == file.application),
         ("name", existing.name == table.name),
@@ -154,6 +159,7 @@ fn of_settings(existing: &Adopted, file: &TablesFile, table: &TableFile) -> Vec<
         ("legal_key", existing.legal_key == table.legal_key),
         ("corrections", existing.corrections == word(table.corrections)),
         ("checks", existing.checks == json!(table.checks)),
+        ("triggers", existing.triggers_seen == *triggers),
     ]
     .into_iter()
     .filter(|(_, is_same)| !is_same)

@@ -1,9 +1,15 @@
 //! What is not adopted, or with a warning.
 
-use super::lab::{Lab, case, fault, keyed, table};
+use sdc::receipt::Verdict;
+use sdc::refusal::RefusalCode;
+use serde_json::json;
+
+use super::lab::{Lab, case, fault, keyed, row, table};
 use crate::administration::AdministrationError;
 use crate::administration::tables;
 use crate::catalogue::Catalogue;
+use crate::settle::Outcome;
+use crate::testing::eventually;
 
 #[tokio::test]
 async fn columns_and_tables_whose_names_differ_in_case_only_are_not_adopted_together() {
@@ -124,4 +130,115 @@ async fn what_no_release_offers_yet_is_refused_at_adoption_in_a_sentence() {
     lab.world.sql("UPDATE xm.tables SET checks = jsonb_set(checks, '{0,severity}', '\"hold\"') WHERE name = 'T'").await;
     let error = Catalogue::load(&mut *lab.world.connection().await).await.unwrap_err().to_string();
     assert!(error.contains("a check of table lab.T cannot be read"), "{error}");
+}
+
+/// Different texts that a collation takes for the same: one record could pass for another, and be told as held already.
+#[tokio::test]
+async fn a_collation_that_takes_different_texts_for_the_same_is_not_adopted_and_later_loses_nothing() {
+    const FOLDING: &str =
+        "CREATE COLLATION lab.folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
+    let columns = r#""Code" varchar(20) NOT NULL, "Nom" text"#;
+    let plain = table(columns);
+    for name in ["Code", "Nom"] {
+        let folded =
+            format!("{plain}; {FOLDING}; ALTER TABLE lab.\"T\" ALTER \"{name}\" TYPE text COLLATE lab.folding");
+        let error = Lab::empty().await.adopt(&folded, &keyed("Code", "")).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("column {name}: its collation takes different texts for the same")), "{error}");
+    }
+
+    let mut lab = Lab::adopting(&plain, &keyed("Code", "")).await;
+    let birth = |code: &str, name: &str| row("T", &[("Code", json!(code)), ("Nom", json!(name))]);
+    assert_eq!(lab.send(&birth("ed-1", "Édéa")).await.verdict, Verdict::Accepted);
+    lab.world
+        .sql(&format!(
+            "{FOLDING}; ALTER TABLE lab.\"T\" ALTER \"Code\" TYPE varchar(20) COLLATE lab.folding,
+             ALTER \"Nom\" TYPE text COLLATE lab.folding"
+        ))
+        .await;
+    assert_eq!(lab.drift().await.len(), 2, "{:?}", lab.drift().await);
+    // The same record is one still; one whose name or code differs in its case is another, and is not told as held.
+    let again = lab.send(&birth("ed-1", "Édéa")).await;
+    assert_eq!((again.rows[0].new, again.rows[0].duplicate), (0, 1));
+    assert_eq!(lab.refusal(&birth("ed-1", "ÉDÉA")).await.code, RefusalCode::Conflict);
+    assert_eq!(lab.refusal(&birth("ED-1", "Édéa")).await.code, RefusalCode::Conflict);
+    assert_eq!(lab.world.count("SELECT count(*) FROM lab.\"T\"").await, 1);
+}
+
+/// Row level security hides records from whoever does not own the table.
+#[tokio::test]
+async fn row_security_keeps_a_table_from_being_adopted_and_later_lets_no_letter_pass_that_is_not_kept() {
+    let secured = "ALTER TABLE lab.\"T\" ENABLE ROW LEVEL SECURITY";
+    let code = table(r#""Code" text NOT NULL"#);
+    let mut lab = Lab::empty().await;
+    lab.world.sql(&format!("{code}; {secured}")).await;
+    lab.work_as("clerk_of_adoption").await;
+    let error = lab.adopt("", &keyed("Code", "")).await.unwrap_err().to_string();
+    assert!(error.contains("row level security hides rows from the server"), "{error}");
+
+    let mut lab = Lab::adopting(&code, &keyed("Code", "")).await;
+    lab.work_as("clerk_of_letters").await;
+    let birth = |numero: u32, code: &str| {
+        row("T", &[("Code", json!(code))]).replace("\"values\":[[1]", &format!("\"values\":[[{numero}]"))
+    };
+    assert_eq!(lab.send(&birth(1, "a")).await.verdict, Verdict::Accepted);
+    assert_eq!(lab.drift().await, Vec::<String>::new());
+    let as_owner = |statement: &str| format!("SET ROLE xmserver; {statement}; RESET ROLE");
+
+    // Without a policy PostgreSQL takes no row: letters wait, as for any table that is not as it was adopted.
+    lab.world.sql(&as_owner(secured)).await;
+    assert!(lab.drift().await[0].contains("row level security"), "{:?}", lab.drift().await);
+    assert_eq!(lab.outcome(&birth(2, "b")).await, Outcome::Deferred);
+    // With one that hides a record held, the table's own index still knows it: refused, and nothing is told as held or written.
+    let policies = "CREATE POLICY takes ON lab.\"T\" FOR INSERT WITH CHECK (true);
+                    CREATE POLICY hides ON lab.\"T\" FOR SELECT USING (\"Code\" <> 'a')";
+    lab.world.sql(&as_owner(policies)).await;
+    eventually("the table takes letters again", async || lab.outcome(&birth(3, "c")).await == Outcome::Accepted).await;
+    let refusal = lab.refusal(&birth(4, "a")).await;
+    assert_eq!(refusal.code, RefusalCode::RowsInvalid, "{refusal:?}");
+    assert!(refusal.parameters.iter().any(|(_, value)| value.contains("T_xm_legal_key")), "{refusal:?}");
+    lab.world.sql(&as_owner("ALTER TABLE lab.\"T\" DISABLE ROW LEVEL SECURITY")).await;
+    assert_eq!(lab.world.count("SELECT count(*) FROM lab.\"T\" WHERE \"Code\" IN ('a', 'c')").await, 2);
+    assert_eq!(lab.send(&birth(5, "a")).await.rows[0].duplicate, 1);
+}
+
+/// Nobody has looked at what a trigger does that was made after adoption.
+#[tokio::test]
+async fn triggers_made_altered_or_dropped_after_adoption_are_told_until_the_table_is_adopted_again() {
+    let function = |body: &str| {
+        format!(
+            "CREATE OR REPLACE FUNCTION lab.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$"
+        )
+    };
+    let trigger = |name: &str, when: &str| {
+        format!("CREATE TRIGGER {name} {when} INSERT ON lab.\"T\" FOR EACH ROW EXECUTE FUNCTION lab.f()")
+    };
+    let sql = format!(
+        "{}; {}; {}",
+        table(r#""Code" text NOT NULL"#),
+        function("NEW.\"Code\" := NEW.\"Code\""),
+        trigger("first", "AFTER")
+    );
+    let lab = Lab::adopting(&sql, &keyed("Code", "")).await;
+    assert_eq!(lab.drift().await, Vec::<String>::new(), "what was there at adoption was told of then");
+    for (change, expected) in [
+        (trigger("second", "BEFORE"), "trigger second was made since"),
+        (function("NEW.\"Code\" := upper(NEW.\"Code\")"), "trigger first does something else since"),
+        ("ALTER TABLE lab.\"T\" DISABLE TRIGGER first".to_owned(), "trigger first is gone or disabled since"),
+        ("DROP TRIGGER second ON lab.\"T\"".to_owned(), "trigger second is gone or disabled since"),
+        ("ALTER TABLE lab.\"T\" ENABLE TRIGGER first".to_owned(), "trigger first was made since"),
+    ] {
+        lab.world.sql(&change).await;
+        let told = lab.drift().await;
+        assert!(told.iter().any(|problem| problem.starts_with(expected)), "{change}: {told:?}");
+        let adopted = lab.adopt("", &keyed("Code", "")).await.unwrap().remove(0);
+        let changes: Vec<String> = adopted.changes.iter().map(ToString::to_string).collect();
+        assert_eq!((changes, adopted.version), (vec!["triggers changed".to_owned()], 1), "{change}");
+        assert_eq!(lab.drift().await, Vec::<String>::new(), "{change}");
+    }
+    // What a table has when a database is brought up to date counts as seen.
+    lab.world.sql(&trigger("third", "BEFORE")).await;
+    assert_eq!(lab.drift().await.len(), 1);
+    let migration = include_str!("../../../migrations/00000000000007_triggers/up.sql");
+    lab.world.sql(&migration[migration.find("UPDATE xm.tables").unwrap()..]).await;
+    assert_eq!(lab.drift().await, Vec::<String>::new());
 }

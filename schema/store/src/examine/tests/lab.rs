@@ -11,6 +11,7 @@ use crate::administration::AdministrationError;
 use crate::administration::tables::{self, Adoption, TablesFile};
 use crate::catalogue::Catalogue;
 use crate::examine::{self, TableRows};
+use crate::settle::Outcome;
 use crate::settle::tests::world::World;
 
 pub const OPERATOR: &str = "mbarga";
@@ -75,6 +76,12 @@ impl Lab {
         self.world.receipt(&letter).await
     }
 
+    /// Sends records in a new letter and returns what was decided; a letter that waits has no receipt.
+    pub async fn outcome(&mut self, body: &str) -> Outcome {
+        self.sequence += 1;
+        self.world.settle(vec![self.world.arrival(&self.letter(body)).await]).await.remove(0)
+    }
+
     /// Sends records and then again, and demands that they are new once and the same the second time.
     pub async fn send_twice(&mut self, body: &str, rows: u32) {
         let first = self.send(body).await;
@@ -88,6 +95,24 @@ impl Lab {
     /// Sends records that are refused, and returns why.
     pub async fn refusal(&mut self, body: &str) -> Refusal {
         self.send(body).await.refusal.unwrap_or_else(|| panic!("accepted: {body}"))
+    }
+
+    /// Takes for all that comes the rights of a role that is neither superuser nor owner of the operators' tables. Roles belong to
+    /// all databases of the cluster, so each test names its own.
+    pub async fn work_as(&mut self, role: &str) {
+        self.world
+            .sql(&format!(
+                "CREATE ROLE {role}; GRANT USAGE ON SCHEMA xm, registry, lab TO {role};
+                 GRANT ALL ON ALL TABLES IN SCHEMA xm, registry, lab TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA xm, lab TO {role}"
+            ))
+            .await;
+        self.world.take_role(role).await;
+    }
+
+    /// Names the differences of `lab.T` that `check` tells of.
+    pub async fn drift(&self) -> Vec<String> {
+        let drifts = tables::check(&mut *self.world.connection().await).await.unwrap();
+        drifts.into_iter().filter(|drift| drift.table == "lab.T").flat_map(|drift| drift.problems).collect()
     }
 
     /// Examines records as the centre would judge them.

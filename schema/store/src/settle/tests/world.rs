@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use diesel::sql_types::{BigInt, Bytea};
+use diesel::sql_types::{BigInt, Bytea, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use rcgen::{CertificateParams, IsCa, KeyPair};
 use sdc::cms::{ContentCipher, SignerId};
@@ -15,7 +15,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::database::{Connection, Database};
+use crate::database::{Connection, Database, DatabaseSettings};
 use crate::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
 use crate::signers::Signers;
 use crate::statement::{Bind, Statement};
@@ -74,6 +74,17 @@ impl World {
             world.add_agency(matricule).await;
         }
         world
+    }
+
+    /// Works from here on with the rights of this role only.
+    pub async fn take_role(&mut self, role: &str) {
+        let rows: Vec<String> = Statement::<Text>::new("SELECT current_database()::text", &[])
+            .load(&mut *self.connection().await)
+            .await
+            .unwrap();
+        let url = TestCluster::shared().await.cluster.url_of(&rows[0]);
+        self.database = Database::new(DatabaseSettings::new(format!("{url}?options=-c%20role%3D{role}"))).unwrap();
+        self.settler = Settler::new(self.database.clone(), SettlingSettings::default());
     }
 
     pub async fn connection(&self) -> Connection {

@@ -1,0 +1,1 @@
+ALTER TABLE xm.tables DROP COLUMN triggers_seen;
