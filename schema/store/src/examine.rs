@@ -20,7 +20,8 @@ use sdc::letter::{Records, TableRecords};
 use sdc::names::same;
 use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 
-pub use flags::{FLAGS_MAX, Figures, Finding, Flag, Flags};
+pub use checks::Sides;
+pub use flags::{Figures, Finding, Flagged, Flags};
 pub use values::ColumnValues;
 
 use crate::catalogue::Catalogue;

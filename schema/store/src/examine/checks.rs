@@ -8,21 +8,19 @@ use std::collections::HashMap;
 use sdc::names::same;
 use sdc::refusal::{RowFault, RowFaults};
 
-use super::flags::{FLAGS_MAX, Figures, Finding, Flag, Flags};
+use super::flags::{Figures, Finding, Flags};
 use super::{ColumnValues, TableRows, row_number};
 use crate::definition::{Check, Comparison, Severity, Term};
 
 /// Adds a fault for every row that breaks a refusing check of its table, and returns the flags of each table.
 pub fn reckon(tables: &[TableRows], faults: &mut RowFaults) -> Vec<Flags> {
-    let mut reckoner = Reckoner { tables, faults, room: FLAGS_MAX };
+    let mut reckoner = Reckoner { tables, faults };
     tables.iter().map(|rows| reckoner.table(rows)).collect()
 }
 
 struct Reckoner<'a> {
     tables: &'a [TableRows],
     faults: &'a mut RowFaults,
-    /// How many more flags are kept with their figures.
-    room: usize,
 }
 
 impl Reckoner<'_> {
@@ -35,10 +33,9 @@ impl Reckoner<'_> {
     }
 
     fn check(&mut self, at: usize, check: &Check, rows: &TableRows, flags: &mut Flags) {
-        let (left, right) = (Side::of(&check.left, rows, self.tables), Side::of(&check.right, rows, self.tables));
+        let sides = Sides::of(check, rows, self.tables);
         for row in 0..rows.row_count() {
-            let figures = || Figures { left: left.figures(row), right: right.figures(row) };
-            let finding = match left.total(row).zip(right.total(row)) {
+            let finding = match sides.left.total(row).zip(sides.right.total(row)) {
                 Some((left, right)) if holds(check.comparison, left, right) => continue,
                 Some(_) if check.severity != Severity::Flag => {
                     self.faults.add(|| RowFault {
@@ -46,18 +43,14 @@ impl Reckoner<'_> {
                         row: row_number(row),
                         column: None,
                         rule: check.code.clone(),
-                        expected: figures().arithmetic(check),
+                        expected: sides.figures(row).arithmetic(check),
                     });
                     continue;
                 }
                 Some(_) => Finding::Broken,
                 None => Finding::Unjudged,
             };
-            flags.total += 1;
-            if self.room > 0 {
-                self.room -= 1;
-                flags.kept.push(Flag { row, check: at, finding, figures: figures() });
-            }
+            flags.add(at, finding, row);
         }
     }
 }
@@ -66,6 +59,24 @@ fn holds(comparison: Comparison, left: i128, right: i128) -> bool {
     match comparison {
         Comparison::Equal => left == right,
         Comparison::AtMost => left <= right,
+    }
+}
+
+/// Both sides of a check for the rows of one table.
+pub struct Sides<'a> {
+    left: Side<'a>,
+    right: Side<'a>,
+}
+
+impl<'a> Sides<'a> {
+    /// Reckons the sums of a check of `rows` over the tables of their letter.
+    pub fn of(check: &Check, rows: &'a TableRows, tables: &'a [TableRows]) -> Sides<'a> {
+        Sides { left: Side::of(&check.left, rows, tables), right: Side::of(&check.right, rows, tables) }
+    }
+
+    /// Returns the figures of a row.
+    pub fn figures(&self, row: usize) -> Figures {
+        Figures { left: self.left.figures(row), right: self.right.figures(row) }
     }
 }
 

@@ -1,15 +1,11 @@
 //! What the operators are told of a letter that is accepted all the same (SPEC 4, Checks).
 //!
-//! A flag carries figures, not words: whoever shows it makes the words. Its names are those of the check in the table's
-//! definition, to which it points.
+//! A flag says which rows, not what of them: whoever shows it reckons again those few that are shown. So no letter has more
+//! flags than are kept, and what is held already takes nobody's place: a row is four bytes, beside the cells it stands for.
 
 use std::fmt;
 
 use crate::definition::Check;
-
-/// Most flags that one letter has with their figures; the others are counted. Honest letters have a handful: this bounds what a
-/// letter of a hundred thousand rows, each of which breaks every check, takes of memory.
-pub const FLAGS_MAX: usize = 10_000;
 
 /// Why a row is flagged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +24,6 @@ impl Finding {
             Finding::Unjudged => "unjudged",
         }
     }
-}
-
-/// A check that does not hold, or cannot be judged, for a row of an accepted letter.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Flag {
-    /// The row within its table of the letter, from 0.
-    pub row: usize,
-    /// The check, by its place in the definition's `checks`.
-    pub check: usize,
-    /// What was found.
-    pub finding: Finding,
-    /// The figures of both sides.
-    pub figures: Figures,
 }
 
 /// The figures of one row for the terms of a check, in their order; `None` for what the row does not say.
@@ -73,18 +56,40 @@ pub fn total(figures: &[Option<i128>]) -> Option<i128> {
     figures.iter().copied().sum()
 }
 
-// Figures stand in records: they never reach a log.
-impl fmt::Debug for Flag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "row {} check {} {}", self.row, self.check, self.finding.as_str())
+/// The rows of one table for which one check does not hold, or cannot be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flagged {
+    /// The check, by its place in the definition's `checks`.
+    pub check: usize,
+    /// What was found.
+    pub finding: Finding,
+    /// The rows within their table of the letter, from 0, ascending.
+    pub rows: Vec<u32>,
+}
+
+/// The flags of one table's rows, in the order of checks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags(Vec<Flagged>);
+
+impl Flags {
+    /// Adds a row; those of one check are added before those of the next.
+    pub fn add(&mut self, check: usize, finding: Finding, row: usize) {
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        match self.0.iter_mut().rev().take(2).find(|known| (known.check, known.finding) == (check, finding)) {
+            Some(known) => known.rows.push(row),
+            None => self.0.push(Flagged { check, finding, rows: vec![row] }),
+        }
+    }
+
+    /// Goes through them.
+    pub fn iter(&self) -> impl Iterator<Item = &Flagged> {
+        self.0.iter()
     }
 }
 
-/// The flags of one table's rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
-    /// Those kept, in the order of checks and rows.
-    pub kept: Vec<Flag>,
-    /// How many there are in all.
-    pub total: usize,
+// Figures stand in records: they never reach a log.
+impl fmt::Debug for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} figures", self.left.len() + self.right.len())
+    }
 }

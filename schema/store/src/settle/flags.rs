@@ -5,7 +5,7 @@ use sdc::receipt::Flag;
 
 use super::decide::Acceptance;
 use super::verdict::VerdictRow;
-use crate::examine::{Finding, row_number};
+use crate::examine::{Finding, Flagged, Sides, row_number};
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement, unnested};
 
@@ -14,19 +14,27 @@ use crate::statement::{Bind, Statement, unnested};
 pub fn new_flags(acceptance: &Acceptance) -> Vec<(i32, Flag)> {
     let mut found = Vec::new();
     for (rows, is_new) in acceptance.tables.iter().zip(&acceptance.is_new) {
-        let (definition, first) = (&rows.definition, found.len());
-        for flag in rows.flags.kept.iter().filter(|flag| is_new[flag.row]) {
-            let check = &definition.checks[flag.check];
-            let unjudged = flag.finding == Finding::Unjudged;
-            let of_check = |(_, known): &(i32, Flag)| known.check == check.code && known.unjudged == unjudged;
-            let at = found.iter().skip(first).position(of_check).map_or(found.len(), |at| first + at);
-            if at == found.len() {
-                found.push((definition.table_id, Flag::new(&definition.name, &check.code, unjudged)));
+        for flagged in rows.flags.iter().filter(|flagged| speaks_of_new(flagged, is_new)) {
+            let check = &rows.definition.checks[flagged.check];
+            let sides = Sides::of(check, rows, &acceptance.tables);
+            let mut flag = Flag::new(&rows.definition.name, &check.code, flagged.finding == Finding::Unjudged);
+            for row in flagged.rows.iter().map(|row| *row as usize).filter(|row| is_new[*row]) {
+                flag.add(row_number(row), || sides.figures(row).arithmetic(check));
             }
-            found[at].1.add(row_number(flag.row), || flag.figures.arithmetic(check));
+            found.push((rows.definition.table_id, flag));
         }
     }
     found
+}
+
+/// Counts what [`new_flags`] returns.
+pub fn count_new(acceptance: &Acceptance) -> usize {
+    let tables = acceptance.tables.iter().zip(&acceptance.is_new);
+    tables.map(|(rows, is_new)| rows.flags.iter().filter(|flagged| speaks_of_new(flagged, is_new)).count()).sum()
+}
+
+fn speaks_of_new(flagged: &Flagged, is_new: &[bool]) -> bool {
+    flagged.rows.iter().any(|row| is_new[*row as usize])
 }
 
 /// Writes the flags of the accepted letters. Most batches have none, and cost no statement.

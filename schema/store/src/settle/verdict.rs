@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::arrival::{Arrival, Content, Outcome};
 use super::decide::{Acceptance, Decision};
-use super::flags::new_flags;
+use super::flags::{count_new, new_flags};
 use super::judge::Key;
 use super::reads::Account;
 use crate::catalogue::{Catalogue, Credit};
@@ -180,7 +180,7 @@ impl<'a> JournalLine<'a> {
             outcome: outcome(decision),
             attempt: key.map(|_| FIRST_ATTEMPT),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
-            flags: acceptance.map_or(0, |acceptance| new_flags(acceptance).len()),
+            flags: acceptance.map_or(0, count_new),
             cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),
             skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::column;
 use crate::definition::{Check, Column, ColumnType, Comparison, Corrections, Definition, Severity, Term};
 use crate::examine::values::TEXTS_MADE;
-use crate::examine::{ColumnValues, FLAGS_MAX, Finding, Flag, Flags, TableRows, checks};
+use crate::examine::{ColumnValues, Finding, Flags, Sides, TableRows, checks};
 
 /// A table of whole numbers, as a letter brings it.
 fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<Check>) -> TableRows {
@@ -95,10 +95,21 @@ fn reckoned(columns: &[(&str, Vec<Option<i64>>)], check: Check) -> (Vec<u32>, Ve
     let tables = [whole_numbers("ResultatBureau", columns, vec![check.clone()])];
     let mut faults = RowFaults::default();
     let flags = checks::reckon(&tables, &mut faults).remove(0);
-    assert_eq!(flags.total, flags.kept.len());
     let refused = Refusal::new(RefusalCode::CheckFailed).with_faults(faults).faults.iter().map(|it| it.row).collect();
-    let told = |flag: Flag| (flag.row, flag.finding, flag.figures.arithmetic(&check));
-    (refused, flags.kept.into_iter().map(told).collect())
+    (refused, told(&tables, &flags))
+}
+
+/// The flags of the first table as row, finding and arithmetic.
+fn told(tables: &[TableRows], flags: &Flags) -> Vec<(usize, Finding, String)> {
+    let mut told = Vec::new();
+    for flagged in flags.iter() {
+        let check = &tables[0].definition.checks[flagged.check];
+        let sides = Sides::of(check, &tables[0], tables);
+        for row in flagged.rows.iter().map(|row| *row as usize) {
+            told.push((row, flagged.finding, sides.figures(row).arithmetic(check)));
+        }
+    }
+    told
 }
 
 #[test]
@@ -150,26 +161,26 @@ fn a_sum_over_no_rows_is_nothing_and_a_sum_with_an_unknown_addend_is_unknown() {
         whole_numbers("VoixCandidat", &voices, Vec::new()),
     ];
     let flags = checks::reckon(&tables, &mut RowFaults::default()).remove(0);
-    let told: Vec<_> =
-        flags.kept.iter().map(|flag| (flag.row, flag.finding, flag.figures.arithmetic(&check))).collect();
     let expected = [
         (2, Finding::Unjudged, "sum of VoixCandidat.Voix ? (?) = Exprimes 5 (5)"),
         (3, Finding::Unjudged, "sum of VoixCandidat.Voix ? (?) = Exprimes 0 (0)"),
     ];
     let expected = expected.map(|(row, finding, text)| (row, finding, text.replace("VoixCandidat", "voixcandidat")));
-    assert_eq!(told, expected);
+    assert_eq!(told(&tables, &flags), expected);
 }
 
 #[test]
-fn flags_are_counted_beyond_what_one_letter_may_keep() {
-    let rows = FLAGS_MAX + 10;
+fn a_letter_has_a_flag_for_every_row_and_check_however_many() {
+    let rows = 20_000;
     let columns = [("A", vec![Some(1); rows]), ("B", vec![Some(0); rows])];
-    let twice = vec![at_most("one", Severity::Flag, "A", "B"), at_most("two", Severity::Flag, "A", "B")];
+    let twice = vec![at_most("one", Severity::Flag, "A", "B"), at_most("two", Severity::Flag, "A", "Absent")];
     let tables = [
         whole_numbers("T", &columns, twice),
         whole_numbers("U", &columns, vec![at_most("x", Severity::Flag, "A", "B")]),
     ];
     let flags = checks::reckon(&tables, &mut RowFaults::default());
-    assert_eq!((flags[0].kept.len(), flags[0].total), (FLAGS_MAX, 2 * rows));
-    assert_eq!((flags[1].kept.len(), flags[1].total), (0, rows));
+    let counts = |flags: &Flags| flags.iter().map(|it| (it.check, it.finding, it.rows.len())).collect::<Vec<_>>();
+    assert_eq!(counts(&flags[0]), [(0, Finding::Broken, rows), (1, Finding::Unjudged, rows)]);
+    assert_eq!(counts(&flags[1]), [(0, Finding::Broken, rows)]);
+    assert!(flags[0].iter().all(|flagged| flagged.rows.iter().copied().eq(0..20_000)));
 }

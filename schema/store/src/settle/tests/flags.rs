@@ -1,5 +1,6 @@
 //! What a check of severity `flag` says of an accepted letter: told in the receipt, kept for the operators.
 
+use sdc::letter::Letter;
 use sdc::receipt::{Flag, FlaggedRow};
 use serde_json::json;
 
@@ -43,4 +44,30 @@ async fn a_letter_that_breaks_a_flagging_check_is_accepted_told_of_and_kept_unti
     assert_eq!(world.settle(vec![world.arrival(&again).await]).await, [Outcome::Accepted]);
     assert_eq!(world.receipt(&again).await.flags, []);
     assert_eq!(world.count(kept).await, 2);
+}
+
+/// However many: what is not named is told as a number, and what is held already takes nobody's place.
+#[tokio::test]
+async fn flags_of_ten_thousand_rows_are_counted_and_those_of_rows_held_take_no_room() {
+    const ROWS: u64 = 10_050;
+    let world = World::new().await;
+    world.sql("UPDATE xm.tables SET checks = jsonb_set(checks, '{0,severity}', '\"flag\"')").await;
+    let twins = |letter: &mut Letter, rows: u64| {
+        let count = usize::try_from(rows).unwrap();
+        world.records(letter).tables[0].values[5] = vec![json!(9); count];
+    };
+    let acts: Vec<(&str, u64)> = (1..=ROWS + 1).map(|act| ("CE-042", act)).collect();
+    let mut first = world.births(42, 1, &acts[..acts.len() - 1]);
+    twins(&mut first, ROWS);
+    assert_eq!(world.settle(vec![world.arrival(&first).await]).await, [Outcome::Accepted]);
+    let told = world.receipt(&first).await.flags;
+    assert_eq!((told.len(), told[0].rows.len(), u64::from(told[0].rows_total)), (1, 100, ROWS));
+    let mut again = world.births(42, 2, &acts);
+    twins(&mut again, ROWS + 1);
+    assert_eq!(world.settle(vec![world.arrival(&again).await]).await, [Outcome::Accepted]);
+    let told = world.receipt(&again).await.flags;
+    assert_eq!((told.len(), told[0].rows_total, u64::from(told[0].rows[0].row)), (1, 1, ROWS + 1));
+    assert_eq!(told[0].rows[0].arithmetic, "Jumeaux 9 (9) <= Status 2 (2)");
+    assert_eq!(world.count("SELECT sum(flag_count) FROM xm.journal").await, 2);
+    assert_eq!(world.count("SELECT sum(rows_total) FROM xm.flags").await, i64::try_from(ROWS).unwrap() + 1);
 }
