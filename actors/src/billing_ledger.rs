@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::exporter::Exporter;
 use crate::intake::Intake;
 use crate::messages::{Duty, Posted, TakenApart, Written};
-use crate::metrics::Metrics;
+use crate::metrics::{ActorMetrics, Metrics};
 use crate::refusal_log::RefusalLog;
 use crate::supervision::{Guard, Heartbeat, Link};
 
@@ -47,11 +47,11 @@ impl BillingLedger {
     fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
         point("billing_ledger::take");
         let started = Instant::now();
-        let settler = Arc::clone(&self.parts.settler);
+        let (settler, metrics) = (Arc::clone(&self.parts.settler), self.guard.metrics.clone());
         let task = self.parts.database_runtime.spawn(async move {
             let Written { written, duties } = written;
             point("billing_ledger::post");
-            let posted = post(&settler, written).await;
+            let posted = post(&settler, written, &metrics).await;
             point("billing_ledger::committed");
             (posted, duties)
         });
@@ -87,12 +87,6 @@ impl BillingLedger {
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
         metrics.rows.inc_by(apart.rows as u64);
         metrics.charged.inc_by(u64::try_from(apart.charged).unwrap_or(0));
-        if let Some(fault) = apart.of_every_letter() {
-            // Not a letter's fault but the database's: what befalls every letter must make none of them poison.
-            self.guard.metrics.fault();
-            tracing::error!(%fault, letters = duties.len(), "no letter of a batch can be settled, alone or together; its mail stays and comes again");
-            return;
-        }
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }
@@ -102,8 +96,8 @@ impl BillingLedger {
     /// Gives a duty up: settled, or back to its transport.
     fn conclude(&self, outcome: Result<Outcome, Fault>, mut duty: Duty) {
         match outcome {
-            // It comes again; why, and for how long, is told by the settler, once.
-            Ok(Outcome::Deferred) => {}
+            // It comes again; why is told by the settler, once.
+            Ok(Outcome::Deferred) => duty.share.withhold(),
             Ok(outcome) => {
                 self.parts.metrics.letters.with_label_values(&[outcome.as_str()]).inc();
                 self.parts.metrics.settle_seconds.observe(duty.taken_at.elapsed().as_secs_f64());
@@ -112,11 +106,7 @@ impl BillingLedger {
                 }
                 duty.share.settle();
             }
-            Err(fault) if fault.is_own() => {
-                self.guard.metrics.fault();
-                tracing::error!(%fault, "a letter cannot be settled, alone as it is: it is tried again, and is poison after three failures");
-                duty.share.suspect();
-            }
+            // Never the letter's own doing: what its bytes determine is a verdict. So it makes nothing poison.
             Err(fault) => {
                 self.guard.metrics.fault();
                 self.parts.intake.fault(&fault);
@@ -126,10 +116,13 @@ impl BillingLedger {
 }
 
 /// Posts a batch, in parts where it meets a fault of its own.
-async fn post(settler: &Settler, written: store::settle::Written) -> Result<Apart, Fault> {
+async fn post(settler: &Settler, written: store::settle::Written, metrics: &ActorMetrics) -> Result<Apart, Fault> {
     match written.post().await {
         Ok(settled) => Ok(settled.into()),
-        Err(unsettled) if unsettled.must_be_taken_apart() => Ok(settler.settle_apart(unsettled).await),
+        Err(unsettled) if unsettled.must_be_taken_apart() => {
+            metrics.fault();
+            Ok(settler.settle_apart(unsettled).await)
+        }
         Err(Unsettled { fault, .. }) => Err(fault),
     }
 }

@@ -27,10 +27,12 @@ pub enum Fate {
     Left = 1,
     /// What it claims has come to stand worse: it stays unopened, and waits for others.
     Deferred = 2,
+    /// A table of its takes no rows now, or it meets a fault that is not its own: it stays until that is mended.
+    Withheld = 3,
     /// The world was wrong: it stays, and is fetched again.
-    Returned = 3,
+    Returned = 4,
     /// It was in the hands of code that panicked: it stays, and is tried alone.
-    Suspect = 4,
+    Suspect = 5,
 }
 
 impl Fate {
@@ -39,7 +41,8 @@ impl Fate {
             0 => Fate::Settled,
             1 => Fate::Left,
             2 => Fate::Deferred,
-            3 => Fate::Returned,
+            3 => Fate::Withheld,
+            4 => Fate::Returned,
             _ => Fate::Suspect,
         }
     }
@@ -47,7 +50,7 @@ impl Fate {
     fn handled(self) -> Handled {
         match self {
             Fate::Settled | Fate::Left => Handled::Ok,
-            Fate::Deferred => Handled::Deferred,
+            Fate::Deferred | Fate::Withheld => Handled::Deferred,
             Fate::Returned => Handled::Fault,
             Fate::Suspect => Handled::Panic,
         }
@@ -155,9 +158,10 @@ impl Share {
         self.is_settled = true;
     }
 
-    /// Reports that the container cannot be settled, alone as it was: the mail is tried with nothing else in hand.
-    pub fn suspect(mut self) {
-        self.worsen(Fate::Suspect);
+    /// Gives the mail back because the container has to wait, sound as it is.
+    pub fn withhold(mut self) {
+        self.end_stay(Handled::Deferred);
+        self.worsen(Fate::Withheld);
         self.is_settled = true;
     }
 

@@ -191,6 +191,7 @@ impl TableWriter {
                 self.parts.ledger.hand_on(Written { written: *written, duties });
             }
             Outcome::TakenApart(apart) => {
+                self.guard.metrics.fault();
                 self.parts.ledger.hand_on(TakenApart { apart, duties });
             }
             Outcome::Unsettled(fault) => {
@@ -218,17 +219,21 @@ enum Outcome {
 }
 
 /// Writes a batch, in parts where it meets a fault of its own. One that met another transaction is tried once more at once:
-/// by then the other one has ended.
+/// by then the other one has ended. If it has not, or seems not to, some letter may be what makes them meet.
 async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> Outcome {
-    let written = match settler.write(batch).await {
+    let (written, has_met_others_twice) = match settler.write(batch).await {
         Err(unsettled) if unsettled.fault.is_passing() && !unsettled.fault.is_away() => {
-            settler.write(unsettled.batch).await
+            let again = settler.write(unsettled.batch).await;
+            let has_met = again.as_ref().is_err_and(|unsettled| unsettled.fault.is_beside_other_work());
+            (again, has_met)
         }
-        written => written,
+        written => (written, false),
     };
     match written {
         Ok(written) => Outcome::Written(Box::new(written)),
-        Err(unsettled) if unsettled.must_be_taken_apart() => Outcome::TakenApart(settler.settle_apart(unsettled).await),
+        Err(unsettled) if has_met_others_twice || unsettled.must_be_taken_apart() => {
+            Outcome::TakenApart(settler.settle_apart(unsettled).await)
+        }
         Err(unsettled) => Outcome::Unsettled(unsettled.fault),
     }
 }

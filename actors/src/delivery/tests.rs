@@ -47,6 +47,12 @@ fn a_dropped_share_returns_the_mail_and_a_panic_makes_it_suspect() {
     beside.settle();
     assert_eq!(received.try_recv(), Ok(Report { number: 4, fate: Fate::Deferred }));
 
+    let withheld = lend(5, reports.clone());
+    let beside = withheld.another();
+    withheld.withhold();
+    beside.settle();
+    assert_eq!(received.try_recv(), Ok(Report { number: 5, fate: Fate::Withheld }));
+
     let share = lend(3, reports);
     let unwound = catch_unwind(AssertUnwindSafe(move || {
         let _held = share;

@@ -330,7 +330,7 @@ impl<'a> Poll<'a> {
             Fate::Settled => self.to_delete.push(report.number),
             Fate::Left => self.left.push(lent.listed),
             Fate::Deferred => self.given_back.push(lent),
-            Fate::Returned => {}
+            Fate::Returned | Fate::Withheld => {}
             Fate::Suspect => self.suspects.push(hint(&lent.listed).into()),
         }
     }

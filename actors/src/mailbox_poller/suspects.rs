@@ -88,6 +88,8 @@ impl Poll<'_> {
         let fate = self.reports_of_one(listed[0].number).await;
         match fate {
             Some(Fate::Settled | Fate::Left) => return Ok(true),
+            // It went through all hands, and nothing failed but the database.
+            Some(Fate::Withheld) if !is_poison => return Ok(true),
             Some(Fate::Suspect) => tracing::error!(
                 mailbox = &*self.parts.name,
                 attempts = suspect.attempts + 1,
@@ -99,7 +101,7 @@ impl Poll<'_> {
                 memory.returned.push(suspect.uidl.clone());
                 memory.take_attempts_back(self.parts).await?;
             }
-            Some(Fate::Returned | Fate::Deferred) | None => {}
+            Some(Fate::Returned | Fate::Deferred | Fate::Withheld) | None => {}
         }
         Ok(false)
     }

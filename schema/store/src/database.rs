@@ -5,6 +5,7 @@
 //! lives as long as the process (an actor's arbiter may be rebuilt, and would take its connections along).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool::managed::QueueMode;
 use diesel::prelude::*;
@@ -29,6 +30,19 @@ use settings::Target;
 pub use settings::{DatabaseSettings, SettingsError};
 
 use crate::fault::Fault;
+
+/// Writes as many bytes as a batch may add to a table, in a transaction that does not keep them.
+pub(crate) const ROOM_PROBE: &str =
+    "CREATE UNLOGGED TABLE xm.room_probe AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)";
+
+/// How long a statement may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatementLimits {
+    /// Longest wait for a lock.
+    pub lock: Duration,
+    /// Longest time in all.
+    pub statement: Duration,
+}
 
 /// A connection on loan from the pool.
 ///
@@ -108,11 +122,14 @@ impl Database {
     /// # Errors
     /// The database is away, or its disk is full.
     pub async fn probe(&self) -> Result<(), Fault> {
-        // As many bytes as a batch may add to a table. What is made in a transaction that does not end is gone with it.
-        let text = "BEGIN; CREATE UNLOGGED TABLE xm.room_probe AS
-                           SELECT repeat('x', 1000) FROM generate_series(1, 1000); ROLLBACK";
-        // Alone: where it fails, a transaction is left in it.
-        Ok(self.connect_alone().await?.batch_execute(text).await?)
+        // What is made in a transaction that does not end is gone with it. Alone: where it fails, a transaction is left in it.
+        let text = format!("BEGIN; {ROOM_PROBE}; ROLLBACK");
+        Ok(self.connect_alone().await?.batch_execute(&text).await?)
+    }
+
+    /// Returns how long a statement of a session may wait for a lock, and how long it may take.
+    pub fn limits(&self) -> StatementLimits {
+        StatementLimits { lock: self.settings.lock_timeout, statement: self.settings.statement_timeout }
     }
 
     /// Returns how many connections are open, and how many of them are idle.

@@ -8,6 +8,8 @@ use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as Diese
 use crate::database::sqlstate;
 
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+const QUERY_CANCELED: &str = "57014";
+const OBJECT_IN_USE: &str = "55006";
 
 /// What kept a database operation from being done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,9 +96,22 @@ impl Fault {
         matches!(self, Fault::Away(_) | Fault::Busy { .. })
     }
 
-    /// Says whether something that stands locked did not come free in time.
-    pub fn is_locked_out(&self) -> bool {
-        matches!(self, Fault::Busy { sqlstate, .. } if sqlstate == LOCK_NOT_AVAILABLE)
+    /// Says whether the work met other work of the database: another transaction, a lock, the end of its time. Not whether no
+    /// connection came free.
+    pub fn is_beside_other_work(&self) -> bool {
+        matches!(self, Fault::Busy { sqlstate, .. } if !sqlstate.is_empty())
+    }
+
+    /// Says whether a trigger that fails over one row may be the cause, whatever the SQLSTATE speaks of: it hands on what it
+    /// met, or raises what it likes. Deadlocks and the like are of two transactions, and are gone when one of them is.
+    pub fn may_be_of_a_row(&self) -> bool {
+        match self {
+            Fault::Busy { sqlstate, .. } => {
+                matches!(sqlstate.as_str(), QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE)
+            }
+            Fault::Away(_) | Fault::Altered { .. } => true,
+            _ => self.is_own(),
+        }
     }
 
     /// Says whether the schema is not what statements were made for.
@@ -200,7 +215,7 @@ impl Cause {
         match sqlstate {
             // Cancelled by a timeout or by an operator, no lock in time, an object in use, and what was sent behind the
             // cause in an aborted transaction: it says nothing of a row.
-            "57014" | LOCK_NOT_AVAILABLE | "55006" | "25P02" => Cause::Busy,
+            QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" => Cause::Busy,
             // A standby, or a primary being demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
             // Missing or of another kind: table, column, function, type, schema, database; a column of another type, or

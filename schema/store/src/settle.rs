@@ -12,6 +12,7 @@
 mod apart;
 mod arrival;
 mod decide;
+mod empty;
 mod flags;
 mod gathered;
 mod held;
@@ -44,15 +45,14 @@ pub use post::{RefusedLetter, Settled};
 pub use quarantine::entry_bytes;
 
 use crate::catalogue::Catalogue;
-use crate::database::Database;
-use crate::definition::Definition;
+use crate::database::{Database, StatementLimits};
 use crate::fault::Fault;
 use crate::signers;
 use decide::{Decision, Knowledge};
 use judge::Judged;
 use open::OpenTransaction;
 use reads::Standing;
-use rows::{Inserted, NotInserted};
+use rows::Inserted;
 use withheld::Withheld;
 
 /// Rounds of decide and insert before a batch is given up as a fault. Each round removes at least one letter's rows.
@@ -88,7 +88,7 @@ pub struct Settler {
     database: Database,
     settings: SettlingSettings,
     catalogue: ArcSwapOption<Catalogue>,
-    withheld: Withheld,
+    withheld: Arc<Withheld>,
 }
 
 /// A batch whose rows are written in a transaction that is still open. Dropping it rolls back and closes the connection.
@@ -99,6 +99,7 @@ pub struct Written {
     standing: Standing,
     catalogue: Arc<Catalogue>,
     settings: SettlingSettings,
+    withheld: Arc<Withheld>,
 }
 
 /// A batch that met a fault: nothing of it is committed.
@@ -113,7 +114,7 @@ pub struct Unsettled {
 impl Settler {
     /// Makes a settler.
     pub fn new(database: Database, settings: SettlingSettings) -> Settler {
-        Settler { database, settings, catalogue: ArcSwapOption::empty(), withheld: Withheld::default() }
+        Settler { database, settings, catalogue: ArcSwapOption::empty(), withheld: Arc::default() }
     }
 
     /// Opens the transaction, decides every letter and writes the rows of those accepted.
@@ -123,7 +124,8 @@ impl Settler {
     pub async fn write(&self, batch: Vec<Arrival>) -> Result<Written, Unsettled> {
         match self.try_write(&batch).await {
             Ok((transaction, decisions, standing, catalogue)) => {
-                Ok(Written { transaction, batch, decisions, standing, catalogue, settings: self.settings.clone() })
+                let (settings, withheld) = (self.settings.clone(), Arc::clone(&self.withheld));
+                Ok(Written { transaction, batch, decisions, standing, catalogue, settings, withheld })
             }
             Err(fault) => Err(Unsettled { fault, batch }),
         }
@@ -167,42 +169,44 @@ impl Settler {
         standing: &Standing,
         catalogue: &Catalogue,
     ) -> Result<Vec<Decision>, Fault> {
-        let withheld = self.withheld.tables(catalogue.revision, Instant::now());
-        let mut knowledge = Knowledge { withheld, ..Knowledge::default() };
+        let now = Instant::now();
+        let (withheld, waiting) = (self.withheld.tables(catalogue.revision, now), self.withheld.letters(batch, now));
+        let mut knowledge = Knowledge { withheld, waiting, ..Knowledge::default() };
+        let mut is_limited = false;
         for _round in 0..ROUNDS_MAX {
             let decisions = decide::decide(batch, judged, standing, catalogue, &knowledge);
+            if let Some(limits) = self.trial_limits(batch, &decisions).filter(|_| !is_limited) {
+                transaction.limit(limits).await?;
+                is_limited = true;
+            }
             let rows = rows::insert(transaction.shared(), batch, &decisions);
             let (saved, inserted) = join!(transaction.savepoint(), rows);
             saved?;
-            let inserted = inserted?;
-            if !matches!(inserted, Inserted::All) {
-                transaction.roll_back_to_savepoint().await?;
-            }
-            match inserted {
+            let cause = match inserted {
                 Inserted::All => {
+                    if is_limited {
+                        transaction.limit(self.database.limits()).await?;
+                    }
                     self.withheld.taken(tables_of(&decisions));
                     return Ok(decisions);
                 }
-                Inserted::Altered(definition, fault) => self.withhold(&mut knowledge, &definition, &fault, catalogue),
-                // PostgreSQL names one fault of many: beside a row that breaks a rule, records may be held, which is known
-                // before anybody is blamed. Else a duplicate would be refused for its neighbour's row.
-                Inserted::SomeAreHeld | Inserted::Refused => {
-                    let bytes_max = self.settings.held_bytes_max;
-                    let has_learnt = match held::look_up(transaction.connection(), batch, &decisions, bytes_max).await {
-                        Ok(held) => knowledge.learn(held),
-                        // Some table is no longer what was adopted: which one is found letter by letter.
-                        Err(fault) if fault.is_altered() => {
-                            transaction.roll_back_to_savepoint().await?;
-                            false
-                        }
-                        Err(fault) => return Err(fault),
-                    };
-                    if !has_learnt {
-                        // A rule of the operators: a constraint, a trigger, or a unique index of their own.
-                        self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge).await?;
-                    }
+                Inserted::Failed(fault) => Some(fault),
+                Inserted::SomeAreHeld | Inserted::Refused => None,
+            };
+            // Where the connection is gone, what it was lost with tells more.
+            let rolled_back = transaction.roll_back_to_savepoint().await;
+            rolled_back.map_err(|lost| cause.clone().filter(Fault::is_away).unwrap_or(lost))?;
+            if let Some(fault) = &cause {
+                is_limited = true;
+                if self.withhold_broken(transaction, batch, &decisions, catalogue, &mut knowledge, fault).await? {
+                    continue;
                 }
             }
+            if self.learn_held(transaction, batch, &decisions, catalogue, &mut knowledge).await? {
+                continue;
+            }
+            // A rule of the operators: a constraint, a trigger, or a unique index of their own.
+            self.find_offenders(transaction, batch, &decisions, &mut knowledge, cause).await?;
         }
         Err(Fault::Bug(
             "a batch could not be settled in a bounded number of rounds: report this with the database's log"
@@ -210,31 +214,82 @@ impl Settler {
         ))
     }
 
-    async fn find_offenders(
+    /// Learns which records are held, and says whether anything was learnt. PostgreSQL names one fault of many: beside a row that
+    /// fails, records may be held, which is known before anybody is blamed. Else a duplicate would be refused for its
+    /// neighbour's row.
+    async fn learn_held(
         &self,
         transaction: &mut OpenTransaction,
         batch: &[Arrival],
         decisions: &[Decision],
         catalogue: &Catalogue,
         knowledge: &mut Knowledge,
-    ) -> Result<(), Fault> {
-        match isolate::find_offenders(transaction, batch, decisions).await {
-            Ok(offenders) => knowledge.blame(offenders),
-            Err(NotInserted::Altered(definition, fault)) => {
+    ) -> Result<bool, Fault> {
+        match held::look_up(transaction.connection(), batch, decisions, self.settings.held_bytes_max).await {
+            Ok(held) => Ok(knowledge.learn(held)),
+            Err(fault) => {
                 transaction.roll_back_to_savepoint().await?;
-                self.withhold(knowledge, &definition, &fault, catalogue);
-                Ok(())
-            }
-            Err(NotInserted::Fault(fault)) => Err(fault),
-            Err(NotInserted::Rule(rule) | NotInserted::Held(rule)) => {
-                Err(Fault::Bug(format!("{rule} refused rows of no letter")))
+                let is_of_a_table =
+                    self.withhold_broken(transaction, batch, decisions, catalogue, knowledge, &fault).await?;
+                transaction.limit(self.database.limits()).await?;
+                // Without it nobody is blamed.
+                if is_of_a_table { Ok(true) } else { Err(fault) }
             }
         }
     }
 
-    fn withhold(&self, knowledge: &mut Knowledge, definition: &Definition, fault: &Fault, catalogue: &Catalogue) {
-        knowledge.withheld.insert(definition.table_id);
-        self.withheld.add(definition, fault, catalogue.revision, Instant::now());
+    /// Returns what statements may take where a table or letter is tried that waited before.
+    fn trial_limits(&self, batch: &[Arrival], decisions: &[Decision]) -> Option<StatementLimits> {
+        let letters = batch.iter().zip(decisions).filter(|(_, decision)| decision.acceptance().is_some());
+        let letters = letters.map(|(arrival, _)| arrival);
+        self.withheld.trial(tables_of(decisions), letters, self.database.limits())
+    }
+
+    /// Withholds the tables that take no rows of anybody, and says whether there are any.
+    ///
+    /// # Errors
+    /// The fault, where it can be of no table and no row.
+    async fn withhold_broken(
+        &self,
+        transaction: &mut OpenTransaction,
+        batch: &[Arrival],
+        decisions: &[Decision],
+        catalogue: &Catalogue,
+        knowledge: &mut Knowledge,
+        fault: &Fault,
+    ) -> Result<bool, Fault> {
+        transaction.is_of_a_row(fault).await?;
+        transaction.limit(withheld::search_limits(fault, self.database.limits())).await?;
+        let broken = empty::broken_tables(transaction, batch, decisions).await?;
+        for (definition, fault) in &broken {
+            knowledge.withheld.insert(definition.table_id);
+            self.withheld.add_table(definition, fault, catalogue.revision, Instant::now());
+        }
+        Ok(!broken.is_empty())
+    }
+
+    /// Finds the letters that a rule refuses or over whose rows a trigger fails. `cause` is what failed where no rule did.
+    ///
+    /// # Errors
+    /// The cause, where it befalls only all letters together, or the database is away.
+    async fn find_offenders(
+        &self,
+        transaction: &mut OpenTransaction,
+        batch: &[Arrival],
+        decisions: &[Decision],
+        knowledge: &mut Knowledge,
+        cause: Option<Fault>,
+    ) -> Result<(), Fault> {
+        let offenders = isolate::find_offenders(transaction, batch, decisions).await?;
+        if offenders.is_empty() {
+            let together = || Fault::Bug("rows were refused together but not one by one".to_owned());
+            return Err(cause.unwrap_or_else(together));
+        }
+        let failed = offenders.failed.iter().map(|(at, fault)| (&batch[*at], fault));
+        self.withheld.add_letters(failed, Instant::now());
+        knowledge.waiting.extend(offenders.failed.into_keys().chain(offenders.untried));
+        knowledge.refused_by_database.extend(offenders.refused);
+        Ok(())
     }
 
     /// Writes and posts a batch.

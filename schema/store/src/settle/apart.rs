@@ -1,12 +1,15 @@
 //! Takes a batch apart that met a fault of its own, so that the letters beside the one that causes it settle.
 
-use super::{Outcome, RefusedLetter, Settled, Settler, Unsettled};
+use std::time::{Duration, Instant};
+
+use super::{Arrival, Outcome, RefusedLetter, Settled, Settler, Unsettled};
 use crate::fault::Fault;
 
 /// What became of a batch that was taken apart.
 #[derive(Debug)]
 pub struct Apart {
-    /// For each arrival, in the batch's order: its outcome, or what kept it from one.
+    /// For each arrival, in the batch's order: its outcome, or what kept it from one. It is none of the letter's own doing
+    /// then, nor where the outcome is that it is deferred: what its bytes determine is a refusal.
     pub outcomes: Vec<Result<Outcome, Fault>>,
     /// Rows written.
     pub rows: usize,
@@ -23,26 +26,20 @@ impl From<Settled> for Apart {
     }
 }
 
-impl Apart {
-    /// Returns the fault where several letters have each met one of their own and none was settled: then it is not theirs.
-    pub fn of_every_letter(&self) -> Option<&Fault> {
-        let several = self.outcomes.len() > 1;
-        let all = self.outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Fault::is_own));
-        self.outcomes.first().and_then(|outcome| outcome.as_ref().err()).filter(|_| several && all)
-    }
-}
-
 impl Unsettled {
-    /// Says whether some letter of the batch is to blame, so that the others must be settled without it. The batch would
-    /// meet the same fault for ever.
+    /// Says whether the fault may be of some letter of the batch, so that the others must be settled without it. The batch
+    /// would meet the same fault for ever.
     pub fn must_be_taken_apart(&self) -> bool {
         self.fault.is_own() && !self.batch.is_empty()
     }
 }
 
+/// Longest that a batch is taken apart: the letters behind it wait. What is not tried by then comes again.
+const APART_MAX: Duration = Duration::from_secs(30);
+
 impl Settler {
-    /// Settles the halves of a batch, and the halves of those that fail again, until what fails stands alone. A fault that
-    /// is not of their own (the database away, busy or altered) ends it: the rest would meet it too.
+    /// Settles the halves of a batch, and the halves of those that fail again, until what fails stands alone: that waits, and
+    /// is tried again ever more seldom. A fault of the database itself (away or altered) ends it: the rest would meet it too.
     pub async fn settle_apart(&self, Unsettled { fault, batch }: Unsettled) -> Apart {
         let mut apart = Apart {
             outcomes: batch.iter().map(|_| Err(fault.clone())).collect(),
@@ -50,8 +47,10 @@ impl Settler {
             charged: 0,
             refused: Vec::new(),
         };
-        let mut parts = halves(0, batch);
-        while let Some((first, part)) = parts.pop() {
+        let began = Instant::now();
+        let mut failed = Failed::default();
+        failed.add(0, batch, fault);
+        while let Some((first, part)) = failed.parts.pop() {
             let places = first..first + part.len();
             match self.settle(part).await {
                 Ok(Settled { outcomes, rows, charged, refused }) => {
@@ -63,26 +62,46 @@ impl Settler {
                     }
                 }
                 Err(Unsettled { fault, batch }) => {
-                    if !fault.is_own() {
+                    let is_of_a_letter = fault.is_own() || fault.is_beside_other_work();
+                    if !is_of_a_letter {
                         let open = apart.outcomes.iter_mut().filter(|outcome| outcome.is_err());
                         open.for_each(|outcome| *outcome = Err(fault.clone()));
                         break;
                     }
-                    apart.outcomes[places].fill(Err(fault));
-                    parts.extend(halves(first, batch));
+                    apart.outcomes[places].fill(Err(fault.clone()));
+                    failed.add(first, batch, fault);
+                    if began.elapsed() > APART_MAX {
+                        break;
+                    }
                 }
             }
         }
+        for (place, _, _) in &failed.alone {
+            apart.outcomes[*place] = Ok(Outcome::Deferred);
+        }
+        let alone = failed.alone.iter().map(|(_, arrival, fault)| (arrival, fault));
+        self.withheld.add_letters(alone, Instant::now());
         apart
     }
 }
 
-/// Cuts a part in two, each with the place of its first letter, so that the first half is popped first. One letter, or a
-/// part that is gone because its commit has an unknown outcome, is not cut.
-fn halves<T>(first: usize, mut part: Vec<T>) -> Vec<(usize, Vec<T>)> {
-    if part.len() < 2 {
-        return Vec::new();
+/// What has failed so far, each with its place, or that of its first letter.
+#[derive(Default)]
+struct Failed {
+    /// To be tried again; the last one next.
+    parts: Vec<(usize, Vec<Arrival>)>,
+    alone: Vec<(usize, Arrival, Fault)>,
+}
+
+impl Failed {
+    /// Cuts a part in two, so that its first half is next. A part that is gone because its commit has an unknown outcome is
+    /// not cut.
+    fn add(&mut self, first: usize, mut part: Vec<Arrival>, fault: Fault) {
+        if part.len() < 2 {
+            self.alone.extend(part.pop().map(|arrival| (first, arrival, fault)));
+            return;
+        }
+        let second = part.split_off(part.len() / 2);
+        self.parts.extend([(first + part.len(), second), (first, part)]);
     }
-    let second = part.split_off(part.len() / 2);
-    vec![(first + part.len(), second), (first, part)]
 }

@@ -15,7 +15,6 @@ use super::judge::{Judged, Key};
 use super::reads::{Account, Standing};
 use crate::catalogue::{Catalogue, Credit, Price};
 use crate::examine::{TableRows, row_number};
-use crate::fault::Fault;
 
 /// What has been learnt since the first round.
 #[derive(Default)]
@@ -26,6 +25,8 @@ pub struct Knowledge {
     pub refused_by_database: HashMap<usize, Refusal>,
     /// Tables that take no rows of anybody now: they are no longer what was adopted, or locked.
     pub withheld: HashSet<i32>,
+    /// Letters that met a fault which is not theirs, by their place in the batch.
+    pub waiting: HashSet<usize>,
 }
 
 impl Knowledge {
@@ -38,18 +39,6 @@ impl Knowledge {
                 true
             }
         }
-    }
-
-    /// Adds letters that the database refused.
-    ///
-    /// # Errors
-    /// The batch fails as a whole but none of its letters does alone: nothing that a verdict could name.
-    pub fn blame(&mut self, offenders: HashMap<usize, Refusal>) -> Result<(), Fault> {
-        if offenders.is_empty() {
-            return Err(Fault::Bug("rows were refused together but not one by one".to_owned()));
-        }
-        self.refused_by_database.extend(offenders);
-        Ok(())
     }
 }
 
@@ -82,7 +71,8 @@ pub enum Decision {
         account: Account,
         highest_sequence: i64,
     },
-    /// A table of its takes no rows now. Nothing of it is committed, no number used up: it comes again.
+    /// A table of its takes no rows now, or it met a fault that is not its own. Nothing of it is committed, no number used
+    /// up: it comes again.
     Deferred,
 }
 
@@ -150,7 +140,11 @@ impl<'a> Round<'a> {
     }
 
     fn decide_one(&mut self, at: usize, arrival: &'a Arrival, judged: &'a Judged) -> Decision {
+        let waits = self.knowledge.waiting.contains(&at);
         let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key()) else {
+            if waits {
+                return Decision::Deferred;
+            }
             return Decision::Stranger(match judged {
                 Judged::Stranger(refusal) | Judged::Refused { refusal, .. } => refusal.clone(),
                 Judged::Sound { .. } => Refusal::new(RefusalCode::UnknownSigner),
@@ -165,6 +159,9 @@ impl<'a> Round<'a> {
         let derived = Key::of_digest(digest, &key.installation);
         if self.verdict(agency, derived.letter_id).is_some_and(|held| held == digest_bytes) {
             return Decision::Duplicate(derived);
+        }
+        if waits {
+            return Decision::Deferred;
         }
         if let Some(refusal) = self.contested(agency, key) {
             return self.refuse(agency, derived, digest_bytes, refusal, None);

@@ -39,6 +39,19 @@ pub fn is_new(decisions: &[Decision]) -> impl Fn(Place) -> bool {
 
 /// Gathers the wanted rows of accepted letters, in the order of decisions.
 pub fn gather<'a>(batch: &[Arrival], decisions: &'a [Decision], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'a>> {
+    groups(batch, decisions, wanted).filter(|group| !group.places.is_empty()).collect()
+}
+
+/// Gathers none of their rows: every table and set of columns that they would be written to, and nothing to write.
+pub fn gather_none<'a>(batch: &[Arrival], decisions: &'a [Decision]) -> Vec<Gathered<'a>> {
+    groups(batch, decisions, |_| false).collect()
+}
+
+fn groups<'a>(
+    batch: &[Arrival],
+    decisions: &'a [Decision],
+    wanted: impl Fn(Place) -> bool,
+) -> impl Iterator<Item = Gathered<'a>> {
     let mut groups: BTreeMap<(i32, &[usize]), Gathered> = BTreeMap::new();
     for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
         let Decision::Accepted { key, acceptance, .. } = decision else { continue };
@@ -59,7 +72,7 @@ pub fn gather<'a>(batch: &[Arrival], decisions: &'a [Decision], wanted: impl Fn(
             group.places.extend(wanted.iter().map(|&row| (at, table, row)));
         }
     }
-    groups.into_values().filter(|group| !group.places.is_empty()).collect()
+    groups.into_values()
 }
 
 impl<'a> Gathered<'a> {

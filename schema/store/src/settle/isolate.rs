@@ -1,10 +1,12 @@
-//! Names the rows that a rule of the database itself refuses: a constraint or trigger that the operators put on a table.
+//! Names the rows that a rule of the database itself refuses: a constraint or trigger that the operators put on a table. And
+//! the letters over whose rows a trigger fails, which are to blame for nothing.
 //!
 //! The rare path. PostgreSQL stops at the first fault and does not say which row, so the letters are tried one by one, and
 //! the rows of an offender in ever smaller parts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
@@ -21,29 +23,70 @@ use crate::fault::Fault;
 const NAMED_MAX: usize = 10;
 /// Rows of one letter that are tried again to find those to name: each costs as much as if it were written.
 const TRIED_MAX: usize = 20_000;
+/// Longest search, in which the agencies' accounts stay locked. What is not tried by then comes again.
+const SEARCH_MAX: Duration = Duration::from_secs(20);
+
+/// What letters that cannot be settled together do alone, by their place in the batch.
+#[derive(Default)]
+pub struct Offenders {
+    /// Those that a rule refuses.
+    pub refused: HashMap<usize, Refusal>,
+    /// Those over which a trigger fails.
+    pub failed: HashMap<usize, Fault>,
+    /// Those that there was no time to try.
+    pub untried: HashSet<usize>,
+}
+
+impl Offenders {
+    pub fn is_empty(&self) -> bool {
+        self.refused.is_empty() && self.failed.is_empty() && self.untried.is_empty()
+    }
+}
 
 /// Tries the accepted letters one after the other, keeps what passes for those behind it to meet, and takes everything back in
-/// the end. Returns the refusal of those that fail, by their place in the batch.
+/// the end.
 ///
 /// # Errors
-/// What no row is to blame for: a table that is no longer what was adopted, or a fault.
+/// What no letter is to blame for: the database is away.
 pub async fn find_offenders(
     transaction: &mut OpenTransaction,
     batch: &[Arrival],
     decisions: &[Decision],
-) -> Result<HashMap<usize, Refusal>, NotInserted> {
-    let mut offenders = HashMap::new();
+) -> Result<Offenders, Fault> {
+    let began = Instant::now();
+    let mut offenders = Offenders::default();
     for at in 0..decisions.len() {
         if decisions[at].acceptance().is_none() {
             continue;
         }
+        // One at least: else a batch would never get on.
+        if began.elapsed() > SEARCH_MAX && !offenders.is_empty() {
+            offenders.untried.insert(at);
+            continue;
+        }
         let whole = Trial { batch, decisions, at };
-        if let Some(rule) = whole.insert(transaction, |_, _| true, Check::Whole).await? {
-            offenders.insert(at, whole.name_rows(transaction, &rule).await?);
+        match whole.insert(transaction, |_, _| true, Check::Whole).await? {
+            Tried::Kept => {}
+            Tried::Refused(rule) => {
+                offenders.refused.insert(at, whole.name_rows(transaction, &rule).await?);
+            }
+            Tried::Failed(fault) => {
+                offenders.failed.insert(at, fault);
+            }
         }
     }
-    transaction.roll_back_to_savepoint().await.map_err(NotInserted::Fault)?;
+    transaction.roll_back_to_savepoint().await?;
     Ok(offenders)
+}
+
+/// What became of rows that were tried.
+enum Tried {
+    /// They are in their tables.
+    Kept,
+    /// This rule refused one of them.
+    Refused(String),
+    /// Something failed that is no rule.
+    Failed(Fault),
 }
 
 /// Whether constraints that are checked at the end are checked too: only a whole letter must satisfy them.
@@ -62,7 +105,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// Finds the rows that fail, halving what fails until single rows are left.
-    async fn name_rows(&self, transaction: &mut OpenTransaction, rule: &str) -> Result<Refusal, NotInserted> {
+    async fn name_rows(&self, transaction: &mut OpenTransaction, rule: &str) -> Result<Refusal, Fault> {
         let tables = self.decisions[self.at].acceptance().map_or(&[][..], |acceptance| &acceptance.tables);
         let all =
             tables.iter().enumerate().flat_map(|(table, rows)| (0..rows.row_count()).map(move |row| (table, row)));
@@ -77,7 +120,12 @@ impl Trial<'_> {
             }
             let (Some(&first), Some(&last)) = (part.first(), part.last()) else { continue };
             let chosen = |table: usize, row: usize| (first..=last).contains(&(table, row));
-            let Some(rule) = self.insert(transaction, chosen, Check::Rows).await? else { continue };
+            let rule = match self.insert(transaction, chosen, Check::Rows).await? {
+                Tried::Kept => continue,
+                Tried::Refused(rule) => rule,
+                // The letter is refused whatever a trigger does over its other rows, which are not looked into any further.
+                Tried::Failed(_) => break,
+            };
             if part.len() > 1 {
                 let second_half = part.split_off(part.len() / 2);
                 // The last one is tried next.
@@ -99,21 +147,31 @@ impl Trial<'_> {
         Ok(Refusal::new(RefusalCode::RowsInvalid).with("rule", rule).with_faults(faults))
     }
 
-    /// Inserts chosen rows and keeps them, or takes them back and returns the rule that refused them.
+    /// Inserts chosen rows and keeps them, or takes them back and says why.
+    ///
+    /// # Errors
+    /// The database is away.
     async fn insert(
         &self,
         transaction: &mut OpenTransaction,
         chosen: impl Fn(usize, usize) -> bool,
         check: Check,
-    ) -> Result<Option<String>, NotInserted> {
-        let Some(one) = narrowed(&self.decisions[self.at], chosen) else { return Ok(None) };
+    ) -> Result<Tried, Fault> {
+        let Some(one) = narrowed(&self.decisions[self.at], chosen) else { return Ok(Tried::Kept) };
         execute(transaction, "SAVEPOINT trial").await?;
-        let refused_by = self.insert_one(transaction, one, check).await?;
-        if refused_by.is_some() {
+        let tried = match self.insert_one(transaction, one, check).await {
+            Ok(()) => Tried::Kept,
+            Err(NotInserted::Rule(rule) | NotInserted::Held(rule)) => Tried::Refused(rule),
+            Err(NotInserted::Failed(fault)) => Tried::Failed(fault),
+        };
+        if !matches!(tried, Tried::Kept) {
             execute(transaction, "ROLLBACK TO SAVEPOINT trial").await?;
         }
         execute(transaction, "RELEASE SAVEPOINT trial").await?;
-        Ok(refused_by)
+        if let Tried::Failed(fault) = &tried {
+            transaction.is_of_a_row(fault).await?;
+        }
+        Ok(tried)
     }
 
     async fn insert_one(
@@ -121,44 +179,21 @@ impl Trial<'_> {
         transaction: &mut OpenTransaction,
         one: Decision,
         check: Check,
-    ) -> Result<Option<String>, NotInserted> {
+    ) -> Result<(), NotInserted> {
         let one = [one];
         let connection = transaction.shared();
         for gathered in gather(&self.batch[self.at..=self.at], &one, is_new(&one)) {
-            if let Some(rule) = blamed(insert_gathered(connection, gathered).await)? {
-                return Ok(Some(rule));
-            }
+            insert_gathered(connection, gathered).await?;
         }
-        if check == Check::Rows {
-            return Ok(None);
-        }
-        match blamed(check_deferred(connection).await) {
-            Err(NotInserted::Fault(fault)) if fault.is_altered() => Err(self.altered(fault)),
-            checked => checked,
-        }
-    }
-
-    /// Blames the letter's first table for what its triggers do not find.
-    fn altered(&self, fault: Fault) -> NotInserted {
-        let first = self.decisions[self.at].acceptance().and_then(|acceptance| acceptance.tables.first());
-        match first {
-            Some(rows) => NotInserted::Altered(Arc::clone(&rows.definition), fault),
-            None => NotInserted::Fault(fault),
+        match check {
+            Check::Whole => check_deferred(connection).await,
+            Check::Rows => Ok(()),
         }
     }
 }
 
-/// Returns the rule that refused a row.
-fn blamed(inserted: Result<(), NotInserted>) -> Result<Option<String>, NotInserted> {
-    match inserted {
-        Ok(()) => Ok(None),
-        Err(NotInserted::Rule(rule) | NotInserted::Held(rule)) => Ok(Some(rule)),
-        Err(why) => Err(why),
-    }
-}
-
-async fn execute(transaction: &mut OpenTransaction, text: &str) -> Result<(), NotInserted> {
-    transaction.connection().batch_execute(text).await.map_err(|error| NotInserted::Fault(error.into()))
+async fn execute(transaction: &mut OpenTransaction, text: &str) -> Result<(), Fault> {
+    Ok(transaction.connection().batch_execute(text).await?)
 }
 
 /// Copies a decision with only the chosen new rows marked.

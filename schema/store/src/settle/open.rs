@@ -2,7 +2,7 @@
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
-use crate::database::Connection;
+use crate::database::{Connection, ROOM_PROBE, StatementLimits};
 use crate::fault::Fault;
 
 /// An open transaction. Dropped with its connection, as it is without [`OpenTransaction::commit`], the connection is
@@ -41,6 +41,29 @@ impl OpenTransaction {
 
     pub async fn roll_back_to_savepoint(&mut self) -> Result<(), Fault> {
         Ok(self.connection().batch_execute("ROLLBACK TO SAVEPOINT letters").await?)
+    }
+
+    /// Bounds from now on what a statement may take.
+    pub async fn limit(&mut self, limits: StatementLimits) -> Result<(), Fault> {
+        let (lock, statement) = (limits.lock.as_millis(), limits.statement.as_millis());
+        let text = format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
+        Ok(self.connection().batch_execute(&text).await?)
+    }
+
+    /// Says whether a fault, of which the transaction has been freed, may be of a single row. A SQLSTATE does not tell: a
+    /// trigger hands on that of another database, or raises any. A database that is away, or full, does not write either.
+    ///
+    /// # Errors
+    /// The fault: it is of the database, or of other transactions.
+    pub async fn is_of_a_row(&mut self, fault: &Fault) -> Result<(), Fault> {
+        if !fault.may_be_of_a_row() {
+            return Err(fault.clone());
+        }
+        if fault.is_away() {
+            let text = format!("SAVEPOINT room; {ROOM_PROBE}; ROLLBACK TO SAVEPOINT room; RELEASE SAVEPOINT room");
+            self.connection().batch_execute(&text).await.map_err(|_away_as_said| fault.clone())?;
+        }
+        Ok(())
     }
 
     /// Keeps the connection from going back to the pool, with the room that it took for something large.

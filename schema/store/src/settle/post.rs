@@ -55,15 +55,20 @@ impl Written {
             return Err(Unsettled { fault, batch: self.batch });
         }
         let settled = self.settled();
-        let Written { transaction, batch, decisions, .. } = self;
+        let Written { transaction, batch, decisions, withheld, .. } = self;
         // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
         let free = async {
             yield_now().await;
+            let names = withheld.waiting_among(&batch);
             drop((batch, decisions));
+            names
         };
-        let (committed, ()) = join!(transaction.commit(), free);
+        let (committed, had_waited) = join!(transaction.commit(), free);
         match committed {
-            Ok(()) => Ok(settled),
+            Ok(()) => {
+                withheld.settled(&had_waited, &settled.outcomes);
+                Ok(settled)
+            }
             Err(fault) => Err(Unsettled { fault, batch: Vec::new() }),
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! Whoever can send mail can fill a disk. So the bytes of strangers have a total, shared by reason so that one flood does
 //! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains, and nothing
-//! that grows with the mails: neither bytes nor a line of the journal.
+//! that grows with the mails: neither bytes nor a line of the journal. Poison that may be a registered agency's is kept all the
+//! same: it may be the only copy of its records.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::Utc;
-use diesel::sql_types::{BigInt, Bytea, Text};
+use diesel::sql_types::{BigInt, Bytea, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::digest::Digest;
 use sdc::letter::Matricule;
@@ -47,6 +48,13 @@ struct Item<'a> {
 impl Item<'_> {
     fn claimed(&self) -> &Claimed {
         &self.arrival.source.claimed
+    }
+
+    /// Returns the agency that a poison letter claims to be of. Anybody can claim one; but each poison letter costs three
+    /// failures of the program with nothing else in hand, so nobody fills a disk that way.
+    fn claimed_poison(&self) -> Option<i32> {
+        let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
+        Some(agency.as_i32())
     }
 
     fn bytes(&self) -> i64 {
@@ -160,13 +168,14 @@ async fn insert_strangers(
     let used: Vec<(String, i64)> = Statement::<(Text, BigInt)>::new(text, &binds).load(connection).await?;
     let used: HashMap<String, i64> = used.into_iter().collect();
 
+    let agencies = agencies_of_poison(connection, &strangers).await?;
     let mut fitting = Vec::new();
     let mut beyond = Vec::new();
     for (reason, items) in strangers {
         let mut room = share.saturating_sub(used.get(reason).copied().unwrap_or(0));
         for item in items {
             let bytes = item.bytes();
-            if bytes <= room {
+            if bytes <= room || item.claimed_poison().is_some_and(|agency| agencies.contains(&agency)) {
                 room -= bytes;
                 fitting.push(item);
             } else {
@@ -196,6 +205,21 @@ async fn insert_strangers(
         count(connection, &beyond).await?;
     }
     Ok(beyond.iter().map(|item| item.place).collect())
+}
+
+/// Returns the registered agencies that poison claims to be of.
+async fn agencies_of_poison(
+    connection: &mut AsyncPgConnection,
+    strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,
+) -> Result<HashSet<i32>, Fault> {
+    let claimed: Vec<Option<i32>> = strangers.values().flatten().filter_map(Item::claimed_poison).map(Some).collect();
+    if claimed.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let text = "SELECT matricule FROM xm.agencies WHERE matricule = ANY(?)";
+    let binds = [Bind::Integers(claimed)];
+    let rows: Vec<i32> = Statement::<Integer>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().collect())
 }
 
 async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<(), Fault> {

@@ -3,8 +3,6 @@
 //! A row counts as written only if PostgreSQL says so: a trigger, rule or inheritance that keeps a row out makes the count
 //! that INSERT tells smaller than the number of rows sent, and the letter is refused.
 
-use std::sync::Arc;
-
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::join_all;
 use futures_util::join;
@@ -12,7 +10,6 @@ use futures_util::join;
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::gathered::{Gathered, gather, is_new};
-use crate::definition::Definition;
 use crate::fault::{ConstraintKind, Fault};
 use crate::statement::{Statement, unnested};
 
@@ -33,8 +30,8 @@ pub enum Inserted {
     SomeAreHeld,
     /// A rule of the database itself refused some row, or kept it out.
     Refused,
-    /// A table is no longer what was adopted, or is locked: it takes no rows of anybody.
-    Altered(Arc<Definition>, Fault),
+    /// Something else failed: a table that takes no rows of anybody, a trigger over some row, or the database.
+    Failed(Fault),
 }
 
 /// Why rows are not in their table.
@@ -43,18 +40,12 @@ pub enum NotInserted {
     Rule(String),
     /// One has the identity or legal key of one already there; the name of the constraint.
     Held(String),
-    /// The table is no longer what was adopted, or is locked.
-    Altered(Arc<Definition>, Fault),
-    /// The rows are not to blame, nor is their table.
-    Fault(Fault),
+    /// Something failed that no rule of the table is about.
+    Failed(Fault),
 }
 
 /// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only.
-pub async fn insert(
-    connection: &AsyncPgConnection,
-    batch: &[Arrival],
-    decisions: &[Decision],
-) -> Result<Inserted, Fault> {
+pub async fn insert(connection: &AsyncPgConnection, batch: &[Arrival], decisions: &[Decision]) -> Inserted {
     let mut inserts: Vec<_> = gather(batch, decisions, is_new(decisions))
         .into_iter()
         .map(|gathered| insert_gathered(connection, gathered))
@@ -68,19 +59,16 @@ pub async fn insert(
     let (inserted, checked) = join!(join_all(last), check_deferred(connection));
     // The first that failed tells why; those behind it only that the transaction is aborted.
     match inserted.into_iter().collect::<Result<(), NotInserted>>().and(checked) {
-        Ok(()) => Ok(Inserted::All),
+        Ok(()) => Inserted::All,
         Err(why) => not_inserted(why),
     }
 }
 
-fn not_inserted(why: NotInserted) -> Result<Inserted, Fault> {
+fn not_inserted(why: NotInserted) -> Inserted {
     match why {
-        NotInserted::Held(_) => Ok(Inserted::SomeAreHeld),
-        NotInserted::Rule(_) => Ok(Inserted::Refused),
-        NotInserted::Altered(definition, fault) => Ok(Inserted::Altered(definition, fault)),
-        // What is checked at the end belongs to a table that only its letters, one by one, can tell.
-        NotInserted::Fault(fault) if fault.is_altered() => Ok(Inserted::Refused),
-        NotInserted::Fault(fault) => Err(fault),
+        NotInserted::Held(_) => Inserted::SomeAreHeld,
+        NotInserted::Rule(_) => Inserted::Refused,
+        NotInserted::Failed(fault) => Inserted::Failed(fault),
     }
 }
 
@@ -95,7 +83,7 @@ pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotIns
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
             Fault::Refused { .. } => NotInserted::Rule(RAISED.to_owned()),
-            fault => NotInserted::Fault(fault),
+            fault => NotInserted::Failed(fault),
         }),
     }
 }
@@ -111,7 +99,7 @@ pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathe
         relation = gathered.relation(),
         names = gathered.column_names(),
     );
-    let (definition, sent) = (Arc::clone(&gathered.definition), gathered.places.len());
+    let sent = gathered.places.len();
     let binds = gathered.into_insert();
     match Statement::<()>::new(&text, &binds).execute(&mut connection).await.map_err(Fault::from) {
         Ok(kept) if kept == sent => Ok(()),
@@ -119,7 +107,6 @@ pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathe
         Err(Fault::Constraint { kind: ConstraintKind::Unique, constraint, .. }) => Err(NotInserted::Held(constraint)),
         Err(Fault::Constraint { constraint, .. }) => Err(NotInserted::Rule(constraint)),
         Err(Fault::Refused { .. }) => Err(NotInserted::Rule(RAISED.to_owned())),
-        Err(fault) if fault.is_altered() || fault.is_locked_out() => Err(NotInserted::Altered(definition, fault)),
-        Err(fault) => Err(NotInserted::Fault(fault)),
+        Err(fault) => Err(NotInserted::Failed(fault)),
     }
 }

@@ -12,6 +12,7 @@ mod order;
 mod rules;
 mod signers;
 mod together;
+mod waiting;
 pub(crate) mod world;
 
 use diesel_async::SimpleAsyncConnection;

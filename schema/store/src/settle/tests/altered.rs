@@ -8,7 +8,7 @@ use super::world::World;
 use crate::testing::eventually;
 
 /// A second adopted table, and a letter for it.
-const OTHER_TABLE: &str = r#"
+pub const OTHER_TABLE: &str = r#"
     CREATE TABLE registry.weg (LIKE registry.births INCLUDING ALL);
     CREATE UNIQUE INDEX ON registry.weg ("CentreCode", "NumeroActe") WHERE "Status" <> 0;
     INSERT INTO xm.tables (application, name, schema_name, relation_name, scope_column, legal_key)
@@ -18,7 +18,7 @@ const OTHER_TABLE: &str = r#"
     INSERT INTO xm.rights (table_id, profile) SELECT id, 'standard' FROM xm.tables WHERE name = 'Weg';
 "#;
 
-fn for_weg(world: &World, sequence: u64) -> Letter {
+pub fn for_weg(world: &World, sequence: u64) -> Letter {
     let mut letter = world.births(42, sequence, &[("CE-042", sequence)]);
     world.records(&mut letter).tables[0].table = "Weg".to_owned();
     letter

@@ -15,7 +15,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::database::{Connection, Database, DatabaseSettings};
+use crate::database::{Connection, Database, DatabaseSettings, StatementLimits};
 use crate::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
 use crate::signers::Signers;
 use crate::statement::{Bind, Statement};
@@ -67,7 +67,18 @@ impl World {
     }
 
     async fn with_settings(settings: SettlingSettings) -> World {
-        let database = TestCluster::shared().await.database().await;
+        World::on(TestCluster::shared().await.database().await, settings).await
+    }
+
+    /// Makes a world whose statements may take no longer than this.
+    pub async fn with_limits(limits: StatementLimits) -> World {
+        let url = TestCluster::shared().await.database_url().await;
+        let StatementLimits { lock: lock_timeout, statement: statement_timeout } = limits;
+        let settings = DatabaseSettings { lock_timeout, statement_timeout, ..DatabaseSettings::new(url) };
+        World::on(Database::new(settings).unwrap(), SettlingSettings::default()).await
+    }
+
+    async fn on(database: Database, settings: SettlingSettings) -> World {
         let world = World { settler: Settler::new(database.clone(), settings), signers: Signers::new(100), database };
         world.sql(TABLE).await;
         for matricule in [42, 43] {
@@ -259,6 +270,31 @@ impl World {
     pub async fn settle(&self, batch: Vec<Arrival>) -> Vec<Outcome> {
         let written = self.settler.write(batch).await.unwrap_or_else(|unsettled| panic!("{}", unsettled.fault));
         written.post().await.unwrap().outcomes
+    }
+
+    /// Settles letters as the program does: together, else apart.
+    pub async fn settle_or_apart(&self, letters: &[&Letter]) -> Vec<Outcome> {
+        let mut batch = Vec::new();
+        for letter in letters {
+            batch.push(self.arrival(letter).await);
+        }
+        match self.settler.settle(batch).await {
+            Ok(settled) => settled.outcomes,
+            Err(unsettled) => {
+                let apart = self.settler.settle_apart(unsettled).await.outcomes;
+                apart.into_iter().map(|outcome| outcome.unwrap_or_else(|fault| panic!("{fault}"))).collect()
+            }
+        }
+    }
+
+    /// Gives births a trigger that does something over each row of `bad`.
+    pub async fn trigger_over_bad(&self, trigger: &str, body: &str) {
+        self.sql(&format!(
+            "CREATE FUNCTION registry.over_bad() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN IF NEW.\"Nom\" = 'bad' THEN {body}; END IF; RETURN NEW; END $$;
+             CREATE {trigger} FOR EACH ROW EXECUTE FUNCTION registry.over_bad()"
+        ))
+        .await;
     }
 
     pub async fn receipt(&self, letter: &Letter) -> Receipt {

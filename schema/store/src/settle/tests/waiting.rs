@@ -1,0 +1,229 @@
+//! A letter that meets a fault which is not its own waits: it is not poison, nobody else waits, and mended it is settled.
+
+use std::time::Duration;
+
+use diesel_async::SimpleAsyncConnection;
+use sdc::letter::Letter;
+use sdc::refusal::RefusalCode;
+
+use super::super::arrival::Outcome;
+use super::REFUSED;
+use super::altered::{OTHER_TABLE, for_weg};
+use super::world::World;
+use crate::database::StatementLimits;
+use crate::testing::eventually;
+
+const BEFORE: &str = "TRIGGER t BEFORE INSERT ON registry.births";
+const AFTER: &str = "TRIGGER t AFTER INSERT ON registry.births";
+const AT_THE_END: &str = "CONSTRAINT TRIGGER t AFTER INSERT ON registry.births DEFERRABLE INITIALLY DEFERRED";
+
+fn bad(world: &World, sequence: u64) -> Letter {
+    let mut letter = world.births(42, sequence, &[("CE-042", sequence)]);
+    world.rename(&mut letter, "bad");
+    letter
+}
+
+/// Whatever it is that a trigger meets over one row: nobody else waits for it.
+async fn assert_waits_alone(world: &World, what: &str, mend: &str) {
+    let letter = bad(world, 1);
+    let beside = [world.births(42, 2, &[("CE-042", 2)]), world.births(43, 1, &[("CE-043", 1)])];
+    let expected = [Outcome::Deferred, Outcome::Accepted, Outcome::Accepted];
+    assert_eq!(world.settle_or_apart(&[&letter, &beside[0], &beside[1]]).await, expected, "{what}");
+    // Its table takes rows of everybody, and of its agency too.
+    assert_eq!(world.settle_or_apart(&[&world.births(42, 3, &[("CE-042", 3)])]).await, [Outcome::Accepted], "{what}");
+    // Again at once it waits, untried.
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Deferred], "{what}");
+    assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 3, "{what}");
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0, "{what}");
+    world.sql(mend).await;
+    eventually("it is settled once that is mended", async || {
+        world.settle_or_apart(&[&letter]).await == [Outcome::Accepted]
+    })
+    .await;
+    assert_eq!(world.ledger_difference().await, 0);
+}
+
+#[tokio::test]
+async fn a_row_whose_trigger_meets_a_missing_table_holds_up_its_own_letter_only() {
+    for trigger in [BEFORE, AFTER, AT_THE_END] {
+        let world = World::new().await;
+        world.tariff(100, 0, "owe").await;
+        world.trigger_over_bad(trigger, "EXECUTE format('INSERT INTO registry.archive_%s VALUES (1)', 2027)").await;
+        assert_waits_alone(&world, trigger, "CREATE TABLE registry.archive_2027 (n integer)").await;
+    }
+}
+
+/// A trigger hands on what a database far away said, or raises what it likes: this database answers all the same.
+#[tokio::test]
+async fn whatever_sqlstate_a_trigger_raises_over_a_row_holds_up_its_own_letter_only() {
+    const SQLSTATES: &str = "08000 08001 08003 08006 08P01 53000 53100 53200 53300 57000 57014 57P01 57P02 57P03 57P05
+        58000 58030 58P01 F0000 XX001 XX002 25006 25P02 42P01 42501 42703 42883 0A000 55000 55006 55P03 40001 40P01 3F000";
+    for trigger in [BEFORE, AFTER] {
+        let world = World::new().await;
+        world.sql("CREATE TABLE registry.raised (sqlstate text)").await;
+        let raise =
+            "RAISE EXCEPTION 'une règle du registre' USING ERRCODE = (SELECT r.sqlstate FROM registry.raised r)";
+        world.trigger_over_bad(trigger, raise).await;
+        for (sqlstate, number) in SQLSTATES.split_whitespace().zip(1..) {
+            world.sql(&format!("DELETE FROM registry.raised; INSERT INTO registry.raised VALUES ('{sqlstate}')")).await;
+            let (letter, beside) = (bad(&world, number), world.births(42, 100 + number, &[("CE-042", 100 + number)]));
+            let outcomes = world.settle_or_apart(&[&letter, &beside]).await;
+            assert_eq!(outcomes, [Outcome::Deferred, Outcome::Accepted], "{sqlstate} {trigger}");
+        }
+        let letters = i64::try_from(SQLSTATES.split_whitespace().count()).unwrap();
+        assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, letters, "{trigger}");
+    }
+}
+
+/// A database that has no room for a write is what its SQLSTATE says, and no letter is looked at one by one.
+#[tokio::test]
+async fn a_sqlstate_of_resources_is_the_database_s_where_nothing_can_be_written() {
+    let world = World::new().await;
+    // Takes the place of what the program tries to write.
+    world.sql("CREATE TABLE xm.room_probe ()").await;
+    world.trigger_over_bad(BEFORE, "RAISE EXCEPTION 'disque plein' USING ERRCODE = '53100'").await;
+    let batch = vec![world.arrival(&bad(&world, 1)).await, world.arrival(&world.births(43, 1, &[("CE-043", 1)])).await];
+    let unsettled = world.settler.settle(batch).await.unwrap_err();
+    assert!(unsettled.fault.is_away() && !unsettled.must_be_taken_apart(), "{}", unsettled.fault);
+    world.sql("DROP TABLE xm.room_probe").await;
+    assert_eq!(world.settle(unsettled.batch).await, [Outcome::Deferred, Outcome::Accepted], "nothing was kept of it");
+}
+
+#[tokio::test]
+async fn a_letter_that_breaks_a_rule_is_refused_beside_one_that_waits() {
+    let world = World::new().await;
+    world.sql("ALTER TABLE registry.births ADD CONSTRAINT no_zorro CHECK (\"Nom\" <> 'ZORRO')").await;
+    world.trigger_over_bad(AFTER, "PERFORM FROM registry.gone").await;
+    let (mut zorro, waits, good) =
+        (world.births(43, 1, &[("CE-043", 1)]), bad(&world, 1), world.births(42, 2, &[("CE-042", 2)]));
+    world.rename(&mut zorro, "ZORRO");
+    let expected = [REFUSED(RefusalCode::RowsInvalid), Outcome::Deferred, Outcome::Accepted];
+    assert_eq!(world.settle_or_apart(&[&zorro, &waits, &good]).await, expected);
+}
+
+/// PostgreSQL names one fault of many: a record that is held is known before anybody is blamed.
+#[tokio::test]
+async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_waits() {
+    let world = World::new().await;
+    world.trigger_over_bad(BEFORE, "PERFORM FROM registry.gone").await;
+    assert_eq!(world.settle_or_apart(&[&world.births(42, 2, &[("CE-042", 2)])]).await, [Outcome::Accepted]);
+    let (waits, again) = (bad(&world, 1), world.births(42, 3, &[("CE-042", 2)]));
+    let (new, twice) = (world.births(42, 4, &[("CE-042", 4)]), world.births(42, 5, &[("CE-042", 4)]));
+    let expected = [Outcome::Deferred, Outcome::Accepted, Outcome::Accepted, Outcome::Accepted];
+    assert_eq!(world.settle_or_apart(&[&waits, &again, &new, &twice]).await, expected);
+    for (letter, counts) in [(&again, (0, 1)), (&new, (1, 0)), (&twice, (0, 1))] {
+        let receipt = world.receipt(letter).await;
+        assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), counts);
+    }
+}
+
+#[tokio::test]
+async fn an_agency_without_an_account_waits_for_one_and_nobody_else_does() {
+    let world = World::new().await;
+    world.tariff(100, 0, "owe").await;
+    world.sql("DELETE FROM xm.accounts WHERE agency = 42").await;
+    let without: Vec<Letter> = (1..=3).map(|act| world.births(42, act, &[("CE-042", act)])).collect();
+    let beside = world.births(43, 1, &[("CE-043", 1)]);
+    let letters = [&without[0], &without[1], &beside, &without[2]];
+    let expected = [Outcome::Deferred, Outcome::Deferred, Outcome::Accepted, Outcome::Deferred];
+    assert_eq!(world.settle_or_apart(&letters).await, expected);
+    // Alone, and all of one agency, they are no more to blame.
+    assert_eq!(world.settle_or_apart(&[&world.births(42, 4, &[("CE-042", 4)])]).await, [Outcome::Deferred]);
+    assert_eq!(world.settle_or_apart(&letters[..2]).await, [Outcome::Deferred; 2]);
+    world.sql("INSERT INTO xm.accounts (kind, agency) VALUES ('agency', 42)").await;
+    eventually("they are settled", async || world.settle_or_apart(&letters[..2]).await == [Outcome::Accepted; 2]).await;
+    assert_eq!(world.ledger_difference().await, 0);
+}
+
+/// Of a letter that brings rows of several tables, no table is blamed for what a trigger of one finds missing in the end.
+#[tokio::test]
+async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
+    let world = World::new().await;
+    world.sql(OTHER_TABLE).await;
+    world.trigger_over_bad(&AT_THE_END.replace("births", "weg"), "PERFORM FROM registry.gone").await;
+    let mut both = for_weg(&world, 1);
+    world.rename(&mut both, "bad");
+    let births = world.births(42, 2, &[("CE-042", 2)]);
+    let of_births = world.records(&mut births.clone()).tables[0].clone();
+    world.records(&mut both).tables.insert(0, of_births);
+    let (weg, other) = (for_weg(&world, 3), world.births(43, 1, &[("CE-043", 1)]));
+    let expected = [Outcome::Deferred, Outcome::Accepted, Outcome::Accepted];
+    assert_eq!(world.settle_or_apart(&[&both, &weg, &other]).await, expected);
+}
+
+#[tokio::test]
+async fn a_row_that_takes_all_the_time_there_is_holds_up_its_own_letter_only() {
+    let second = Duration::from_secs(1);
+    let world = World::with_limits(StatementLimits { lock: second, statement: second }).await;
+    world.trigger_over_bad(BEFORE, "PERFORM pg_sleep(1000)").await;
+    let (letter, beside) = (bad(&world, 1), world.births(42, 2, &[("CE-042", 2)]));
+    assert_eq!(world.settle_or_apart(&[&letter, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
+}
+
+/// A locked table is tried again with less patience than usual, and the rest of the transaction has what is usual.
+#[tokio::test]
+async fn a_table_that_was_locked_is_tried_again_for_a_second_only() {
+    let world =
+        World::with_limits(StatementLimits { lock: Duration::from_secs(2), statement: Duration::from_secs(60) }).await;
+    world.sql(OTHER_TABLE).await;
+    world
+        .sql(
+            "CREATE TABLE registry.seen (place text, lock_timeout text);
+             CREATE FUNCTION registry.see() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN INSERT INTO registry.seen VALUES (TG_TABLE_NAME, current_setting('lock_timeout')); RETURN NULL; END $$;
+             CREATE TRIGGER see AFTER INSERT ON registry.weg FOR EACH ROW EXECUTE FUNCTION registry.see();
+             CREATE TRIGGER see AFTER INSERT ON xm.letters FOR EACH ROW EXECUTE FUNCTION registry.see()",
+        )
+        .await;
+    let mut other_session = world.connection().await;
+    other_session.batch_execute("BEGIN; LOCK TABLE registry.weg IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let (locked, beside) = (for_weg(&world, 1), world.births(43, 1, &[("CE-043", 1)]));
+    assert_eq!(world.settle_or_apart(&[&locked, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
+    other_session.batch_execute("ROLLBACK").await.unwrap();
+    world.sql("TRUNCATE registry.seen").await;
+    eventually("the table takes letters again", async || {
+        world.settle_or_apart(&[&locked]).await == [Outcome::Accepted]
+    })
+    .await;
+    let seen = "SELECT count(*) FROM registry.seen WHERE (place, lock_timeout) IN (('weg', '1s'), ('letters', '2s'))";
+    assert_eq!(world.count(seen).await, 2);
+    assert_eq!(world.count("SELECT count(*) FROM registry.seen").await, 2);
+}
+
+/// A right that is taken away is the table's own fault, also where only what is held cannot be read any more.
+#[tokio::test]
+async fn a_record_sent_again_is_not_refused_where_what_is_held_cannot_be_read() {
+    let world = World::new().await;
+    let first = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle_or_apart(&[&first]).await, [Outcome::Accepted]);
+    world
+        .sql("ALTER TABLE registry.births RENAME \"Status\" TO gone; ALTER TABLE registry.births ADD \"Status\" text")
+        .await;
+    let again = world.births(42, 2, &[("CE-042", 1)]);
+    assert_eq!(world.settle_or_apart(&[&again]).await, [Outcome::Deferred]);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
+}
+
+/// Poison may be the only copy of an agency's records.
+#[tokio::test]
+async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill() {
+    let world = World::with_stranger_bytes_max(0).await;
+    let mut batch = Vec::new();
+    for (number, agency) in (0..).zip([Some(42), Some(4242), None, Some(43), Some(42)]) {
+        let mut poison = world.stranger(RefusalCode::Poison, number);
+        poison.source.claimed.agency = agency.map(|matricule| matricule.try_into().unwrap());
+        batch.push(poison);
+    }
+    let mut other = world.stranger(RefusalCode::UnknownSigner, 9);
+    other.source.claimed.agency = Some(42.try_into().unwrap());
+    batch.push(other);
+    world.settle(batch).await;
+    assert_eq!(
+        world.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'poison' AND length(original) = 1000").await,
+        3
+    );
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 3);
+    assert_eq!(world.count("SELECT sum(containers) FROM xm.quarantine_counts").await, 3);
+    let kept = "SELECT bytes_kept FROM xm.quarantine_usage WHERE reason = 'poison'";
+    assert!(world.count(kept).await > 3000, "what is dropped gives its room back");
+}
