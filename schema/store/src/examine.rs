@@ -58,9 +58,10 @@ impl TableRows {
         self.values.get(at)
     }
 
-    /// Returns the legal key of a row as comparable text, one element per key column.
-    pub fn legal_key(&self, row: usize) -> Vec<String> {
-        let text = |name: &String| self.column(name).map(|values| values.text(row)).unwrap_or_default();
+    /// Returns the legal key of a row as comparable text, one element per key column; nothing where the letter leaves a part
+    /// of it to the table.
+    pub fn legal_key(&self, row: usize) -> Option<Vec<String>> {
+        let text = |name: &String| Some(self.column(name)?.text(row));
         self.definition.legal_key.iter().map(text).collect()
     }
 }

@@ -12,6 +12,7 @@
 mod apart;
 mod arrival;
 mod decide;
+mod defaults;
 mod empty;
 mod flags;
 mod gathered;
@@ -154,6 +155,7 @@ impl Settler {
             judged = batch.iter().map(|arrival| judge::judge(arrival, &catalogue)).collect();
         }
         rejudge_stale(connection, batch, &mut judged, &standing, &catalogue).await?;
+        defaults::fill(connection, &mut judged).await?;
         standing.read_by_keys(connection, batch, &judged).await?;
 
         let decisions = self.insert_rows(&mut transaction, batch, &judged, &standing, &catalogue).await?;

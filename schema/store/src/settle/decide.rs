@@ -336,6 +336,9 @@ impl<'a> BatchRecords<'a> {
         let table_id = rows.definition.table_id;
         let legal_key = rows.legal_key(row);
         let identity = (table_id, agency, installation.to_owned(), rows.numeros[row]);
+        let Some(legal_key) = legal_key else {
+            return self.by_identity.get(&identity).map(|other| compare(rows, row, *other));
+        };
         if let Some(&first) = own.get(&legal_key) {
             return Some(compare(rows, row, (rows, first)));
         }
@@ -351,7 +354,9 @@ impl<'a> BatchRecords<'a> {
             for row in 0..rows.row_count() {
                 let identity = (table_id, agency, installation.to_owned(), rows.numeros[row]);
                 self.by_identity.entry(identity).or_insert((rows, row));
-                self.by_legal_key.entry((table_id, rows.legal_key(row))).or_insert((rows, row));
+                if let Some(legal_key) = rows.legal_key(row) {
+                    self.by_legal_key.entry((table_id, legal_key)).or_insert((rows, row));
+                }
             }
         }
     }

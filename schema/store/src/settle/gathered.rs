@@ -157,6 +157,7 @@ impl Types {
     }
 }
 
-fn relation(definition: &Definition) -> String {
+/// Returns the quoted name of a table.
+pub fn relation(definition: &Definition) -> String {
     format!("{}.{}", quoted(&definition.schema_name), quoted(&definition.relation_name))
 }

@@ -3,6 +3,7 @@
 mod altered;
 mod answers;
 mod apart;
+mod defaults;
 mod flags;
 mod held;
 mod kept;

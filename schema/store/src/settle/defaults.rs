@@ -1,0 +1,107 @@
+//! Columns of the legal key that letters leave to the table's default, filled in with what PostgreSQL would put there.
+//!
+//! A record is found again by its legal key, and a key that is known in part only finds nothing: the record sent again would
+//! meet the table's own index, and be refused for it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use diesel::QueryableByName;
+use diesel::sql_types::{Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use serde_json::Value;
+
+use super::gathered::relation;
+use super::judge::Judged;
+use crate::definition::{Column, ColumnType, Definition};
+use crate::examine::{ColumnValues, TableRows};
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement};
+
+/// Fills in the columns of legal keys that letters leave out and whose defaults are the same for every row of a transaction.
+/// Others (a sequence, a random number) make each record another one, which has no duplicates.
+///
+/// # Errors
+/// The database is away. A default that cannot be reckoned is left to the insert, which says so of its table alone.
+pub async fn fill(connection: &mut AsyncPgConnection, judged: &mut [Judged]) -> Result<(), Fault> {
+    let mut defaults: HashMap<(i32, usize), Option<Value>> = HashMap::new();
+    for judged in judged {
+        let Judged::Sound { tables, .. } = judged else { continue };
+        // Just judged, so nobody else has them.
+        let Some(tables) = Arc::get_mut(tables) else { continue };
+        for rows in tables {
+            for index in left_out(rows) {
+                let default = match defaults.entry((rows.definition.table_id, index)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => unknown.insert(read(connection, &rows.definition, index).await?),
+                };
+                if let Some(value) = default {
+                    add_column(rows, index, value);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn left_out(rows: &TableRows) -> Vec<usize> {
+    let definition = &rows.definition;
+    let is_key = |index: &usize| definition.legal_key.contains(&definition.columns[*index].name);
+    (0..definition.columns.len()).filter(is_key).filter(|index| !rows.columns.contains(index)).collect()
+}
+
+fn add_column(rows: &mut TableRows, index: usize, value: &Value) {
+    let mut is_readable = true;
+    let column = &rows.definition.columns[index];
+    let values = ColumnValues::read(column, &vec![value.clone(); rows.row_count()], &mut |_, _, _| is_readable = false);
+    if is_readable {
+        let at = rows.columns.partition_point(|known| *known < index);
+        rows.columns.insert(at, index);
+        rows.values.insert(at, values);
+    }
+}
+
+#[derive(QueryableByName)]
+struct Twice {
+    #[diesel(sql_type = Nullable<Text>)]
+    first: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    second: Option<String>,
+}
+
+/// Reckons a default as a letter would bring it; nothing where it cannot be told, or is not the same twice.
+async fn read(
+    connection: &mut AsyncPgConnection,
+    definition: &Definition,
+    index: usize,
+) -> Result<Option<Value>, Fault> {
+    let column = &definition.columns[index];
+    let Some(expression) = expression(connection, definition, column).await? else { return Ok(None) };
+    let as_text = match column.kind {
+        ColumnType::Numeric { .. } => format!("to_jsonb(({expression})::text)"),
+        ColumnType::Bytea => format!("to_jsonb(translate(encode({expression}, 'base64'), E'\\n', ''))"),
+        _ => format!("to_jsonb({expression})"),
+    };
+    let text = format!("SELECT {as_text}::text AS first, {as_text}::text AS second");
+    connection.batch_execute("SAVEPOINT default_value").await?;
+    let reckoned: Result<Twice, Fault> = diesel::sql_query(text).get_result(connection).await.map_err(Fault::from);
+    connection.batch_execute("ROLLBACK TO SAVEPOINT default_value; RELEASE SAVEPOINT default_value").await?;
+    let Ok(Twice { first: Some(first), second }) = reckoned else { return Ok(None) };
+    Ok(if second.as_ref() == Some(&first) { serde_json::from_str(&first).ok() } else { None })
+}
+
+/// Reads the default of a column as PostgreSQL has it now, as a value of the column's own type.
+async fn expression(
+    connection: &mut AsyncPgConnection,
+    definition: &Definition,
+    column: &Column,
+) -> Result<Option<String>, Fault> {
+    let text = "SELECT format('CAST(%s AS %s)', pg_get_expr(d.adbin, d.adrelid), format_type(a.atttypid, a.atttypmod))
+                  FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                 WHERE a.attrelid = to_regclass(?) AND a.attname = ? AND a.attgenerated = ''";
+    let relation = relation(definition);
+    let binds = [Bind::Text(&relation), Bind::Text(&column.name)];
+    let rows: Vec<String> = Statement::<Text>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().next())
+}
