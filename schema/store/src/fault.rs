@@ -124,6 +124,11 @@ impl Fault {
         matches!(self, Fault::Constraint { .. } | Fault::Refused { .. } | Fault::Bug(_))
     }
 
+    /// Says whether PostgreSQL failed within, or another database that a trigger asked: no rule about a row.
+    pub fn is_within(&self) -> bool {
+        matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
+    }
+
     /// Says whether this constraint refused the statement.
     pub fn is_constraint(&self, name: &str) -> bool {
         matches!(self, Fault::Constraint { constraint, .. } if constraint == name)
@@ -218,16 +223,17 @@ impl Cause {
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" => Cause::Busy,
             // A standby, or a primary being demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
-            // Missing or of another kind: table, column, function, type, schema, database; a column of another type, or
-            // generated now; a view where a table was; a right taken away; a plan that no longer fits.
-            "42P01" | "42703" | "42883" | "42704" | "3F000" | "3D000" | "42804" | "42846" | "428C9" | "42809"
-            | "55000" | "42501" | "0A000" => Cause::Altered,
+            // A schema or database that is missing; a plan that no longer fits.
+            "3F000" | "3D000" | "55000" | "0A000" => Cause::Altered,
             _ => match sqlstate.get(..2).unwrap_or_default() {
                 // Connection exceptions; disk, memory, connections at an end; shutdown; the system's input and output;
                 // a configuration file.
                 "08" | "53" | "57" | "58" | "F0" => Cause::Away,
                 // Serialisation failure, deadlock.
                 "40" => Cause::Busy,
+                // What a statement names and does not find, or finds of another kind or more than once: table, column,
+                // function, type; a column that is generated now; a right taken away. It is of the statement, not of a value.
+                "42" => Cause::Altered,
                 _ => Cause::Refused,
             },
         }
@@ -341,6 +347,8 @@ mod tests {
             ("42703", "la colonne « W » n'existe pas"),
             ("42P01", "the database system is shutting down"),
             ("42501", "droit refusé pour la table acte"),
+            ("42601", "erreur de syntaxe"),
+            ("42702", "la référence à la colonne « W » est ambiguë"),
         ] {
             assert!(fault(sqlstate, message, Some(1)).is_altered(), "{sqlstate}");
         }

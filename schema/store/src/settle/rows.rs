@@ -82,8 +82,7 @@ pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotIns
         // Here a constraint of any kind is a rule: which record it is about is not looked for.
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
-            Fault::Refused { .. } => NotInserted::Rule(RAISED.to_owned()),
-            fault => NotInserted::Failed(fault),
+            fault => not_a_constraint(fault),
         }),
     }
 }
@@ -106,7 +105,13 @@ pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathe
         Ok(_fewer) => Err(NotInserted::Rule(NOT_KEPT.to_owned())),
         Err(Fault::Constraint { kind: ConstraintKind::Unique, constraint, .. }) => Err(NotInserted::Held(constraint)),
         Err(Fault::Constraint { constraint, .. }) => Err(NotInserted::Rule(constraint)),
-        Err(Fault::Refused { .. }) => Err(NotInserted::Rule(RAISED.to_owned())),
-        Err(fault) => Err(NotInserted::Failed(fault)),
+        Err(fault) => Err(not_a_constraint(fault)),
+    }
+}
+
+fn not_a_constraint(fault: Fault) -> NotInserted {
+    match fault {
+        Fault::Refused { .. } if !fault.is_within() => NotInserted::Rule(RAISED.to_owned()),
+        fault => NotInserted::Failed(fault),
     }
 }
