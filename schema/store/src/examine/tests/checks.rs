@@ -92,7 +92,7 @@ fn at_most(code: &str, severity: Severity, left: &str, right: &str) -> Check {
 
 /// Reckons one table: the rows refused, and the flags as row, finding and arithmetic.
 fn reckoned(columns: &[(&str, Vec<Option<i64>>)], check: Check) -> (Vec<u32>, Vec<(usize, Finding, String)>) {
-    let tables = [whole_numbers("ResultatBureau", columns, vec![check.clone()])];
+    let tables = [whole_numbers("ResultatBureau", columns, vec![check])];
     let mut faults = RowFaults::default();
     let flags = checks::reckon(&tables, &mut faults).remove(0);
     let refused = Refusal::new(RefusalCode::CheckFailed).with_faults(faults).faults.iter().map(|it| it.row).collect();
@@ -157,7 +157,7 @@ fn a_sum_over_no_rows_is_nothing_and_a_sum_with_an_unknown_addend_is_unknown() {
     let results = [("Bureau", vec![Some(1), Some(2), Some(3), None]), ("Exprimes", some(&[0, 5, 5, 0]))];
     let voices = [("Bureau", vec![Some(2), Some(3), Some(3), None]), ("Voix", vec![Some(5), Some(5), None, Some(8)])];
     let tables = [
-        whole_numbers("ResultatBureau", &results, vec![check.clone()]),
+        whole_numbers("ResultatBureau", &results, vec![check]),
         whole_numbers("VoixCandidat", &voices, Vec::new()),
     ];
     let flags = checks::reckon(&tables, &mut RowFaults::default()).remove(0);
