@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::metrics::{ActorMetrics, Handled, Stay};
 use hands::Held;
-pub use hands::{Hands, Permits, Suspected, Unpacked};
+pub use hands::{Hands, Permits, Suspected};
 
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +162,12 @@ impl Share {
     pub fn withhold(mut self) {
         self.end_stay(Handled::Deferred);
         self.worsen(Fate::Withheld);
+        self.is_settled = true;
+    }
+
+    /// Reports that the container cannot be settled, alone as it was: the mail is tried with nothing else in hand.
+    pub fn suspect(mut self) {
+        self.worsen(Fate::Suspect);
         self.is_settled = true;
     }
 

@@ -13,6 +13,7 @@ pub mod lanes;
 pub mod mailbox_poller;
 pub mod messages;
 pub mod metrics;
+pub mod payload_room;
 pub mod pipeline;
 mod refusal_log;
 pub mod sdc_decoder;

@@ -10,6 +10,7 @@ mod memory;
 mod session;
 mod suspects;
 mod windows;
+mod withheld;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

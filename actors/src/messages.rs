@@ -15,9 +15,10 @@ use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
 use crate::at_work::MailName;
-use crate::delivery::{Share, Unpacked};
+use crate::delivery::Share;
 use crate::lanes::Lane;
 use crate::metrics::ActorMetrics;
+use crate::payload_room::Unpacked;
 
 /// A message that carries letters.
 pub trait Letters {

@@ -19,10 +19,10 @@ use store::failure::point;
 use store::settle::{Arrival, Claimed, Content};
 
 use crate::at_work::AtWork;
-use crate::delivery::Unpacked;
 use crate::lanes::{Claims, Lane, LaneQueue};
 use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
 use crate::metrics::Metrics;
+use crate::payload_room::Unpacked;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
 use crate::table_writer::TableWriters;

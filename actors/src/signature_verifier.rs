@@ -21,10 +21,11 @@ use store::signers::{Signer, Signers};
 use tokio::runtime::Handle;
 
 use crate::at_work::AtWork;
-use crate::delivery::{Hands, Unpacked};
+use crate::delivery::Hands;
 use crate::lanes::Claims;
 use crate::messages::{Carried, Opened, Settleable};
 use crate::metrics::Metrics;
+use crate::payload_room::Unpacked;
 use crate::supervision::{Guard, Heartbeat};
 use crate::table_writer::TableWriters;
 
@@ -68,8 +69,9 @@ pub struct SignatureVerifier {
     waiting: Vec<Opened>,
     is_looking_up: bool,
     is_timer_set: bool,
-    unread: VecDeque<Unread>,
-    is_waiting_for_room: bool,
+    /// Letters that wait for room, by agency; for the first of each room has been asked. Behind one that waits, those of its
+    /// agency wait and keep their order; those of others do not.
+    unread: HashMap<Matricule, VecDeque<Unread>>,
     /// Read, to be handed on when there is nothing else to do, or when they are many.
     ready: Vec<(Matricule, Settleable)>,
 }
@@ -81,6 +83,13 @@ struct Unread {
     signer: Arc<Signer>,
     rendered_bytes: usize,
     carried: Carried,
+}
+
+impl Unread {
+    /// Returns how much room what it says takes at most.
+    fn bytes(&self, limits: &PayloadLimits) -> usize {
+        self.verified.unpacked_bytes(limits)
+    }
 }
 
 type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
@@ -102,8 +111,7 @@ impl SignatureVerifier {
             waiting: Vec::new(),
             is_looking_up: false,
             is_timer_set: false,
-            unread: VecDeque::new(),
-            is_waiting_for_room: false,
+            unread: HashMap::new(),
             ready: Vec::new(),
         }
     }
@@ -198,36 +206,40 @@ impl SignatureVerifier {
         self.parts.claims.heard(signer.matricule);
         carried.conclude();
         carried.trial = None;
-        let bytes = verified.unpacked_bytes(&self.parts.payload_limits);
+        let matricule = signer.matricule;
         let letter = Unread { verified, cipher, signer, rendered_bytes, carried };
-        // Behind one that waits, every letter waits: those of an agency keep their order.
-        let room = if self.unread.is_empty() { self.parts.hands.try_take_unpacked(bytes) } else { None };
-        match room {
+        if let Some(waiting) = self.unread.get_mut(&matricule) {
+            return waiting.push_back(letter);
+        }
+        match self.parts.hands.payloads().try_take(matricule, letter.bytes(&self.parts.payload_limits)) {
             Some(unpacked) => self.read(letter, unpacked, context),
             None => {
                 // Those that are ready give their room back once they are settled.
                 self.hand_on();
-                self.unread.push_back(letter);
-                self.wait_for_room(context);
+                self.unread.insert(matricule, VecDeque::from([letter]));
+                self.wait_for_room(matricule, context);
             }
         }
     }
 
-    fn wait_for_room(&mut self, context: &mut Context<SignatureVerifier>) {
-        let Some(first) = self.unread.front().filter(|_| !self.is_waiting_for_room) else { return };
-        self.is_waiting_for_room = true;
-        let bytes = first.verified.unpacked_bytes(&self.parts.payload_limits);
-        let hands = self.parts.hands.clone();
-        async move { hands.take_unpacked(bytes).await }
+    /// Asks for room for the first of an agency's letters.
+    fn wait_for_room(&mut self, matricule: Matricule, context: &mut Context<SignatureVerifier>) {
+        let Some(first) = self.unread.get(&matricule).and_then(VecDeque::front) else {
+            self.unread.remove(&matricule);
+            return;
+        };
+        let bytes = first.bytes(&self.parts.payload_limits);
+        let room = self.parts.hands.payloads().clone();
+        async move { room.take(matricule, bytes).await }
             .into_actor(self)
-            .map(|unpacked, actor, context| {
+            .map(move |unpacked, actor, context| {
                 let guard = actor.guard.clone();
                 guard.run(context, |context| {
-                    actor.is_waiting_for_room = false;
-                    if let Some(letter) = actor.unread.pop_front() {
+                    let first = actor.unread.get_mut(&matricule).and_then(VecDeque::pop_front);
+                    if let Some(letter) = first {
                         actor.read(letter, unpacked, context);
                     }
-                    actor.wait_for_room(context);
+                    actor.wait_for_room(matricule, context);
                 });
             })
             .spawn(context);

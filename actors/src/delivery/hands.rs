@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::lanes::Tried;
+use crate::payload_room::PayloadRoom;
 
 /// How much may be in hand at once; the only backpressure there is.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ pub struct Hands {
     mails: Room,
     kilobytes: Room,
     slow_mails: Room,
-    unpacked_bytes: Room,
+    payloads: PayloadRoom,
     suspects: Room,
     is_alone: Arc<AtomicBool>,
     lent: Arc<Mutex<LentMails>>,
@@ -44,13 +45,6 @@ impl Drop for Held {
 fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
     // Valid after every single operation, so a panic elsewhere does not spoil it.
     lent.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Room for what a letter says, taken when it is read and given back when it is settled. A letter of many records takes
-/// forty times the memory of its mail, and nobody knows how many there are before it is opened.
-#[derive(Debug, Default)]
-pub struct Unpacked {
-    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// The one place of a suspect: two at once would be blamed for each other.
@@ -111,7 +105,7 @@ impl Hands {
             mails: Room::new(mails_max),
             kilobytes: Room::new(kilobytes_max),
             slow_mails: Room::new(slow_mails_max),
-            unpacked_bytes: Room::new(unpacked_bytes_max),
+            payloads: PayloadRoom::new(unpacked_bytes_max as usize),
             suspects: Room::new(1),
             is_alone,
             lent: Arc::default(),
@@ -174,16 +168,9 @@ impl Hands {
         Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
     }
 
-    /// Takes room for a payload of so many bytes, if there is room at once.
-    pub fn try_take_unpacked(&self, bytes: usize) -> Option<Unpacked> {
-        let room = &self.unpacked_bytes;
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(room.places_max);
-        Arc::clone(&room.places).try_acquire_many_owned(bytes).ok().map(|permit| Unpacked { _room: Some(permit) })
-    }
-
-    /// Waits for room for a payload of so many bytes. One larger than the whole room waits for the whole room.
-    pub async fn take_unpacked(&self, bytes: usize) -> Unpacked {
-        Unpacked { _room: self.unpacked_bytes.take(u32::try_from(bytes).unwrap_or(u32::MAX)).await }
+    /// Returns the room for what letters say.
+    pub fn payloads(&self) -> &PayloadRoom {
+        &self.payloads
     }
 
     /// Returns for how many mails there are permits out: in hand, or about to be. All of them while a suspect is alone.

@@ -113,22 +113,6 @@ async fn what_is_in_hand_is_counted_exactly_and_the_oldest_is_known() {
 }
 
 #[tokio::test]
-async fn a_payload_larger_than_the_room_waits_for_all_of_it() {
-    let hands = Hands::new(1, 1, 1, 100);
-    let small = hands.try_take_unpacked(1).unwrap();
-    assert!(hands.try_take_unpacked(usize::MAX).is_none());
-    let waiting = hands.clone();
-    let large = tokio::spawn(async move { waiting.take_unpacked(usize::MAX).await });
-    tokio::task::yield_now().await;
-    assert!(!large.is_finished());
-    drop(small);
-    let large = large.await.unwrap();
-    assert!(hands.try_take_unpacked(1).is_none());
-    drop(large);
-    assert!(hands.try_take_unpacked(100).is_some());
-}
-
-#[tokio::test]
 async fn who_is_alone_waits_for_both_lanes_and_need_not_wait_for_company() {
     let hands = Hands::new(4, 100, 2, 1);
     let slow = hands.try_take_slow().unwrap();

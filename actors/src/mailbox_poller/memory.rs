@@ -9,6 +9,7 @@ use sdc::letter::Matricule;
 use super::MailboxPollerParts;
 use super::breakers::Breakers;
 use super::session::PollError;
+use super::withheld::Withheld;
 use crate::tally::Tally;
 
 /// Returns what a mail is written down by: its id or, for want of one, its size behind a blank, which no id contains.
@@ -34,6 +35,8 @@ pub struct Memory {
     pub suspects_wait_until: Option<Instant>,
     /// Number of the next line written down in this life.
     pub next_batch: i64,
+    /// Letters that wait for their table.
+    pub withheld: Withheld,
     /// Mails over which sessions broke.
     pub breakers: Breakers,
     /// What mails were found to take that are larger than the server says.
@@ -147,6 +150,7 @@ impl Memory {
     /// Forgets whatever is no longer in the mailbox.
     pub fn forget_all_but(&mut self, mails: &[Listed]) {
         self.breakers.forget_all_but(mails);
+        self.withheld.forget_all_but(mails);
         if !self.true_bytes.is_empty() {
             let listed: HashSet<Box<str>> = mails.iter().map(hint).collect();
             self.true_bytes.retain(|hint, _| listed.contains(hint));

@@ -121,7 +121,7 @@ async fn hold_session(
     });
     let mut poll = Poll::new(parts, transport, life);
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
-    let fetched = poll.fetch(&mut session, &mails, suspects, memory).await;
+    let fetched = poll.fetch(&mut session, &mails, suspects, turn, memory).await;
     // Whatever became of the session, what was handed on comes back first; only then is the line struck out.
     let unsettled = poll.wait_for_all().await;
     let ended = match fetched {
@@ -166,6 +166,10 @@ pub struct Poll<'a> {
     left: Vec<Listed>,
     /// Mails given back unopened.
     given_back: Vec<LentMail>,
+    /// Mails given back because a letter in them has to wait.
+    withheld: Vec<LentMail>,
+    /// What became of the mails that were lent last, by their numbers.
+    pub tried: HashMap<u32, Fate>,
     /// How many mails that claim an agency are lent, by the lane that they were lent with.
     lent_claims: Tally<(Matricule, Lane)>,
     /// A mail is in the mailbox still and can be fetched at once.
@@ -199,6 +203,8 @@ impl<'a> Poll<'a> {
             suspected: HashSet::new(),
             left: Vec::new(),
             given_back: Vec::new(),
+            withheld: Vec::new(),
+            tried: HashMap::new(),
             lent_claims: Tally::default(),
             has_given_back: false,
             complaints: Complaints::default(),
@@ -211,10 +217,12 @@ impl<'a> Poll<'a> {
         session: &mut Session,
         mails: &[Listed],
         suspects: Vec<Suspect>,
+        turn: Turn,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         self.try_suspects(session, mails, suspects, memory).await?;
-        self.fetch_rest(session, mails, memory).await
+        self.fetch_rest(session, mails, memory).await?;
+        if turn == Turn::Others { self.try_withheld(session, mails, memory).await } else { Ok(()) }
     }
 
     /// Waits for the next mail, and remembers the one over which the session breaks.
@@ -232,6 +240,8 @@ impl<'a> Poll<'a> {
             (Err(error), Some(listed)) => {
                 let breaks = memory.breakers.broke(listed, self.parts.interval, Instant::now());
                 let (mailbox, mail) = (&*self.parts.name, hint(listed));
+                // It has a session of its own now, in which it is not left alone.
+                memory.withheld.forget(&mail);
                 match breaks {
                     1 => {
                         tracing::warn!(mailbox, %mail, %error, "the session broke over a mail: it comes last from now on, and alone");
@@ -326,11 +336,13 @@ impl<'a> Poll<'a> {
         if let Some(matricule) = lent.claim {
             self.lent_claims.remove(&(matricule, lent.lane));
         }
+        self.tried.insert(report.number, report.fate);
         match report.fate {
             Fate::Settled => self.to_delete.push(report.number),
             Fate::Left => self.left.push(lent.listed),
             Fate::Deferred => self.given_back.push(lent),
-            Fate::Returned | Fate::Withheld => {}
+            Fate::Withheld => self.withheld.push(lent),
+            Fate::Returned => {}
             Fate::Suspect => self.suspects.push(hint(&lent.listed).into()),
         }
     }
@@ -341,12 +353,21 @@ impl<'a> Poll<'a> {
         LANES.into_iter().take_while(|better| *better < lane).any(|better| self.lent_claims.has(&(matricule, better)))
     }
 
-    /// Puts what was given back among the deferred.
+    /// Puts what was given back among the deferred, or among what waits for its table.
     pub fn remember_given_back(&mut self, memory: &mut Memory) {
         self.has_given_back |= !self.given_back.is_empty();
         for lent in self.given_back.drain(..) {
             memory.defer(&lent.listed, lent.claim);
         }
+        for lent in self.withheld.drain(..) {
+            memory.withheld.add(&lent.listed, lent.claim, Instant::now());
+        }
+    }
+
+    /// Waits for the next report; says whether there was one.
+    pub async fn next_report(&mut self) -> bool {
+        let report = self.reports.recv().await;
+        report.map(|report| self.take_report(report)).is_some()
     }
 
     /// Waits for the report of a mail that is in hand alone.

@@ -1,4 +1,5 @@
-//! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait.
+//! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait, then some of what
+//! has waited for its table.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -51,9 +52,9 @@ impl Poll<'_> {
             let of = |hint: &str| self.suspects.iter().any(|suspect| suspect == hint) || self.suspected.contains(hint);
             anybody && of(&hint(listed))
         };
-        let wanted = |listed: &&Listed| {
-            !fetched_alone.contains(&listed.number) && !memory.has_left(listed) && !is_suspected(listed)
-        };
+        let stays = |listed: &Listed| memory.has_left(listed) || memory.withheld.has(listed);
+        let wanted =
+            |listed: &&Listed| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
         // What stands well again needs no place in the slow lane.
         let waits = |listed: &Listed| {
             memory.deferred_claim(listed).is_some_and(|claim| self.parts.claims.lane(claim) != Lane::Fast)
@@ -151,7 +152,7 @@ impl Poll<'_> {
         !self.parts.may_fetch()
     }
 
-    fn must_end(&self, asked: usize, may_wait: bool) -> bool {
+    pub fn must_end(&self, asked: usize, may_wait: bool) -> bool {
         let parts = self.parts;
         // What may wait must not keep new mail of the offices from being seen.
         let time_max = if may_wait { parts.session_time_max / 5 } else { parts.session_time_max };
@@ -160,7 +161,7 @@ impl Poll<'_> {
     }
 
     /// Fetches mails; deferred ones only where the slow lane has places for them all. Returns whether it has.
-    async fn fetch_window(
+    pub async fn fetch_window(
         &mut self,
         session: &mut Session,
         window: &[Listed],
@@ -254,6 +255,12 @@ impl Poll<'_> {
         });
         if is_overtaking {
             return memory.defer(&listed, claim);
+        }
+        if !memory.withheld.has(&listed) && memory.withheld.is_due(claim, Instant::now()) {
+            // Those that wait are tried in this session, and it is fetched again behind them.
+            memory.withheld.hurry(claim);
+            self.has_given_back = true;
+            return;
         }
         if lane == Lane::Fast {
             memory.forget(&listed);

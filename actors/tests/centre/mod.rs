@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use store::administration::certificates::{self, CertificateFields, Confirmation};
 use store::administration::server::{self, Server};
 use store::administration::{agencies, installations, scopes};
-use store::database::Database;
+use store::database::{Connection, Database};
 use store::testing::TestCluster;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -34,6 +34,8 @@ use uuid::Uuid;
 pub const CENTRE_ADDRESS: &str = "centre@example.org";
 pub const OFFICE_ADDRESS: &str = "office42@example.org";
 const OPERATOR: &str = "test";
+/// The table of marginal notes.
+pub const NOTES: &str = "MentionMarginale";
 
 /// Longest wait for anything: far beyond what a loaded machine takes.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -67,6 +69,14 @@ pub struct World {
     sequence: u64,
 }
 
+/// Another office that writes marginal notes.
+pub struct Neighbour {
+    matricule: Matricule,
+    code: String,
+    key: SigningKey,
+    sequence: u64,
+}
+
 /// A pipeline on a thread of its own.
 pub struct Running {
     drain: Option<oneshot::Sender<()>>,
@@ -95,6 +105,63 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Registers an office: its rights, its key and some money.
+async fn register(connection: &mut Connection, matricule: Matricule, code: &str, key: &SigningKey) {
+    let new = agencies::NewAgency {
+        matricule: Some(matricule),
+        name: "Office".to_owned(),
+        town: String::new(),
+        telephone: String::new(),
+        email: OFFICE_ADDRESS.to_owned(),
+        profile: None,
+        status: None,
+        credit_limit: 0,
+    };
+    agencies::add(connection, OPERATOR, &new).await.unwrap();
+    installations::add(connection, OPERATOR, matricule, "pc1").await.unwrap();
+    scopes::grant(connection, OPERATOR, matricule, "CentreCode", &[code.to_owned()]).await.unwrap();
+    let fields = CertificateFields::from(key.certificate());
+    let fingerprint = key.certificate().fingerprint().to_string();
+    let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
+    certificates::register(connection, OPERATOR, matricule, &fields, confirmation).await.unwrap();
+    agencies::recharge(connection, OPERATOR, matricule, 1_000_000, "start").await.unwrap();
+}
+
+/// Makes marginal notes, numbered from one on.
+fn marginal_notes(table: &str, code: &str, first: u64, notes: usize) -> TableRecords {
+    let columns =
+        ["Numero", "Status", "CentreCode", "ActeUid", "TypeMention", "DateMention", "Texte", "Reference", "Officier"];
+    let same = |value: Value| vec![value; notes];
+    TableRecords {
+        table: table.to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        values: vec![
+            (first..).take(notes).map(|numero| json!(numero)).collect(),
+            same(json!(2)),
+            same(json!(code)),
+            (0..notes).map(|_| json!(Uuid::new_v4())).collect(),
+            same(json!("mariage")),
+            same(json!("2026-11-23")),
+            same(json!("Marié à Édéa")),
+            same(json!("12/2026")),
+            same(json!("Ngo Biyong")),
+        ],
+    }
+}
+
+fn letter(agency: Matricule, sequence: u64, records: TableRecords) -> Letter {
+    Letter {
+        sdc: FORMAT_VERSION,
+        id: Uuid::now_v7(),
+        from: Office { agency, installation: "pc1".to_owned() },
+        to: "centre".to_owned(),
+        sequence,
+        time: Utc::now(),
+        mode: Mode::Live,
+        request: Request::Export(Records { application: "ecr".to_owned(), tables: vec![records] }),
+    }
+}
+
 impl World {
     pub fn new() -> World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -104,25 +171,7 @@ impl World {
             let mut connection = database.get().await.unwrap();
             server::initialise(&mut connection, OPERATOR, &Server::new("centre", Mode::Live)).await.unwrap();
             store::samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
-            let matricule = Matricule::try_from(42).unwrap();
-            let new = agencies::NewAgency {
-                matricule: Some(matricule),
-                name: "Office".to_owned(),
-                town: String::new(),
-                telephone: String::new(),
-                email: OFFICE_ADDRESS.to_owned(),
-                profile: None,
-                status: None,
-                credit_limit: 0,
-            };
-            agencies::add(&mut connection, OPERATOR, &new).await.unwrap();
-            installations::add(&mut connection, OPERATOR, matricule, "pc1").await.unwrap();
-            scopes::grant(&mut connection, OPERATOR, matricule, "CentreCode", &["CE-042".to_owned()]).await.unwrap();
-            let fields = CertificateFields::from(office.certificate());
-            let fingerprint = office.certificate().fingerprint().to_string();
-            let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
-            certificates::register(&mut connection, OPERATOR, matricule, &fields, confirmation).await.unwrap();
-            agencies::recharge(&mut connection, OPERATOR, matricule, 1_000_000, "start").await.unwrap();
+            register(&mut connection, Matricule::try_from(42).unwrap(), "CE-042", &office).await;
             let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
                           VALUES ('export', 100, 0, 'owe', now() - interval '1 day')";
             connection.batch_execute(tariff).await.unwrap();
@@ -133,55 +182,42 @@ impl World {
         World { runtime, database, post_office, read_timeout_seconds: 5, centre, office, sequence: 0 }
     }
 
+    /// Registers another office, as the first one is.
+    pub fn neighbour(&self, number: u32) -> Neighbour {
+        let (matricule, code) = (Matricule::try_from(number).unwrap(), format!("CE-{number:03}"));
+        let key = key(&code);
+        self.runtime.block_on(async {
+            let mut connection = self.database.get().await.unwrap();
+            register(&mut connection, matricule, &code, &key).await;
+        });
+        Neighbour { matricule, code, key, sequence: 0 }
+    }
+
     /// Makes the next letter, with one marginal note, and the mail that carries it.
     pub fn next_mail(&mut self) -> (Letter, Vec<u8>) {
         self.sequence += 1;
-        let one = |value: Value| vec![value];
-        let records = TableRecords {
-            table: "MentionMarginale".to_owned(),
-            columns: [
-                "Numero",
-                "Status",
-                "CentreCode",
-                "ActeUid",
-                "TypeMention",
-                "DateMention",
-                "Texte",
-                "Reference",
-                "Officier",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            values: vec![
-                one(json!(self.sequence)),
-                one(json!(2)),
-                one(json!("CE-042")),
-                one(json!(Uuid::new_v4())),
-                one(json!("mariage")),
-                one(json!("2026-11-23")),
-                one(json!("Marié à Édéa")),
-                one(json!("12/2026")),
-                one(json!("Ngo Biyong")),
-            ],
-        };
-        let letter = Letter {
-            sdc: FORMAT_VERSION,
-            id: Uuid::now_v7(),
-            from: Office { agency: Matricule::try_from(42).unwrap(), installation: "pc1".to_owned() },
-            to: "centre".to_owned(),
-            sequence: self.sequence,
-            time: Utc::now(),
-            mode: Mode::Live,
-            request: Request::Export(Records { application: "ecr".to_owned(), tables: vec![records] }),
-        };
+        let letter =
+            letter(Matricule::try_from(42).unwrap(), self.sequence, marginal_notes(NOTES, "CE-042", self.sequence, 1));
         let mail = self.mail(&letter);
         (letter, mail)
     }
 
+    /// Makes the next letter of another office, with one marginal note for a table, and the mail that carries it.
+    pub fn mail_of(&self, neighbour: &mut Neighbour, table: &str) -> Vec<u8> {
+        neighbour.sequence += 1;
+        let notes = marginal_notes(table, &neighbour.code, neighbour.sequence, 1);
+        let letter = letter(neighbour.matricule, neighbour.sequence, notes);
+        self.sealed(&letter, &neighbour.key)
+    }
+
     /// Seals a letter anew and wraps it in a mail.
     pub fn mail(&self, letter: &Letter) -> Vec<u8> {
+        self.sealed(letter, &self.office)
+    }
+
+    fn sealed(&self, letter: &Letter, key: &SigningKey) -> Vec<u8> {
         let octets = payload::write_letter(letter, &PayloadLimits::default()).unwrap();
-        let der = cms::seal(&octets, &self.office, self.centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
+        let der = cms::seal(&octets, key, self.centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
         let outgoing = Outgoing {
             message_id: format!("{}@office", letter.id),
             from: OFFICE_ADDRESS.to_owned(),

@@ -1,0 +1,89 @@
+//! Neighbours: however much one office sends, and whatever becomes of it, the letters of others go on.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod centre;
+
+use actors::metrics::Handled;
+use actors::pipeline::Widths;
+use centre::{CENTRE_ADDRESS, NOTES, SETTLED, World, quick, wait_until};
+use mail::post_office::{PostOffice, PostOfficeSettings};
+
+/// Counts what was accepted of office 43 before the last letter of office 44.
+const FLOOD_BEFORE: &str = "SELECT count(*) FROM xm.journal WHERE agency = 43
+    AND id < (SELECT max(id) FROM xm.journal WHERE agency = 44)";
+
+#[test]
+fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
+    const FLOOD: u32 = 30;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    for _ in 0..FLOOD {
+        world.deliver(world.mail_of(&mut flood, NOTES));
+    }
+    // Nothing is settled before all of them are with their verifier; and each is larger than the room.
+    fail::cfg("table_writer::write", "pause").unwrap();
+    let widths = Widths { unpacked_bytes_max: 1, window_mails: 64, crypto_threads: 1, ..Widths::default() };
+    let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), widths);
+    let verifier = running.metrics().actor("signature_verifier");
+    let are_with_it =
+        |letters: u64| wait_until("letters are with the verifier", || verifier.counts(Handled::Ok).0 == letters);
+    are_with_it(u64::from(FLOOD));
+    other_mailbox.deliver(CENTRE_ADDRESS, world.mail_of(&mut neighbour, NOTES)).unwrap();
+    are_with_it(u64::from(FLOOD) + 1);
+    fail::cfg("table_writer::write", "sleep(20)").unwrap();
+    world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + 1);
+    let before = world.count(FLOOD_BEFORE);
+    assert!(before < i64::from(FLOOD) / 2, "{before} of {FLOOD} letters of the flood came before the neighbour's");
+    assert!(running.drain());
+}
+
+/// Another table for marginal notes, adopted as the first one is.
+const OTHER_TABLE: &str = r#"
+    CREATE TABLE ecr."Autre" (LIKE ecr."MentionMarginale" INCLUDING ALL);
+    INSERT INTO xm.tables (application, name, schema_name, relation_name, scope_column, legal_key)
+    SELECT application, 'Autre', schema_name, 'Autre', scope_column, legal_key FROM xm.tables WHERE name = 'MentionMarginale';
+    INSERT INTO xm.definitions (table_id, version, columns)
+    SELECT o.id, 1, d.columns FROM xm.tables o, xm.tables t JOIN xm.definitions d ON d.table_id = t.id
+     WHERE o.name = 'Autre' AND t.name = 'MentionMarginale';
+    INSERT INTO xm.rights (table_id, profile)
+    SELECT o.id, r.profile FROM xm.tables o, xm.tables t JOIN xm.rights r ON r.table_id = t.id
+     WHERE o.name = 'Autre' AND t.name = 'MentionMarginale';
+"#;
+
+#[test]
+fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it_is_mended() {
+    const WAITING: u32 = 40;
+    const OTHERS: i64 = 10;
+    const OVERTAKEN: &str = "SELECT count(*) FROM (
+        SELECT sequence, lag(sequence) OVER (ORDER BY id) AS before FROM xm.journal
+         WHERE outcome = 'accepted' AND agency = 43 AND sequence <= 40) j WHERE sequence < before";
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    world.sql(OTHER_TABLE);
+    world.sql("ALTER TABLE ecr.\"MentionMarginale\" RENAME \"Officier\" TO gone");
+    let (mut office, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    for _ in 0..WAITING {
+        world.deliver(world.mail_of(&mut office, NOTES));
+    }
+    for _ in 0..OTHERS / 2 {
+        world.deliver(world.mail_of(&mut neighbour, "Autre"));
+        world.deliver(world.mail_of(&mut office, "Autre"));
+    }
+    // Those that wait fill many sessions.
+    let widths = Widths { window_mails: 8, session_mails_max: 8, ..Widths::default() };
+    let running = world.start_with(quick(), widths);
+    world.wait_for("letters of the other table", "SELECT count(*) FROM ecr.\"Autre\"", OTHERS);
+    let polls = running.polls("main", "ok");
+    wait_until("it is polled again and again", || running.polls("main", "ok") > polls + 20);
+    let fetched = running.metrics().mails_fetched.with_label_values(&["main"]).get();
+    assert!(fetched < 50 + 40, "{fetched} mails were fetched of 50, those that wait at each poll");
+    world.sql("ALTER TABLE ecr.\"MentionMarginale\" RENAME gone TO \"Officier\"");
+    world.wait_for("letters settled", SETTLED, i64::from(WAITING) + OTHERS);
+    assert_eq!(world.count(OVERTAKEN), 0, "letters of one office overtook each other");
+    world.wait_for_mails(0);
+    assert!(running.drain());
+}
