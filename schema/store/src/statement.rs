@@ -1,10 +1,12 @@
-//! A SQL text with typed binds that diesel caches as a prepared statement.
+//! A SQL text with typed binds that diesel caches as a prepared statement, once it is used often: see `kept`.
 //!
 //! `diesel::sql_query` is parsed anew at every call; settling runs the same dozen texts for every batch, so they go
 //! through this fragment instead, whose cache key is its text. A text is either a constant of this crate or is built
 //! from the catalogue's identifiers, quoted; values never become text. A `?` stands for a bind wherever it stands, also between
 //! quoting marks, so no text has one there: [`crate::identifier::is_plain`] keeps it out of identifiers, and every statement that
 //! a test sends is looked at.
+
+mod kept;
 
 use std::marker::PhantomData;
 
@@ -107,6 +109,8 @@ impl Bind<'_> {
 pub struct Statement<'a, Row = ()> {
     text: &'a str,
     binds: &'a [Bind<'a>],
+    /// Whether connections keep it prepared.
+    is_kept: bool,
     row: PhantomData<fn() -> Row>,
 }
 
@@ -118,12 +122,15 @@ impl<'a, Row> Statement<'a, Row> {
             !has_quoted_mark(text),
             "no ? in quotes or comments, where it would be taken for a bind, in {text}"
         );
-        Statement { text, binds, row: PhantomData }
+        Statement { text, binds, is_kept: kept::is_kept(text), row: PhantomData }
     }
 }
 
 impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        if !self.is_kept {
+            out.unsafe_to_cache_prepared();
+        }
         let mut binds = self.binds.iter();
         for (index, piece) in self.text.split('?').enumerate() {
             if index > 0 {
@@ -195,7 +202,7 @@ mod tests {
     fn a_statement_with_more_or_fewer_binds_than_marks_is_not_sent() {
         use diesel::query_builder::QueryBuilder;
         let built = |text, binds: &[Bind<'_>]| {
-            let statement = Statement::<()> { text, binds, row: PhantomData };
+            let statement = Statement::<()> { text, binds, is_kept: true, row: PhantomData };
             let mut builder = <Pg as diesel::backend::Backend>::QueryBuilder::default();
             statement.to_sql(&mut builder, &Pg).map(|()| builder.finish())
         };

@@ -3,7 +3,7 @@
 mod altered;
 mod answers;
 mod apart;
-mod defaults;
+mod columns;
 mod flags;
 mod held;
 mod kept;

@@ -1,0 +1,80 @@
+//! Which statements connections keep prepared. A letter chooses its columns, and each set of columns is a text of its own: an office
+//! that sends every subset would have each connection, and PostgreSQL behind it, keep a million of them. Nothing takes one back
+//! out of diesel's cache, so what goes in is bounded.
+//!
+//! A text is kept from its eighth use on, so that what is sent once or twice takes no place; the others are prepared for each
+//! use, which costs a message to PostgreSQL and its answer. What every batch sends has its place after eight batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+/// Texts that connections keep. Some fifty are this program's own, the rest is for two hundred sets of columns.
+pub const KEPT_MAX: usize = 256;
+/// Uses from which a text is kept.
+const USES_MIN: u32 = 8;
+/// Texts of which uses are counted.
+const COUNTED_MAX: usize = 4096;
+
+/// One for the process, since any connection may be given any text.
+static TEXTS: Mutex<Texts> = Mutex::new(Texts { kept: BTreeSet::new(), uses: BTreeMap::new() });
+
+/// Texts by their hashes: two that share one share their place, which does no harm.
+#[derive(Debug, Default)]
+struct Texts {
+    kept: BTreeSet<u64>,
+    uses: BTreeMap<u64, u32>,
+}
+
+/// Counts a use of a text, and says whether connections keep it from now on.
+pub fn is_kept(text: &str) -> bool {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    // Valid after every single operation, so a panic elsewhere does not spoil it.
+    TEXTS.lock().unwrap_or_else(PoisonError::into_inner).is_kept(hasher.finish())
+}
+
+impl Texts {
+    fn is_kept(&mut self, text: u64) -> bool {
+        if self.kept.contains(&text) {
+            return true;
+        }
+        if self.kept.len() >= KEPT_MAX {
+            return false;
+        }
+        let uses = self.uses.entry(text).or_default();
+        *uses += 1;
+        if *uses >= USES_MIN {
+            self.uses.remove(&text);
+            return self.kept.insert(text);
+        }
+        if self.uses.len() > COUNTED_MAX {
+            // What is rare is forgotten first.
+            self.uses.values_mut().for_each(|uses| *uses /= 2);
+            self.uses.retain(|_, uses| *uses > 0);
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_once_it_is_used_often_and_no_more_than_so_many_are() {
+        let mut texts = Texts::default();
+        let kept: Vec<bool> = (0..10).map(|_| texts.is_kept(7)).collect();
+        assert_eq!(kept, [false, false, false, false, false, false, false, true, true, true]);
+        for text in 0..100_000 {
+            texts.is_kept(text);
+        }
+        assert_eq!(texts.kept.len(), 1, "nothing else was used twice");
+        assert!(texts.uses.len() <= COUNTED_MAX);
+        for text in 0..1000 {
+            (0..8).for_each(|_| _ = texts.is_kept(text));
+        }
+        assert_eq!(texts.kept.len(), KEPT_MAX);
+        assert!(texts.is_kept(7) && !texts.is_kept(999));
+    }
+}
