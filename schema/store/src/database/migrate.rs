@@ -1,5 +1,16 @@
 //! Bringing the control schema up to this program's version, from any number of replicas at once.
+//!
+//! A migration that has landed never changes. Those of a program before it go on working while one runs (`-- expand`), and wait
+//! only for what it locks. So an index on a table that grows with the letters (`xm.letters`, `xm.originals`, `xm.journal`,
+//! `xm.entries`, `xm.quarantine`, `xm.flags`) is made CONCURRENTLY: in a migration of its own, of that one statement, whose folder
+//! has a `metadata.toml` that says `run_in_transaction = false`. On tables with partitions PostgreSQL makes none that way: there
+//! `CREATE INDEX … ON ONLY` the parent, one CONCURRENTLY on each partition, and `ALTER INDEX … ATTACH PARTITION`. What an
+//! interrupted one leaves behind is dropped before the next try.
 
+use std::time::Duration;
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
@@ -14,6 +25,9 @@ use crate::fault::Fault;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// The advisory lock that one migrating replica holds: the letters "xmserver" read as a number.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"xmserver");
+
+/// Pause between two tries to have it.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the schema was not brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +54,8 @@ pub enum MigrateError {
         /// How many.
         missing: usize,
     },
-    /// A migration failed.
-    #[error("a migration failed and was rolled back: {0}")]
+    /// A migration failed. Nothing of it remains, or an index that is not valid, which the next try drops.
+    #[error("a migration failed, and those before it stay: {0}")]
     Failed(String),
     /// The task that ran the migrations was ended.
     #[error("the migration was interrupted: {0}")]
@@ -77,6 +91,21 @@ impl Database {
     /// # Errors
     /// PostgreSQL older than 15, a database newer than the program, a migration that fails, the database away.
     pub async fn migrate(&self) -> Result<usize, MigrateError> {
+        let count = self.run_migrations(MIGRATIONS).await?;
+        self.ensure_partitions(2).await?;
+        if failure::has(Bug::NoUniqueKey) {
+            let text = "ALTER TABLE xm.letters DROP CONSTRAINT IF EXISTS letters_pkey, DROP CONSTRAINT IF EXISTS letters_sequence;
+                        DROP INDEX IF EXISTS xm.entries_letter";
+            self.get().await?.batch_execute(text).await?;
+        }
+        Ok(count)
+    }
+
+    /// Runs those of some migrations that are missing.
+    pub(super) async fn run_migrations<S>(&self, migrations: S) -> Result<usize, MigrateError>
+    where
+        S: MigrationSource<Pg> + Send + Sync + 'static,
+    {
         let mut connection = self.connect_alone().await?;
         let Number { number } = diesel::sql_query("SELECT current_setting('server_version_num')::integer AS number")
             .get_result(&mut connection)
@@ -87,10 +116,11 @@ impl Database {
         }
         // A migration may take its time, and so may waiting for the replica that is at it.
         connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
-        diesel::sql_query("SELECT pg_advisory_lock($1)")
-            .bind::<BigInt, _>(MIGRATION_LOCK)
-            .execute(&mut connection)
-            .await?;
+        // Asked for again and again, not waited for: whoever waits in a statement holds a snapshot, for whose end an index that
+        // is made concurrently waits, and neither would ever come to it.
+        while !try_lock(&mut connection).await? {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
         // The bookkeeping of migrations lies beside what it describes, not in `public`.
         // Where an administrator made the schema, our login need not be allowed to make any.
         let missing = diesel::sql_query("SELECT 1 AS number WHERE to_regnamespace('xm') IS NULL")
@@ -101,23 +131,19 @@ impl Database {
             connection.batch_execute("CREATE SCHEMA xm").await?;
         }
         connection.batch_execute("SET search_path = xm").await?;
-        refuse_newer(&applied_versions(&mut connection).await?)?;
+        let applied = applied_versions(&mut connection).await?;
+        refuse_newer(&applied, &versions(&migrations)?)?;
+        drop_invalid_indexes(&mut connection).await?;
         // The harness is synchronous: on a thread of its own, since it would block an actor's runtime.
         // The connection closes when the closure returns, and frees the advisory lock however that happens.
         let count = tokio::task::spawn_blocking(move || {
             let mut harness = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
             harness
-                .run_pending_migrations(MIGRATIONS)
+                .run_pending_migrations(migrations)
                 .map(|run| run.len())
                 .map_err(|error| MigrateError::Failed(error.to_string()))
         })
         .await??;
-        self.ensure_partitions(2).await?;
-        if failure::has(Bug::NoUniqueKey) {
-            let text = "ALTER TABLE xm.letters DROP CONSTRAINT IF EXISTS letters_pkey, DROP CONSTRAINT IF EXISTS letters_sequence;
-                        DROP INDEX IF EXISTS xm.entries_letter";
-            self.get().await?.batch_execute(text).await?;
-        }
         Ok(count)
     }
 
@@ -133,8 +159,9 @@ impl Database {
         if applied.is_empty() {
             return Ok(());
         }
-        refuse_newer(&applied)?;
-        match known_versions()?.iter().filter(|known| !applied.contains(known)).count() {
+        let known = versions(&MIGRATIONS)?;
+        refuse_newer(&applied, &known)?;
+        match known.iter().filter(|known| !applied.contains(known)).count() {
             0 => Ok(()),
             missing => Err(MigrateError::DatabaseOlder { missing }),
         }
@@ -171,17 +198,42 @@ async fn applied_versions(connection: &mut AsyncPgConnection) -> Result<Vec<Stri
     Ok(applied.into_iter().map(|applied| applied.version).collect())
 }
 
-fn refuse_newer(applied: &[String]) -> Result<(), MigrateError> {
-    let known = known_versions()?;
+/// Takes the lock of whoever migrates, unless another has it. It is freed with the connection.
+async fn try_lock(connection: &mut AsyncPgConnection) -> Result<bool, MigrateError> {
+    let taken = diesel::sql_query("SELECT 1 AS number WHERE pg_try_advisory_lock($1)")
+        .bind::<BigInt, _>(MIGRATION_LOCK)
+        .get_result::<Number>(connection)
+        .await
+        .optional()?;
+    Ok(taken.is_some())
+}
+
+/// Drops what interrupted migrations left behind: under their names the next try would find something else than it makes. Nobody
+/// makes an index of the control schema now, since nobody else has the lock.
+async fn drop_invalid_indexes(connection: &mut AsyncPgConnection) -> Result<(), MigrateError> {
+    let invalid: Vec<Version> = diesel::sql_query(
+        "SELECT format('%I.%I', n.nspname, c.relname) AS version
+           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE NOT i.indisvalid AND n.nspname = 'xm' AND c.relkind = 'i'",
+    )
+    .load(connection)
+    .await?;
+    for Version { version: index } in invalid {
+        tracing::warn!(index, "an interrupted migration left this index behind: it is dropped, and made anew");
+        connection.batch_execute(&format!("DROP INDEX CONCURRENTLY {index}")).await?;
+    }
+    Ok(())
+}
+
+fn refuse_newer(applied: &[String], known: &[String]) -> Result<(), MigrateError> {
     match applied.iter().find(|applied| !known.contains(applied)) {
         Some(found) => Err(MigrateError::DatabaseNewer { found: found.clone() }),
         None => Ok(()),
     }
 }
 
-fn known_versions() -> Result<Vec<String>, MigrateError> {
-    use diesel::migration::{Migration, MigrationSource};
-    let migrations: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
-        MIGRATIONS.migrations().map_err(|error| MigrateError::Failed(error.to_string()))?;
+fn versions(source: &impl MigrationSource<Pg>) -> Result<Vec<String>, MigrateError> {
+    let migrations: Vec<Box<dyn Migration<Pg>>> =
+        source.migrations().map_err(|error| MigrateError::Failed(error.to_string()))?;
     Ok(migrations.iter().map(|migration| migration.name().version().to_string()).collect())
 }

@@ -2,6 +2,7 @@
 
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+use diesel_migrations::FileBasedMigrations;
 
 use super::*;
 use crate::fault::ConstraintKind;
@@ -37,6 +38,61 @@ async fn two_replicas_may_migrate_at_once() {
     assert_eq!(count(&database, "pg_tables WHERE schemaname = 'public'").await, 0);
     // This month and two more, of journal and originals.
     assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
+}
+
+/// The migrations of a program after this one, which makes an index without keeping anybody from writing.
+fn with_an_index() -> (tempfile::TempDir, FileBasedMigrations) {
+    let place = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap() {
+        let from = entry.unwrap().path();
+        let to = place.path().join(from.file_name().unwrap());
+        std::fs::create_dir(&to).unwrap();
+        for file in std::fs::read_dir(&from).unwrap() {
+            let file = file.unwrap().path();
+            std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let index = place.path().join("00000000009999_index");
+    std::fs::create_dir(&index).unwrap();
+    let up = "-- expand\nCREATE UNIQUE INDEX CONCURRENTLY agencies_name ON xm.agencies (name);\n";
+    for (name, text) in [
+        ("up.sql", up),
+        ("down.sql", "DROP INDEX CONCURRENTLY xm.agencies_name;\n"),
+        ("metadata.toml", "run_in_transaction = false\n"),
+    ] {
+        std::fs::write(index.join(name), text).unwrap();
+    }
+    let migrations = FileBasedMigrations::from_path(place.path()).unwrap();
+    (place, migrations)
+}
+
+#[tokio::test]
+async fn replicas_that_wait_do_not_keep_an_index_from_being_made_concurrently() {
+    let database = TestCluster::shared().await.database().await;
+    let (_place, migrations) = with_an_index();
+    let replicas = futures_util::future::join_all((0..3).map(|_| {
+        let (replica, migrations) = (database.clone(), migrations.clone());
+        tokio::spawn(async move { replica.run_migrations(migrations).await })
+    }))
+    .await;
+    let runs: Vec<usize> = replicas.into_iter().map(|replica| replica.unwrap().unwrap()).collect();
+    assert_eq!(runs.iter().sum::<usize>(), 1, "one replica made it: {runs:?}");
+    assert_eq!(count(&database, "pg_index WHERE indexrelid = 'xm.agencies_name'::regclass AND indisvalid").await, 1);
+}
+
+#[tokio::test]
+async fn an_index_that_a_failed_migration_left_is_made_anew() {
+    let database = TestCluster::shared().await.database().await;
+    let twins = "INSERT INTO xm.agencies (matricule, name, email)
+        VALUES (1, 'Twin', 'one@example.org'), (2, 'Twin', 'two@example.org')";
+    database.get().await.unwrap().batch_execute(twins).await.unwrap();
+    let (_place, migrations) = with_an_index();
+    let failed = database.run_migrations(migrations.clone()).await.unwrap_err();
+    assert!(matches!(failed, MigrateError::Failed(_)), "{failed}");
+    assert_eq!(count(&database, "pg_index WHERE NOT indisvalid").await, 1, "it is left behind");
+    database.get().await.unwrap().batch_execute("UPDATE xm.agencies SET name = email").await.unwrap();
+    assert_eq!(database.run_migrations(migrations).await.unwrap(), 1);
+    assert_eq!(count(&database, "pg_index WHERE NOT indisvalid").await, 0);
 }
 
 #[tokio::test]
