@@ -178,6 +178,8 @@ pub struct Limits {
     pub document_bytes_max: usize,
     /// Largest letter once it is decompressed.
     pub payload_bytes_max: usize,
+    /// Most rows of a letter, all tables together: it is written whole, and letters of others wait meanwhile.
+    pub letter_rows_max: usize,
     /// Bytes kept of containers whose sender nobody vouches for.
     pub quarantine_bytes_max: u64,
 }
@@ -227,6 +229,7 @@ impl Default for Limits {
             sending_max: 4,
             document_bytes_max: 4 << 20,
             payload_bytes_max: 4 << 20,
+            letter_rows_max: 20_000,
             quarantine_bytes_max: 1 << 30,
         }
     }

@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use crate::disk;
 use crate::gauges::DatabaseGauges;
 use crate::ready::Readiness;
+use crate::ready::key_watch::KeyWatch;
 
 /// What the program is built from, where whoever builds it says so; asking git would make a build depend on its folder.
 const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
@@ -57,6 +58,8 @@ pub struct ObservedParts {
     pub database: Database,
     /// The metrics that are read from it.
     pub gauges: DatabaseGauges,
+    /// The keys that the program runs with.
+    pub keys: KeyWatch,
     /// Where data lies.
     pub data_folder: PathBuf,
     /// Bytes that quarantine keeps of strangers for one reason.
@@ -69,7 +72,7 @@ impl Observed {
     /// # Errors
     /// A name registered twice.
     pub fn new(parts: ObservedParts) -> prometheus::Result<Observed> {
-        let ObservedParts { registry, metrics, database, gauges, data_folder, quarantine_bytes_max } = parts;
+        let ObservedParts { registry, metrics, database, gauges, keys, data_folder, quarantine_bytes_max } = parts;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(name, help)?;
@@ -90,7 +93,7 @@ impl Observed {
             connections: labelled("xm_database_connections", "Connections to the database, by state", &["state"])?,
             disk_free_bytes: gauge("xm_data_folder_free_bytes", "Room left on the disk of the data folder")?,
             disk_size_bytes: gauge("xm_data_folder_size_bytes", "Size of the disk of the data folder")?,
-            readiness: Readiness::new(metrics, database.clone(), data_folder.clone()),
+            readiness: Readiness::new(metrics, database.clone(), keys, data_folder.clone()),
             registry,
             database,
             gauges,
@@ -194,14 +197,20 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::ready::key_watch::tests::watched;
 
     async fn served(database: Database) -> (std::net::SocketAddr, Arc<Observed>) {
         let registry = Registry::new();
+        let recorded = database.get().await.is_ok().then_some(&database);
+        let (folder, keys) = watched(recorded).await;
+        // The test's, until it ends.
+        let _kept = folder.keep();
         let parts = ObservedParts {
             metrics: Metrics::new(&registry).unwrap(),
             registry,
             gauges: DatabaseGauges::new(database.clone(), None, Duration::MAX).unwrap(),
             database,
+            keys,
             data_folder: std::env::temp_dir(),
             quarantine_bytes_max: 1,
         };

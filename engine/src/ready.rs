@@ -1,5 +1,7 @@
 //! Whether letters can be taken now; and if not, why, in one sentence.
 
+pub mod key_watch;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use actors::metrics::Metrics;
 use store::database::{Database, MigrateError};
 
 use crate::disk;
+use key_watch::KeyWatch;
 
 /// Longest that readiness waits for the database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +38,20 @@ pub enum Unready {
         /// The unknown migration.
         migration: String,
     },
+    /// The database records other keys: letters would be opened and answered with those of another centre, or not at all.
+    #[error("the keys that this program runs with are not those of its database: {reason}; then start it again")]
+    KeysOfDatabase {
+        /// How they differ, and what to do.
+        reason: String,
+    },
+    /// The folder of keys has changed since the program started.
+    #[error(
+        "the keys that this program runs with are no longer in its folder: {reason}: put them back, from a backup or from a program that serves this centre"
+    )]
+    KeysOfFolder {
+        /// What is found there.
+        reason: String,
+    },
     /// The disk of the data folder is full, or nearly so.
     #[error("the disk of the data folder is full: {free_bytes} bytes are free, {free_bytes_min} are needed")]
     DiskFull {
@@ -50,17 +67,19 @@ pub struct Readiness {
     is_taking_mail: AtomicBool,
     metrics: Metrics,
     database: Database,
+    keys: KeyWatch,
     data_folder: PathBuf,
     free_bytes_min: u64,
 }
 
 impl Readiness {
     /// Makes it; no mail is taken yet.
-    pub fn new(metrics: Metrics, database: Database, data_folder: PathBuf) -> Readiness {
+    pub fn new(metrics: Metrics, database: Database, keys: KeyWatch, data_folder: PathBuf) -> Readiness {
         Readiness {
             is_taking_mail: AtomicBool::new(false),
             metrics,
             database,
+            keys,
             data_folder,
             free_bytes_min: FREE_BYTES_MIN,
         }
@@ -87,6 +106,8 @@ impl Readiness {
             Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
             Ok(Err(_)) | Err(_) => return Err(Unready::DatabaseAway),
         }
+        let keys = tokio::time::timeout(DATABASE_PATIENCE, self.keys.look(&self.database)).await;
+        keys.unwrap_or(Err(Unready::DatabaseAway))?;
         if self.metrics.is_every_mailbox_down() {
             return Err(Unready::MailboxesDown);
         }
@@ -108,7 +129,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let database = TestCluster::shared().await.database().await;
-        let mut readiness = Readiness::new(metrics.clone(), database.clone(), place.path().to_owned());
+        let (_keys, keys) = key_watch::tests::watched(Some(&database)).await;
+        let mut readiness = Readiness::new(metrics.clone(), database.clone(), keys, place.path().to_owned());
         readiness.free_bytes_min = 0;
         assert_eq!(readiness.look().await, Err(Unready::NoMailTaken));
         readiness.set_taking_mail(true);
@@ -124,6 +146,18 @@ mod tests {
         assert!(matches!(full, Unready::DiskFull { free_bytes_min: u64::MAX, .. }), "{full}");
         readiness.free_bytes_min = 0;
 
+        database
+            .get()
+            .await
+            .unwrap()
+            .batch_execute(
+                "UPDATE xm.centre_keys SET spki_sha256 = sha256('x')
+            WHERE purpose = 'authority'",
+            )
+            .await
+            .unwrap();
+        assert!(matches!(readiness.look().await, Err(Unready::KeysOfDatabase { .. })));
+
         let newer = "INSERT INTO xm.__diesel_schema_migrations VALUES ('99990101000000', now())";
         database.get().await.unwrap().batch_execute(newer).await.unwrap();
         let newer = readiness.look().await.unwrap_err();
@@ -135,7 +169,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let nowhere = Database::new(DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x")).unwrap();
         let metrics = Metrics::new(&Registry::new()).unwrap();
-        let mut readiness = Readiness::new(metrics, nowhere, place.path().to_owned());
+        let (_keys, keys) = key_watch::tests::watched(None).await;
+        let mut readiness = Readiness::new(metrics, nowhere, keys, place.path().to_owned());
         readiness.free_bytes_min = 0;
         readiness.set_taking_mail(true);
         assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));

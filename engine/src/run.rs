@@ -5,6 +5,7 @@
 //! is lost, because what is not settled is in its mailbox still.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ use crate::folder::{Claim, DataFolder};
 use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed, ObservedParts};
 use crate::keys::{self, LoadedKeys};
+use crate::ready::key_watch::KeyWatch;
 use crate::{acts, operator, summary};
 
 /// First and longest pause between two tries to reach the database at the start.
@@ -72,6 +74,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
         relay,
         claim,
         keys: Arc::new(keys),
+        keys_folder: folder.keys(),
         database: open.database.clone(),
         runtime: runtime.handle().clone(),
     };
@@ -112,6 +115,7 @@ struct Centre<'a> {
     relay: &'a RelayConfiguration,
     claim: Claim,
     keys: Arc<LoadedKeys>,
+    keys_folder: PathBuf,
     database: Database,
     runtime: Handle,
 }
@@ -166,6 +170,7 @@ impl Centre<'_> {
             metrics,
             database: self.database.clone(),
             gauges: DatabaseGauges::new(self.database.clone(), first_end, kept_max)?,
+            keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
             quarantine_bytes_max: settling(&self.configuration.limits).stranger_bytes_of_reason(),
         })?);
@@ -226,6 +231,7 @@ impl Centre<'_> {
             },
             payload_limits: PayloadLimits {
                 decompressed_bytes_max: limits.payload_bytes_max,
+                rows_max: limits.letter_rows_max,
                 ..PayloadLimits::default()
             },
             settling: settling(limits),
@@ -377,6 +383,7 @@ mod tests {
         assert_eq!(format!("{:?}", widths(&Limits::default())), format!("{:?}", Widths::default()));
         assert_eq!(Limits::default().document_bytes_max, DocumentLimits::default().document_bytes_max);
         assert_eq!(Limits::default().payload_bytes_max, PayloadLimits::default().decompressed_bytes_max);
+        assert_eq!(Limits::default().letter_rows_max, PayloadLimits::default().rows_max);
         assert_eq!(Limits::default().quarantine_bytes_max, SettlingSettings::default().stranger_bytes_max);
     }
 }

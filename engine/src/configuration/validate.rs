@@ -145,6 +145,7 @@ fn limits(limits: &Limits, problems: &mut Problems<'_>) {
         ("sending_max", limits.sending_max as u64, 1, 100),
         ("document_bytes_max", limits.document_bytes_max as u64, 4096, 64 << 20),
         ("payload_bytes_max", limits.payload_bytes_max as u64, 4096, 64 << 20),
+        ("letter_rows_max", limits.letter_rows_max as u64, 1, 100_000),
         ("quarantine_bytes_max", limits.quarantine_bytes_max, 1 << 20, 1 << 40),
     ];
     for (key, value, least, most) in bounds {

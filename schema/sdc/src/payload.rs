@@ -56,7 +56,8 @@ impl Default for PayloadLimits {
             objects_max: 1_000,
             tables_max: 50,
             columns_max: 200,
-            rows_max: 100_000,
+            // Measured: docs/PERFORMANCE.md, The largest letter. A letter is written whole, and its neighbours wait meanwhile.
+            rows_max: 20_000,
         }
     }
 }

@@ -20,7 +20,7 @@ const LIMITS: PayloadLimits = PayloadLimits {
     objects_max: 1_000,
     tables_max: 50,
     columns_max: 200,
-    rows_max: 100_000,
+    rows_max: 20_000,
 };
 
 const LETTER: &str = concat!(

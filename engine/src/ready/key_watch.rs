@@ -1,0 +1,137 @@
+//! Whether the keys that a program runs with are still those of its database and those in its folder. They are confirmed when it
+//! starts; a database restored from another centre, or a folder copied over, changes them under it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use store::administration::AdministrationError;
+use store::administration::centre_keys;
+use store::database::Database;
+use tokio::sync::Mutex;
+
+use super::Unready;
+use crate::keys::{self, LoadedKeys};
+
+/// How long an answer holds: whoever asks often makes neither database nor disk busy.
+const HOLDS: Duration = Duration::from_secs(10);
+
+/// Compares the keys of a program.
+pub struct KeyWatch {
+    loaded: Arc<LoadedKeys>,
+    folder: PathBuf,
+    holds: Duration,
+    last: Mutex<Option<(Instant, Option<Unready>)>>,
+}
+
+impl KeyWatch {
+    /// Watches over keys that were loaded from a folder of keys.
+    pub fn new(loaded: Arc<LoadedKeys>, folder: PathBuf) -> KeyWatch {
+        KeyWatch { loaded, folder, holds: HOLDS, last: Mutex::default() }
+    }
+
+    /// Looks whether they are the database's and the folder's; of a few seconds ago, where somebody has looked.
+    ///
+    /// # Errors
+    /// They are not; the database does not answer, which says nothing of them and is not remembered.
+    pub(super) async fn look(&self, database: &Database) -> Result<(), Unready> {
+        let mut last = self.last.lock().await;
+        if let Some((_, found)) = last.as_ref().filter(|(at, _)| at.elapsed() < self.holds) {
+            return found.clone().map_or(Ok(()), Err);
+        }
+        let found = match self.compare(database).await {
+            Err(Unready::DatabaseAway) => return Err(Unready::DatabaseAway),
+            compared => compared.err(),
+        };
+        *last = Some((Instant::now(), found.clone()));
+        found.map_or(Ok(()), Err)
+    }
+
+    async fn compare(&self, database: &Database) -> Result<(), Unready> {
+        let mut connection = database.get().await.map_err(|_| Unready::DatabaseAway)?;
+        let recorded = match centre_keys::list(&mut connection).await {
+            Ok(recorded) => recorded,
+            Err(AdministrationError::Fault(_)) => return Err(Unready::DatabaseAway),
+            Err(error) => return Err(Unready::KeysOfDatabase { reason: error.to_string() }),
+        };
+        drop(connection);
+        centre_keys::compare(&recorded, &self.loaded.known_as)
+            .map_err(|error| Unready::KeysOfDatabase { reason: error.to_string() })?;
+        // What the program runs with is in its memory: a file changed on the disk serves from the next start on, or then fails.
+        let found = keys::load(&self.folder).map_err(|error| Unready::KeysOfFolder { reason: error.to_string() })?;
+        centre_keys::compare(&self.loaded.known_as, &found.known_as)
+            .map_err(|_| Unready::KeysOfFolder { reason: format!("{} holds others", self.folder.display()) })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use diesel_async::SimpleAsyncConnection;
+    use store::testing::TestCluster;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::authority;
+
+    fn made(folder: &Path) -> Arc<LoadedKeys> {
+        for (name, text) in authority::make("centre-x").unwrap() {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        Arc::new(keys::load(folder).unwrap())
+    }
+
+    /// Makes keys, and records them in a database where there is one.
+    pub async fn watched(database: Option<&Database>) -> (TempDir, KeyWatch) {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = made(folder.path());
+        if let Some(database) = database {
+            let mut connection = database.get().await.unwrap();
+            centre_keys::record(&mut connection, "test", &loaded.known_as).await.unwrap();
+        }
+        let watch = KeyWatch { holds: Duration::ZERO, ..KeyWatch::new(loaded, folder.path().to_owned()) };
+        (folder, watch)
+    }
+
+    #[tokio::test]
+    async fn keys_replaced_under_a_running_program_are_told_of_until_they_are_put_back() {
+        let database = TestCluster::shared().await.database().await;
+        let (folder, watch) = watched(Some(&database)).await;
+        assert_eq!(watch.look(&database).await, Ok(()));
+
+        let (other, _) = watched(None).await;
+        let kept = tempfile::tempdir().unwrap();
+        let copy = |from: &Path, to: &Path| {
+            for entry in std::fs::read_dir(from).unwrap() {
+                let path = entry.unwrap().path();
+                std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+            }
+        };
+        copy(folder.path(), kept.path());
+        copy(other.path(), folder.path());
+        let told = watch.look(&database).await.unwrap_err().to_string();
+        assert!(told.contains(&format!("{} holds others", folder.path().display())), "{told}");
+        copy(kept.path(), folder.path());
+        assert_eq!(watch.look(&database).await, Ok(()));
+
+        let restored = "UPDATE xm.centre_keys SET spki_sha256 = sha256(spki_sha256), fingerprint = sha256(fingerprint)";
+        database.get().await.unwrap().batch_execute(restored).await.unwrap();
+        let told = watch.look(&database).await.unwrap_err();
+        assert!(matches!(told, Unready::KeysOfDatabase { .. }), "{told}");
+        assert!(told.to_string().contains("belongs to a centre whose key is"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_holds_for_a_while_whoever_asks_and_one_of_no_database_does_not() {
+        let database = TestCluster::shared().await.database().await;
+        let (_folder, watch) = watched(Some(&database)).await;
+        let watch = KeyWatch { holds: Duration::MAX, ..watch };
+        let nowhere = store::database::DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x");
+        let nowhere = Database::new(nowhere).unwrap();
+        assert_eq!(watch.look(&nowhere).await, Err(Unready::DatabaseAway));
+        assert_eq!(watch.look(&database).await, Ok(()));
+        database.get().await.unwrap().batch_execute("DELETE FROM xm.centre_keys").await.unwrap();
+        assert_eq!(watch.look(&database).await, Ok(()), "it is not asked again so soon");
+    }
+}
