@@ -174,8 +174,7 @@ mod tests {
     }
 
     fn ask(room: &PayloadRoom, agency: u32, bytes: usize) -> Asked {
-        let room = room.clone();
-        let mut asked: Asked = Box::pin(async move { room.take(matricule(agency), bytes).await });
+        let mut asked = take(room, agency, bytes);
         assert!(asked.as_mut().now_or_never().is_none(), "there is no room for {agency}");
         asked
     }
@@ -201,15 +200,16 @@ mod tests {
         let room = PayloadRoom::new(100);
         let flood = room.try_take(matricule(1), 60).unwrap();
         let mut next = ask(&room, 1, 60);
-        let mut others: Vec<Asked> = (2..=4).map(|agency| Box::pin(take(&room, agency, 10)) as Asked).collect();
+        let mut others: Vec<Asked> = (2..=4).map(|agency| take(&room, agency, 10)).collect();
         let given: Vec<Unpacked> = others.iter_mut().filter_map(is_given).collect();
         assert_eq!(given.len(), 3, "they came later, and there is room for them");
         drop(flood);
         assert!(is_given(&mut next).is_some());
     }
 
-    async fn take(room: &PayloadRoom, agency: u32, bytes: usize) -> Unpacked {
-        room.clone().take(matricule(agency), bytes).await
+    fn take(room: &PayloadRoom, agency: u32, bytes: usize) -> Asked {
+        let room = room.clone();
+        Box::pin(async move { room.take(matricule(agency), bytes).await })
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         let mut passed = 0;
         let mut agency = 3;
         loop {
-            let mut small: Asked = Box::pin(take(&room, agency, 50));
+            let mut small = take(&room, agency, 50);
             let Some(unpacked) = is_given(&mut small) else { break };
             passed += 50;
             agency += 1;
