@@ -147,7 +147,7 @@ pub enum Leave {
 /// Which agencies to list.
 #[derive(Args, Debug)]
 pub struct ListArguments {
-    /// Found in name, town, e-mail or matricule
+    /// Found in name, town, e-mail or matricule; case and accents do not matter
     #[arg(long)]
     text: Option<String>,
     /// Of this status

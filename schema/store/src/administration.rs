@@ -99,7 +99,7 @@ pub enum AdministrationError {
     )]
     CertificateUnknown(String),
     /// Several such certificates.
-    #[error("several certificates have fingerprints that begin with {0}: give more of it")]
+    #[error("{}", ambiguous(.0))]
     CertificateAmbiguous(String),
     /// It is revoked.
     #[error("{}", self.words(in_utc))]
@@ -356,6 +356,18 @@ impl AdministrationError {
     /// Says whether the database is away, so that trying again later helps.
     pub fn is_away(&self) -> bool {
         matches!(self, AdministrationError::Fault(fault) if fault.is_away())
+    }
+}
+
+/// Words that a name is that of several certificates, and how to name one of them.
+fn ambiguous(name: &str) -> String {
+    if certificates::is_number(name) {
+        format!(
+            "{name} is the number of one certificate and the beginning of another's fingerprint: write \"#{name}\", in quotes, \
+             for the number, or more of the fingerprint, with its colons"
+        )
+    } else {
+        format!("several certificates have fingerprints that begin with {name}: give more of it")
     }
 }
 

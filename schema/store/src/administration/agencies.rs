@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::dsl::{max, sql};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,11 @@ pub use unheard::{Unheard, unheard};
 
 /// Most that is recharged at once, in minor units: far from where sums could overflow.
 pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
+
+/// Around an expression of SQL: without accents and case, as people type on the telephone. Accents are marks of their own after
+/// decomposition, and go first: the private database's locale knows the case of ASCII letters alone.
+const FOLD_OPENS: &str = "lower(regexp_replace(normalize(";
+const FOLD_CLOSES: &str = r", NFD), '[\u0300-\u036f]', '', 'g'))";
 
 /// An agency to be added.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,7 +86,7 @@ pub struct Agency {
 /// Which agencies a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct AgencyFilter {
-    /// Found in name, town, e-mail or the six digits of the matricule, without regard to case.
+    /// Found in name, town, e-mail or the six digits of the matricule, without regard to case and accents.
     pub text: Option<String>,
     /// Of this status.
     pub status: Option<i16>,
@@ -179,13 +184,10 @@ pub async fn list(
         .into_boxed();
     if let Some(text) = &filter.text {
         let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
-        query = query.filter(
-            agencies::name
-                .ilike(pattern.clone())
-                .or(agencies::town.ilike(pattern.clone()))
-                .or(agencies::email.ilike(pattern.clone()))
-                .or(sql::<Text>("lpad(agencies.matricule::text, 6, '0')").like(pattern)),
-        );
+        let searched =
+            "concat_ws(chr(10), agencies.name, agencies.town, agencies.email, lpad(agencies.matricule::text, 6, '0'))";
+        let found = sql::<Bool>(&format!("{FOLD_OPENS}{searched}{FOLD_CLOSES} LIKE {FOLD_OPENS}"));
+        query = query.filter(found.bind::<Text, _>(pattern).sql(FOLD_CLOSES));
     }
     if let Some(status) = filter.status {
         query = query.filter(agencies::status.eq(status));
@@ -362,14 +364,21 @@ fn check_name(name: &str) -> Result<(), AdministrationError> {
     Ok(())
 }
 
-/// Admits what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines.
+/// Admits what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines. ASCII
+/// alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer to it given up.
 fn check_email(email: &str) -> Result<(), AdministrationError> {
+    if !email.is_ascii() {
+        return Err(AdministrationError::invalid(
+            "the e-mail address",
+            "plain ASCII, without accents: of a domain with accents write the ASCII form (xn--…), which its registrar tells",
+        ));
+    }
     let plain = |text: &str| {
         !text.is_empty()
             && !text.starts_with('.')
             && !text.ends_with('.')
             && !text.contains("..")
-            && text.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
     };
     match email.split_once('@') {
         Some((local, domain))

@@ -162,32 +162,54 @@ const BEGINNING_MIN: usize = 4;
 /// A text of fewer decimal digits than this is a number of the inventory, not the beginning of a fingerprint.
 const DECIMALS_OF_FINGERPRINT: usize = 10;
 
-/// Finds a certificate by what people call it: its fingerprint, a beginning of it that no other has, or its number.
+/// Finds a certificate by what people call it: its fingerprint, a beginning of it that no other has, or its number. Digits
+/// alone are the number, as `#2048` always is; with colons, `20:48`, they are a fingerprint's.
 ///
 /// # Errors
 /// None, or several, go by this name; a fault.
 pub async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Certificate, AdministrationError> {
+    let name = name.trim();
     let unknown = || AdministrationError::CertificateUnknown(name.to_owned());
-    let plain = plain_hex(name);
-    let is_number = plain.len() < DECIMALS_OF_FINGERPRINT && plain.bytes().all(|octet| octet.is_ascii_digit());
-    let query = certificates::table.order(certificates::id).limit(2).select(CERTIFICATE).into_boxed();
-    let found: Vec<Certificate> = if is_number {
-        let id: i32 = plain.parse().map_err(|_empty: std::num::ParseIntError| unknown())?;
-        query.filter(certificates::id.eq(id)).load(connection).await?
-    } else {
-        if plain.len() < BEGINNING_MIN {
-            return Err(unknown());
-        }
-        let bound = |fill: &str| hex::decode(format!("{plain}{}", fill.repeat(64usize.saturating_sub(plain.len()))));
-        let (lowest, highest) =
-            bound("0").and_then(|lowest| Ok((lowest, bound("f")?))).map_err(|_not_hex| unknown())?;
-        query.filter(certificates::fingerprint.between(lowest, highest)).load(connection).await?
-    };
-    match <[Certificate; 1]>::try_from(found) {
+    let ambiguous = || AdministrationError::CertificateAmbiguous(name.to_owned());
+    let begins = by_beginning(connection, &plain_hex(name)).await?;
+    let number = name.strip_prefix('#').unwrap_or(name);
+    if is_number(number) {
+        let id: i32 = number.parse().map_err(|_too_large: std::num::ParseIntError| unknown())?;
+        let numbered: Option<Certificate> =
+            certificates::table.find(id).select(CERTIFICATE).first(connection).await.optional()?;
+        let numbered = numbered.ok_or_else(unknown)?;
+        // What is done to a certificate may be for good: nothing is guessed where the same digits begin another's fingerprint.
+        return if begins.iter().any(|other| other.id != id) { Err(ambiguous()) } else { Ok(numbered) };
+    }
+    match <[Certificate; 1]>::try_from(begins) {
         Ok([one]) => Ok(one),
         Err(found) if found.is_empty() => Err(unknown()),
-        Err(_several) => Err(AdministrationError::CertificateAmbiguous(name.to_owned())),
+        Err(_several) => Err(ambiguous()),
     }
+}
+
+/// Says whether a text is a number of the inventory and not the beginning of a fingerprint.
+pub(super) fn is_number(text: &str) -> bool {
+    (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
+}
+
+/// Returns the first two certificates whose fingerprints begin so; none where this is no beginning of a fingerprint.
+async fn by_beginning(
+    connection: &mut AsyncPgConnection,
+    digits: &str,
+) -> Result<Vec<Certificate>, AdministrationError> {
+    if digits.len() < BEGINNING_MIN {
+        return Ok(Vec::new());
+    }
+    let bound = |fill: &str| hex::decode(format!("{digits}{}", fill.repeat(64usize.saturating_sub(digits.len()))));
+    let (Ok(lowest), Ok(highest)) = (bound("0"), bound("f")) else { return Ok(Vec::new()) };
+    Ok(certificates::table
+        .filter(certificates::fingerprint.between(lowest, highest))
+        .order(certificates::id)
+        .limit(2)
+        .select(CERTIFICATE)
+        .load(connection)
+        .await?)
 }
 
 /// Waits for others who give keys their owner: two registrations at once must see each other.

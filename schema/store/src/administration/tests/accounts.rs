@@ -5,6 +5,9 @@ use crate::administration::agencies::{AgencyChange, AgencyFilter};
 use crate::administration::{AdministrationError, audit, installations, scopes, users};
 use crate::fault::Fault;
 
+/// Addresses that no mail of ours can be written to.
+const NOT_ASCII: [&str; 4] = ["mairie@édéa.cm", "édéa@example.cm", "centre@example.中国", "a１@b.c"];
+
 #[tokio::test]
 async fn an_agency_is_added_shown_and_found() {
     let (_database, mut connection) = centre().await;
@@ -36,6 +39,10 @@ async fn bad_agencies_are_explained_and_leave_nothing() {
     assert!(refused(NewAgency { status: Some(4), ..agency(9) }).await.contains("0 suspended"));
     for email in ["", "x", "a@b@c", "a b@c.d", "a@c.d\r\nBcc: x@y.z", "-f@c.d", "a@", "\"a\"@b.c", "a@b..c"] {
         assert!(refused(NewAgency { email: email.into(), ..agency(9) }).await.contains("e-mail"), "{email:?}");
+    }
+    for email in NOT_ASCII {
+        let told = refused(NewAgency { email: email.into(), ..agency(9) }).await;
+        assert!(told.contains("e-mail") && told.contains("xn--"), "{email:?}: {told}");
     }
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.agencies").await, 2);
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.accounts WHERE agency IS NOT NULL").await, 2);
@@ -175,6 +182,10 @@ async fn a_change_that_changes_nothing_or_too_much_is_explained() {
     assert!(refused(AgencyChange::default()).await.contains("at least one value"));
     assert!(refused(AgencyChange { letter_bytes_max: Some(1), ..AgencyChange::default() }).await.contains("4096"));
     assert!(refused(AgencyChange { email: Some("no".into()), ..AgencyChange::default() }).await.contains("e-mail"));
+    for email in NOT_ASCII {
+        let told = refused(AgencyChange { email: Some(email.into()), ..AgencyChange::default() }).await;
+        assert!(told.contains("e-mail") && told.contains("xn--"), "{email:?}: {told}");
+    }
     assert!(
         refused(AgencyChange { profile: Some("no".into()), ..AgencyChange::default() }).await.contains("profile no")
     );
@@ -233,6 +244,36 @@ async fn a_list_finds_matricules_by_their_digits() {
     assert_eq!(found("107").await, [107, 10_700]);
     assert_eq!(found("000107").await, [107]);
     assert_eq!(found("centre1@").await, [1]);
+}
+
+#[tokio::test]
+async fn a_list_finds_names_without_their_accents_and_in_any_case() {
+    let (_database, mut connection) = centre().await;
+    // Composed and decomposed, as keyboards and files have it.
+    let named =
+        [(10, "Mairie d'Édéa", "Édéa"), (11, "Ngaoundéré", "Ngaounde\u{301}re\u{301}"), (12, "ÉTAT CIVIL", "Bafia")];
+    for (matricule, name, town) in named {
+        let new = NewAgency { name: name.into(), town: town.into(), ..agency(matricule) };
+        agencies::add(&mut connection, OPERATOR, &new).await.unwrap();
+    }
+    let mut found = async |text: &str| {
+        let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
+        let found = agencies::list(&mut connection, &filter).await.unwrap();
+        found.into_iter().map(|agency| agency.matricule).collect::<Vec<i32>>()
+    };
+    for (text, expected) in [
+        ("edea", vec![10]),
+        ("Édéa", vec![10]),
+        ("éDEA", vec![10]),
+        ("e\u{301}de\u{301}a", vec![10]),
+        ("NGAOUNDERE", vec![11]),
+        ("etat", vec![12]),
+        ("état civil", vec![12]),
+        ("d_é", vec![]),
+        ("%", vec![]),
+    ] {
+        assert_eq!(found(text).await, expected, "{text}");
+    }
 }
 
 #[tokio::test]

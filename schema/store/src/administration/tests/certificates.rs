@@ -252,6 +252,35 @@ async fn a_certificate_goes_by_its_fingerprint_the_beginning_of_it_or_its_number
 }
 
 #[tokio::test]
+async fn digits_that_are_one_s_number_and_begin_another_s_fingerprint_revoke_neither() {
+    let (_database, mut connection) = centre().await;
+    run(&mut connection, "ALTER TABLE xm.certificates ALTER id RESTART WITH 2048").await;
+    assert_eq!(register(&mut connection, 1, &certificate(7, 1)).await.unwrap(), 2048);
+    let beginning = CertificateFields { fingerprint: [vec![0x20, 0x48], vec![9; 30]].concat(), ..certificate(8, 2) };
+    let other = register(&mut connection, 2, &beginning).await.unwrap();
+    for digits in ["2048", " 2048 "] {
+        let error = certificates::revoke(&mut connection, OPERATOR, digits, "stolen", None).await.unwrap_err();
+        assert!(matches!(error, AdministrationError::CertificateAmbiguous(_)), "{error}");
+        let told = error.to_string();
+        assert!(told.contains("\"#2048\"") && told.contains("more of the fingerprint"), "{told}");
+    }
+    assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.agency_keys WHERE revoked_at IS NOT NULL").await, 0);
+    let mut found = async |name: &str| certificates::find(&mut connection, name).await.map(|one| one.id);
+    for (name, id) in [("#2048", 2048), ("20:48", other), ("20:48:09", other)] {
+        assert_eq!(found(name).await.unwrap(), id, "{name}");
+    }
+    // Digits alone are a number, and this number there is not.
+    assert!(matches!(found("204809").await, Err(AdministrationError::CertificateUnknown(_))));
+    assert!(matches!(found("#204809").await, Err(AdministrationError::CertificateUnknown(_))));
+    assert!(matches!(found("#20:48").await, Err(AdministrationError::CertificateUnknown(_))));
+    // One whose own fingerprint begins with its number is one.
+    run(&mut connection, "ALTER TABLE xm.certificates ALTER id RESTART WITH 3050").await;
+    let own = CertificateFields { fingerprint: [vec![0x30, 0x50], vec![9; 30]].concat(), ..certificate(9, 3) };
+    assert_eq!(register(&mut connection, 2, &own).await.unwrap(), 3050);
+    assert_eq!(certificates::find(&mut connection, "3050").await.unwrap().id, 3050);
+}
+
+#[tokio::test]
 async fn who_revokes_sees_what_it_means_and_says_why() {
     let (_database, mut connection) = centre().await;
     register(&mut connection, 1, &certificate(7, 1)).await.unwrap();
