@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::sql_types::{BigInt, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::cms::ContentCipher;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub struct Claimed {
     pub letter_id: Option<Uuid>,
     /// The signed content, the same at every sending.
     pub payload: Vec<u8>,
-    /// Whose key opens it: the certificate that signed the letter; absent once it is revoked.
+    /// Whose key opens it: a certificate of the key that signed the letter; absent once that key is revoked.
     pub certificate: Option<Recipient>,
     /// The letter's own cipher while its agency has leave for it.
     pub cipher: ContentCipher,
@@ -33,6 +33,9 @@ pub struct Claimed {
     pub email: String,
     /// How often it has been tried, this time included.
     pub attempts: i32,
+    /// Whether its office may have it already: it was tried before, since whenever an operator had it begin anew, or its letter
+    /// was answered once and came again.
+    pub is_sent_again: bool,
 }
 
 /// A registered certificate.
@@ -55,9 +58,19 @@ pub async fn claim(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<Claimed>, Fault> {
-    type Row =
-        (BigInt, Integer, Nullable<SqlUuid>, Bytea, Nullable<Integer>, Nullable<Bytea>, Nullable<Text>, Text, Integer);
-    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<Vec<u8>>, Option<String>, String, i32);
+    type Row = (
+        BigInt,
+        Integer,
+        Nullable<SqlUuid>,
+        Bytea,
+        Nullable<Integer>,
+        Nullable<Bytea>,
+        Nullable<Text>,
+        Text,
+        Integer,
+        Bool,
+    );
+    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<Vec<u8>>, Option<String>, String, i32, bool);
     let text = "WITH due AS (
              SELECT id FROM xm.outbox
               WHERE failed_at IS NULL AND transport = ? AND due_at <= now()
@@ -67,13 +80,19 @@ pub async fn claim(
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
-             RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts)
+             RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts, o.last_error)
          SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts
+                CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
+                c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL
            FROM claimed c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
-           LEFT JOIN xm.certificates s ON s.id = l.certificate AND s.revoked_at IS NULL
+           -- The key is judged, as it was when the letter was taken in. A certificate that was only replaced opens the answer
+           -- as well as any other of its key, but the office may not have it any more: the one in its place goes first.
+           LEFT JOIN xm.certificates n ON n.id = l.certificate
+           LEFT JOIN xm.agency_keys k ON k.spki_sha256 = n.spki_sha256 AND k.revoked_at IS NULL
+           LEFT JOIN LATERAL (SELECT v.id, v.der FROM xm.certificates v WHERE v.spki_sha256 = k.spki_sha256
+                               ORDER BY (v.revoked_at IS NULL) DESC, (v.id = n.id) DESC, v.not_after DESC LIMIT 1) s ON true
           ORDER BY c.agency, c.id";
     let binds = [
         Bind::Text(transport),
@@ -82,16 +101,20 @@ pub async fn claim(
         Bind::Uuid(process),
     ];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
-    let claimed = |(id, agency, letter_id, payload, certificate_id, der, cipher, email, attempts): Loaded| Claimed {
-        id,
-        agency,
-        letter_id,
-        payload,
-        certificate: certificate_id.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der }),
-        cipher: read_cipher(cipher.as_deref()),
-        email,
-        attempts,
-    };
+    let claimed =
+        |(id, agency, letter_id, payload, certificate_id, der, cipher, email, attempts, is_sent_again): Loaded| {
+            Claimed {
+                id,
+                agency,
+                letter_id,
+                payload,
+                certificate: certificate_id.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der }),
+                cipher: read_cipher(cipher.as_deref()),
+                email,
+                attempts,
+                is_sent_again,
+            }
+        };
     Ok(rows.into_iter().map(claimed).collect())
 }
 
@@ -139,6 +162,16 @@ pub async fn put_back(connection: &mut AsyncPgConnection, claimed: &[Claimed], e
         Bind::Timestamptzs(claimed.iter().map(due).collect()),
     ];
     Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Leaves answers as they were before they were claimed: none was tried, since the relay was not reached.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn leave(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<(), Fault> {
+    let text = "UPDATE xm.outbox SET claimed_until = NULL, attempts = greatest(attempts - 1, 0) WHERE id = ANY(?)";
+    Statement::<()>::new(text, &[Bind::Bigints(ids.iter().copied().map(Some).collect())]).execute(connection).await?;
     Ok(())
 }
 

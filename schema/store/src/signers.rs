@@ -120,8 +120,9 @@ macro_rules! select_signers {
                JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
-            // Of several certificates of one key the one valid now goes first, then the one that ends last.
-            " ORDER BY (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
+            // Of several certificates of one key: one that was replaced (revoked, and its key not) after all others; of these the
+            // one valid now goes first, then the one that ends last.
+            " ORDER BY (c.revoked_at IS NULL) DESC, (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
         )
     };
 }

@@ -10,11 +10,13 @@ use rcgen::{CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA
 use sdc::cms::SignerId;
 use sdc::keys::RegisteredCertificate;
 use sdc::refusal::RefusalCode;
+use uuid::Uuid;
 
 use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::world::World;
 use crate::administration::certificates::{self, CertificateFields, Confirmation};
+use crate::outbox;
 use crate::signers::Signers;
 use crate::statement::Statement;
 
@@ -244,4 +246,53 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");
+}
+
+/// Migration 5 left such keys in use: the manual once had the old certificate revoked as `replaced` after a renewal.
+#[tokio::test]
+async fn a_certificate_that_was_replaced_gives_way_to_the_one_in_its_place_and_its_answers_leave() {
+    let world = World::new().await;
+    let key = KeyPair::generate().unwrap();
+    // The old one ends later than the new one.
+    let (old, new) = (made(&key, (-10, 900)), made(&key, (-1, 300)));
+    register(&world, &old).await;
+    let waiting = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival_of(&old.signer_ids()[0], &waiting).await]).await, [Outcome::Accepted]);
+    register(&world, &new).await;
+    world
+        .sql(&format!(
+            "ALTER TABLE xm.certificates DISABLE TRIGGER certificates_revoke_key;
+             UPDATE xm.certificates SET revoked_at = now(), revoked_reason = 'replaced' WHERE fingerprint = '\\x{}';
+             ALTER TABLE xm.certificates ENABLE TRIGGER certificates_revoke_key",
+            old.fingerprint()
+        ))
+        .await;
+    let by_key = SignerId::KeyId(new.key_id().to_vec());
+    let mut connection = world.connection().await;
+    let signer =
+        Signers::new(100).look_up(&mut connection, std::slice::from_ref(&by_key)).await.unwrap()[&by_key].clone();
+    assert_eq!(signer.certificate.fingerprint(), new.fingerprint());
+    let named = [&new.signer_ids()[..], &old.signer_ids()[1..]].concat();
+    for (id, number) in named.iter().zip(2..) {
+        let letter = world.births(42, number, &[("CE-042", number)]);
+        assert_eq!(world.settle(vec![world.arrival_of(id, &letter).await]).await, [Outcome::Accepted], "{id:?}");
+    }
+    let process = Uuid::new_v4();
+    let claim = async || {
+        let mut connection = world.connection().await;
+        let claimed = outbox::claim(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
+        outbox::release(&mut connection, process).await.unwrap();
+        claimed
+    };
+    let claimed = claim().await;
+    assert_eq!(claimed.len(), 1 + named.len());
+    for answer in claimed {
+        let recipient =
+            RegisteredCertificate::registered(&answer.certificate.expect("somebody to seal for").der).unwrap();
+        assert_eq!(recipient.fingerprint(), new.fingerprint());
+    }
+    // A revoked key opens nothing any more, whichever certificate is named.
+    let fingerprint = new.fingerprint().to_string();
+    certificates::revoke(&mut connection, "mbarga", &fingerprint, "stolen", None).await.unwrap();
+    assert!(claim().await.iter().all(|answer| answer.certificate.is_none()));
 }
