@@ -9,6 +9,7 @@ use std::path::Path;
 
 use openssl::x509::{X509, X509NameRef};
 use sdc::keys::{KeyError, RegisteredCertificate};
+use sdc::printable::printable;
 use store::administration::certificates::CertificateFields;
 
 use kind::Content;
@@ -100,7 +101,7 @@ fn name(name: &X509NameRef) -> String {
     let entry = |entry: &openssl::x509::X509NameEntryRef| {
         let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
         let value = entry.data().to_string().unwrap_or_else(|_not_text| "?".to_owned());
-        format!("{key}={}", value.replace(char::is_control, "\u{fffd}"))
+        format!("{key}={}", printable(&value))
     };
     let entries: Vec<String> = name.entries().map(entry).collect();
     if entries.is_empty() { "-".to_owned() } else { entries.join(", ") }

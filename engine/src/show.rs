@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
+use sdc::printable::printable;
 use serde::Serialize;
 use store::administration::server::Server;
 use terminal_size::{Width, terminal_size_of};
@@ -16,10 +17,21 @@ pub fn joined_or_dash(values: &[String]) -> String {
 /// # Errors
 /// Standard output cannot be written.
 pub fn text(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    part(text).map(drop)
+}
+
+/// Writes a part of something long to standard output. Returns whether somebody still reads: else the rest is for nobody.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn part(text: &str) -> anyhow::Result<bool> {
+    write(&mut std::io::stdout().lock(), text)
+}
+
+fn write(out: &mut impl Write, text: &str) -> anyhow::Result<bool> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        result => Ok(result.map(|()| true)?),
     }
 }
 
@@ -161,9 +173,9 @@ pub fn matricule(number: i32) -> String {
     format!("{number:06}")
 }
 
-/// Takes out of a text what would rule the operator's terminal.
+/// Takes out of a text what would rule the operator's terminal, or show it in another order than it has.
 pub fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    printable(text)
 }
 
 /// Shows what may be absent.
@@ -205,6 +217,30 @@ mod tests {
         table.row(["\u{1b}[2Jevil".to_owned(), "Édéa".to_owned()]);
         table.row(["x".to_owned(), "Bafoussam".to_owned()]);
         assert_eq!(table.render(None), "NAME      TOWN\n\u{fffd}[2Jevil  Édéa\nx         Bafoussam\n");
+        for steering in ["\u{7}", "\u{9b}", "\u{202a}", "\u{202e}", "\u{2066}", "\u{2069}"] {
+            assert_eq!(plain(&format!("a{steering}b")), "a\u{fffd}b", "{steering:?}");
+        }
+    }
+
+    /// Takes so many octets, and then fails as it is told.
+    struct Reader(usize, ErrorKind);
+
+    impl Write for Reader {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(octets.len()).ok_or(self.1)?;
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn whoever_writes_on_learns_that_the_reader_has_gone() {
+        let mut head = Reader(5, ErrorKind::BrokenPipe);
+        assert_eq!([write(&mut head, "four").unwrap(), write(&mut head, "five").unwrap()], [true, false]);
+        assert!(write(&mut Reader(0, ErrorKind::StorageFull), "x").is_err());
     }
 
     #[test]

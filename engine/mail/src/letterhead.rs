@@ -3,6 +3,8 @@
 //! Read by itself, whatever else the mail is: also a mail beyond its limits has an author whom somebody may know. The
 //! cost is one look at the first `SEARCHED_BYTES_MAX` octets.
 
+use sdc::printable::steers;
+
 /// Only the beginning is looked at: a header of which a stranger made megabytes tells nobody anything.
 const SEARCHED_BYTES_MAX: usize = 64 << 10;
 /// Longest value kept, in characters; an address has at most 320 (RFC 3696, 3).
@@ -10,7 +12,7 @@ const CHARACTERS_MAX: usize = 320;
 /// Longest value read before it is cut, in octets: four to a character.
 const VALUE_BYTES_MAX: usize = 4 * CHARACTERS_MAX;
 
-/// Sender and subject as the mail has them, on one line each, without control characters. Encoded words stay encoded
+/// Sender and subject as the mail has them, on one line each, without what steers a terminal or the direction of writing. Encoded words stay encoded
 /// (RFC 2047): whoever decodes them for a stranger pays for what the stranger wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letterhead {
@@ -63,7 +65,7 @@ fn plain(octets: &[u8]) -> String {
     let text = String::from_utf8_lossy(cut.trim_ascii());
     text.chars()
         .filter(|character| *character != '\r')
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| if steers(character) { ' ' } else { character })
         .take(CHARACTERS_MAX)
         .collect()
 }
@@ -97,6 +99,9 @@ mod tests {
         let (sender, subject) = read(&long);
         assert_eq!((sender.as_str(), subject.chars().count()), ("x", CHARACTERS_MAX));
         assert_eq!(read("From: a\u{1b}[2J\u{7}b\r\n\r\n").0, "a [2J b");
+        let overrides =
+            "From: \u{202E}moc.elpmaxe@eriam\u{2066}\u{9b}2J\r\nSubject: \u{202A}a\u{2069}\u{2028}b\r\n\r\n";
+        assert_eq!(read(overrides), both(" moc.elpmaxe@eriam  2J", " a  b"));
         let behind = format!("X: {}\r\nFrom: a@b\r\n", "y".repeat(SEARCHED_BYTES_MAX));
         assert_eq!(read(&behind), both("", ""));
         let latin1 = super::read(b"From: \xe9d\xe9a\r\n\r\n");

@@ -1,8 +1,9 @@
 //! Words of a peer (a server's reply, a name in its certificate), made fit to be shown where they come in.
 //!
-//! They reach logs, terminals and tables. Control characters would move a terminal's cursor or forge a second line, and
-//! characters that set the direction of writing would show one text where another stands (Trojan Source, CVE-2021-42574).
+//! They reach logs, terminals and tables, and hold nothing that steers these (`sdc::printable`), nor what is not seen at all.
 //! So every text of a peer passes [`printable`] before it becomes part of an error or of anything else that is shown.
+
+use sdc::printable::steers;
 
 /// Most characters kept of a peer's words.
 pub const WORDS_CHARS_MAX: usize = 300;
@@ -14,15 +15,15 @@ pub fn printable(octets: &[u8]) -> String {
     let octets = octets.get(..4 * WORDS_CHARS_MAX).unwrap_or(octets);
     let shown = |c: char| match c {
         '\t' => ' ',
-        c if c.is_control() || steers_writing(c) => char::REPLACEMENT_CHARACTER,
+        c if steers(c) || is_unseen(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     String::from_utf8_lossy(octets).chars().take(WORDS_CHARS_MAX).map(shown).collect()
 }
 
-/// Zero-width characters, marks and overrides of direction, separators of lines, the byte order mark.
-fn steers_writing(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+/// Zero-width characters, marks of direction, the byte order mark: a server's words need none of them.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 #[cfg(test)]

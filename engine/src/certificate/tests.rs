@@ -220,3 +220,10 @@ fn a_file_that_is_not_there_or_far_too_large_is_told() {
     desk.write("large.crt", &vec![b'x'; 65 * 1024]);
     assert!(desk.refused("large.crt").to_string().contains("66560 bytes"));
 }
+
+#[test]
+fn a_name_cannot_rule_the_terminal_or_show_another() {
+    let mut builder = openssl::x509::X509NameBuilder::new().unwrap();
+    builder.append_entry_by_text("CN", "Mairie\u{202e}aédÉ\u{1b}[2J\u{2066}\u{9b}").unwrap();
+    assert_eq!(super::name(&builder.build()), "CN=Mairie\u{fffd}aédÉ\u{fffd}[2J\u{fffd}\u{fffd}");
+}

@@ -141,7 +141,7 @@ async fn register(
         one.fields.algorithm,
         clock.time(one.fields.not_before),
         clock.time(one.fields.not_after),
-        agency.name.replace(char::is_control, "\u{fffd}"),
+        show::plain(&agency.name),
         spoken(&one.fields.fingerprint)
     );
     desk.tell(&result, &words)
@@ -179,7 +179,7 @@ fn facts(agency: &str, one: &Presented, concerns: &[Concern], clock: Clock) -> S
     let fields = &one.fields;
     let issuer = if one.subject == one.issuer { "itself" } else { &one.issuer };
     let facts = [
-        ("agency", agency.replace(char::is_control, "\u{fffd}")),
+        ("agency", show::plain(agency)),
         ("subject", one.subject.clone()),
         ("issuer", issuer.to_owned()),
         ("key", fields.algorithm.clone()),
@@ -199,7 +199,7 @@ async fn agree_to_revoke(desk: &mut Desk, name: &str) -> anyhow::Result<()> {
     let one = &found.certificate;
     let matricule = show::matricule(one.agency);
     let mut lines = vec![
-        format!("agency   {matricule} {}", found.agency_name.replace(char::is_control, "\u{fffd}")),
+        format!("agency   {matricule} {}", show::plain(&found.agency_name)),
         format!("key      {}, with {} of its certificates", one.algorithm, found.certificates_of_key),
         format!("valid    from {} to {}", clock.time(one.not_before), clock.time(one.not_after)),
         format!("SHA-256  {}", spoken(&one.fingerprint)),

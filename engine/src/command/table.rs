@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use sdc::printable::steers;
 use store::administration::AdministrationError;
 use store::administration::tables::{self, ColumnShown, Mistake, Outcome, Shown, TablesFile};
 
@@ -166,7 +167,7 @@ fn tell(shown: &Shown) -> anyhow::Result<()> {
     for problem in &shown.drift {
         text.push_str(&format!("differs      {problem}\n"));
     }
-    show::text(&(text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}") + "\n"))?;
+    show::text(&(text.replace(|c: char| steers(c) && c != '\n', "\u{fffd}") + "\n"))?;
     columns.print("no column")
 }
 

@@ -14,5 +14,6 @@ pub mod moment;
 pub mod names;
 pub mod payload;
 pub mod prescan;
+pub mod printable;
 pub mod receipt;
 pub mod refusal;

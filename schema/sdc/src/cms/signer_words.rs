@@ -1,10 +1,11 @@
-//! A signer's identifier as people read it. It is a claim of the container: bounded, and without control characters.
+//! A signer's identifier as people read it. It is a claim of the container: bounded, and without what steers a terminal.
 
 use std::fmt::Write;
 
 use openssl::x509::X509Name;
 
 use super::SignerId;
+use crate::printable::printable;
 
 /// Octets of an identifier that are shown; a sender may write any number.
 const OCTETS_SHOWN_MAX: usize = 32;
@@ -50,7 +51,7 @@ fn name(der: &[u8]) -> String {
             format!("{kind}={value}")
         })
         .collect();
-    entries.join(", ").replace(char::is_control, "\u{fffd}").chars().take(ISSUER_CHARACTERS_MAX).collect()
+    printable(&entries.join(", ")).chars().take(ISSUER_CHARACTERS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -75,6 +76,9 @@ mod tests {
         assert_eq!(named(issuer("Mairie d'Édéa")), "serial 0a1b of C=CM, CN=Mairie d'Édéa");
         assert_eq!(named(b"no DER".to_vec()), "serial 0a1b of an issuer of 6 octets");
         assert_eq!(named(vec![0x30; 5000]), "serial 0a1b of an issuer of 5000 octets");
-        assert!(!named(issuer("a\u{1b}[2Jb")).contains('\u{1b}'));
+        for steering in ["\u{1b}[2J", "\u{9b}2J", "\u{202e}", "\u{202a}", "\u{2066}", "\u{2069}"] {
+            let words = named(issuer(&format!("a{steering}b")));
+            assert!(words.contains("CN=a\u{fffd}") && !words.contains(crate::printable::steers), "{words:?}");
+        }
     }
 }
