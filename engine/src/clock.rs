@@ -37,6 +37,13 @@ pub enum Moment {
     Ago(TimeDelta),
 }
 
+impl Moment {
+    /// Says whether it is the present, whenever that is read.
+    pub fn is_now(&self) -> bool {
+        *self == Moment::Ago(TimeDelta::zero())
+    }
+}
+
 /// Why a moment was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MomentError {

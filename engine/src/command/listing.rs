@@ -75,18 +75,19 @@ pub(super) async fn tell<L: Listing>(
 ) -> anyhow::Result<()> {
     let lines = extent.lines(desk.json);
     if desk.json {
-        for_programs(desk, listing, behind, lines).await
+        for_programs(desk, listing, behind, lines, show::part).await
     } else {
         for_people(desk, listing, behind, lines).await
     }
 }
 
-/// Writes one array, page by page: a list of any length takes no more memory than a page.
+/// Writes one array, page by page: a list of any length takes no more memory than a page. It ends where nobody reads any more.
 async fn for_programs<L: Listing>(
     desk: &mut Desk,
     listing: &L,
     mut behind: Option<L::Cursor>,
     mut left: i64,
+    mut write: impl FnMut(&str) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
     let mut separator = "[\n  ";
     while left > 0 {
@@ -96,7 +97,9 @@ async fn for_programs<L: Listing>(
         let read = i64::try_from(page.len())?;
         for line in page {
             let text = serde_json::to_string_pretty(&line)?.replace('\n', "\n  ");
-            show::text(&format!("{separator}{text}"))?;
+            if !write(&format!("{separator}{text}"))? {
+                return Ok(());
+            }
             separator = ",\n  ";
         }
         if read < asked {
@@ -104,7 +107,7 @@ async fn for_programs<L: Listing>(
         }
         left -= read;
     }
-    show::text(if separator.starts_with('[') { "[]\n" } else { "\n]\n" })
+    write(if separator.starts_with('[') { "[]\n" } else { "\n]\n" }).map(drop)
 }
 
 async fn for_people<L: Listing>(
@@ -151,4 +154,81 @@ async fn tell_more<L: Listing>(desk: &mut Desk, listing: &L, last: L::Cursor, sh
     }
     let word = if counted < COUNTED_MAX { "" } else { "more than " };
     show::text(&format!("{shown} of {word}{}; more: {}, or --all\n", shown + counted, L::goes_on(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use store::administration::server::Server;
+    use store::testing::TestCluster;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    /// The numbers from one on, without end.
+    struct Numbers {
+        pages: Cell<u32>,
+    }
+
+    impl Listing for Numbers {
+        type Line = i64;
+        type Cursor = i64;
+        const HEADINGS: &'static [&'static str] = &["number"];
+
+        async fn page(
+            &self,
+            _connection: &mut AsyncPgConnection,
+            behind: Option<i64>,
+            limit: i64,
+        ) -> Result<Vec<i64>, AdministrationError> {
+            self.pages.set(self.pages.get() + 1);
+            let first = behind.unwrap_or(0) + 1;
+            Ok((first..first + limit).collect())
+        }
+
+        fn cursor(line: &i64) -> i64 {
+            *line
+        }
+
+        fn goes_on(last: i64) -> String {
+            last.to_string()
+        }
+
+        fn cells(line: i64, _desk: &Desk) -> Vec<String> {
+            vec![line.to_string()]
+        }
+
+        async fn nothing(&self, _connection: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+            Ok(String::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_ends_with_its_reader() {
+        let database = TestCluster::shared().await.database().await;
+        let mut desk = Desk {
+            connection: database.get().await.unwrap(),
+            operator: "mbarga".to_owned(),
+            server: Server::new("centre.example.cm", sdc::letter::Mode::Test),
+            clock: Clock::of("UTC").unwrap(),
+            json: true,
+            own_addresses: Vec::new(),
+        };
+        let numbers = Numbers { pages: Cell::new(0) };
+        let mut read = String::new();
+        let head = |text: &str| {
+            read.push_str(text);
+            Ok(read.lines().count() < 1500)
+        };
+        for_programs(&mut desk, &numbers, None, i64::MAX, head).await.unwrap();
+        assert_eq!(numbers.pages.get(), 2, "the page in which the reader went is the last");
+        let mut whole = String::new();
+        let all = |text: &str| {
+            whole.push_str(text);
+            Ok(true)
+        };
+        for_programs(&mut desk, &numbers, None, 2, all).await.unwrap();
+        assert_eq!(whole, "[\n  1,\n  2\n]\n");
+    }
 }

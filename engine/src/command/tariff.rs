@@ -1,11 +1,12 @@
 //! `xmserver tariff`: what a service costs, from when to when.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use store::administration::tariffs::{self, NewTariff, Tariff};
 
 use super::Desk;
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment, MomentError};
 use crate::show::{self, Table};
 
 /// What to do with tariffs.
@@ -62,7 +63,7 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                 per_act: show::read_amount(&arguments.per_act, &desk.server)?,
                 per_started_kb: show::read_amount(&arguments.per_started_kb, &desk.server)?,
                 credit: arguments.credit,
-                valid_from: arguments.from.map(|from| clock.read(&from)).transpose()?,
+                valid_from: begins(arguments.from.as_ref(), clock)?,
             };
             let operator = desk.operator.clone();
             let id = tariffs::set(desk.connection(), &operator, &new).await?;
@@ -108,5 +109,25 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                 "no tariff: every service is free"
             })
         }
+    }
+}
+
+/// Returns when a tariff begins; none where that is now, which is read when it is set: what was now when the command was read is
+/// past by then.
+fn begins(from: Option<&Moment>, clock: Clock) -> Result<Option<DateTime<Utc>>, MomentError> {
+    from.filter(|from| !from.is_now()).map(|from| clock.read(from)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_is_when_the_tariff_is_set() {
+        let clock = Clock::of("Africa/Douala").unwrap();
+        let begins =
+            |from: Option<&str>| super::begins(from.map(|from| from.parse().unwrap()).as_ref(), clock).unwrap();
+        assert_eq!([None, Some("now"), Some("Maintenant"), Some("0s")].map(begins), [None; 4]);
+        assert_eq!(begins(Some("2026-12-01")), Some("2026-11-30T23:00:00Z".parse().unwrap()));
     }
 }
