@@ -1,15 +1,16 @@
 //! Seals the answers that wait in the outbox and hands them to the relay. Yields to settlement, for a bounded time.
 //!
 //! An answer is committed long before it leaves; here it is only carried. What a relay did not clearly take is sent
-//! again, with the same signed content and Message-ID (RFC 1047: after the final dot nobody knows), and the office
-//! counts it once.
+//! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. Whatever
+//! is sent again goes alone, under a Message-ID made of its letter's id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use mail::smtp::{FailureKind, Outgoing, Relay};
+use mail::smtp::{FailureKind, Outgoing, Relay, SendFailure};
 use sdc::cms;
 use sdc::digest::Digest;
 use sdc::document::Document;
@@ -33,6 +34,9 @@ use crate::supervision::{Guard, Heartbeat};
 const CLAIM_HOLD: Duration = Duration::from_secs(120);
 /// Most answers in one mail (SPEC 4: several per mail where they wait together).
 const ANSWERS_PER_MAIL_MAX: usize = 8;
+
+/// Longest pause between two rounds while the relay cannot be reached.
+const RELAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// What an exporter is built with.
 #[derive(Clone)]
@@ -79,6 +83,9 @@ pub struct Exporter {
     /// Answers were posted while a round was under way.
     is_told: bool,
     yielding_since: Option<Instant>,
+    /// Rounds since the relay was last reached, and until when the next one waits.
+    rounds_away: u32,
+    rests_until: Option<Instant>,
 }
 
 #[derive(Message)]
@@ -88,13 +95,26 @@ struct Round;
 impl Exporter {
     /// Makes an exporter.
     pub fn new(parts: ExporterParts, guard: Guard) -> Exporter {
-        Exporter { parts, guard, is_sending: false, has_former_claims: true, is_told: false, yielding_since: None }
+        Exporter {
+            parts,
+            guard,
+            is_sending: false,
+            has_former_claims: true,
+            is_told: false,
+            yielding_since: None,
+            rounds_away: 0,
+            rests_until: None,
+        }
     }
 
     fn round(&mut self, context: &mut Context<Exporter>) {
         point("exporter::round");
         if self.is_sending {
             self.is_told = true;
+            return;
+        }
+        // The next tick looks again.
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
         if self.yields_to_settlement() {
@@ -140,13 +160,22 @@ impl Exporter {
         false
     }
 
-    fn sent(&mut self, outcome: Result<usize, Fault>, context: &mut Context<Exporter>) {
+    fn sent(&mut self, outcome: Result<Sent, Fault>, context: &mut Context<Exporter>) {
         self.is_sending = false;
         // What a round claimed and did not send, because the database went away under it, is still claimed by this process.
         self.has_former_claims = outcome.is_err();
         match outcome {
-            Ok(0) if !self.is_told => {}
-            Ok(_) => context.notify(Round),
+            Ok(Sent { is_relay_away: true, .. }) => {
+                let pause = self.parts.interval.saturating_mul(1 << self.rounds_away.min(8));
+                self.rounds_away += 1;
+                self.rests_until = Some(Instant::now() + pause.min(RELAY_PAUSE_MAX));
+            }
+            Ok(Sent { answers, .. }) => {
+                (self.rounds_away, self.rests_until) = (0, None);
+                if answers > 0 || self.is_told {
+                    context.notify(Round);
+                }
+            }
             Err(fault) => {
                 self.guard.metrics.fault();
                 if !fault.is_away() {
@@ -157,8 +186,39 @@ impl Exporter {
     }
 }
 
-/// Claims, seals and sends one round; returns how many answers it had.
-async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_claims: bool) -> Result<usize, Fault> {
+/// What a round came to.
+struct Sent {
+    /// Answers that it had.
+    answers: usize,
+    /// Whether it ended because the relay was not reached, not even once. One that lets in fewer connections than are tried
+    /// takes some mails all the same, and the next round begins at once.
+    is_relay_away: bool,
+}
+
+/// What the mails of one round share.
+struct Sending {
+    at_once: Semaphore,
+    is_relay_away: AtomicBool,
+}
+
+/// What became of one mail.
+#[derive(Default)]
+struct Mailed {
+    sent: Vec<i64>,
+    /// Not tried: the relay was not reached, by this mail or by one before it.
+    untried: Vec<i64>,
+    failure: Option<Failure>,
+}
+
+/// Why answers of a mail, or of several, were not sent.
+struct Failure {
+    words: SendFailure,
+    answers: usize,
+    agency: Option<i32>,
+}
+
+/// Claims, seals and sends one round. It ends where the relay cannot be reached: each further mail would find the same.
+async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_claims: bool) -> Result<Sent, Fault> {
     let claimed = {
         let mut connection = parts.database.get().await?;
         if has_former_claims {
@@ -167,31 +227,52 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_clai
         outbox::claim(&mut connection, parts.process, "mail", parts.claim_max, CLAIM_HOLD).await?
     };
     let answers = claimed.len();
-    let at_once = Arc::new(Semaphore::new(parts.sending_max.max(1)));
+    let round = Sending { at_once: Semaphore::new(parts.sending_max.max(1)), is_relay_away: AtomicBool::new(false) };
     let mut sending: FuturesUnordered<_> =
-        group(claimed).into_iter().map(|mail| send_mail(parts, actor, mail, Arc::clone(&at_once))).collect();
+        group(claimed).into_iter().map(|mail| send_mail(parts, actor, mail, &round)).collect();
     let mut sent = Vec::with_capacity(answers);
-    while let Some(outcome) = sending.next().await {
-        sent.extend(outcome?);
+    let mut untried = Vec::new();
+    let mut failure: Option<Failure> = None;
+    while let Some(mailed) = sending.next().await {
+        let mailed = mailed?;
+        sent.extend(mailed.sent);
+        untried.extend(mailed.untried);
+        failure = match (failure, mailed.failure) {
+            (Some(first), Some(next)) => Some(Failure { answers: first.answers + next.answers, ..first }),
+            (first, next) => first.or(next),
+        };
+    }
+    let has_ended = round.is_relay_away.load(Ordering::Relaxed);
+    // One line for a round, however many answers wait.
+    if let Some(Failure { words: failure, answers, agency }) = failure {
+        if has_ended {
+            tracing::warn!(%failure, answers, waiting = untried.len(), "the relay cannot be reached: answers wait");
+        } else {
+            tracing::warn!(%failure, answers, agency, "the relay did not take answers: `xmserver answer list` has each");
+        }
     }
     if !sent.is_empty() {
         point("exporter::sent");
         let mut connection = parts.database.get().await?;
         outbox::sent(&mut connection, &sent).await?;
     }
+    if !untried.is_empty() {
+        let mut connection = parts.database.get().await?;
+        outbox::leave(&mut connection, &untried).await?;
+    }
     parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.len() as u64);
-    Ok(answers)
+    Ok(Sent { answers, is_relay_away: has_ended && sent.is_empty() })
 }
 
 /// Puts answers to one agency together that are sent for the first time. One that is sent again goes alone, so
-/// that its Message-ID never names two different mails.
+/// that its Message-ID never names two different mails, and is the same from then on.
 fn group(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
     let mut mails: Vec<Vec<Claimed>> = Vec::new();
     for answer in claimed {
         let joins = mails.last().is_some_and(|mail| {
             mail.len() < ANSWERS_PER_MAIL_MAX
-                && answer.attempts == 1
-                && mail.iter().all(|other| other.agency == answer.agency && other.attempts == 1)
+                && !answer.is_sent_again
+                && mail.iter().all(|other| other.agency == answer.agency && !other.is_sent_again)
         });
         match mails.last_mut() {
             Some(mail) if joins => mail.push(answer),
@@ -201,58 +282,76 @@ fn group(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
     mails
 }
 
-/// Sends one mail and returns the answers that the relay has taken.
+/// Sends one mail, unless the relay was found away meanwhile.
 async fn send_mail(
     parts: &ExporterParts,
     actor: &ActorMetrics,
     mail: Vec<Claimed>,
-    at_once: Arc<Semaphore>,
-) -> Result<Vec<i64>, Fault> {
+    round: &Sending,
+) -> Result<Mailed, Fault> {
     // What is put back for later ends it as a fault.
     let mut stay = Stay::begin(actor, mail.len());
     // Never closed, so a permit always comes.
-    let _permit = at_once.acquire().await.ok();
+    let _permit = round.at_once.acquire().await.ok();
+    if round.is_relay_away.load(Ordering::Relaxed) {
+        stay.end(Handled::Deferred, mail.len());
+        return Ok(Mailed { untried: mail.iter().map(|answer| answer.id).collect(), ..Mailed::default() });
+    }
     let (sealed, unsealable) = seal(parts, mail).await;
-    let mut connection_needed = !unsealable.is_empty();
-    let (sent, failure) = if sealed.is_empty() {
-        (Vec::new(), None)
+    if !unsealable.is_empty() {
+        let ids: Vec<i64> = unsealable.iter().map(|answer| answer.id).collect();
+        let mut connection = parts.database.get().await?;
+        outbox::give_up(&mut connection, &ids, "no valid certificate to seal the answer for").await?;
+        parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
+        stay.end(Handled::Refused, ids.len());
+    }
+    if sealed.is_empty() {
+        return Ok(Mailed::default());
+    }
+    let outgoing = outgoing(parts, &sealed);
+    point("exporter::send");
+    let result = parts.relay.send(&outgoing).await;
+    let answers: Vec<Claimed> = sealed.into_iter().map(|(answer, _)| answer).collect();
+    match result {
+        Ok(()) => {
+            stay.end(Handled::Ok, answers.len());
+            Ok(Mailed { sent: answers.iter().map(|answer| answer.id).collect(), ..Mailed::default() })
+        }
+        Err(failure) => not_sent(parts, &mut stay, answers, failure, round).await,
+    }
+}
+
+/// Keeps the answers of a mail that was not sent: given up, put back for later, or left where the mail itself was not tried.
+async fn not_sent(
+    parts: &ExporterParts,
+    stay: &mut Stay,
+    answers: Vec<Claimed>,
+    words: SendFailure,
+    round: &Sending,
+) -> Result<Mailed, Fault> {
+    let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
+    let agency = answers.first().map(|answer| answer.agency);
+    let mut untried = Vec::new();
+    let outcome = if words.is_before_mail {
+        round.is_relay_away.store(true, Ordering::Relaxed);
+        untried.extend(&ids);
+        "put_back"
     } else {
-        let outgoing = outgoing(parts, &sealed);
-        point("exporter::send");
-        match parts.relay.send(&outgoing).await {
-            Ok(()) => (sealed.iter().map(|(answer, _)| answer.id).collect(), None),
-            Err(failure) => {
-                connection_needed = true;
-                (Vec::new(), Some(failure))
-            }
+        let mut connection = parts.database.get().await?;
+        // A refusal of the address alone will not mend itself by trying again.
+        // Of several together each is tried alone first.
+        if words.kind == FailureKind::Permanent && answers.len() == 1 {
+            outbox::give_up(&mut connection, &ids, &words.to_string()).await?;
+            stay.end(Handled::Refused, ids.len());
+            "given_up"
+        } else {
+            outbox::put_back(&mut connection, &answers, &words.to_string()).await?;
+            "put_back"
         }
     };
-    if connection_needed {
-        let mut connection = parts.database.get().await?;
-        if !unsealable.is_empty() {
-            let ids: Vec<i64> = unsealable.iter().map(|answer| answer.id).collect();
-            outbox::give_up(&mut connection, &ids, "no valid certificate to seal the answer for").await?;
-            parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
-            stay.end(Handled::Refused, ids.len());
-        }
-        if let Some(failure) = failure {
-            let answers: Vec<Claimed> = sealed.into_iter().map(|(answer, _)| answer).collect();
-            // A refusal of the address alone will not mend itself by trying again.
-            // Of several together each is tried alone first.
-            if failure.kind == FailureKind::Permanent && answers.len() == 1 {
-                let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
-                outbox::give_up(&mut connection, &ids, &failure.to_string()).await?;
-                parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
-                stay.end(Handled::Refused, ids.len());
-            } else {
-                outbox::put_back(&mut connection, &answers, &failure.to_string()).await?;
-                parts.metrics.answers.with_label_values(&["put_back"]).inc_by(answers.len() as u64);
-            }
-            tracing::warn!(%failure, agency = answers.first().map(|answer| answer.agency), "the relay did not take an answer");
-        }
-    }
-    stay.end(Handled::Ok, sent.len());
-    Ok(sent)
+    parts.metrics.answers.with_label_values(&[outcome]).inc_by(ids.len() as u64);
+    let failure = Failure { words, answers: ids.len(), agency };
+    Ok(Mailed { sent: Vec::new(), untried, failure: Some(failure) })
 }
 
 type Sealed = Vec<(Claimed, Vec<u8>)>;

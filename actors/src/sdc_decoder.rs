@@ -158,13 +158,14 @@ impl SdcDecoder {
     }
 
     fn decode(&self, mut fetched: Fetched) {
+        let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.name);
+        // Before anything that may fail over the mail: whoever finds it in quarantine has somebody to ask.
+        let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
+        fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
         }
-        let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.name);
         point("sdc_decoder::decode");
-        let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
-        fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
         if let Some(bytes) = fetched.over_size_bytes {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::OverSize).with("bytes", bytes));
         }

@@ -12,7 +12,7 @@ use actors::pipeline::Widths;
 use actors::supervision::{Escalation, Policy};
 use base64::Engine;
 use centre::{SETTLED, World, quick, wait_until};
-use mail::post_office::{Fault, Mail, When};
+use mail::post_office::{Fault, Mail, Protocol, When};
 use sdc::receipt::Verdict;
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
@@ -303,6 +303,57 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
     assert_exactly_once(&world, 4);
 }
 
+/// However often, and whatever else waits for the office: a gateway may throw away a Message-ID that it has seen.
+#[test]
+fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let mut letters = Vec::new();
+    for _ in 0..3 {
+        let (letter, mail) = world.next_mail();
+        letters.push((letter, mail.clone()));
+        world.deliver(mail);
+    }
+    // They wait together for their first mail, while the relay hangs up.
+    let away = Fault::CutReply(Protocol::Smtp);
+    world.post_office.faults().set(away.clone(), When::Always);
+    let running = world.start(quick());
+    world.wait_for("letters", SETTLED, 3);
+    let struck = world.post_office.faults().struck(&away);
+    wait_until("a round that had all of them", || world.post_office.faults().struck(&away) > struck + 1);
+    world.post_office.faults().clear(&away);
+    world.wait_for("letters unanswered", UNANSWERED, 0);
+    let mut seen: Vec<Vec<(String, usize)>> = Vec::new();
+    let mut look = |world: &World| {
+        let mails = world.post_office.take(centre::OFFICE_ADDRESS);
+        let header = |mail: &Mail| {
+            let text = String::from_utf8(mail.bytes.to_vec()).unwrap();
+            text.lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned()
+        };
+        let ids = mails.into_iter().map(|mail| (header(&mail), world.open(vec![mail]).len())).collect();
+        seen.push(ids);
+    };
+    look(&world);
+    for _again in 0..2 {
+        world.sql("UPDATE xm.letters SET answered_at = now() - interval '2 hours'");
+        for (_, mail) in &letters {
+            world.deliver(mail.clone());
+        }
+        world.wait_for(
+            "answers of long ago",
+            "SELECT count(*) FROM xm.letters WHERE answered_at < now() - interval '1 hour'",
+            0,
+        );
+        look(&world);
+    }
+    assert!(running.drain());
+    let again: Vec<HashSet<(String, usize)>> = seen[1..].iter().map(|mails| mails.iter().cloned().collect()).collect();
+    let expected: HashSet<_> =
+        letters.iter().map(|(letter, _)| (format!("Message-ID: <{}.000042@centre>", letter.id.simple()), 1)).collect();
+    assert_eq!(again, [expected.clone(), expected], "each alone, under its letter's id");
+    assert_eq!(seen[0].iter().map(|(_, answers)| *answers).collect::<Vec<_>>(), [3], "{seen:?}");
+}
+
 /// A claim holds for two minutes against other processes; its own process knows that the round is over.
 #[test]
 fn answers_claimed_by_a_round_that_failed_are_claimed_again_at_once() {
@@ -419,6 +470,8 @@ fn a_letter_that_always_makes_the_centre_fail_is_set_aside_and_the_others_pass()
     let running = world.start(quick());
     world.wait_for("poison letters in quarantine", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);
     fail::remove("sdc_decoder::decode");
+    let known = "SELECT count(*) FROM xm.quarantine WHERE sender LIKE '%office42%' AND subject = 'SDC 1 agency=000042'";
+    assert_eq!(world.count(known), 1, "whoever looks at it knows whom to ask");
     let (_, good) = world.next_mail();
     world.deliver(good);
     world.wait_for("good letters", SETTLED, 1);

@@ -40,6 +40,8 @@ pub struct SendFailure {
     pub step: Option<Step>,
     /// The relay's words, or what happened to the connection; bounded, and fit to be shown.
     pub reply: String,
+    /// Whether it happened before the mail was spoken of: in connecting, TLS or signing in. Another mail would have met it too.
+    pub is_before_mail: bool,
 }
 
 /// A mail to be sent.
@@ -178,7 +180,11 @@ const OF_THE_RELAY: [&str; 3] = ["5.3.", "5.4.", "5.7."];
 impl SendFailure {
     /// The one place where failures are made: whatever is told here may be the relay's own words.
     fn new(kind: FailureKind, step: Option<Step>, what: &dyn Display) -> SendFailure {
-        SendFailure { kind, step, reply: printable(what.to_string().as_bytes()) }
+        SendFailure { kind, step, reply: printable(what.to_string().as_bytes()), is_before_mail: false }
+    }
+
+    fn before_mail(self) -> SendFailure {
+        SendFailure { is_before_mail: true, ..self }
     }
 }
 

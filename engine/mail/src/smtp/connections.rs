@@ -79,7 +79,7 @@ impl Connections {
         let _permit = self.permits.acquire().await;
         let (mut connection, mails) = match self.rested().await {
             Some(rested) => rested,
-            None => (self.dial().await?, 0),
+            None => (self.dial().await.map_err(SendFailure::before_mail)?, 0),
         };
         // Dropped with its connection when it takes too long: what the relay says later is for nobody.
         self.within(work(&mut connection)).await?;

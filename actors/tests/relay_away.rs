@@ -1,0 +1,65 @@
+//! While the relay cannot be reached, answers wait: a dial and a line of the log now and then, however many they are.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod centre;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use actors::pipeline::Widths;
+use centre::{OFFICE_ADDRESS, SETTLED, World, quick, wait_until};
+use mail::post_office::{Fault, Protocol, When};
+use tracing_subscriber::{EnvFilter, fmt};
+
+const LETTERS: usize = 60;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were() {
+    let _scenario = fail::FailScenario::setup();
+    let lines = Lines::default();
+    let writer = lines.clone();
+    fmt().with_env_filter(EnvFilter::new("off,actors=info")).with_writer(move || writer.clone()).try_init().unwrap();
+    let mut world = World::new();
+    for _ in 0..LETTERS {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    // It hangs up in the midst of its greeting.
+    let away = Fault::CutReply(Protocol::Smtp);
+    world.post_office.faults().set(away.clone(), When::Always);
+    let running = world.start_with(quick(), Widths { window_mails: 8, sending_max: 1, ..Widths::default() });
+    world.wait_for("letters settled", SETTLED, i64::try_from(LETTERS).unwrap());
+    let before = world.post_office.faults().struck(&away);
+    wait_until("further rounds", || world.post_office.faults().struck(&away) > before + 1);
+    // One mail of at most eight answers for each dial.
+    let put_back = || running.metrics().answers.with_label_values(&["put_back"]).get();
+    let (put_back, dials) = (put_back(), world.post_office.faults().struck(&away));
+    assert!(put_back <= 8 * dials, "{put_back} answers put back after {dials} dials");
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox WHERE attempts > 1"), 0, "none was tried");
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let told = text.lines().filter(|line| line.contains("relay")).count() as u64;
+    assert!(told <= world.post_office.faults().struck(&away), "{told} lines:\n{text}");
+    assert!(text.contains("the relay cannot be reached: answers wait") && text.contains("waiting="), "{text}");
+
+    world.post_office.faults().clear(&away);
+    world.wait_for("letters unanswered", "SELECT count(*) FROM xm.letters WHERE answered_at IS NULL", 0);
+    assert!(running.drain());
+    let mails = world.post_office.take(OFFICE_ADDRESS);
+    assert!(mails.len() < LETTERS, "answers that were never tried go together");
+    assert_eq!(world.open(mails).len(), LETTERS);
+}
