@@ -29,19 +29,20 @@ pub struct BillingLedgerParts {
     pub intake: Intake,
     /// Where outcomes are counted.
     pub metrics: Arc<Metrics>,
+    /// Where refusals are told, with those of the other ledgers.
+    pub refusals: RefusalLog,
 }
 
 /// See the module.
 pub struct BillingLedger {
     parts: BillingLedgerParts,
     guard: Guard,
-    refusals: RefusalLog,
 }
 
 impl BillingLedger {
     /// Makes a ledger.
     pub fn new(parts: BillingLedgerParts, guard: Guard) -> BillingLedger {
-        BillingLedger { parts, guard, refusals: RefusalLog::default() }
+        BillingLedger { parts, guard }
     }
 
     fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
@@ -82,7 +83,7 @@ impl BillingLedger {
                 return;
             }
         };
-        self.refusals.tell(&apart.refused);
+        self.parts.refusals.tell(&apart.refused);
         let metrics = &self.parts.metrics;
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
         metrics.rows.inc_by(apart.rows as u64);

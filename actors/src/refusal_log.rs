@@ -3,6 +3,7 @@
 //! Whoever can send mail could otherwise fill the log: what is beyond the rate is counted, and told with the next minute.
 //! Containers of nobody known have a rate of their own, so that a flood of them hides no refusal of an office.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use store::settle::RefusedLetter;
@@ -11,11 +12,17 @@ use store::settle::RefusedLetter;
 const AGENCIES_PER_MINUTE: u32 = 60;
 const STRANGERS_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
+/// Between two looks whether a minute is over.
+const TICK: Duration = Duration::from_secs(5);
 
-/// Tells refusals.
+/// Tells refusals. One for the whole program, whichever writers meet them and however often these are rebuilt: a clone is the
+/// same log.
+#[derive(Clone, Debug, Default)]
+pub struct RefusalLog(Arc<Mutex<Minute>>);
+
 #[derive(Debug)]
-pub struct RefusalLog {
-    minute_began: Instant,
+struct Minute {
+    began: Instant,
     agencies: Budget,
     strangers: Budget,
 }
@@ -47,28 +54,40 @@ impl Budget {
     }
 }
 
-impl Default for RefusalLog {
-    fn default() -> RefusalLog {
-        RefusalLog {
-            minute_began: Instant::now(),
+impl Default for Minute {
+    fn default() -> Minute {
+        Minute {
+            began: Instant::now(),
             agencies: Budget::of(AGENCIES_PER_MINUTE),
             strangers: Budget::of(STRANGERS_PER_MINUTE),
         }
     }
 }
 
+impl Minute {
+    /// Begins another minute where this one is over; returns how many letters and containers it leaves untold.
+    fn end(&mut self, now: Instant) -> (u64, u64) {
+        if now.duration_since(self.began) < MINUTE {
+            return (0, 0);
+        }
+        self.began = now;
+        (self.agencies.refill(), self.strangers.refill())
+    }
+}
+
 impl RefusalLog {
     /// Tells what was refused.
-    pub fn tell(&mut self, refused: &[RefusedLetter]) {
-        self.begin_minute(Instant::now());
+    pub fn tell(&self, refused: &[RefusedLetter]) {
+        self.end_minute(Instant::now());
+        let mut minute = self.lock();
         for letter in refused {
             let RefusedLetter { journal_line, agency, letter_id, code } = *letter;
             let code = code.as_str();
             match (agency, letter_id) {
-                (Some(agency), Some(letter)) if self.agencies.take() => {
+                (Some(agency), Some(letter)) if minute.agencies.take() => {
                     tracing::info!(agency = format!("{agency:06}"), %letter, code, journal_line, "a letter was refused");
                 }
-                (None, _) | (_, None) if self.strangers.take() => {
+                (None, _) | (_, None) if minute.strangers.take() => {
                     tracing::info!(code, journal_line, "a container was refused: nobody vouches for its sender");
                 }
                 _ => {}
@@ -76,37 +95,89 @@ impl RefusalLog {
         }
     }
 
-    fn begin_minute(&mut self, now: Instant) {
-        if now.duration_since(self.minute_began) < MINUTE {
-            return;
+    /// Tells at the end of each minute what was beyond its rate, for as long as it is polled: also where nothing else is refused
+    /// from then on.
+    pub async fn tell_minutes(&self) {
+        self.look_every(TICK).await;
+    }
+
+    async fn look_every(&self, tick: Duration) {
+        loop {
+            tokio::time::sleep(tick).await;
+            self.end_minute(Instant::now());
         }
-        self.minute_began = now;
-        let (letters, containers) = (self.agencies.refill(), self.strangers.refill());
+    }
+
+    fn end_minute(&self, now: Instant) {
+        let (letters, containers) = self.lock().end(now);
         if letters + containers > 0 {
             tracing::info!(
                 letters,
                 containers,
-                "more was refused than is told one by one: `xmserver journal list` has it all"
+                "more was refused than is told one by one: `xmserver journal list` and `xmserver quarantine list` have it"
             );
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Minute> {
+        // Counts are whole after every single change, so a panic elsewhere does not spoil them.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sdc::refusal::RefusalCode;
+
     use super::*;
 
     #[test]
     fn a_flood_of_strangers_hides_no_refusal_of_an_office() {
-        let mut log = RefusalLog::default();
-        let told = (0..1000).filter(|_| log.strangers.take()).count();
+        let mut minute = Minute::default();
+        let told = (0..1000).filter(|_| minute.strangers.take()).count();
         assert_eq!(told, 10);
-        assert!((0..60).all(|_| log.agencies.take()));
-        assert!(!log.agencies.take());
-        log.begin_minute(log.minute_began + MINUTE - Duration::from_millis(1));
-        assert_eq!((log.agencies.untold, log.strangers.untold), (1, 990), "the minute is not over");
-        log.begin_minute(log.minute_began + MINUTE);
-        assert_eq!((log.agencies.untold, log.strangers.untold), (0, 0));
-        assert!(log.agencies.take() && log.strangers.take());
+        assert!((0..60).all(|_| minute.agencies.take()));
+        assert!(!minute.agencies.take());
+        assert_eq!(minute.end(minute.began + MINUTE - Duration::from_millis(1)), (0, 0));
+        assert_eq!((minute.agencies.untold, minute.strangers.untold), (1, 990), "the minute is not over");
+        assert_eq!(minute.end(minute.began + MINUTE), (1, 990));
+        assert_eq!((minute.agencies.untold, minute.strangers.untold), (0, 0));
+        assert!(minute.agencies.take() && minute.strangers.take());
+    }
+
+    #[test]
+    fn two_writers_have_one_rate_together_and_a_rebuilt_one_the_same() {
+        let log = RefusalLog::default();
+        let refused =
+            [RefusedLetter { journal_line: None, agency: None, letter_id: None, code: RefusalCode::UnknownSigner }; 8];
+        for writer in [log.clone(), log.clone(), log.clone()] {
+            writer.tell(&refused);
+        }
+        let minute = log.lock();
+        assert_eq!((minute.strangers.left, minute.strangers.untold), (0, 24 - 10));
+    }
+
+    /// What is left over is told by the clock: no further refusal is needed for it.
+    #[tokio::test]
+    async fn what_is_beyond_the_rate_is_told_when_the_minute_is_over() {
+        let log = RefusalLog::default();
+        let began = {
+            let mut minute = log.lock();
+            assert_eq!((0..12).filter(|_| minute.strangers.take()).count(), 10);
+            // As if it had begun a minute ago.
+            minute.began = minute.began.checked_sub(MINUTE).unwrap();
+            minute.began
+        };
+        let is_told = async {
+            while log.lock().strangers.untold > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = log.look_every(Duration::from_millis(1)) => {}
+            () = is_told => {}
+        }
+        let minute = log.lock();
+        assert!(minute.began > began && minute.strangers.left == STRANGERS_PER_MINUTE);
     }
 }

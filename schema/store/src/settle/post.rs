@@ -35,7 +35,7 @@ pub struct Settled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusedLetter {
     /// Its line in the journal; it has none where quarantine only counts it.
-    pub journal_line: i64,
+    pub journal_line: Option<i64>,
     /// Whose key signed it.
     pub agency: Option<i32>,
     /// Its id.
@@ -51,11 +51,12 @@ impl Written {
     /// [`Unsettled`] with the batch: nothing is committed. Or without it where the connection broke at COMMIT: it is unknown
     /// then, and the letters come again from their transport and are found settled, or not.
     pub async fn post(mut self) -> Result<Settled, Unsettled> {
-        if let Err(fault) = self.write_verdicts().await {
-            return Err(Unsettled { fault, batch: self.batch });
-        }
-        let settled = self.settled();
-        let Written { transaction, batch, decisions, withheld, .. } = self;
+        let counted = match self.write_verdicts().await {
+            Ok(counted) => counted,
+            Err(fault) => return Err(Unsettled { fault, batch: self.batch }),
+        };
+        let settled = self.settled(&counted);
+        let Written { transaction, batch, decisions, .. } = self;
         // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
         let free = async {
             yield_now().await;
@@ -73,7 +74,8 @@ impl Written {
         }
     }
 
-    async fn write_verdicts(&mut self) -> Result<(), Fault> {
+    /// Returns the places of what quarantine has only counted.
+    async fn write_verdicts(&mut self) -> Result<HashSet<usize>, Fault> {
         let verdicts = self.verdicts();
         if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
             self.transaction.close_after_commit();
@@ -101,7 +103,7 @@ impl Written {
             self.transaction.connection().batch_execute("COMMIT; BEGIN").await?;
             self.charge(&verdicts).await?;
         }
-        Ok(())
+        Ok(counted)
     }
 
     async fn charge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
@@ -309,11 +311,11 @@ impl Written {
         Ok(Statement::<()>::new(text, binds).execute(&mut self.transaction.shared()).await?)
     }
 
-    fn settled(&self) -> Settled {
+    fn settled(&self, counted: &HashSet<usize>) -> Settled {
         let mut settled =
             Settled { outcomes: Vec::with_capacity(self.decisions.len()), rows: 0, charged: 0, refused: Vec::new() };
         let named = self.batch.iter().zip(&self.standing.journal_ids);
-        for (decision, (arrival, journal_line)) in self.decisions.iter().zip(named) {
+        for (place, (decision, (arrival, journal_line))) in self.decisions.iter().zip(named).enumerate() {
             let outcome = outcome(decision);
             settled.outcomes.push(outcome);
             if let Outcome::Refused(code) = outcome {
@@ -322,7 +324,8 @@ impl Written {
                     _ => None,
                 };
                 let agency = arrival.signer().map(|signer| signer.matricule.as_i32());
-                settled.refused.push(RefusedLetter { journal_line: *journal_line, agency, letter_id, code });
+                let journal_line = (!counted.contains(&place)).then_some(*journal_line);
+                settled.refused.push(RefusedLetter { journal_line, agency, letter_id, code });
             }
             if let Some(acceptance) = decision.acceptance() {
                 settled.rows += acceptance.is_new.iter().flatten().filter(|new| **new).count();
