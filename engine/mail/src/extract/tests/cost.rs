@@ -143,6 +143,55 @@ fn tokens_are_read_in_linear_time_in_mails_of_any_size() {
     }
 }
 
+/// Largest mail that is read.
+const MAIL_BYTES_MAX: usize = 5_000_000;
+/// Pairs that are read in mails of up to that size, of 1 225.
+const LARGE_PAIRS: usize = 4;
+
+/// Reads a text at a size, and at its double, and so on as far as its mail is one that is read; holds each against the bound,
+/// and against the one before.
+fn hold_doubling(place: &Placed, tokens: &[&str], mut bytes: usize, bytes_max: usize) {
+    let mut before: Option<usize> = None;
+    while bytes <= bytes_max {
+        let mail = place(&repeated(tokens, bytes));
+        if mail.len() > MAIL_BYTES_MAX {
+            break;
+        }
+        let now = cost(&mail);
+        let is_linear = before.is_none_or(|before| 2 * now <= 5 * before);
+        assert!(is_linear, "{tokens:?}: {before:?} octets examined, then {now} of {}", mail.len());
+        (before, bytes) = (Some(now), 2 * bytes);
+    }
+}
+
+/// Another number each day, so that in some weeks everything has been sampled; a failure names the tokens that it met.
+fn day() -> usize {
+    usize::try_from(chrono::Utc::now().timestamp() / 86_400).unwrap()
+}
+
+/// Every token alone in mails that double up to 5 MB, and every pair up to 64 KB, each in one place, another every day. Of the
+/// pairs a sample of four, others every day, doubles up to 5 MB: all of them in all places would take hours. In every place
+/// they all stand in the tests above, in smaller mails.
+#[test]
+fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_largest() {
+    let places: Vec<Placed> = fields().into_iter().chain(bodies()).collect();
+    let today = day();
+    let place = |number: usize| &places[(number + today) % places.len()];
+    for (number, token) in TOKENS.into_iter().enumerate() {
+        hold_doubling(place(number), &[token], MAIL_BYTES_MAX >> 10, MAIL_BYTES_MAX);
+    }
+    let pairs: Vec<[&str; 2]> =
+        TOKENS.iter().flat_map(|first| TOKENS.iter().map(move |second| [*first, *second])).collect();
+    for (number, pair) in pairs.iter().enumerate() {
+        hold_doubling(place(number), pair, 32 << 10, 64 << 10);
+    }
+    // Steps that have no divisor in common with the number of pairs meet each before any comes again.
+    for number in (today * LARGE_PAIRS..).take(LARGE_PAIRS) {
+        let at = number * 367 % pairs.len();
+        hold_doubling(place(number), &pairs[at], MAIL_BYTES_MAX >> 10, MAIL_BYTES_MAX);
+    }
+}
+
 /// The mails that once took a decoder minutes: each would examine more than a thousand times what it may.
 #[test]
 fn mails_that_once_stopped_the_centre_are_read_in_linear_time() {
