@@ -302,6 +302,7 @@ async fn check_says_what_to_do() {
     line("ok", "centre-x, mode test, currency XAF");
     line("warn", "xmserver table adopt FILE");
     line("ok", "centre-p256.crt");
+    line("warn  backup", "archives no WAL");
     let key = centre.data_folder().join("keys/centre-rsa.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let findings = centre.json_of_failing(&["check", "--json"]);

@@ -1,8 +1,9 @@
 //! What the database holds: whose it is, what is adopted, who can be heard.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use store::administration::{agencies, centre_addresses, centre_keys, server, tables, tariffs};
+use store::database::Archiving;
 
 use super::{Findings, Verdict};
 use crate::database::OpenDatabase;
@@ -29,6 +30,13 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, findings: 
              `init` (useradd --system --no-create-home xmserver)"
         );
         findings.add(Verdict::Warn, "database", text);
+    }
+    match database.archiving().await {
+        Ok(archiving) => {
+            let (verdict, text) = backup(&archiving);
+            findings.add(verdict, "backup", text);
+        }
+        Err(fault) => findings.add(Verdict::Warn, "backup", fault.to_string()),
     }
     if let Err(error) = database.require_current_schema().await {
         return findings.add(Verdict::Fail, "database", error.to_string());
@@ -57,6 +65,33 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, findings: 
     }
 }
 
+/// Tells what is known of backups, which is the archive of WAL: copies are taken behind the program's back.
+fn backup(archiving: &Archiving) -> (Verdict, String) {
+    let Archiving { is_on, archived_at, failed_at, failures } = archiving;
+    let shown = |time: &DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    match (archived_at, failed_at) {
+        _ if !is_on => {
+            let text = "none is known: the database archives no WAL, so what is newer than the last copy is lost with its disk; \
+                        OPERATIONS.md, Backup, says what to copy";
+            (Verdict::Warn, text.to_owned())
+        }
+        (archived, Some(failed)) if archived.is_none_or(|archived| archived < *failed) => {
+            let text = format!(
+                "WAL is not archived: archive_command failed {failures} times, last on {}, and has succeeded {}; its words are in \
+                 PostgreSQL's log",
+                shown(failed),
+                archived.as_ref().map_or_else(|| "never".to_owned(), |time| format!("last on {}", shown(time)))
+            );
+            (Verdict::Warn, text)
+        }
+        (None, _) => (Verdict::Warn, "archive_mode is on, and no WAL was archived yet".to_owned()),
+        (Some(archived), _) => (
+            Verdict::Ok,
+            format!("WAL is archived, last on {}; whether a base backup goes with it, its tool tells", shown(archived)),
+        ),
+    }
+}
+
 /// Holds the keys at hand against those that the database knows, and looks for agencies that have what is the centre's own.
 async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &mut Findings) -> anyhow::Result<()> {
     let recorded =
@@ -72,7 +107,7 @@ async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &m
     findings.judge("centre's keys", Verdict::Fail, problems.into_iter().collect(), well);
     for one in centre_keys::registered_for_agencies(connection).await? {
         let text = format!(
-            "the centre's own key is registered for it: `xmserver cert revoke {} --reason \"key of the centre\"`",
+            "the centre's own key is registered for it: `xmserver cert revoke \"#{}\" --reason \"key of the centre\"`",
             one.id
         );
         findings.add(Verdict::Fail, format!("agency {}", show::matricule(one.agency)), text);
@@ -136,4 +171,39 @@ async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -
     let well = format!("{} not suspended, each with a certificate and a code of some scope", unheard.agencies);
     findings.judge("agencies", Verdict::Warn, problems, well);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use store::testing::TestCluster;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_backups_is_told() {
+        let time = |text: &str| Some(text.parse().unwrap());
+        let (noon, later) = (time("2026-11-28T12:00:00Z"), time("2026-11-28T13:00:00Z"));
+        let told = |is_on, archived_at, failed_at| backup(&Archiving { is_on, archived_at, failed_at, failures: 7 });
+        for (archiving, verdict, words) in [
+            (told(false, None, None), Verdict::Warn, "none is known"),
+            (told(true, None, None), Verdict::Warn, "yet"),
+            (
+                told(true, None, noon),
+                Verdict::Warn,
+                "failed 7 times, last on 2026-11-28 12:00:00 UTC, and has succeeded never",
+            ),
+            (told(true, noon, later), Verdict::Warn, "succeeded last on 2026-11-28 12:00:00 UTC"),
+            (told(true, later, noon), Verdict::Ok, "last on 2026-11-28 13:00:00 UTC"),
+            (told(true, noon, None), Verdict::Ok, "last on 2026-11-28 12:00:00 UTC"),
+        ] {
+            assert!(archiving.0 == verdict && archiving.1.contains(words), "{archiving:?}: {words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_without_an_archive_is_known_as_one() {
+        let database = TestCluster::shared().await.database().await;
+        let archiving = database.archiving().await.unwrap();
+        assert_eq!((archiving.is_on, backup(&archiving).0), (false, Verdict::Warn));
+    }
 }

@@ -17,6 +17,7 @@ use diesel_async::pooled_connection::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt;
 
+mod archiving;
 mod connect;
 mod migrate;
 mod settings;
@@ -24,6 +25,7 @@ pub(crate) mod sqlstate;
 #[cfg(test)]
 mod tests;
 
+pub use archiving::Archiving;
 use connect::connect;
 pub use migrate::MigrateError;
 use settings::Target;

@@ -1,0 +1,38 @@
+//! Whether what is committed is archived, as far as PostgreSQL itself knows: of copies that others take it knows nothing.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
+use diesel_async::RunQueryDsl;
+
+use super::Database;
+use crate::fault::Fault;
+
+/// What `pg_stat_archiver` says of the archive of WAL.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Archiving {
+    /// Whether WAL is archived at all (`archive_mode`).
+    #[diesel(sql_type = Bool)]
+    pub is_on: bool,
+    /// When a segment was last archived.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When archiving last failed.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub failed_at: Option<DateTime<Utc>>,
+    /// How often it failed since the statistics were last reset.
+    #[diesel(sql_type = BigInt)]
+    pub failures: i64,
+}
+
+impl Database {
+    /// Reads how far WAL is archived.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn archiving(&self) -> Result<Archiving, Fault> {
+        let text = "SELECT current_setting('archive_mode') <> 'off' AS is_on, last_archived_time AS archived_at,
+                           last_failed_time AS failed_at, failed_count AS failures FROM pg_stat_archiver";
+        Ok(diesel::sql_query(text).get_result(&mut self.get().await?).await?)
+    }
+}
