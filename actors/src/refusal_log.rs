@@ -83,11 +83,12 @@ impl RefusalLog {
         for letter in refused {
             let RefusedLetter { journal_line, agency, letter_id, code } = *letter;
             let code = code.as_str();
-            match (agency, letter_id) {
-                (Some(agency), Some(letter)) if minute.agencies.take() => {
+            // Alternatives of one pattern would each ask for a line, and count one refusal twice.
+            match agency.zip(letter_id) {
+                Some((agency, letter)) if minute.agencies.take() => {
                     tracing::info!(agency = format!("{agency:06}"), %letter, code, journal_line, "a letter was refused");
                 }
-                (None, _) | (_, None) if minute.strangers.take() => {
+                None if minute.strangers.take() => {
                     tracing::info!(code, journal_line, "a container was refused: nobody vouches for its sender");
                 }
                 _ => {}
