@@ -33,7 +33,12 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
     let _scenario = fail::FailScenario::setup();
     let lines = Lines::default();
     let writer = lines.clone();
-    fmt().with_env_filter(EnvFilter::new("off,actors=info")).with_writer(move || writer.clone()).try_init().unwrap();
+    fmt()
+        .with_ansi(false)
+        .with_env_filter(EnvFilter::new("off,actors=info"))
+        .with_writer(move || writer.clone())
+        .try_init()
+        .unwrap();
     let mut world = World::new();
     for _ in 0..LETTERS {
         let (_, mail) = world.next_mail();
