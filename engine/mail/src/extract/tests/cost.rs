@@ -164,19 +164,16 @@ fn hold_doubling(place: &Placed, tokens: &[&str], mut bytes: usize, bytes_max: u
     }
 }
 
-/// Another number each day, so that in some weeks everything has been sampled; a failure names the tokens that it met.
-fn day() -> usize {
-    usize::try_from(chrono::Utc::now().timestamp() / 86_400).unwrap()
-}
+/// Which sample is read. The suite says the same of the same program on every day; another number here reads another sample.
+const SAMPLE: usize = 0;
 
-/// Every token alone in mails that double up to 5 MB, and every pair up to 64 KB, each in one place, another every day. Of the
-/// pairs a sample of four, others every day, doubles up to 5 MB: all of them in all places would take hours. In every place
-/// they all stand in the tests above, in smaller mails.
+/// Every token alone in mails that double up to 5 MB, and every pair up to 64 KB, each in one place. Of the pairs a
+/// sample of four doubles up to 5 MB: all of them in all places would take hours. In every place they all stand in the tests
+/// above, in smaller mails.
 #[test]
 fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_largest() {
     let places: Vec<Placed> = fields().into_iter().chain(bodies()).collect();
-    let today = day();
-    let place = |number: usize| &places[(number + today) % places.len()];
+    let place = |number: usize| &places[(number + SAMPLE) % places.len()];
     for (number, token) in TOKENS.into_iter().enumerate() {
         hold_doubling(place(number), &[token], MAIL_BYTES_MAX >> 10, MAIL_BYTES_MAX);
     }
@@ -186,7 +183,7 @@ fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_large
         hold_doubling(place(number), pair, 32 << 10, 64 << 10);
     }
     // Steps that have no divisor in common with the number of pairs meet each before any comes again.
-    for number in (today * LARGE_PAIRS..).take(LARGE_PAIRS) {
+    for number in (SAMPLE * LARGE_PAIRS..).take(LARGE_PAIRS) {
         let at = number * 367 % pairs.len();
         hold_doubling(place(number), &pairs[at], MAIL_BYTES_MAX >> 10, MAIL_BYTES_MAX);
     }
