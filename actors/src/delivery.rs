@@ -165,12 +165,6 @@ impl Share {
         self.is_settled = true;
     }
 
-    /// Reports that the container cannot be settled, alone as it was: the mail is tried with nothing else in hand.
-    pub fn suspect(mut self) {
-        self.worsen(Fate::Suspect);
-        self.is_settled = true;
-    }
-
     fn worsen(&self, fate: Fate) {
         self.lent.worst.fetch_max(fate as u8, Ordering::AcqRel);
     }

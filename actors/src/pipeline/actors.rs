@@ -18,6 +18,7 @@ use crate::intake::Intake;
 use crate::lanes::Claims;
 use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
 use crate::metrics::Metrics;
+use crate::refusal_log::RefusalLog;
 use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
 use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) signers: Arc<Signers>,
     pub(super) settler: Arc<Settler>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) refusals: RefusalLog,
     pub(super) draining: Stop,
     pub(super) polling: Arc<RwLock<()>>,
     pub(super) supervisor: Supervisor,
@@ -83,6 +85,7 @@ pub(super) fn start_writers(
             exporter: exporter.clone(),
             intake: shared.intake.clone(),
             metrics: Arc::clone(&shared.metrics),
+            refusals: shared.refusals.clone(),
         };
         let make = move |guard| BillingLedger::new(ledger.clone(), guard);
         shared.supervisor.keep(&ledger_link, (&arbiter, &AtWork::default()), make);
@@ -193,8 +196,17 @@ fn staggered(time_max: Duration, at: u32, count: u32) -> Duration {
     time_max * (count + at) / (2 * count)
 }
 
-/// Starts what runs beside the actors: the gate's keeper and the reading of the set of known agencies.
+/// Starts what runs beside the actors: the gate's keeper, the clock of the refusals' log and the reading of the set of known
+/// agencies.
 pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
+    let (refusals, ending) = (shared.refusals.clone(), shared.supervisor.ending.clone());
+    parts.database_runtime.spawn(async move {
+        tokio::select! {
+            () = ending.told() => {}
+            () = refusals.tell_minutes() => {}
+        }
+    });
+
     let (database, metrics) = (parts.database.clone(), Arc::clone(&shared.metrics));
     let (intake, ending) = (shared.intake.clone(), shared.supervisor.ending.clone());
     parts.database_runtime.spawn(async move { intake.keep(&database, &metrics, &ending).await });

@@ -190,10 +190,12 @@ fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
         format!("{held}{collation} IS NOT DISTINCT FROM {brought}{collation}")
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
-    let same: Vec<String> = contents.map(|name| equal(name, "IS NOT DISTINCT FROM")).collect();
-    let same = same.join(" AND ");
+    let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
     // A key of which the letter leaves a part to the table names no record that is held.
-    let of_key = |name: &String| gathered.names().any(|own| own == name).then(|| equal(name, "="));
+    let of_key = |name: &String| {
+        let (held, brought) = gathered.names().any(|own| own == name).then(|| sides(name))?;
+        Some(format!("{held} = {brought}"))
+    };
     let legal_key: Option<Vec<String>> = gathered.definition.legal_key.iter().map(of_key).collect();
     let legal_key = legal_key.map_or_else(|| "false".to_owned(), |equal| equal.join(" AND "));
     let (columns, condition) = match found {

@@ -56,7 +56,7 @@ impl Written {
             Err(fault) => return Err(Unsettled { fault, batch: self.batch }),
         };
         let settled = self.settled(&counted);
-        let Written { transaction, batch, decisions, .. } = self;
+        let Written { transaction, batch, decisions, withheld, .. } = self;
         // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
         let free = async {
             yield_now().await;

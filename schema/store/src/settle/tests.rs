@@ -4,6 +4,7 @@ mod altered;
 mod answers;
 mod apart;
 mod columns;
+mod defaults;
 mod flags;
 mod held;
 mod kept;

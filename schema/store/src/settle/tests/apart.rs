@@ -133,24 +133,6 @@ async fn what_a_trigger_says_refuses_its_row_whatever_the_words() {
     }
 }
 
-/// The trigger means what its SQLSTATE says: the database is away or busy, and no row is to blame.
-#[tokio::test]
-async fn a_sqlstate_of_the_world_refuses_nothing() {
-    for (sqlstate, is_away) in [("53100", true), ("57P03", true), ("58030", true), ("40P01", false), ("57014", false)] {
-        let world = World::new().await;
-        world
-            .sql(&format!(
-                "CREATE FUNCTION registry.no() RETURNS trigger LANGUAGE plpgsql AS
-                     $$ BEGIN RAISE EXCEPTION 'une règle du registre' USING ERRCODE = '{sqlstate}'; END $$;
-                 CREATE TRIGGER no BEFORE INSERT ON registry.births FOR EACH ROW EXECUTE FUNCTION registry.no()"
-            ))
-            .await;
-        let fault = world.settler.settle(batch(&world, 2).await).await.unwrap_err().fault;
-        assert_eq!((fault.is_passing(), fault.is_away()), (true, is_away), "{sqlstate}: {fault}");
-        assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 0, "{sqlstate}");
-    }
-}
-
 #[tokio::test]
 async fn what_quarantine_only_counts_is_told_without_a_line_of_the_journal() {
     let world = World::with_stranger_bytes_max(14 * 2 * (1000 + 512)).await;
