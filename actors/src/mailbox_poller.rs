@@ -34,7 +34,10 @@ use crate::supervision::{Guard, Heartbeat, Link};
 use memory::Memory;
 use session::PollError;
 
-/// Longest pause between polls of a mailbox that fails.
+/// Sessions that may each break over another mail before that is taken for trouble of the server itself.
+const BREAKS_IN_A_ROW_MAX: u32 = 1000;
+/// Shortest and longest pause between polls of a mailbox that fails.
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// Longest wait for a database that is to take a lease back.
@@ -160,6 +163,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     let life = Uuid::now_v7();
     let mut memory = Memory::default();
     let mut pause = Duration::ZERO;
+    let mut breaks_in_a_row = 0;
     let began = Instant::now();
     loop {
         tokio::select! {
@@ -169,7 +173,11 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         if parts.drain.is_told() {
             return;
         }
+        let breakers_before = memory.breakers.len();
         let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory)).await;
+        // A session that broke over one more mail has reached the mailbox and found something out: the mail behind it is next.
+        let found_breaker = memory.breakers.len() > breakers_before;
+        breaks_in_a_row = if found_breaker { breaks_in_a_row + 1 } else { 0 };
         let word = outcome
             .as_ref()
             .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
@@ -178,6 +186,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             // It was not tried here: the program with its lease tells how it is.
             Ok(polled) if polled.is_elsewhere => parts.metrics.polled_elsewhere(&parts.name),
             Ok(_) => parts.metrics.reached(&parts.name, true),
+            Err(PollError::Mail(_)) if found_breaker => parts.metrics.reached(&parts.name, true),
             Err(PollError::Mail(_)) => parts.metrics.reached(&parts.name, false),
             // Neither says anything of the mailbox.
             Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
@@ -195,7 +204,12 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                     guard.metrics.fault();
                 }
                 tracing::warn!(mailbox = &*parts.name, step = error.step(), %error, "a poll failed; the mail stays where it is");
-                (pause * 2).clamp(Duration::from_millis(200).min(parts.interval), BACKOFF_MAX.max(parts.interval))
+                let least = BACKOFF_MIN.min(parts.interval);
+                if found_breaker && breaks_in_a_row <= BREAKS_IN_A_ROW_MAX {
+                    least
+                } else {
+                    (pause * 2).clamp(least, BACKOFF_MAX.max(parts.interval))
+                }
             }
         };
     }

@@ -173,6 +173,29 @@ fn what_stands_behind_flows(how: Break) {
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
+/// With a pause that doubled over each of them, the last letter would come after a quarter of an hour.
+#[test]
+fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {
+    const BROKEN: usize = 20;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    for _ in 0..BROKEN + 1 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    for uidl in world.post_office.uidls(CENTRE_ADDRESS).into_iter().take(BROKEN) {
+        world.post_office.faults().set(Fault::BreakMail { uidl, how: Break::Cut }, When::Always);
+    }
+    // Every mail is in a window of its own, so each break is met for itself.
+    let running = world.start_with(quick(), Widths { window_mails: 1, ..Widths::default() });
+    world.wait_for("the letter behind all that break", SETTLED, 1);
+    assert!(!running.metrics().is_every_mailbox_down(), "each session has reached the mailbox");
+    wait_until("each of them is told of", || running.unfetchable("main") == BROKEN as i64);
+    world.post_office.faults().clear_all();
+    world.wait_for("letters settled", SETTLED, BROKEN as i64 + 1);
+    assert!(running.drain());
+}
+
 /// A program that was killed while it waited for that mail suspects it, and would try it before all others for ever.
 #[test]
 fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_restart() {

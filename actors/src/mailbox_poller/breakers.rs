@@ -75,6 +75,11 @@ impl Breakers {
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
+    /// Counts the mails over which sessions broke.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Counts the mails that cannot be fetched.
     pub fn unfetchable(&self) -> usize {
         self.0.values().filter(|breaker| breaker.breaks >= BREAKS_MAX).count()
