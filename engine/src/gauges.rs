@@ -2,8 +2,11 @@
 //!
 //! Read when somebody scrapes, and kept for a while: many scrapers cost the database no more than one. When the
 //! database does not answer, they are left out: an old value would look like a good one.
+//!
+//! There are three groups, by what they cost. Each is read for itself, so that one that takes long keeps none of the others
+//! out of sight; and to its end, so that no connection goes back to the pool with a query in it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_query;
@@ -12,9 +15,10 @@ use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 use sdc::refusal::RefusalCode;
 use store::database::Database;
 use store::fault::Fault;
-use tokio::sync::Mutex;
 
+mod group;
 mod queries;
+use group::Group;
 use queries::{BY_REASON, BY_STATUS, ByReason, ByStatus, CHEAP, Cheap, DEAR, Dear, STATUS_EXPECTED};
 
 /// How long the cheap ones are kept.
@@ -24,38 +28,14 @@ const KEPT: Duration = Duration::from_secs(5);
 const KEPT_AGENCIES: Duration = Duration::from_secs(60);
 /// How long those are kept that look at every entry, at every certificate, or a week back.
 const KEPT_DEAR: Duration = Duration::from_secs(300);
-/// Longest that a scrape waits for them.
+/// Longest that a scrape waits for a group.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The gauges, and when they were read.
+/// The gauges of the three groups.
 pub struct DatabaseGauges {
-    database: Database,
-    registry: Registry,
-    outbox_waiting: IntGauge,
-    outbox_oldest: Gauge,
-    outbox_failed: IntGauge,
-    unanswered_oldest: Gauge,
-    quarantine_open: IntGaugeVec,
-    quarantine_bytes: IntGaugeVec,
-    ledger_difference: IntGauge,
-    centre_certificate_expiry: Gauge,
-    agencies: IntGaugeVec,
-    agencies_settled: IntGauge,
-    agencies_silent: IntGaugeVec,
-    agencies_without_certificate: IntGauge,
-    agencies_certificate_ending: IntGaugeVec,
-    accounts_owing: IntGauge,
-    accounts_owed: IntGauge,
-    centre_expiry: Option<DateTime<Utc>>,
-    kept_max: Duration,
-    read_at: Mutex<ReadAt>,
-}
-
-#[derive(Default)]
-struct ReadAt {
-    cheap: Option<Instant>,
-    agencies: Option<Instant>,
-    dear: Option<Instant>,
+    cheap: Group<CheapGauges>,
+    agencies: Group<AgencyGauges>,
+    dear: Group<DearGauges>,
 }
 
 impl DatabaseGauges {
@@ -65,111 +45,100 @@ impl DatabaseGauges {
     /// # Errors
     /// A name registered twice.
     pub fn new(
-        database: Database,
+        database: &Database,
         centre_expiry: Option<DateTime<Utc>>,
         kept_max: Duration,
     ) -> prometheus::Result<DatabaseGauges> {
-        let registry = Registry::new();
-        let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let seconds = |name: &str, help: &str| -> prometheus::Result<Gauge> {
-            let gauge = Gauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let labelled = |name: &str, help: &str, label: &str| -> prometheus::Result<IntGaugeVec> {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok(gauges)
-        };
+        let kept = |kept: Duration| kept.min(kept_max);
         Ok(DatabaseGauges {
-            outbox_waiting: gauge("xm_outbox_waiting", "Answers that wait to be sent")?,
-            outbox_oldest: seconds("xm_outbox_oldest_seconds", "Age of the oldest answer that waits")?,
-            outbox_failed: gauge("xm_outbox_failed", "Answers given up")?,
+            cheap: Group::new(kept(KEPT), |registry| CheapGauges::new(database.clone(), centre_expiry, registry))?,
+            agencies: Group::new(kept(KEPT_AGENCIES), |registry| AgencyGauges::new(database.clone(), registry))?,
+            dear: Group::new(kept(KEPT_DEAR), |registry| DearGauges::new(database.clone(), registry))?,
+        })
+    }
+
+    /// Reads what is due and returns all that is known; of a group whose reading failed, nothing.
+    pub async fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
+        let (cheap, agencies, dear) =
+            tokio::join!(self.cheap.gather(PATIENCE), self.agencies.gather(PATIENCE), self.dear.gather(PATIENCE));
+        cheap.into_iter().chain(agencies).chain(dear).collect()
+    }
+}
+
+fn whole(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    let gauge = IntGauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn seconds(registry: &Registry, name: &str, help: &str) -> prometheus::Result<Gauge> {
+    let gauge = Gauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn labelled(registry: &Registry, name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+    let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(gauges.clone()))?;
+    Ok(gauges)
+}
+
+/// What a look at the outbox and at quarantine tells.
+struct CheapGauges {
+    database: Database,
+    outbox_waiting: IntGauge,
+    outbox_oldest: Gauge,
+    outbox_failed: IntGauge,
+    unanswered_oldest: Gauge,
+    quarantine_open: IntGaugeVec,
+    quarantine_bytes: IntGaugeVec,
+    centre_certificate_expiry: Gauge,
+    centre_expiry: Option<DateTime<Utc>>,
+}
+
+impl CheapGauges {
+    fn new(
+        database: Database,
+        centre_expiry: Option<DateTime<Utc>>,
+        registry: &Registry,
+    ) -> prometheus::Result<CheapGauges> {
+        Ok(CheapGauges {
+            outbox_waiting: whole(registry, "xm_outbox_waiting", "Answers that wait to be sent")?,
+            outbox_oldest: seconds(registry, "xm_outbox_oldest_seconds", "Age of the oldest answer that waits")?,
+            outbox_failed: whole(registry, "xm_outbox_failed", "Answers given up")?,
             unanswered_oldest: seconds(
+                registry,
                 "xm_letters_unanswered_oldest_seconds",
                 "Age of the oldest letter among the answers queued first",
             )?,
-            quarantine_open: labelled("xm_quarantine_open", "Containers that nobody has decided on", "reason")?,
+            quarantine_open: labelled(
+                registry,
+                "xm_quarantine_open",
+                "Containers that nobody has decided on",
+                "reason",
+            )?,
             quarantine_bytes: labelled(
+                registry,
                 "xm_quarantine_bytes",
                 "Bytes kept of senders that nobody vouches for",
                 "reason",
             )?,
-            ledger_difference: gauge(
-                "xm_ledger_difference",
-                "Minor units by which balances and entries differ; 0 when all is well",
-            )?,
             centre_certificate_expiry: seconds(
+                registry,
                 "xm_centre_certificate_expiry_seconds",
                 "Until the first of the centre's own certificates ends",
             )?,
-            agencies_silent: labelled(
-                "xm_agencies_silent",
-                "Agencies of status 3 without an accepted letter for so long",
-                "for",
-            )?,
-            agencies_without_certificate: gauge(
-                "xm_agencies_without_certificate",
-                "Agencies that are not suspended, and have no certificate that is valid",
-            )?,
-            agencies_certificate_ending: labelled(
-                "xm_agencies_certificate_ending",
-                "Agencies that are not suspended, whose last certificate ends within so long",
-                "within",
-            )?,
-            agencies: labelled("xm_agencies", "Agencies, by status", "status")?,
-            agencies_settled: gauge(
-                "xm_agencies_settled",
-                "Agencies of status 3 with a letter accepted in the last 24 hours",
-            )?,
-            accounts_owing: gauge("xm_accounts_owing", "Accounts of agencies below zero")?,
-            accounts_owed: gauge("xm_accounts_owed_minor_units", "Minor units by which they are below zero")?,
             centre_expiry,
-            kept_max,
             database,
-            registry,
-            read_at: Mutex::default(),
         })
     }
+}
 
-    /// Reads what is due and returns all of them; none where the database does not answer.
-    pub async fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
-        match tokio::time::timeout(PATIENCE, self.read()).await {
-            Ok(Ok(())) => self.registry.gather(),
-            Ok(Err(fault)) => {
-                tracing::debug!(%fault, "metrics of the database are left out");
-                Vec::new()
-            }
-            Err(_elapsed) => Vec::new(),
-        }
-    }
-
+impl group::Read for CheapGauges {
     async fn read(&self) -> Result<(), Fault> {
-        // One reader at a time; those that waited find it done.
-        let mut read_at = self.read_at.lock().await;
-        let is_due = |at: Option<Instant>, kept: Duration| at.is_none_or(|at| at.elapsed() >= kept.min(self.kept_max));
-        if !is_due(read_at.cheap, KEPT) {
-            return Ok(());
-        }
-        // While a reading fails, nothing older is shown.
-        read_at.cheap = None;
         let mut connection = self.database.get().await?;
         let cheap: Cheap = sql_query(CHEAP).get_result(&mut connection).await?;
         let by_reason: Vec<ByReason> = sql_query(BY_REASON).load(&mut connection).await?;
-        if is_due(read_at.agencies, KEPT_AGENCIES) {
-            let by_status: Vec<ByStatus> = sql_query(BY_STATUS).load(&mut connection).await?;
-            self.show_agencies(&by_status);
-            read_at.agencies = Some(Instant::now());
-        }
-        if is_due(read_at.dear, KEPT_DEAR) {
-            let dear: Dear = sql_query(DEAR).get_result(&mut connection).await?;
-            self.show_dear(&dear);
-            read_at.dear = Some(Instant::now());
-        }
         if let Some(end) = self.centre_expiry {
             self.centre_certificate_expiry.set((end - Utc::now()).as_seconds_f64());
         }
@@ -188,24 +157,98 @@ impl DatabaseGauges {
             self.quarantine_open.with_label_values(&[&reason]).set(open);
             self.quarantine_bytes.with_label_values(&[&reason]).set(bytes);
         }
-        read_at.cheap = Some(Instant::now());
         Ok(())
     }
+}
 
-    fn show_dear(&self, dear: &Dear) {
-        self.ledger_difference.set(dear.difference);
-        self.agencies_silent.with_label_values(&["7d"]).set(dear.silent);
-        self.agencies_without_certificate.set(dear.without_certificate);
-        self.agencies_certificate_ending.with_label_values(&["14d"]).set(dear.ending);
+/// What a look at every agency and account tells.
+struct AgencyGauges {
+    database: Database,
+    agencies: IntGaugeVec,
+    agencies_settled: IntGauge,
+    accounts_owing: IntGauge,
+    accounts_owed: IntGauge,
+}
+
+impl AgencyGauges {
+    fn new(database: Database, registry: &Registry) -> prometheus::Result<AgencyGauges> {
+        Ok(AgencyGauges {
+            agencies: labelled(registry, "xm_agencies", "Agencies, by status", "status")?,
+            agencies_settled: whole(
+                registry,
+                "xm_agencies_settled",
+                "Agencies of status 3 with a letter accepted in the last 24 hours",
+            )?,
+            accounts_owing: whole(registry, "xm_accounts_owing", "Accounts of agencies below zero")?,
+            accounts_owed: whole(registry, "xm_accounts_owed_minor_units", "Minor units by which they are below zero")?,
+            database,
+        })
     }
+}
 
-    fn show_agencies(&self, by_status: &[ByStatus]) {
-        for of_status in by_status {
+impl group::Read for AgencyGauges {
+    async fn read(&self) -> Result<(), Fault> {
+        let mut connection = self.database.get().await?;
+        let by_status: Vec<ByStatus> = sql_query(BY_STATUS).load(&mut connection).await?;
+        for of_status in &by_status {
             self.agencies.with_label_values(&[&of_status.status.to_string()]).set(of_status.agencies);
         }
         let expected = by_status.iter().find(|of_status| of_status.status == STATUS_EXPECTED);
         self.agencies_settled.set(expected.map_or(0, |expected| expected.settled));
         self.accounts_owing.set(by_status.iter().map(|of_status| of_status.owing).sum());
         self.accounts_owed.set(by_status.iter().map(|of_status| of_status.owed).sum());
+        Ok(())
+    }
+}
+
+/// What a look at every entry, at every certificate, or a week back tells.
+struct DearGauges {
+    database: Database,
+    ledger_difference: IntGauge,
+    agencies_silent: IntGaugeVec,
+    agencies_without_certificate: IntGauge,
+    agencies_certificate_ending: IntGaugeVec,
+}
+
+impl DearGauges {
+    fn new(database: Database, registry: &Registry) -> prometheus::Result<DearGauges> {
+        Ok(DearGauges {
+            ledger_difference: whole(
+                registry,
+                "xm_ledger_difference",
+                "Minor units by which balances and entries differ; 0 when all is well",
+            )?,
+            agencies_silent: labelled(
+                registry,
+                "xm_agencies_silent",
+                "Agencies of status 3 without an accepted letter for so long",
+                "for",
+            )?,
+            agencies_without_certificate: whole(
+                registry,
+                "xm_agencies_without_certificate",
+                "Agencies that are not suspended, and have no certificate that is valid",
+            )?,
+            agencies_certificate_ending: labelled(
+                registry,
+                "xm_agencies_certificate_ending",
+                "Agencies that are not suspended, whose last certificate ends within so long",
+                "within",
+            )?,
+            database,
+        })
+    }
+}
+
+impl group::Read for DearGauges {
+    async fn read(&self) -> Result<(), Fault> {
+        // Alone: it may take a minute, for which no writer lacks a connection.
+        let mut connection = self.database.connect_alone().await?;
+        let dear: Dear = sql_query(DEAR).get_result(&mut connection).await?;
+        self.ledger_difference.set(dear.difference);
+        self.agencies_silent.with_label_values(&["7d"]).set(dear.silent);
+        self.agencies_without_certificate.set(dear.without_certificate);
+        self.agencies_certificate_ending.with_label_values(&["14d"]).set(dear.ending);
+        Ok(())
     }
 }

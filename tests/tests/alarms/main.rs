@@ -75,10 +75,10 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.run(&format!("UPDATE xm.accounts SET balance = balance - 1 WHERE agency = {OFFICE}"));
 
     // A session of PostgreSQL that nobody ends, then none at all.
-    world.expect(&["LettersStuck", "MailHeld"]);
-    world.run("BEGIN; LOCK TABLE xm.originals IN ACCESS EXCLUSIVE MODE");
+    world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
+    world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");
     world.write();
-    world.hear(&["LettersStuck", "MailHeld"]);
+    world.hear(&["LettersStuck", "MailHeld", "MetricsMissing"]);
     world.run("ROLLBACK");
     world.wait_until_answered();
     world.expect(&["DatabaseAway"]);
