@@ -85,7 +85,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
             }
             let letters = certificates::revoke(desk.connection(), &operator, &certificate, &reason, since).await?;
             if desk.json {
-                return show::json(&letters);
+                return show::json(&json!({ "revoked": certificate, "letters": letters }));
             }
             show::text(&format!("certificate {certificate} is revoked\n"))?;
             if since.is_some() { review(letters, clock) } else { Ok(()) }

@@ -16,6 +16,7 @@ use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office, Request};
+use serde_json::json;
 use store::administration::{agencies, certificates, installations, scopes, tables};
 use uuid::Uuid;
 
@@ -23,7 +24,6 @@ use crate::authority::CENTRE_PAIRS;
 use crate::command::Desk;
 use crate::configuration::{Configuration, RelayConfiguration};
 use crate::folder::DataFolder;
-use crate::show;
 
 /// The scope column of sample `ecr`.
 const SCOPE: &str = "CentreCode";
@@ -84,7 +84,9 @@ pub async fn make(
         write(&folder.join(name), octets)?;
     }
     let fingerprint = certificates::spoken(identity.certificate().fingerprint().as_bytes());
-    show::text(&told(&known, relay, configuration, folder, &fingerprint))
+    let result = json!({ "agency": matricule.as_i32(), "folder": folder, "fingerprint": fingerprint,
+        "files": files.map(|(name, _)| name) });
+    desk.tell(&result, &told(&known, relay, configuration, folder, &fingerprint))
 }
 
 async fn look_up(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<Known> {
