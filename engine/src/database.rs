@@ -21,8 +21,8 @@ use sharing::Sharing;
 const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait of a server for the commands that use its PostgreSQL.
 const SERVER_PATIENCE: Duration = Duration::from_secs(120);
-/// Longest wait of a command that is done for others that use the PostgreSQL it has started.
-const SHARING_PATIENCE: Duration = Duration::from_secs(120);
+/// After so long a command that is done says that it waits for others, which use the PostgreSQL it has started.
+const SHARING_TOLD: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A database, and the private PostgreSQL below it where this process runs one.
@@ -102,14 +102,21 @@ impl OpenDatabase {
     /// # Errors
     /// See [`OpenError`]; each says what to do.
     pub async fn open(configuration: &Configuration, purpose: Purpose) -> Result<OpenDatabase, OpenError> {
-        let (url, cluster, sharing) = match configured_url(configuration)? {
-            Some(url) => (url, None, None),
-            None => private(configuration, purpose).await?,
-        };
-        let mut settings = DatabaseSettings::new(url);
-        settings.ca_file.clone_from(&configuration.database.ca_file);
-        settings.connections_max = configuration.database.connections_max;
-        Ok(OpenDatabase { database: Database::new(settings)?, cluster, sharing })
+        OpenDatabase::open_beside(connect(configuration)?, configuration, purpose).await
+    }
+
+    /// Opens the database of [`connect`]: starts, or waits for, the private PostgreSQL where none is configured.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; each says what to do.
+    pub async fn open_beside(
+        database: Database,
+        configuration: &Configuration,
+        purpose: Purpose,
+    ) -> Result<OpenDatabase, OpenError> {
+        let (cluster, sharing) =
+            if configuration.is_embedded() { private(configuration, purpose).await? } else { (None, None) };
+        Ok(OpenDatabase { database, cluster, sharing })
     }
 
     /// Returns the user whom the private PostgreSQL of this process runs as, where other programs run as that user too.
@@ -122,7 +129,7 @@ impl OpenDatabase {
         drop(self.database);
         let Some(mut cluster) = self.cluster else { return };
         if let Some(sharing) = self.sharing {
-            sharing.left_by_others(SHARING_PATIENCE).await;
+            sharing.left_by_others(SHARING_TOLD).await;
             cluster.stop().await;
             // Only now may others take what is stopped for gone.
             drop(sharing);
@@ -130,6 +137,18 @@ impl OpenDatabase {
             cluster.stop().await;
         }
     }
+}
+
+/// Returns the database, connected to when it is first asked something.
+///
+/// # Errors
+/// The file with its URL cannot be read; the settings cannot work.
+pub fn connect(configuration: &Configuration) -> Result<Database, OpenError> {
+    let url = configured_url(configuration)?.unwrap_or_else(|| private_url(&configuration.cluster_folder()));
+    let mut settings = DatabaseSettings::new(url);
+    settings.ca_file.clone_from(&configuration.database.ca_file);
+    settings.connections_max = configuration.database.connections_max;
+    Ok(Database::new(settings)?)
 }
 
 fn configured_url(configuration: &Configuration) -> Result<Option<String>, OpenError> {
@@ -141,7 +160,7 @@ fn configured_url(configuration: &Configuration) -> Result<Option<String>, OpenE
     }
 }
 
-type Private = (String, Option<Cluster>, Option<Sharing>);
+type Private = (Option<Cluster>, Option<Sharing>);
 
 /// Starts the private PostgreSQL, or joins another process that runs it, or waits for that process to come to its end.
 async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Private, OpenError> {
@@ -150,7 +169,8 @@ async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Priv
         return Err(OpenError::NoServer(configuration.server.data_folder.clone()));
     }
     let began = Instant::now();
-    let patience = if purpose == Purpose::Command { COMMAND_PATIENCE } else { SERVER_PATIENCE };
+    let is_command = purpose != Purpose::Serve;
+    let patience = if is_command { COMMAND_PATIENCE } else { SERVER_PATIENCE };
     let mut told = false;
     loop {
         let settings = ClusterSettings {
@@ -160,22 +180,20 @@ async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Priv
         };
         match Cluster::start(settings).await {
             // A server is not shared: it stops when it is told to, whoever uses it.
-            Ok(cluster) if purpose == Purpose::Serve => return Ok((cluster.url(), Some(cluster), None)),
-            Ok(cluster) => return Ok((cluster.url(), Some(cluster), Some(Sharing::host(&folder)?))),
-            Err(ClusterError::InUse(_)) if purpose != Purpose::Make => {}
+            Ok(cluster) if purpose == Purpose::Serve => return Ok((Some(cluster), None)),
+            Ok(cluster) => return Ok((Some(cluster), Some(Sharing::host(&folder)?))),
+            // One that is not made to the end yet is waited for as well.
+            Err(ClusterError::InUse(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        if purpose == Purpose::Command
+        if is_command
             && let Some(sharing) = Sharing::try_join(&folder)?
+            && answers(&private_url(&folder)).await
         {
-            let url = running(&folder);
-            if answers(&url).await {
-                return Ok((url, None, Some(sharing)));
-            }
+            return Ok((None, Some(sharing)));
         }
         let seconds = patience.as_secs();
         if began.elapsed() > patience {
-            let is_command = purpose == Purpose::Command;
             return Err(if is_command {
                 OpenError::NotAnswering { folder, seconds }
             } else {
@@ -198,8 +216,8 @@ async fn answers(url: &str) -> bool {
     }
 }
 
-/// Names the database of a private PostgreSQL that another process runs.
-fn running(folder: &Path) -> String {
+/// Names the database of a private PostgreSQL, whoever runs it.
+fn private_url(folder: &Path) -> String {
     let socket = folder.join("socket").display().to_string().replace('\\', r"\\").replace('\'', r"\'");
     format!("host='{socket}' user=xmserver dbname=xmserver")
 }

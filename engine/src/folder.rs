@@ -2,12 +2,16 @@
 //!
 //! Files of keys appear whole or not at all: written beside their place, synced, then renamed.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
+
+/// Pause between two tries to take the folder.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +110,12 @@ impl DataFolder {
         let mut text = String::new();
         if let Err(error) = file.try_lock() {
             return Err(match error {
-                std::fs::TryLockError::WouldBlock => {
+                TryLockError::WouldBlock => {
                     file.read_to_string(&mut text).map_err(io("read", &path))?;
                     let process = text.lines().nth(1).unwrap_or("unknown").trim().to_owned();
                     FolderError::InUse { folder: self.0.clone(), process }
                 }
-                std::fs::TryLockError::Error(source) => FolderError::Io { what: "lock", path, source },
+                TryLockError::Error(source) => FolderError::Io { what: "lock", path, source },
             });
         }
         file.read_to_string(&mut text).map_err(io("read", &path))?;
@@ -125,6 +129,26 @@ impl DataFolder {
             .and_then(|()| file.sync_all())
             .map_err(io("write", &path))?;
         Ok(Claim { process, _lock: file })
+    }
+
+    /// Takes the folder as [`DataFolder::claim`] does, and waits for it so long.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn claim_within(&self, longest: Duration) -> Result<Claim, FolderError> {
+        let began = Instant::now();
+        loop {
+            match self.claim() {
+                Err(FolderError::InUse { .. }) if began.elapsed() < longest => std::thread::park_timeout(LOOK),
+                claimed => return claimed,
+            }
+        }
+    }
+
+    /// Says whether a process runs here. Nothing is written, and nobody who looks at the same time is taken for one.
+    pub fn is_claimed(&self) -> bool {
+        let Ok(file) = File::open(self.0.join("process")) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// Writes a folder of secret files that appears whole or not at all. An existing one is never touched.
@@ -173,9 +197,27 @@ mod tests {
         let claim = folder.claim().unwrap();
         let refused = folder.claim().unwrap_err().to_string();
         assert!(refused.contains(&format!("process id {}", std::process::id())), "{refused}");
+        assert!(folder.is_claimed());
         let process = claim.process;
         drop(claim);
         assert_eq!(folder.claim().unwrap().process, process);
+    }
+
+    #[test]
+    fn who_looks_whether_a_folder_is_in_use_is_not_taken_for_its_user_and_a_server_waits_for_it() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
+        assert!(!folder.is_claimed(), "nothing has run here");
+        drop(folder.claim().unwrap());
+        let looking = File::open(folder.path().join("process")).unwrap();
+        looking.lock_shared().unwrap();
+        assert!(!folder.is_claimed(), "another look is no process that runs");
+        folder.claim().unwrap_err();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| folder.claim_within(Duration::from_secs(600)));
+            drop(looking);
+            waiting.join().unwrap().unwrap();
+        });
     }
 
     #[test]

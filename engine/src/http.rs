@@ -62,6 +62,8 @@ pub struct ObservedParts {
     pub keys: KeyWatch,
     /// Where data lies.
     pub data_folder: PathBuf,
+    /// Whether the private PostgreSQL lies there too.
+    pub is_embedded: bool,
     /// Bytes that quarantine keeps of strangers for one reason.
     pub quarantine_bytes_max: u64,
 }
@@ -72,7 +74,8 @@ impl Observed {
     /// # Errors
     /// A name registered twice.
     pub fn new(parts: ObservedParts) -> prometheus::Result<Observed> {
-        let ObservedParts { registry, metrics, database, gauges, keys, data_folder, quarantine_bytes_max } = parts;
+        let ObservedParts { registry, metrics, database, gauges, keys, data_folder, is_embedded, quarantine_bytes_max } =
+            parts;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(name, help)?;
@@ -93,7 +96,7 @@ impl Observed {
             connections: labelled("xm_database_connections", "Connections to the database, by state", &["state"])?,
             disk_free_bytes: gauge("xm_data_folder_free_bytes", "Room left on the disk of the data folder")?,
             disk_size_bytes: gauge("xm_data_folder_size_bytes", "Size of the disk of the data folder")?,
-            readiness: Readiness::new(metrics, database.clone(), keys, data_folder.clone()),
+            readiness: Readiness::new(metrics, database.clone(), keys, is_embedded.then(|| data_folder.clone())),
             registry,
             database,
             gauges,
@@ -208,10 +211,11 @@ mod tests {
         let parts = ObservedParts {
             metrics: Metrics::new(&registry).unwrap(),
             registry,
-            gauges: DatabaseGauges::new(database.clone(), None, Duration::MAX).unwrap(),
+            gauges: DatabaseGauges::new(&database, None, Duration::MAX).unwrap(),
             database,
             keys,
             data_folder: std::env::temp_dir(),
+            is_embedded: false,
             quarantine_bytes_max: 1,
         };
         let observed = Arc::new(Observed::new(parts).unwrap());

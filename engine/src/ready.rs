@@ -38,6 +38,12 @@ pub enum Unready {
         /// The unknown migration.
         migration: String,
     },
+    /// It was replaced by an older one while the program ran: a backup that was restored, say.
+    #[error("the database lacks {missing} of this program's migrations: start the program again, which runs them")]
+    DatabaseOlder {
+        /// How many.
+        missing: usize,
+    },
     /// The database records other keys: letters would be opened and answered with those of another centre, or not at all.
     #[error("the keys that this program runs with are not those of its database: {reason}; then start it again")]
     KeysOfDatabase {
@@ -68,19 +74,20 @@ pub struct Readiness {
     metrics: Metrics,
     database: Database,
     keys: KeyWatch,
-    data_folder: PathBuf,
+    /// Where the private PostgreSQL lies; one that is configured has a disk of its own.
+    database_folder: Option<PathBuf>,
     free_bytes_min: u64,
 }
 
 impl Readiness {
     /// Makes it; no mail is taken yet.
-    pub fn new(metrics: Metrics, database: Database, keys: KeyWatch, data_folder: PathBuf) -> Readiness {
+    pub fn new(metrics: Metrics, database: Database, keys: KeyWatch, database_folder: Option<PathBuf>) -> Readiness {
         Readiness {
             is_taking_mail: AtomicBool::new(false),
             metrics,
             database,
             keys,
-            data_folder,
+            database_folder,
             free_bytes_min: FREE_BYTES_MIN,
         }
     }
@@ -95,7 +102,8 @@ impl Readiness {
     /// # Errors
     /// Why not.
     pub async fn look(&self) -> Result<(), Unready> {
-        if let Some(room) = disk::room(&self.data_folder).filter(|room| room.free_bytes < self.free_bytes_min) {
+        let room = self.database_folder.as_deref().and_then(disk::room);
+        if let Some(room) = room.filter(|room| room.free_bytes < self.free_bytes_min) {
             return Err(Unready::DiskFull { free_bytes: room.free_bytes, free_bytes_min: self.free_bytes_min });
         }
         if !self.is_taking_mail.load(Ordering::Relaxed) {
@@ -104,6 +112,7 @@ impl Readiness {
         match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
             Ok(Ok(())) => {}
             Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
+            Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
             Ok(Err(_)) | Err(_) => return Err(Unready::DatabaseAway),
         }
         let keys = tokio::time::timeout(DATABASE_PATIENCE, self.keys.look(&self.database)).await;
@@ -130,7 +139,7 @@ mod tests {
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let database = TestCluster::shared().await.database().await;
         let (_keys, keys) = key_watch::tests::watched(Some(&database)).await;
-        let mut readiness = Readiness::new(metrics.clone(), database.clone(), keys, place.path().to_owned());
+        let mut readiness = Readiness::new(metrics.clone(), database.clone(), keys, Some(place.path().to_owned()));
         readiness.free_bytes_min = 0;
         assert_eq!(readiness.look().await, Err(Unready::NoMailTaken));
         readiness.set_taking_mail(true);
@@ -162,15 +171,19 @@ mod tests {
         database.get().await.unwrap().batch_execute(newer).await.unwrap();
         let newer = readiness.look().await.unwrap_err();
         assert_eq!(newer, Unready::DatabaseNewer { migration: "99990101000000".to_owned() });
+
+        let older = "DELETE FROM xm.__diesel_schema_migrations WHERE version = '99990101000000'
+                        OR version = (SELECT max(version) FROM xm.__diesel_schema_migrations WHERE version < '9999')";
+        database.get().await.unwrap().batch_execute(older).await.unwrap();
+        assert_eq!(readiness.look().await, Err(Unready::DatabaseOlder { missing: 1 }));
     }
 
     #[tokio::test]
     async fn without_a_database_no_letter_can_be_taken() {
-        let place = tempfile::tempdir().unwrap();
         let nowhere = Database::new(DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x")).unwrap();
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let (_keys, keys) = key_watch::tests::watched(None).await;
-        let mut readiness = Readiness::new(metrics, nowhere, keys, place.path().to_owned());
+        let mut readiness = Readiness::new(metrics, nowhere, keys, None);
         readiness.free_bytes_min = 0;
         readiness.set_taking_mail(true);
         assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));

@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::configuration::{Configuration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration};
-use crate::database::{OpenDatabase, Purpose};
+use crate::database::{self, OpenDatabase, Purpose};
 use crate::failure::Exit;
 use crate::folder::{Claim, DataFolder};
 use crate::gauges::DatabaseGauges;
@@ -45,6 +45,8 @@ const START_PAUSE_MAX: Duration = Duration::from_secs(15);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Partitions are made for so many months ahead.
 const MONTHS_AHEAD: i32 = 2;
+/// Longest wait for the data folder: the program that ran here is at its end, or a look at the folder holds it for a moment.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks at whether mail is taken.
 const READINESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -63,23 +65,25 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     }
     let relay = required(configuration)?;
     let folder = DataFolder::open(&configuration.server.data_folder)?;
-    let claim = folder.claim()?;
+    let claim = folder.claim_within(CLAIM_PATIENCE)?;
     let keys = keys::load(&folder.keys())?;
     let listener = TcpListener::bind(configuration.server.http_address)
         .with_context(|| format!("server.http_address: cannot listen on {}", configuration.server.http_address))?;
     let runtime = database_runtime()?;
-    let open = runtime.block_on(OpenDatabase::open(configuration, Purpose::Serve))?;
+    let database = database::connect(configuration)?;
     let centre = Centre {
         configuration,
         relay,
         claim,
         keys: Arc::new(keys),
         keys_folder: folder.keys(),
-        database: open.database.clone(),
+        database: database.clone(),
         runtime: runtime.handle().clone(),
     };
+    let shown = centre.show(listener)?;
+    let open = runtime.block_on(OpenDatabase::open_beside(database, configuration, Purpose::Serve))?;
     let keeper = open.keep(runtime.handle());
-    let code = actix_rt::System::new().block_on(centre.serve(listener));
+    let code = actix_rt::System::new().block_on(centre.serve(shown));
     runtime.block_on(keeper.close());
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
@@ -120,12 +124,17 @@ struct Centre<'a> {
     runtime: Handle,
 }
 
+/// What the process shows of itself.
+struct Shown {
+    registry: Registry,
+    metrics: Metrics,
+    observed: Arc<Observed>,
+}
+
 impl Centre<'_> {
-    async fn serve(self, listener: TcpListener) -> anyhow::Result<ExitCode> {
+    async fn serve(self, shown: Shown) -> anyhow::Result<ExitCode> {
         let mut stops = Stops::new()?;
-        let registry = Registry::new();
-        let metrics = Metrics::new(&registry)?;
-        let observed = self.observe(registry.clone(), metrics.clone(), listener)?;
+        let Shown { registry, metrics, observed } = shown;
         let server = tokio::select! {
             server = self.prepare(&metrics) => server?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
@@ -160,25 +169,29 @@ impl Centre<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Serves what the process shows of itself, from the first moment on.
-    fn observe(&self, registry: Registry, metrics: Metrics, listener: TcpListener) -> anyhow::Result<Arc<Observed>> {
+    /// Serves what the process shows of itself, from the first moment on: a PostgreSQL that recovers from a crash may take
+    /// minutes to start, and who asks meanwhile whether the process lives is not kept waiting for it.
+    fn show(&self, listener: TcpListener) -> anyhow::Result<Shown> {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry)?;
         let first_end = self.keys.certificates.iter().map(|(_, certificate)| certificate.validity().1).min();
         let server = &self.configuration.server;
         let kept_max = Duration::from_secs(server.metrics_kept_seconds_max);
         let observed = Arc::new(Observed::new(ObservedParts {
-            registry,
-            metrics,
+            registry: registry.clone(),
+            metrics: metrics.clone(),
             database: self.database.clone(),
-            gauges: DatabaseGauges::new(self.database.clone(), first_end, kept_max)?,
+            gauges: DatabaseGauges::new(&self.database, first_end, kept_max)?,
             keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
+            is_embedded: self.configuration.is_embedded(),
             quarantine_bytes_max: settling(&self.configuration.limits).stranger_bytes_of_reason(),
         })?);
         listener.set_nonblocking(true)?;
         let _guard = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         self.runtime.spawn(http::serve(listener, Arc::clone(&observed)));
-        Ok(observed)
+        Ok(Shown { registry, metrics, observed })
     }
 
     /// Brings the database up to this program, waiting for as long as it is away.

@@ -8,7 +8,7 @@ use chrono::{Days, Utc};
 use super::{Findings, Verdict};
 use crate::configuration::Configuration;
 use crate::disk;
-use crate::folder::{DataFolder, FolderError, exposure};
+use crate::folder::{DataFolder, exposure};
 use crate::keys::{self, LoadedKeys};
 use crate::ready::FREE_BYTES_MIN;
 
@@ -60,8 +60,7 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
 
 /// Looks whether the address of metrics and health is free, unless the centre of this folder runs and has it.
 fn address(configuration: &Configuration, findings: &mut Findings) {
-    let is_running = DataFolder::open(&configuration.server.data_folder)
-        .is_ok_and(|folder| matches!(folder.claim(), Err(FolderError::InUse { .. })));
+    let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_claimed());
     let address = configuration.server.http_address;
     match TcpListener::bind(address) {
         _ if is_running => findings.add(Verdict::Ok, "http", format!("{address}, of the centre that runs")),
@@ -87,12 +86,16 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
     findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));
 }
 
-/// Looks how much room there is.
-fn disk(folder: &Path, findings: &mut Findings) {
+/// Looks how much room there is. Where the database lies elsewhere, nothing of a letter is written here.
+fn disk(configuration: &Configuration, folder: &Path, findings: &mut Findings) {
     let Some(room) = disk::room(folder) else { return };
     let megabytes = |bytes: u64| bytes >> 20;
     let (free, size) = (megabytes(room.free_bytes), megabytes(room.size_bytes));
-    if room.free_bytes < FREE_BYTES_MIN {
+    if room.free_bytes < FREE_BYTES_MIN && !configuration.is_embedded() {
+        let text =
+            format!("{free} MB are free of {size}; the database has a disk of its own, which is not looked at here");
+        findings.add(Verdict::Warn, "disk", text);
+    } else if room.free_bytes < FREE_BYTES_MIN {
         let text = format!(
             "{free} MB are free of {size}: no letter can be committed; make room, and mail flows again by itself"
         );
@@ -123,7 +126,7 @@ pub fn secrets(configuration: &Configuration, findings: &mut Findings) -> Option
     };
     let exposed: Vec<String> = exposure(folder.path(), 0o711).into_iter().collect();
     findings.judge("data folder", Verdict::Warn, exposed, folder.path().display().to_string());
-    disk(folder.path(), findings);
+    disk(configuration, folder.path(), findings);
     let mut exposed: Vec<String> = exposure(&folder.keys(), 0o700).into_iter().collect();
     if let Ok(entries) = std::fs::read_dir(folder.keys()) {
         let keys =

@@ -32,14 +32,15 @@ impl Sharing {
         }
     }
 
-    /// Waits until nobody else uses it, and lets nobody join from then on. After the longest wait it goes on all the same: a
-    /// command that hangs must not keep another from its end.
-    pub async fn left_by_others(&self, longest: Duration) {
+    /// Waits until nobody else uses it, and lets nobody join from then on. There is no longest wait: an operator who is asked
+    /// something may be on the telephone for it, and must not find the database gone under the answer. After `told` it says so.
+    pub async fn left_by_others(&self, told: Duration) {
         let began = Instant::now();
+        let mut is_told = false;
         while self.file.try_lock().is_err() {
-            if began.elapsed() > longest {
-                tracing::warn!("another command still uses the private PostgreSQL, which stops now");
-                return;
+            if !is_told && began.elapsed() > told {
+                is_told = true;
+                tracing::warn!("waiting for another command, which uses the PostgreSQL that this one has started");
             }
             tokio::time::sleep(LOOK).await;
         }
