@@ -156,10 +156,8 @@ fn a_sum_over_no_rows_is_nothing_and_a_sum_with_an_unknown_addend_is_unknown() {
     };
     let results = [("Bureau", vec![Some(1), Some(2), Some(3), None]), ("Exprimes", some(&[0, 5, 5, 0]))];
     let voices = [("Bureau", vec![Some(2), Some(3), Some(3), None]), ("Voix", vec![Some(5), Some(5), None, Some(8)])];
-    let tables = [
-        whole_numbers("ResultatBureau", &results, vec![check]),
-        whole_numbers("VoixCandidat", &voices, Vec::new()),
-    ];
+    let tables =
+        [whole_numbers("ResultatBureau", &results, vec![check]), whole_numbers("VoixCandidat", &voices, Vec::new())];
     let flags = checks::reckon(&tables, &mut RowFaults::default()).remove(0);
     let expected = [
         (2, Finding::Unjudged, "sum of VoixCandidat.Voix ? (?) = Exprimes 5 (5)"),
