@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::mix::bureau;
 use agency::identity::Identity;
 
-/// Rows of a letter of many small rows: as many as fit the limit of its JSON.
-const SMALL_ROWS: usize = 50_000;
+/// Rows of a letter of many small rows: as many as a letter may have.
+const SMALL_ROWS: usize = 20_000;
 /// Rows of a letter against large rows.
 const LARGE_ROWS: usize = 10_000;
 /// Characters of one text of these.
@@ -24,7 +24,7 @@ pub type Written = (Vec<Vec<u8>>, BTreeMap<String, u64>);
 /// What a hostile agency does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// Each letter contradicts fifty thousand rows that are held.
+    /// Each letter contradicts twenty thousand rows that are held.
     ContradictsMany,
     /// Each letter contradicts ten thousand rows that are held, of 40 KB each.
     ContradictsLarge,
