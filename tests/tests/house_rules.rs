@@ -79,7 +79,10 @@ fn names_say_what_is_inside() {
 fn unsafe_code_is_in_one_small_file() {
     let mut sources = files_of_kind("rs");
     sources.retain(|(path, text)| !path.ends_with("house_rules.rs") && text.contains("unsafe"));
-    let is_code = |line: &&str| !line.trim_start().starts_with("//") && line.contains("unsafe");
+    // A method of diesel has the word in its name.
+    let is_code = |line: &&str| {
+        !line.trim_start().starts_with("//") && line.replace("unsafe_to_cache_prepared", "").contains("unsafe")
+    };
     sources.retain(|(_, text)| text.lines().any(|line| is_code(&line)));
     let mut paths: Vec<&str> = sources.iter().map(|(path, _)| path.as_str()).collect();
     paths.sort_unstable();

@@ -37,8 +37,8 @@ struct State {
     /// When they were last read; nothing while that failed.
     read_at: Option<Instant>,
     not_before: Option<Instant>,
-    /// Ends with the reading that goes on.
-    reading: Option<watch::Receiver<()>>,
+    /// When the reading that goes on began, and what ends with it.
+    reading: Option<(Instant, watch::Receiver<()>)>,
 }
 
 impl<G: Read> Group<G> {
@@ -52,12 +52,13 @@ impl<G: Read> Group<G> {
         Ok(Group { registry, kept, gauges, state: Arc::default() })
     }
 
-    /// Returns the gauges, read anew where they are due. Who asks waits for a reading no longer than `patience`; it goes on.
+    /// Returns the gauges, read anew where they are due. A reading is waited for no longer than `patience` from its begin,
+    /// whoever asks: while it goes on beyond that, it keeps none of the other metrics waiting.
     pub async fn gather(&self, patience: Duration) -> Vec<MetricFamily> {
         let asked = Instant::now();
-        if let Some(mut reading) = self.reading() {
+        if let Some((began, mut reading)) = self.reading() {
             // An error is the end of the reading, whose task has the sender.
-            drop(tokio::time::timeout(patience, reading.changed()).await);
+            drop(tokio::time::timeout(patience.saturating_sub(began.elapsed()), reading.changed()).await);
         }
         let shown_max = self.kept.saturating_mul(SHOWN_TIMES);
         let read_at = self.lock().read_at;
@@ -68,18 +69,18 @@ impl<G: Read> Group<G> {
     }
 
     /// Begins a reading where one is due, and returns the end of the one that goes on.
-    fn reading(&self) -> Option<watch::Receiver<()>> {
+    fn reading(&self) -> Option<(Instant, watch::Receiver<()>)> {
         let mut state = self.lock();
         // Of a reading that panicked the sender is gone, and nobody else has said that it ended.
-        if let Some(reading) = state.reading.as_ref().filter(|reading| reading.has_changed().is_ok()) {
-            return Some(reading.clone());
+        if let Some(goes_on) = state.reading.as_ref().filter(|(_, reading)| reading.has_changed().is_ok()) {
+            return Some(goes_on.clone());
         }
         let is_kept = state.read_at.is_some_and(|at| at.elapsed() < self.kept);
         if is_kept || state.not_before.is_some_and(|at| Instant::now() < at) {
             return None;
         }
         let (ends, reading) = watch::channel(());
-        state.reading = Some(reading);
+        state.reading = Some((Instant::now(), reading));
         let (gauges, shared, kept) = (Arc::clone(&self.gauges), Arc::clone(&self.state), self.kept);
         tokio::spawn(async move {
             let began = Instant::now();
