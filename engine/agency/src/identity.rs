@@ -60,13 +60,15 @@ impl Identity {
         Ok(certified(&key_pair(algorithm)?, name, KeyIdMethod::Sha256)?)
     }
 
-    /// Makes a P-256 key whose certificate claims to be another's: it bears that one's subject key identifier.
+    /// Makes a key of the victim's kind whose certificate claims to be the victim's: it bears its subject key identifier.
     ///
     /// # Errors
     /// The cryptographic library refuses.
     pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, IdentityError> {
         let borrowed = KeyIdMethod::PreSpecified(victim.key_id().to_vec());
-        let (key, certificate) = certified(&key_pair(Algorithm::P256)?, "office", borrowed)?;
+        // A signature of another kind of key is refused before it is looked at.
+        let algorithm = if victim.algorithm().starts_with("RSA") { Algorithm::Rsa2048 } else { Algorithm::P256 };
+        let (key, certificate) = certified(&key_pair(algorithm)?, "office", borrowed)?;
         Identity::from_pem(key.as_bytes(), certificate.as_bytes())
     }
 
