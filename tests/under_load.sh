@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 times=${1:?how many times} loops=${2:?how many busy loops}
 shift 2
-suites=("-p actors --test lanes" "-p actors --test pipeline" "-p store --lib -- leases in_hand settle::tests::order" "-p engine --test run")
+suites=("--workspace --test lanes" "--workspace --test pipeline" "--workspace --lib -- leases in_hand settle::tests::order" "--workspace --test run")
 [ "$#" -eq 0 ] || suites=("$*")
 log=${CARGO_TARGET_DIR:-target}/under_load.log
 mkdir -p "$(dirname "$log")"
