@@ -48,7 +48,7 @@ impl KeyWatch {
     }
 
     async fn compare(&self, database: &Database) -> Result<(), Unready> {
-        let mut connection = database.get().await.map_err(|_| Unready::DatabaseAway)?;
+        let mut connection = database.get().await.map_err(|_away| Unready::DatabaseAway)?;
         let recorded = match centre_keys::list(&mut connection).await {
             Ok(recorded) => recorded,
             Err(AdministrationError::Fault(_)) => return Err(Unready::DatabaseAway),
@@ -60,7 +60,7 @@ impl KeyWatch {
         // What the program runs with is in its memory: a file changed on the disk serves from the next start on, or then fails.
         let found = keys::load(&self.folder).map_err(|error| Unready::KeysOfFolder { reason: error.to_string() })?;
         centre_keys::compare(&self.loaded.known_as, &found.known_as)
-            .map_err(|_| Unready::KeysOfFolder { reason: format!("{} holds others", self.folder.display()) })
+            .map_err(|_they_differ| Unready::KeysOfFolder { reason: format!("{} holds others", self.folder.display()) })
     }
 }
 
