@@ -176,23 +176,24 @@ fn what_stands_behind_flows(how: Break) {
 /// With a pause that doubled over each of them, the last letter would come after a quarter of an hour.
 #[test]
 fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {
-    const BROKEN: usize = 20;
+    const BROKEN: i64 = 20;
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    for _ in 0..BROKEN + 1 {
+    for _ in 0..=BROKEN {
         let (_, mail) = world.next_mail();
         world.deliver(mail);
     }
-    for uidl in world.post_office.uidls(CENTRE_ADDRESS).into_iter().take(BROKEN) {
+    let uidls = world.post_office.uidls(CENTRE_ADDRESS);
+    for (_, uidl) in (0..BROKEN).zip(uidls) {
         world.post_office.faults().set(Fault::BreakMail { uidl, how: Break::Cut }, When::Always);
     }
     // Every mail is in a window of its own, so each break is met for itself.
     let running = world.start_with(quick(), Widths { window_mails: 1, ..Widths::default() });
     world.wait_for("the letter behind all that break", SETTLED, 1);
     assert!(!running.metrics().is_every_mailbox_down(), "each session has reached the mailbox");
-    wait_until("each of them is told of", || running.unfetchable("main") == BROKEN as i64);
+    wait_until("each of them is told of", || running.unfetchable("main") == BROKEN);
     world.post_office.faults().clear_all();
-    world.wait_for("letters settled", SETTLED, BROKEN as i64 + 1);
+    world.wait_for("letters settled", SETTLED, BROKEN + 1);
     assert!(running.drain());
 }
 
