@@ -122,11 +122,15 @@ impl Database {
     /// Nothing remains of it.
     ///
     /// # Errors
-    /// The database is away, or its disk is full.
+    /// The database is away, answers nothing for as long as work waits for a connection, or its disk is full.
     pub async fn probe(&self) -> Result<(), Fault> {
         // What is made in a transaction that does not end is gone with it. Alone: where it fails, a transaction is left in it.
         let text = format!("BEGIN; {ROOM_PROBE}; ROLLBACK");
-        Ok(self.connect_alone().await?.batch_execute(&text).await?)
+        let probing = async { Ok(self.connect_alone().await?.batch_execute(&text).await?) };
+        // A proxy may accept and say nothing: the next probe finds another connection, and this one would wait for ever.
+        tokio::time::timeout(self.settings.wait, probing).await.unwrap_or_else(|_elapsed| {
+            Err(Fault::Away(format!("the probe had no answer within {} s", self.settings.wait.as_secs())))
+        })
     }
 
     /// Returns how long a statement of a session may wait for a lock, and how long it may take.

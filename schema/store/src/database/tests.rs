@@ -137,6 +137,19 @@ async fn a_database_without_room_is_away_though_it_answers() {
 }
 
 #[tokio::test]
+async fn a_database_that_accepts_and_never_answers_is_away_to_the_probe() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut settings = DatabaseSettings::new(format!("postgresql://nobody@127.0.0.1:{port}/nothing"));
+    settings.wait = std::time::Duration::from_millis(50);
+    let database = Database::new(settings).unwrap();
+    // Ends a probe without a deadline; one with a deadline is far from it on any machine.
+    let probed = tokio::time::timeout(std::time::Duration::from_secs(60), database.probe()).await;
+    assert!(probed.expect("the probe ends").unwrap_err().is_away());
+    drop(silent);
+}
+
+#[tokio::test]
 async fn every_connection_has_the_session_settings() {
     let database = TestCluster::shared().await.database().await;
     #[derive(QueryableByName)]
