@@ -56,6 +56,22 @@ pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship))
     Ok(all)
 }
 
+/// Runs a burst without and one with, where nobody asks how much longer it takes.
+///
+/// # Errors
+/// See [`burst::run`].
+pub async fn run_once(easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Result<Comparison> {
+    let hard = [burst::run(hard.0, hard.1, false).await?];
+    let easy = [burst::run(easy.0, easy.1, true).await?];
+    let times_as_long = seconds(&hard) / seconds(&easy);
+    Ok(Comparison {
+        times_as_long,
+        times_as_long_by_round: vec![times_as_long],
+        easy: easy.to_vec(),
+        hard: hard.to_vec(),
+    })
+}
+
 /// Returns how long these bursts took.
 fn seconds(runs: &[Figures]) -> f64 {
     runs.iter().map(|run| run.seconds - run.start_seconds).sum()

@@ -82,6 +82,9 @@ impl Figures {
     }
 }
 
+const NOT_AS_SENT: &str =
+    "the database is not what was sent: every lost, doubled and ledger_difference above should be 0";
+
 /// The outcome of a subcommand.
 pub trait Report: Serialize {
     /// What it is about, under the names of the JSON's fields.
@@ -90,9 +93,18 @@ pub trait Report: Serialize {
     /// The runs it consists of, and what each is called.
     fn runs(&self) -> Vec<(String, &Figures)>;
 
-    /// Says whether nothing was lost, doubled or charged wrongly in any run.
-    fn is_sound(&self) -> bool {
-        self.runs().iter().all(|(_, run)| run.is_sound())
+    /// Names what the runs were to stay below and did not; empty where nothing was asked of them.
+    fn broken_bounds(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Says what is wrong with the runs: whether anything was lost, doubled or charged wrongly in any of them, and the bounds that broke.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.broken_bounds();
+        if !self.runs().iter().all(|(_, run)| run.is_sound()) {
+            problems.push(NOT_AS_SENT.to_owned());
+        }
+        problems
     }
 }
 
@@ -275,10 +287,10 @@ mod tests {
 
     #[test]
     fn one_run_that_is_not_sound_makes_the_whole_so() {
-        assert!(two().is_sound());
+        assert_eq!(two().problems(), Vec::<String>::new());
         for (lost, doubled, ledger_difference) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
             let hard = Figures { lost, doubled, ledger_difference, ..two().hard };
-            assert!(!Two { hard, ..two() }.is_sound());
+            assert_eq!(Two { hard, ..two() }.problems(), [NOT_AS_SENT]);
         }
     }
 

@@ -15,9 +15,40 @@ use crate::stock::Stock;
 /// A large mail: what a mail server takes by default, and no more.
 const LARGE_BYTES: usize = 4_800_000;
 
+/// The letters take less than so many times their quiet time, whatever lies before them.
+const TIMES_BEHIND_BELOW: f64 = 2.0;
+/// Longest that a letter waits beside those of hostile agencies.
+const NEIGHBOUR_WAIT_MS_MAX: i64 = 2000;
+/// Most memory that the engine takes.
+const RSS_MB_MAX: f64 = 300.0;
+
+/// How much is sent.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Size {
+    /// Letters of each burst.
+    pub letters: usize,
+    /// Seconds that letters come beside those of hostile agencies.
+    pub seconds: u32,
+    /// Hostile mails of every kind.
+    pub of_each_kind: usize,
+}
+
+impl Size {
+    /// What the bounds were set for: the fewer letters, the more a second of the machine's is of their time.
+    pub const FULL: Size = Size { letters: 20_000, seconds: 20, of_each_kind: 100 };
+
+    fn is_full(self) -> bool {
+        self.letters >= Size::FULL.letters
+            && self.seconds >= Size::FULL.seconds
+            && self.of_each_kind >= Size::FULL.of_each_kind
+    }
+}
+
 /// What the runs measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hostile {
+    /// What was sent: at full size the figures are held against their bounds.
+    pub size: Size,
     /// Time for the letters behind mails of strangers, by their time without; starting the engine left out of both.
     pub times_behind_strangers: f64,
     /// The same behind letters of hostile agencies.
@@ -56,6 +87,30 @@ impl Report for Hostile {
         ];
         quiet.chain(others.map(|(name, run)| (name.to_owned(), run))).collect()
     }
+
+    fn broken_bounds(&self) -> Vec<String> {
+        if !self.size.is_full() {
+            return Vec::new();
+        }
+        let mut broken = Vec::new();
+        for (name, times) in [
+            ("times_behind_strangers", self.times_behind_strangers),
+            ("times_behind_agencies", self.times_behind_agencies),
+        ] {
+            // What is no number is not below the bound either.
+            if times.is_nan() || times >= TIMES_BEHIND_BELOW {
+                broken.push(format!("{name} is {}: less than {TIMES_BEHIND_BELOW} was expected", number(times)));
+            }
+        }
+        if self.neighbour_wait_ms_max > NEIGHBOUR_WAIT_MS_MAX {
+            let found = self.neighbour_wait_ms_max;
+            broken.push(format!("neighbour_wait_ms_max is {found}: at most {NEIGHBOUR_WAIT_MS_MAX} was expected"));
+        }
+        if self.rss_mb_max > RSS_MB_MAX {
+            broken.push(format!("rss_mb_max is {}: at most {RSS_MB_MAX} was expected", number(self.rss_mb_max)));
+        }
+        broken
+    }
 }
 
 /// The prepared letters of the runs.
@@ -68,8 +123,8 @@ pub struct Stocks<'a> {
     pub steady: &'a Stock,
     /// That rate, in letters a second.
     pub rate: f64,
-    /// Mails of strangers of every kind.
-    pub of_each_kind: usize,
+    /// How much of all is sent.
+    pub size: Size,
 }
 
 /// Runs the letters alone, behind strangers, behind hostile agencies, alone again, and at a steady rate beside hostile agencies.
@@ -77,7 +132,7 @@ pub struct Stocks<'a> {
 /// # Errors
 /// See [`burst::run`] and [`steady::run`].
 pub async fn run(stocks: &Stocks<'_>) -> Result<Hostile> {
-    let among = Hardship { hostile_mails: stocks.of_each_kind, ..Hardship::default() };
+    let among = Hardship { hostile_mails: stocks.size.of_each_kind, ..Hardship::default() };
     let before = burst::run(stocks.quiet, Hardship::default(), false).await?;
     let behind_strangers = burst::run(stocks.quiet, among, false).await?;
     let behind_agencies = burst::run(stocks.hostile, Hardship::default(), false).await?;
@@ -87,6 +142,7 @@ pub async fn run(stocks: &Stocks<'_>) -> Result<Hostile> {
     let quiet_seconds = (time(&before) + time(&after)) / 2.0;
     let all = [&before, &behind_strangers, &behind_agencies, &after, &beside_agencies.figures];
     Ok(Hostile {
+        size: stocks.size,
         times_behind_strangers: time(&behind_strangers) / quiet_seconds,
         times_behind_agencies: time(&behind_agencies) / quiet_seconds,
         neighbour_wait_ms_max: beside_agencies.max_ms,
@@ -157,4 +213,46 @@ fn nested(depth: usize, boundary_bytes: usize, text: &str) -> Vec<u8> {
 /// Makes one of many that are alike a mail of its own, so that no two have the same digest.
 pub fn numbered(mail: &[u8], number: usize) -> Vec<u8> {
     [format!("X-Number: {number}\r\n").as_bytes(), mail].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_its_bounds(size: Size) -> Hostile {
+        Hostile {
+            size,
+            times_behind_strangers: 1.99,
+            times_behind_agencies: 1.99,
+            neighbour_wait_ms_max: 2000,
+            rss_mb_max: 300.0,
+            quiet: Vec::new(),
+            behind_strangers: Figures::default(),
+            behind_agencies: Figures::default(),
+            beside_agencies: Outcome::default(),
+        }
+    }
+
+    #[test]
+    fn a_bound_that_breaks_at_full_size_is_a_problem_by_its_name() {
+        assert_eq!(at_its_bounds(Size::FULL).problems(), Vec::<String>::new());
+        let broken: [(&str, fn(&mut Hostile)); 5] = [
+            ("times_behind_strangers", |run| run.times_behind_strangers = 2.0),
+            ("times_behind_strangers", |run| run.times_behind_strangers = f64::NAN),
+            ("times_behind_agencies", |run| run.times_behind_agencies = 2.5),
+            ("neighbour_wait_ms_max", |run| run.neighbour_wait_ms_max = 2001),
+            ("rss_mb_max", |run| run.rss_mb_max = 300.5),
+        ];
+        for (name, spoil) in broken {
+            let mut run = at_its_bounds(Size::FULL);
+            spoil(&mut run);
+            let problems = run.problems();
+            assert!(problems.len() == 1 && problems[0].starts_with(name), "{name}: {problems:?}");
+            run.size.letters = 60;
+            assert_eq!(run.problems(), Vec::<String>::new(), "of a trial nothing is asked");
+        }
+        let mut lost = at_its_bounds(Size { letters: 60, ..Size::FULL });
+        lost.behind_agencies.lost = 1;
+        assert_eq!(lost.problems().len(), 1, "a trial loses nothing all the same");
+    }
 }
