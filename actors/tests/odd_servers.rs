@@ -173,6 +173,40 @@ fn what_stands_behind_flows(how: Break) {
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
+/// As two servers were recorded: both break over their first mail, in every session.
+#[test]
+fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
+    let handed = [
+        (include_str!("odd_servers/connection-dropped-on-first.txt"), Break::Drop),
+        (include_str!("odd_servers/half-terminator-on-first.txt"), Break::HalfTerminator),
+    ];
+    for (session, how) in handed {
+        let _scenario = fail::FailScenario::setup();
+        let mut world = World::new();
+        if how == Break::HalfTerminator {
+            world.read_timeout_seconds = 1;
+        }
+        let (ids, sizes) = (recorded(session, "UIDL"), recorded(session, "LIST"));
+        assert_eq!((ids.len(), sizes.len()), (3, 3), "{how:?}");
+        list_as(&world, ListingOf::Ids, ids);
+        list_as(&world, ListingOf::Sizes, sizes);
+        for _ in 0..3 {
+            let (_, mail) = world.next_mail();
+            world.deliver(mail);
+        }
+        let uidl = world.post_office.uidls(CENTRE_ADDRESS).remove(0);
+        let fault = Fault::BreakMail { uidl, how };
+        world.post_office.faults().set(fault.clone(), When::Always);
+        let running = world.start(quick());
+        world.wait_for(&format!("letters behind {how:?}"), SETTLED, 2);
+        world.wait_for_mails(1);
+        wait_until("the first is told of", || running.unfetchable("main") == 1);
+        assert!(world.post_office.faults().struck(&fault) > 0, "{how:?}");
+        assert!(running.drain());
+        assert_eq!(world.count(QUARANTINED), 0);
+    }
+}
+
 /// With a pause that doubled over each of them, the last letter would come after a quarter of an hour.
 #[test]
 fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {

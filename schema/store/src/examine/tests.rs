@@ -4,6 +4,7 @@ mod adopted;
 mod checks;
 mod flagged;
 mod guarded;
+mod handed;
 mod lab;
 mod values;
 

@@ -11,8 +11,8 @@ use crate::administration::AdministrationError;
 use crate::administration::tables::{self, Adoption, TablesFile};
 use crate::catalogue::Catalogue;
 use crate::examine::{self, TableRows};
-use crate::settle::Outcome;
 use crate::settle::tests::world::World;
+use crate::settle::{Arrival, Outcome};
 
 pub const OPERATOR: &str = "mbarga";
 pub const AGENCY: u32 = 42;
@@ -66,6 +66,12 @@ impl Lab {
             mode: Mode::Live,
             request: Request::Export(serde_json::from_str(body).unwrap()),
         }
+    }
+
+    /// Makes the arrival of records in a new letter.
+    pub async fn arrival(&mut self, body: &str) -> Arrival {
+        self.sequence += 1;
+        self.world.arrival(&self.letter(body)).await
     }
 
     /// Sends records in a new letter and returns its receipt.

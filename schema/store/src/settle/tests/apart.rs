@@ -101,7 +101,7 @@ async fn sizes_that_no_mail_has_are_kept_as_the_largest_number_there_is() {
     );
 }
 
-/// faults/trigger-says-could-not-open, faults/trigger-says-column-does-not-exist, and others: the words are the trigger's own.
+/// Of the kind of faults/trigger-says-could-not-open and trigger-says-column-does-not-exist: the words are the trigger's own.
 #[tokio::test]
 async fn what_a_trigger_says_refuses_its_row_whatever_the_words() {
     for words in [
