@@ -1,7 +1,5 @@
 //! The commands of operators, by the real program against a real PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +7,7 @@ use std::process::Command;
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
-mod centre;
-use centre::{Centre, INIT};
+use crate::centre::{Centre, INIT};
 
 fn mode_of(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -1,7 +1,5 @@
 //! A centre for tests of its commands: a data folder of its own, and the real program.
 
-#![allow(dead_code, reason = "every test program has this file, and none needs all of it")]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

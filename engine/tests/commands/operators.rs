@@ -1,14 +1,11 @@
 //! What operators need on a working day: days of the centre, changes of agencies, whole lists, the story of a letter, words
 //! for programs. By the real program against a real PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
-
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use store::database::{Database, DatabaseSettings};
 
-mod centre;
-use centre::{Centre, INIT};
+use crate::centre::{Centre, INIT};
 
 async fn in_douala() -> Centre {
     let centre = Centre::on_a_database_of_its_own().await;

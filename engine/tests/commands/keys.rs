@@ -1,9 +1,5 @@
 //! Keys: the centre's own, which serve no other's database, and those of agencies, as operators register them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
-
-mod centre;
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,7 +7,7 @@ use std::time::Duration;
 use mail::post_office::{Accounts, PostOffice, PostOfficeSettings};
 use serde_json::Value;
 
-use centre::{Centre, INIT, place};
+use crate::centre::{Centre, INIT, place};
 
 /// Longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,0 +1,9 @@
+//! The commands of operators, by the real program against a real PostgreSQL. One program, since each would link all of it and start a
+//! PostgreSQL of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+mod centre;
+mod cli;
+mod keys;
+mod operators;
