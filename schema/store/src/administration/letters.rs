@@ -129,9 +129,8 @@ pub async fn stories(
             }
         }
         Named::Id(id) => {
-            let query = letters::table.filter(letters::letter_id.eq(id));
-            for key in query.select((letters::agency, letters::letter_id)).load(connection).await? {
-                found.push(of_letter(connection, key).await?);
+            for Keeper { matricule } in keepers(connection, *id, agency).await? {
+                found.push(of_letter(connection, (matricule, *id)).await?);
             }
         }
         Named::Digest(digest) => {
@@ -152,6 +151,26 @@ pub async fn stories(
     }
     found.retain(|story| agency.is_none() || story.decided.as_ref().is_some_and(|one| Some(one.agency) == agency));
     if found.is_empty() { Err(AdministrationError::LetterUnknown(named.to_string())) } else { Ok(found) }
+}
+
+/// An agency that has a letter of an id.
+#[derive(QueryableByName)]
+struct Keeper {
+    #[diesel(sql_type = Integer)]
+    matricule: i32,
+}
+
+/// Finds whose letters have an id: each agency's are found by the primary key, so that no index is kept for this alone, which
+/// every letter that comes would pay for.
+async fn keepers(
+    connection: &mut AsyncPgConnection,
+    id: Uuid,
+    agency: Option<i32>,
+) -> Result<Vec<Keeper>, AdministrationError> {
+    let text = "SELECT a.matricule FROM xm.agencies a JOIN xm.letters l ON l.agency = a.matricule AND l.letter_id = $1
+                 WHERE $2 IS NULL OR a.matricule = $2 ORDER BY a.matricule";
+    let query = diesel::sql_query(text).bind::<SqlUuid, _>(id).bind::<Nullable<Integer>, _>(agency);
+    Ok(query.load(connection).await?)
 }
 
 impl std::fmt::Display for Named {

@@ -120,6 +120,21 @@ async fn a_database_that_lacks_a_migration_of_this_program_is_named() {
     assert!(matches!(error, MigrateError::DatabaseOlder { missing: 1 }), "{error}");
 }
 
+/// A summary of the first range would be changed by each of its first lines. PostgreSQL says what it had to make anew.
+#[tokio::test]
+async fn no_line_of_a_new_part_of_the_journal_changes_the_index_of_its_numbers() {
+    let database = TestCluster::shared().await.database().await;
+    database.ensure_partitions(5).await.unwrap();
+    let lines = "INSERT INTO xm.journal (received_at, outcome, transport, mailbox, container_bytes)
+        SELECT now() + make_interval(months => n), 'accepted', 'mail', 'centre', 900 FROM generate_series(0, 9) n";
+    database.get().await.unwrap().batch_execute(lines).await.unwrap();
+    let parts = count(&database, "pg_inherits WHERE inhparent = 'xm.journal_number'::regclass").await;
+    assert_eq!(parts, 7, "six months, and what is of no month");
+    let without_summary = "pg_inherits i, brin_summarize_range(i.inhrelid::regclass, 0) AS made
+        WHERE i.inhparent = 'xm.journal_number'::regclass AND made = 1";
+    assert_eq!(count(&database, without_summary).await, parts);
+}
+
 /// A full disk refuses what makes a file longer, and answers everything else.
 #[tokio::test]
 async fn a_database_without_room_is_away_though_it_answers() {
