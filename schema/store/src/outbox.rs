@@ -1,5 +1,6 @@
 //! Answers that wait to be sent. Claimed by one sender at a time, kept until the relay has taken them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -64,13 +65,15 @@ pub async fn claim(
         Nullable<SqlUuid>,
         Bytea,
         Nullable<Integer>,
+        Nullable<Integer>,
         Nullable<Bytea>,
         Nullable<Text>,
         Text,
         Integer,
         Bool,
     );
-    type Loaded = (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<Vec<u8>>, Option<String>, String, i32, bool);
+    type Loaded =
+        (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<i32>, Option<Vec<u8>>, Option<String>, String, i32, bool);
     let text = "WITH due AS (
              SELECT id FROM xm.outbox
               WHERE failed_at IS NULL AND transport = ? AND due_at <= now()
@@ -81,18 +84,13 @@ pub async fn claim(
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
              RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts, o.last_error)
-         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), s.id, s.der,
+         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), l.certificate, s.id, s.der,
                 CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
                 c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL
            FROM claimed c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
-           -- The key is judged, as it was when the letter was taken in. A certificate that was only replaced opens the answer
-           -- as well as any other of its key, but the office may not have it any more: the one in its place goes first.
-           LEFT JOIN xm.certificates n ON n.id = l.certificate
-           LEFT JOIN xm.agency_keys k ON k.spki_sha256 = n.spki_sha256 AND k.revoked_at IS NULL
-           LEFT JOIN LATERAL (SELECT v.id, v.der FROM xm.certificates v WHERE v.spki_sha256 = k.spki_sha256
-                               ORDER BY (v.revoked_at IS NULL) DESC, (v.id = n.id) DESC, v.not_after DESC LIMIT 1) s ON true
+           LEFT JOIN xm.certificates s ON s.id = l.certificate AND s.revoked_at IS NULL
           ORDER BY c.agency, c.id";
     let binds = [
         Bind::Text(transport),
@@ -101,21 +99,43 @@ pub async fn claim(
         Bind::Uuid(process),
     ];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
+    let of_revoked = rows.iter().filter(|row| row.5.is_none()).filter_map(|row| row.4).collect();
+    let in_place = in_place_of(connection, of_revoked).await?;
     let claimed =
-        |(id, agency, letter_id, payload, certificate_id, der, cipher, email, attempts, is_sent_again): Loaded| {
+        |(id, agency, letter_id, payload, signed_with, usable, der, cipher, email, attempts, again): Loaded| {
+            let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
             Claimed {
                 id,
                 agency,
                 letter_id,
                 payload,
-                certificate: certificate_id.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der }),
+                certificate: certificate.or_else(|| in_place.get(&signed_with?).cloned()),
                 cipher: read_cipher(cipher.as_deref()),
                 email,
                 attempts,
-                is_sent_again,
+                is_sent_again: again,
             }
         };
     Ok(rows.into_iter().map(claimed).collect())
+}
+
+/// Finds what takes the place of revoked certificates. The key is judged: one that was only replaced opens the answer as well as
+/// any other of its key, but the office may not have it any more, so the one in its place goes first. Most claims meet none,
+/// and cost no statement.
+async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> Result<HashMap<i32, Recipient>, Fault> {
+    if revoked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let text = "SELECT DISTINCT ON (n.id) n.id, v.id, v.der
+                  FROM xm.certificates n
+                  JOIN xm.agency_keys k ON k.spki_sha256 = n.spki_sha256 AND k.revoked_at IS NULL
+                  JOIN xm.certificates v ON v.spki_sha256 = k.spki_sha256
+                 WHERE n.id = ANY(?)
+                 ORDER BY n.id, (v.revoked_at IS NULL) DESC, (v.id = n.id) DESC, v.not_after DESC";
+    let binds = [Bind::Integers(revoked.into_iter().map(Some).collect())];
+    let rows: Vec<(i32, i32, Vec<u8>)> =
+        Statement::<(Integer, Integer, Bytea)>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().map(|(of, certificate_id, der)| (of, Recipient { certificate_id, der })).collect())
 }
 
 /// Gives up what a process claimed in a former life, so that its answers need not wait for the end of the claim.
