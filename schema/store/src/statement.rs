@@ -1,8 +1,9 @@
-//! A SQL text with typed binds that diesel caches as a prepared statement, once it is used often: see `kept`.
+//! A SQL text with typed binds that diesel caches as a prepared statement.
 //!
 //! `diesel::sql_query` is parsed anew at every call; settling runs the same dozen texts for every batch, so they go
-//! through this fragment instead, whose cache key is its text. A text is either a constant of this crate or is built
-//! from the catalogue's identifiers, quoted; values never become text. A `?` stands for a bind wherever it stands, also between
+//! through this fragment instead, whose cache key is its text. A text is either this crate's own, and prepared at its first use,
+//! or is built for the columns of a letter from the catalogue's identifiers, quoted: that is prepared once it is used often, see
+//! `kept`. Values never become text. A `?` stands for a bind wherever it stands, also between
 //! quoting marks, so no text has one there: [`crate::identifier::is_plain`] keeps it out of identifiers, and every statement that
 //! a test sends is looked at.
 
@@ -115,14 +116,24 @@ pub struct Statement<'a, Row = ()> {
 }
 
 impl<'a, Row> Statement<'a, Row> {
-    /// Joins a text and its binds; there must be as many as the text has `?`.
+    /// Joins a text of this crate's own and its binds; there must be as many as the text has `?`. Nothing that a letter says is
+    /// in the text, nor does it decide which of several it is.
     pub fn new(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
+        Statement::joined(text, binds, true)
+    }
+
+    /// Joins a text for the columns that a letter brings and its binds.
+    pub fn of_columns(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
+        Statement::joined(text, binds, kept::is_kept(text))
+    }
+
+    fn joined(text: &'a str, binds: &'a [Bind<'a>], is_kept: bool) -> Statement<'a, Row> {
         debug_assert_eq!(text.matches('?').count(), binds.len(), "one bind per ? in {text}");
         debug_assert!(
             !has_quoted_mark(text),
             "no ? in quotes or comments, where it would be taken for a bind, in {text}"
         );
-        Statement { text, binds, is_kept: kept::is_kept(text), row: PhantomData }
+        Statement { text, binds, is_kept, row: PhantomData }
     }
 }
 
@@ -209,6 +220,13 @@ mod tests {
         assert_eq!(built("SELECT ?, ?", &[Bind::Integer(1), Bind::Integer(2)]).unwrap(), "SELECT $1, $2");
         assert!(built("SELECT ?, ?", &[Bind::Integer(1)]).is_err());
         assert!(built("SELECT ?", &[Bind::Integer(1), Bind::Integer(2)]).is_err());
+    }
+
+    #[test]
+    fn a_text_of_our_own_is_kept_at_its_first_use_and_one_for_columns_once_it_is_used_often() {
+        assert!(Statement::<()>::new("SELECT 7000", &[]).is_kept);
+        let kept: Vec<bool> = (0..9).map(|_| Statement::<()>::of_columns("SELECT 7001", &[]).is_kept).collect();
+        assert_eq!(kept, [false, false, false, false, false, false, false, true, true]);
     }
 
     #[test]

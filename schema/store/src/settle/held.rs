@@ -121,7 +121,7 @@ async fn compare(
 ) -> Result<(), Fault> {
     let text = comparison(&gathered, types, Found::Same);
     let (places, binds) = gathered.into_comparison();
-    let rows: Vec<(i64, bool)> = Statement::<(BigInt, Bool)>::new(&text, &binds).load(connection).await?;
+    let rows: Vec<(i64, bool)> = Statement::<(BigInt, Bool)>::of_columns(&text, &binds).load(connection).await?;
     for (ordinal, same) in rows {
         let Some(place) = place(&places, ordinal) else { continue };
         let found = if same { Match::Same } else { Match::Differs };
@@ -153,7 +153,7 @@ async fn fetch_versions(
     let mut binds = vec![Bind::Integer(cut_bytes), Bind::Integer(cut_bytes)];
     binds.extend(of_rows);
     let rows: Vec<(i64, String, i32)> =
-        Statement::<(BigInt, Text, Integer)>::new(&text, &binds).load(connection).await?;
+        Statement::<(BigInt, Text, Integer)>::of_columns(&text, &binds).load(connection).await?;
     for (ordinal, text, bytes) in rows {
         let Some(place) = place(&places, ordinal) else { continue };
         let version = serde_json::from_str(&text).unwrap_or_else(|_cut| json!({"beginning": text, "bytes": bytes}));

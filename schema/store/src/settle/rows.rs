@@ -100,7 +100,7 @@ pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathe
     );
     let sent = gathered.places.len();
     let binds = gathered.into_insert();
-    match Statement::<()>::new(&text, &binds).execute(&mut connection).await.map_err(Fault::from) {
+    match Statement::<()>::of_columns(&text, &binds).execute(&mut connection).await.map_err(Fault::from) {
         Ok(kept) if kept == sent => Ok(()),
         Ok(_fewer) => Err(NotInserted::Rule(NOT_KEPT.to_owned())),
         Err(Fault::Constraint { kind: ConstraintKind::Unique, constraint, .. }) => Err(NotInserted::Held(constraint)),

@@ -1,16 +1,16 @@
-//! Which statements connections keep prepared. A letter chooses its columns, and each set of columns is a text of its own: an office
-//! that sends every subset would have each connection, and PostgreSQL behind it, keep a million of them. Nothing takes one back
-//! out of diesel's cache, so what goes in is bounded.
+//! Which statements for the columns of letters connections keep prepared. A letter chooses its columns, and each set of columns is
+//! a text of its own: an office that sends every subset would have each connection, and PostgreSQL behind it, keep a million of
+//! them. Nothing takes one back out of diesel's cache, so what goes in is bounded.
 //!
 //! A text is kept from its eighth use on, so that what is sent once or twice takes no place; the others are prepared for each
-//! use, which costs a message to PostgreSQL and its answer. What every batch sends has its place after eight batches.
+//! use, which costs a message to PostgreSQL and its answer. The columns that most letters bring have their place after eight batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// Texts that connections keep. Some fifty are this program's own, the rest is for two hundred sets of columns.
-pub const KEPT_MAX: usize = 256;
+/// Texts that connections keep beside this program's own, of which there are some fifty.
+pub const KEPT_MAX: usize = 200;
 /// Uses from which a text is kept.
 const USES_MIN: u32 = 8;
 /// Texts of which uses are counted.

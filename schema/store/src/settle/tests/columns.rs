@@ -8,7 +8,7 @@ use super::world::World;
 
 /// Columns that a letter may leave out; two to their number is more sets than connections keep statements.
 const COLUMNS: u64 = 9;
-/// Statements that a connection keeps at most, as `statement::kept` says.
+/// Statements that a connection keeps at most: for columns as many as `statement::kept` says, and the program's own.
 const KEPT_MAX: i64 = 256;
 /// Those that this connection keeps.
 const KEPT: &str = "SELECT count(*) FROM pg_prepared_statements";

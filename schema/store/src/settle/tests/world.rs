@@ -117,7 +117,8 @@ impl World {
 
     pub async fn count(&self, text: &str) -> i64 {
         let text = format!("SELECT coalesce((SELECT s.* FROM ({text}) s LIMIT 1), 0)::bigint");
-        let rows: Vec<i64> = Statement::<BigInt>::new(&text, &[]).load(&mut *self.connection().await).await.unwrap();
+        let rows: Vec<i64> =
+            Statement::<BigInt>::of_columns(&text, &[]).load(&mut *self.connection().await).await.unwrap();
         rows[0]
     }
 
