@@ -176,6 +176,10 @@ impl SignatureVerifier {
                 for opened in batch {
                     match found.get(opened.opened.signer()).cloned() {
                         Some(signer) => self.verify(opened, signer, context),
+                        // Whoever it is, it is no stranger: its mail stays until the certificate can be read again.
+                        None if self.parts.signers.is_unreadable(opened.opened.signer()) => {
+                            opened.carried.share.withhold();
+                        }
                         None => {
                             let signer = opened.opened.signer().words();
                             self.reject(opened.carried, signer, Refusal::new(RefusalCode::UnknownSigner));

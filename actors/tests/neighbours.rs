@@ -7,7 +7,7 @@ mod centre;
 
 use actors::metrics::Handled;
 use actors::pipeline::Widths;
-use centre::{CENTRE_ADDRESS, NOTES, SETTLED, World, quick, wait_until};
+use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
 use mail::post_office::{PostOffice, PostOfficeSettings};
 
 /// Counts what was accepted of office 43 before the last letter of office 44.
@@ -84,6 +84,30 @@ fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it
     world.sql("ALTER TABLE ecr.\"MentionMarginale\" RENAME gone TO \"Officier\"");
     world.wait_for("letters settled", SETTLED, i64::from(WAITING) + OTHERS);
     assert_eq!(world.count(OVERTAKEN), 0, "letters of one office overtook each other");
+    world.wait_for_mails(0);
+    assert!(running.drain());
+}
+
+/// A row of the centre's own that was spoilt makes nobody a stranger, and keeps nobody who is looked up beside it waiting.
+#[test]
+fn letters_of_a_certificate_that_cannot_be_read_wait_and_those_of_others_go_on() {
+    const SPOIL: &str = "CREATE TABLE xm.kept AS SELECT der FROM xm.certificates WHERE agency = 43;
+        UPDATE xm.certificates SET der = '\\x3000' WHERE agency = 43";
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut office, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    world.sql(SPOIL);
+    for _ in 0..2 {
+        world.deliver(world.mail_of(&mut office, NOTES));
+        world.deliver(world.mail_of(&mut neighbour, NOTES));
+    }
+    let running = world.start(quick());
+    world.wait_for("the neighbour's letters", SETTLED, 2);
+    let polls = running.polls("main", "ok");
+    wait_until("it is polled again", || running.polls("main", "ok") > polls + 2);
+    assert_eq!((world.count(SETTLED), world.count(QUARANTINED)), (2, 0));
+    world.sql("UPDATE xm.certificates SET der = (SELECT der FROM xm.kept) WHERE agency = 43");
+    world.wait_for("letters settled", SETTLED, 4);
     world.wait_for_mails(0);
     assert!(running.drain());
 }

@@ -48,7 +48,7 @@ pub use quarantine::entry_bytes;
 use crate::catalogue::Catalogue;
 use crate::database::{Database, StatementLimits};
 use crate::fault::Fault;
-use crate::signers;
+use crate::signers::{self, Signer};
 use decide::{Decision, Knowledge};
 use judge::Judged;
 use open::OpenTransaction;
@@ -321,7 +321,8 @@ fn tables_of(decisions: &[Decision]) -> impl Iterator<Item = i32> {
     acceptances.flat_map(|acceptance| acceptance.tables.iter().map(|rows| rows.definition.table_id))
 }
 
-/// Judges again the letters whose agency has changed since its signer was cached.
+/// Judges again the letters whose agency has changed since its signer was cached, and those that came when its certificate was
+/// not valid, where another of its key may have been.
 async fn rejudge_stale(
     connection: &mut AsyncPgConnection,
     batch: &[Arrival],
@@ -329,13 +330,12 @@ async fn rejudge_stale(
     standing: &Standing,
     catalogue: &Catalogue,
 ) -> Result<(), Fault> {
-    let is_stale = |arrival: &&Arrival| {
-        arrival.signer().is_some_and(|signer| standing.revision(signer.matricule) != Some(signer.revision))
+    let is_stale = |arrival: &Arrival, signer: &Signer| {
+        standing.revision(signer.matricule) != Some(signer.revision) || signer.may_be_valid_at(arrival.received_at)
     };
-    let stale: Vec<i32> = batch
+    let stale: Vec<&Signer> = batch
         .iter()
-        .filter(is_stale)
-        .filter_map(|arrival| arrival.signer().map(|signer| signer.certificate_id))
+        .filter_map(|arrival| arrival.signer().map(Arc::as_ref).filter(|signer| is_stale(arrival, signer)))
         .collect();
     if stale.is_empty() {
         return Ok(());

@@ -32,8 +32,10 @@ pub struct Signer {
     pub certificate: RegisteredCertificate,
     /// When its key was revoked, with every certificate of it.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// From when to when each certificate of its key is valid.
+    /// From when to when its certificate is valid, or each certificate of its key.
     pub validity: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Whether `validity` has every certificate of its key.
+    pub has_every_validity: bool,
     /// The agency that the key belongs to, for ever.
     pub matricule: Matricule,
     /// The agency's revision when this was read.
@@ -57,6 +59,11 @@ impl Signer {
     pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
         self.validity.iter().any(|(not_before, not_after)| (not_before..=not_after).contains(&&time))
     }
+
+    /// Says whether a certificate of its key that was not read may have been valid at a time.
+    pub fn may_be_valid_at(&self, time: DateTime<Utc>) -> bool {
+        !self.has_every_validity && !self.is_valid_at(time)
+    }
 }
 
 /// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
@@ -67,6 +74,8 @@ pub struct Signers {
     /// With the moment at which each was read.
     cache: Mutex<LruCache<SignerId, (Instant, Arc<Signer>)>>,
     certificates: Mutex<LruCache<i32, RegisteredCertificate>>,
+    /// Identifiers whose certificates could not be read when they were last looked up.
+    unreadable: Mutex<LruCache<SignerId, i32>>,
     age_max: Duration,
 }
 
@@ -76,8 +85,9 @@ type Row = (
     Bytea,
     Bytea,
     Bytea,
+    Timestamptz,
+    Timestamptz,
     Nullable<Timestamptz>,
-    Array<Timestamptz>,
     Integer,
     BigInt,
     SmallInt,
@@ -93,8 +103,9 @@ type Loaded = (
     Vec<u8>,
     Vec<u8>,
     Vec<u8>,
+    DateTime<Utc>,
+    DateTime<Utc>,
     Option<DateTime<Utc>>,
-    Vec<DateTime<Utc>>,
     i32,
     i64,
     i16,
@@ -105,19 +116,18 @@ type Loaded = (
     Vec<String>,
 );
 
-/// Columns of a signer; the caller adds the condition. Arrays carry pairs, flat: beginning and end of each certificate of
-/// the key, and last the scopes, each as its column and then its code.
+/// Columns of a signer; the caller adds the condition. The last array carries the scopes, each as its column and then its code.
+/// A certificate that is not revoked has a key that is not: triggers see to that, so most look into `xm.agency_keys` for nothing.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(
-            "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, k.revoked_at,
-                    ARRAY(SELECT unnest(ARRAY[v.not_before, v.not_after]) FROM xm.certificates v
-                           WHERE v.spki_sha256 = c.spki_sha256),
+            "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.not_before, c.not_after,
+                    CASE WHEN c.revoked_at IS NOT NULL
+                         THEN (SELECT k.revoked_at FROM xm.agency_keys k WHERE k.spki_sha256 = c.spki_sha256) END,
                     a.matricule, a.revision, a.status, a.profile, a.letter_bytes_max, a.cbc_allowed,
                     ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
                     ARRAY(SELECT unnest(ARRAY[s.column_name, s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
-               FROM xm.certificates c JOIN xm.agency_keys k ON k.spki_sha256 = c.spki_sha256
-               JOIN xm.agencies a ON a.matricule = c.agency
+               FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
             // Of several certificates of one key: one that was replaced (revoked, and its key not) after all others; of these the
@@ -127,6 +137,13 @@ macro_rules! select_signers {
     };
 }
 
+/// Signers by key identifier. What a subquery makes of an array has any length for the planner, so that the plan is kept: it would
+/// plan anew for every letter that comes by itself, since it takes an array of one for cheaper.
+const BY_KEY_ID: &str = select_signers!("c.key_id = ANY(ARRAY(SELECT unnest(?)))");
+/// Signers by serial number and issuer together: many issuers have a certificate number 1, and a stranger names whom he likes.
+const BY_ISSUER: &str =
+    select_signers!("(c.serial, c.issuer) IN (SELECT * FROM unnest(ARRAY(SELECT unnest(?)), ARRAY(SELECT unnest(?))))");
+
 impl Signers {
     /// Makes an empty cache.
     pub fn new(capacity: u64) -> Signers {
@@ -134,7 +151,12 @@ impl Signers {
     }
 
     pub(crate) fn with_age_max(capacity: u64, age_max: Duration) -> Signers {
-        Signers { cache: Mutex::new(bounded(capacity)), certificates: Mutex::new(bounded(capacity)), age_max }
+        Signers {
+            cache: Mutex::new(bounded(capacity)),
+            certificates: Mutex::new(bounded(capacity)),
+            unreadable: Mutex::new(bounded(capacity)),
+            age_max,
+        }
     }
 
     /// Returns the certificate of a key in `xm.certificates`, whose DER never changes: whoever is verified is soon
@@ -158,7 +180,14 @@ impl Signers {
         (read_at.elapsed() < self.age_max).then(|| Arc::clone(signer))
     }
 
-    /// Looks up many identifiers in one query and caches what was found. Identifiers of strangers are absent from the result.
+    /// Says whether the certificate of an identifier is registered and could not be read when it was last looked up: whoever
+    /// it is of is no stranger, and waits until it is mended.
+    pub fn is_unreadable(&self, id: &SignerId) -> bool {
+        locked(&self.unreadable).contains(id)
+    }
+
+    /// Looks up many identifiers together and caches what was found. Identifiers of strangers are absent from the result, and
+    /// those that [`Signers::is_unreadable`] speaks of.
     ///
     /// # Errors
     /// A fault of the database.
@@ -168,40 +197,112 @@ impl Signers {
         ids: &[SignerId],
     ) -> Result<HashMap<SignerId, Arc<Signer>>, Fault> {
         let wanted: HashSet<&SignerId> = ids.iter().collect();
-        let (mut key_ids, mut serials) = (Vec::new(), Vec::new());
+        let (mut key_ids, mut serials, mut issuers) = (Vec::new(), Vec::new(), Vec::new());
         for id in &wanted {
             match id {
                 SignerId::KeyId(key_id) => key_ids.push(Some(key_id.as_slice())),
-                SignerId::IssuerSerial { serial, .. } => serials.push(Some(serial.as_slice())),
-            }
-        }
-        let binds = [Bind::Byteas(key_ids), Bind::Byteas(serials)];
-        // What a subquery makes of an array has any length for the planner, so that the plan is kept: it would plan anew for
-        // every letter that comes by itself, since it takes an array of one for cheaper.
-        let text =
-            select_signers!("(c.key_id = ANY(ARRAY(SELECT unnest(?))) OR c.serial = ANY(ARRAY(SELECT unnest(?))))");
-        let read_at = Instant::now();
-        let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
-        let mut found = HashMap::new();
-        for row in rows {
-            let by_key = SignerId::KeyId(row.2.clone());
-            let by_issuer = SignerId::IssuerSerial { issuer: row.3.clone(), serial: row.4.clone() };
-            if !wanted.contains(&by_key) && !wanted.contains(&by_issuer) {
-                continue;
-            }
-            let signer = Arc::new(signer(row, |id, der| self.certificate(id, der))?);
-            for id in [by_key, by_issuer] {
-                // One that has no key identifier to be named by stands in the inventory under the one made from its key, and
-                // verifies nothing that names another certificate of that key by it.
-                let is_named = |signer: &Signer| signer.certificate.signer_ids().contains(&id);
-                let is_better = |known: &Arc<Signer>| !is_named(known) && is_named(&signer);
-                if wanted.contains(&id) && found.get(&id).is_none_or(is_better) {
-                    locked(&self.cache).put(id.clone(), (read_at, Arc::clone(&signer)));
-                    found.insert(id, Arc::clone(&signer));
+                SignerId::IssuerSerial { issuer, serial } => {
+                    serials.push(Some(serial.as_slice()));
+                    issuers.push(Some(issuer.as_slice()));
                 }
             }
         }
+        let read_at = Instant::now();
+        // Each of its own: joined by OR, they would be looked for in the whole table.
+        let (mut by_key_id, mut by_issuer): (Vec<Loaded>, Vec<Loaded>) = (Vec::new(), Vec::new());
+        if !key_ids.is_empty() {
+            by_key_id = Statement::<Row>::new(BY_KEY_ID, &[Bind::Byteas(key_ids)]).load(connection).await?;
+        }
+        if !serials.is_empty() {
+            let binds = [Bind::Byteas(serials), Bind::Byteas(issuers)];
+            by_issuer = Statement::<Row>::new(BY_ISSUER, &binds).load(connection).await?;
+        }
+        let validities = Validities::read(connection, by_key_id.iter().chain(&by_issuer)).await?;
+        let by_key_id = by_key_id.into_iter().map(|row| (SignerId::KeyId(row.2.clone()), row));
+        let name = |row: &Loaded| SignerId::IssuerSerial { issuer: row.3.clone(), serial: row.4.clone() };
+        let by_issuer = by_issuer.into_iter().map(|row| (name(&row), row));
+        let (mut found, mut unreadable) = (HashMap::new(), Vec::new());
+        for (id, row) in by_key_id.chain(by_issuer) {
+            let certificate_id = row.0;
+            let signer = match signer(row, &validities, |id, der| self.certificate(id, der)) {
+                Ok(signer) => Arc::new(signer),
+                Err(fault) => {
+                    unreadable.push((id, certificate_id, fault));
+                    continue;
+                }
+            };
+            // One that has no key identifier to be named by stands in the inventory under the one made from its key, and
+            // verifies nothing that names another certificate of that key by it.
+            let is_named = |signer: &Signer| signer.certificate.signer_ids().contains(&id);
+            let is_better = |known: &Arc<Signer>| !is_named(known) && is_named(&signer);
+            if found.get(&id).is_none_or(is_better) {
+                locked(&self.cache).put(id.clone(), (read_at, Arc::clone(&signer)));
+                found.insert(id, signer);
+            }
+        }
+        self.remember_unreadable(&wanted, &found, unreadable);
         Ok(found)
+    }
+
+    /// One row that cannot be read holds up its own letters only. It is told once, until it can be read.
+    fn remember_unreadable(
+        &self,
+        wanted: &HashSet<&SignerId>,
+        found: &HashMap<SignerId, Arc<Signer>>,
+        unreadable: Vec<(SignerId, i32, Fault)>,
+    ) {
+        let mut known = locked(&self.unreadable);
+        if known.is_empty() && unreadable.is_empty() {
+            return;
+        }
+        let is_unreadable = |id: &SignerId| unreadable.iter().any(|(other, ..)| other == id);
+        for id in wanted.iter().filter(|id| found.contains_key(**id) || !is_unreadable(id)) {
+            known.pop(*id);
+        }
+        for (id, certificate, fault) in unreadable {
+            if !found.contains_key(&id) && known.put(id, certificate).is_none() {
+                tracing::error!(certificate, %fault, "letters signed with this certificate wait, all others go on");
+            }
+        }
+    }
+}
+
+/// From when to when each certificate of a key is valid, by the certificate that a row is of.
+#[derive(Default)]
+struct Validities(HashMap<i32, Vec<(DateTime<Utc>, DateTime<Utc>)>>);
+
+impl Validities {
+    /// Reads those of certificates that are not valid now, or stand beside another of their key, which has the same name. For most
+    /// that costs nothing: a certificate that is valid now says enough.
+    async fn read<'a>(
+        connection: &mut AsyncPgConnection,
+        rows: impl Iterator<Item = &'a Loaded>,
+    ) -> Result<Validities, Fault> {
+        let now = Utc::now();
+        let mut of_names: HashMap<&[u8], i32> = HashMap::new();
+        let mut wanted: HashSet<i32> = HashSet::new();
+        for (certificate_id, _, key_id, _, _, not_before, not_after, ..) in rows {
+            let first = *of_names.entry(key_id.as_slice()).or_insert(*certificate_id);
+            if first != *certificate_id {
+                wanted.extend([first, *certificate_id]);
+            } else if !(*not_before..=*not_after).contains(&now) {
+                wanted.insert(first);
+            }
+        }
+        if wanted.is_empty() { Ok(Validities::default()) } else { Validities::of(connection, wanted).await }
+    }
+
+    async fn of(connection: &mut AsyncPgConnection, certificate_ids: HashSet<i32>) -> Result<Validities, Fault> {
+        let text = "SELECT c.id, v.not_before, v.not_after
+                      FROM xm.certificates c JOIN xm.certificates v ON v.spki_sha256 = c.spki_sha256 WHERE c.id = ANY(?)";
+        let binds = [Bind::Integers(certificate_ids.into_iter().map(Some).collect())];
+        let rows: Vec<(i32, DateTime<Utc>, DateTime<Utc>)> =
+            Statement::<(Integer, Timestamptz, Timestamptz)>::new(text, &binds).load(connection).await?;
+        let mut validities = Validities::default();
+        for (certificate_id, not_before, not_after) in rows {
+            validities.0.entry(certificate_id).or_default().push((not_before, not_after));
+        }
+        Ok(validities)
     }
 }
 
@@ -220,20 +321,27 @@ fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Reads signers anew by the key of their certificate, inside the caller's transaction: those whose agency's revision is
 /// another than the cached one's, of a batch together. Only an operator's change raises a revision, so a letter refused for
-/// its signer's validity costs no query, and a certificate registered meanwhile still counts for it.
+/// its signer's validity costs no query, and a certificate registered meanwhile still counts for it. One that was valid when it
+/// was looked up and was not when its letter came is read anew too, with every certificate of its key. The certificates
+/// themselves never change: what a letter was verified with is not read again.
 pub(crate) async fn reload(
     connection: &mut AsyncPgConnection,
-    certificate_ids: &[i32],
+    signers: &[&Signer],
 ) -> Result<HashMap<i32, Arc<Signer>>, Fault> {
-    let binds = [Bind::Integers(certificate_ids.iter().copied().map(Some).collect())];
+    let known: HashMap<i32, &Signer> = signers.iter().map(|signer| (signer.certificate_id, *signer)).collect();
+    let binds = [Bind::Integers(known.keys().copied().map(Some).collect())];
     let rows: Vec<Loaded> = Statement::<Row>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
-    rows.into_iter()
-        .map(|row| Ok((row.0, Arc::new(signer(row, |_, der| RegisteredCertificate::registered(der))?))))
-        .collect()
+    let validities = Validities::of(connection, rows.iter().map(|row| row.0).collect()).await?;
+    let verified_with = |id: i32, der: &[u8]| match known.get(&id) {
+        Some(signer) => Ok(signer.certificate.clone()),
+        None => RegisteredCertificate::registered(der),
+    };
+    rows.into_iter().map(|row| Ok((row.0, Arc::new(signer(row, &validities, verified_with)?)))).collect()
 }
 
 fn signer(
     row: Loaded,
+    validities: &Validities,
     parse: impl FnOnce(i32, &[u8]) -> Result<RegisteredCertificate, KeyError>,
 ) -> Result<Signer, Fault> {
     let (
@@ -242,8 +350,9 @@ fn signer(
         _,
         _,
         _,
+        not_before,
+        not_after,
         revoked_at,
-        begins_and_ends,
         matricule,
         revision,
         status,
@@ -268,11 +377,13 @@ fn signer(
     while let (Some(column), Some(code)) = (columns_and_codes.next(), columns_and_codes.next()) {
         scopes.entry(folded(&column)).or_default().insert(code);
     }
+    let of_key = validities.0.get(&certificate_id);
     Ok(Signer {
         certificate_id,
         certificate,
         revoked_at,
-        validity: begins_and_ends.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(),
+        validity: of_key.cloned().unwrap_or_else(|| vec![(not_before, not_after)]),
+        has_every_validity: of_key.is_some(),
         matricule,
         revision,
         status,

@@ -118,6 +118,7 @@ fn signer(agency: u32) -> Arc<Signer> {
         certificate: CERTIFICATE.clone(),
         revoked_at: None,
         validity: vec![CERTIFICATE.validity()],
+        has_every_validity: true,
         matricule: agency.try_into().unwrap(),
         revision: 1,
         status: 3,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::Bytea;
-use diesel_async::RunQueryDsl;
+use diesel::sql_types::{BigInt, Bytea};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use rcgen::{CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
 use sdc::cms::SignerId;
 use sdc::keys::RegisteredCertificate;
@@ -245,7 +245,78 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
     certificates::revoke(&mut *world.connection().await, "mbarga", &fingerprint, "stolen", None).await.unwrap();
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
+    // Nor does any tool take it back: a look-up believes a certificate that is not revoked.
+    let mut connection = world.connection().await;
+    connection.batch_execute("UPDATE xm.certificates SET revoked_at = NULL").await.unwrap_err();
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");
+}
+
+/// What is looked up by issuer and number is one certificate of its key, and says of the others only when they are asked for.
+#[tokio::test]
+async fn a_letter_that_came_while_another_certificate_of_its_key_was_valid_is_accepted() {
+    let world = World::new().await;
+    let key = KeyPair::generate().unwrap();
+    let (before, now) = (made(&key, (-900, -20)), made(&key, (-10, 20)));
+    for certificate in [&before, &now] {
+        register(&world, certificate).await;
+    }
+    let by_issuer = now.signer_ids().pop().unwrap();
+    let mut arrivals = Vec::new();
+    for (days, number) in [(30, 1), (15, 2), (0, 3)] {
+        let letter = world.births(42, number, &[("CE-042", number)]);
+        let mut arrival = world.arrival_of(&by_issuer, &letter).await;
+        arrival.received_at -= chrono::Duration::days(days);
+        arrivals.push(arrival);
+    }
+    let expected = [Outcome::Accepted, REFUSED(RefusalCode::CertificateExpired), Outcome::Accepted];
+    assert_eq!(world.settle(arrivals).await, expected);
+}
+
+/// Its letters wait and are no stranger's; all others are found beside it, and what was verified before is settled.
+#[tokio::test]
+async fn a_certificate_that_cannot_be_read_holds_up_its_own_letters_only() {
+    let world = World::new().await;
+    let verified = world.arrival(&world.births(43, 1, &[("CE-043", 1)])).await;
+    world.sql("UPDATE xm.certificates SET der = '\\x3000' WHERE agency = 43").await;
+    let signers = Signers::new(100);
+    let ids = [42, 43, 44].map(|matricule| SignerId::KeyId(vec![matricule; 20]));
+    let mut connection = world.connection().await;
+    let found = signers.look_up(&mut connection, &ids).await.unwrap();
+    assert_eq!(found.keys().collect::<Vec<_>>(), [&ids[0]]);
+    assert_eq!(ids.each_ref().map(|id| signers.is_unreadable(id)), [false, true, false]);
+    assert_eq!(world.settle(vec![verified]).await, [Outcome::Accepted]);
+    let mend = "UPDATE xm.certificates SET der = (SELECT der FROM xm.certificates WHERE agency = 42) WHERE agency = 43";
+    world.sql(mend).await;
+    let found = signers.look_up(&mut connection, &ids).await.unwrap();
+    assert!(found.contains_key(&ids[1]) && !signers.is_unreadable(&ids[1]));
+}
+
+/// Many issuers have a certificate number 1, and whoever names one need not be registered.
+#[tokio::test]
+async fn a_look_up_reads_no_certificate_of_the_same_number_and_another_issuer() {
+    let world = World::new().await;
+    world
+        .sql(
+            "ALTER TABLE xm.certificates DISABLE TRIGGER certificates_touch;
+             INSERT INTO xm.agency_keys (spki_sha256, agency) SELECT sha256(int8send(n)), 42 FROM generate_series(1, 5000) n;
+             INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
+             SELECT 42, sha256(int8send(n)), int8send(n), convert_to('issuer ' || n, 'UTF8'), '\\x01', c.der,
+                    sha256(c.der || int8send(n)), 'P-256', now() - interval '1 day', now() + interval '1 year'
+               FROM generate_series(1, 5000) n, xm.certificates c WHERE c.agency = 42;
+             ANALYZE xm.certificates",
+        )
+        .await;
+    let mut connection = world.connection().await;
+    let of = |issuer: &str| SignerId::IssuerSerial { issuer: issuer.as_bytes().to_vec(), serial: vec![1] };
+    for (issuer, certificates) in [("nobody", 0), ("issuer 7", 1)] {
+        connection.batch_execute("BEGIN").await.unwrap();
+        let found = Signers::new(10).look_up(&mut connection, &[of(issuer)]).await.unwrap();
+        let text = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+                     WHERE relid = 'xm.certificates'::regclass";
+        let read: Vec<i64> = Statement::<BigInt>::new(text, &[]).load(&mut connection).await.unwrap();
+        connection.batch_execute("COMMIT").await.unwrap();
+        assert_eq!((found.len(), read), (certificates, vec![i64::try_from(certificates).unwrap()]), "{issuer}");
+    }
 }
 
 /// Migration 5 left such keys in use: the manual once had the old certificate revoked as `replaced` after a renewal.

@@ -1,0 +1,2 @@
+DROP TRIGGER certificates_stay_revoked ON xm.certificates;
+DROP FUNCTION xm.stay_revoked();
