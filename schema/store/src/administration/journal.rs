@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
@@ -67,6 +67,9 @@ pub struct JournalLine {
     /// The office's clock less the centre's.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub skew_seconds: Option<i64>,
+    /// How many of its checks need an explanation: its lines of `xm.flags`.
+    #[diesel(sql_type = Integer, column_name = flag_count)]
+    pub flags: i32,
 }
 
 /// Which lines a list shows, newest first.
@@ -82,6 +85,8 @@ pub struct JournalFilter {
     pub since: Option<DateTime<Utc>>,
     /// Received before this time.
     pub until: Option<DateTime<Utc>>,
+    /// Only of letters that were accepted and need an explanation.
+    pub flagged: bool,
     /// Older than this line.
     pub before: Option<i64>,
     /// At most so many; 100 when absent.
@@ -100,7 +105,8 @@ pub async fn list(
         "SELECT * FROM xm.journal
           WHERE ($1 IS NULL OR agency = $1) AND ($2 IS NULL OR outcome = $2) AND ($3 IS NULL OR letter_id = $3)
             AND ($4 IS NULL OR received_at >= $4) AND ($5 IS NULL OR received_at < $5) AND ($6 IS NULL OR id < $6)
-          ORDER BY id DESC LIMIT $7",
+            AND (NOT $7 OR flag_count > 0)
+          ORDER BY id DESC LIMIT $8",
     )
     .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
     .bind::<Nullable<Text>, _>(&filter.outcome)
@@ -108,6 +114,7 @@ pub async fn list(
     .bind::<Nullable<Timestamptz>, _>(filter.since)
     .bind::<Nullable<Timestamptz>, _>(filter.until)
     .bind::<Nullable<BigInt>, _>(filter.before)
+    .bind::<Bool, _>(filter.flagged)
     .bind::<BigInt, _>(filter.limit.unwrap_or(100))
     .load(connection)
     .await?;

@@ -64,7 +64,7 @@ async fn a_tariff_with_mistakes_is_explained() {
 
 #[tokio::test]
 async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
-    let (_database, mut connection) = centre().await;
+    let (database, mut connection) = centre().await;
     let lines = "INSERT INTO xm.journal (received_at, agency, outcome, transport, mailbox, container_bytes, digest)
         SELECT now() - n * interval '1 hour', 1 + n % 2, CASE WHEN n % 5 = 0 THEN 'conflict' ELSE 'accepted' END,
                'mail', 'centre', 900, sha256(n::text::bytea) FROM generate_series(1, 20) n;
@@ -82,7 +82,13 @@ async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
     );
     let since = Utc::now() - Duration::minutes(150);
     assert_eq!(ids(JournalFilter { since: Some(since), ..all.clone() }).await, [2, 1]);
-    assert_eq!(ids(JournalFilter { until: Some(since), limit: Some(1), ..all }).await, [20]);
+    assert_eq!(ids(JournalFilter { until: Some(since), limit: Some(1), ..all.clone() }).await, [20]);
+    assert!(ids(JournalFilter { flagged: true, ..all.clone() }).await.is_empty());
+    let flagging = "UPDATE xm.journal SET flag_count = id WHERE id IN (2, 7, 11)";
+    run(&mut database.get().await.unwrap(), flagging).await;
+    assert_eq!(ids(JournalFilter { flagged: true, ..all.clone() }).await, [11, 7, 2]);
+    assert_eq!(ids(JournalFilter { flagged: true, before: Some(7), ..all }).await, [2]);
+    assert_eq!(journal::show(&mut connection, 7).await.unwrap().0.flags, 7);
     let (line, original) = journal::show(&mut connection, 3).await.unwrap();
     assert_eq!((line.id, original.as_deref()), (3, Some(b"bytes of 3".as_slice())));
     assert_eq!(journal::show(&mut connection, 4).await.unwrap().1, None);
