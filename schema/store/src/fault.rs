@@ -129,6 +129,21 @@ impl Fault {
         matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
     }
 
+    /// Says whether this is the same fault by its SQLSTATE, whatever the words, which may name a row's own.
+    pub fn is_like(&self, other: &Fault) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other) && self.sqlstate() == other.sqlstate()
+    }
+
+    /// Returns the SQLSTATE, where it makes a difference.
+    fn sqlstate(&self) -> &str {
+        match self {
+            Fault::Busy { sqlstate, .. } | Fault::Altered { sqlstate, .. } | Fault::Refused { sqlstate, .. } => {
+                sqlstate
+            }
+            _ => "",
+        }
+    }
+
     /// Says whether this constraint refused the statement.
     pub fn is_constraint(&self, name: &str) -> bool {
         matches!(self, Fault::Constraint { constraint, .. } if constraint == name)

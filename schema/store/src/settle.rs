@@ -19,6 +19,7 @@ mod gathered;
 mod held;
 mod isolate;
 mod judge;
+mod nobody;
 mod open;
 mod post;
 mod quarantine;
@@ -174,21 +175,13 @@ impl Settler {
         let now = Instant::now();
         let (withheld, waiting) = (self.withheld.tables(catalogue.revision, now), self.withheld.letters(batch, now));
         let mut knowledge = Knowledge { withheld, waiting, ..Knowledge::default() };
-        let mut is_limited = false;
         for _round in 0..ROUNDS_MAX {
             let decisions = decide::decide(batch, judged, standing, catalogue, &knowledge);
-            if let Some(limits) = self.trial_limits(batch, &decisions).filter(|_| !is_limited) {
-                transaction.limit(limits).await?;
-                is_limited = true;
-            }
-            let rows = rows::insert(transaction.shared(), batch, &decisions);
-            let (saved, inserted) = join!(transaction.savepoint(), rows);
+            let rows = rows::insert(transaction.shared(), batch, &decisions, self.database.limits());
+            let (saved, inserted) = join!(transaction.savepoint(self.limits(batch, &decisions)), rows);
             saved?;
             let cause = match inserted {
                 Inserted::All => {
-                    if is_limited {
-                        transaction.limit(self.database.limits()).await?;
-                    }
                     self.withheld.taken(tables_of(&decisions));
                     return Ok(decisions);
                 }
@@ -198,17 +191,16 @@ impl Settler {
             // Where the connection is gone, what it was lost with tells more.
             let rolled_back = transaction.roll_back_to_savepoint().await;
             rolled_back.map_err(|lost| cause.clone().filter(Fault::is_away).unwrap_or(lost))?;
-            if let Some(fault) = &cause {
-                is_limited = true;
-                if self.withhold_broken(transaction, batch, &decisions, catalogue, &mut knowledge, fault).await? {
-                    continue;
-                }
+            if let Some(fault) = &cause
+                && self.withhold_broken(transaction, batch, &decisions, catalogue, &mut knowledge, fault).await?
+            {
+                continue;
             }
             if self.learn_held(transaction, batch, &decisions, catalogue, &mut knowledge).await? {
                 continue;
             }
             // A rule of the operators: a constraint, a trigger, or a unique index of their own.
-            self.find_offenders(transaction, batch, &decisions, &mut knowledge, cause).await?;
+            self.find_offenders(transaction, batch, &decisions, catalogue, &mut knowledge, cause).await?;
         }
         Err(Fault::Bug(
             "a batch could not be settled in a bounded number of rounds: report this with the database's log"
@@ -227,24 +219,27 @@ impl Settler {
         catalogue: &Catalogue,
         knowledge: &mut Knowledge,
     ) -> Result<bool, Fault> {
+        // What is held is only read, of however many rows: that takes what it takes, also where a table is tried.
+        transaction.limit(withheld::settling_limits(self.database.limits())).await?;
         match held::look_up(transaction.connection(), batch, decisions, self.settings.held_bytes_max).await {
             Ok(held) => Ok(knowledge.learn(held)),
             Err(fault) => {
                 transaction.roll_back_to_savepoint().await?;
-                let is_of_a_table =
-                    self.withhold_broken(transaction, batch, decisions, catalogue, knowledge, &fault).await?;
-                transaction.limit(self.database.limits()).await?;
                 // Without it nobody is blamed.
-                if is_of_a_table { Ok(true) } else { Err(fault) }
+                if self.withhold_broken(transaction, batch, decisions, catalogue, knowledge, &fault).await? {
+                    Ok(true)
+                } else {
+                    Err(fault)
+                }
             }
         }
     }
 
-    /// Returns what statements may take where a table or letter is tried that waited before.
-    fn trial_limits(&self, batch: &[Arrival], decisions: &[Decision]) -> Option<StatementLimits> {
+    /// Returns what statements may take that write the rows of accepted letters.
+    fn limits(&self, batch: &[Arrival], decisions: &[Decision]) -> StatementLimits {
         let letters = batch.iter().zip(decisions).filter(|(_, decision)| decision.acceptance().is_some());
         let letters = letters.map(|(arrival, _)| arrival);
-        self.withheld.trial(tables_of(decisions), letters, self.database.limits())
+        self.withheld.limits(tables_of(decisions), letters, self.database.limits())
     }
 
     /// Withholds the tables that take no rows of anybody, and says whether there are any.
@@ -261,7 +256,7 @@ impl Settler {
         fault: &Fault,
     ) -> Result<bool, Fault> {
         transaction.is_of_a_row(fault).await?;
-        transaction.limit(withheld::search_limits(fault, self.database.limits())).await?;
+        transaction.limit(withheld::search_limits(Some(fault), self.database.limits())).await?;
         let broken = empty::broken_tables(transaction, batch, decisions).await?;
         for (definition, fault) in &broken {
             knowledge.withheld.insert(definition.table_id);
@@ -270,7 +265,8 @@ impl Settler {
         Ok(!broken.is_empty())
     }
 
-    /// Finds the letters that a rule refuses or over whose rows a trigger fails. `cause` is what failed where no rule did.
+    /// Finds the letters that a rule refuses or over whose rows a trigger fails. A table of which no letter passes is withheld, so
+    /// that the next batch need not be tried one by one. `cause` is what failed where no rule did.
     ///
     /// # Errors
     /// The cause, where it befalls only all letters together, or the database is away.
@@ -279,16 +275,33 @@ impl Settler {
         transaction: &mut OpenTransaction,
         batch: &[Arrival],
         decisions: &[Decision],
+        catalogue: &Catalogue,
         knowledge: &mut Knowledge,
         cause: Option<Fault>,
     ) -> Result<(), Fault> {
-        let offenders = isolate::find_offenders(transaction, batch, decisions).await?;
+        transaction.limit(withheld::search_limits(cause.as_ref(), self.database.limits())).await?;
+        let mut offenders = isolate::find_offenders(transaction, batch, decisions).await?;
         if offenders.is_empty() {
             let together = || Fault::Bug("rows were refused together but not one by one".to_owned());
             return Err(cause.unwrap_or_else(together));
         }
+        let now = Instant::now();
+        for failing in nobody::failing_tables(batch, decisions, &offenders) {
+            let definition = &failing.definition;
+            let has_waited = self.withheld.has_table(definition.table_id);
+            if !has_waited && failing.agencies < nobody::AGENCIES_MIN {
+                continue;
+            }
+            knowledge.withheld.insert(definition.table_id);
+            self.withheld.add_table(definition, &failing.fault, catalogue.revision, now);
+            // A letter with which a table is tried in vain waits by itself too: it may be the only one that fails by now, and would
+            // be tried first for ever.
+            if !has_waited {
+                offenders.failed.retain(|at, _| !failing.letters.contains(at));
+            }
+        }
         let failed = offenders.failed.iter().map(|(at, fault)| (&batch[*at], fault));
-        self.withheld.add_letters(failed, Instant::now());
+        self.withheld.add_letters(failed, now);
         knowledge.waiting.extend(offenders.failed.into_keys().chain(offenders.untried));
         knowledge.refused_by_database.extend(offenders.refused);
         Ok(())

@@ -35,8 +35,10 @@ impl OpenTransaction {
         self.connection.as_ref().expect("an open transaction has its connection")
     }
 
-    pub async fn savepoint(&self) -> Result<(), Fault> {
-        Ok((&mut self.shared()).batch_execute("SAVEPOINT letters").await?)
+    /// Sets the savepoint, with what statements may take from there on. A rollback to it leaves that as it is.
+    pub async fn savepoint(&self, limits: StatementLimits) -> Result<(), Fault> {
+        let text = format!("{}; SAVEPOINT letters", set_local(limits));
+        Ok((&mut self.shared()).batch_execute(&text).await?)
     }
 
     pub async fn roll_back_to_savepoint(&mut self) -> Result<(), Fault> {
@@ -45,9 +47,7 @@ impl OpenTransaction {
 
     /// Bounds from now on what a statement may take.
     pub async fn limit(&mut self, limits: StatementLimits) -> Result<(), Fault> {
-        let (lock, statement) = (limits.lock.as_millis(), limits.statement.as_millis());
-        let text = format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}");
-        Ok(self.connection().batch_execute(&text).await?)
+        Ok(self.connection().batch_execute(&set_local(limits)).await?)
     }
 
     /// Says whether a fault, of which the transaction has been freed, may be of a single row. A SQLSTATE does not tell: a
@@ -79,6 +79,11 @@ impl OpenTransaction {
         }
         Ok(())
     }
+}
+
+fn set_local(StatementLimits { lock, statement }: StatementLimits) -> String {
+    let (lock, statement) = (lock.as_millis(), statement.as_millis());
+    format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}")
 }
 
 impl Drop for OpenTransaction {

@@ -10,8 +10,9 @@ use futures_util::join;
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::gathered::{Gathered, gather, is_new};
+use crate::database::StatementLimits;
 use crate::fault::{ConstraintKind, Fault};
-use crate::statement::{Statement, unnested};
+use crate::statement::{Bind, Statement, unnested};
 
 /// Most inserts sent without waiting for one another. Each holds its bytes until it is sent; and nobody says in which order
 /// `join_all` polls more than thirty.
@@ -44,8 +45,14 @@ pub enum NotInserted {
     Failed(Fault),
 }
 
-/// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only.
-pub async fn insert(connection: &AsyncPgConnection, batch: &[Arrival], decisions: &[Decision]) -> Inserted {
+/// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only. Once all are in their
+/// tables, `limits` are what later statements may take.
+pub async fn insert(
+    connection: &AsyncPgConnection,
+    batch: &[Arrival],
+    decisions: &[Decision],
+    limits: StatementLimits,
+) -> Inserted {
     let mut inserts: Vec<_> = gather(batch, decisions, is_new(decisions))
         .into_iter()
         .map(|gathered| insert_gathered(connection, gathered))
@@ -56,11 +63,23 @@ pub async fn insert(connection: &AsyncPgConnection, batch: &[Arrival], decisions
             return not_inserted(why);
         }
     }
-    let (inserted, checked) = join!(join_all(last), check_deferred(connection));
+    let (inserted, checked, limited) =
+        join!(join_all(last), check_deferred(connection), limit_later(connection, limits));
     // The first that failed tells why; those behind it only that the transaction is aborted.
-    match inserted.into_iter().collect::<Result<(), NotInserted>>().and(checked) {
+    match inserted.into_iter().collect::<Result<(), NotInserted>>().and(checked).and(limited) {
         Ok(()) => Inserted::All,
         Err(why) => not_inserted(why),
+    }
+}
+
+/// Bounds what later statements may take. Prepared like the inserts, and so behind them, at no message more.
+async fn limit_later(mut connection: &AsyncPgConnection, limits: StatementLimits) -> Result<(), NotInserted> {
+    let text = "SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true)";
+    let (lock, statement) = (limits.lock.as_millis().to_string(), limits.statement.as_millis().to_string());
+    let binds = [Bind::Text(&lock), Bind::Text(&statement)];
+    match Statement::<()>::new(text, &binds).execute(&mut connection).await {
+        Ok(_one) => Ok(()),
+        Err(error) => Err(NotInserted::Failed(error.into())),
     }
 }
 

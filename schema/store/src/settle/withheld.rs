@@ -23,9 +23,15 @@ const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// Letters remembered; of those beyond it is only not known that they must wait.
 const LETTERS_MAX: usize = 10_000;
 
-/// What a statement may take where something is tried of which it is known, or feared, that it holds up everybody.
+/// What a statement may take that writes letters' rows, of which a batch has a fraction of a second's: less than others, since all
+/// letters of its writer wait meanwhile. An operator who makes an index locks a table for longer, and its letters wait.
+const SETTLING_LOCK: Duration = Duration::from_secs(2);
+const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
+/// The same where something is tried of which it is known, or feared, that it holds up everybody; the time at least.
 const TRIAL_LOCK: Duration = Duration::from_secs(1);
-const TRIAL_STATEMENT: Duration = Duration::from_secs(10);
+const TRIAL_STATEMENT_MIN: Duration = Duration::from_secs(1);
+/// The same where the cause is looked for of what took too long: letters beside it may have thousands of rows.
+const SEARCH_STATEMENT: Duration = Duration::from_secs(2);
 
 /// The tables and letters that wait. Shared by the batches of a settler.
 #[derive(Default)]
@@ -46,7 +52,9 @@ struct TableWait {
 
 #[derive(Clone, Copy)]
 struct Wait {
+    /// The next pause, and the last one.
     pause: Duration,
+    paused: Duration,
     until: Instant,
 }
 
@@ -54,11 +62,12 @@ impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
         // Whatever took all the time that it was given takes it from everybody.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
-        Wait { pause, until: now }
+        Wait { pause, paused: pause, until: now }
     }
 
     fn lengthen(&mut self, pause_max: Duration, now: Instant) {
         self.until = now + self.pause;
+        self.paused = self.pause;
         self.pause = (self.pause * 2).min(pause_max);
     }
 }
@@ -81,21 +90,30 @@ impl Withheld {
         (0..batch.len()).filter(|at| waits_still(&batch[*at])).collect()
     }
 
-    /// Returns what statements may take that write to these tables for these letters, where one of them has waited: a tenth
+    /// Returns what statements may take that write to these tables for these letters. Where one of them has waited that is a tenth
     /// of its last pause, so that trying it takes no more than a tenth of the time of the others.
-    pub fn trial<'a>(
+    pub fn limits<'a>(
         &self,
         mut tables: impl Iterator<Item = i32>,
         mut letters: impl Iterator<Item = &'a Arrival>,
         usual: StatementLimits,
-    ) -> Option<StatementLimits> {
+    ) -> StatementLimits {
+        let settling = settling_limits(usual);
         let waits = self.lock();
         if waits.tables.is_empty() && waits.letters.is_empty() {
-            return None;
+            return settling;
         }
-        let of_tables = tables.find_map(|table_id| waits.tables.get(&table_id)).map(|table| table.wait.pause);
-        let of_letters = letters.find_map(|arrival| waits.letters.get(&name(arrival))).map(|wait| wait.pause);
-        of_tables.max(of_letters).map(|pause| limits(pause / 10, usual))
+        let of_tables = tables.find_map(|table_id| waits.tables.get(&table_id)).map(|table| table.wait.paused);
+        let of_letters = letters.find_map(|arrival| waits.letters.get(&name(arrival))).map(|wait| wait.paused);
+        match of_tables.max(of_letters) {
+            Some(paused) => shortened(settling, (paused / 10).max(TRIAL_STATEMENT_MIN)),
+            None => settling,
+        }
+    }
+
+    /// Says whether the letters of a table wait, or waited until now.
+    pub fn has_table(&self, table_id: i32) -> bool {
+        self.lock().tables.contains_key(&table_id)
     }
 
     /// Makes the letters of a table wait, longer each time. Told once, until it takes letters again.
@@ -181,13 +199,19 @@ impl Withheld {
     }
 }
 
-/// Returns what statements may take that look for the cause of a fault: less than usual where that is what took too long.
-pub fn search_limits(fault: &Fault, usual: StatementLimits) -> StatementLimits {
-    limits(if fault.is_beside_other_work() { TRIAL_STATEMENT } else { usual.statement }, usual)
+/// Returns what statements may take that write letters' rows.
+pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
+    StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-fn limits(statement: Duration, usual: StatementLimits) -> StatementLimits {
-    StatementLimits { lock: usual.lock.min(TRIAL_LOCK), statement: usual.statement.min(statement.max(TRIAL_STATEMENT)) }
+/// Returns what statements may take that look for the cause of a fault: less where time is what it took too much of.
+pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
+    let is_slow = fault.is_some_and(Fault::is_beside_other_work);
+    shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })
+}
+
+fn shortened(limits: StatementLimits, statement: Duration) -> StatementLimits {
+    StatementLimits { lock: limits.lock.min(TRIAL_LOCK), statement: limits.statement.min(statement) }
 }
 
 /// Names a letter however often it comes: by its signed octets, or where nobody signed by all of its own.
@@ -195,5 +219,40 @@ fn name(arrival: &Arrival) -> Digest {
     match &arrival.content {
         Content::Signed { digest, .. } => *digest,
         Content::Stranger(_) => Digest::of(&arrival.container),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settle::tests::world::World;
+
+    const USUAL: StatementLimits =
+        StatementLimits { lock: Duration::from_secs(20), statement: Duration::from_secs(60) };
+
+    #[tokio::test]
+    async fn what_has_waited_is_tried_for_a_tenth_of_its_last_pause() {
+        let world = World::new().await;
+        let arrival = world.arrival(&world.births(42, 1, &[("CE-042", 1)])).await;
+        let (withheld, mut now) = (Withheld::default(), Instant::now());
+        let limits = |withheld: &Withheld| {
+            let limits = withheld.limits(std::iter::empty(), std::iter::once(&arrival), USUAL);
+            (limits.lock.as_secs(), limits.statement.as_secs())
+        };
+        assert_eq!(limits(&withheld), (2, 10), "it has not waited");
+        let slow = Fault::Busy { sqlstate: "57014".to_owned(), message: String::new() };
+        let mut seconds = Vec::new();
+        for _ in 0..8 {
+            withheld.add_letters(std::iter::once((&arrival, &slow)), now);
+            let (lock, statement) = limits(&withheld);
+            assert_eq!(lock, 1);
+            seconds.push(statement);
+            now += LETTER_PAUSE_MAX;
+        }
+        // Pauses of 10, 20, 40, 80, 160 s and so on; never longer than at first.
+        assert_eq!(seconds, [1, 2, 4, 8, 10, 10, 10, 10]);
+        let other = world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await;
+        let beside = withheld.limits(std::iter::empty(), std::iter::once(&other), USUAL);
+        assert_eq!(beside, settling_limits(USUAL), "others have their time");
     }
 }
