@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::reach::reach;
@@ -76,10 +77,15 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
     let mut findings = Findings::default();
     machine::configured(configuration, &mut findings);
     machine::libraries(&mut findings);
-    let keys = machine::secrets(configuration, &mut findings);
-    match OpenDatabase::open(configuration, Purpose::Command).await {
+    let opened = OpenDatabase::open(configuration, Purpose::Command).await;
+    let clock = match &opened {
+        Ok(open) => database::clock(open).await,
+        Err(_) => Clock::UTC,
+    };
+    let keys = machine::secrets(configuration, clock, &mut findings);
+    match opened {
         Ok(open) => {
-            database::database(&open, keys.as_ref(), &mut findings).await;
+            database::database(&open, keys.as_ref(), clock, &mut findings).await;
             open.close().await;
         }
         Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),

@@ -138,6 +138,9 @@ fn local(text: &str) -> Option<Moment> {
 pub struct Clock(Tz);
 
 impl Clock {
+    /// The clock of a centre that is not known.
+    pub const UTC: Clock = Clock(Tz::UTC);
+
     /// Reads the zone's name, such as `Africa/Douala`, in any case.
     ///
     /// # Errors
@@ -157,6 +160,11 @@ impl Clock {
     /// Shows a time.
     pub fn time(self, time: DateTime<Utc>) -> String {
         time.with_timezone(&self.0).format(SHOWN).to_string()
+    }
+
+    /// Returns the day that a time is of.
+    pub fn day(self, time: DateTime<Utc>) -> NaiveDate {
+        time.with_timezone(&self.0).date_naive()
     }
 
     /// Shows a time without the zone's name, as in lists: on the centre's clock, as all times are.
@@ -250,6 +258,10 @@ mod tests {
             Clock::of("Africa/Douala").unwrap().time("2026-11-30T18:00:00Z".parse().unwrap()),
             "2026-11-30 19:00:00 WAT"
         );
+        // Half past eleven of UTC is a day later in Douala.
+        let late = "2026-11-30T23:30:00Z".parse().unwrap();
+        let days = [Clock::UTC, Clock::of("Africa/Douala").unwrap()].map(|clock| clock.day(late).to_string());
+        assert_eq!(days, ["2026-11-30", "2026-12-01"]);
         assert_eq!(Clock::of("africa/douala").unwrap().zone(), "Africa/Douala");
         assert!(Clock::of("Africa/Nowhere").unwrap_err().to_string().contains("such as Africa/Douala"));
     }

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::clock::Clock;
 use crate::configuration::{Configuration, ServerConfiguration, Sources};
 use crate::database::{OpenDatabase, Purpose};
-use crate::failure::Worded;
+use crate::failure::{NotForPrograms, Worded};
 use crate::init::InitArguments;
 use crate::{check, demo, init, logging, operator, run, show};
 use sample::SampleCommand;
@@ -108,6 +108,9 @@ impl CommandLine {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let CommandLine { config: file, data_folder, json, command } = self;
         let place = Place { sources: Sources { file, data_folder }, json };
+        if json {
+            command.require_result_for_programs()?;
+        }
         match command {
             Command::Demo(arguments) => {
                 // It configures itself, whatever else this machine has.
@@ -162,6 +165,20 @@ impl CommandLine {
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
         }
+    }
+}
+
+impl Command {
+    /// Refuses what has no result for programs: it prints a file, or shows people something until they have seen it.
+    fn require_result_for_programs(&self) -> Result<(), NotForPrograms> {
+        let (command, instead) = match self {
+            Command::Demo(_) => ("demo", "; --figures FILE writes its figures as JSON"),
+            Command::Sample(SampleCommand::Configuration { .. }) => ("sample configuration", ""),
+            Command::Sample(SampleCommand::Tables) => ("sample tables", ""),
+            Command::Sample(SampleCommand::Post) => ("sample post", ""),
+            _ => return Ok(()),
+        };
+        Err(NotForPrograms { command, instead })
     }
 }
 

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use store::administration::{AdministrationError, ErrorKind};
-use store::cluster::ClusterError;
 use store::database::MigrateError;
 use store::fault::Fault;
 
 use crate::clock::MomentError;
 use crate::configuration::ConfigurationError;
+use crate::database::OpenError;
+use crate::folder::FolderError;
 
 /// Exit codes beside 0 and those of single commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,24 @@ pub struct Worded {
     pub words: String,
     /// What they tell.
     pub error: AdministrationError,
+}
+
+/// What a command names and the configuration does not.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct NotConfigured {
+    /// The words: what was named, and what could be.
+    pub words: String,
+}
+
+/// A command that has no result for programs, told to be for one.
+#[derive(Debug, thiserror::Error)]
+#[error("{command} has no result for programs: leave out --json{instead}")]
+pub struct NotForPrograms {
+    /// The command.
+    pub command: &'static str,
+    /// What to do instead, after a semicolon; empty where there is nothing.
+    pub instead: &'static str,
 }
 
 /// What a command says that was not done.
@@ -108,6 +127,9 @@ pub fn sentence(error: &anyhow::Error) -> String {
 
 fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str)> {
     let worded = cause.downcast_ref::<Worded>().map(|worded| &worded.error);
+    if let Some(AdministrationError::Fault(fault)) = worded.or_else(|| cause.downcast_ref()) {
+        return Some(of_fault(fault));
+    }
     if let Some(error) = worded.or_else(|| cause.downcast_ref()) {
         let exit = match error.kind() {
             ErrorKind::NotFound => Exit::NotFound,
@@ -128,14 +150,30 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str
     if cause.is::<MomentError>() {
         return Some((Exit::Refused, "time_invalid"));
     }
-    if let Some(ClusterError::InUse(_)) = cause.downcast_ref() {
-        return Some((Exit::Away, "database_in_use"));
+    if cause.is::<NotConfigured>() {
+        return Some((Exit::NotFound, "not_configured"));
     }
-    None
+    if cause.is::<NotForPrograms>() {
+        return Some((Exit::Usage, "command_line"));
+    }
+    match cause.downcast_ref() {
+        Some(OpenError::NotAnswering { .. }) => return Some((Exit::Away, "database_away")),
+        Some(OpenError::CommandRuns { .. }) => return Some((Exit::Away, "database_in_use")),
+        _ => {}
+    }
+    match cause.downcast_ref() {
+        Some(FolderError::InUse { .. }) => Some((Exit::Away, "data_folder_in_use")),
+        _ => None,
+    }
 }
 
 fn of_fault(fault: &Fault) -> (Exit, &'static str) {
-    if fault.is_passing() { (Exit::Away, "database_away") } else { (Exit::Refused, "database_refused") }
+    match fault {
+        // The same command does not succeed later: somebody has to mend what it was told.
+        Fault::NotAdmitted { .. } => (Exit::Refused, "database_not_admitted"),
+        fault if fault.is_passing() => (Exit::Away, "database_away"),
+        _ => (Exit::Refused, "database_refused"),
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +191,10 @@ mod tests {
         assert_eq!(sentence(&error), "outer: middle: inner");
     }
 
+    fn not_admitted() -> Fault {
+        Fault::NotAdmitted { sqlstate: "28P01".to_owned(), message: "x".to_owned() }
+    }
+
     #[test]
     fn what_is_absent_away_and_refused_are_told_apart() {
         let of = |error: anyhow::Error| {
@@ -164,6 +206,19 @@ mod tests {
         assert_eq!(of(Fault::Away("x".to_owned()).into()), (Exit::Away, "database_away"));
         let away = Err::<(), _>(AdministrationError::Fault(Fault::Away("x".to_owned()))).context("list").unwrap_err();
         assert_eq!(of(away), (Exit::Away, "database_away"));
+        let folder = std::path::PathBuf::from("/x");
+        let cases: [(anyhow::Error, _); 6] = [
+            (OpenError::NotAnswering { folder: folder.clone(), seconds: 30 }.into(), (Exit::Away, "database_away")),
+            (OpenError::CommandRuns { folder: folder.clone(), seconds: 120 }.into(), (Exit::Away, "database_in_use")),
+            (FolderError::InUse { folder, process: "1".to_owned() }.into(), (Exit::Away, "data_folder_in_use")),
+            (NotConfigured { words: "mailbox x".to_owned() }.into(), (Exit::NotFound, "not_configured")),
+            (NotForPrograms { command: "demo", instead: "" }.into(), (Exit::Usage, "command_line")),
+            (not_admitted().into(), (Exit::Refused, "database_not_admitted")),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(of(error), expected);
+        }
+        assert_eq!(of(AdministrationError::Fault(not_admitted()).into()), (Exit::Refused, "database_not_admitted"));
         let exists = AdministrationError::AgencyExists(42.try_into().unwrap());
         assert_eq!(of(exists.into()), (Exit::Refused, "agency_exists"));
         assert_eq!(of(anyhow!("x")), (Exit::Refused, "refused"));

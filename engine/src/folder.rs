@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::configuration::Configuration;
+
 /// Pause between two tries to take the folder.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -27,9 +29,15 @@ pub enum FolderError {
         /// Its process id, as far as it wrote that down.
         process: String,
     },
-    /// It is not there.
+    /// It is not there, and nor is a database.
     #[error("there is no data folder {}: run `xmserver init` first", .0.display())]
     Missing(PathBuf),
+    /// It is not there, and the configuration names a database, which may have its centre already.
+    #[error(
+        "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre that nobody has made yet begins with `xmserver init`",
+        .0.display()
+    )]
+    MissingBesideDatabase(PathBuf),
     /// The operating system refused.
     #[error("could not {what} {}: {source}", path.display())]
     Io {
@@ -73,6 +81,20 @@ impl DataFolder {
             std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io("protect", path))?;
         }
         Ok(DataFolder(path.to_path_buf()))
+    }
+
+    /// Finds the configured folder.
+    ///
+    /// # Errors
+    /// It is not there: of a second program of a centre, to which `init` is no help.
+    pub fn of(configuration: &Configuration) -> Result<DataFolder, FolderError> {
+        let found = DataFolder::open(&configuration.server.data_folder);
+        match found {
+            Err(FolderError::Missing(path)) if !configuration.is_embedded() => {
+                Err(FolderError::MissingBesideDatabase(path))
+            }
+            found => found,
+        }
     }
 
     /// Finds the folder that `init` made.

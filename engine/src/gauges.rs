@@ -90,6 +90,7 @@ struct CheapGauges {
     outbox_oldest: Gauge,
     outbox_failed: IntGauge,
     unanswered_oldest: Gauge,
+    flags_unexplained: IntGauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -110,6 +111,11 @@ impl CheapGauges {
                 registry,
                 "xm_letters_unanswered_oldest_seconds",
                 "Age of the oldest letter among the answers queued first",
+            )?,
+            flags_unexplained: whole(
+                registry,
+                "xm_flags_unexplained",
+                "Flags of accepted letters that nobody has explained",
             )?,
             quarantine_open: labelled(
                 registry,
@@ -146,6 +152,7 @@ impl group::Read for CheapGauges {
         self.outbox_oldest.set(cheap.oldest);
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
+        self.flags_unexplained.set(cheap.flags);
         // A reason that has gone must not stay; one that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

@@ -109,6 +109,11 @@ impl Observed {
         self.readiness.set_taking_mail(is_taking_mail);
     }
 
+    /// Says that no mail will be taken any more.
+    pub fn set_draining(&self) {
+        self.readiness.set_draining();
+    }
+
     async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -242,7 +247,7 @@ mod tests {
     async fn readiness_is_a_database_that_answers_and_mail_that_is_taken() {
         let (address, observed) = served(TestCluster::shared().await.database().await).await;
         assert!(get(address, "/live").await.starts_with("HTTP/1.1 200"));
-        assert!(get(address, "/ready").await.ends_with("not ready: no mail is taken\n"));
+        assert!(get(address, "/ready").await.ends_with("not ready: no mail is taken: the program is starting\n"));
         observed.set_taking_mail(true);
         assert!(get(address, "/ready").await.ends_with("\r\n\r\nready\n"));
 

@@ -3,7 +3,7 @@
 pub mod key_watch;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use actors::metrics::Metrics;
@@ -21,15 +21,18 @@ pub const FREE_BYTES_MIN: u64 = 64 << 20;
 /// Why no letter can be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
-    /// The gate is closed: starting, draining, or the database is away or full.
-    #[error("no mail is taken")]
-    NoMailTaken,
+    /// The gate is closed.
+    #[error("no mail is taken: {0}")]
+    NoMailTaken(Closed),
     /// The last poll of each mailbox failed.
     #[error("no mailbox can be reached: `xmserver mail test` tells which step fails")]
     MailboxesDown,
     /// The database does not answer, or not in time.
     #[error("the database does not answer")]
     DatabaseAway,
+    /// It answers, and does not let the program in.
+    #[error("the database does not admit this program: its user, password or name are not those of database.url_file")]
+    DatabaseRefuses,
     /// A newer program was here.
     #[error(
         "the database has migration {migration}, which this program does not know: install the newer xmserver that made it"
@@ -68,9 +71,24 @@ pub enum Unready {
     },
 }
 
+/// Why the gate is closed, where the database answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// It has not been open yet.
+    #[error("the program is starting")]
+    Starting,
+    /// The database was away, or has no room, and is tried again.
+    #[error("the database was away or has no room to write, and is tried again")]
+    Trying,
+    /// It does not open any more.
+    #[error("the program is stopping")]
+    Draining,
+}
+
 /// What readiness looks at.
 pub struct Readiness {
-    is_taking_mail: AtomicBool,
+    /// Nothing while the gate is open.
+    closed: Mutex<Option<Closed>>,
     metrics: Metrics,
     database: Database,
     keys: KeyWatch,
@@ -83,7 +101,7 @@ impl Readiness {
     /// Makes it; no mail is taken yet.
     pub fn new(metrics: Metrics, database: Database, keys: KeyWatch, database_folder: Option<PathBuf>) -> Readiness {
         Readiness {
-            is_taking_mail: AtomicBool::new(false),
+            closed: Mutex::new(Some(Closed::Starting)),
             metrics,
             database,
             keys,
@@ -94,7 +112,17 @@ impl Readiness {
 
     /// Says whether mail is being taken.
     pub fn set_taking_mail(&self, is_taking_mail: bool) {
-        self.is_taking_mail.store(is_taking_mail, Ordering::Relaxed);
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = match *closed {
+            _ if is_taking_mail => None,
+            Some(Closed::Starting) => Some(Closed::Starting),
+            _ => Some(Closed::Trying),
+        };
+    }
+
+    /// Says that no mail will be taken any more.
+    pub fn set_draining(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Closed::Draining);
     }
 
     /// Looks whether letters can be taken.
@@ -106,17 +134,28 @@ impl Readiness {
         if let Some(room) = room.filter(|room| room.free_bytes < self.free_bytes_min) {
             return Err(Unready::DiskFull { free_bytes: room.free_bytes, free_bytes_min: self.free_bytes_min });
         }
-        if !self.is_taking_mail.load(Ordering::Relaxed) {
-            return Err(Unready::NoMailTaken);
+        let closed = *self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if closed == Some(Closed::Draining) {
+            return Err(Unready::NoMailTaken(Closed::Draining));
         }
+        // Asked before the gate, which a database that is away has closed: what keeps it closed is what to mend.
+        let is_starting = closed == Some(Closed::Starting);
         match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
             Ok(Ok(())) => {}
             Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
+            // A program that starts is about to run them, and to make its keys known.
+            Ok(Err(MigrateError::DatabaseOlder { .. })) if is_starting => {}
             Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
+            Ok(Err(MigrateError::Fault(fault))) if fault.is_not_admitted() => return Err(Unready::DatabaseRefuses),
             Ok(Err(_)) | Err(_) => return Err(Unready::DatabaseAway),
         }
-        let keys = tokio::time::timeout(DATABASE_PATIENCE, self.keys.look(&self.database)).await;
-        keys.unwrap_or(Err(Unready::DatabaseAway))?;
+        if !is_starting {
+            let keys = tokio::time::timeout(DATABASE_PATIENCE, self.keys.look(&self.database)).await;
+            keys.unwrap_or(Err(Unready::DatabaseAway))?;
+        }
+        if let Some(closed) = closed {
+            return Err(Unready::NoMailTaken(closed));
+        }
         if self.metrics.is_every_mailbox_down() {
             return Err(Unready::MailboxesDown);
         }
@@ -141,7 +180,12 @@ mod tests {
         let (_keys, keys) = key_watch::tests::watched(Some(&database)).await;
         let mut readiness = Readiness::new(metrics.clone(), database.clone(), keys, Some(place.path().to_owned()));
         readiness.free_bytes_min = 0;
-        assert_eq!(readiness.look().await, Err(Unready::NoMailTaken));
+        assert_eq!(readiness.look().await, Err(Unready::NoMailTaken(Closed::Starting)));
+        readiness.set_taking_mail(false);
+        assert_eq!(readiness.look().await, Err(Unready::NoMailTaken(Closed::Starting)), "before it was ever open");
+        readiness.set_taking_mail(true);
+        readiness.set_taking_mail(false);
+        assert_eq!(readiness.look().await, Err(Unready::NoMailTaken(Closed::Trying)));
         readiness.set_taking_mail(true);
         assert_eq!(readiness.look().await, Ok(()), "before the first polls");
 
@@ -176,6 +220,8 @@ mod tests {
                         OR version = (SELECT max(version) FROM xm.__diesel_schema_migrations WHERE version < '9999')";
         database.get().await.unwrap().batch_execute(older).await.unwrap();
         assert_eq!(readiness.look().await, Err(Unready::DatabaseOlder { missing: 1 }));
+        readiness.set_draining();
+        assert_eq!(readiness.look().await, Err(Unready::NoMailTaken(Closed::Draining)));
     }
 
     #[tokio::test]
@@ -185,7 +231,11 @@ mod tests {
         let (_keys, keys) = key_watch::tests::watched(None).await;
         let mut readiness = Readiness::new(metrics, nowhere, keys, None);
         readiness.free_bytes_min = 0;
-        readiness.set_taking_mail(true);
-        assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));
+        assert_eq!(readiness.look().await, Err(Unready::DatabaseAway), "while the program waits for it to start");
+        // As a database that goes away closes the gate.
+        for is_taking_mail in [true, false] {
+            readiness.set_taking_mail(is_taking_mail);
+            assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));
+        }
     }
 }

@@ -64,7 +64,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
         );
     }
     let relay = required(configuration)?;
-    let folder = DataFolder::open(&configuration.server.data_folder)?;
+    let folder = DataFolder::of(configuration)?;
     let claim = folder.claim_within(CLAIM_PATIENCE)?;
     let keys = keys::load(&folder.keys())?;
     let listener = TcpListener::bind(configuration.server.http_address)
@@ -164,7 +164,7 @@ impl Centre<'_> {
                 () = stops.told() => break,
             }
         }
-        observed.set_taking_mail(false);
+        observed.set_draining();
         self.drain(pipeline, &mut stops).await;
         Ok(ExitCode::SUCCESS)
     }
@@ -293,10 +293,10 @@ async fn prepared(database: &Database, keys: &LoadedKeys, own_addresses: &[Strin
     match database.migrate().await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "migrations were run"),
-        Err(MigrateError::Fault(fault)) if fault.is_passing() => return Err(Unprepared::Away(fault.to_string())),
+        Err(MigrateError::Fault(fault)) => return Err(fault.into()),
         Err(error) => return Err(Unprepared::Wrong(error.into())),
     }
-    let mut connection = database.get().await.map_err(|fault| Unprepared::Away(fault.to_string()))?;
+    let mut connection = database.get().await?;
     let server = server::show(&mut connection).await?;
     keys::confirm(&mut connection, &operator::name(), keys).await?;
     centre_addresses::record(&mut connection, own_addresses).await.map_err(AdministrationError::Fault)?;
@@ -306,8 +306,20 @@ async fn prepared(database: &Database, keys: &LoadedKeys, own_addresses: &[Strin
 impl From<AdministrationError> for Unprepared {
     fn from(error: AdministrationError) -> Unprepared {
         match error {
-            AdministrationError::Fault(fault) if fault.is_passing() => Unprepared::Away(fault.to_string()),
+            AdministrationError::Fault(fault) => fault.into(),
             error => Unprepared::Wrong(error.into()),
+        }
+    }
+}
+
+impl From<Fault> for Unprepared {
+    /// Who is not let in has it wrong, and is told so at once. A program that runs already goes on trying: its password may be in the
+    /// midst of a change.
+    fn from(fault: Fault) -> Unprepared {
+        if fault.is_passing() && !fault.is_not_admitted() {
+            Unprepared::Away(fault.to_string())
+        } else {
+            Unprepared::Wrong(fault.into())
         }
     }
 }

@@ -169,7 +169,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
 
     let second = centre.command(&["run"]).stderr(Stdio::piped()).output().unwrap();
     let sentence = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert_eq!(second.status.code(), Some(1), "{sentence}");
+    assert_eq!(second.status.code(), Some(4), "another process is in the way: {sentence}");
     assert!(
         sentence.contains("is in use by another xmserver")
             && sentence.contains(&format!("process id {}", running.child.id())),

@@ -16,7 +16,7 @@ const IN_HAND: [&str; 9] = [
     "xm_outbox_waiting",
 ];
 /// Gauges of how things are, of an idle program too. Every other gauge is one of work in hand: a new one stands here or above.
-const STATES: [&str; 24] = [
+const STATES: [&str; 25] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -36,6 +36,7 @@ const STATES: [&str; 24] = [
     "xm_data_folder_size_bytes",
     "xm_database_connections",
     "xm_database_up",
+    "xm_flags_unexplained",
     "xm_mailbox_up",
     "xm_outbox_failed",
     "xm_quarantine_bytes",

@@ -6,6 +6,7 @@ use store::administration::{agencies, centre_addresses, centre_keys, server, tab
 use store::database::Archiving;
 
 use super::{Findings, Verdict};
+use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
 use crate::show;
@@ -13,8 +14,15 @@ use crate::show;
 /// Services that this release offers, of those that may have a price.
 const OFFERED_SERVICES: [&str; 1] = ["export"];
 
+/// Returns the centre's clock, which its database knows; UTC where it does not say.
+pub async fn clock(open: &OpenDatabase) -> Clock {
+    let Ok(mut connection) = open.database.get().await else { return Clock::UTC };
+    let Ok(server) = server::show(&mut connection).await else { return Clock::UTC };
+    Clock::of(&server.zone).unwrap_or(Clock::UTC)
+}
+
 /// Looks at the database and at what it holds.
-pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, findings: &mut Findings) {
+pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, clock: Clock, findings: &mut Findings) {
     let database = &open.database;
     let report = match database.report().await {
         Ok(report) => report,
@@ -33,7 +41,7 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, findings: 
     }
     match database.archiving().await {
         Ok(archiving) => {
-            let (verdict, text) = backup(&archiving);
+            let (verdict, text) = backup(&archiving, clock);
             findings.add(verdict, "backup", text);
         }
         Err(fault) => findings.add(Verdict::Warn, "backup", fault.to_string()),
@@ -66,9 +74,9 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, findings: 
 }
 
 /// Tells what is known of backups, which is the archive of WAL: copies are taken behind the program's back.
-fn backup(archiving: &Archiving) -> (Verdict, String) {
+fn backup(archiving: &Archiving, clock: Clock) -> (Verdict, String) {
     let Archiving { is_on, archived_at, failed_at, failures } = archiving;
-    let shown = |time: &DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let shown = |time: &DateTime<Utc>| clock.time(*time);
     match (archived_at, failed_at) {
         _ if !is_on => {
             let text = "none is known: the database archives no WAL, so what is newer than the last copy is lost with its disk; \
@@ -183,18 +191,20 @@ mod tests {
     fn what_is_known_of_backups_is_told() {
         let time = |text: &str| Some(text.parse().unwrap());
         let (noon, later) = (time("2026-11-28T12:00:00Z"), time("2026-11-28T13:00:00Z"));
-        let told = |is_on, archived_at, failed_at| backup(&Archiving { is_on, archived_at, failed_at, failures: 7 });
+        let told = |is_on, archived_at, failed_at| {
+            backup(&Archiving { is_on, archived_at, failed_at, failures: 7 }, Clock::of("Africa/Douala").unwrap())
+        };
         for (archiving, verdict, words) in [
             (told(false, None, None), Verdict::Warn, "none is known"),
             (told(true, None, None), Verdict::Warn, "yet"),
             (
                 told(true, None, noon),
                 Verdict::Warn,
-                "failed 7 times, last on 2026-11-28 12:00:00 UTC, and has succeeded never",
+                "failed 7 times, last on 2026-11-28 13:00:00 WAT, and has succeeded never",
             ),
-            (told(true, noon, later), Verdict::Warn, "succeeded last on 2026-11-28 12:00:00 UTC"),
-            (told(true, later, noon), Verdict::Ok, "last on 2026-11-28 13:00:00 UTC"),
-            (told(true, noon, None), Verdict::Ok, "last on 2026-11-28 12:00:00 UTC"),
+            (told(true, noon, later), Verdict::Warn, "succeeded last on 2026-11-28 13:00:00 WAT"),
+            (told(true, later, noon), Verdict::Ok, "last on 2026-11-28 14:00:00 WAT"),
+            (told(true, noon, None), Verdict::Ok, "last on 2026-11-28 13:00:00 WAT"),
         ] {
             assert!(archiving.0 == verdict && archiving.1.contains(words), "{archiving:?}: {words}");
         }
@@ -204,6 +214,6 @@ mod tests {
     async fn a_database_without_an_archive_is_known_as_one() {
         let database = TestCluster::shared().await.database().await;
         let archiving = database.archiving().await.unwrap();
-        assert_eq!((archiving.is_on, backup(&archiving).0), (false, Verdict::Warn));
+        assert_eq!((archiving.is_on, backup(&archiving, Clock::UTC).0), (false, Verdict::Warn));
     }
 }

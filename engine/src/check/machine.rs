@@ -1,11 +1,13 @@
 //! What the machine and the configuration give: mailboxes and relay, libraries, disk, address, and what is secret.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 
 use chrono::{Days, Utc};
 
 use super::{Findings, Verdict};
+use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::disk;
 use crate::folder::{DataFolder, exposure};
@@ -81,7 +83,8 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
         configuration.mailboxes.iter().flat_map(|one| [&one.pop3.password_file, &one.pop3.oauth_token_file]);
     let relays = configuration.relay.iter().flat_map(|one| [&one.smtp.password_file, &one.smtp.oauth_token_file]);
     let files = mailboxes.chain(relays).chain([&configuration.database.url_file]).flatten();
-    let files: Vec<_> = files.collect();
+    // Mailbox and relay of one account share a file.
+    let files: BTreeSet<_> = files.collect();
     let exposed = files.iter().filter_map(|path| exposure(path, 0o640)).collect();
     findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));
 }
@@ -116,8 +119,8 @@ pub fn libraries(findings: &mut Findings) {
 }
 
 /// Looks at the data folder and what is secret. Returns the keys where they can be loaded.
-pub fn secrets(configuration: &Configuration, findings: &mut Findings) -> Option<LoadedKeys> {
-    let folder = match DataFolder::open(&configuration.server.data_folder) {
+pub fn secrets(configuration: &Configuration, clock: Clock, findings: &mut Findings) -> Option<LoadedKeys> {
+    let folder = match DataFolder::of(configuration) {
         Ok(folder) => folder,
         Err(error) => {
             findings.add(Verdict::Fail, "data folder", error.to_string());
@@ -152,7 +155,7 @@ pub fn secrets(configuration: &Configuration, findings: &mut Findings) -> Option
             Verdict::Ok
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = format!("{}, valid from {} to {}", certificate.algorithm(), begin.date_naive(), end.date_naive());
+        let text = format!("{}, valid from {} to {}", certificate.algorithm(), clock.day(begin), clock.day(end));
         findings.add(verdict, name, text);
     }
     Some(loaded)

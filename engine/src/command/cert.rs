@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use sdc::letter::Matricule;
 use serde_json::json;
 use store::administration::agencies;
-use store::administration::certificates::{self, CertificateFilter, Concern, Confirmation, LetterToReview, spoken};
+use store::administration::certificates::{
+    self, CertificateFilter, Concern, Confirmation, LetterToReview, Revocable, spoken,
+};
 
 use super::{Desk, read_matricule};
 use crate::ask;
@@ -80,14 +82,19 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
         CertCommand::Revoke { certificate, reason, yes, since } => {
             let (operator, clock) = (desk.operator.clone(), desk.clock);
             let since = since.map(|since| clock.read(&since)).transpose()?;
+            let found = certificates::revocable(desk.connection(), &certificate).await?;
             if !yes {
-                agree_to_revoke(desk, &certificate).await?;
+                agree_to_revoke(&found, clock)?;
             }
-            let letters = certificates::revoke(desk.connection(), &operator, &certificate, &reason, since).await?;
+            // By its number: what was shown is what is revoked.
+            let name = format!("#{}", found.certificate.id);
+            let letters = certificates::revoke(desk.connection(), &operator, &name, &reason, since).await?;
             if desk.json {
-                return show::json(&json!({ "revoked": certificate, "letters": letters }));
+                return show::json(&json!({ "revoked": certificate, "agency": found.certificate.agency,
+                    "fingerprint": hex::encode(&found.certificate.fingerprint), "can_still_send": found.has_another,
+                    "letters": letters }));
             }
-            show::text(&format!("certificate {certificate} is revoked\n"))?;
+            show::text(&revoked(&certificate, &found))?;
             if since.is_some() { review(letters, clock) } else { Ok(()) }
         }
     }
@@ -192,10 +199,24 @@ fn facts(agency: &str, one: &Presented, concerns: &[Concern], clock: Clock) -> S
         .collect()
 }
 
+/// Tells whose key was revoked, and what becomes of the agency.
+fn revoked(name: &str, found: &Revocable) -> String {
+    let one = &found.certificate;
+    let sends = if found.has_another {
+        "it has another key with a valid certificate, and can send with it"
+    } else {
+        "it cannot send any more, until a certificate of another key is registered for it"
+    };
+    format!(
+        "certificate {name} is revoked\nagency  {} {}: {sends}\nSHA-256 {}\n",
+        show::matricule(one.agency),
+        show::plain(&found.agency_name),
+        spoken(&one.fingerprint)
+    )
+}
+
 /// Shows what a revocation means and asks whether it is meant.
-async fn agree_to_revoke(desk: &mut Desk, name: &str) -> anyhow::Result<()> {
-    let clock = desk.clock;
-    let found = certificates::revocable(desk.connection(), name).await?;
+fn agree_to_revoke(found: &Revocable, clock: Clock) -> anyhow::Result<()> {
     let one = &found.certificate;
     let matricule = show::matricule(one.agency);
     let mut lines = vec![

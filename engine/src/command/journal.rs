@@ -45,6 +45,9 @@ pub struct ListArguments {
     /// Of this letter
     #[arg(long)]
     letter_id: Option<Uuid>,
+    /// Of letters with flags only: accepted, and a check wants an explanation
+    #[arg(long)]
+    flagged: bool,
     /// From this day or time of the centre on
     #[arg(long)]
     since: Option<Moment>,
@@ -72,12 +75,13 @@ pub(super) async fn run(desk: &mut Desk, command: JournalCommand) -> anyhow::Res
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let ListArguments { agency, outcome, letter_id, since, until, before, extent } = arguments;
+    let ListArguments { agency, outcome, letter_id, flagged, since, until, before, extent } = arguments;
     let clock = desk.clock;
     let filter = JournalFilter {
         agency,
         outcome,
         letter_id,
+        flagged,
         since: since.map(|since| clock.read(&since)).transpose()?,
         until: until.map(|until| clock.read(&until)).transpose()?,
         before: None,
@@ -127,6 +131,7 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
         ("sender domain", line.sender_domain),
         ("container", format!("{} bytes, {kept}", line.container_bytes)),
         ("rows", line.row_count.to_string()),
+        ("flags", line.flags.to_string()),
         ("cost", show::amount(line.cost, &desk.server)),
         ("clock skew", show::or_dash(line.skew_seconds.map(|seconds| format!("{seconds} s")))),
     ])
@@ -135,7 +140,8 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
 impl Listing for JournalFilter {
     type Line = JournalLine;
     type Cursor = i64;
-    const HEADINGS: &'static [&'static str] = &["id", "received", "agency", "sequence", "rows", "cost", "outcome"];
+    const HEADINGS: &'static [&'static str] =
+        &["id", "received", "agency", "sequence", "rows", "flags", "cost", "outcome"];
 
     async fn page(
         &self,
@@ -161,6 +167,7 @@ impl Listing for JournalFilter {
             show::or_dash(line.agency.map(show::matricule)),
             show::or_dash(line.sequence),
             line.row_count.to_string(),
+            line.flags.to_string(),
             show::amount(line.cost, &desk.server),
             line.outcome,
         ]
@@ -168,7 +175,7 @@ impl Listing for JournalFilter {
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let is_narrowed = self.agency.is_some() || self.outcome.is_some() || self.letter_id.is_some();
-        let is_narrowed = is_narrowed || self.since.is_some() || self.until.is_some();
+        let is_narrowed = is_narrowed || self.flagged || self.since.is_some() || self.until.is_some();
         Ok(if is_narrowed { "no such letter in the journal" } else { "no letter" }.to_owned())
     }
 }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use crate::configuration::Configuration;
+use crate::failure::NotConfigured;
 use crate::reach::{PassedStep, Reached, reach};
 use crate::show;
 
@@ -26,7 +27,8 @@ pub(super) async fn run(configuration: &Configuration, command: MailCommand, jso
         && !configuration.mailboxes.iter().any(|one| one.name == *name)
     {
         let names: Vec<&str> = configuration.mailboxes.iter().map(|one| one.name.as_str()).collect();
-        bail!("mailbox {name} is not configured: expected one of {}", names.join(", "));
+        let words = format!("mailbox {name} is not configured: expected one of {}", names.join(", "));
+        return Err(NotConfigured { words }.into());
     }
     let all = reach(configuration, mailbox.as_deref()).await;
     if all.is_empty() {

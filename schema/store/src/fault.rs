@@ -17,6 +17,18 @@ pub enum Fault {
     /// PostgreSQL is not there, not ready, or took the connection away. Waiting helps.
     #[error("the database is away: {0}")]
     Away(String),
+    /// PostgreSQL is there and does not let us in: user, password, the name of the database, or its own rules. Waiting helps only where
+    /// somebody is changing them.
+    #[error(
+        "PostgreSQL does not admit this program ({sqlstate}): {message}: look at user, password and name of the database in \
+         database.url_file or database.url, and at pg_hba.conf; a private PostgreSQL admits root and the user of the program"
+    )]
+    NotAdmitted {
+        /// PostgreSQL's SQLSTATE.
+        sqlstate: String,
+        /// What PostgreSQL says.
+        message: String,
+    },
     /// The transaction met another one (deadlock, serialisation, lock or statement timeout). Trying again helps.
     #[error("the database could not do this beside its other work ({sqlstate}): {message}")]
     Busy {
@@ -88,12 +100,17 @@ pub enum ConstraintKind {
 impl Fault {
     /// Says whether waiting for the database helps; the letter is not to blame then.
     pub fn is_away(&self) -> bool {
-        matches!(self, Fault::Away(_))
+        matches!(self, Fault::Away(_) | Fault::NotAdmitted { .. })
+    }
+
+    /// Says whether PostgreSQL answers and does not let us in: a program that starts has it wrong, one that runs may see it mended.
+    pub fn is_not_admitted(&self) -> bool {
+        matches!(self, Fault::NotAdmitted { .. })
     }
 
     /// Says whether the same work may succeed when tried again.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Fault::Away(_) | Fault::Busy { .. })
+        self.is_away() || matches!(self, Fault::Busy { .. })
     }
 
     /// Says whether the work met other work of the database: another transaction, a lock, the end of its time. Not whether no
@@ -109,7 +126,7 @@ impl Fault {
             Fault::Busy { sqlstate, .. } => {
                 matches!(sqlstate.as_str(), QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE)
             }
-            Fault::Away(_) | Fault::Altered { .. } => true,
+            Fault::Away(_) | Fault::NotAdmitted { .. } | Fault::Altered { .. } => true,
             _ => self.is_own(),
         }
     }
@@ -171,9 +188,16 @@ impl From<DieselError> for Fault {
 
 impl From<diesel::ConnectionError> for Fault {
     fn from(error: diesel::ConnectionError) -> Fault {
-        // Connecting sends no records. Whatever the cause (no server, password, no such database), nothing can be
-        // done before it is mended, and everything goes on by itself afterwards.
-        Fault::Away(error.to_string())
+        // Connecting sends no records. Whatever the cause, nothing can be done before it is mended, and everything goes on by itself
+        // afterwards.
+        let told = error.to_string();
+        match sqlstate::of_hint(Some(&told)).and_then(|told| told.split_once(' ')) {
+            Some((sqlstate, message)) if sqlstate.starts_with("28") || sqlstate == "3D000" => {
+                Fault::NotAdmitted { sqlstate: sqlstate.to_owned(), message: message.to_owned() }
+            }
+            Some((sqlstate, message)) => Fault::Away(format!("{message} ({sqlstate})")),
+            None => Fault::Away(told),
+        }
     }
 }
 

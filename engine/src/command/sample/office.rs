@@ -52,7 +52,7 @@ pub async fn make(
         );
     };
     let known = look_up(desk, matricule).await?;
-    let centre = DataFolder::open(&configuration.server.data_folder)?.keys().join(format!("{}.crt", CENTRE_PAIRS[0]));
+    let centre = DataFolder::of(configuration)?.keys().join(format!("{}.crt", CENTRE_PAIRS[0]));
     let centre = fs::read(&centre).with_context(|| format!("could not read {}", centre.display()))?;
     let (key, own) = Identity::generate_pem(&matricule.to_string(), Algorithm::P256)?;
     let identity = Identity::from_pem(key.as_bytes(), own.as_bytes())?;

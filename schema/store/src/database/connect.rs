@@ -14,10 +14,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::DatabaseSettings;
 use super::settings::Target;
-use super::sqlstate::{SqlStateStream, Telling};
+use super::sqlstate::{MARK, SqlStateStream, Telling};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PORT: u16 = 5432;
+/// SQLSTATE `invalid_password`.
+const NO_PASSWORD: &str = "28P01";
 
 /// Connects and makes the session's settings.
 pub async fn connect(target: &Target, settings: &DatabaseSettings) -> Result<AsyncPgConnection, ConnectionError> {
@@ -104,11 +106,15 @@ fn unreachable(error: &io::Error) -> ConnectionError {
 }
 
 fn failed(error: tokio_postgres::Error) -> ConnectionError {
-    // tokio-postgres says only "db error"; what the server said is the source.
+    // tokio-postgres says only "db error"; what the server said is the source. Its SQLSTATE goes before it, as before hints: diesel's
+    // type has no other room for it.
     ConnectionError::BadConnection(match error.as_db_error() {
-        Some(answer) => answer.message().to_owned(),
+        Some(answer) => format!("{MARK}{} {}", answer.code().code(), answer.message()),
         None => {
-            std::error::Error::source(&error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+            let words = std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+            // A password that PostgreSQL asks for and the URL lacks is noticed on our side of the wire.
+            if words.starts_with("invalid configuration") { format!("{MARK}{NO_PASSWORD} {words}") } else { words }
         }
     })
 }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
 /// Begins a hint that is a SQLSTATE.
-const MARK: &str = "SQLSTATE ";
+pub const MARK: &str = "SQLSTATE ";
 
 /// Returns the SQLSTATE that a hint holds.
 pub fn of_hint(hint: Option<&str>) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! Migrating, pooling and dropping connections, against a real PostgreSQL.
 
+mod admitted;
+
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use diesel_migrations::FileBasedMigrations;
