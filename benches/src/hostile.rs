@@ -236,7 +236,8 @@ mod tests {
     #[test]
     fn a_bound_that_breaks_at_full_size_is_a_problem_by_its_name() {
         assert_eq!(at_its_bounds(Size::FULL).problems(), Vec::<String>::new());
-        let broken: [(&str, fn(&mut Hostile)); 5] = [
+        type Break = fn(&mut Hostile);
+        let broken: [(&str, Break); 5] = [
             ("times_behind_strangers", |run| run.times_behind_strangers = 2.0),
             ("times_behind_strangers", |run| run.times_behind_strangers = f64::NAN),
             ("times_behind_agencies", |run| run.times_behind_agencies = 2.5),

@@ -269,7 +269,10 @@ impl Signers {
 
 /// From when to when each certificate of a key is valid, by the certificate that a row is of.
 #[derive(Default)]
-struct Validities(HashMap<i32, Vec<(DateTime<Utc>, DateTime<Utc>)>>);
+struct Validities(HashMap<i32, Vec<Period>>);
+
+/// From when to when a certificate is valid.
+type Period = (DateTime<Utc>, DateTime<Utc>);
 
 impl Validities {
     /// Reads those of certificates that are not valid now, or stand beside another of their key, which has the same name. For most
