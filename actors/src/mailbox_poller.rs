@@ -7,6 +7,7 @@
 mod breakers;
 mod database_calls;
 mod memory;
+mod outage;
 mod session;
 mod suspects;
 mod windows;
@@ -32,6 +33,7 @@ use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
 use memory::Memory;
+use outage::Outage;
 use session::PollError;
 
 /// Sessions that may each break over another mail before that is taken for trouble of the server itself.
@@ -164,6 +166,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     let mut memory = Memory::default();
     let mut pause = Duration::ZERO;
     let mut breaks_in_a_row = 0;
+    let mut outage = Outage::default();
     let began = Instant::now();
     loop {
         tokio::select! {
@@ -185,7 +188,12 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         match &outcome {
             // It was not tried here: the program with its lease tells how it is.
             Ok(polled) if polled.is_elsewhere => parts.metrics.polled_elsewhere(&parts.name),
-            Ok(_) => parts.metrics.reached(&parts.name, true),
+            Ok(_) => {
+                parts.metrics.reached(&parts.name, true);
+                if let Some(polls) = outage.end() {
+                    tracing::info!(mailbox = &*parts.name, polls, "the mailbox is polled again");
+                }
+            }
             Err(PollError::Mail(_)) if found_breaker => parts.metrics.reached(&parts.name, true),
             Err(PollError::Mail(_)) => parts.metrics.reached(&parts.name, false),
             // Neither says anything of the mailbox.
@@ -203,7 +211,11 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                 if let PollError::Database(_) = error {
                     guard.metrics.fault();
                 }
-                tracing::warn!(mailbox = &*parts.name, step = error.step(), %error, "a poll failed; the mail stays where it is");
+                // A mail over which the session broke has been told of by its name.
+                let polls = if found_breaker { None } else { outage.failed(&error.to_string(), Instant::now()) };
+                if let Some(polls) = polls {
+                    tracing::warn!(mailbox = &*parts.name, step = error.step(), polls, %error, "a poll failed; the mail stays where it is");
+                }
                 let least = BACKOFF_MIN.min(parts.interval);
                 if found_breaker && breaks_in_a_row <= BREAKS_IN_A_ROW_MAX {
                     least

@@ -18,6 +18,11 @@ pub const BREAKS_MAX: u32 = 3;
 /// Longest pause between two tries of such a mail. A mail server's own trouble may break many, and ends at some time.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
+/// How long the session of such a mail waits for it: at the first try, then twice as long each time, and at most. A server
+/// that hangs over it keeps the other mail of its mailbox from being listed for as long, and one that is only slow comes to its end.
+const PATIENCE_MIN: Duration = Duration::from_secs(2);
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
+
 /// The mails of one mailbox over which sessions broke.
 #[derive(Default)]
 pub struct Breakers(HashMap<Box<str>, Breaker>);
@@ -75,6 +80,12 @@ impl Breakers {
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
+    /// Returns how long to wait for a mail; as long as the server may take where no session broke over it.
+    pub fn patience(&self, listed: &Listed) -> Option<Duration> {
+        let breaker = self.0.get(&*hint(listed))?;
+        Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))
+    }
+
     /// Counts the mails over which sessions broke.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -107,7 +118,8 @@ mod tests {
     #[test]
     fn a_mail_is_tried_ever_more_seldom_until_it_comes() {
         let (mut breakers, mail, mut now) = (Breakers::default(), listed(1, Some("a"), 1), Instant::now());
-        let mut pauses = Vec::new();
+        let (mut pauses, mut patience) = (Vec::new(), Vec::new());
+        assert_eq!(breakers.patience(&mail), None);
         for breaks in 1..=12 {
             assert_eq!(breakers.broke(&mail, INTERVAL, now), breaks);
             assert_eq!(breakers.unfetchable(), usize::from(breaks >= BREAKS_MAX));
@@ -116,7 +128,9 @@ mod tests {
             now += Duration::from_secs(pause);
             assert_eq!(breakers.pick(&mails, now).map(|mail| mail.number), Some(8), "by its id, not by its number");
             pauses.push(pause);
+            patience.push(breakers.patience(&mail).unwrap().as_secs());
         }
+        assert_eq!(patience, [2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60, 60]);
         assert_eq!(pauses, [0, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]);
         breakers.forgive(&mail);
         assert!(!breakers.has("a") && breakers.pick(std::slice::from_ref(&mail), now).is_none());

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use mail::MailError;
 use mail::pop3::{Listed, Outcome, Retrieval, Retrieved, Session};
+use mail::{Cause, MailError, Step};
 use sdc::document;
 use sdc::letter::Matricule;
 use store::failure::{self, Bug, point};
@@ -14,6 +14,7 @@ use store::fault::Fault;
 use store::in_hand::Suspect;
 use store::settle::{Claimed, Source};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::MailboxPollerParts;
@@ -220,6 +221,7 @@ impl<'a> Poll<'a> {
         turn: Turn,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
+        memory.withheld.begin();
         self.try_suspects(session, mails, suspects, memory).await?;
         self.fetch_rest(session, mails, memory).await?;
         if turn == Turn::Others { self.try_withheld(session, mails, memory).await } else { Ok(()) }
@@ -232,7 +234,16 @@ impl<'a> Poll<'a> {
         memory: &mut Memory,
     ) -> Result<Option<Retrieved>, PollError> {
         let under_way = retrieval.under_way();
-        match (retrieval.next().await, under_way) {
+        // Only the session of a mail over which sessions broke asks for one.
+        let patience = under_way.and_then(|listed| memory.breakers.patience(listed));
+        let next = match patience {
+            None => retrieval.next().await,
+            Some(patience) => timeout(patience, retrieval.next()).await.unwrap_or_else(|_elapsed| {
+                let (peer, cause) = (self.parts.name.to_string(), Cause::TimedOut(patience.as_secs()));
+                Err(MailError { step: Step::Retrieve, peer, cause })
+            }),
+        };
+        match (next, under_way) {
             (Ok(Some(retrieved)), _) => {
                 memory.breakers.forgive(&retrieved.listed);
                 Ok(Some(retrieved))

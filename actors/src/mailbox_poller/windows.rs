@@ -256,9 +256,8 @@ impl Poll<'_> {
         if is_overtaking {
             return memory.defer(&listed, claim);
         }
-        if !memory.withheld.has(&listed) && memory.withheld.is_due(claim, Instant::now()) {
+        if !memory.withheld.has(&listed) && memory.withheld.holds_up(claim, Instant::now()) {
             // Those that wait are tried in this session, and it is fetched again behind them.
-            memory.withheld.hurry(claim);
             self.has_given_back = true;
             return;
         }

@@ -6,7 +6,8 @@
 //! tried, of a few offices in each session; once one is settled, all of its office are fetched again, in their order. Where the
 //! first still waits another is tried, since that may wait for something else.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mail::pop3::{Listed, Session};
@@ -29,35 +30,63 @@ const FATES_WAIT_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Withheld {
     /// The claims of mails, by id, with their sizes: a server may give an id to another mail.
-    mails: HashMap<Box<str>, (u64, Option<Matricule>)>,
+    mails: HashMap<Arc<str>, (u64, Option<Matricule>)>,
+    /// Offices of which a letter waits. Each has a turn, so that nobody looks at all of them for the sake of a few.
     offices: HashMap<Option<Matricule>, Wait>,
+    turns: BTreeSet<(Instant, Option<Matricule>)>,
+    /// Offices that are tried in this session whoever else is due, since later mail of theirs has come.
+    chosen: BTreeSet<Option<Matricule>>,
+    /// Mails and offices that were looked at.
+    #[cfg(test)]
+    looked_at: usize,
 }
 
 #[derive(Debug)]
 struct Wait {
-    mails: usize,
+    mails: HashSet<Arc<str>>,
     pause: Duration,
     until: Instant,
-    /// Later mail of the office must not overtake these, and so waits: the office has its turn before others.
-    is_urgent: bool,
     /// The mail that was tried beside the first.
     other_tried: Option<Box<str>>,
+}
+
+/// The mails of a session in their order, by id.
+struct Places<'l>(HashMap<&'l str, &'l Listed>);
+
+impl<'l> Places<'l> {
+    fn of(mails: &'l [Listed]) -> Places<'l> {
+        // Of several with one id the first.
+        Places(mails.iter().rev().filter_map(|listed| Some((listed.uidl.as_deref()?, listed))).collect())
+    }
 }
 
 impl Withheld {
     /// Remembers that a mail waits, or waits still. One without an id is fetched as if it were new.
     pub fn add(&mut self, listed: &Listed, claim: Option<Matricule>, now: Instant) {
         let Some(uidl) = &listed.uidl else { return };
-        self.forget(uidl);
-        self.mails.insert(uidl.clone(), (listed.size_bytes, claim));
-        let first = Wait { mails: 0, pause: PAUSE_MIN, until: now, is_urgent: false, other_tried: None };
+        let uidl: Arc<str> = Arc::from(&**uidl);
+        // An office's pause is forgotten with its last mail, not when its only mail is tried again.
+        if self.mails.get(&uidl).is_some_and(|(_, before)| *before != claim) {
+            self.forget(&uidl);
+        }
+        self.mails.insert(Arc::clone(&uidl), (listed.size_bytes, claim));
+        let first = Wait { mails: HashSet::new(), pause: PAUSE_MIN, until: now, other_tried: None };
         let wait = self.offices.entry(claim).or_insert(first);
-        wait.mails += 1;
+        wait.mails.insert(uidl);
         // Once for all that are tried together.
         if now >= wait.until {
-            wait.until = now + wait.pause;
-            wait.pause = (wait.pause * 2).min(PAUSE_MAX);
-            wait.is_urgent = false;
+            let pause = wait.pause;
+            wait.pause = (pause * 2).min(PAUSE_MAX);
+            self.wait_until(claim, now + pause);
+        }
+    }
+
+    /// Gives an office its next turn.
+    fn wait_until(&mut self, claim: Option<Matricule>, until: Instant) {
+        if let Some(wait) = self.offices.get_mut(&claim) {
+            self.turns.remove(&(wait.until, claim));
+            wait.until = until;
+            self.turns.insert((until, claim));
         }
     }
 
@@ -67,35 +96,51 @@ impl Withheld {
     }
 
     fn claim(&self, listed: &Listed) -> Option<Option<Matricule>> {
-        let (size_bytes, claim) = self.mails.get(listed.uidl.as_ref()?)?;
+        let (size_bytes, claim) = self.mails.get(listed.uidl.as_deref()?)?;
         (*size_bytes == listed.size_bytes).then_some(*claim)
     }
 
-    /// Says whether letters of an office wait that are about to be tried: later ones must not overtake them. Before that
-    /// their table takes no letter of anybody, and later ones are perhaps for another.
-    pub fn is_due(&self, claim: Option<Matricule>, now: Instant) -> bool {
-        self.offices.get(&claim).is_some_and(|wait| now >= wait.until)
+    /// Begins a session: nobody is chosen yet.
+    pub fn begin(&mut self) {
+        self.chosen.clear();
     }
 
-    /// Lets an office have its turn soon.
-    pub fn hurry(&mut self, claim: Option<Matricule>) {
-        if let Some(wait) = self.offices.get_mut(&claim) {
-            wait.is_urgent = true;
+    /// Says whether later mail of an office has to wait for its letters, which are tried in this session: it must not overtake
+    /// them. Of the offices that are due only so many are chosen as can be tried. The mail of all others would be fetched again
+    /// and again until their turn comes, and is perhaps for another table. Mail that claims nobody is not one office's.
+    pub fn holds_up(&mut self, claim: Option<Matricule>, now: Instant) -> bool {
+        if self.chosen.contains(&claim) {
+            return true;
         }
+        let is_due = claim.is_some() && self.offices.get(&claim).is_some_and(|wait| now >= wait.until);
+        let is_chosen = is_due && self.chosen.len() < OFFICES_TRIED;
+        if is_chosen {
+            self.chosen.insert(claim);
+        }
+        is_chosen
     }
 
     /// Has an office's letters fetched again, since one of them is settled.
     fn release(&mut self, claim: Option<Matricule>) {
-        self.offices.remove(&claim);
-        self.mails.retain(|_, (_, of)| *of != claim);
+        let Some(wait) = self.offices.remove(&claim) else { return };
+        self.turns.remove(&(wait.until, claim));
+        for uidl in &wait.mails {
+            self.mails.remove(uidl);
+            #[cfg(test)]
+            {
+                self.looked_at += 1;
+            }
+        }
     }
 
     /// Forgets a mail: whatever it waits for, it is fetched as others are.
     pub fn forget(&mut self, uidl: &str) {
         let Some((_, claim)) = self.mails.remove(uidl) else { return };
-        // An office's pause is forgotten with it, not when its only mail is tried again.
-        if let Some(wait) = self.offices.get_mut(&claim) {
-            wait.mails -= 1;
+        let Some(wait) = self.offices.get_mut(&claim) else { return };
+        wait.mails.remove(uidl);
+        if wait.mails.is_empty() {
+            self.turns.remove(&(wait.until, claim));
+            self.offices.remove(&claim);
         }
     }
 
@@ -105,41 +150,54 @@ impl Withheld {
             return;
         }
         let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
-        let gone: Vec<Box<str>> = self.mails.keys().filter(|uidl| !listed.contains(&***uidl)).cloned().collect();
+        let gone: Vec<Arc<str>> = self.mails.keys().filter(|uidl| !listed.contains(&***uidl)).cloned().collect();
         gone.iter().for_each(|uidl| self.forget(uidl));
-        self.offices.retain(|_, wait| wait.mails > 0);
     }
 
-    /// Returns the first mail that may be tried of each of some offices that are due: those in haste, then those that are due
-    /// for longest. An office of which none may be tried now waits on, and keeps nothing from being fetched meanwhile.
+    /// Returns the first mail that may be tried of each of some offices that are due: those that were chosen, then those that
+    /// are due for longest. An office of which none may be tried now waits on, and keeps nothing from being fetched meanwhile.
     fn firsts(
         &mut self,
-        mails: &[Listed],
+        places: &Places<'_>,
         now: Instant,
         may_be_tried: impl Fn(&Listed) -> bool,
     ) -> Vec<(Option<Matricule>, Listed)> {
-        let mut due: Vec<_> = self.offices.iter().filter(|(_, wait)| now >= wait.until).collect();
-        due.sort_by_key(|(_, wait)| (!wait.is_urgent, wait.until));
-        let due: HashSet<Option<Matricule>> = due.into_iter().take(OFFICES_TRIED).map(|(claim, _)| *claim).collect();
+        let chosen = std::mem::take(&mut self.chosen);
+        let longest = self.turns.iter().take_while(|(until, _)| *until <= now).map(|(_, claim)| *claim);
+        let others = longest.filter(|claim| !chosen.contains(claim)).take(OFFICES_TRIED.saturating_sub(chosen.len()));
+        let is_due = |claim: &Option<Matricule>| self.offices.get(claim).is_some_and(|wait| now >= wait.until);
+        let due: Vec<Option<Matricule>> = others.chain(chosen.iter().copied().filter(is_due)).collect();
         let mut firsts = Vec::new();
-        let mut found = HashSet::new();
-        for listed in mails {
-            let Some(claim) = self.claim(listed).filter(|claim| due.contains(claim)) else { continue };
-            if may_be_tried(listed) && found.insert(claim) {
-                firsts.push((claim, listed.clone()));
+        for claim in due {
+            match self.own(places, claim).into_iter().find(|listed| may_be_tried(listed)) {
+                Some(first) => firsts.push((claim, first.clone())),
+                None => {
+                    let pause = self.offices.get(&claim).map_or(PAUSE_MIN, |wait| wait.pause);
+                    self.wait_until(claim, now + pause);
+                }
             }
         }
-        for claim in due.difference(&found) {
-            if let Some(wait) = self.offices.get_mut(claim) {
-                wait.until = now + wait.pause;
-            }
-        }
+        firsts.sort_by_key(|(_, listed)| listed.number);
         firsts
     }
 
+    /// Returns an office's mails that wait, in the order of the mailbox.
+    fn own<'l>(&mut self, places: &Places<'l>, claim: Option<Matricule>) -> Vec<&'l Listed> {
+        let Some(wait) = self.offices.get(&claim) else { return Vec::new() };
+        #[cfg(test)]
+        {
+            self.looked_at += wait.mails.len() + 1;
+        }
+        let listed = wait.mails.iter().filter_map(|uidl| places.0.get(&**uidl).copied());
+        let mut own: Vec<&Listed> = listed.filter(|listed| self.claim(listed) == Some(claim)).collect();
+        own.sort_by_key(|listed| listed.number);
+        own
+    }
+
     /// Returns another mail of an office whose first waits still, each time the next.
-    fn another(&mut self, mails: &[Listed], claim: Option<Matricule>) -> Option<Listed> {
-        let own: Vec<&Listed> = mails.iter().filter(|listed| self.claim(listed) == Some(claim)).skip(1).collect();
+    fn another(&mut self, places: &Places<'_>, claim: Option<Matricule>) -> Option<Listed> {
+        let own = self.own(places, claim);
+        let own = own.get(1..)?;
         let wait = self.offices.get_mut(&claim)?;
         let last = wait.other_tried.take();
         let after = own.iter().position(|listed| listed.uidl == last).map_or(0, |at| at + 1);
@@ -157,15 +215,16 @@ impl Poll<'_> {
         mails: &[Listed],
         memory: &mut Memory,
     ) -> Result<(), PollError> {
+        let places = Places::of(mails);
         while !self.is_stopped() {
-            let firsts = memory.withheld.firsts(mails, Instant::now(), |listed| self.may_try(listed));
+            let firsts = memory.withheld.firsts(&places, Instant::now(), |listed| self.may_try(listed));
             if firsts.is_empty() {
                 return Ok(());
             }
             let waiting = self.try_some(session, &firsts, memory).await?;
             let others: Vec<_> = waiting
                 .iter()
-                .filter_map(|claim| Some((*claim, memory.withheld.another(mails, *claim)?)))
+                .filter_map(|claim| Some((*claim, memory.withheld.another(&places, *claim)?)))
                 .filter(|(_, listed)| self.may_try(listed))
                 .collect();
             let others_waiting =
@@ -240,18 +299,24 @@ mod tests {
         for (at, mail) in mails.iter().enumerate() {
             withheld.add(mail, claim(if at < 4 { 1 } else { 2 }), start);
         }
-        assert!(withheld.firsts(&mails, start, |_| true).is_empty() && !withheld.is_due(claim(1), start));
+        assert!(
+            withheld.firsts(&Places::of(&mails), start, |_| true).is_empty() && !withheld.holds_up(claim(1), start)
+        );
         let mut now = start + PAUSE_MIN;
-        assert_eq!(numbers(&withheld.firsts(&mails, now, |_| true)), [1, 5]);
+        assert_eq!(numbers(&withheld.firsts(&Places::of(&mails), now, |_| true)), [1, 5]);
         withheld.add(&mails[0], claim(1), now);
         assert_eq!(
-            numbers(&withheld.firsts(&mails, now + PAUSE_MIN, |_| true)),
+            numbers(&withheld.firsts(&Places::of(&mails), now + PAUSE_MIN, |_| true)),
             [5],
             "the first office waits for twice as long"
         );
         for _ in 0..20 {
             now += PAUSE_MAX;
-            assert_eq!(numbers(&withheld.firsts(&mails, now, |_| true)), [1, 5], "and for a minute at most");
+            assert_eq!(
+                numbers(&withheld.firsts(&Places::of(&mails), now, |_| true)),
+                [1, 5],
+                "and for a minute at most"
+            );
             withheld.add(&mails[0], claim(1), now);
         }
         withheld.release(claim(1));
@@ -263,12 +328,12 @@ mod tests {
         let (mut withheld, start) = (Withheld::default(), Instant::now());
         let mails: Vec<Listed> = (1..=4).map(listed).collect();
         mails.iter().for_each(|mail| withheld.add(mail, claim(1), start));
-        let mut another = || withheld.another(&mails, claim(1)).map(|listed| listed.number);
+        let mut another = || withheld.another(&Places::of(&mails), claim(1)).map(|listed| listed.number);
         assert_eq!([another(), another(), another(), another()], [Some(2), Some(3), Some(4), Some(2)]);
         withheld.forget_all_but(&mails[..1]);
-        assert_eq!(withheld.another(&mails, claim(1)), None);
+        assert_eq!(withheld.another(&Places::of(&mails), claim(1)), None);
         withheld.forget_all_but(&[]);
-        assert!(withheld.offices.is_empty() && withheld.mails.is_empty());
+        assert!(withheld.offices.is_empty() && withheld.mails.is_empty() && withheld.turns.is_empty());
     }
 
     #[test]
@@ -280,9 +345,66 @@ mod tests {
         }
         let now = start + Duration::from_secs(2);
         let few: Vec<u32> = (1..=16).collect();
-        assert_eq!(numbers(&withheld.firsts(&mails, now, |_| true)), few);
-        assert!(withheld.firsts(&mails, now, |_| false).is_empty() && !withheld.is_due(claim(1), now));
-        withheld.hurry(claim(77));
-        assert!(numbers(&withheld.firsts(&mails, now, |_| true)).contains(&77));
+        assert_eq!(numbers(&withheld.firsts(&Places::of(&mails), now, |_| true)), few);
+        assert!(withheld.firsts(&Places::of(&mails), now, |_| false).is_empty() && !withheld.holds_up(claim(1), now));
+        withheld.begin();
+        assert!(withheld.holds_up(claim(77), now));
+        assert!(numbers(&withheld.firsts(&Places::of(&mails), now, |_| true)).contains(&77));
+    }
+
+    #[test]
+    fn later_mail_waits_for_no_more_offices_than_are_tried_and_for_none_that_is_nobody() {
+        let (mut withheld, start) = (Withheld::default(), Instant::now());
+        let mails: Vec<Listed> = (1..=10_000).map(listed).collect();
+        for (number, mail) in (1..).zip(&mails[1..]) {
+            withheld.add(mail, claim(number), start);
+        }
+        withheld.add(&mails[0], None, start);
+        let mut now = start + PAUSE_MIN;
+        for _ in 0..3 {
+            withheld.begin();
+            let later = [None].into_iter().chain((1..10_000).map(claim));
+            let held_up: Vec<_> = later.filter(|of| withheld.holds_up(*of, now)).collect();
+            assert_eq!(held_up.len(), OFFICES_TRIED, "of each of 9 999 offices later mail has come");
+            let tried = withheld.firsts(&Places::of(&mails), now, |_| true);
+            assert!(tried.len() == OFFICES_TRIED && tried.iter().all(|(of, _)| held_up.contains(of)));
+            tried.iter().for_each(|(of, mail)| withheld.add(mail, *of, now));
+            now += Duration::from_millis(1);
+        }
+    }
+
+    #[test]
+    fn an_office_is_forgotten_with_the_last_of_its_mails() {
+        let (mut withheld, start) = (Withheld::default(), Instant::now());
+        let mails: Vec<Listed> = (1..=2).map(listed).collect();
+        mails.iter().for_each(|mail| withheld.add(mail, claim(1), start));
+        withheld.forget("m1");
+        assert!(withheld.holds_up(claim(1), start + PAUSE_MIN));
+        withheld.begin();
+        withheld.forget("m2");
+        assert!(!withheld.holds_up(claim(1), start + PAUSE_MIN) && withheld.offices.is_empty());
+        assert!(withheld.turns.is_empty());
+    }
+
+    #[test]
+    fn the_work_when_a_table_is_mended_for_many_offices_grows_with_their_mails_alone() {
+        const OFFICES: u32 = 100_000;
+        let (mut withheld, start) = (Withheld::default(), Instant::now());
+        let mails: Vec<Listed> = (1..=OFFICES).map(listed).collect();
+        for (number, mail) in (1..).zip(&mails) {
+            withheld.add(mail, claim(number), start);
+        }
+        let (places, now) = (Places::of(&mails), start + PAUSE_MIN);
+        let mut settled = 0;
+        loop {
+            let firsts = withheld.firsts(&places, now, |_| true);
+            if firsts.is_empty() {
+                break;
+            }
+            settled += firsts.len();
+            firsts.iter().for_each(|(of, _)| withheld.release(*of));
+        }
+        assert_eq!(settled, mails.len());
+        assert!(withheld.looked_at <= 4 * mails.len(), "{} looks at {} mails", withheld.looked_at, mails.len());
     }
 }
