@@ -99,6 +99,7 @@ impl BillingLedger {
         match outcome {
             // It comes again; why is told by the settler, once.
             Ok(Outcome::Deferred) => duty.share.withhold(),
+            Ok(Outcome::SettledBefore) => duty.share.settle(),
             Ok(outcome) => {
                 self.parts.metrics.letters.with_label_values(&[outcome.as_str()]).inc();
                 self.parts.metrics.settle_seconds.observe(duty.taken_at.elapsed().as_secs_f64());

@@ -82,6 +82,7 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
             mailbox: "main".into(),
             sender_domain: "example.org".to_owned(),
             claimed: Claimed::default(),
+            is_fetched_again: false,
         },
         container: vec![b'x'; CONTAINER_BYTES],
         container_bytes: CONTAINER_BYTES,

@@ -8,7 +8,7 @@ use sdc::letter::Matricule;
 
 use super::MailboxPollerParts;
 use super::breakers::Breakers;
-use super::session::PollError;
+use super::session::{MailState, PollError};
 use super::withheld::Withheld;
 use crate::tally::Tally;
 
@@ -133,6 +133,11 @@ impl Memory {
             self.deferred_claims.add(matricule);
         }
         self.deferred.insert(uidl.clone(), claim);
+    }
+
+    /// Says whether a letter of a mail waits.
+    pub fn state(&self, listed: &Listed) -> MailState {
+        if self.withheld.has(listed) { MailState::Waiting } else { MailState::Listed }
     }
 
     /// Forgets that a mail is deferred: it is in hand.

@@ -28,6 +28,17 @@ use crate::messages::Fetched;
 use crate::metrics::ActorMetrics;
 use crate::tally::Tally;
 
+/// What is known of a mail that is lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// Nothing: it is fetched as the mailbox lists it.
+    Listed,
+    /// A letter of it waited when it was fetched before: its other letters are settled by now, and nobody sent them again.
+    Waiting,
+    /// It failed alone, too often.
+    Poison,
+}
+
 /// Longest wait for mail in hand at the end of a session; what is late then comes again.
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
 
@@ -277,7 +288,7 @@ impl<'a> Poll<'a> {
         Ok(())
     }
 
-    pub fn lend(&mut self, retrieved: Retrieved, permits: Permits, lane: Lane, is_poison: bool) {
+    pub fn lend(&mut self, retrieved: Retrieved, permits: Permits, lane: Lane, state: MailState) {
         let Retrieved { listed, outcome } = retrieved;
         let (mail, over_size_bytes) = match outcome {
             Outcome::Mail(mail) => (mail, None),
@@ -302,6 +313,7 @@ impl<'a> Poll<'a> {
                 mailbox: self.parts.name.clone(),
                 sender_domain: String::new(),
                 claimed: Claimed { agency: claim, ..Claimed::default() },
+                is_fetched_again: state == MailState::Waiting,
             },
             received_at: Utc::now(),
             taken_at: Instant::now(),
@@ -309,7 +321,7 @@ impl<'a> Poll<'a> {
             lane,
             trial: None,
             no_container: self.parts.no_container,
-            is_poison,
+            is_poison: state == MailState::Poison,
             share,
         };
         // The same agency always goes the same way, so that its letters keep their order.

@@ -9,7 +9,7 @@ use store::in_hand::{ATTEMPTS_MAX, Suspect};
 use tokio::time::timeout;
 
 use super::memory::{Memory, hint};
-use super::session::{Poll, PollError};
+use super::session::{MailState, Poll, PollError};
 use crate::delivery::Fate;
 use crate::lanes::Lane;
 
@@ -84,7 +84,8 @@ impl Poll<'_> {
             point("mailbox_poller::alone");
         }
         // Nothing stands worse, so it is not given back whatever it claims.
-        self.lend(retrieved, alone, Lane::Last, is_poison);
+        let state = if is_poison { MailState::Poison } else { memory.state(&retrieved.listed) };
+        self.lend(retrieved, alone, Lane::Last, state);
         let fate = self.reports_of_one(listed[0].number).await;
         match fate {
             Some(Fate::Settled | Fate::Left) => return Ok(true),

@@ -9,7 +9,7 @@ use sdc::document;
 use store::failure::point;
 
 use super::memory::{Memory, hint};
-use super::session::{Poll, PollError};
+use super::session::{MailState, Poll, PollError};
 use crate::delivery::Permits;
 use crate::lanes::{Lane, Tried};
 
@@ -256,14 +256,15 @@ impl Poll<'_> {
         if is_overtaking {
             return memory.defer(&listed, claim);
         }
-        if !memory.withheld.has(&listed) && memory.withheld.holds_up(claim, Instant::now()) {
+        if memory.state(&listed) == MailState::Listed && memory.withheld.holds_up(claim, Instant::now()) {
             // Those that wait are tried in this session, and it is fetched again behind them.
             self.has_given_back = true;
             return;
         }
+        let state = memory.state(&listed);
         if lane == Lane::Fast {
             memory.forget(&listed);
-            return self.lend(retrieved, permits, lane, false);
+            return self.lend(retrieved, permits, lane, state);
         }
         let (place, tried) = match (deferred, claim.filter(|matricule| self.parts.claims.knows(*matricule))) {
             (Some(deferred), _) => (deferred.place, deferred.tried),
@@ -278,7 +279,7 @@ impl Poll<'_> {
         match place {
             Some(place) => {
                 memory.forget(&listed);
-                self.lend(retrieved, permits.into_slow(place, tried), lane, false);
+                self.lend(retrieved, permits.into_slow(place, tried), lane, state);
             }
             // The mailbox keeps it meanwhile.
             None => memory.defer(&listed, claim),

@@ -22,6 +22,9 @@ pub struct Source {
     pub sender_domain: String,
     /// What else mail and container say of their sender.
     pub claimed: Claimed,
+    /// Whether the centre fetched the mail again by itself, since a letter of it waits. What else is in it was settled the first
+    /// time: nobody sent that again, so it is in no journal and no count twice, and nobody is answered anew.
+    pub is_fetched_again: bool,
 }
 
 /// What a mail and its container say of their sender: nothing of it is proven, all of it is bounded, on one line and
@@ -112,6 +115,8 @@ pub enum Outcome {
     Accepted,
     /// It had been settled before; nothing changed.
     Duplicate,
+    /// The same, and nobody sent it again: it is in a mail of which another letter waits.
+    SettledBefore,
     /// It is refused; an office is told if the code says so.
     Refused(RefusalCode),
     /// Nothing of it is committed: a table of its takes no rows now. It comes again.
@@ -124,6 +129,7 @@ impl Outcome {
         match self {
             Outcome::Accepted => "accepted",
             Outcome::Duplicate => "duplicate",
+            Outcome::SettledBefore => "settled_before",
             Outcome::Refused(code) => code.as_str(),
             Outcome::Deferred => "deferred",
         }

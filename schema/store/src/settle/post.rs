@@ -206,12 +206,13 @@ impl Written {
         Ok(())
     }
 
-    /// Writes a line for everything but what quarantine has only `counted`.
+    /// Writes a line for everything but what quarantine has only `counted`, and what nobody has sent again.
     async fn insert_journal(&self, counted: &HashSet<usize>) -> Result<(), Fault> {
         let lines: Vec<JournalLine> =
             (self.batch.iter().zip(&self.decisions).zip(&self.standing.journal_ids).enumerate())
-                .filter(|(place, ((_, decision), _))| {
-                    !counted.contains(place) && !matches!(decision, Decision::Deferred)
+                .filter(|(place, ((arrival, decision), _))| {
+                    let outcome = outcome(arrival, decision);
+                    !counted.contains(place) && !matches!(outcome, Outcome::Deferred | Outcome::SettledBefore)
                 })
                 .map(|(_, ((arrival, decision), id))| JournalLine::new(*id, arrival, decision))
                 .collect();
@@ -286,6 +287,9 @@ impl Written {
     async fn queue_answers_again(&self) -> Result<(), Fault> {
         let (mut agencies, mut letters) = (Vec::new(), Vec::new());
         for (arrival, decision) in self.batch.iter().zip(&self.decisions) {
+            if arrival.source.is_fetched_again {
+                continue;
+            }
             if let (Some(signer), Decision::Duplicate(key)) = (arrival.signer(), decision) {
                 agencies.push(Some(signer.matricule.as_i32()));
                 letters.push(Some(key.letter_id));
@@ -316,7 +320,8 @@ impl Written {
             Settled { outcomes: Vec::with_capacity(self.decisions.len()), rows: 0, charged: 0, refused: Vec::new() };
         let named = self.batch.iter().zip(&self.standing.journal_ids);
         for (place, (decision, (arrival, journal_line))) in self.decisions.iter().zip(named).enumerate() {
-            let outcome = outcome(decision);
+            let is_counted_before = counted.contains(&place) && arrival.source.is_fetched_again;
+            let outcome = if is_counted_before { Outcome::SettledBefore } else { outcome(arrival, decision) };
             settled.outcomes.push(outcome);
             if let Outcome::Refused(code) = outcome {
                 let letter_id = match decision {

@@ -201,10 +201,12 @@ async fn insert_strangers(
         let binds = [Bind::Texts(reasons), Bind::Bigints(bytes)];
         Statement::<()>::new(text, &binds).execute(connection).await?;
     }
+    let places = beyond.iter().map(|item| item.place).collect();
+    beyond.retain(|item| !item.arrival.source.is_fetched_again);
     if !beyond.is_empty() {
         count(connection, &beyond).await?;
     }
-    Ok(beyond.iter().map(|item| item.place).collect())
+    Ok(places)
 }
 
 /// Returns the registered agencies that poison claims to be of.

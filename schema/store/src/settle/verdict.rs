@@ -18,9 +18,10 @@ use crate::catalogue::{Catalogue, Credit};
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;
 
-pub fn outcome(decision: &Decision) -> Outcome {
+pub fn outcome(arrival: &Arrival, decision: &Decision) -> Outcome {
     match decision {
         Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
+        Decision::Duplicate(_) if arrival.source.is_fetched_again => Outcome::SettledBefore,
         Decision::Duplicate(_) => Outcome::Duplicate,
         Decision::Accepted { .. } => Outcome::Accepted,
         Decision::Deferred => Outcome::Deferred,
@@ -79,7 +80,7 @@ impl VerdictRow {
             agency: signer.matricule.as_i32(),
             key: key.clone(),
             digest: digest.as_bytes().to_vec(),
-            outcome: outcome(decision),
+            outcome: outcome(arrival, decision),
             transport: arrival.source.transport,
             certificate_id: signer.certificate_id,
             cipher: *cipher,
@@ -177,7 +178,7 @@ impl<'a> JournalLine<'a> {
             key,
             digest,
             service: letter.map(|letter| letter.request.service()),
-            outcome: outcome(decision),
+            outcome: outcome(arrival, decision),
             attempt: key.map(|_| FIRST_ATTEMPT),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
             flags: acceptance.map_or(0, count_new),

@@ -62,6 +62,7 @@ impl Sent {
                 mailbox: "main".into(),
                 sender_domain: String::new(),
                 claimed: Claimed::default(),
+                is_fetched_again: false,
             },
             container: Vec::new(),
             container_bytes: 900,

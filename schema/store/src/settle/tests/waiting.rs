@@ -289,3 +289,27 @@ async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill(
     let kept = "SELECT bytes_kept FROM xm.quarantine_usage WHERE reason = 'poison'";
     assert!(world.count(kept).await > 3000, "what is dropped gives its room back");
 }
+
+/// The mail of a letter that waits comes whole each time: of its other letters nobody hears again, since nobody sent them again.
+#[tokio::test]
+async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journal_and_no_count_twice() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    let stranger = || world.stranger(RefusalCode::UnknownSigner, 7);
+    world.settle(vec![world.arrival(&letter).await, stranger()]).await;
+    world.sql("UPDATE xm.letters SET answered_at = now() - interval '2 hours'; DELETE FROM xm.outbox").await;
+    let told = "SELECT (SELECT count(*) FROM xm.journal) * 10000 + (SELECT count(*) FROM xm.outbox) * 100
+                     + (SELECT coalesce(sum(containers), 0) FROM xm.quarantine_counts) * 10
+                     + (SELECT count(*) FROM xm.quarantine)";
+    assert_eq!(world.count(told).await, 20_001);
+    let mut again = vec![world.arrival(&letter).await, stranger()];
+    for arrival in &mut again {
+        arrival.source.is_fetched_again = true;
+    }
+    assert_eq!(world.settle(again).await, [Outcome::SettledBefore; 2]);
+    assert_eq!(world.count(told).await, 20_001);
+    // Sent again by its office it is told of, and answered.
+    let sent = vec![world.arrival(&letter).await, stranger()];
+    assert_eq!(world.settle(sent).await[0], Outcome::Duplicate);
+    assert_eq!(world.count(told).await, 30_111);
+}

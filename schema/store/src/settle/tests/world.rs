@@ -326,6 +326,7 @@ fn arrival(container: Vec<u8>, content: Content) -> Arrival {
             mailbox: "main".into(),
             sender_domain: "example.org".to_owned(),
             claimed: Claimed::default(),
+            is_fetched_again: false,
         },
         container_bytes: container.len(),
         rendered_bytes: container.len(),
