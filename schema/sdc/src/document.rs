@@ -20,8 +20,9 @@ const END: &str = "-----END CMS-----";
 const LINE_CHARS: usize = 64;
 const CLAIM: &[u8] = b"agency=";
 const CLAIM_DIGITS: usize = 6;
-/// How far into a mail a claim is looked for: headers and the first lines, at the price of one scan.
-const CLAIM_SCANNED_BYTES: usize = 16 * 1024;
+/// How far into a mail a claim is looked for: a header as long as one may be (FORMAT.md, Mail) and the first lines, at the price of one
+/// scan.
+const CLAIM_SCANNED_BYTES: usize = (256 + 16) * 1024;
 
 /// What a document may be.
 #[derive(Clone, Debug)]
