@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod payload_room;
 pub mod pipeline;
 mod refusal_log;
+pub mod remainder;
 pub mod sdc_decoder;
 pub mod shares;
 pub mod signature_verifier;

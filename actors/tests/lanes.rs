@@ -1,4 +1,5 @@
-//! Lanes: mail of strangers, large mail and a mail server that hangs keep no letter waiting, and nobody is muted.
+//! Lanes: mail of strangers, large mail and a mail server that hangs keep no letter waiting, take no letter's room, and nobody is
+//! muted.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -237,4 +238,30 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     assert_eq!(world.count("SELECT sum(attempts) FROM xm.suspects"), 0, "no suspect has been tried");
     drop(hanging);
     assert!(running.drain());
+}
+
+/// The letters beyond the limit have no other copy: what strangers have filled takes no room from them, and whoever only claims to be
+/// an office gets none of it.
+#[test]
+fn a_mail_of_more_letters_than_are_looked_into_is_kept_for_its_office_whatever_strangers_fill() {
+    const BEYOND: usize = 3;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let share = store::settle::SettlingSettings::default().stranger_bytes_of_reason();
+    world.sql(&format!("INSERT INTO xm.quarantine_usage (reason, bytes_kept) VALUES ('mail_malformed', {share})"));
+    let head = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
+    let letters: Vec<String> = (0..100 + BEYOND).map(|_| world.next_document()).collect();
+    world.deliver(format!("{head}{}", letters.concat()).into_bytes());
+    let junk = "SDC 1 agency=000042\r\n-----BEGIN CMS-----\r\nMAA=\r\n-----END CMS-----\r\n";
+    world.deliver(format!("{head}{}", junk.repeat(101)).into_bytes());
+    let running = world.start(quick());
+    world.wait_for("letters settled", SETTLED, 100);
+    world.wait_for_mails(0);
+    assert!(running.drain());
+    let kept = "SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed' AND claimed_agency = 42
+                 AND octet_length(original) = original_bytes";
+    assert_eq!(world.count(kept), 1, "the office's mail, whole");
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed'"), 1);
+    let counted = "SELECT sum(containers) FROM xm.quarantine_counts WHERE reason = 'mail_malformed'";
+    assert_eq!(world.count(counted), 1, "the stranger's mail");
 }
