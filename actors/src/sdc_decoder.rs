@@ -218,29 +218,37 @@ impl SdcDecoder {
     }
 
     /// Opens the containers of a mail. Returns whether all could be opened.
+    ///
+    /// A damaged one says nothing of who sent it, so it counts against the claim only where the mail has nothing else: beside others
+    /// it is for these to prove the claim or to fail it. A mail that holds nothing at all counts too: what only claims would
+    /// otherwise have the fast lane for nothing.
     fn open_all(&self, letters: Vec<Carried>) -> bool {
-        let mut all = true;
-        for letter in letters {
-            all &= self.open(letter);
+        let claim = letters.first().and_then(|letter| letter.claim);
+        let refused: Vec<Option<RefusalCode>> = letters.into_iter().map(|letter| self.open(letter)).collect();
+        if refused.iter().all(|code| *code == Some(RefusalCode::DocumentMalformed)) {
+            self.parts.claims.failed(claim);
         }
-        all
+        refused.iter().all(Option::is_none)
     }
 
-    /// Returns whether it could be opened.
-    fn open(&self, mut carried: Carried) -> bool {
+    /// Returns why it could not be opened.
+    fn open(&self, mut carried: Carried) -> Option<RefusalCode> {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
             .and_then(|document| Ok((cms::open(&document, &self.parts.keys)?, document.rendered_bytes())));
         match opened {
             Ok((opened, rendered_bytes)) => {
                 point("sdc_decoder::opened");
                 self.parts.verifier.hand_on(Opened { opened, rendered_bytes, carried });
-                true
+                None
             }
             Err(refusal) => {
-                self.parts.claims.failed(carried.claim);
+                let code = refusal.code;
+                if code != RefusalCode::DocumentMalformed {
+                    self.parts.claims.failed(carried.claim);
+                }
                 carried.conclude(None, &self.parts.writers);
                 self.parts.writers.reject(carried, refusal);
-                false
+                Some(code)
             }
         }
     }

@@ -118,6 +118,36 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
+/// What is damaged on the way, or never was a letter, says nothing of who sent the letter beside it.
+#[test]
+fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let head = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
+    let (letter, lost) = (world.next_document(), world.next_document());
+    let middle = lost.len() / 2;
+    let damaged = format!("{}***{}", &lost[..middle], &lost[middle + 3..]);
+    world.deliver(format!("{head}{damaged}\r\n{letter}").into_bytes());
+    let prose = "-----BEGIN CMS----- est la marque qui ouvre notre lettre:\r\n";
+    let letter = world.next_document();
+    world.deliver(format!("{head}{prose}{letter}").into_bytes());
+    for _ in 0..4 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    // One window, and nothing is opened before all of it is in hand: a claim that failed would send the mails behind back.
+    fail::cfg("sdc_decoder::decode", "pause").unwrap();
+    let running = world.start(quick());
+    wait_until("six mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 6);
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("letters settled", SETTLED, 6);
+    world.wait_for_mails(0);
+    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 0, "the claim has failed");
+    assert_eq!(world.count(QUARANTINED), 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'document_malformed'"), 1, "it is kept");
+    assert!(running.drain());
+}
+
 #[test]
 fn a_letter_given_back_does_not_wait_for_an_endless_stream_of_strangers() {
     const STRANGERS: i64 = 300;
