@@ -20,6 +20,7 @@ use crate::lanes::Lane;
 use crate::metrics::ActorMetrics;
 use crate::payload_room::Unpacked;
 use crate::remainder::Remainder;
+use crate::shares::Booking;
 use crate::table_writer::TableWriters;
 
 /// A message that carries letters.
@@ -237,6 +238,8 @@ pub struct Written {
     pub written: settle::Written,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,
+    /// Where the time is booked that it takes.
+    pub booking: Booking,
 }
 
 impl Letters for Written {
