@@ -13,6 +13,7 @@ pub mod lanes;
 pub mod mailbox_poller;
 pub mod messages;
 pub mod metrics;
+mod outage;
 pub mod payload_room;
 pub mod pipeline;
 mod refusal_log;
