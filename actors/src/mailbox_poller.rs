@@ -7,7 +7,6 @@
 mod breakers;
 mod database_calls;
 mod memory;
-mod outage;
 mod session;
 mod suspects;
 mod windows;
@@ -29,11 +28,11 @@ use crate::intake::Intake;
 use crate::lanes::Claims;
 use crate::messages::NoContainer;
 use crate::metrics::Metrics;
+use crate::outage::Outage;
 use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
 use memory::Memory;
-use outage::Outage;
 use session::PollError;
 
 /// Sessions that may each break over another mail before that is taken for trouble of the server itself.

@@ -41,6 +41,35 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     assert!(running.drain());
 }
 
+/// The ledger's time is the writer's too: charging, journal and answers of a batch, and its commit.
+#[test]
+fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
+    const FLOOD: u32 = 12;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    // More than a bucket holds, and the longest debt: it takes twenty seconds until there is something in it again.
+    fail::cfg("billing_ledger::post", "1*sleep(4000)").unwrap();
+    world.deliver(world.mail_of(&mut flood, NOTES));
+    let widths = Widths { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Widths::default() };
+    let running = world.start_with(quick(), widths);
+    world.wait_for("letters settled", SETTLED, 1);
+    let ledger = running.metrics().actor("billing_ledger");
+    wait_until("the ledger is done with it", || ledger.counts(Handled::Ok).1 == 1);
+    // The next one is in the writer's hands while all others come; not for so long that the writer's own time would do it.
+    fail::cfg("table_writer::write", "1*sleep(1500)").unwrap();
+    for _ in 1..FLOOD {
+        world.deliver(world.mail_of(&mut flood, NOTES));
+    }
+    world.deliver(world.mail_of(&mut neighbour, NOTES));
+    let writer = running.metrics().actor("table_writer");
+    wait_until("letters are with the writer", || writer.counts(Handled::Ok).0 == u64::from(FLOOD) + 1);
+    world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + 1);
+    let before = world.count(FLOOD_BEFORE);
+    assert!(before < i64::from(FLOOD) / 2, "{before} of {FLOOD} letters of the flood came before the neighbour's");
+    assert!(running.drain());
+}
+
 /// Another table for marginal notes, adopted as the first one is.
 const OTHER_TABLE: &str = r#"
     CREATE TABLE ecr."Autre" (LIKE ecr."MentionMarginale" INCLUDING ALL);
