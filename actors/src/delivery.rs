@@ -5,6 +5,7 @@
 //! of a mail that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
 
 mod hands;
+mod holdings;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::metrics::{ActorMetrics, Handled, Stay};
 use hands::Held;
 pub use hands::{Hands, Permits, Suspected};
+pub use holdings::Claimant;
 
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use actors::metrics::Handled;
 use actors::pipeline::Widths;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
@@ -38,6 +41,70 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + 1);
     let before = world.count(FLOOD_BEFORE);
     assert!(before < i64::from(FLOOD) / 2, "{before} of {FLOOD} letters of the flood came before the neighbour's");
+    assert!(running.drain());
+}
+
+/// Counts letters of an office that were settled before one of its that it had written earlier.
+const OVERTAKEN_OF_43: &str = "SELECT count(*) FROM (
+    SELECT sequence, lag(sequence) OVER (ORDER BY id) AS before FROM xm.journal
+     WHERE outcome = 'accepted' AND agency = 43) j WHERE sequence < before";
+const SETTLED_OF_43: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted' AND agency = 43";
+const SETTLED_OF_44: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted' AND agency = 44";
+
+#[test]
+fn a_flood_that_is_not_settled_leaves_places_for_the_mailboxes_of_others() {
+    a_flood_leaves_room(Widths { mails_in_hand_max: 16, ..Widths::default() }, 8);
+}
+
+#[test]
+fn a_flood_that_is_not_settled_leaves_kilobytes_for_the_mailboxes_of_others() {
+    a_flood_leaves_room(Widths { kilobytes_in_hand_max: 48, ..Widths::default() }, 12);
+}
+
+/// Holds the thread that opens the first mail, and so all mail behind it, while the gate is locked; says when it does.
+fn held_at_the_first_mail() -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
+    let (gate, held) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+    let (of_thread, by_thread) = (Arc::clone(&gate), Arc::clone(&held));
+    fail::cfg_callback("sdc_decoder::decode", move || {
+        if !by_thread.swap(true, Ordering::AcqRel) {
+            drop(of_thread.lock());
+        }
+    })
+    .unwrap();
+    (gate, held)
+}
+
+/// Half of the room is for so many mails of the flood at most.
+fn a_flood_leaves_room(widths: Widths, in_hand_max: u64) {
+    const FLOOD: u32 = 60;
+    const OTHERS: i64 = 5;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    for _ in 0..FLOOD {
+        world.deliver(world.mail_of(&mut flood, NOTES));
+    }
+    let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
+    let (gate, held) = held_at_the_first_mail();
+    let closed = gate.lock().unwrap();
+    let widths = Widths { crypto_threads: 2, ..widths };
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), widths);
+    let decoder = running.metrics().actor("sdc_decoder");
+    wait_until("the flood is in hand", || held.load(Ordering::Acquire) && decoder.counts(Handled::Ok).0 >= 3);
+    // One after another, so that the flood has all the time that it takes to fill the room.
+    for letter in 1..=OTHERS {
+        other_mailbox.deliver(CENTRE_ADDRESS, world.mail_of(&mut neighbour, NOTES)).unwrap();
+        world.wait_for("the neighbour's letters", SETTLED_OF_44, letter);
+    }
+    assert_eq!(world.count(SETTLED_OF_43), 0, "the flood waits still");
+    let in_hand = decoder.counts(Handled::Ok).0 - u64::try_from(OTHERS).unwrap();
+    assert!(in_hand <= in_hand_max, "{in_hand} mails of the flood are in hand");
+    drop(closed);
+    world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + OTHERS);
+    assert_eq!(world.count(OVERTAKEN_OF_43), 0, "letters of one office overtook each other");
+    world.wait_for_mails(0);
+    let counts = "SELECT count(*) FROM xm.journal";
+    assert_eq!(world.count(counts), i64::from(FLOOD) + OTHERS, "each letter was handled once");
     assert!(running.drain());
 }
 

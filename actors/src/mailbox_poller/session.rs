@@ -182,6 +182,10 @@ pub struct Poll<'a> {
     withheld: Vec<LentMail>,
     /// What became of the mails that were lent last, by their numbers.
     pub tried: HashMap<u32, Fate>,
+    /// Agencies of which a mail was left for want of room in this session: what came later must not overtake it.
+    pub held_up: HashSet<Matricule>,
+    /// There was no room for a single mail: none is fetched any more in this session.
+    pub is_full: bool,
     /// How many mails that claim an agency are lent, by the lane that they were lent with.
     lent_claims: Tally<(Matricule, Lane)>,
     /// A mail is in the mailbox still and can be fetched at once.
@@ -217,6 +221,8 @@ impl<'a> Poll<'a> {
             given_back: Vec::new(),
             withheld: Vec::new(),
             tried: HashMap::new(),
+            held_up: HashSet::new(),
+            is_full: false,
             lent_claims: Tally::default(),
             has_given_back: false,
             complaints: Complaints::default(),
