@@ -63,14 +63,14 @@ impl Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The transport's own number for the mail.
-    pub number: u32,
+    pub number: u64,
     /// What became of it.
     pub fate: Fate,
 }
 
 #[derive(Debug)]
 struct Lent {
-    number: u32,
+    number: u64,
     worst: AtomicU8,
     // Bounded by the permits: each message is one mail in hand.
     reports: UnboundedSender<Report>,
@@ -84,7 +84,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
         self.stay.end(report.fate.handled(), 1);
-        // A transport that no longer listens has ended its session: the mail is still in the mailbox.
+        // A transport that no longer listens has ended: the mail is still in the mailbox.
         self.reports.send(report).ok();
     }
 }
@@ -94,7 +94,7 @@ impl Hands {
     /// and `transport` counts it for as long.
     pub fn lend(
         &self,
-        number: u32,
+        number: u64,
         permits: Permits,
         reports: UnboundedSender<Report>,
         transport: &ActorMetrics,

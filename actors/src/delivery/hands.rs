@@ -167,11 +167,13 @@ impl Hands {
 
     async fn take_together(&self, sizes: &[u64]) -> Permits {
         let mails = self.mails.take(u32::try_from(sizes.len()).unwrap_or(u32::MAX)).await;
-        let kilobytes = self.kilobytes.take(kilobytes(sizes.iter().sum())).await;
+        // Each mail by itself: what is split off for it is rounded up as well.
+        let whole = sizes.iter().fold(0, |sum: u32, bytes| sum.saturating_add(kilobytes(*bytes)));
+        let kilobytes = self.kilobytes.take(whole).await;
         Permits { mails, kilobytes, ..Permits::default() }
     }
 
-    fn try_take(&self, bytes: u64) -> Option<Permits> {
+    pub(super) fn try_take(&self, bytes: u64) -> Option<Permits> {
         let (mails, kilobytes) = (self.mails.try_take(1)?, self.kilobytes.try_take(kilobytes(bytes))?);
         Some(Permits { mails: Some(mails), kilobytes: Some(kilobytes), ..Permits::default() })
     }
@@ -277,7 +279,7 @@ impl Permits {
         join(&mut self.kilobytes, more.kilobytes.take());
     }
 
-    fn size(&self) -> Size {
+    pub(super) fn size(&self) -> Size {
         let places = |permit: &Option<OwnedSemaphorePermit>| permit.as_ref().map_or(0, |held| held.num_permits());
         Size { mails: places(&self.mails), kilobytes: places(&self.kilobytes) }
     }

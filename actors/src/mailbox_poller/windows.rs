@@ -47,13 +47,15 @@ impl Poll<'_> {
         mails: &[Listed],
         memory: &mut Memory,
     ) -> Result<(), PollError> {
-        let fetched_alone: HashSet<u32> = self.lent.keys().copied().chain(self.to_delete.iter().copied()).collect();
+        let fetched_alone: HashSet<u32> = self.to_delete.iter().copied().collect();
         let is_suspected = |listed: &Listed| {
-            let anybody = !self.suspects.is_empty() || !self.suspected.is_empty();
-            let of = |hint: &str| self.suspects.iter().any(|suspect| suspect == hint) || self.suspected.contains(hint);
+            let (new, known) = (&self.lending.suspects, &self.suspected);
+            let anybody = !new.is_empty() || !known.is_empty();
+            let of = |hint: &str| new.iter().any(|suspect| suspect == hint) || known.contains(hint);
             anybody && of(&hint(listed))
         };
-        let stays = |listed: &Listed| memory.has_left(listed) || memory.withheld.has(listed);
+        let stays =
+            |listed: &Listed| memory.has_left(listed) || memory.withheld.has(listed) || self.lending.has(listed);
         let wanted =
             |listed: &&Listed| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
         // What stands well again needs no place in the slow lane.
@@ -172,7 +174,8 @@ impl Poll<'_> {
         while window.len() < mails_max
             && let Some(listed) = mails.pop_front()
         {
-            let bytes = self.bytes_in_hand(&listed, memory);
+            // Room is counted in kilobytes.
+            let bytes = self.bytes_in_hand(&listed, memory).next_multiple_of(1024);
             if !window.is_empty() && window_bytes + bytes > self.parts.window_bytes_max {
                 mails.push_front(listed);
                 break;
@@ -247,7 +250,7 @@ impl Poll<'_> {
         memory.next_batch += 1;
         let hints = window.iter().map(|listed| hint(listed).into()).collect();
         self.parts.record(self.life, batch, hints).await?;
-        self.batches.push(batch);
+        self.lending.begin_batch(batch);
         point("mailbox_poller::recorded");
         let mut retrieval = session.retrieve(window, self.parts.mail_bytes_max).await?;
         while let Some(retrieved) = self.next(&mut retrieval, memory).await? {
@@ -309,7 +312,7 @@ impl Poll<'_> {
         let is_overtaking = state == MailState::Listed
             && claim.is_some_and(|matricule| {
                 let is_late = memory.has_deferred(matricule) && memory.deferred_claim(&listed).is_none();
-                is_late || self.held_up.contains(&matricule) || self.has_lent_better(matricule, lane)
+                is_late || self.held_up.contains(&matricule) || self.lending.has_better(matricule, lane)
             });
         if is_overtaking {
             return memory.defer(&listed, claim);
