@@ -6,7 +6,9 @@
 
 mod breakers;
 mod database_calls;
+mod lending;
 mod memory;
+mod reports;
 mod session;
 mod suspects;
 mod windows;
@@ -32,6 +34,7 @@ use crate::outage::Outage;
 use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
+use lending::Lending;
 use memory::Memory;
 use session::PollError;
 
@@ -162,21 +165,21 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
-    let mut memory = Memory::default();
+    let (mut memory, mut lending) = (Memory::default(), Lending::default());
     let mut pause = Duration::ZERO;
     let mut breaks_in_a_row = 0;
     let mut outage = Outage::default();
     let began = Instant::now();
     loop {
         tokio::select! {
-            () = parts.drain.told() => return,
+            () = parts.drain.told() => break,
             () = async { tokio::time::sleep(pause).await; parts.intake.open().await } => {}
         }
         if parts.drain.is_told() {
-            return;
+            break;
         }
         let breakers_before = memory.breakers.len();
-        let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory)).await;
+        let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory, &mut lending)).await;
         // A session that broke over one more mail has reached the mailbox and found something out: the mail behind it is next.
         let found_breaker = memory.breakers.len() > breakers_before;
         breaks_in_a_row = if found_breaker { breaks_in_a_row + 1 } else { 0 };
@@ -223,6 +226,9 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                 }
             }
         };
+    }
+    if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
+        tracing::debug!(mailbox = &*parts.name, %error, "mail that is settled stays in the mailbox and comes again");
     }
 }
 

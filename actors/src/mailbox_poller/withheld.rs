@@ -238,7 +238,7 @@ impl Poll<'_> {
 
     /// What is in hand, deleted or suspected is not tried beside others.
     fn may_try(&self, listed: &Listed) -> bool {
-        let is_taken = self.lent.contains_key(&listed.number) || self.to_delete.contains(&listed.number);
+        let is_taken = self.lending.has(listed) || self.to_delete.contains(&listed.number);
         !is_taken && !self.suspected.contains(&hint(listed))
     }
 
@@ -253,7 +253,7 @@ impl Poll<'_> {
         self.tried.clear();
         self.fetch_window(session, &window, false, memory).await?;
         let deadline = tokio::time::Instant::now() + FATES_WAIT_MAX;
-        while window.iter().any(|listed| self.lent.contains_key(&listed.number)) {
+        while window.iter().any(|listed| self.lending.is_lent(listed.number)) {
             match timeout_at(deadline, self.next_report()).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => break,
