@@ -34,9 +34,10 @@ use crate::outage::Outage;
 use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
+use database_calls::LEASE_HOLD;
 use lending::Lending;
 use memory::Memory;
-use session::PollError;
+use session::{NextPoll, PollError, Polled};
 
 /// Sessions that may each break over another mail before that is taken for trouble of the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
@@ -202,13 +203,12 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
         }
         pause = match outcome {
-            Ok(polled) => {
-                if polled.is_worth_another {
-                    Duration::ZERO
-                } else {
-                    until_turn(began.elapsed(), parts.interval, parts.phase)
-                }
+            Ok(Polled { next: NextPoll::AtOnce, .. }) => Duration::ZERO,
+            // Providers lock out whoever signs in all the time.
+            Ok(Polled { next: NextPoll::Soon, .. }) => {
+                (pause * 2).clamp(BACKOFF_MIN.min(parts.interval), parts.interval)
             }
+            Ok(Polled { next: NextPoll::InTurn, .. }) => until_turn(began.elapsed(), parts.interval, parts.phase),
             Err(error) => {
                 if let PollError::Database(_) = error {
                     guard.metrics.fault();
@@ -226,6 +226,10 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                 }
             }
         };
+        // Nobody else is to take over the mailbox, and suspect what is in hand.
+        if !lending.is_empty() {
+            pause = pause.min(LEASE_HOLD / 3);
+        }
     }
     if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
         tracing::debug!(mailbox = &*parts.name, %error, "mail that is settled stays in the mailbox and comes again");

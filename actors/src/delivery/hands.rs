@@ -13,8 +13,8 @@ use super::holdings::{self, Claimant, Holdings, Size};
 use crate::lanes::Tried;
 use crate::payload_room::PayloadRoom;
 
-/// Longest wait of a window for all the room that it asks for, and then for that of its first mail. Whoever waits stands before
-/// those who came later, so that what is large comes to its turn; and these wait no longer than that.
+/// Longest wait of a window for all the room that it asks for, and then for that of its first mail. Whoever waits gathers what is given
+/// back, before those who came later; and these wait no longer than that.
 const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -128,7 +128,7 @@ impl Hands {
             suspects: Room::new(1),
             is_alone,
             lent: Arc::default(),
-            holdings: Holdings::default(),
+            holdings: Holdings::of(Size { mails: mails_max as usize, kilobytes: kilobytes_max as usize }),
         }
     }
 
@@ -178,26 +178,22 @@ impl Hands {
         Some(Permits { mails: Some(mails), kilobytes: Some(kilobytes), ..Permits::default() })
     }
 
-    /// Returns what is free, with what a window keeps for its other mails.
-    fn free(&self, rest: &Permits) -> Size {
-        let (mails, kilobytes) = (self.mails.places.available_permits(), self.kilobytes.places.available_permits());
-        let rest = rest.size();
-        Size { mails: mails + rest.mails, kilobytes: kilobytes + rest.kilobytes }
+    /// Says whether there is room for a small mail at this moment.
+    pub fn has_room(&self) -> bool {
+        self.try_take(1).is_some()
     }
 
     /// Says whether a claim may hold so many mails more, of so many bytes together, which are not fetched yet.
     pub fn has_room_for(&self, claimant: Claimant, mails: usize, bytes: u64) -> bool {
-        let more = Size { mails, kilobytes: kilobytes(bytes) as usize };
-        let free = self.free(&Permits::default());
-        let (mails, kilobytes) = (free.mails.saturating_sub(mails), free.kilobytes.saturating_sub(more.kilobytes));
-        self.holdings.may_hold(claimant, more, Size { mails, kilobytes })
+        self.holdings.may_hold(claimant, Size { mails, kilobytes: kilobytes(bytes) as usize })
     }
 
-    /// Counts the permits of a mail with what it claims, unless that claim would hold more than what is free then. What the
-    /// mail's window keeps for its other mails is free: it is given back soon, whatever they claim.
-    pub fn claim(&self, own: Permits, claimant: Claimant, rest: &Permits) -> Option<Permits> {
-        let claimed = self.holdings.hold(claimant, own.size(), self.free(rest))?;
-        Some(Permits { _claimed: Some(claimed), ..own })
+    /// Counts the permits of a mail with what it claims. Gives them back where that claim would hold more than what is free then.
+    pub fn claim(&self, own: Permits, claimant: Claimant) -> Result<Permits, Permits> {
+        match self.holdings.hold(claimant, own.size()) {
+            Some(claimed) => Ok(Permits { _claimed: Some(claimed), ..own }),
+            None => Err(own),
+        }
     }
 
     /// Takes room for bytes of a mail that are beyond its listed size, if there is room at once.

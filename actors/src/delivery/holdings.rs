@@ -19,9 +19,19 @@ pub(super) struct Size {
     pub(super) kilobytes: usize,
 }
 
-/// What each claim holds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Holdings(Arc<Mutex<HashMap<Claimant, Holding>>>);
+/// What each claim holds. Room that a window has taken for mails that are not here yet is free: it comes back soon, whatever they
+/// claim. And what waits for room holds none, so that one large mail that waits takes no part from anybody.
+#[derive(Clone, Debug)]
+pub(super) struct Holdings {
+    room: Size,
+    held: Arc<Mutex<AllHeld>>,
+}
+
+#[derive(Debug, Default)]
+struct AllHeld {
+    together: Size,
+    by_claim: HashMap<Claimant, Holding>,
+}
 
 #[derive(Debug, Default)]
 struct Holding {
@@ -40,44 +50,59 @@ pub(super) struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut holdings = self.holdings.locked();
-        let Some(holding) = holdings.get_mut(&self.claimant) else { return };
+        let mut held = self.holdings.locked();
+        held.together = held.together.minus(self.size);
+        let Some(holding) = held.by_claim.get_mut(&self.claimant) else { return };
         holding.lent -= 1;
-        holding.size.mails -= self.size.mails;
-        holding.size.kilobytes -= self.size.kilobytes;
+        holding.size = holding.size.minus(self.size);
         if holding.lent == 0 {
-            holdings.remove(&self.claimant);
+            held.by_claim.remove(&self.claimant);
         }
     }
 }
 
 impl Holdings {
-    /// Says whether a claim may hold so much more, where so much would be free then. It may always hold one mail.
-    pub(super) fn may_hold(&self, claimant: Claimant, more: Size, free: Size) -> bool {
-        self.locked().get(&claimant).is_none_or(|holding| holding.may_grow(more, free))
+    /// Divides a room.
+    pub(super) fn of(room: Size) -> Holdings {
+        Holdings { room, held: Arc::default() }
+    }
+
+    /// Says whether a claim may hold so much more. It may always hold one mail.
+    pub(super) fn may_hold(&self, claimant: Claimant, more: Size) -> bool {
+        self.may_grow(&self.locked(), claimant, more)
+    }
+
+    fn may_grow(&self, held: &AllHeld, claimant: Claimant, more: Size) -> bool {
+        let Some(own) = held.by_claim.get(&claimant) else { return true };
+        let (own, all) = (own.size.plus(more), held.together.plus(more));
+        own.mails + all.mails <= self.room.mails && own.kilobytes + all.kilobytes <= self.room.kilobytes
     }
 
     /// Counts a mail with its claim, if the claim may hold it.
-    pub(super) fn hold(&self, claimant: Claimant, size: Size, free: Size) -> Option<Held> {
-        let mut holdings = self.locked();
-        if !holdings.get(&claimant).is_none_or(|holding| holding.may_grow(size, free)) {
+    pub(super) fn hold(&self, claimant: Claimant, size: Size) -> Option<Held> {
+        let mut held = self.locked();
+        if !self.may_grow(&held, claimant, size) {
             return None;
         }
-        let holding = holdings.entry(claimant).or_default();
+        held.together = held.together.plus(size);
+        let holding = held.by_claim.entry(claimant).or_default();
         holding.lent += 1;
-        holding.size.mails += size.mails;
-        holding.size.kilobytes += size.kilobytes;
+        holding.size = holding.size.plus(size);
         Some(Held { holdings: self.clone(), claimant, size })
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Claimant, Holding>> {
+    fn locked(&self) -> MutexGuard<'_, AllHeld> {
         // Valid after every single operation, so a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Holding {
-    fn may_grow(&self, more: Size, free: Size) -> bool {
-        self.size.mails + more.mails <= free.mails && self.size.kilobytes + more.kilobytes <= free.kilobytes
+impl Size {
+    fn plus(self, other: Size) -> Size {
+        Size { mails: self.mails + other.mails, kilobytes: self.kilobytes + other.kilobytes }
+    }
+
+    fn minus(self, other: Size) -> Size {
+        Size { mails: self.mails - other.mails, kilobytes: self.kilobytes - other.kilobytes }
     }
 }

@@ -152,8 +152,12 @@ async fn who_waits_for_much_room_lets_others_pass_in_the_end() {
     let waiting = hands.clone();
     let large = tokio::spawn(async move { waiting.take(&[10 << 10]).await.1 });
     tokio::task::yield_now().await;
-    // Each stands behind the large one for as long as that waits.
-    while hands.take(&[1]).await.1 == 0 {}
+    // Each stands behind the large one for as long as that waits: once for a window's wait, once for its first mail's.
+    let mut takes = 0;
+    while hands.take(&[1]).await.1 == 0 && takes < 10 {
+        takes += 1;
+    }
+    assert!(takes < 10, "nobody passes by");
     assert_eq!(large.await.unwrap(), 0);
 }
 
@@ -163,7 +167,7 @@ fn claimant(number: u32) -> Claimant {
 
 /// Takes places for a mail and counts them with its claim.
 fn claim(hands: &Hands, number: u32, bytes: u64) -> Option<Permits> {
-    hands.try_take(bytes).and_then(|own| hands.claim(own, claimant(number), &Permits::default()))
+    hands.try_take(bytes).and_then(|own| hands.claim(own, claimant(number)).ok())
 }
 
 #[tokio::test]
@@ -191,21 +195,34 @@ async fn what_a_window_keeps_for_its_other_mails_is_free_to_a_claim_and_a_place_
     assert_eq!(window.size().kilobytes, 8, "each mail takes one at least");
     let mut lend = || {
         let own = window.split(1);
-        hands.claim(own, claimant(1), &window)
+        hands.claim(own, claimant(1)).ok()
     };
     let fast: Vec<Permits> = (0..8).map_while(|_| lend()).collect();
     assert_eq!(fast.len(), 4);
     drop((fast, window));
     let slow = |_| {
-        hands
-            .try_take(30 << 10)
-            .and_then(|own| hands.claim(own.into_slow(hands.try_take_slow()?, None), None, &Permits::default()))
+        hands.try_take(30 << 10).and_then(|own| hands.claim(own.into_slow(hands.try_take_slow()?, None), None).ok())
     };
     let slow: Vec<Permits> = (0..8).map_while(slow).collect();
     assert_eq!(slow.len(), 1, "its bytes are in hand still: two would be more than what is left");
     drop(slow);
-    assert!(hands.claim(hands.try_take(1).unwrap(), None, &Permits::default()).is_some());
+    assert!(hands.claim(hands.try_take(1).unwrap(), None).is_ok());
     assert_eq!(hands.in_hand(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_for_room_or_is_taken_for_mails_to_come_takes_no_part_from_a_claim() {
+    let hands = Hands::new(8, 100, 8, 1);
+    let held = claim(&hands, 1, 1).unwrap();
+    let _window = hands.take(&[1; 5]).await;
+    let waiting = hands.clone();
+    let large = tokio::spawn(async move { waiting.take(&[100 << 10]).await.1 });
+    tokio::task::yield_now().await;
+    assert!(!hands.has_room(), "whoever waits gathers what is free");
+    assert!(hands.has_room_for(claimant(1), 3, 1), "one is held, and seven are free or will be soon");
+    assert!(!hands.has_room_for(claimant(1), 4, 1));
+    large.abort();
+    drop(held);
 }
 
 proptest! {

@@ -25,8 +25,8 @@ pub struct LentMail {
     pub claim: Option<Matricule>,
     /// The lane that it was lent with.
     pub lane: Lane,
-    /// Tells its octets from those of others.
-    digest: u64,
+    /// Tells it from others; none where nothing of it was given.
+    digest: Option<u64>,
     /// The line that names it in the database; none for one that is tried alone.
     batch: Option<i64>,
 }
@@ -49,9 +49,12 @@ pub struct Lending {
     /// How many mails that claim an agency are lent, by the lane that they were lent with.
     claims: Tally<(Matricule, Lane)>,
     /// Ids of mails that are lent.
-    ids: HashSet<Box<str>>,
+    ids: Tally<Box<str>>,
     /// Mails that were settled after their session and are not deleted yet, by id, with their digests.
     settled: HashMap<Box<str>, u64>,
+    /// Ids of mails that are not the same at a second look: a server may write into a mail when it was given. A session waits for such a
+    /// mail, for as long as for one without an id.
+    changing: HashSet<Box<str>>,
     /// Lines written down, with how many of their mails are lent.
     batches: BTreeMap<i64, usize>,
     /// The line of the window that is being fetched.
@@ -70,8 +73,9 @@ impl Default for Lending {
             reports,
             lent: HashMap::new(),
             claims: Tally::default(),
-            ids: HashSet::new(),
+            ids: Tally::default(),
             settled: HashMap::new(),
+            changing: HashSet::new(),
             batches: BTreeMap::new(),
             batch: None,
             suspects: Vec::new(),
@@ -109,21 +113,31 @@ impl Lending {
         listed: Listed,
         claim: Option<Matricule>,
         lane: Lane,
-        octets: &[u8],
+        outcome: &Outcome,
     ) -> (u64, UnboundedSender<Report>) {
         let ticket = self.ticket(listed.number);
         if let Some(matricule) = claim {
             self.claims.add((matricule, lane));
         }
         if let Some(uidl) = &listed.uidl {
-            self.ids.insert(uidl.clone());
+            self.ids.add(uidl.clone());
         }
         if let Some(lent) = self.batch.and_then(|batch| self.batches.get_mut(&batch)) {
             *lent += 1;
         }
-        let digest = self.digests.hash_one(octets);
+        let digest = self.digest(outcome);
         self.lent.insert(ticket, LentMail { listed, claim, lane, digest, batch: self.batch });
         (ticket, self.sender.clone())
+    }
+
+    /// Returns what tells a mail from others: its octets or, of one that is too large, its size and what was fetched of it.
+    fn digest(&self, outcome: &Outcome) -> Option<u64> {
+        match outcome {
+            Outcome::Mail(octets) => Some(self.digests.hash_one((octets, 0_u64))),
+            Outcome::OverSize { head, .. } if head.is_empty() => None,
+            Outcome::OverSize { head, size_bytes } => Some(self.digests.hash_one((head, *size_bytes))),
+            Outcome::Refused(_) => None,
+        }
     }
 
     /// Waits for the next report. It never ends without one: a sender is kept here.
@@ -153,8 +167,11 @@ impl Lending {
 
     /// Remembers that a mail of an earlier session is settled.
     pub fn settled(&mut self, mail: &LentMail) {
-        if let Some(uidl) = &mail.listed.uidl {
-            self.settled.insert(uidl.clone(), mail.digest);
+        let Some(uidl) = &mail.listed.uidl else { return };
+        match mail.digest {
+            Some(digest) => drop(self.settled.insert(uidl.clone(), digest)),
+            // It comes again, and its session waits for it.
+            None => drop(self.changing.insert(uidl.clone())),
         }
     }
 
@@ -166,14 +183,19 @@ impl Lending {
     /// Says whether a mail that was fetched again is one that was settled, octet for octet, and forgets about it: the next
     /// session takes it as new if it is still there.
     pub fn take_settled(&mut self, listed: &Listed, outcome: &Outcome) -> bool {
-        let digest = listed.uidl.as_ref().and_then(|uidl| self.settled.remove(uidl));
-        let (Outcome::Mail(octets) | Outcome::OverSize { head: octets, .. }) = outcome else { return false };
-        digest == Some(self.digests.hash_one(octets.as_slice()))
+        let Some((uidl, digest)) = listed.uidl.as_ref().and_then(|uidl| self.settled.remove_entry(uidl)) else {
+            return false;
+        };
+        let is_same = self.digest(outcome) == Some(digest);
+        if !is_same {
+            self.changing.insert(uidl);
+        }
+        is_same
     }
 
     /// Says whether a mail is not to be fetched, because one with its id is lent, or settled and not deleted yet.
     pub fn has(&self, listed: &Listed) -> bool {
-        let is_lent = listed.uidl.as_ref().is_some_and(|uidl| self.ids.contains(uidl));
+        let is_lent = listed.uidl.as_ref().is_some_and(|uidl| self.ids.has(uidl));
         is_lent || self.is_settled(listed) || self.is_lent(listed.number)
     }
 
@@ -200,12 +222,15 @@ impl Lending {
 
     /// Says whether a mail is lent that no other session would know again.
     pub fn has_without_id(&self) -> bool {
-        self.lent.values().any(|mail| mail.listed.uidl.is_none())
+        self.lent.values().any(|mail| is_unknown_later(&mail.listed, &self.changing))
     }
 
     /// Forgets mails that no other session would know again; returns how many.
     pub fn forget_without_id(&mut self) -> usize {
-        self.forget(|_, mail| mail.listed.uidl.is_none()).len()
+        let changing = std::mem::take(&mut self.changing);
+        let forgotten = self.forget(|_, mail| is_unknown_later(&mail.listed, &changing)).len();
+        self.changing = changing;
+        forgotten
     }
 
     /// Forgets whatever this session has lent; returns the numbers.
@@ -223,9 +248,10 @@ impl Lending {
 
     /// Forgets settled mails that are no longer in the mailbox.
     pub fn forget_all_but(&mut self, mails: &[Listed]) {
-        if !self.settled.is_empty() {
+        if !self.settled.is_empty() || !self.changing.is_empty() {
             let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
             self.settled.retain(|uidl, _| listed.contains(&**uidl));
+            self.changing.retain(|uidl| listed.contains(&**uidl));
         }
     }
 
@@ -239,6 +265,11 @@ impl Lending {
         self.batches.retain(|batch, _| !batches.contains(batch));
         self.suspects.drain(..suspects);
     }
+}
+
+/// Says whether a later session would not know a mail again.
+fn is_unknown_later(listed: &Listed, changing: &HashSet<Box<str>>) -> bool {
+    listed.uidl.as_ref().is_none_or(|uidl| changing.contains(uidl))
 }
 
 #[cfg(test)]
@@ -255,7 +286,7 @@ mod tests {
     }
 
     fn lend(lending: &mut Lending, number: u32, uidl: &str) -> u64 {
-        lending.lend(listed(number, uidl), Some(Matricule::try_from(42).unwrap()), Lane::Fast, b"one").0
+        lending.lend(listed(number, uidl), Some(Matricule::try_from(42).unwrap()), Lane::Fast, &mail("one")).0
     }
 
     #[test]
@@ -276,7 +307,38 @@ mod tests {
             assert!(!lending.take_settled(&listed(1, "b"), &mail("one")));
             assert_eq!(lending.take_settled(&listed(1, "a"), &mail(octets)), is_same);
             assert!(!lending.has(&listed(1, "a")) && !lending.has_settled());
+            lend(&mut lending, 9, "a");
+            assert_eq!(lending.has_without_id(), !is_same, "its session waits for one that changes");
         }
+    }
+
+    #[test]
+    fn of_a_mail_that_is_too_large_what_was_fetched_and_its_size_say_whether_it_is_the_same() {
+        let over_size = |head: &str, size_bytes| Outcome::OverSize { head: head.into(), size_bytes };
+        for (first, second, is_same) in [
+            (over_size("head", 9), over_size("head", 9), true),
+            (over_size("head", 9), over_size("head", 8), false),
+            (over_size("head", 9), mail("head"), false),
+            (over_size("", 9), over_size("", 9), false),
+        ] {
+            let mut lending = Lending::default();
+            let (ticket, _) = lending.lend(listed(1, "a"), None, Lane::Last, &first);
+            lending.begin_session();
+            let returned = lending.take_back(ticket).unwrap();
+            lending.settled(&returned.mail);
+            assert_eq!(lending.take_settled(&listed(1, "a"), &second), is_same);
+        }
+    }
+
+    #[test]
+    fn an_id_is_known_until_the_last_mail_with_it_is_back() {
+        let mut lending = Lending::default();
+        let tickets = [lend(&mut lending, 1, "a"), lend(&mut lending, 2, "a")];
+        lending.begin_session();
+        lending.take_back(tickets[0]);
+        assert!(lending.has(&listed(1, "a")));
+        lending.take_back(tickets[1]);
+        assert!(!lending.has(&listed(1, "a")));
     }
 
     #[test]
@@ -318,7 +380,7 @@ mod tests {
     async fn reports_reach_the_session_that_comes_after() {
         let mut lending = Lending::default();
         lending.begin_session();
-        let (ticket, reports) = lending.lend(listed(1, "a"), None, Lane::Last, b"one");
+        let (ticket, reports) = lending.lend(listed(1, "a"), None, Lane::Last, &mail("one"));
         lending.begin_session();
         assert_eq!(lending.try_report(), None);
         reports.send(Report { number: ticket, fate: Fate::Settled }).unwrap();

@@ -2,7 +2,7 @@
 //! sessions broke over a mail, another for that mail alone. What is not settled soon is carried over (`lending`).
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use mail::pop3::{Listed, Outcome, Retrieval, Retrieved, Session};
@@ -21,7 +21,8 @@ use super::breakers::BREAKS_MAX;
 use super::database_calls::LEASE_HOLD;
 use super::lending::{Lending, LentMail};
 use super::memory::{Complaints, Memory, hint};
-use super::reports::SETTLE_WAIT_MAX;
+use super::reports::{CARRIED_AFTER, SETTLE_WAIT_MAX};
+use super::windows::CLAIM_WAIT_MAX;
 use crate::at_work::MailName;
 use crate::delivery::{Fate, Permits};
 use crate::lanes::Lane;
@@ -42,10 +43,21 @@ pub enum MailState {
 /// What a poll found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Polled {
-    /// The mailbox is evidently not empty: poll again at once.
-    pub is_worth_another: bool,
+    /// When the mailbox is worth another look.
+    pub next: NextPoll,
     /// Another process has the mailbox's lease, so it was not looked into.
     pub is_elsewhere: bool,
+}
+
+/// When a mailbox is worth another look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextPoll {
+    /// It is evidently not empty.
+    AtOnce,
+    /// Mail in it is in hand, or found no room: nothing but time need pass.
+    Soon,
+    /// In its turn.
+    InTurn,
 }
 
 /// Why a poll failed.
@@ -91,7 +103,7 @@ pub async fn poll(
     lending: &mut Lending,
 ) -> Result<Polled, PollError> {
     if !parts.take_lease().await? {
-        return Ok(Polled { is_worth_another: false, is_elsewhere: true });
+        return Ok(Polled { next: NextPoll::InTurn, is_elsewhere: true });
     }
     memory.take_attempts_back(parts).await?;
     let polled = hold_session(Poll::new(parts, transport, life, lending), memory, Turn::Others).await?;
@@ -106,7 +118,8 @@ pub async fn poll(
     Ok(polled)
 }
 
-/// Waits, when the process drains, for what earlier sessions have lent, and deletes it.
+/// Waits, when the process drains, for what earlier sessions have lent, and deletes it: first what comes back soon, since the process
+/// may not be given the time for the rest.
 pub async fn end(
     parts: &MailboxPollerParts,
     transport: &ActorMetrics,
@@ -114,13 +127,18 @@ pub async fn end(
     memory: &mut Memory,
     lending: &mut Lending,
 ) -> Result<(), PollError> {
-    let mut poll = Poll::new(parts, transport, life, lending);
-    poll.wait_for_lent().await;
-    poll.finish(memory).await?;
-    if !lending.has_settled() {
-        return Ok(());
+    for wait_max in [CARRIED_AFTER, SETTLE_WAIT_MAX] {
+        let mut poll = Poll::new(parts, transport, life, lending);
+        poll.wait_for_lent(wait_max).await;
+        poll.finish(memory).await?;
+        if lending.has_settled() {
+            self::poll(parts, transport, life, memory, lending).await?;
+        }
+        if lending.is_empty() {
+            break;
+        }
     }
-    self::poll(parts, transport, life, memory, lending).await.map(drop)
+    Ok(())
 }
 
 async fn hold_session(mut poll: Poll<'_>, memory: &mut Memory, turn: Turn) -> Result<Polled, PollError> {
@@ -132,7 +150,8 @@ async fn hold_session(mut poll: Poll<'_>, memory: &mut Memory, turn: Turn) -> Re
     gauge.set(i64::try_from(listing.mails.len()).unwrap_or(i64::MAX));
     point("mailbox_poller::listed");
     memory.forget_all_but(&listing.mails);
-    poll.collect_reports();
+    // Before it is decided what to fetch: what has come back may have to stay.
+    poll.take_back(memory);
     poll.lending.forget_all_but(&listing.mails);
     let mails: Vec<Listed> = match turn {
         Turn::Others => listing.mails.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
@@ -144,9 +163,9 @@ async fn hold_session(mut poll: Poll<'_>, memory: &mut Memory, turn: Turn) -> Re
         Turn::Breaker => mails.iter().any(|listed| *hint(listed) == *suspect.uidl),
     });
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
-    let fetched = poll.fetch(&mut session, &mails, suspects, turn, memory).await;
+    let fetched = poll.fetch(&mut session, mails, suspects, turn, memory).await;
     // Whatever became of the session, what was handed on comes back first, or is carried over; only then is its line struck out.
-    let unsettled = poll.wait_for_lent().await;
+    let unsettled = poll.wait_for_lent(CARRIED_AFTER).await;
     let ended = match fetched {
         Ok(()) => poll.delete_and_quit(session).await,
         Err(error) => Err(error),
@@ -159,8 +178,14 @@ async fn hold_session(mut poll: Poll<'_>, memory: &mut Memory, turn: Turn) -> Re
     }
     // A mailbox that was not empty is looked into again at once. Where nothing was deleted nothing was gained either: mail
     // that all comes back must not be polled in a tight loop. (Each time that a mail is deferred its claim has come to stand worse.)
-    let is_worth_another = poll.deleted > 0 || poll.has_given_back || !poll.lending.is_empty();
-    Ok(Polled { is_worth_another, is_elsewhere: false })
+    let next = if poll.deleted > 0 || poll.has_given_back || (poll.has_lent && !poll.lending.is_empty()) {
+        NextPoll::AtOnce
+    } else if poll.is_full || !poll.lending.is_empty() {
+        NextPoll::Soon
+    } else {
+        NextPoll::InTurn
+    };
+    Ok(Polled { next, is_elsewhere: false })
 }
 
 /// One session of a poller, as far as it has come.
@@ -191,8 +216,14 @@ pub struct Poll<'a> {
     pub tried: HashMap<u32, Fate>,
     /// Agencies of which a mail was left for want of room in this session: what came later must not overtake it.
     pub held_up: HashSet<Matricule>,
+    /// Mails that were fetched and left because of that.
+    pub mails_held_up: usize,
     /// There was no room for a single mail: none is fetched any more in this session.
     pub is_full: bool,
+    /// Until when this session may wait for room that a claim's own mail gives back.
+    pub room_wait_left: Duration,
+    /// A mail was lent.
+    has_lent: bool,
     /// A mail is in the mailbox still and can be fetched at once.
     pub has_given_back: bool,
     complaints: Complaints,
@@ -221,28 +252,33 @@ impl<'a> Poll<'a> {
             withheld: Vec::new(),
             tried: HashMap::new(),
             held_up: HashSet::new(),
+            mails_held_up: 0,
             is_full: false,
+            room_wait_left: CLAIM_WAIT_MAX,
+            has_lent: false,
             has_given_back: false,
             complaints: Complaints::default(),
         }
     }
 
-    /// Fetches what this session may.
+    /// Fetches what this session may. What earlier ones lent and was settled is deleted first, whatever becomes of the others.
     async fn fetch(
         &mut self,
         session: &mut Session,
-        mails: &[Listed],
+        mut mails: Vec<Listed>,
         suspects: Vec<Suspect>,
         turn: Turn,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         memory.withheld.begin();
-        self.try_suspects(session, mails, suspects, memory).await?;
-        self.fetch_rest(session, mails, memory).await?;
+        let gone = self.delete_carried(session, &mails, memory).await?;
+        mails.retain(|listed| !gone.contains(&listed.number));
+        self.try_suspects(session, &mails, suspects, memory).await?;
+        self.fetch_rest(session, &mails, memory).await?;
         if turn == Turn::Others {
-            self.try_withheld(session, mails, memory).await?;
+            self.try_withheld(session, &mails, memory).await?;
         }
-        self.delete_carried(session, mails, memory).await
+        Ok(())
     }
 
     /// Waits for the next mail, and remembers the one over which the session breaks.
@@ -297,15 +333,19 @@ impl<'a> Poll<'a> {
 
     pub fn lend(&mut self, retrieved: Retrieved, permits: Permits, lane: Lane, state: MailState) {
         let Retrieved { listed, outcome } = retrieved;
+        let claim = match &outcome {
+            Outcome::Mail(octets) | Outcome::OverSize { head: octets, .. } => document::claim(octets),
+            Outcome::Refused(words) => return self.refuse(words.clone()),
+        };
+        self.has_lent = true;
+        self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
+        let (name, number) = (MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() }, listed.number);
+        let (ticket, reports) = self.lending.lend(listed, claim, lane, &outcome);
         let (mail, over_size_bytes) = match outcome {
             Outcome::Mail(mail) => (mail, None),
             Outcome::OverSize { head, size_bytes } => (head, Some(size_bytes)),
-            Outcome::Refused(words) => return self.refuse(words),
+            Outcome::Refused(_) => return,
         };
-        self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
-        let claim = document::claim(&mail);
-        let (name, number) = (MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() }, listed.number);
-        let (ticket, reports) = self.lending.lend(listed, claim, lane, &mail);
         let share = self.parts.hands.lend(ticket, permits, reports, self.transport);
         let fetched = Fetched {
             mail,
@@ -378,7 +418,6 @@ impl<'a> Poll<'a> {
 
     /// Strikes out what came back. Mail that did not stays written down, under this life's name.
     async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
-        self.left.drain(..).for_each(|listed| memory.leave(&listed));
         self.remember_given_back(memory);
         let suspects = self.lending.suspects.clone();
         // With mail still in hand the lines stay: they name what to suspect if the program dies now.

@@ -67,9 +67,10 @@ impl Poll<'_> {
         while may_try && !self.lending.is_empty() {
             if timeout_at(deadline, self.next_report()).await.is_err() {
                 memory.suspects_wait_until = Some(Instant::now() + SUSPECTS_PAUSE);
-                return;
+                break;
             }
         }
+        self.remember_given_back(memory);
     }
 
     /// Returns whether the suspect is settled.

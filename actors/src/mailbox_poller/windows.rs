@@ -8,6 +8,7 @@ use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
 use sdc::letter::Matricule;
 use store::failure::point;
+use tokio::time::timeout;
 
 use super::memory::{Memory, hint};
 use super::session::{MailState, Poll, PollError};
@@ -23,6 +24,10 @@ const SIZE_ERROR_BYTES: u64 = 1024;
 
 /// Deferred mail is fetched in windows of a part of the usual number: one in this many.
 const DEFERRED_PARTS: usize = 4;
+
+/// Longest wait of a session, all in all, for room that a claim's own mail gives back. One office that sends much alone has its mail
+/// taken as fast as it is settled; one that floods and is settled slowly is passed by after that.
+pub const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Longest wait of a session for places in the slow lane.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
@@ -157,9 +162,13 @@ impl Poll<'_> {
         if window.is_empty() {
             return Ok(0);
         }
+        let held_up_before = self.mails_held_up;
         let fetched = self.fetch_window(session, &window, false, memory).await?;
-        if fetched == 0 {
+        // Without room, or where nothing comes but mail of those who hold their part, the rest has its turn in the next session, which
+        // knows whose that mail is and does not fetch it only to leave it.
+        if self.mails_held_up - held_up_before == fetched {
             mails.clear();
+            return Ok(fetched);
         }
         window.drain(fetched..).rev().for_each(|listed| mails.push_front(listed));
         Ok(fetched)
@@ -233,15 +242,15 @@ impl Poll<'_> {
         let (mut permits, fetched) = self.parts.hands.take(&sizes).await;
         let window = window.get(..fetched).unwrap_or(window);
         if window.is_empty() {
-            // The mailbox is looked into again at once: nothing but time need pass until there is room.
-            (self.is_full, self.has_given_back) = (true, true);
+            // One that is large waits for its room alone.
+            self.is_full = !self.parts.hands.has_room();
             return Ok(0);
         }
         let mut slow = None;
         if is_deferred {
             // Else they would be fetched only to be put back. After the other permits, as whoever wants to be alone does.
             let places = self.parts.hands.take_slow(u32::try_from(fetched).unwrap_or(u32::MAX));
-            slow = tokio::time::timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
+            slow = timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
             if slow.is_none() {
                 return Ok(0);
             }
@@ -259,11 +268,10 @@ impl Poll<'_> {
             let deferred =
                 slow.as_mut().map(|slow| Deferred { place: slow.split_slow(), tried: tried.pop_front().flatten() });
             if let Some(own) = self.with_room(&retrieved, own, memory) {
-                self.place(retrieved, (own, &permits), deferred, memory);
+                self.place(retrieved, own, deferred, memory).await;
             }
         }
-        self.collect_reports();
-        self.remember_given_back(memory);
+        self.take_back(memory);
         self.delete_settled(session).await?;
         Ok(fetched)
     }
@@ -289,14 +297,8 @@ impl Poll<'_> {
         None
     }
 
-    /// Picks the lane of a mail that has just arrived, with its own permits and those that its window keeps for the others.
-    fn place(
-        &mut self,
-        retrieved: Retrieved,
-        (own, rest): (Permits, &Permits),
-        deferred: Option<Deferred>,
-        memory: &mut Memory,
-    ) {
+    /// Picks the lane of a mail that has just arrived, with its own permits.
+    async fn place(&mut self, retrieved: Retrieved, own: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
         let listed = retrieved.listed.clone();
         let (lane, claim) = match retrieved.outcome {
             Outcome::Mail(ref mail) => {
@@ -315,6 +317,9 @@ impl Poll<'_> {
                 is_late || self.held_up.contains(&matricule) || self.lending.has_better(matricule, lane)
             });
         if is_overtaking {
+            let is_held_up =
+                claim.is_some_and(|matricule| self.held_up.contains(&matricule) || memory.has_deferred(matricule));
+            self.mails_held_up += usize::from(is_held_up);
             return memory.defer(&listed, claim);
         }
         if state == MailState::Listed && memory.withheld.holds_up(claim, Instant::now()) {
@@ -323,17 +328,39 @@ impl Poll<'_> {
             return;
         }
         let own = if lane == Lane::Fast { Some(own) } else { self.slow_place(own, lane, claim, deferred) };
-        match own.and_then(|own| self.parts.hands.claim(own, claimant, rest)) {
+        let own = match own {
+            Some(own) => self.claim(own, claimant, lane).await,
+            None => None,
+        };
+        match own {
             Some(own) => {
                 memory.forget(&listed);
                 self.lend(retrieved, own, lane, state);
             }
             // The mailbox keeps it meanwhile, and what comes behind it.
             None if state == MailState::Listed => {
+                self.mails_held_up += usize::from(lane == Lane::Fast);
                 self.held_up.extend(claimant.filter(|_| lane == Lane::Fast));
                 memory.defer(&listed, claim);
             }
             None => {}
+        }
+    }
+
+    /// Counts a mail's room with its claim, and waits a little for mail with the same claim to be settled where there is none.
+    async fn claim(&mut self, own: Permits, claimant: Claimant, lane: Lane) -> Option<Permits> {
+        let mut own = own;
+        loop {
+            own = match self.parts.hands.claim(own, claimant) {
+                Ok(own) => return Some(own),
+                Err(own) => own,
+            };
+            if lane != Lane::Fast || self.room_wait_left.is_zero() || self.is_stopped() {
+                return None;
+            }
+            let began = Instant::now();
+            drop(timeout(self.room_wait_left, self.next_report()).await);
+            self.room_wait_left = self.room_wait_left.saturating_sub(began.elapsed());
         }
     }
 

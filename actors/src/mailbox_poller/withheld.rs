@@ -251,7 +251,7 @@ impl Poll<'_> {
     ) -> Result<Vec<Option<Matricule>>, PollError> {
         let window: Vec<Listed> = tried.iter().map(|(_, listed)| listed.clone()).collect();
         self.tried.clear();
-        self.fetch_window(session, &window, false, memory).await?;
+        let fetched = self.fetch_window(session, &window, false, memory).await?;
         let deadline = tokio::time::Instant::now() + FATES_WAIT_MAX;
         while window.iter().any(|listed| self.lending.is_lent(listed.number)) {
             match timeout_at(deadline, self.next_report()).await {
@@ -263,14 +263,18 @@ impl Poll<'_> {
         self.delete_settled(session).await?;
         let now = Instant::now();
         let mut waiting = Vec::new();
-        for (claim, listed) in tried {
-            if self.tried.get(&listed.number) == Some(&Fate::Settled) {
-                memory.withheld.release(*claim);
-                self.has_given_back = true;
-            } else {
-                memory.withheld.add(listed, *claim, now);
-                waiting.push(*claim);
+        for (at, (claim, listed)) in tried.iter().enumerate() {
+            match self.tried.get(&listed.number) {
+                Some(Fate::Settled) => {
+                    memory.withheld.release(*claim);
+                    self.has_given_back = true;
+                    continue;
+                }
+                // It had no turn: there was no room for it.
+                None if at >= fetched || !self.lending.is_lent(listed.number) => {}
+                Some(_) | None => memory.withheld.add(listed, *claim, now),
             }
+            waiting.push(*claim);
         }
         Ok(waiting)
     }
