@@ -5,7 +5,8 @@
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::letter::{Answer, Letter, Request};
+use crate::answer::Answer;
+use crate::letter::Letter;
 
 impl Serialize for Letter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -17,10 +18,8 @@ impl Serialize for Letter {
         letter.serialize_field("sequence", &self.sequence)?;
         letter.serialize_field("time", &whole_seconds(self.time))?;
         letter.serialize_field("mode", &self.mode)?;
-        letter.serialize_field("service", self.request.service())?;
-        match &self.request {
-            Request::Export(records) => letter.serialize_field("body", records)?,
-        }
+        letter.serialize_field("service", &self.request.service())?;
+        letter.serialize_field("body", &self.request)?;
         letter.end()
     }
 }

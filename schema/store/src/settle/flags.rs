@@ -1,7 +1,7 @@
 //! What was accepted and needs an explanation, as receipts tell it and as it goes into `xm.flags`.
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use sdc::receipt::Flag;
+use sdc::answer::receipt::Flag;
 
 use super::decide::Acceptance;
 use super::verdict::VerdictRow;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
-use sdc::letter::{Letter, Request};
+use sdc::letter::Letter;
 use sdc::refusal::{Refusal, RefusalCode};
+use sdc::request::Request;
 use uuid::{Builder, Uuid};
 
 use super::arrival::{Arrival, Content};

@@ -1,10 +1,11 @@
 //! What was decided of each arrival, as it is written down: the verdict with its receipt, and the line of the journal.
 
 use chrono::{DateTime, Utc};
+use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::{Addressee, Answer};
 use sdc::cms::ContentCipher;
-use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
+use sdc::letter::FORMAT_VERSION;
 use sdc::payload;
-use sdc::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
 use sdc::refusal::Refusal;
 use uuid::Uuid;
 
@@ -177,7 +178,7 @@ impl<'a> JournalLine<'a> {
             agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
             key,
             digest,
-            service: letter.map(|letter| letter.request.service()),
+            service: letter.map(|letter| letter.request.service().name()),
             outcome: outcome(arrival, decision),
             attempt: key.map(|_| FIRST_ATTEMPT),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),

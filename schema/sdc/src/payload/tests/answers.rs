@@ -1,7 +1,7 @@
 //! Answers are read as strictly as letters.
 
 use super::*;
-use crate::receipt::TableReceipt;
+use crate::answer::receipt::TableReceipt;
 
 #[test]
 fn an_answer_has_one_form() {

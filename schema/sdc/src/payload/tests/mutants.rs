@@ -11,9 +11,11 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Builder;
 
 use super::*;
-use crate::letter::{Addressee, FORMAT_VERSION, Matricule, Records, TableRecords};
-use crate::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
+use crate::answer::Addressee;
+use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
+use crate::letter::{FORMAT_VERSION, Matricule};
 use crate::refusal::RowFault;
+use crate::request::{Records, TableRecords};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
 
