@@ -7,13 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
+use sdc::service::{Credit, Service};
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content};
 use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
 use super::reads::{Account, Standing};
-use crate::catalogue::{Catalogue, Credit, Price};
+use crate::catalogue::{Catalogue, Price};
 use crate::examine::{TableRows, row_number};
 
 /// What has been learnt since the first round.
@@ -222,7 +223,8 @@ impl<'a> Round<'a> {
             },
         };
         let acts: Vec<(i32, usize)> = tables.iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect();
-        let price = self.catalogue.price(&signer.profile, "export", &acts, arrival.rendered_bytes, arrival.received_at);
+        let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
+        let price = self.catalogue.price(&signer.profile, Service::Export, &acts, bytes, at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0

@@ -168,11 +168,10 @@ fn admit(
         let refusal = Refusal::new(RefusalCode::LetterTooLarge);
         return Err(refusal.with("bytes", arrival.rendered_bytes).with("bytes_max", signer.letter_bytes_max));
     }
-    let status_needed = match &letter.request {
-        Request::Export(_) => 3,
-    };
+    let service = letter.request.service();
+    let status_needed = service.facts().status_needed;
     if signer.status < status_needed {
-        let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", letter.request.service());
+        let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", service);
         return Err(refusal.with("status", signer.status).with("status_needed", status_needed));
     }
     match &letter.request {

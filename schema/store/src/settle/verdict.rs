@@ -7,6 +7,7 @@ use sdc::cms::ContentCipher;
 use sdc::letter::FORMAT_VERSION;
 use sdc::payload;
 use sdc::refusal::Refusal;
+use sdc::service::Credit;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content, Outcome};
@@ -14,7 +15,7 @@ use super::decide::{Acceptance, Decision};
 use super::flags::{count_new, new_flags};
 use super::judge::Key;
 use super::reads::Account;
-use crate::catalogue::{Catalogue, Credit};
+use crate::catalogue::Catalogue;
 
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;

@@ -12,9 +12,10 @@ use sdc::digest::Digest;
 use sdc::keys::RegisteredCertificate;
 use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
+use sdc::service::Credit;
 use uuid::Builder;
 
-use crate::catalogue::{Catalogue, Credit};
+use crate::catalogue::Catalogue;
 use crate::definition::{Corrections, Definition};
 use crate::examine::{Flags, TableRows};
 use crate::settle::arrival::{Arrival, Claimed, Content, Source};
