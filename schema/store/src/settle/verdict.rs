@@ -131,7 +131,7 @@ fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
     let count = |marks: &[bool], wanted: bool| {
         u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
     };
-    let tables = acceptance.tables.iter().zip(&acceptance.is_new);
+    let tables = acceptance.work.tables().iter().zip(&acceptance.is_new);
     tables
         .map(|(rows, marks)| TableReceipt {
             table: rows.definition.name.clone(),
