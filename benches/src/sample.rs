@@ -103,6 +103,7 @@ pub fn answer(letter: &Letter) -> Answer {
             received: Utc::now(),
             skew_seconds: Some(-30),
         },
+        body: None,
     }
 }
 

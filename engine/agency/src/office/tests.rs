@@ -58,6 +58,7 @@ fn answer_to(packed: &Packed) -> Answer {
             received: Utc::now(),
             skew_seconds: Some(0),
         },
+        body: None,
     }
 }
 

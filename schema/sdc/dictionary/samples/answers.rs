@@ -86,5 +86,6 @@ pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
         time: received,
         mode: registry.mode,
         receipt,
+        body: None,
     }
 }

@@ -9,7 +9,7 @@ use uuid::{Uuid, Variant};
 use super::json::{Document, malformed};
 use super::members::{is_name, text};
 use super::{LetterKey, PayloadLimits, Unreadable};
-use crate::answer::Answer;
+use crate::answer::{Answer, AnswerBody, AnswerContent};
 use crate::letter::{FORMAT_VERSION, Letter, Mode};
 use crate::moment;
 use crate::refusal::{Refusal, RefusalCode};
@@ -17,7 +17,10 @@ use crate::request::Request;
 use crate::service::Service;
 
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
-const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt"];
+const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
+
+/// What stands in an answer that gives something beside its receipt, all or none.
+const BODY: [&str; 4] = ["service", "part", "parts", "body"];
 
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const SEQUENCE_MAX: u64 = 1 << 53;
@@ -42,6 +45,7 @@ pub fn answer(json: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
         time: head.time()?,
         mode: head.mode()?,
         receipt: head.typed("receipt", "a receipt")?,
+        body: head.body()?,
     })
 }
 
@@ -122,8 +126,29 @@ impl Head<'_> {
         self.typed("mode", "test or live")
     }
 
+    fn service(&self) -> Result<String, Refusal> {
+        text(self.member("service")?).ok_or_else(|| malformed("service", "the name of a service"))
+    }
+
+    fn body(&self) -> Result<Option<AnswerBody>, Refusal> {
+        if !BODY.iter().any(|name| self.document.has(name)) {
+            return Ok(None);
+        }
+        let service = self.service()?.parse();
+        let (part, parts) =
+            (self.typed("part", "a number from 1 to parts")?, self.typed("parts", "a number of parts")?);
+        if !(1..=parts).contains(&part) {
+            return Err(malformed("part", "a number from 1 to parts"));
+        }
+        let content = match service {
+            Ok(Service::Account) => AnswerContent::Statement(self.typed("body", "a statement")?),
+            _ => return Err(malformed("service", "a service whose answer has a body")),
+        };
+        Ok(Some(AnswerBody { part, parts, content }))
+    }
+
     fn request(&self) -> Result<Request, Refusal> {
-        let service = text(self.member("service")?).ok_or_else(|| malformed("service", "the name of a service"))?;
+        let service = self.service()?;
         match service.parse::<Service>() {
             Ok(service) => Request::read(service, || self.member("body"), self.limits),
             Err(_unknown) => {

@@ -5,7 +5,7 @@
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, AnswerBody};
 use crate::letter::Letter;
 
 impl Serialize for Letter {
@@ -28,7 +28,7 @@ impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut receipt = self.receipt.clone();
         receipt.received = receipt.received.trunc_subsecs(0);
-        let mut answer = serializer.serialize_struct("Answer", 7)?;
+        let mut answer = serializer.serialize_struct("Answer", if self.body.is_some() { 11 } else { 7 })?;
         answer.serialize_field("sdc", &self.sdc)?;
         answer.serialize_field("id", &self.id)?;
         answer.serialize_field("from", &self.from)?;
@@ -36,6 +36,12 @@ impl Serialize for Answer {
         answer.serialize_field("time", &whole_seconds(self.time))?;
         answer.serialize_field("mode", &self.mode)?;
         answer.serialize_field("receipt", &receipt)?;
+        if let Some(AnswerBody { part, parts, content }) = &self.body {
+            answer.serialize_field("service", &content.service())?;
+            answer.serialize_field("part", part)?;
+            answer.serialize_field("parts", parts)?;
+            answer.serialize_field("body", content)?;
+        }
         answer.end()
     }
 }

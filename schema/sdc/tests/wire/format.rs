@@ -110,6 +110,7 @@ fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
             received: letter.time,
             skew_seconds: Some(0),
         },
+        body: None,
     }
 }
 

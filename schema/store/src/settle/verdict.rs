@@ -77,6 +77,7 @@ impl VerdictRow {
             time: arrival.received_at,
             mode: catalogue.server.mode,
             receipt,
+            body: None,
         };
         Some(VerdictRow {
             agency: signer.matricule.as_i32(),
