@@ -13,7 +13,7 @@ use actors::supervision::{Escalation, Policy};
 use base64::Engine;
 use centre::{SETTLED, World, quick, wait_until};
 use mail::post_office::{Fault, Mail, Protocol, When};
-use sdc::receipt::Verdict;
+use sdc::answer::receipt::Verdict;
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
 const POINTS: [&str; 20] = [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
-use sdc::letter::{Letter, Matricule, Request, TableRecords};
+use sdc::letter::{Letter, Matricule};
 use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
 
@@ -103,9 +103,7 @@ impl Arrival {
     /// Returns how many rows it brings.
     pub fn rows(&self) -> usize {
         match &self.content {
-            Content::Signed { letter: Ok(letter), .. } => match &letter.request {
-                Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            },
+            Content::Signed { letter: Ok(letter), .. } => letter.request.rows(),
             Content::Signed { .. } | Content::Stranger(_) => 0,
         }
     }

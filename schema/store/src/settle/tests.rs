@@ -19,9 +19,9 @@ pub(crate) mod world;
 
 use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use sdc::answer::receipt::Verdict;
 use sdc::cms::ContentCipher;
 use sdc::payload::{LetterKey, Unreadable};
-use sdc::receipt::Verdict;
 use sdc::refusal::{Refusal, RefusalCode, Remedy};
 use serde_json::json;
 
