@@ -4,6 +4,8 @@
 //! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. Whatever
 //! is sent again goes alone, under a Message-ID made of its letter's id.
 
+mod sent;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use sdc::cms;
 use sdc::digest::Digest;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
+use sent::{Asked, Failure, Mailed, Sent};
 use store::database::Database;
 use store::failure::point;
 use store::fault::Fault;
@@ -168,17 +171,20 @@ impl Exporter {
         // What a round claimed and did not send, because the database went away under it, is still claimed by this process.
         self.has_former_claims = outcome.is_err();
         if let Ok(sent) = &outcome {
-            self.tell(sent);
+            sent.tell(&mut self.outage, Instant::now());
         }
         match outcome {
-            Ok(Sent { is_relay_away: true, .. }) => {
+            Ok(sent) if sent.is_relay_away() => {
                 let pause = self.parts.interval.saturating_mul(1 << self.rounds_away.min(8));
                 self.rounds_away += 1;
                 self.rests_until = Some(Instant::now() + pause.min(RELAY_PAUSE_MAX));
             }
-            Ok(Sent { answers, .. }) => {
-                (self.rounds_away, self.rests_until) = (0, None);
-                if answers > 0 || self.is_told {
+            Ok(sent) => {
+                self.rests_until = None;
+                if sent.is_relay_reached() {
+                    self.rounds_away = 0;
+                }
+                if sent.answers > 0 || self.is_told {
                     context.notify(Round);
                 }
             }
@@ -190,67 +196,12 @@ impl Exporter {
             }
         }
     }
-
-    /// Tells of a relay that is away once, then now and then, and when that is over; of other failures one line for a round,
-    /// however many answers wait.
-    fn tell(&mut self, sent: &Sent) {
-        let Sent { answers, waiting, has_ended, failure, .. } = sent;
-        match failure {
-            Some(Failure { words: failure, answers, .. }) if *has_ended => {
-                if let Some(rounds) = self.outage.failed(&failure.to_string(), Instant::now()) {
-                    tracing::warn!(%failure, answers, waiting, rounds, "the relay cannot be reached: answers wait");
-                }
-            }
-            Some(Failure { words: failure, answers, agency }) => {
-                tracing::warn!(%failure, answers, agency, "the relay did not take answers: `xmserver answer list` has each");
-            }
-            None => {}
-        }
-        // A round without answers has not asked the relay.
-        if !has_ended
-            && *answers > 0
-            && let Some(rounds) = self.outage.end()
-        {
-            tracing::info!(rounds, "the relay is reached again");
-        }
-    }
-}
-
-/// What a round came to.
-struct Sent {
-    /// Answers that it had.
-    answers: usize,
-    /// Answers of mails that were not tried.
-    waiting: usize,
-    /// Whether it ended before all its mails were tried, because the relay could not be reached.
-    has_ended: bool,
-    /// Why answers were not sent, where some were not.
-    failure: Option<Failure>,
-    /// Whether it ended because the relay was not reached, not even once. One that lets in fewer connections than are tried
-    /// takes some mails all the same, and the next round begins at once.
-    is_relay_away: bool,
 }
 
 /// What the mails of one round share.
 struct Sending {
     at_once: Semaphore,
     is_relay_away: AtomicBool,
-}
-
-/// What became of one mail.
-#[derive(Default)]
-struct Mailed {
-    sent: Vec<i64>,
-    /// Not tried: the relay was not reached, by this mail or by one before it.
-    untried: Vec<i64>,
-    failure: Option<Failure>,
-}
-
-/// Why answers of a mail, or of several, were not sent.
-struct Failure {
-    words: SendFailure,
-    answers: usize,
-    agency: Option<i32>,
 }
 
 /// Claims, seals and sends one round. It ends where the relay cannot be reached: each further mail would find the same.
@@ -262,35 +213,24 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_clai
         }
         outbox::claim(&mut connection, parts.process, "mail", parts.claim_max, CLAIM_HOLD).await?
     };
-    let answers = claimed.len();
+    let mut sent = Sent::of(claimed.len());
     let round = Sending { at_once: Semaphore::new(parts.sending_max.max(1)), is_relay_away: AtomicBool::new(false) };
     let mut sending: FuturesUnordered<_> =
         group(claimed).into_iter().map(|mail| send_mail(parts, actor, mail, &round)).collect();
-    let mut sent = Vec::with_capacity(answers);
-    let mut untried = Vec::new();
-    let mut failure: Option<Failure> = None;
     while let Some(mailed) = sending.next().await {
-        let mailed = mailed?;
-        sent.extend(mailed.sent);
-        untried.extend(mailed.untried);
-        failure = match (failure, mailed.failure) {
-            (Some(first), Some(next)) => Some(Failure { answers: first.answers + next.answers, ..first }),
-            (first, next) => first.or(next),
-        };
+        sent.add(mailed?);
     }
-    let has_ended = round.is_relay_away.load(Ordering::Relaxed);
-    if !sent.is_empty() {
+    if !sent.sent.is_empty() {
         point("exporter::sent");
         let mut connection = parts.database.get().await?;
-        outbox::sent(&mut connection, &sent).await?;
+        outbox::sent(&mut connection, &sent.sent).await?;
     }
-    if !untried.is_empty() {
+    if !sent.untried.is_empty() {
         let mut connection = parts.database.get().await?;
-        outbox::leave(&mut connection, &untried).await?;
+        outbox::leave(&mut connection, &sent.untried).await?;
     }
-    parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.len() as u64);
-    let is_relay_away = has_ended && sent.is_empty();
-    Ok(Sent { answers, waiting: untried.len(), has_ended, failure, is_relay_away })
+    parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.sent.len() as u64);
+    Ok(sent)
 }
 
 /// Puts answers to one agency together that are sent for the first time. One that is sent again goes alone, so
@@ -344,7 +284,8 @@ async fn send_mail(
     match result {
         Ok(()) => {
             stay.end(Handled::Ok, answers.len());
-            Ok(Mailed { sent: answers.iter().map(|answer| answer.id).collect(), ..Mailed::default() })
+            let sent = answers.iter().map(|answer| answer.id).collect();
+            Ok(Mailed { sent, relay: Asked::Reached, ..Mailed::default() })
         }
         Err(failure) => not_sent(parts, &mut stay, answers, failure, round).await,
     }
@@ -359,28 +300,26 @@ async fn not_sent(
     round: &Sending,
 ) -> Result<Mailed, Fault> {
     let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
-    let agency = answers.first().map(|answer| answer.agency);
-    let mut untried = Vec::new();
-    let outcome = if words.is_before_mail {
+    let failure = Failure { answers: ids.len(), agency: answers.first().map(|answer| answer.agency), words };
+    let counted = |outcome: &str| parts.metrics.answers.with_label_values(&[outcome]).inc_by(ids.len() as u64);
+    if failure.words.is_before_mail {
         round.is_relay_away.store(true, Ordering::Relaxed);
-        untried.extend(&ids);
-        "put_back"
+        counted("put_back");
+        return Ok(Mailed { untried: ids, relay: Asked::Away(failure), ..Mailed::default() });
+    }
+    let words = failure.words.to_string();
+    let mut connection = parts.database.get().await?;
+    // A refusal of the address alone will not mend itself by trying again.
+    // Of several together each is tried alone first.
+    if failure.words.kind == FailureKind::Permanent && answers.len() == 1 {
+        outbox::give_up(&mut connection, &ids, &words).await?;
+        stay.end(Handled::Refused, ids.len());
+        counted("given_up");
     } else {
-        let mut connection = parts.database.get().await?;
-        // A refusal of the address alone will not mend itself by trying again.
-        // Of several together each is tried alone first.
-        if words.kind == FailureKind::Permanent && answers.len() == 1 {
-            outbox::give_up(&mut connection, &ids, &words.to_string()).await?;
-            stay.end(Handled::Refused, ids.len());
-            "given_up"
-        } else {
-            outbox::put_back(&mut connection, &answers, &words.to_string()).await?;
-            "put_back"
-        }
-    };
-    parts.metrics.answers.with_label_values(&[outcome]).inc_by(ids.len() as u64);
-    let failure = Failure { words, answers: ids.len(), agency };
-    Ok(Mailed { sent: Vec::new(), untried, failure: Some(failure) })
+        outbox::put_back(&mut connection, &answers, &words).await?;
+        counted("put_back");
+    }
+    Ok(Mailed { relay: Asked::Reached, refused: Some(failure), ..Mailed::default() })
 }
 
 type Sealed = Vec<(Claimed, Vec<u8>)>;

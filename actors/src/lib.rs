@@ -16,6 +16,7 @@ pub mod metrics;
 mod outage;
 pub mod payload_room;
 pub mod pipeline;
+pub mod proof;
 mod refusal_log;
 pub mod remainder;
 pub mod sdc_decoder;

@@ -6,7 +6,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix::{Message, Recipient};
@@ -19,6 +19,7 @@ use crate::delivery::Share;
 use crate::lanes::Lane;
 use crate::metrics::ActorMetrics;
 use crate::payload_room::Unpacked;
+use crate::proof::Proof;
 use crate::remainder::Remainder;
 use crate::shares::Booking;
 use crate::table_writer::TableWriters;
@@ -72,35 +73,29 @@ impl Fetched {
     }
 }
 
-/// Makes the other mails of a claim wait in their decoder until it is dropped. Void unless every letter of the mail has an outcome:
-/// one that a panic, a fault or a verifier being rebuilt let go of goes back, and the mails behind it must not overtake it.
+/// Makes the other mails of a claim wait in their decoder until it is dropped. Void unless the mail has an outcome, with each of its
+/// letters: one that a panic, a fault or a verifier being rebuilt let go of goes back, and the mails behind it must not overtake it.
 pub struct Trial {
     claim: Matricule,
     decoder: Recipient<Concluded>,
-    letters_without_outcome: AtomicUsize,
+    has_outcome: AtomicBool,
 }
 
 impl Trial {
     /// Begins a trial of a mail in a decoder.
     pub fn new(claim: Matricule, decoder: Recipient<Concluded>) -> Trial {
-        Trial { claim, decoder, letters_without_outcome: AtomicUsize::new(1) }
+        Trial { claim, decoder, has_outcome: AtomicBool::new(false) }
     }
 
-    /// Makes it a trial of the letters found in the mail.
-    pub fn of_letters(mut self, letters: usize) -> Trial {
-        self.letters_without_outcome = AtomicUsize::new(letters);
-        self
-    }
-
-    /// Says that it is known whether the mail, or one letter of it, was from whom it claims. Once for each.
+    /// Says that it is known whether the mail was from whom it claims.
     pub fn conclude(&self) {
-        self.letters_without_outcome.fetch_sub(1, Ordering::Relaxed);
+        self.has_outcome.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let is_void = *self.letters_without_outcome.get_mut() > 0;
+        let is_void = !*self.has_outcome.get_mut();
         // A decoder that has ended holds nothing back. There is one of these at most for every mail in hand.
         #[allow(
             clippy::disallowed_methods,
@@ -155,8 +150,8 @@ pub struct Carried {
     pub taken_at: Instant,
     /// The agency that its mail mentions.
     pub claim: Option<Matricule>,
-    /// Given up once it is known who signed.
-    pub trial: Option<Arc<Trial>>,
+    /// What the letters of its mail prove together; given up once it is known who signed.
+    pub proof: Option<Arc<Proof>>,
     /// Its mail, where more of it is to be kept than its letters.
     pub remainder: Option<Arc<Remainder>>,
     /// Its original bytes.
@@ -166,11 +161,11 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Says that it is known whose it is: an agency's, or nobody's. With the last letter of a mail, what is left of that goes to
-    /// a writer.
+    /// Says that it is known whose it is: an agency's, or nobody's. The last letter of a mail judges what that claims, and what is
+    /// left of the mail goes to a writer.
     pub fn conclude(&mut self, signer: Option<Matricule>, writers: &TableWriters) {
-        if let Some(trial) = self.trial.take() {
-            trial.conclude();
+        if let Some(proof) = self.proof.take() {
+            proof.conclude(signer);
         }
         if let Some(mail) = self.remainder.take().and_then(|remainder| remainder.conclude(signer)) {
             writers.send_rejected(Rejected(mail));
@@ -278,50 +273,3 @@ pub struct Duty {
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub struct Posted;
-
-#[cfg(test)]
-mod tests {
-    use actix::{Actor, Context, Handler};
-    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-
-    use super::*;
-
-    struct Decoder(UnboundedSender<Concluded>);
-
-    impl Actor for Decoder {
-        type Context = Context<Decoder>;
-    }
-
-    impl Handler<Concluded> for Decoder {
-        type Result = ();
-
-        fn handle(&mut self, concluded: Concluded, _: &mut Context<Decoder>) {
-            self.0.send(concluded).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_trial_is_void_unless_every_letter_of_its_mail_has_an_outcome() {
-        actix::System::new().block_on(async {
-            let (sender, mut received) = unbounded_channel();
-            let decoder = Decoder(sender).start().recipient();
-            let claim = Matricule::try_from(42).unwrap();
-            let mut is_void = async |trial: Trial, outcomes| {
-                let of_letters = Arc::new(trial);
-                for _ in 0..outcomes {
-                    Arc::clone(&of_letters).conclude();
-                }
-                assert!(received.try_recv().is_err(), "it is not concluded while a letter of the mail is in hand");
-                drop(of_letters);
-                let concluded = received.recv().await.unwrap();
-                assert_eq!(concluded.claim, claim);
-                concluded.is_void
-            };
-            let trial = || Trial::new(claim, decoder.clone());
-            assert!(is_void(trial(), 0).await);
-            assert!(!is_void(trial(), 1).await);
-            assert!(is_void(trial().of_letters(3), 2).await, "one letter goes back, so what came behind it must wait");
-            assert!(!is_void(trial().of_letters(3), 3).await);
-        });
-    }
-}

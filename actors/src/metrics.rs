@@ -27,6 +27,9 @@ pub struct Metrics {
     in_hand: InHand,
     /// Containers committed, by outcome (`accepted`, `duplicate`, or the code of the refusal).
     pub letters: IntCounterVec,
+    /// Containers that name a registered key and are not signed with it, by the refusal's code: `signature_invalid`,
+    /// `signature_forbidden`. Of what is refused before a key is looked up nobody is named.
+    pub signatures_refused: IntCounterVec,
     /// Rows written into application tables.
     pub rows: IntCounter,
     /// Minor units charged.
@@ -76,6 +79,11 @@ impl Metrics {
             actors: ActorFamilies::new(registry)?,
             in_hand: registered(registry, InHand::new()?)?,
             letters: vec("xm_letters_total", "Containers committed, by outcome", &["outcome"])?,
+            signatures_refused: vec(
+                "xm_signatures_refused_total",
+                "Containers that name a registered key and are not signed with it, by the refusal's code",
+                &["outcome"],
+            )?,
             rows: counter("xm_rows_total", "Rows written into application tables")?,
             charged: counter("xm_charged_minor_units_total", "Minor units charged")?,
             settle_seconds: histogram("xm_settle_seconds", "From a mail in hand to its commit", &SETTLE_BUCKETS)?,
@@ -106,6 +114,9 @@ impl Metrics {
         };
         for outcome in ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
             metrics.letters.with_label_values(&[outcome]);
+        }
+        for code in [RefusalCode::SignatureInvalid, RefusalCode::SignatureForbidden] {
+            metrics.signatures_refused.with_label_values(&[code.as_str()]);
         }
         for outcome in ["sent", "put_back", "given_up"] {
             metrics.answers.with_label_values(&[outcome]);

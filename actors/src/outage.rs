@@ -1,29 +1,32 @@
-//! What is told of attempts that fail one after another: the first, each change of words, one an hour, and the end. A mailbox or a
-//! relay that stays away for a night would else be a line of the log for every poll or round.
+//! What is told of attempts that fail one after another: the first, the first in other words, each once an hour, and the end. A mailbox
+//! or a relay that stays away for a night would else be a line of the log for every poll or round, also one that fails now in
+//! these words and now in those.
 
 use std::time::{Duration, Instant};
 
 /// Time between two lines with the same words.
 const TOLD_EVERY: Duration = Duration::from_secs(3600);
 
+/// Wordings told within that time; what is said of no two attempts alike would else be told of each.
+const WORDINGS_MAX: usize = 8;
+
 /// The attempts at something that failed since the last one that did not.
 #[derive(Debug, Default)]
 pub struct Outage {
     attempts: u64,
-    /// What was told last, and when.
-    told: Option<(String, Instant)>,
+    /// What was told lately, and when.
+    told: Vec<(String, Instant)>,
 }
 
 impl Outage {
     /// Counts an attempt that failed. Returns how many have so far, where that is to be told.
     pub fn failed(&mut self, words: &str, now: Instant) -> Option<u64> {
         self.attempts += 1;
-        let is_told =
-            self.told.as_ref().is_some_and(|(told, at)| told == words && now.duration_since(*at) < TOLD_EVERY);
-        if is_told {
+        self.told.retain(|(_, at)| now.duration_since(*at) < TOLD_EVERY);
+        if self.told.len() >= WORDINGS_MAX || self.told.iter().any(|(told, _)| told == words) {
             return None;
         }
-        self.told = Some((words.to_owned(), now));
+        self.told.push((words.to_owned(), now));
         Some(self.attempts)
     }
 
@@ -52,5 +55,17 @@ mod tests {
         assert_eq!(told, [(0, 1), (10, 11), (70, 71), (130, 131)]);
         assert_eq!((outage.end(), outage.end()), (Some(150), None));
         assert_eq!(outage.failed("refused", start), Some(1), "another outage");
+    }
+
+    #[test]
+    fn words_that_alternate_or_never_repeat_are_no_line_for_each_attempt() {
+        let start = Instant::now();
+        let told = |words: &dyn Fn(u64) -> String| {
+            let mut outage = Outage::default();
+            let at = |second| start + Duration::from_secs(10 * second);
+            (0..300).filter(|second| outage.failed(&words(*second), at(*second)).is_some()).count()
+        };
+        assert_eq!(told(&|second| ["timed out", "refused"][usize::from(second % 2 == 0)].to_owned()), 2);
+        assert_eq!(told(&|second| format!("session {second} refused")), WORDINGS_MAX);
     }
 }

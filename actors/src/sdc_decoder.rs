@@ -23,6 +23,7 @@ use crate::lanes::{Claims, Lane, LaneQueue};
 use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
+use crate::proof::Proof;
 use crate::remainder::Remainder;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
@@ -186,20 +187,21 @@ impl SdcDecoder {
                 None => self.without_container(fetched, extracted.is_automatic),
             };
         }
-        let trial = fetched.trial.take().map(|trial| Arc::new(trial.of_letters(extracted.containers.len())));
+        let (claims, trial) = (Arc::clone(&self.parts.claims), fetched.trial.take());
+        let proof = Arc::new(Proof::new(claims, fetched.claim, trial, extracted.containers.len()));
         let carry = |container| Carried {
             name: fetched.name.clone(),
             source: fetched.source.clone(),
             received_at: fetched.received_at,
             taken_at: fetched.taken_at,
             claim: fetched.claim,
-            trial: trial.clone(),
+            proof: Some(Arc::clone(&proof)),
             remainder: None,
             container,
             share: fetched.share.another(),
         };
         let letters: Vec<Carried> = extracted.containers.into_iter().map(carry).collect();
-        drop(trial);
+        drop(proof);
         // Every container has a share of its own by now; the mail's first one has done its duty, or keeps what was not looked into.
         match beyond {
             Some(refusal) => {

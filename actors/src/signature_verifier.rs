@@ -56,7 +56,7 @@ pub struct SignatureVerifierParts {
     pub at_work: AtWork,
     /// Where there is room for what letters say.
     pub hands: Hands,
-    /// Where the skew of clocks is shown.
+    /// Where the skew of clocks is shown, and signatures that are refused.
     pub metrics: Arc<Metrics>,
     /// Where letters go.
     pub writers: TableWriters,
@@ -205,11 +205,17 @@ impl SignatureVerifier {
         let (cipher, named) = (opened.cipher(), opened.signer().clone());
         let verified = match opened.verify(&signer.certificate) {
             Ok(verified) => verified,
-            Err(refusal) => return self.reject(carried, named.words(), refusal),
+            Err(refusal) => {
+                self.parts.metrics.signatures_refused.with_label_values(&[refusal.code.as_str()]).inc();
+                return self.reject(carried, named.words(), refusal);
+            }
         };
         self.parts.claims.heard(signer.matricule);
-        // A revoked key may be in anybody's hands: it vouches for nothing.
+        // A revoked key may be in anybody's hands: it vouches for nothing, and proves no claim.
         let vouches = signer.revoked_at.is_none().then_some(signer.matricule);
+        if vouches.is_none() {
+            self.parts.claims.failed(carried.claim);
+        }
         carried.conclude(vouches, &self.parts.writers);
         let matricule = signer.matricule;
         let letter = Unread { verified, cipher, signer, rendered_bytes, carried };

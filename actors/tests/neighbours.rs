@@ -56,17 +56,18 @@ fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     world.deliver(world.mail_of(&mut flood, NOTES));
     let widths = Widths { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Widths::default() };
     let running = world.start_with(quick(), widths);
-    world.wait_for("letters settled", SETTLED, 1);
     let ledger = running.metrics().actor("billing_ledger");
     wait_until("the ledger is done with it", || ledger.counts(Handled::Ok).1 == 1);
-    // The next one is in the writer's hands while all others come; not for so long that the writer's own time would do it.
-    fail::cfg("table_writer::write", "1*sleep(1500)").unwrap();
+    // The next one stops the writer before it has begun to write, so that this is nobody's time, until all others have come.
+    let (gate, _held) = held_at_first("table_writer::take");
+    let closed = gate.lock().unwrap();
     for _ in 1..FLOOD {
         world.deliver(world.mail_of(&mut flood, NOTES));
     }
     world.deliver(world.mail_of(&mut neighbour, NOTES));
     let writer = running.metrics().actor("table_writer");
     wait_until("letters are with the writer", || writer.counts(Handled::Ok).0 == u64::from(FLOOD) + 1);
+    drop(closed);
     world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + 1);
     let before = world.count(FLOOD_BEFORE);
     assert!(before < i64::from(FLOOD) / 2, "{before} of {FLOOD} letters of the flood came before the neighbour's");
@@ -92,9 +93,14 @@ fn a_flood_that_is_not_settled_leaves_kilobytes_for_the_mailboxes_of_others() {
 
 /// Holds the thread that opens the first mail, and so all mail behind it, while the gate is locked; says when it does.
 fn held_at_the_first_mail() -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
+    held_at_first("sdc_decoder::decode")
+}
+
+/// Holds the first thread that comes to a point while the gate is locked; says when it does.
+fn held_at_first(point: &str) -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
     let (gate, held) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
     let (of_thread, by_thread) = (Arc::clone(&gate), Arc::clone(&held));
-    fail::cfg_callback("sdc_decoder::decode", move || {
+    fail::cfg_callback(point, move || {
         if !by_thread.swap(true, Ordering::AcqRel) {
             drop(of_thread.lock());
         }

@@ -207,7 +207,12 @@ impl World {
     /// Makes the next letter, as the document that a mail carries.
     pub fn next_document(&mut self) -> String {
         let (_, mail) = self.next_mail();
-        let found = mail::extract::extract(&mail, &mail::extract::MailLimits::default()).unwrap();
+        World::document_of(&mail)
+    }
+
+    /// Returns the document that a mail carries.
+    pub fn document_of(mail: &[u8]) -> String {
+        let found = mail::extract::extract(mail, &mail::extract::MailLimits::default()).unwrap();
         let document = String::from_utf8(found.containers.into_iter().next().unwrap()).unwrap();
         format!("{document}\r\n")
     }
@@ -226,8 +231,20 @@ impl World {
     }
 
     fn sealed(&self, letter: &Letter, key: &SigningKey) -> Vec<u8> {
+        self.bent(letter, key, |_| {})
+    }
+
+    /// Makes a mail of a letter whose signed structure is bent before it is encrypted.
+    pub fn bent_mail(&mut self, bend: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let (letter, _) = self.next_mail();
+        self.bent(&letter, &self.office, bend)
+    }
+
+    fn bent(&self, letter: &Letter, key: &SigningKey, bend: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let octets = payload::write_letter(letter, &PayloadLimits::default()).unwrap();
-        let der = cms::seal(&octets, key, self.centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
+        let mut signed = cms::sign(&octets, key).unwrap();
+        bend(&mut signed);
+        let der = cms::encrypt(&signed, self.centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
         let outgoing = Outgoing {
             message_id: format!("{}@office", letter.id),
             from: OFFICE_ADDRESS.to_owned(),

@@ -45,7 +45,7 @@ use tokio::task::yield_now;
 pub use apart::Apart;
 pub use arrival::{Arrival, Claimed, Content, Outcome, Source};
 pub use post::{RefusedLetter, Settled};
-pub use quarantine::entry_bytes;
+pub use quarantine::{entry_bytes, give_back};
 
 use crate::catalogue::Catalogue;
 use crate::database::{Database, StatementLimits};
@@ -64,7 +64,7 @@ const ROUNDS_MAX: usize = 50;
 /// What settling is told by configuration.
 #[derive(Clone, Debug)]
 pub struct SettlingSettings {
-    /// Bytes kept for containers whose sender nobody vouches for, shared by reason.
+    /// Bytes kept of containers that are no letter of a known signer: shared by reason, with a room for mails that an agency vouches for.
     pub stranger_bytes_max: u64,
     /// Bytes kept of an over-size mail.
     pub over_size_bytes_kept: usize,
@@ -78,11 +78,26 @@ impl Default for SettlingSettings {
     }
 }
 
+/// Shares of the total that mails have which an agency vouches for; each reason has one.
+const VOUCHED_SHARES: u64 = 2;
+/// Agencies that fill the room of such mails.
+const AGENCIES_VOUCHED: u64 = 8;
+
 impl SettlingSettings {
     /// Returns how many bytes may be kept for one reason, of containers whose sender nobody vouches for.
     pub fn stranger_bytes_of_reason(&self) -> u64 {
         let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
-        self.stranger_bytes_max / reasons.max(1) as u64
+        self.stranger_bytes_max / (reasons as u64 + VOUCHED_SHARES)
+    }
+
+    /// Returns how many bytes may be kept of mails that agencies vouch for.
+    pub fn vouched_bytes_max(&self) -> u64 {
+        self.stranger_bytes_of_reason() * VOUCHED_SHARES
+    }
+
+    /// Returns how many of these one agency may vouch for.
+    pub fn vouched_bytes_of_agency(&self) -> u64 {
+        self.vouched_bytes_max() / AGENCIES_VOUCHED
     }
 }
 

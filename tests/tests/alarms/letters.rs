@@ -27,9 +27,9 @@ pub const AGENCIES: &str = "
     INSERT INTO xm.flags (agency, letter_id, table_id, check_code, unjudged, rows, rows_total, flagged_at)
     VALUES (902, gen_random_uuid(), 1, 'votes', false, '[]', 1, now())";
 
-/// Room of quarantine, of which each reason has its share.
+/// Room of quarantine, of which each reason has its share, and mails that an agency vouches for have two.
 pub fn quarantine_bytes_max() -> usize {
-    RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() * RUBBISH * RUBBISH_BYTES_MAX
+    (RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() + 2) * RUBBISH * RUBBISH_BYTES_MAX
 }
 
 pub fn rubbish(number: usize) -> Vec<u8> {

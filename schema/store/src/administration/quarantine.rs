@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::journal::JournalLine;
 use super::{AdministrationError, audit};
 use crate::schema::{quarantine, quarantine_usage};
-use crate::settle::entry_bytes;
+use crate::settle::{entry_bytes, give_back};
 
 /// An entry in a list.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -256,13 +256,8 @@ pub async fn drop(
             if unanswered {
                 let texts = [&entry.signer, &entry.sender, &entry.subject].map(|text| text.as_deref());
                 let kept = entry_bytes(original.len(), texts);
-                diesel::sql_query(
-                    "UPDATE xm.quarantine_usage SET bytes_kept = greatest(0, bytes_kept - $1) WHERE reason = $2",
-                )
-                .bind::<BigInt, _>(kept)
-                .bind::<Text, _>(&entry.reason)
-                .execute(connection)
-                .await?;
+                let vouched_by = vouched_by(connection, id).await?;
+                give_back(connection, &entry.reason, vouched_by, kept).await?;
             }
             let detail = json!({ "reason": reason, "container_reason": entry.reason, "bytes": original.len() });
             audit::write(connection, operator, "quarantine.drop", &subject(id), detail).await?;
@@ -271,7 +266,21 @@ pub async fn drop(
         .await
 }
 
-/// Returns the bytes kept by reason, of senders that nobody vouches for.
+/// Returns the agency in whose part of the room for such mails an entry is kept.
+async fn vouched_by(connection: &mut AsyncPgConnection, id: i64) -> Result<Option<i32>, AdministrationError> {
+    #[derive(QueryableByName)]
+    struct Voucher {
+        #[diesel(sql_type = Nullable<Integer>)]
+        signer_beside: Option<i32>,
+    }
+    let found: Voucher = diesel::sql_query("SELECT signer_beside FROM xm.quarantine WHERE id = $1")
+        .bind::<BigInt, _>(id)
+        .get_result(connection)
+        .await?;
+    Ok(found.signer_beside)
+}
+
+/// Returns the bytes kept by reason, of senders that nobody vouches for; under `vouched`, those of mails that an agency vouches for.
 ///
 /// # Errors
 /// A fault.

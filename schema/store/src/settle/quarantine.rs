@@ -4,7 +4,10 @@
 //! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains, and nothing
 //! that grows with the mails: neither bytes nor a line of the journal. Poison that may be a registered agency's is kept all the
 //! same: it may be the only copy of its records. So may be a mail that was not looked into as a whole, where an agency signed a
-//! letter of it: for such mails a reason has the whole total, of which strangers take their share at most.
+//! letter of it. Such mails have a room of their own within the total, of which no agency has more than an eighth (`rooms`): one letter
+//! that somebody has caught, sent again and again with other octets behind it, takes the room of no other agency.
+
+mod rooms;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,6 +25,8 @@ use super::decide::Decision;
 use super::judge::Key;
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement, runs, unnested};
+pub use rooms::give_back;
+use rooms::{Booked, Rooms};
 
 /// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
@@ -44,6 +49,8 @@ struct Item<'a> {
     key: Option<&'a Key>,
     held_version: Option<&'a serde_json::Value>,
     digest: Vec<u8>,
+    /// The agency in whose part of the room for such mails it is kept.
+    vouched_by: Option<Matricule>,
 }
 
 impl Item<'_> {
@@ -61,16 +68,6 @@ impl Item<'_> {
     fn claimed_poison(&self) -> Option<i32> {
         let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
         Some(agency.as_i32())
-    }
-
-    /// Returns how many bytes of its reason may be kept once it is. Mail with a letter of an agency may be one that somebody sends
-    /// again and again with other octets behind that letter, so it has a ceiling too.
-    fn ceiling(&self, settings: &SettlingSettings) -> i64 {
-        let bytes = match self.claimed().signer_beside {
-            Some(_) => settings.stranger_bytes_max,
-            None => settings.stranger_bytes_of_reason(),
-        };
-        i64::try_from(bytes).unwrap_or(i64::MAX)
     }
 
     fn bytes(&self) -> i64 {
@@ -95,7 +92,7 @@ pub async fn insert(
             Decision::Accepted { .. } | Decision::Duplicate(_) | Decision::Deferred => continue,
         };
         let digest = Digest::of(&arrival.container).as_bytes().to_vec();
-        let item = Item { place, arrival, refusal, key, held_version, digest };
+        let item = Item { place, arrival, refusal, key, held_version, digest, vouched_by: None };
         match key {
             Some(_) => kept.push(item),
             None => strangers.entry(refusal.code.as_str()).or_default().push(item),
@@ -145,12 +142,13 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Texts(items.iter().map(|item| item.claimed().signer.as_deref()).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
+        Bind::Integers(items.iter().map(|item| item.vouched_by.map(Matricule::as_i32)).collect()),
     ];
     // The same container again (a mail fetched twice, a copy) is one case, not two.
     let text = format!(
         "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
                                     sender_domain, original, original_bytes, detail, held_version,
-                                    claimed_agency, signer, sender, subject)
+                                    claimed_agency, signer, sender, subject, signer_beside)
          SELECT {}
              ON CONFLICT (digest, reason) DO NOTHING
          RETURNING reason, digest",
@@ -173,26 +171,17 @@ async fn insert_strangers(
     strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
     settings: &SettlingSettings,
 ) -> Result<HashSet<usize>, Fault> {
-    let named = strangers.keys().copied().map(Some).collect();
-    // The row is the reason's lock, taken in the order of reasons, so that two batches cannot both use the last room.
-    let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
-                 ORDER BY reason ON CONFLICT (reason) DO NOTHING";
-    let binds = [Bind::Texts(named)];
-    Statement::<()>::new(text, &binds).execute(connection).await?;
-    let text = "SELECT reason, bytes_kept FROM xm.quarantine_usage WHERE reason = ANY(?) ORDER BY reason FOR UPDATE";
-    let used: Vec<(String, i64)> = Statement::<(Text, BigInt)>::new(text, &binds).load(connection).await?;
-    let used: HashMap<String, i64> = used.into_iter().collect();
-
+    let mut rooms = Rooms::lock(connection, &strangers).await?;
     let agencies = agencies_of_poison(connection, &strangers).await?;
     let mut fitting = Vec::new();
     let mut beyond = Vec::new();
     for (reason, items) in strangers {
-        let mut kept = used.get(reason).copied().unwrap_or(0);
-        for item in items {
-            let with_it = kept.saturating_add(item.bytes());
-            let is_poison_of_agency = || item.claimed_poison().is_some_and(|agency| agencies.contains(&agency));
-            if with_it <= item.ceiling(settings) || is_poison_of_agency() {
-                kept = with_it;
+        for mut item in items {
+            let bytes = item.bytes();
+            let is_poison_of_agency = item.claimed_poison().is_some_and(|agency| agencies.contains(&agency));
+            let voucher = item.claimed().signer_beside;
+            item.vouched_by = voucher.filter(|agency| rooms.take_vouched(*agency, bytes, settings));
+            if item.vouched_by.is_some() || rooms.take(reason, bytes, settings, is_poison_of_agency) {
                 fitting.push(item);
             } else {
                 beyond.push(item);
@@ -201,21 +190,17 @@ async fn insert_strangers(
     }
     if !fitting.is_empty() {
         let mut new = insert_items(connection, &fitting).await?;
-        let mut kept: BTreeMap<String, i64> = BTreeMap::new();
+        let mut booked = Booked::default();
         for item in fitting {
-            let reason = item.refusal.code.as_str().to_owned();
-            if new.remove(&(reason.clone(), item.digest.clone())) {
-                *kept.entry(reason).or_default() += item.bytes();
+            let reason = item.refusal.code.as_str();
+            if new.remove(&(reason.to_owned(), item.digest.clone())) {
+                booked.add(reason, item.vouched_by, item.bytes());
             } else {
                 // Kept already; sent a million times it is one entry and a count.
                 beyond.push(item);
             }
         }
-        let (reasons, bytes) = kept.iter().map(|(reason, bytes)| (Some(reason.as_str()), Some(*bytes))).unzip();
-        let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes
-                      FROM unnest(?, ?) AS n (reason, bytes) WHERE u.reason = n.reason";
-        let binds = [Bind::Texts(reasons), Bind::Bigints(bytes)];
-        Statement::<()>::new(text, &binds).execute(connection).await?;
+        booked.write(connection).await?;
     }
     let places = beyond.iter().map(|item| item.place).collect();
     beyond.retain(|item| !item.arrival.source.is_fetched_again);

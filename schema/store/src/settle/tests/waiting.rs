@@ -6,10 +6,12 @@ use diesel_async::SimpleAsyncConnection;
 use sdc::letter::Letter;
 use sdc::refusal::RefusalCode;
 
+use super::super::SettlingSettings;
 use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::altered::{OTHER_TABLE, for_weg};
 use super::world::World;
+use crate::administration::quarantine;
 use crate::database::StatementLimits;
 use crate::testing::eventually;
 
@@ -290,27 +292,51 @@ async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill(
     assert!(world.count(kept).await > 3000, "what is dropped gives its room back");
 }
 
-/// So may a mail be that was not looked into as a whole. A letter of an agency in it vouches for it; strangers have their share of the
-/// reason as before, and all together the total.
+/// So may a mail be that was not looked into as a whole. A letter of an agency in it vouches for it: but it may be one letter that
+/// somebody has caught, which then takes the part of that agency in the room for such mails, and of no other one.
 #[tokio::test]
-async fn a_mail_with_a_letter_of_an_agency_is_kept_beyond_the_strangers_share_and_within_the_total() {
-    const ENTRY: u64 = 1000 + 512;
-    let world = World::with_stranger_bytes_max(14 * ENTRY).await;
+async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and_all_are_within_the_total() {
+    const ENTRY: i64 = 1000 + 512;
+    const TOTAL: i64 = 128 * ENTRY;
+    let world = World::with_stranger_bytes_max(u64::try_from(TOTAL).unwrap()).await;
     let mail = |number: u32, signer: Option<u32>| {
         let mut mail = world.stranger(RefusalCode::MailMalformed, number);
         mail.source.claimed.agency = Some(43.try_into().unwrap());
         mail.source.claimed.signer_beside = signer.map(|matricule| matricule.try_into().unwrap());
         mail
     };
-    let kept = "SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed' AND claimed_agency =";
-    world.settle((0..3).map(|number| mail(number, None)).collect()).await;
-    assert_eq!(world.count(&format!("{kept} 43")).await, 1, "the share of the reason holds one");
-    world.settle((10..25).map(|number| mail(number, Some(42))).collect()).await;
-    assert_eq!(world.count(&format!("{kept} 42")).await, 13, "all together fill the total");
-    world.settle(vec![mail(30, None), mail(31, Some(42))]).await;
-    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 14);
-    assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 2 + 2 + 2);
-    assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, i64::try_from(14 * ENTRY).unwrap());
+    let kept_of = async |agency: u32| {
+        let of =
+            "SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed' AND state = 'open' AND claimed_agency";
+        world.count(&format!("{of} = {agency}")).await
+    };
+    let room_of = async |of: &str| {
+        world.count(&format!("SELECT bytes_kept FROM xm.quarantine_usage WHERE reason = '{of}'")).await
+    };
+    // One letter of 42 with whatever behind it: first its part, then what strangers have.
+    world.settle((0..20).map(|number| mail(number, Some(42))).collect()).await;
+    assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (2 * ENTRY, 8 * ENTRY));
+    world.settle(vec![mail(30, None), mail(31, Some(44)), mail(32, Some(42))]).await;
+    assert_eq!((kept_of(42).await, kept_of(43).await, kept_of(44).await), (10, 0, 1), "strangers' share is taken");
+    // The room is full with eight agencies' parts.
+    world.settle((100..120).map(|agency| mail(agency, Some(agency))).collect()).await;
+    assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (16 * ENTRY, 8 * ENTRY));
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 24);
+    assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 10 + 2 + 7);
+    let shares = "SELECT count(*) FROM xm.quarantine_vouched WHERE bytes_kept";
+    assert_eq!(world.count(&format!("{shares} = {}", 2 * ENTRY)).await, 1);
+    assert_eq!(world.count(&format!("{shares} = {ENTRY}")).await, 14);
+    let settings =
+        SettlingSettings { stranger_bytes_max: u64::try_from(TOTAL).unwrap(), ..SettlingSettings::default() };
+    let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() as u64;
+    let all = settings.vouched_bytes_max() + reasons * settings.stranger_bytes_of_reason();
+    assert!(all <= settings.stranger_bytes_max, "{all} bytes are more than the total");
+    // What is dropped gives its agency's part back.
+    let first = world.count("SELECT min(id) FROM xm.quarantine WHERE signer_beside = 42").await;
+    quarantine::drop(&mut *world.connection().await, "test", first, "seen").await.unwrap();
+    assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (15 * ENTRY, 8 * ENTRY));
+    world.settle(vec![mail(40, Some(42)), mail(41, Some(42))]).await;
+    assert_eq!((kept_of(42).await, room_of("vouched").await), (10, 16 * ENTRY));
 }
 
 /// The mail of a letter that waits comes whole each time: of its other letters nobody hears again, since nobody sent them again.

@@ -1,0 +1,207 @@
+//! What a round of mails came to, and what is told of it: apart what keeps the relay away, which is nobody's answer's fault, and what
+//! the relay says of single mails.
+
+use std::time::Instant;
+
+use mail::smtp::SendFailure;
+
+use crate::outage::Outage;
+
+/// Whether a mail has shown that the relay is there.
+#[derive(Debug, Default)]
+pub enum Asked {
+    /// It was not asked: another mail found it away before, or there was nothing to send.
+    #[default]
+    Not,
+    /// It was reached, whatever it said of the mail.
+    Reached,
+    /// It was not.
+    Away(Failure),
+}
+
+/// What became of one mail.
+#[derive(Debug, Default)]
+pub struct Mailed {
+    /// Answers that the relay took.
+    pub sent: Vec<i64>,
+    /// Not tried: the relay was not reached, by this mail or by one before it.
+    pub untried: Vec<i64>,
+    /// What it has shown of the relay.
+    pub relay: Asked,
+    /// Why the relay did not take it.
+    pub refused: Option<Failure>,
+}
+
+/// Why answers of a mail, or of several, were not sent.
+#[derive(Debug)]
+pub struct Failure {
+    /// The words for the first of them.
+    pub words: SendFailure,
+    /// How many answers.
+    pub answers: usize,
+    /// Whose the first was.
+    pub agency: Option<i32>,
+}
+
+impl Failure {
+    fn and(first: Option<Failure>, next: Option<Failure>) -> Option<Failure> {
+        match (first, next) {
+            (Some(first), Some(next)) => Some(Failure { answers: first.answers + next.answers, ..first }),
+            (first, next) => first.or(next),
+        }
+    }
+}
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Answers that it had.
+    pub answers: usize,
+    /// Those that the relay took.
+    pub sent: Vec<i64>,
+    /// Those of mails that were not tried.
+    pub untried: Vec<i64>,
+    is_reached: bool,
+    away: Option<Failure>,
+    refused: Option<Failure>,
+}
+
+impl Sent {
+    /// Begins a round of so many answers.
+    pub fn of(answers: usize) -> Sent {
+        Sent { answers, ..Sent::default() }
+    }
+
+    /// Adds what became of a mail.
+    pub fn add(&mut self, mailed: Mailed) {
+        self.sent.extend(mailed.sent);
+        self.untried.extend(mailed.untried);
+        self.refused = Failure::and(self.refused.take(), mailed.refused);
+        match mailed.relay {
+            Asked::Not => {}
+            Asked::Reached => self.is_reached = true,
+            Asked::Away(failure) => self.away = Failure::and(self.away.take(), Some(failure)),
+        }
+    }
+
+    /// Says whether it ended because the relay could not be reached, and took no mail. One that lets in fewer connections than are
+    /// tried takes some mails all the same, and the next round begins at once.
+    pub fn is_relay_away(&self) -> bool {
+        self.away.is_some() && self.sent.is_empty()
+    }
+
+    /// Says whether the relay was asked, and was there for each mail.
+    pub fn is_relay_reached(&self) -> bool {
+        self.is_reached && self.away.is_none()
+    }
+
+    /// Tells of a relay that is away once, then now and then, and when that is over; of mails that it does not take one line for a
+    /// round, however many answers wait.
+    pub fn tell(&self, outage: &mut Outage, now: Instant) {
+        let waiting = self.untried.len();
+        if let Some(Failure { words: failure, answers, .. }) = &self.away
+            && let Some(rounds) = outage.failed(&failure.to_string(), now)
+        {
+            tracing::warn!(%failure, answers, waiting, rounds, "the relay cannot be reached: answers wait");
+        }
+        if let Some(Failure { words: failure, answers, agency }) = &self.refused {
+            tracing::warn!(%failure, answers, agency, "the relay did not take answers: `xmserver answer list` has each");
+        }
+        if self.is_relay_reached()
+            && let Some(rounds) = outage.end()
+        {
+            tracing::info!(rounds, "the relay is reached again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use mail::smtp::FailureKind;
+    use tracing_subscriber::fmt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn failure(reply: &str, is_before_mail: bool) -> Failure {
+        let words = SendFailure { kind: FailureKind::Transient, step: None, reply: reply.to_owned(), is_before_mail };
+        Failure { words, answers: 1, agency: Some(42) }
+    }
+
+    fn away(reply: &str) -> Mailed {
+        Mailed { untried: vec![1], relay: Asked::Away(failure(reply, true)), ..Mailed::default() }
+    }
+
+    fn refused() -> Mailed {
+        Mailed { relay: Asked::Reached, refused: Some(failure("mailbox full", false)), ..Mailed::default() }
+    }
+
+    fn taken() -> Mailed {
+        Mailed { sent: vec![2], relay: Asked::Reached, ..Mailed::default() }
+    }
+
+    /// Returns the lines of the log of rounds that follow each other.
+    fn told(rounds: Vec<Vec<Mailed>>) -> Vec<String> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let (mut outage, mut now) = (Outage::default(), Instant::now());
+        tracing::subscriber::with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
+            for mails in rounds {
+                let mut sent = Sent::of(mails.len());
+                mails.into_iter().for_each(|mailed| sent.add(mailed));
+                sent.tell(&mut outage, now);
+                now += Duration::from_secs(1);
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_round_that_does_not_ask_the_relay_ends_no_outage() {
+        let not_asked = || vec![Mailed::default(), Mailed { untried: vec![3], ..Mailed::default() }];
+        let lines = told(vec![vec![away("refused")], not_asked(), vec![], vec![away("refused")], not_asked()]);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let lines = told(vec![vec![away("refused")], not_asked(), vec![taken()]]);
+        assert!(lines.len() == 2 && lines[1].contains("the relay is reached again"), "{lines:?}");
+        let lines = told(vec![vec![away("refused")], vec![refused()]]);
+        assert!(lines.len() == 3 && lines[2].contains("the relay is reached again"), "it has spoken: {lines:?}");
+    }
+
+    #[test]
+    fn what_the_relay_says_of_a_mail_is_not_why_it_cannot_be_reached() {
+        for mails in [vec![refused(), away("refused")], vec![away("refused"), refused()]] {
+            let lines = told(vec![mails, vec![away("refused")]]);
+            assert_eq!(lines.len(), 2, "the same outage: {lines:?}");
+            let [unreached, not_taken] = [&lines[0], &lines[1]];
+            assert!(unreached.contains("cannot be reached") && unreached.contains("mail: refused"), "{unreached}");
+            assert!(not_taken.contains("did not take answers") && not_taken.contains("mailbox full"), "{not_taken}");
+        }
+    }
+
+    #[test]
+    fn a_relay_that_takes_some_mails_of_a_round_and_not_others_is_not_away_and_not_back() {
+        let mut sent = Sent::of(2);
+        sent.add(taken());
+        sent.add(away("too many connections"));
+        assert!(!sent.is_relay_away() && !sent.is_relay_reached());
+        let lines = told(vec![vec![taken(), away("too many")], vec![taken(), away("too many")], vec![taken()]]);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+    }
+}

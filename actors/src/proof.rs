@@ -1,0 +1,133 @@
+//! What the letters of one mail prove of the agency that the mail claims.
+//!
+//! A sound letter of another agency proves nothing of it: whoever replays one in mails that claim an office would have that
+//! office's lane and room for as long as they like. So the claim fails, unless a letter of the agency claimed is in the same mail: a
+//! gateway that sends the letters of several offices together, or an office with several matricules, writes one subject for all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use sdc::letter::Matricule;
+
+use crate::lanes::Claims;
+use crate::messages::Trial;
+
+/// Shared by the letters of a mail. Judges nothing unless each of them has an outcome: what goes back comes again, and may be what
+/// proves the claim.
+pub struct Proof {
+    claims: Arc<Claims>,
+    claim: Option<Matricule>,
+    /// Ends with this, after the claim has failed where it fails: the mails behind must find that.
+    trial: Option<Trial>,
+    letters_without_outcome: AtomicUsize,
+    is_from_claimed: AtomicBool,
+    is_from_another: AtomicBool,
+}
+
+impl Proof {
+    /// Begins with a mail of so many letters.
+    pub fn new(claims: Arc<Claims>, claim: Option<Matricule>, trial: Option<Trial>, letters: usize) -> Proof {
+        Proof {
+            claims,
+            claim,
+            trial,
+            letters_without_outcome: AtomicUsize::new(letters),
+            is_from_claimed: AtomicBool::new(false),
+            is_from_another: AtomicBool::new(false),
+        }
+    }
+
+    /// Says of one letter, once, that it is known whose it is: an agency's, or nobody's.
+    pub fn conclude(&self, signer: Option<Matricule>) {
+        if let Some(signer) = signer {
+            let is_from = if self.claim == Some(signer) { &self.is_from_claimed } else { &self.is_from_another };
+            is_from.store(true, Ordering::Relaxed);
+        }
+        if self.letters_without_outcome.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        if self.is_from_another.load(Ordering::Relaxed) && !self.is_from_claimed.load(Ordering::Relaxed) {
+            self.claims.failed(self.claim);
+        }
+        self.trial.iter().for_each(Trial::conclude);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler};
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::lanes::Lane;
+    use crate::messages::Concluded;
+
+    fn matricule(number: u32) -> Matricule {
+        Matricule::try_from(number).unwrap()
+    }
+
+    struct Decoder(Arc<Claims>, UnboundedSender<(Concluded, Lane)>);
+
+    impl Actor for Decoder {
+        type Context = Context<Decoder>;
+    }
+
+    impl Handler<Concluded> for Decoder {
+        type Result = ();
+
+        fn handle(&mut self, concluded: Concluded, _: &mut Context<Decoder>) {
+            let lane = self.0.lane(Some(concluded.claim));
+            self.1.send((concluded, lane)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_trial_is_void_unless_every_letter_of_its_mail_has_an_outcome() {
+        actix::System::new().block_on(async {
+            let (sender, mut received) = unbounded_channel();
+            let claims = Arc::new(Claims::default());
+            claims.set_known([matricule(42)]);
+            let decoder = Decoder(Arc::clone(&claims), sender).start().recipient();
+            let mut of = async |letters: usize, signers: &[Option<u32>]| {
+                let trial = Trial::new(matricule(42), decoder.clone());
+                let proof = Arc::new(Proof::new(Arc::clone(&claims), Some(matricule(42)), Some(trial), letters));
+                for signer in signers {
+                    Arc::clone(&proof).conclude(signer.map(matricule));
+                }
+                assert!(received.try_recv().is_err(), "it is not concluded while a letter of the mail is in hand");
+                drop(proof);
+                let (concluded, lane) = received.recv().await.unwrap();
+                assert_eq!(concluded.claim, matricule(42));
+                (concluded.is_void, lane)
+            };
+            assert_eq!(of(1, &[]).await, (true, Lane::Fast));
+            assert_eq!(of(1, &[Some(42)]).await, (false, Lane::Fast));
+            let one_goes_back = of(3, &[Some(42), Some(44)]).await;
+            assert_eq!(one_goes_back, (true, Lane::Fast), "what came behind it must wait");
+            assert_eq!(of(3, &[Some(42), None, Some(42)]).await, (false, Lane::Fast));
+            assert_eq!(of(1, &[Some(44)]).await, (false, Lane::Slow), "the mails behind find that it has failed");
+        });
+    }
+
+    #[test]
+    fn a_claim_fails_by_letters_of_others_alone() {
+        for (letters, signers, lane) in [
+            (1, vec![Some(44)], Lane::Slow),
+            (2, vec![Some(44), Some(45)], Lane::Slow),
+            (2, vec![None, Some(44)], Lane::Slow),
+            (2, vec![Some(44), Some(43)], Lane::Fast),
+            (2, vec![Some(43), Some(44)], Lane::Fast),
+            // Whoever could not open it has judged the claim.
+            (1, vec![None], Lane::Fast),
+            // The third may be of the agency claimed.
+            (3, vec![Some(44), Some(44)], Lane::Fast),
+        ] {
+            let claims = Arc::new(Claims::default());
+            claims.set_known([matricule(43), matricule(44)]);
+            let proof = Proof::new(Arc::clone(&claims), Some(matricule(43)), None, letters);
+            signers.iter().for_each(|signer| proof.conclude(signer.map(matricule)));
+            assert_eq!(claims.lane(Some(matricule(43))), lane, "{letters} {signers:?}");
+            assert_eq!(claims.lane(Some(matricule(44))), Lane::Fast);
+        }
+    }
+}

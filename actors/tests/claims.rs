@@ -1,0 +1,112 @@
+//! What a signature proves: whose mail it is, for the lane and the room of the agency claimed, and whether a registered key is misused.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod centre;
+
+use actors::metrics::Handled;
+use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, Running, SETTLED, World, quick, wait_until};
+
+const HEAD: &str = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
+
+/// Starts with so many mails in one window, none of which is opened before all are in hand: behind one that fails their claim the
+/// others go back.
+fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
+    fail::cfg("sdc_decoder::decode", "pause").unwrap();
+    let running = world.start(quick());
+    wait_until("mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == mails);
+    fail::remove("sdc_decoder::decode");
+    running
+}
+
+#[test]
+fn a_sound_letter_of_another_agency_fails_the_claim_of_its_mail() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let mut other = world.neighbour(44);
+    // A letter of 44 that somebody has caught, say, under the name of 42.
+    let caught = World::document_of(&world.mail_of(&mut other, NOTES));
+    world.deliver(format!("{HEAD}{caught}").into_bytes());
+    for _ in 0..5 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    let running = start_with_all_in_hand(&world, 6);
+    world.wait_for("letters settled", SETTLED, 6);
+    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 5, "the five behind it");
+    world.wait_for_mails(0);
+    assert!(running.drain());
+}
+
+/// As a gateway sends it, or an office with several matricules.
+#[test]
+fn a_letter_of_another_agency_beside_one_of_the_agency_claimed_fails_no_claim() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let mut other = world.neighbour(44);
+    let of_other = World::document_of(&world.mail_of(&mut other, NOTES));
+    let own = world.next_document();
+    world.deliver(format!("{HEAD}{of_other}{own}").into_bytes());
+    let of_other = World::document_of(&world.mail_of(&mut other, NOTES));
+    let own = world.next_document();
+    world.deliver(format!("{HEAD}{own}{of_other}").into_bytes());
+    for _ in 0..4 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    let running = start_with_all_in_hand(&world, 6);
+    world.wait_for("letters settled", SETTLED, 8);
+    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 0, "the claim has failed");
+    world.wait_for_mails(0);
+    assert!(running.drain());
+}
+
+#[test]
+fn a_letter_signed_with_a_revoked_key_of_the_agency_claimed_fails_the_claim() {
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let mut office = world.neighbour(43);
+    for _ in 0..6 {
+        world.deliver(world.mail_of(&mut office, NOTES));
+    }
+    world.sql(
+        "UPDATE xm.agency_keys SET revoked_at = now(), revoked_reason = 'stolen' WHERE agency = 43;
+               UPDATE xm.certificates SET revoked_at = now(), revoked_reason = 'stolen' WHERE agency = 43",
+    );
+    let running = start_with_all_in_hand(&world, 6);
+    world.wait_for("what the revoked key signed", QUARANTINED, 6);
+    assert!(running.handled("sdc_decoder", Handled::Deferred) >= 5, "those behind the first");
+    world.wait_for_mails(0);
+    assert!(running.drain());
+}
+
+#[test]
+fn a_signature_of_a_forbidden_kind_misuses_a_key_only_where_a_registered_one_was_looked_up() {
+    const ECDSA_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let with_sha_224 = world.bent_mail(|signed| {
+        let last = signed.windows(8).rposition(|octets| octets == ECDSA_SHA256).unwrap();
+        signed[last + 7] = 0x01;
+    });
+    // The last octet is the signature's.
+    let forged = world.bent_mail(|signed| *signed.last_mut().unwrap() ^= 1);
+    let (_, sound) = world.next_mail();
+    for mail in [with_sha_224, forged, sound] {
+        world.deliver(mail);
+    }
+    let running = world.start(quick());
+    world.wait_for("letters settled", SETTLED, 1);
+    world.wait_for("what is refused", QUARANTINED, 2);
+    world.wait_for_mails(0);
+    let metrics = running.metrics();
+    let counted = |code: &str| {
+        let (letters, refused) = (&metrics.letters, &metrics.signatures_refused);
+        [letters, refused].map(|counts| counts.with_label_values(&[code]).get())
+    };
+    assert_eq!(counted("signature_forbidden"), [1, 0], "it names nobody");
+    assert_eq!(counted("signature_invalid"), [1, 1]);
+    assert!(running.drain());
+    assert_eq!(world.post_office.count(CENTRE_ADDRESS), 0);
+}
