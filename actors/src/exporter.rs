@@ -383,13 +383,9 @@ async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed
 }
 
 fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
-    let name = |answer: &Claimed| match answer.letter_id {
-        Some(letter_id) => letter_id.simple().to_string(),
-        None => answer.id.to_string(),
-    };
     let first = sealed.first().map(|(answer, _)| answer);
     let names: Vec<String> =
-        sealed.iter().map(|(answer, _)| format!("{}.{:06}", name(answer), answer.agency)).collect();
+        sealed.iter().map(|(answer, _)| format!("{}.{:06}", answer.name(), answer.agency)).collect();
     // The same answers are the same mail and others another: a gateway may throw away a Message-ID that it has seen.
     let identity = match names.as_slice() {
         [alone] => alone.clone(),
@@ -402,7 +398,7 @@ fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
         subject: "SDC 1".to_owned(),
         documents: sealed
             .iter()
-            .map(|(answer, document)| (format!("{}.sdc", name(answer)), document.clone()))
+            .map(|(answer, document)| (format!("{}.sdc", answer.name()), document.clone()))
             .collect(),
         is_automatic: true,
     }

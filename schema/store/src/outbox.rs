@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::cms::ContentCipher;
 use uuid::Uuid;
@@ -22,11 +22,16 @@ pub struct Claimed {
     pub id: i64,
     /// The addressee.
     pub agency: i32,
-    /// The letter answered; absent for letters of the centre's own.
+    /// The letter answered; absent for letters that the centre writes first.
     pub letter_id: Option<Uuid>,
+    /// Which attempt at that letter is answered.
+    pub attempt: i16,
+    /// Which part of the answer it is, from 1; 0 for the receipt alone.
+    pub part: i16,
     /// The signed content, the same at every sending.
     pub payload: Vec<u8>,
-    /// Whose key opens it: a certificate of the key that signed the letter; absent once that key is revoked.
+    /// Whose key opens it: the certificate that the row names, or one of the key that signed the letter; absent once that key is
+    /// revoked.
     pub certificate: Option<Recipient>,
     /// The letter's own cipher while its agency has leave for it.
     pub cipher: ContentCipher,
@@ -48,6 +53,70 @@ pub struct Recipient {
     pub der: Vec<u8>,
 }
 
+type Row = (
+    BigInt,
+    Integer,
+    Nullable<SqlUuid>,
+    SmallInt,
+    SmallInt,
+    Bytea,
+    Nullable<Integer>,
+    Nullable<Integer>,
+    Nullable<Bytea>,
+    Nullable<Text>,
+    Text,
+    Integer,
+    Bool,
+);
+
+type Loaded = (
+    i64,
+    i32,
+    Option<Uuid>,
+    i16,
+    i16,
+    Vec<u8>,
+    Option<i32>,
+    Option<i32>,
+    Option<Vec<u8>>,
+    Option<String>,
+    String,
+    i32,
+    bool,
+);
+
+impl Claimed {
+    /// Makes one of a row; the certificate of a revoked one is that in its place.
+    fn of(row: Loaded, in_place: &HashMap<i32, Recipient>) -> Claimed {
+        let (id, agency, letter_id, attempt, part, payload, sealed_for, usable, der, cipher, email, attempts, again) =
+            row;
+        let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
+        Claimed {
+            id,
+            agency,
+            letter_id,
+            attempt,
+            part,
+            payload,
+            certificate: certificate.or_else(|| in_place.get(&sealed_for?).cloned()),
+            cipher: read_cipher(cipher.as_deref()),
+            email,
+            attempts,
+            is_sent_again: again,
+        }
+    }
+
+    /// Returns its name in Message-ID and file name, without its agency: the letter's id, followed by the attempt and the part
+    /// where that is not the first receipt. The same answer has it at every sending, and no other ever has.
+    pub fn name(&self) -> String {
+        match (self.letter_id, self.attempt, self.part) {
+            (None, _, _) => self.id.to_string(),
+            (Some(letter_id), 1, 0) => letter_id.simple().to_string(),
+            (Some(letter_id), attempt, part) => format!("{}-{attempt}-{part}", letter_id.simple()),
+        }
+    }
+}
+
 /// Claims up to `most` answers of a transport for a process and for `hold`; after that another process may take them.
 ///
 /// # Errors
@@ -59,21 +128,7 @@ pub async fn claim(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<Claimed>, Fault> {
-    type Row = (
-        BigInt,
-        Integer,
-        Nullable<SqlUuid>,
-        Bytea,
-        Nullable<Integer>,
-        Nullable<Integer>,
-        Nullable<Bytea>,
-        Nullable<Text>,
-        Text,
-        Integer,
-        Bool,
-    );
-    type Loaded =
-        (i64, i32, Option<Uuid>, Vec<u8>, Option<i32>, Option<i32>, Option<Vec<u8>>, Option<String>, String, i32, bool);
+    // A part that is kept no longer leaves its receipt.
     let text = "WITH due AS (
              SELECT id FROM xm.outbox
               WHERE failed_at IS NULL AND transport = ? AND due_at <= now()
@@ -83,14 +138,18 @@ pub async fn claim(
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
-             RETURNING o.id, o.agency, o.letter_id, o.payload, o.attempts, o.last_error)
-         SELECT c.id, c.agency, c.letter_id, coalesce(l.receipt, c.payload), l.certificate, s.id, s.der,
+             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error)
+         SELECT c.id, c.agency, c.letter_id, c.attempt, c.part, coalesce(p.payload, t.receipt, l.receipt, c.payload),
+                coalesce(c.certificate, l.certificate), s.id, s.der,
                 CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
                 c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL
            FROM claimed c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
-           LEFT JOIN xm.certificates s ON s.id = l.certificate AND s.revoked_at IS NULL
+           LEFT JOIN xm.attempts t ON c.attempt > 1 AND t.agency = c.agency AND t.letter_id = c.letter_id AND t.attempt = c.attempt
+           LEFT JOIN xm.answer_parts p ON c.part > 0 AND p.agency = c.agency AND p.letter_id = c.letter_id
+                                          AND p.attempt = c.attempt AND p.part = c.part
+           LEFT JOIN xm.certificates s ON s.id = coalesce(c.certificate, l.certificate) AND s.revoked_at IS NULL
           ORDER BY c.agency, c.id";
     let binds = [
         Bind::Text(transport),
@@ -99,24 +158,9 @@ pub async fn claim(
         Bind::Uuid(process),
     ];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
-    let of_revoked = rows.iter().filter(|row| row.5.is_none()).filter_map(|row| row.4).collect();
+    let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
-    let claimed =
-        |(id, agency, letter_id, payload, signed_with, usable, der, cipher, email, attempts, again): Loaded| {
-            let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
-            Claimed {
-                id,
-                agency,
-                letter_id,
-                payload,
-                certificate: certificate.or_else(|| in_place.get(&signed_with?).cloned()),
-                cipher: read_cipher(cipher.as_deref()),
-                email,
-                attempts,
-                is_sent_again: again,
-            }
-        };
-    Ok(rows.into_iter().map(claimed).collect())
+    Ok(rows.into_iter().map(|row| Claimed::of(row, &in_place)).collect())
 }
 
 /// Finds what takes the place of revoked certificates. The key is judged: one that was only replaced opens the answer as well as
@@ -148,7 +192,7 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
     Ok(())
 }
 
-/// Marks answers as sent: the relay has said so.
+/// Marks answers as sent: the relay has said so. Of an answer in parts the next one is due then.
 ///
 /// # Errors
 /// A fault of the database; the answers are then sent once more, with the same content.
@@ -157,9 +201,17 @@ pub async fn sent(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<(),
     let text = "WITH given AS (SELECT ?::bigint[] AS ids),
                      answered AS (UPDATE xm.letters l SET answered_at = now() FROM xm.outbox o, given
                                    WHERE o.id = ANY(given.ids) AND l.agency = o.agency AND l.letter_id = o.letter_id
-                                  RETURNING 1)
+                                  RETURNING 1),
+                     followed AS (UPDATE xm.outbox o
+                                     SET part = p.part, due_at = now(), claimed_until = NULL, attempts = 0, last_error = NULL
+                                    FROM given, xm.answer_parts p
+                                   WHERE o.id = ANY(given.ids) AND o.part > 0 AND (SELECT count(*) FROM answered) >= 0
+                                     AND p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
+                                     AND p.part = o.part + 1
+                                  RETURNING o.id)
                 DELETE FROM xm.outbox o USING given
-                 WHERE o.id = ANY(given.ids) AND (SELECT count(*) FROM answered) >= 0";
+                 WHERE o.id = ANY(given.ids) AND (SELECT count(*) FROM answered) >= 0
+                   AND o.id NOT IN (SELECT id FROM followed)";
     let binds = [Bind::Bigints(ids.iter().copied().map(Some).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -193,6 +245,15 @@ pub async fn leave(connection: &mut AsyncPgConnection, ids: &[i64]) -> Result<()
     let text = "UPDATE xm.outbox SET claimed_until = NULL, attempts = greatest(attempts - 1, 0) WHERE id = ANY(?)";
     Statement::<()>::new(text, &[Bind::Bigints(ids.iter().copied().map(Some).collect())]).execute(connection).await?;
     Ok(())
+}
+
+/// Forgets what answers gave beside their receipts once it is two weeks old. Returns how many parts that were.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn forget_parts(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
+    let text = "DELETE FROM xm.answer_parts WHERE made_at < now() - interval '14 days'";
+    Ok(Statement::<()>::new(text, &[]).execute(connection).await?)
 }
 
 /// Gives answers up until an operator, or the office asking again, makes them due.

@@ -86,11 +86,12 @@ impl Written {
         // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
         // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
         // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
-        let written: [Result<(), Fault>; 8] = join!(
+        let written: [Result<(), Fault>; 9] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.raise_sequences(&verdicts),
             self.insert_journal(&counted),
+            self.insert_parts(&verdicts),
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
             flags::insert(self.transaction.shared(), &verdicts),
@@ -268,6 +269,29 @@ impl Written {
         Ok(())
     }
 
+    /// Keeps what answers give beside their receipts.
+    async fn insert_parts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let parts: Vec<(&VerdictRow, i16, &[u8])> = verdicts
+            .iter()
+            .flat_map(|verdict| {
+                (1..).zip(&verdict.parts).map(move |(part, payload)| (verdict, part, payload.as_slice()))
+            })
+            .collect();
+        for run in runs(&parts, |(_, _, payload)| payload.len()) {
+            let binds = [
+                Bind::Integers(run.iter().map(|(verdict, _, _)| Some(verdict.agency)).collect()),
+                Bind::Uuids(run.iter().map(|(verdict, _, _)| Some(verdict.key.letter_id)).collect()),
+                Bind::Smallints(run.iter().map(|(_, part, _)| Some(*part)).collect()),
+                Bind::Byteas(run.iter().map(|(_, _, payload)| Some(*payload)).collect()),
+                Bind::Timestamptzs(run.iter().map(|(verdict, _, _)| Some(verdict.received_at)).collect()),
+            ];
+            let text = "INSERT INTO xm.answer_parts (attempt, agency, letter_id, part, payload, made_at)
+                        SELECT 1, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
+            self.execute(text, &binds).await?;
+        }
+        Ok(())
+    }
+
     async fn queue_answers(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         if verdicts.is_empty() {
             return Ok(());
@@ -276,8 +300,10 @@ impl Written {
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
+            Bind::Smallints(verdicts.iter().map(|verdict| Some(i16::from(!verdict.parts.is_empty()))).collect()),
         ];
-        let text = "INSERT INTO xm.outbox (agency, letter_id, transport) SELECT unnest(?), unnest(?), unnest(?)";
+        let text = "INSERT INTO xm.outbox (agency, letter_id, transport, part)
+                    SELECT unnest(?), unnest(?), unnest(?), unnest(?)";
         self.execute(text, &binds).await?;
         Ok(())
     }
@@ -300,8 +326,11 @@ impl Written {
         }
         let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
         // A letter locked by somebody else is being marked as answered at this moment.
-        let text = "INSERT INTO xm.outbox AS o (agency, letter_id, transport)
-             SELECT l.agency, l.letter_id, l.transport FROM xm.letters l
+        let text = "INSERT INTO xm.outbox AS o (agency, letter_id, transport, attempt, part)
+             SELECT l.agency, l.letter_id, l.transport, l.attempt,
+                    (SELECT count(*) FROM xm.answer_parts p WHERE p.agency = l.agency AND p.letter_id = l.letter_id
+                        AND p.attempt = l.attempt AND p.part = 1)
+               FROM xm.letters l
               WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
                 AND (l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour')
                 FOR NO KEY UPDATE SKIP LOCKED

@@ -39,7 +39,10 @@ pub struct VerdictRow {
     pub transport: &'static str,
     pub certificate_id: i32,
     pub cipher: ContentCipher,
+    /// The answer with its receipt alone, as it is signed.
     pub receipt: Vec<u8>,
+    /// What it gives beside the receipt: the payload of each part; none where the service gives nothing.
+    pub parts: Vec<Vec<u8>>,
     pub received_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
@@ -88,6 +91,7 @@ impl VerdictRow {
             certificate_id: signer.certificate_id,
             cipher: *cipher,
             receipt: payload::write_answer(&answer, *form),
+            parts: Vec::new(),
             received_at: arrival.received_at,
             account: *account,
             cost,
