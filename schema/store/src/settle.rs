@@ -25,6 +25,7 @@ mod post;
 mod quarantine;
 mod reads;
 mod rows;
+mod statement;
 mod verdict;
 mod withheld;
 mod work;

@@ -22,6 +22,8 @@ pub struct Statement {
     pub closing: i64,
     /// How far below zero the balance may be for services that are not given on credit.
     pub credit_limit: i64,
+    /// How many movements the days have. The newest two thousand are told; `opening` is the balance before those.
+    pub entries_total: u32,
     /// What moved the account, oldest first.
     pub entries: Vec<StatementEntry>,
 }

@@ -1,9 +1,10 @@
 //! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
+use sdc::answer::AnswerContent;
 use sdc::refusal::RefusalCode;
 use tokio::task::yield_now;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use super::arrival::{Arrival, Outcome};
 use super::decide::Decision;
 use super::verdict::{JournalLine, VerdictRow, outcome};
 use super::{Unsettled, Written};
-use super::{flags, quarantine};
+use super::{flags, quarantine, work};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
 use crate::outbox;
@@ -76,7 +77,8 @@ impl Written {
 
     /// Returns the places of what quarantine has only counted.
     async fn write_verdicts(&mut self) -> Result<HashSet<usize>, Fault> {
-        let verdicts = self.verdicts();
+        let bodies = work::bodies(self.transaction.shared(), &self.batch, &self.decisions, &self.catalogue).await?;
+        let verdicts = self.verdicts(&bodies);
         if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
             self.transaction.close_after_commit();
         }
@@ -115,9 +117,11 @@ impl Written {
         Ok(())
     }
 
-    fn verdicts(&self) -> Vec<VerdictRow> {
-        let verdict = |(arrival, decision): (&Arrival, &Decision)| VerdictRow::new(arrival, decision, &self.catalogue);
-        self.batch.iter().zip(&self.decisions).filter_map(verdict).collect()
+    fn verdicts(&self, bodies: &HashMap<usize, AnswerContent>) -> Vec<VerdictRow> {
+        let verdict = |(place, (arrival, decision)): (usize, (&Arrival, &Decision))| {
+            VerdictRow::new(arrival, decision, &self.catalogue, bodies.get(&place))
+        };
+        self.batch.iter().zip(&self.decisions).enumerate().filter_map(verdict).collect()
     }
 
     async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {

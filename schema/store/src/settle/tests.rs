@@ -13,6 +13,7 @@ mod ledger;
 mod order;
 mod rules;
 mod signers;
+mod statements;
 mod together;
 mod waiting;
 pub(crate) mod world;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
-use sdc::answer::{Addressee, Answer};
+use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
 use sdc::letter::FORMAT_VERSION;
 use sdc::payload;
@@ -15,6 +15,7 @@ use super::decide::{Acceptance, Decision};
 use super::flags::{count_new, new_flags};
 use super::judge::Key;
 use super::reads::Account;
+use super::work;
 use crate::catalogue::Catalogue;
 
 /// The first attempt at a letter; only an operator's retry makes another.
@@ -52,7 +53,13 @@ pub struct VerdictRow {
 }
 
 impl VerdictRow {
-    pub fn new(arrival: &Arrival, decision: &Decision, catalogue: &Catalogue) -> Option<VerdictRow> {
+    /// `body` is what the answer gives beside its receipt.
+    pub fn new(
+        arrival: &Arrival,
+        decision: &Decision,
+        catalogue: &Catalogue,
+        body: Option<&AnswerContent>,
+    ) -> Option<VerdictRow> {
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
         let (key, account, highest_sequence, acceptance, refusal) = match decision {
             Decision::Accepted { key, acceptance, account, highest_sequence } => {
@@ -91,7 +98,7 @@ impl VerdictRow {
             certificate_id: signer.certificate_id,
             cipher: *cipher,
             receipt: payload::write_answer(&answer, *form),
-            parts: Vec::new(),
+            parts: body.map(|body| work::parts(&answer, body, *form, signer.letter_bytes_max)).unwrap_or_default(),
             received_at: arrival.received_at,
             account: *account,
             cost,

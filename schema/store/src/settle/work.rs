@@ -2,21 +2,36 @@
 //!
 //! The request is judged by itself into its work; the work is decided on by what is held, and done in the settling transaction.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use diesel_async::AsyncPgConnection;
+use sdc::answer::{Answer, AnswerBody, AnswerContent};
+use sdc::document::rendered_bytes;
+use sdc::payload::{self, PayloadForm};
 use sdc::refusal::Refusal;
-use sdc::request::Request;
+use sdc::request::{Period, Request};
 use sdc::service::Service;
+use uuid::Uuid;
 
+use super::arrival::Arrival;
+use super::decide::Decision;
+use super::statement;
 use crate::catalogue::Catalogue;
 use crate::examine::{self, TableRows};
+use crate::fault::Fault;
 use crate::signers::Signer;
+
+/// What signing and encrypting add to a payload, in octets: at most, for an RSA key of 4096 bits and names of an issuer.
+const SEALING_BYTES_MAX: usize = 1_200;
 
 /// The work of a letter. Cheap to copy: a batch decides several times.
 #[derive(Clone)]
 pub enum Work {
     /// Records to be written.
     Records(Arc<[TableRows]>),
+    /// The statement of the account over some days.
+    Statement(Period),
 }
 
 impl Work {
@@ -30,6 +45,7 @@ impl Work {
                 let tables = examine::examine(records, catalogue, &signer.profile, &signer.scopes)?;
                 Ok(Work::Records(tables.into()))
             }
+            Request::Account(period) => Ok(Work::Statement(*period)),
         }
     }
 
@@ -37,6 +53,7 @@ impl Work {
     pub fn service(&self) -> Service {
         match self {
             Work::Records(_) => Service::Export,
+            Work::Statement(_) => Service::Account,
         }
     }
 
@@ -44,6 +61,7 @@ impl Work {
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
+            Work::Statement(_) => &[],
         }
     }
 
@@ -51,11 +69,61 @@ impl Work {
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
+            Work::Statement(_) => None,
         }
     }
 
     /// Returns the acts that it is priced by: for each table its key and the number of records.
     pub fn acts(&self) -> Vec<(i32, usize)> {
         self.tables().iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect()
+    }
+}
+
+/// Reads under the agencies' locks what the answers of accepted letters give beside their receipts, by place in the batch. Nothing of
+/// the batch is posted yet.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn bodies(
+    connection: &AsyncPgConnection,
+    batch: &[Arrival],
+    decisions: &[Decision],
+    catalogue: &Catalogue,
+) -> Result<HashMap<usize, AnswerContent>, Fault> {
+    let mut bodies = HashMap::new();
+    for (place, decision) in decisions.iter().enumerate() {
+        let Decision::Accepted { acceptance, account, .. } = decision else { continue };
+        match acceptance.work {
+            Work::Records(_) => {}
+            Work::Statement(period) => {
+                let asking = statement::Asking { batch, decisions, place, account, period };
+                let statement = statement::read(connection, asking, &catalogue.server.currency).await?;
+                bodies.insert(place, AnswerContent::Statement(statement));
+            }
+        }
+    }
+    Ok(bodies)
+}
+
+/// Writes an answer's body as the payloads of its parts, each a container of its own within the agency's limit of `bytes_max` where
+/// the body can be divided as far.
+pub fn parts(answer: &Answer, body: &AnswerContent, form: PayloadForm, bytes_max: usize) -> Vec<Vec<u8>> {
+    let payloads = |contents: Vec<AnswerContent>| {
+        let parts = u16::try_from(contents.len()).unwrap_or(u16::MAX);
+        let numbered = (1..=parts).zip(contents);
+        let payload = |(part, content)| {
+            let body = Some(AnswerBody { part, parts, content });
+            payload::write_answer(&Answer { id: Uuid::now_v7(), body, ..answer.clone() }, form)
+        };
+        numbered.map(payload).collect::<Vec<Vec<u8>>>()
+    };
+    let fits = |payloads: &Vec<Vec<u8>>| {
+        payloads.iter().all(|payload| rendered_bytes(payload.len().saturating_add(SEALING_BYTES_MAX)) <= bytes_max)
+    };
+    match body {
+        AnswerContent::Statement(whole) => {
+            let payloads = |parts| payloads(Vec::into_iter(parts).map(AnswerContent::Statement).collect());
+            statement::divide(whole, payloads, fits)
+        }
     }
 }
