@@ -75,6 +75,7 @@ fn a_body_has_one_form() {
         ("\"opening\":1000,", "", "body", "a statement"),
         ("\"opening\":1000", "\"opening\":1000,\"more\":0", "body", "a statement"),
         ("\"2026-11-01\"", "\"2026-11-1\"", "body", "a statement"),
+        ("\"2026-11-01\"", "\"2026-12-01\"", "body.to", "a day that is not before from"),
         ("\"manual\"", "\"gift\"", "body", "a statement"),
         ("\"note\":\"Imprimés\"", "\"note\":null", "body", "a statement"),
     ];

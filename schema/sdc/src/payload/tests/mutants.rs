@@ -152,7 +152,7 @@ fn body() -> impl Strategy<Value = AnswerBody> {
     let statement = (time(), time(), "[A-Z]{3}", balances, vec(entry, 0..4)).prop_map(
         |(from, to, currency, (opening, closing, credit_limit), entries)| {
             let entries_total = 4;
-            let (from, to) = (from.date_naive(), to.date_naive());
+            let (from, to) = (from.min(to).date_naive(), from.max(to).date_naive());
             Statement { from, to, currency, opening, closing, credit_limit, entries_total, entries }
         },
     );
