@@ -204,9 +204,9 @@ struct Sending {
 /// What became of one mail.
 #[derive(Default)]
 struct Mailed {
-    sent: Vec<i64>,
+    sent: Vec<Claimed>,
     /// Not tried: the relay was not reached, by this mail or by one before it.
-    untried: Vec<i64>,
+    untried: Vec<Claimed>,
     failure: Option<Failure>,
 }
 
@@ -295,15 +295,14 @@ async fn send_mail(
     let _permit = round.at_once.acquire().await.ok();
     if round.is_relay_away.load(Ordering::Relaxed) {
         stay.end(Handled::Deferred, mail.len());
-        return Ok(Mailed { untried: mail.iter().map(|answer| answer.id).collect(), ..Mailed::default() });
+        return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
     let (sealed, unsealable) = seal(parts, mail).await;
     if !unsealable.is_empty() {
-        let ids: Vec<i64> = unsealable.iter().map(|answer| answer.id).collect();
         let mut connection = parts.database.get().await?;
-        outbox::give_up(&mut connection, &ids, "no valid certificate to seal the answer for").await?;
-        parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
-        stay.end(Handled::Refused, ids.len());
+        outbox::give_up(&mut connection, &unsealable, "no valid certificate to seal the answer for").await?;
+        parts.metrics.answers.with_label_values(&["given_up"]).inc_by(unsealable.len() as u64);
+        stay.end(Handled::Refused, unsealable.len());
     }
     if sealed.is_empty() {
         return Ok(Mailed::default());
@@ -315,7 +314,7 @@ async fn send_mail(
     match result {
         Ok(()) => {
             stay.end(Handled::Ok, answers.len());
-            Ok(Mailed { sent: answers.iter().map(|answer| answer.id).collect(), ..Mailed::default() })
+            Ok(Mailed { sent: answers, ..Mailed::default() })
         }
         Err(failure) => not_sent(parts, &mut stay, answers, failure, round).await,
     }
@@ -329,28 +328,28 @@ async fn not_sent(
     words: SendFailure,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
-    let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
+    let count = answers.len();
     let agency = answers.first().map(|answer| answer.agency);
     let mut untried = Vec::new();
     let outcome = if words.is_before_mail {
         round.is_relay_away.store(true, Ordering::Relaxed);
-        untried.extend(&ids);
+        untried = answers;
         "put_back"
     } else {
         let mut connection = parts.database.get().await?;
         // A refusal of the address alone will not mend itself by trying again.
         // Of several together each is tried alone first.
         if words.kind == FailureKind::Permanent && answers.len() == 1 {
-            outbox::give_up(&mut connection, &ids, &words.to_string()).await?;
-            stay.end(Handled::Refused, ids.len());
+            outbox::give_up(&mut connection, &answers, &words.to_string()).await?;
+            stay.end(Handled::Refused, count);
             "given_up"
         } else {
             outbox::put_back(&mut connection, &answers, &words.to_string()).await?;
             "put_back"
         }
     };
-    parts.metrics.answers.with_label_values(&[outcome]).inc_by(ids.len() as u64);
-    let failure = Failure { words, answers: ids.len(), agency };
+    parts.metrics.answers.with_label_values(&[outcome]).inc_by(count as u64);
+    let failure = Failure { words, answers: count, agency };
     Ok(Mailed { sent: Vec::new(), untried, failure: Some(failure) })
 }
 

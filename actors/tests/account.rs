@@ -16,7 +16,7 @@ const ENTRIES: &str = "INSERT INTO xm.entries (debit, credit, amount, kind, agen
      SELECT r.id, a.id, n, 'recharge', 42, a.balance + n * (n + 1) / 2, md5(n::text)
        FROM xm.accounts a, xm.accounts r, generate_series(1, 200) n WHERE a.agency = 42 AND r.kind = 'recharge';
      UPDATE xm.accounts SET balance = balance + 200 * 201 / 2 WHERE agency = 42;
-     UPDATE xm.agencies SET letter_bytes_max = 4096 WHERE matricule = 42";
+     UPDATE xm.agencies SET letter_bytes_max = 8192 WHERE matricule = 42";
 
 #[test]
 fn an_office_that_asks_has_the_statement_of_its_account() {

@@ -29,7 +29,8 @@ CREATE TABLE xm.attempts (
 
 -- Which answer to the letter a row is: part 0 is the receipt alone. The row stays the only one of its letter, since programs of
 -- the version before queue by that key: of an answer in parts it stands for one after the other, and a new attempt takes the place
--- of an answer not sent yet. `certificate` is the one to seal for; absent for that which signed the letter answered.
+-- of an answer not sent yet. Such a row has a transport of its own (`mail-parts`): a program of the version before claims `mail`,
+-- and would send the receipt alone and delete the row. `certificate` is the one to seal for; absent for that which signed the letter answered.
 ALTER TABLE xm.outbox
     ADD COLUMN attempt     smallint NOT NULL DEFAULT 1,
     ADD COLUMN part        smallint NOT NULL DEFAULT 0,

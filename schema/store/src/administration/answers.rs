@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{AdministrationError, agencies, audit};
+use crate::outbox;
 
 /// An answer that has not been sent.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -106,15 +107,11 @@ pub async fn resend(
     connection
         .transaction(async |connection| {
             // The letter's row is the lock that settling and sending take too.
-            let queued = diesel::sql_query(
-                "INSERT INTO xm.outbox (agency, letter_id, transport, attempt, part)
-                 SELECT l.agency, l.letter_id, l.transport, l.attempt,
-                        (SELECT count(*) FROM xm.answer_parts p WHERE p.agency = l.agency AND p.letter_id = l.letter_id
-                            AND p.attempt = l.attempt AND p.part = 1)
-                   FROM xm.letters l
-                  WHERE l.agency = $1 AND l.letter_id = $2 FOR NO KEY UPDATE
-                     ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0",
-            )
+            let queued = diesel::sql_query(concat!(
+                outbox::queue_anew!(),
+                " WHERE l.agency = $1 AND l.letter_id = $2 FOR NO KEY UPDATE OF l ",
+                outbox::or_make_due!()
+            ))
             .bind::<Integer, _>(agency.as_i32())
             .bind::<SqlUuid, _>(letter_id)
             .execute(connection)

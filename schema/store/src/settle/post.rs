@@ -1,19 +1,20 @@
 //! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
-use sdc::answer::AnswerContent;
 use sdc::refusal::RefusalCode;
 use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Outcome};
-use super::decide::Decision;
+use super::decide::{Decision, place_in_order};
 use super::verdict::{JournalLine, VerdictRow, outcome};
+use super::work::Bodies;
 use super::{Unsettled, Written};
-use super::{flags, quarantine, work};
+use super::{flags, quarantine};
 use crate::failure::{self, Bug, point};
 use crate::fault::Fault;
 use crate::outbox;
@@ -77,8 +78,8 @@ impl Written {
 
     /// Returns the places of what quarantine has only counted.
     async fn write_verdicts(&mut self) -> Result<HashSet<usize>, Fault> {
-        let bodies = work::bodies(self.transaction.shared(), &self.batch, &self.decisions, &self.catalogue).await?;
-        let verdicts = self.verdicts(&bodies);
+        let bodies = std::mem::take(&mut self.bodies);
+        let verdicts = self.verdicts(bodies).await;
         if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
             self.transaction.close_after_commit();
         }
@@ -117,15 +118,19 @@ impl Written {
         Ok(())
     }
 
-    fn verdicts(&self, bodies: &HashMap<usize, AnswerContent>) -> Vec<VerdictRow> {
-        let verdict = |(place, (arrival, decision)): (usize, (&Arrival, &Decision))| {
-            VerdictRow::new(arrival, decision, &self.catalogue, bodies.get(&place))
-        };
-        self.batch.iter().zip(&self.decisions).enumerate().filter_map(verdict).collect()
+    async fn verdicts(&self, mut bodies: Bodies) -> Vec<VerdictRow> {
+        let mut verdicts = Vec::with_capacity(self.batch.len());
+        for (place, (arrival, decision)) in self.batch.iter().zip(&self.decisions).enumerate() {
+            verdicts.extend(VerdictRow::new(arrival, decision, &self.catalogue, bodies.remove(&place)).await);
+        }
+        verdicts
     }
 
     async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        let charged: Vec<&VerdictRow> = charged(verdicts).collect();
+        // In the order of effect, so that the entries of an account run by their ids from balance to balance.
+        let mut charged: Vec<(usize, &VerdictRow)> = charged(verdicts).enumerate().collect();
+        charged.sort_by_key(|(at, verdict)| (verdict.agency, place_in_order(&verdict.key, *at)));
+        let charged: Vec<&VerdictRow> = charged.into_iter().map(|(_, verdict)| verdict).collect();
         if charged.is_empty() {
             return Ok(());
         }
@@ -300,10 +305,15 @@ impl Written {
         if verdicts.is_empty() {
             return Ok(());
         }
+        let transport = |verdict: &VerdictRow| match verdict.parts.is_empty() {
+            true => Cow::Borrowed(verdict.transport),
+            false => Cow::Owned(outbox::parts_transport(verdict.transport)),
+        };
+        let transports: Vec<Cow<'static, str>> = verdicts.iter().map(transport).collect();
         let binds = [
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
-            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
+            Bind::Texts(transports.iter().map(|transport| Some(transport.as_ref())).collect()),
             Bind::Smallints(verdicts.iter().map(|verdict| Some(i16::from(!verdict.parts.is_empty()))).collect()),
         ];
         let text = "INSERT INTO xm.outbox (agency, letter_id, transport, part)
@@ -330,16 +340,14 @@ impl Written {
         }
         let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
         // A letter locked by somebody else is being marked as answered at this moment.
-        let text = "INSERT INTO xm.outbox AS o (agency, letter_id, transport, attempt, part)
-             SELECT l.agency, l.letter_id, l.transport, l.attempt,
-                    (SELECT count(*) FROM xm.answer_parts p WHERE p.agency = l.agency AND p.letter_id = l.letter_id
-                        AND p.attempt = l.attempt AND p.part = 1)
-               FROM xm.letters l
-              WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
+        let text = concat!(
+            outbox::queue_anew!(),
+            " WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
                 AND (l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour')
-                FOR NO KEY UPDATE SKIP LOCKED
-                 ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0
-              WHERE o.failed_at IS NOT NULL";
+                FOR NO KEY UPDATE OF l SKIP LOCKED ",
+            outbox::or_make_due!(),
+            " WHERE o.failed_at IS NOT NULL"
+        );
         self.execute(text, &binds).await?;
         Ok(())
     }

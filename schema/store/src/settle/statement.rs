@@ -1,10 +1,10 @@
 //! The statement of an account, as it is in the settling transaction: what is committed, and the letters of the batch that take
-//! effect before the one that asks. So its end is the balance of the receipt beside it.
+//! effect before the one that asks. So the end of its present day is the balance of the receipt beside it.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use diesel::sql_types::{BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use sdc::answer::statement::{EntryKind, Statement, StatementEntry};
+use sdc::answer::statement::{self, EntryKind, Statement, StatementEntry};
 use sdc::request::Period;
 use uuid::Uuid;
 
@@ -14,10 +14,9 @@ use super::reads::Account;
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement as Sql};
 
-/// Entries that a statement tells, the newest ones. It bounds what one letter makes the centre hold and send.
-const ENTRIES_MAX: i64 = 2_000;
-/// Entries in one part: an office takes no more than a thousand objects in a member.
-const PART_ENTRIES_MAX: usize = 500;
+/// Entries that a statement tells, the newest ones. It bounds what one letter makes the centre hold and send, and how long its
+/// agency is locked. An office takes no more than a thousand objects in a member.
+pub const ENTRIES_MAX: usize = 500;
 
 /// The days of a statement, and when the last one ends.
 struct Days {
@@ -59,10 +58,11 @@ pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: 
     let (total, after) = read_sums(connection, agency, account, &days).await?;
     let mut movements = read_movements(connection, agency, account, &days).await?;
     let (of_batch, later): (Vec<Movement>, Vec<Movement>) =
-        before(batch, decisions, place).partition(|movement| movement.at < days.ends_at);
+        before(batch, decisions, place).into_iter().partition(|movement| movement.at < days.ends_at);
     let of_batch: Vec<Movement> = of_batch.into_iter().filter(|movement| movement.at >= days.begins_at).collect();
     let total = total.saturating_add(i64::try_from(of_batch.len()).unwrap_or(i64::MAX));
     movements.extend(of_batch);
+    movements.drain(..movements.len().saturating_sub(ENTRIES_MAX));
 
     let after = later.iter().fold(after, |sum, movement| sum.saturating_add(movement.amount));
     let closing = account.balance.saturating_sub(after);
@@ -85,35 +85,40 @@ pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: 
     })
 }
 
-/// Divides a statement into parts, of ever fewer entries until what `write` makes of them `fits` or each has a single entry.
-pub fn divide<T>(statement: &Statement, write: impl Fn(Vec<Statement>) -> T, fits: impl Fn(&T) -> bool) -> T {
-    let mut entries_max = PART_ENTRIES_MAX.min(statement.entries.len().max(1));
-    loop {
-        let part = |entries: &[StatementEntry]| Statement { entries: entries.to_vec(), ..without_entries(statement) };
-        let mut parts: Vec<Statement> = statement.entries.chunks(entries_max).map(part).collect();
-        if parts.is_empty() {
-            parts.push(without_entries(statement));
+/// Divides a statement into at most so many parts, each of as many entries as `fits` says of the octets that they take as JSON; an
+/// entry that alone does not fit stands alone. Where that is not enough, only the newest entries are told.
+pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) -> Vec<Statement> {
+    let Statement { from, to, currency, mut opening, closing, credit_limit, entries_total, entries } = whole;
+    // From the newest on, since the oldest are those left out.
+    let mut parts: Vec<Vec<StatementEntry>> = vec![Vec::new()];
+    let mut octets = 0;
+    for entry in entries.into_iter().rev() {
+        // With the comma before the next one.
+        let own = serde_json::to_vec(&entry).map_or(usize::MAX, |json| json.len() + 1);
+        let open = parts.last_mut().filter(|part| part.is_empty() || fits(octets + own));
+        if let Some(part) = open {
+            octets += own;
+            part.push(entry);
+        } else if parts.len() < parts_max {
+            octets = own;
+            parts.push(vec![entry]);
+        } else {
+            opening = entry.balance;
+            break;
         }
-        let written = write(parts);
-        if entries_max == 1 || fits(&written) {
-            return written;
-        }
-        entries_max = entries_max.div_ceil(2);
     }
+    let part = |mut entries: Vec<StatementEntry>| {
+        entries.reverse();
+        Statement { from, to, currency: currency.clone(), opening, closing, credit_limit, entries_total, entries }
+    };
+    parts.into_iter().rev().map(part).collect()
 }
 
-fn without_entries(statement: &Statement) -> Statement {
-    let Statement { from, to, ref currency, opening, closing, credit_limit, entries_total, entries: _ } = *statement;
-    Statement {
-        from,
-        to,
-        currency: currency.clone(),
-        opening,
-        closing,
-        credit_limit,
-        entries_total,
-        entries: Vec::new(),
-    }
+/// Returns a statement without entries that takes as much room as that of any part.
+pub fn widest_frame(whole: &Statement) -> Statement {
+    let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
+    let currency = currency.clone();
+    Statement { from, to, currency, opening: i64::MIN, closing, credit_limit, entries_total, entries: Vec::new() }
 }
 
 /// Says which days are asked for, by the centre's calendar.
@@ -124,7 +129,7 @@ async fn read_days(
 ) -> Result<Days, Fault> {
     let text = "SELECT d.first, d.last, d.first::timestamp AT TIME ZONE d.zone, (d.last + 1)::timestamp AT TIME ZONE d.zone
                   FROM (SELECT l.zone, l.last, coalesce(l.first, date_trunc('month', l.last)::date) AS first
-                          FROM (SELECT s.zone, a.first[1] AS first, coalesce(a.last[1], (a.taken AT TIME ZONE s.zone)::date) AS last
+                          FROM (SELECT s.zone, a.first[1] AS first, coalesce(a.last[1], greatest(a.first[1], (a.taken AT TIME ZONE s.zone)::date)) AS last
                                   FROM xm.server s, (SELECT ? AS first, ? AS last, ? AS taken) a) l) d";
     let binds = [Bind::Dates(vec![period.from]), Bind::Dates(vec![period.to]), Bind::Timestamptz(received_at)];
     let rows: Vec<(NaiveDate, NaiveDate, DateTime<Utc>, DateTime<Utc>)> =
@@ -155,7 +160,7 @@ async fn read_sums(
     Ok(rows.into_iter().next().unwrap_or_default())
 }
 
-/// Reads the newest movements of the days, oldest first.
+/// Reads the newest movements of the days, in the order in which they took effect.
 async fn read_movements(
     mut connection: &AsyncPgConnection,
     agency: i32,
@@ -164,20 +169,26 @@ async fn read_movements(
 ) -> Result<Vec<Movement>, Fault> {
     type Row = (Timestamptz, Text, BigInt, Nullable<SqlUuid>, Text);
     type Loaded = (DateTime<Utc>, String, i64, Option<Uuid>, String);
+    // The newest by the index of their moments, which orders them nearly as they took effect. They are told by their ids: letters of
+    // one batch take effect by their numbers, however the post delivered them.
     let text =
-        "SELECT posted_at, kind, CASE WHEN credit = ? THEN amount ELSE -amount END, letter_id, note FROM xm.entries
-                 WHERE agency = ? AND posted_at >= ? AND posted_at < ? ORDER BY id DESC LIMIT ?";
+        "SELECT s.posted_at, s.kind, CASE WHEN s.credit = ? THEN s.amount ELSE -s.amount END, s.letter_id, s.note
+                  FROM (SELECT * FROM xm.entries WHERE agency = ? AND posted_at >= ? AND posted_at < ?
+                         ORDER BY posted_at DESC, id DESC LIMIT ?) s
+                 ORDER BY s.id";
     let binds = [
         Bind::Integer(account.id),
         Bind::Integer(agency),
         Bind::Timestamptz(days.begins_at),
         Bind::Timestamptz(days.ends_at),
-        Bind::Bigint(ENTRIES_MAX),
+        Bind::Bigint(i64::try_from(ENTRIES_MAX).unwrap_or(i64::MAX)),
     ];
     let rows: Vec<Loaded> = Sql::<Row>::new(text, &binds).load(&mut connection).await?;
-    let movement =
-        |(at, kind, amount, letter, note): Loaded| Ok(Movement { at, kind: read_kind(&kind)?, amount, letter, note });
-    rows.into_iter().rev().map(movement).collect()
+    let movement = |(at, kind, amount, letter, note): Loaded| {
+        // Whoever wrote an entry with other tools has not brought it into the form that a reader admits.
+        Ok(Movement { at, kind: read_kind(&kind)?, amount, letter, note: statement::note(&note) })
+    };
+    rows.into_iter().map(movement).collect()
 }
 
 fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
@@ -195,23 +206,31 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
     }
 }
 
-/// Returns what the letters of the batch are charged that take effect before the one at a place, for the same agency.
-fn before<'a>(batch: &'a [Arrival], decisions: &'a [Decision], place: usize) -> impl Iterator<Item = Movement> + 'a {
+/// Returns what the letters of the batch are charged that take effect before the one at a place, for the same agency and in that
+/// order.
+fn before(batch: &[Arrival], decisions: &[Decision], place: usize) -> Vec<Movement> {
     let accepted = move |at: usize| match (&decisions[at], batch[at].signer()) {
         (Decision::Accepted { key, acceptance, .. }, Some(signer)) => Some((key, acceptance, signer.matricule)),
         _ => None,
     };
     let asking = accepted(place).map(|(key, _, agency)| (agency, place_in_order(key, place)));
-    (0..batch.len()).filter_map(move |at| {
+    let before = |at: usize| {
         let (key, acceptance, agency) = accepted(at)?;
         let (of, asking) = asking.as_ref()?;
-        let is_before = agency == *of && place_in_order(key, at) < *asking && acceptance.price.amount > 0;
-        is_before.then(|| Movement {
-            at: batch[at].received_at,
-            kind: EntryKind::Letter,
-            amount: -acceptance.price.amount,
-            letter: Some(key.letter_id),
-            note: String::new(),
+        let place = place_in_order(key, at);
+        let is_before = agency == *of && place < *asking && acceptance.price.amount > 0;
+        is_before.then(|| {
+            let movement = Movement {
+                at: batch[at].received_at,
+                kind: EntryKind::Letter,
+                amount: -acceptance.price.amount,
+                letter: Some(key.letter_id),
+                note: String::new(),
+            };
+            (place, movement)
         })
-    })
+    };
+    let mut movements: Vec<_> = (0..batch.len()).filter_map(before).collect();
+    movements.sort_by(|(one, _), (other, _)| one.cmp(other));
+    movements.into_iter().map(|(_, movement)| movement).collect()
 }

@@ -54,11 +54,11 @@ pub struct VerdictRow {
 
 impl VerdictRow {
     /// `body` is what the answer gives beside its receipt.
-    pub fn new(
+    pub async fn new(
         arrival: &Arrival,
         decision: &Decision,
         catalogue: &Catalogue,
-        body: Option<&AnswerContent>,
+        body: Option<AnswerContent>,
     ) -> Option<VerdictRow> {
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
         let (key, account, highest_sequence, acceptance, refusal) = match decision {
@@ -89,6 +89,10 @@ impl VerdictRow {
             receipt,
             body: None,
         };
+        let parts = match body {
+            Some(body) => work::parts(&answer, body, *form, signer.letter_bytes_max).await,
+            None => Vec::new(),
+        };
         Some(VerdictRow {
             agency: signer.matricule.as_i32(),
             key: key.clone(),
@@ -98,7 +102,7 @@ impl VerdictRow {
             certificate_id: signer.certificate_id,
             cipher: *cipher,
             receipt: payload::write_answer(&answer, *form),
-            parts: body.map(|body| work::parts(&answer, body, *form, signer.letter_bytes_max)).unwrap_or_default(),
+            parts,
             received_at: arrival.received_at,
             account: *account,
             cost,

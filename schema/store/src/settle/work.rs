@@ -12,6 +12,7 @@ use sdc::payload::{self, PayloadForm};
 use sdc::refusal::Refusal;
 use sdc::request::{Period, Request};
 use sdc::service::Service;
+use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::arrival::Arrival;
@@ -24,6 +25,12 @@ use crate::signers::Signer;
 
 /// What signing and encrypting add to a payload, in octets: at most, for an RSA key of 4096 bits and names of an issuer.
 const SEALING_BYTES_MAX: usize = 1_200;
+
+/// Most parts of one answer: each is a mail of its own.
+const PARTS_MAX: u16 = 16;
+
+/// What answers give beside their receipts, by the place of their letters in the batch.
+pub type Bodies = HashMap<usize, AnswerContent>;
 
 /// The work of a letter. Cheap to copy: a batch decides several times.
 #[derive(Clone)]
@@ -79,17 +86,25 @@ impl Work {
     }
 }
 
+/// Returns what a request asks of the database, in rows: those that it writes, or those that its answer may have.
+pub fn rows(request: &Request) -> usize {
+    match request {
+        Request::Export(_) => request.rows(),
+        Request::Account(_) => statement::ENTRIES_MAX,
+    }
+}
+
 /// Reads under the agencies' locks what the answers of accepted letters give beside their receipts, by place in the batch. Nothing of
 /// the batch is posted yet.
 ///
 /// # Errors
-/// A fault of the database.
+/// A fault of the database, and the place of the letter over which it was met.
 pub async fn bodies(
     connection: &AsyncPgConnection,
     batch: &[Arrival],
     decisions: &[Decision],
     catalogue: &Catalogue,
-) -> Result<HashMap<usize, AnswerContent>, Fault> {
+) -> Result<Bodies, (usize, Fault)> {
     let mut bodies = HashMap::new();
     for (place, decision) in decisions.iter().enumerate() {
         let Decision::Accepted { acceptance, account, .. } = decision else { continue };
@@ -97,8 +112,8 @@ pub async fn bodies(
             Work::Records(_) => {}
             Work::Statement(period) => {
                 let asking = statement::Asking { batch, decisions, place, account, period };
-                let statement = statement::read(connection, asking, &catalogue.server.currency).await?;
-                bodies.insert(place, AnswerContent::Statement(statement));
+                let statement = statement::read(connection, asking, &catalogue.server.currency).await;
+                bodies.insert(place, AnswerContent::Statement(statement.map_err(|fault| (place, fault))?));
             }
         }
     }
@@ -106,24 +121,27 @@ pub async fn bodies(
 }
 
 /// Writes an answer's body as the payloads of its parts, each a container of its own within the agency's limit of `bytes_max` where
-/// the body can be divided as far.
-pub fn parts(answer: &Answer, body: &AnswerContent, form: PayloadForm, bytes_max: usize) -> Vec<Vec<u8>> {
-    let payloads = |contents: Vec<AnswerContent>| {
-        let parts = u16::try_from(contents.len()).unwrap_or(u16::MAX);
-        let numbered = (1..=parts).zip(contents);
-        let payload = |(part, content)| {
-            let body = Some(AnswerBody { part, parts, content });
-            payload::write_answer(&Answer { id: Uuid::now_v7(), body, ..answer.clone() }, form)
-        };
-        numbered.map(payload).collect::<Vec<Vec<u8>>>()
+/// the body can be divided as far. Their JSON is measured: packed it is never larger.
+pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, bytes_max: usize) -> Vec<Vec<u8>> {
+    let write = |part, parts, content, form| {
+        let body = Some(AnswerBody { part, parts, content });
+        payload::write_answer(&Answer { id: Uuid::now_v7(), body, ..answer.clone() }, form)
     };
-    let fits = |payloads: &Vec<Vec<u8>>| {
-        payloads.iter().all(|payload| rendered_bytes(payload.len().saturating_add(SEALING_BYTES_MAX)) <= bytes_max)
-    };
-    match body {
+    let octets = |frame| write(PARTS_MAX, PARTS_MAX, frame, PayloadForm::Json).len();
+    let fits = |octets: usize| rendered_bytes(octets.saturating_add(SEALING_BYTES_MAX)) <= bytes_max;
+    let contents: Vec<AnswerContent> = match body {
         AnswerContent::Statement(whole) => {
-            let payloads = |parts| payloads(Vec::into_iter(parts).map(AnswerContent::Statement).collect());
-            statement::divide(whole, payloads, fits)
+            let frame = octets(AnswerContent::Statement(statement::widest_frame(&whole)));
+            let parts = statement::divide(whole, PARTS_MAX.into(), |entries| fits(frame.saturating_add(entries)));
+            parts.into_iter().map(AnswerContent::Statement).collect()
         }
+    };
+    let parts = u16::try_from(contents.len()).unwrap_or(u16::MAX);
+    let mut payloads = Vec::with_capacity(contents.len());
+    for (part, content) in (1..).zip(contents) {
+        payloads.push(write(part, parts, content, form));
+        // Each is packed, which takes its time; others of this runtime have theirs between.
+        yield_now().await;
     }
+    payloads
 }
