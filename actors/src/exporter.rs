@@ -264,15 +264,14 @@ async fn send_mail(
     let _permit = round.at_once.acquire().await.ok();
     if round.is_relay_away.load(Ordering::Relaxed) {
         stay.end(Handled::Deferred, mail.len());
-        return Ok(Mailed { untried: mail.iter().map(|answer| answer.id).collect(), ..Mailed::default() });
+        return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
     let (sealed, unsealable) = seal(parts, mail).await;
     if !unsealable.is_empty() {
-        let ids: Vec<i64> = unsealable.iter().map(|answer| answer.id).collect();
         let mut connection = parts.database.get().await?;
-        outbox::give_up(&mut connection, &ids, "no valid certificate to seal the answer for").await?;
-        parts.metrics.answers.with_label_values(&["given_up"]).inc_by(ids.len() as u64);
-        stay.end(Handled::Refused, ids.len());
+        outbox::give_up(&mut connection, &unsealable, "no valid certificate to seal the answer for").await?;
+        parts.metrics.answers.with_label_values(&["given_up"]).inc_by(unsealable.len() as u64);
+        stay.end(Handled::Refused, unsealable.len());
     }
     if sealed.is_empty() {
         return Ok(Mailed::default());
@@ -284,8 +283,7 @@ async fn send_mail(
     match result {
         Ok(()) => {
             stay.end(Handled::Ok, answers.len());
-            let sent = answers.iter().map(|answer| answer.id).collect();
-            Ok(Mailed { sent, relay: Asked::Reached, ..Mailed::default() })
+            Ok(Mailed { sent: answers, relay: Asked::Reached, ..Mailed::default() })
         }
         Err(failure) => not_sent(parts, &mut stay, answers, failure, round).await,
     }
@@ -299,21 +297,21 @@ async fn not_sent(
     words: SendFailure,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
-    let ids: Vec<i64> = answers.iter().map(|answer| answer.id).collect();
-    let failure = Failure { answers: ids.len(), agency: answers.first().map(|answer| answer.agency), words };
-    let counted = |outcome: &str| parts.metrics.answers.with_label_values(&[outcome]).inc_by(ids.len() as u64);
+    let count = answers.len();
+    let failure = Failure { answers: count, agency: answers.first().map(|answer| answer.agency), words };
+    let counted = |outcome: &str| parts.metrics.answers.with_label_values(&[outcome]).inc_by(count as u64);
     if failure.words.is_before_mail {
         round.is_relay_away.store(true, Ordering::Relaxed);
         counted("put_back");
-        return Ok(Mailed { untried: ids, relay: Asked::Away(failure), ..Mailed::default() });
+        return Ok(Mailed { untried: answers, relay: Asked::Away(failure), ..Mailed::default() });
     }
     let words = failure.words.to_string();
     let mut connection = parts.database.get().await?;
     // A refusal of the address alone will not mend itself by trying again.
     // Of several together each is tried alone first.
-    if failure.words.kind == FailureKind::Permanent && answers.len() == 1 {
-        outbox::give_up(&mut connection, &ids, &words).await?;
-        stay.end(Handled::Refused, ids.len());
+    if failure.words.kind == FailureKind::Permanent && count == 1 {
+        outbox::give_up(&mut connection, &answers, &words).await?;
+        stay.end(Handled::Refused, count);
         counted("given_up");
     } else {
         outbox::put_back(&mut connection, &answers, &words).await?;
@@ -351,13 +349,9 @@ async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed
 }
 
 fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
-    let name = |answer: &Claimed| match answer.letter_id {
-        Some(letter_id) => letter_id.simple().to_string(),
-        None => answer.id.to_string(),
-    };
     let first = sealed.first().map(|(answer, _)| answer);
     let names: Vec<String> =
-        sealed.iter().map(|(answer, _)| format!("{}.{:06}", name(answer), answer.agency)).collect();
+        sealed.iter().map(|(answer, _)| format!("{}.{:06}", answer.name(), answer.agency)).collect();
     // The same answers are the same mail and others another: a gateway may throw away a Message-ID that it has seen.
     let identity = match names.as_slice() {
         [alone] => alone.clone(),
@@ -370,7 +364,7 @@ fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
         subject: "SDC 1".to_owned(),
         documents: sealed
             .iter()
-            .map(|(answer, document)| (format!("{}.sdc", name(answer)), document.clone()))
+            .map(|(answer, document)| (format!("{}.sdc", answer.name()), document.clone()))
             .collect(),
         is_automatic: true,
     }

@@ -249,7 +249,7 @@ async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> Outcome {
 /// Puts down whose letter it is and what it asks of the database.
 fn waiting(item: Settleable) -> Waiting<Settleable> {
     let agency = item.arrival.signer().map(|signer| signer.matricule);
-    Waiting { agency, work: LETTER_WORK + item.arrival.rows() + item.arrival.container.len() / ROW_BYTES, item }
+    Waiting { agency, work: LETTER_WORK + item.arrival.work() + item.arrival.container.len() / ROW_BYTES, item }
 }
 
 impl Actor for TableWriter {

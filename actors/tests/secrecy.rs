@@ -1,7 +1,7 @@
 //! Logs carry letter ids and matricules, never a record's content: values planted in records are looked for in every line
 //! that the centre and PostgreSQL write, on the ways of success, refusal, fault and panic.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
@@ -35,7 +35,7 @@ impl Write for Lines {
 }
 
 fn set(letter: &mut Letter, column: &str, value: Value) {
-    let Request::Export(records) = &mut letter.request;
+    let Request::Export(records) = &mut letter.request else { panic!("not an export") };
     let table = &mut records.tables[0];
     let at = table.columns.iter().position(|name| name == column).unwrap();
     table.values[at][0] = value;

@@ -25,6 +25,7 @@ use store::administration::server::{self, Server};
 use store::administration::{AdministrationError, centre_addresses};
 use store::database::{Database, MigrateError};
 use store::fault::Fault;
+use store::outbox;
 use store::settle::SettlingSettings;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -254,7 +255,8 @@ impl Centre<'_> {
         })
     }
 
-    /// Makes the partitions of the coming months, and says whose addresses are the centre's own, every day.
+    /// Makes the partitions of the coming months, says whose addresses are the centre's own, and forgets old parts of answers, every
+    /// day.
     fn keep_partitions(&self) {
         let database = self.database.clone();
         let own_addresses = self.configuration.own_addresses();
@@ -266,6 +268,9 @@ impl Centre<'_> {
                 }
                 if let Err(fault) = database.ensure_partitions(MONTHS_AHEAD).await {
                     tracing::warn!(%fault, "the coming months' partitions could not be made; trying again tomorrow");
+                }
+                if let Err(fault) = forgotten(&database).await {
+                    tracing::warn!(%fault, "old parts of answers could not be forgotten; trying again tomorrow");
                 }
             }
         });
@@ -326,6 +331,10 @@ impl From<Fault> for Unprepared {
 
 async fn recorded(database: &Database, own_addresses: &[String]) -> Result<(), Fault> {
     centre_addresses::record(&mut *database.get().await?, own_addresses).await
+}
+
+async fn forgotten(database: &Database) -> Result<usize, Fault> {
+    outbox::forget_parts(&mut *database.get().await?).await
 }
 
 fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use mail::smtp::SendFailure;
+use store::outbox::Claimed;
 
 use crate::outage::Outage;
 
@@ -23,9 +24,9 @@ pub enum Asked {
 #[derive(Debug, Default)]
 pub struct Mailed {
     /// Answers that the relay took.
-    pub sent: Vec<i64>,
+    pub sent: Vec<Claimed>,
     /// Not tried: the relay was not reached, by this mail or by one before it.
-    pub untried: Vec<i64>,
+    pub untried: Vec<Claimed>,
     /// What it has shown of the relay.
     pub relay: Asked,
     /// Why the relay did not take it.
@@ -58,9 +59,9 @@ pub struct Sent {
     /// Answers that it had.
     pub answers: usize,
     /// Those that the relay took.
-    pub sent: Vec<i64>,
+    pub sent: Vec<Claimed>,
     /// Those of mails that were not tried.
-    pub untried: Vec<i64>,
+    pub untried: Vec<Claimed>,
     is_reached: bool,
     away: Option<Failure>,
     refused: Option<Failure>,
@@ -122,7 +123,9 @@ mod tests {
     use std::time::Duration;
 
     use mail::smtp::FailureKind;
+    use sdc::cms::ContentCipher;
     use tracing_subscriber::fmt;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -144,8 +147,25 @@ mod tests {
         Failure { words, answers: 1, agency: Some(42) }
     }
 
+    fn answer(id: i64) -> Claimed {
+        Claimed {
+            id,
+            agency: 42,
+            letter_id: None,
+            attempt: 1,
+            part: 0,
+            payload: Vec::new(),
+            certificate: None,
+            cipher: ContentCipher::Aes256Gcm,
+            email: String::new(),
+            attempts: 1,
+            process: Uuid::nil(),
+            is_sent_again: false,
+        }
+    }
+
     fn away(reply: &str) -> Mailed {
-        Mailed { untried: vec![1], relay: Asked::Away(failure(reply, true)), ..Mailed::default() }
+        Mailed { untried: vec![answer(1)], relay: Asked::Away(failure(reply, true)), ..Mailed::default() }
     }
 
     fn refused() -> Mailed {
@@ -153,7 +173,7 @@ mod tests {
     }
 
     fn taken() -> Mailed {
-        Mailed { sent: vec![2], relay: Asked::Reached, ..Mailed::default() }
+        Mailed { sent: vec![answer(2)], relay: Asked::Reached, ..Mailed::default() }
     }
 
     /// Returns the lines of the log of rounds that follow each other.
@@ -175,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_round_that_does_not_ask_the_relay_ends_no_outage() {
-        let not_asked = || vec![Mailed::default(), Mailed { untried: vec![3], ..Mailed::default() }];
+        let not_asked = || vec![Mailed::default(), Mailed { untried: vec![answer(3)], ..Mailed::default() }];
         let lines = told(vec![vec![away("refused")], not_asked(), vec![], vec![away("refused")], not_asked()]);
         assert_eq!(lines.len(), 1, "{lines:?}");
         let lines = told(vec![vec![away("refused")], not_asked(), vec![taken()]]);

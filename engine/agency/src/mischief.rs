@@ -171,13 +171,13 @@ impl Scene<'_> {
             Mischief::OutOfCredit => self.register.marriages(1, self.dice),
             Mischief::SumsWrong => self.register.results(1, self.dice),
             Mischief::SameRecordOtherContent => {
-                let Request::Export(records) = &self.former?.request;
+                let Request::Export(records) = &self.former?.request else { return None };
                 records.clone()
             }
             _ => self.births(),
         };
         let mut letter = self.office.compose(records);
-        let Request::Export(records) = &mut letter.request;
+        let Request::Export(records) = &mut letter.request else { return None };
         match mischief {
             Mischief::ForgedByAgency => letter.from.agency = self.other,
             Mischief::UnknownColumn => {

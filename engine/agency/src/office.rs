@@ -1,6 +1,6 @@
 //! One installation of an office: it numbers and seals letters, and believes only the answers that are truly its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,6 +53,8 @@ struct Sent {
     sequence: u64,
     /// The highest attempt that has been answered.
     attempt: Option<u16>,
+    /// The parts of that answer which have come.
+    parts: BTreeSet<u16>,
 }
 
 /// A sealed letter: kept until it is answered, and resent unchanged.
@@ -77,7 +79,7 @@ pub struct Answered {
     pub letter: Digest,
     /// The answer.
     pub answer: Answer,
-    /// Whether it says something that the office did not know: the first, or one with a higher attempt.
+    /// Whether it says something that the office did not know: the first, one with a higher attempt, or a further part.
     pub is_news: bool,
 }
 
@@ -164,7 +166,15 @@ impl Office {
     /// # Errors
     /// Records that the centre would refuse unread, or OpenSSL's own.
     pub fn pack(&mut self, records: Records) -> Result<Packed, PackError> {
-        let letter = self.compose(records);
+        self.ask(Request::Export(records))
+    }
+
+    /// Packs a request of any service into the next letter, and remembers it until it is answered.
+    ///
+    /// # Errors
+    /// A request that the centre would refuse unread, or OpenSSL's own.
+    pub fn ask(&mut self, request: Request) -> Result<Packed, PackError> {
+        let letter = self.compose_request(request);
         let packed = self.seal(&letter)?;
         self.remember(&packed);
         Ok(packed)
@@ -172,6 +182,10 @@ impl Office {
 
     /// Writes the next letter: it has an id and a number, and is not sealed yet.
     pub fn compose(&mut self, records: Records) -> Letter {
+        self.compose_request(Request::Export(records))
+    }
+
+    fn compose_request(&mut self, request: Request) -> Letter {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         Letter {
@@ -182,7 +196,7 @@ impl Office {
             sequence,
             time: Utc::now(),
             mode: self.centre.mode,
-            request: Request::Export(records),
+            request,
         }
     }
 
@@ -223,7 +237,8 @@ impl Office {
     /// Remembers a letter as one of this office's, whose answer counts.
     pub fn remember(&mut self, packed: &Packed) {
         let Packed { digest, letter_id, sequence, .. } = *packed;
-        self.sent.insert(digest.to_string(), Sent { digest, letter_id, sequence, attempt: None });
+        self.sent
+            .insert(digest.to_string(), Sent { digest, letter_id, sequence, attempt: None, parts: BTreeSet::new() });
     }
 
     /// Forgets a letter that needs no answer any more.
@@ -266,10 +281,14 @@ impl Office {
         // Absent where the centre could not read the letter; another one's is never right.
         expect("letter", answer.receipt.letter, sent.letter_id)?;
         expect("sequence", answer.receipt.sequence, sent.sequence)?;
-        let is_news = sent.attempt.is_none_or(|known| known < answer.receipt.attempt);
-        if is_news {
-            sent.attempt = Some(answer.receipt.attempt);
+        let attempt = answer.receipt.attempt;
+        let is_higher = sent.attempt.is_none_or(|known| known < attempt);
+        if is_higher {
+            (sent.attempt, sent.parts) = (Some(attempt), BTreeSet::new());
         }
+        // A part of an attempt that a higher one has outdone tells nothing.
+        let part = answer.body.as_ref().map(|body| body.part).filter(|_| sent.attempt == Some(attempt));
+        let is_news = part.is_some_and(|part| sent.parts.insert(part)) || is_higher;
         Ok(Answered { letter: sent.digest, answer, is_news })
     }
 

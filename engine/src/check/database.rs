@@ -152,10 +152,17 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
         .map(Service::name)
         .filter(|service| !priced.iter().any(|tariff| tariff.service == *service))
         .collect();
-    let problems = match free.as_slice() {
+    let mut problems = match free.as_slice() {
         [] => Vec::new(),
         free => vec![format!("no tariff, so free: {}; `xmserver tariff set` sets a price", free.join(", "))],
     };
+    let unknown = priced.iter().filter(|tariff| tariff.service.parse::<Service>().is_err());
+    problems.extend(unknown.map(|tariff| {
+        format!(
+            "tariff {} is for {:?}, which is no service of this program: it prices nothing",
+            tariff.id, tariff.service
+        )
+    }));
     findings.judge("tariffs", Verdict::Warn, problems, "every service that has a price and is offered has one");
     Ok(())
 }

@@ -94,8 +94,7 @@ impl Document {
     /// Returns how many bytes [`Document::render`] writes of its DER without a hint. Limits and prices are measured on this: it
     /// does not depend on who wrapped the block, in what lines, and with what around it.
     pub fn rendered_bytes(&self) -> usize {
-        let base64 = self.der.len().div_ceil(3) * 4;
-        BEGIN.len() + base64.div_ceil(LINE_CHARS) + base64 + 1 + END.len() + 1
+        rendered_bytes(self.der.len())
     }
 
     /// Returns the agency that the text before the block mentions. Never trusted.
@@ -107,6 +106,12 @@ impl Document {
     pub fn der(&self) -> &[u8] {
         &self.der
     }
+}
+
+/// Returns how many bytes [`Document::render`] writes of so many octets of DER without a hint.
+pub fn rendered_bytes(der_octets: usize) -> usize {
+    let base64 = der_octets.div_ceil(3) * 4;
+    BEGIN.len() + base64.div_ceil(LINE_CHARS) + base64 + 1 + END.len() + 1
 }
 
 /// Finds the agency that a text mentions as `agency=NNNNNN`: in a mail's subject, or before the block. Never trusted.

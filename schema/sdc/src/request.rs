@@ -9,8 +9,10 @@ use crate::payload::PayloadLimits;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 
+mod account;
 mod export;
 
+pub use account::Period;
 pub use export::{Records, TableRecords};
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
@@ -19,16 +21,19 @@ pub use export::{Records, TableRecords};
 pub enum Request {
     /// New records of one or several tables of one application, all or nothing.
     Export(Records),
+    /// The statement of the account.
+    Account(Period),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 1] = [Service::Export];
+    pub const OFFERED: [Service; 2] = [Service::Export, Service::Account];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
+            Request::Account(_) => Service::Account,
         }
     }
 
@@ -36,6 +41,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
+            Request::Account(_) => 0,
         }
     }
 
@@ -50,10 +56,10 @@ impl Request {
     ) -> Result<Request, Refusal> {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
+            Service::Account => Ok(Request::Account(account::read(body()?)?)),
             Service::Correct
             | Service::Import
             | Service::Certify
-            | Service::Account
             | Service::Profile
             | Service::Recharge
             | Service::Message
@@ -68,6 +74,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
+            Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
         }
     }
 }

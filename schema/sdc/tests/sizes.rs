@@ -84,7 +84,9 @@ fn a_thousand_records_cost_80_bytes_each() {
 
 #[test]
 fn the_record_has_21_filled_columns_with_a_uuid_that_is_random() {
-    let Request::Export(records) = full_births(&mut Dice::new(SEED), &Corpus::held_out(), 100).request;
+    let Request::Export(records) = full_births(&mut Dice::new(SEED), &Corpus::held_out(), 100).request else {
+        panic!("not an export")
+    };
     let table = &records.tables[0];
     assert_eq!(table.columns, FULL_BIRTH);
     assert_eq!(FULL_BIRTH.len(), 21);

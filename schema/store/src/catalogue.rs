@@ -94,7 +94,8 @@ impl Catalogue {
     ///
     /// Of the tariffs valid at `at`, the one that names profile and table goes before the one that names only the
     /// table, only the profile, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
-    /// table whose tariff refuses credit makes the letter refuse credit. No tariff means free.
+    /// table whose tariff refuses credit makes the letter refuse credit. No tariff means free, and so does a service that has no
+    /// price.
     pub fn price(
         &self,
         profile: &str,
@@ -103,6 +104,9 @@ impl Catalogue {
         container_bytes: usize,
         at: DateTime<Utc>,
     ) -> Price {
+        if service.facts().priced.is_none() {
+            return Price { amount: 0, credit: Credit::Owe };
+        }
         let mut acts_price: i64 = 0;
         let mut per_started_kb: i64 = 0;
         let mut credit = Credit::Owe;
@@ -264,15 +268,15 @@ async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>,
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;
     let tariff = |(profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to): Loaded| {
         let of = "a tariff in xm.tariffs";
-        let Ok(service) = service.parse() else {
-            return Err(unreadable("the service", of, "expected the name of a service"));
-        };
+        // A service that this program does not know is asked for by no letter that it accepts: a newer one set it, or somebody
+        // mistyped. `check` tells of it.
+        let Ok(service) = service.parse() else { return Ok(None) };
         let Ok(credit) = credit.parse() else {
             return Err(unreadable("the rule of credit", of, "expected owe or refuse"));
         };
-        Ok(Tariff { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to })
+        Ok(Some(Tariff { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to }))
     };
-    rows.into_iter().map(tariff).collect()
+    rows.into_iter().map(tariff).filter_map(Result::transpose).collect()
 }
 
 /// A setting that this program cannot read never becomes a default: it would judge by a rule that nobody made. Nor is it any

@@ -25,6 +25,7 @@ mod post;
 mod quarantine;
 mod reads;
 mod rows;
+mod statement;
 mod verdict;
 mod withheld;
 mod work;
@@ -57,6 +58,7 @@ use open::OpenTransaction;
 use reads::Standing;
 use rows::Inserted;
 use withheld::Withheld;
+use work::Bodies;
 
 /// Rounds of decide and insert before a batch is given up as a fault. Each round removes at least one letter's rows.
 const ROUNDS_MAX: usize = 50;
@@ -114,6 +116,7 @@ pub struct Written {
     transaction: OpenTransaction,
     batch: Vec<Arrival>,
     decisions: Vec<Decision>,
+    bodies: Bodies,
     standing: Standing,
     catalogue: Arc<Catalogue>,
     settings: SettlingSettings,
@@ -141,9 +144,9 @@ impl Settler {
     /// [`Unsettled`] with the batch; the transaction is gone.
     pub async fn write(&self, batch: Vec<Arrival>) -> Result<Written, Unsettled> {
         match self.try_write(&batch).await {
-            Ok((transaction, decisions, standing, catalogue)) => {
+            Ok((transaction, (decisions, bodies), standing, catalogue)) => {
                 let (settings, withheld) = (self.settings.clone(), Arc::clone(&self.withheld));
-                Ok(Written { transaction, batch, decisions, standing, catalogue, settings, withheld })
+                Ok(Written { transaction, batch, decisions, bodies, standing, catalogue, settings, withheld })
             }
             Err(fault) => Err(Unsettled { fault, batch }),
         }
@@ -152,7 +155,7 @@ impl Settler {
     async fn try_write(
         &self,
         batch: &[Arrival],
-    ) -> Result<(OpenTransaction, Vec<Decision>, Standing, Arc<Catalogue>), Fault> {
+    ) -> Result<(OpenTransaction, (Vec<Decision>, Bodies), Standing, Arc<Catalogue>), Fault> {
         let mut connection = self.database.get().await?;
         let mut catalogue = self.catalogue(&mut connection).await?;
         let mut transaction = OpenTransaction::on(connection);
@@ -175,11 +178,12 @@ impl Settler {
         defaults::fill(connection, &mut judged).await?;
         standing.read_by_keys(connection, batch, &judged).await?;
 
-        let decisions = self.insert_rows(&mut transaction, batch, &judged, &standing, &catalogue).await?;
-        Ok((transaction, decisions, standing, catalogue))
+        let decided = self.insert_rows(&mut transaction, batch, &judged, &standing, &catalogue).await?;
+        Ok((transaction, decided, standing, catalogue))
     }
 
-    /// Decides, inserts, and decides anew with what was learnt, until every row that was decided on is in its table.
+    /// Decides, inserts, and decides anew with what was learnt, until every row that was decided on is in its table, and what
+    /// answers give beside their receipts is read.
     async fn insert_rows(
         &self,
         transaction: &mut OpenTransaction,
@@ -187,7 +191,7 @@ impl Settler {
         judged: &[Judged],
         standing: &Standing,
         catalogue: &Catalogue,
-    ) -> Result<Vec<Decision>, Fault> {
+    ) -> Result<(Vec<Decision>, Bodies), Fault> {
         let now = Instant::now();
         let (withheld, waiting) = (self.withheld.tables(catalogue.revision, now), self.withheld.letters(batch, now));
         let mut knowledge = Knowledge { withheld, waiting, ..Knowledge::default() };
@@ -199,7 +203,14 @@ impl Settler {
             let cause = match inserted {
                 Inserted::All => {
                     self.withheld.taken(tables_of(&decisions));
-                    return Ok(decisions);
+                    match work::bodies(transaction.shared(), batch, &decisions, catalogue).await {
+                        Ok(bodies) => return Ok((decisions, bodies)),
+                        Err((at, fault)) => {
+                            knowledge.waiting.insert(at);
+                            self.withhold_letter(transaction, &batch[at], &fault).await?;
+                            continue;
+                        }
+                    }
                 }
                 Inserted::Failed(fault) => Some(fault),
                 Inserted::SomeAreHeld | Inserted::Refused => None,
@@ -249,6 +260,26 @@ impl Settler {
                 }
             }
         }
+    }
+
+    /// Withholds a letter that asks for something which cannot be read, and takes back what was written beside it in this round.
+    ///
+    /// # Errors
+    /// The fault, where it can be of no single letter.
+    async fn withhold_letter(
+        &self,
+        transaction: &mut OpenTransaction,
+        arrival: &Arrival,
+        fault: &Fault,
+    ) -> Result<(), Fault> {
+        let rolled_back = transaction.roll_back_to_savepoint().await;
+        rolled_back.map_err(|lost| if fault.is_away() { fault.clone() } else { lost })?;
+        // What is held of an account that this program cannot read is held of that account.
+        if !matches!(fault, Fault::Unreadable { .. }) {
+            transaction.is_of_a_row(fault).await?;
+        }
+        self.withheld.add_letters(std::iter::once((arrival, fault)), Instant::now());
+        Ok(())
     }
 
     /// Returns what statements may take that write the rows of accepted letters.

@@ -60,8 +60,10 @@ fn check_frame(octets: &[u8], limits: &PayloadLimits) {
 fn check_letter(octets: &[u8], limits: &PayloadLimits) {
     match read_letter(octets, limits) {
         Ok(letter) => {
-            let Request::Export(records) = &letter.request;
-            check_records(records, limits);
+            match &letter.request {
+                Request::Export(records) => check_records(records, limits),
+                Request::Account(period) => assert!(period.from.zip(period.to).is_none_or(|(from, to)| from <= to)),
+            }
             assert!((1..=SEQUENCE_MAX).contains(&letter.sequence) && letter.id.get_version_num() == 7);
             let written = write_letter(&letter, &PayloadLimits::default()).expect("what is read can be written");
             let again = read_letter(&written, &PayloadLimits::default()).expect("what is written can be read");

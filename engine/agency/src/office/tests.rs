@@ -1,9 +1,11 @@
 //! What an office believes, and what not.
 
 use chrono::Utc;
-use sdc::answer::Addressee;
 use sdc::answer::receipt::{AccountReceipt, Receipt, Verdict};
+use sdc::answer::statement::Statement;
+use sdc::answer::{Addressee, AnswerBody, AnswerContent};
 use sdc::payload::PayloadForm;
+use sdc::request::Period;
 
 use super::*;
 use crate::dice::Dice;
@@ -100,6 +102,43 @@ fn an_answer_counts_once_and_the_highest_attempt_wins() {
         attempts.push(office.open(&document).unwrap().is_news);
     }
     assert_eq!(attempts, [true, false, true, false, false]);
+}
+
+#[test]
+fn each_part_of_an_answer_is_news_once() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    let mut office = office(&centre, Algorithm::P256);
+    let packed = office.ask(Request::Account(Period { from: None, to: None })).unwrap();
+    let day = Utc::now().date_naive();
+    let statement = Statement {
+        from: day,
+        to: day,
+        currency: "XAF".to_owned(),
+        opening: 0,
+        closing: 0,
+        credit_limit: 0,
+        entries_total: 0,
+        entries: Vec::new(),
+    };
+    // Attempt and part, 0 for the receipt alone; and whether it is news.
+    for (attempt, part, is_news) in [
+        (1, 2, true),
+        (1, 0, false),
+        (1, 1, true),
+        (1, 2, false),
+        (2, 0, true),
+        (2, 1, true),
+        (1, 3, false),
+        (2, 1, false),
+    ] {
+        let mut answer = answer_to(&packed);
+        answer.receipt.attempt = attempt;
+        let content = AnswerContent::Statement(statement.clone());
+        answer.body = (part > 0).then_some(AnswerBody { part, parts: 3, content });
+        let answered = office.open(&sealed(&answer, &centre, &office)).unwrap();
+        assert_eq!(answered.is_news, is_news, "attempt {attempt}, part {part}");
+        assert_eq!(answered.answer.body, answer.body);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use agency::office::PackError;
 use mail::smtp::Outgoing;
 use sdc::digest::Digest;
 use sdc::letter::Matricule;
-use sdc::request::{Records, Request};
+use sdc::request::Records;
 
 use super::super::memory::{self, Expected, LetterMemory};
 use super::super::town::{Condition, Desk, Former, Resident, price};
@@ -106,12 +106,11 @@ fn mischief(dice: &mut Dice) -> Mischief {
 
 fn good(desk: &mut Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     let records = records(desk, dice);
+    let rows = memory::rows(&records);
     let letter = desk.office.compose(records);
     let packed = desk.office.seal(&letter)?;
     desk.office.remember(&packed);
     let mail = desk.office.mail(&packed);
-    let Request::Export(records) = &letter.request;
-    let rows = memory::rows(records);
     let cost = rows.iter().map(|row| price(row.table)).sum();
     let subject = LetterMemory {
         signer: Some(desk.office.matricule().as_i32()),

@@ -4,7 +4,22 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
+
+/// Most characters of a note.
+pub const NOTE_CHARS_MAX: usize = 200;
+
+/// Brings an operator's words into the form that a reader admits: Unicode normalization form C, and no longer than
+/// [`NOTE_CHARS_MAX`].
+pub fn note(words: &str) -> String {
+    words.nfc().take(NOTE_CHARS_MAX).collect()
+}
+
+/// Returns how many characters an operator's words have as [`note`] writes them.
+pub fn note_chars(words: &str) -> usize {
+    words.nfc().count()
+}
 
 /// The account over some days, by the centre's calendar. Of a statement in parts each says the same but for its entries.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +37,9 @@ pub struct Statement {
     pub closing: i64,
     /// How far below zero the balance may be for services that are not given on credit.
     pub credit_limit: i64,
-    /// What moved the account, oldest first.
+    /// How many movements the days have. The newest of them are told; `opening` is the balance before those.
+    pub entries_total: u32,
+    /// What moved the account, in the order in which it took effect.
     pub entries: Vec<StatementEntry>,
 }
 
@@ -41,7 +58,7 @@ pub struct StatementEntry {
     /// The letter that was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<Uuid>,
-    /// The operator's words.
+    /// The operator's words, as [`note`] writes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -25,6 +25,18 @@ pub(crate) fn members<const N: usize>(
     Ok(names.map(|name| take(&mut object, name)))
 }
 
+/// Takes an object apart that may have these members and has no others.
+pub(crate) fn optional_members<const N: usize>(
+    value: Value,
+    path: impl Display,
+    names: [&str; N],
+) -> Result<[Option<Value>; N], Refusal> {
+    let expected = || malformed(&path, &format!("an object of {}, or none of them", names.join(", ")));
+    let Value::Object(mut object): Value = value else { return Err(expected()) };
+    let found = names.map(|name| object.remove(name));
+    if object.is_empty() { Ok(found) } else { Err(expected()) }
+}
+
 /// Takes one member out of an object; null where there is none.
 pub(crate) fn take(object: &mut Map<String, Value>, name: &str) -> Value {
     object.remove(name).unwrap_or_default()

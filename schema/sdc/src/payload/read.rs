@@ -9,6 +9,7 @@ use uuid::{Uuid, Variant};
 use super::json::{Document, malformed};
 use super::members::{is_name, text};
 use super::{LetterKey, PayloadLimits, Unreadable};
+use crate::answer::statement::Statement;
 use crate::answer::{Answer, AnswerBody, AnswerContent};
 use crate::letter::{FORMAT_VERSION, Letter, Mode};
 use crate::moment;
@@ -141,10 +142,18 @@ impl Head<'_> {
             return Err(malformed("part", "a number from 1 to parts"));
         }
         let content = match service {
-            Ok(Service::Account) => AnswerContent::Statement(self.typed("body", "a statement")?),
+            Ok(Service::Account) => AnswerContent::Statement(self.statement()?),
             _ => return Err(malformed("service", "a service whose answer has a body")),
         };
         Ok(Some(AnswerBody { part, parts, content }))
+    }
+
+    fn statement(&self) -> Result<Statement, Refusal> {
+        let statement: Statement = self.typed("body", "a statement")?;
+        if statement.to < statement.from {
+            return Err(malformed("body.to", "a day that is not before from"));
+        }
+        Ok(statement)
     }
 
     fn request(&self) -> Result<Request, Refusal> {

@@ -1,5 +1,6 @@
 //! What a payload may be: everything that reading refuses, with its code and its place, and that nothing is lost.
 
+mod accounts;
 mod answers;
 mod bodies;
 mod frames;

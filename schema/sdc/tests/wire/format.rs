@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
-use sdc::answer::{Addressee, Answer};
+use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::{self, ContentCipher};
 use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
@@ -75,7 +75,7 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let format = format();
     let blocks: Vec<&str> =
         format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
-    let [letter, answer] = blocks[..] else { panic!("two blocks, not {}", blocks.len()) };
+    let [letter, answer, statement] = blocks[..] else { panic!("three blocks, not {}", blocks.len()) };
     let letter = format!("{letter}\n");
     let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
     let receipt = read_answer(answer.as_bytes(), &PayloadLimits::default()).unwrap().receipt;
@@ -83,11 +83,22 @@ fn the_payloads_shown_are_read_and_belong_together() {
     assert_eq!(receipt.digest, Digest::of(letter.as_bytes()).to_string());
     assert!(format.contains(&format!("<< 'END'\n{letter}END\n")), "the worked example writes the same letter");
     assert_eq!(receipt.skew_seconds, Some((read.time - receipt.received).num_seconds()));
+
+    let with_body = format!(
+        "{},\"service\":\"account\",\"part\":1,\"parts\":1,\"body\":{statement}}}",
+        answer.strip_suffix('}').unwrap()
+    );
+    let body = read_answer(with_body.as_bytes(), &PayloadLimits::default()).unwrap().body.unwrap();
+    let AnswerContent::Statement(statement) = body.content;
+    let [entry] = &statement.entries[..] else { panic!("one entry, not {}", statement.entries.len()) };
+    assert_eq!((entry.letter, entry.amount, entry.at), (Some(read.id), -receipt.account.cost, receipt.received));
+    assert_eq!((entry.balance, statement.closing), (receipt.account.balance, receipt.account.balance));
+    assert_eq!(statement.opening + entry.amount, statement.closing);
 }
 
 /// The answer that a centre would give to the letter of the worked example.
 fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
-    let Request::Export(records) = &letter.request;
+    let Request::Export(records) = &letter.request else { panic!("not an export") };
     Answer {
         sdc: FORMAT_VERSION,
         id: uuid::Uuid::now_v7(),

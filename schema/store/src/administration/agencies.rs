@@ -5,6 +5,7 @@ use diesel::dsl::{max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::answer::statement::{self, NOTE_CHARS_MAX};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -237,7 +238,7 @@ pub async fn set_status(
 /// Credits an agency's account. Returns the balance after it, in minor units.
 ///
 /// # Errors
-/// No such agency, an amount not above zero or beyond [`RECHARGE_MAX`]; a fault.
+/// No such agency, an amount not above zero or beyond [`RECHARGE_MAX`], a note of more than [`NOTE_CHARS_MAX`] characters; a fault.
 pub async fn recharge(
     connection: &mut AsyncPgConnection,
     operator: &str,
@@ -248,6 +249,10 @@ pub async fn recharge(
     if !(1..=RECHARGE_MAX).contains(&amount) {
         return Err(AdministrationError::invalid("the amount", format!("1 to {RECHARGE_MAX} minor units")));
     }
+    if statement::note_chars(note) > NOTE_CHARS_MAX {
+        return Err(AdministrationError::invalid("the note", format!("at most {NOTE_CHARS_MAX} characters")));
+    }
+    let note = statement::note(note);
     connection
         .transaction(async |connection| {
             // The account first, as settling does: whoever holds it is alone with the agency.
@@ -268,7 +273,7 @@ pub async fn recharge(
                     entries::kind.eq("recharge"),
                     entries::agency.eq(number.as_i32()),
                     entries::balance_after.eq(balance),
-                    entries::note.eq(note),
+                    entries::note.eq(&note),
                 ))
                 .execute(connection)
                 .await?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{AdministrationError, agencies, audit};
+use crate::outbox;
 
 /// An answer that has not been sent.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -26,6 +27,12 @@ pub struct Answer {
     /// The letter that it answers.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
+    /// Which attempt at that letter is answered.
+    #[diesel(sql_type = SmallInt)]
+    pub attempt: i16,
+    /// Which part of the answer waits, from 1; 0 for the receipt alone.
+    #[diesel(sql_type = SmallInt)]
+    pub part: i16,
     /// When it was queued.
     #[diesel(sql_type = Timestamptz)]
     pub queued_at: DateTime<Utc>,
@@ -60,7 +67,7 @@ pub struct AnswerFilter {
 macro_rules! select_answers {
     ($condition:literal) => {
         concat!(
-            "SELECT o.id, o.agency, a.email, o.letter_id, o.queued_at, o.due_at, o.attempts,
+            "SELECT o.id, o.agency, a.email, o.letter_id, o.attempt, o.part, o.queued_at, o.due_at, o.attempts,
                     o.failed_at IS NOT NULL AS is_given_up, o.last_error
                FROM xm.outbox o JOIN xm.agencies a ON a.matricule = o.agency
               WHERE ",
@@ -87,7 +94,7 @@ pub async fn of_letter(
     Ok(answer)
 }
 
-/// Sends the receipt of a letter again, now, however lately it was sent: an office asks for it on the telephone.
+/// Sends the answer to a letter again, now, however lately it was sent: an office asks for it on the telephone.
 ///
 /// # Errors
 /// No verdict of such a letter; a fault.
@@ -100,12 +107,11 @@ pub async fn resend(
     connection
         .transaction(async |connection| {
             // The letter's row is the lock that settling and sending take too.
-            let queued = diesel::sql_query(
-                "INSERT INTO xm.outbox (agency, letter_id, transport)
-                 SELECT agency, letter_id, transport FROM xm.letters
-                  WHERE agency = $1 AND letter_id = $2 FOR NO KEY UPDATE
-                     ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0",
-            )
+            let queued = diesel::sql_query(concat!(
+                outbox::queue_anew!(),
+                " WHERE l.agency = $1 AND l.letter_id = $2 FOR NO KEY UPDATE OF l ",
+                outbox::or_make_due!()
+            ))
             .bind::<Integer, _>(agency.as_i32())
             .bind::<SqlUuid, _>(letter_id)
             .execute(connection)

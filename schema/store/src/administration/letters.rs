@@ -194,8 +194,11 @@ async fn of_letter(
     (agency, id): (i32, Uuid),
 ) -> Result<Story, AdministrationError> {
     let decided: Option<Decided> = diesel::sql_query(
-        "SELECT agency, letter_id, installation, sequence, digest, attempt, verdict, received_at, answered_at, receipt
-           FROM xm.letters WHERE agency = $1 AND letter_id = $2",
+        "SELECT l.agency, l.letter_id, l.installation, l.sequence, l.digest, l.attempt, coalesce(t.verdict, l.verdict) AS verdict,
+                l.received_at, l.answered_at, coalesce(t.receipt, l.receipt) AS receipt
+           FROM xm.letters l
+           LEFT JOIN xm.attempts t ON t.agency = l.agency AND t.letter_id = l.letter_id AND t.attempt = l.attempt
+          WHERE l.agency = $1 AND l.letter_id = $2",
     )
     .bind::<Integer, _>(agency)
     .bind::<SqlUuid, _>(id)

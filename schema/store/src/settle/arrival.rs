@@ -9,6 +9,7 @@ use sdc::letter::{Letter, Matricule};
 use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
 
+use super::work;
 use crate::signers::Signer;
 
 /// Where a container came from.
@@ -100,6 +101,14 @@ impl Arrival {
 }
 
 impl Arrival {
+    /// Returns what it asks of the database, in rows: those that it brings, or those that its answer may have.
+    pub fn work(&self) -> usize {
+        match &self.content {
+            Content::Signed { letter: Ok(letter), .. } => work::rows(&letter.request),
+            Content::Signed { .. } | Content::Stranger(_) => 0,
+        }
+    }
+
     /// Returns how many rows it brings.
     pub fn rows(&self) -> usize {
         match &self.content {

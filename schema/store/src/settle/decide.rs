@@ -86,13 +86,17 @@ impl Decision {
     }
 }
 
+/// Returns by what the letters of one agency take effect one behind the other.
+pub fn place_in_order(key: &Key, at: usize) -> (String, Option<i64>, usize) {
+    (key.installation.clone(), key.sequence, at)
+}
+
 /// Returns the places of a batch in the order of effect: by agency, installation and sequence number, else as they came.
 pub fn order_of_effect(batch: &[Arrival], judged: &[Judged]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..batch.len()).collect();
     order.sort_by_key(|&at| {
         let agency = batch[at].signer().map(|signer| signer.matricule);
-        let key = judged[at].key();
-        (agency, key.map(|key| key.installation.clone()), key.and_then(|key| key.sequence), at)
+        (agency, judged[at].key().map(|key| place_in_order(key, at)), at)
     });
     order
 }

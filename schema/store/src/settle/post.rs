@@ -1,5 +1,6 @@
 //! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -9,8 +10,9 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Outcome};
-use super::decide::Decision;
+use super::decide::{Decision, place_in_order};
 use super::verdict::{JournalLine, VerdictRow, outcome};
+use super::work::Bodies;
 use super::{Unsettled, Written};
 use super::{flags, quarantine};
 use crate::failure::{self, Bug, point};
@@ -76,7 +78,8 @@ impl Written {
 
     /// Returns the places of what quarantine has only counted.
     async fn write_verdicts(&mut self) -> Result<HashSet<usize>, Fault> {
-        let verdicts = self.verdicts();
+        let bodies = std::mem::take(&mut self.bodies);
+        let verdicts = self.verdicts(bodies).await;
         if self.batch.iter().any(|arrival| arrival.container.len() > STATEMENT_BYTES_MAX) {
             self.transaction.close_after_commit();
         }
@@ -86,11 +89,12 @@ impl Written {
         // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
         // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
         // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
-        let written: [Result<(), Fault>; 8] = join!(
+        let written: [Result<(), Fault>; 9] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.raise_sequences(&verdicts),
             self.insert_journal(&counted),
+            self.insert_parts(&verdicts),
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
             flags::insert(self.transaction.shared(), &verdicts),
@@ -114,13 +118,19 @@ impl Written {
         Ok(())
     }
 
-    fn verdicts(&self) -> Vec<VerdictRow> {
-        let verdict = |(arrival, decision): (&Arrival, &Decision)| VerdictRow::new(arrival, decision, &self.catalogue);
-        self.batch.iter().zip(&self.decisions).filter_map(verdict).collect()
+    async fn verdicts(&self, mut bodies: Bodies) -> Vec<VerdictRow> {
+        let mut verdicts = Vec::with_capacity(self.batch.len());
+        for (place, (arrival, decision)) in self.batch.iter().zip(&self.decisions).enumerate() {
+            verdicts.extend(VerdictRow::new(arrival, decision, &self.catalogue, bodies.remove(&place)).await);
+        }
+        verdicts
     }
 
     async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        let charged: Vec<&VerdictRow> = charged(verdicts).collect();
+        // In the order of effect, so that the entries of an account run by their ids from balance to balance.
+        let mut charged: Vec<(usize, &VerdictRow)> = charged(verdicts).enumerate().collect();
+        charged.sort_by_key(|(at, verdict)| (verdict.agency, place_in_order(&verdict.key, *at)));
+        let charged: Vec<&VerdictRow> = charged.into_iter().map(|(_, verdict)| verdict).collect();
         if charged.is_empty() {
             return Ok(());
         }
@@ -268,16 +278,46 @@ impl Written {
         Ok(())
     }
 
+    /// Keeps what answers give beside their receipts.
+    async fn insert_parts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let parts: Vec<(&VerdictRow, i16, &[u8])> = verdicts
+            .iter()
+            .flat_map(|verdict| {
+                (1..).zip(&verdict.parts).map(move |(part, payload)| (verdict, part, payload.as_slice()))
+            })
+            .collect();
+        for run in runs(&parts, |(_, _, payload)| payload.len()) {
+            let binds = [
+                Bind::Integers(run.iter().map(|(verdict, _, _)| Some(verdict.agency)).collect()),
+                Bind::Uuids(run.iter().map(|(verdict, _, _)| Some(verdict.key.letter_id)).collect()),
+                Bind::Smallints(run.iter().map(|(_, part, _)| Some(*part)).collect()),
+                Bind::Byteas(run.iter().map(|(_, _, payload)| Some(*payload)).collect()),
+                Bind::Timestamptzs(run.iter().map(|(verdict, _, _)| Some(verdict.received_at)).collect()),
+            ];
+            let text = "INSERT INTO xm.answer_parts (attempt, agency, letter_id, part, payload, made_at)
+                        SELECT 1, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
+            self.execute(text, &binds).await?;
+        }
+        Ok(())
+    }
+
     async fn queue_answers(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         if verdicts.is_empty() {
             return Ok(());
         }
+        let transport = |verdict: &VerdictRow| match verdict.parts.is_empty() {
+            true => Cow::Borrowed(verdict.transport),
+            false => Cow::Owned(outbox::parts_transport(verdict.transport)),
+        };
+        let transports: Vec<Cow<'static, str>> = verdicts.iter().map(transport).collect();
         let binds = [
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
-            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
+            Bind::Texts(transports.iter().map(|transport| Some(transport.as_ref())).collect()),
+            Bind::Smallints(verdicts.iter().map(|verdict| Some(i16::from(!verdict.parts.is_empty()))).collect()),
         ];
-        let text = "INSERT INTO xm.outbox (agency, letter_id, transport) SELECT unnest(?), unnest(?), unnest(?)";
+        let text = "INSERT INTO xm.outbox (agency, letter_id, transport, part)
+                    SELECT unnest(?), unnest(?), unnest(?), unnest(?)";
         self.execute(text, &binds).await?;
         Ok(())
     }
@@ -300,13 +340,14 @@ impl Written {
         }
         let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
         // A letter locked by somebody else is being marked as answered at this moment.
-        let text = "INSERT INTO xm.outbox AS o (agency, letter_id, transport)
-             SELECT l.agency, l.letter_id, l.transport FROM xm.letters l
-              WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
+        let text = concat!(
+            outbox::queue_anew!(),
+            " WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
                 AND (l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour')
-                FOR NO KEY UPDATE SKIP LOCKED
-                 ON CONFLICT (agency, letter_id) DO UPDATE SET failed_at = NULL, due_at = now(), attempts = 0
-              WHERE o.failed_at IS NOT NULL";
+                FOR NO KEY UPDATE OF l SKIP LOCKED ",
+            outbox::or_make_due!(),
+            " WHERE o.failed_at IS NOT NULL"
+        );
         self.execute(text, &binds).await?;
         Ok(())
     }

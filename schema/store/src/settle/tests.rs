@@ -13,6 +13,7 @@ mod ledger;
 mod order;
 mod rules;
 mod signers;
+mod statements;
 mod together;
 mod waiting;
 pub(crate) mod world;
@@ -90,8 +91,11 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     outbox::release(&mut connection, theirs).await.unwrap();
     assert!(outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
     outbox::release(&mut connection, ours).await.unwrap();
-    assert_eq!(outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap().len(), claimed.len());
-    outbox::sent(&mut connection, &[claimed[0].id]).await.unwrap();
+    let claimed_anew = outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap();
+    assert_eq!(claimed_anew.len(), claimed.len());
+    outbox::sent(&mut connection, &claimed).await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 1, "it is in other hands by now");
+    outbox::sent(&mut connection, &claimed_anew).await.unwrap();
     world.settle(vec![world.arrival(&letter).await]).await;
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "answered a moment ago");
     world.sql("UPDATE xm.letters SET answered_at = now() - interval '61 minutes'").await;
@@ -105,8 +109,10 @@ async fn a_letter_delivered_again_while_its_answer_is_being_marked_as_sent_is_no
     let letter = world.births(42, 1, &[("CE-042", 1)]);
     world.settle(vec![world.arrival(&letter).await]).await;
     let mut sender = world.connection().await;
+    let hold = std::time::Duration::from_secs(60);
+    let claimed = outbox::claim(&mut sender, uuid::Uuid::now_v7(), "mail", 10, hold).await.unwrap();
     sender.batch_execute("BEGIN").await.unwrap();
-    outbox::sent(&mut sender, &[1]).await.unwrap();
+    outbox::sent(&mut sender, &claimed).await.unwrap();
     // It has looked before the sender commits, and queues its answer only afterwards.
     let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
     let posting = tokio::spawn(written.post());

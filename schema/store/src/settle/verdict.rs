@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
-use sdc::answer::{Addressee, Answer};
+use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
 use sdc::letter::FORMAT_VERSION;
 use sdc::payload;
@@ -15,6 +15,7 @@ use super::decide::{Acceptance, Decision};
 use super::flags::{count_new, new_flags};
 use super::judge::Key;
 use super::reads::Account;
+use super::work;
 use crate::catalogue::Catalogue;
 
 /// The first attempt at a letter; only an operator's retry makes another.
@@ -39,7 +40,10 @@ pub struct VerdictRow {
     pub transport: &'static str,
     pub certificate_id: i32,
     pub cipher: ContentCipher,
+    /// The answer with its receipt alone, as it is signed.
     pub receipt: Vec<u8>,
+    /// What it gives beside the receipt: the payload of each part; none where the service gives nothing.
+    pub parts: Vec<Vec<u8>>,
     pub received_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
@@ -49,7 +53,13 @@ pub struct VerdictRow {
 }
 
 impl VerdictRow {
-    pub fn new(arrival: &Arrival, decision: &Decision, catalogue: &Catalogue) -> Option<VerdictRow> {
+    /// `body` is what the answer gives beside its receipt.
+    pub async fn new(
+        arrival: &Arrival,
+        decision: &Decision,
+        catalogue: &Catalogue,
+        body: Option<AnswerContent>,
+    ) -> Option<VerdictRow> {
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
         let (key, account, highest_sequence, acceptance, refusal) = match decision {
             Decision::Accepted { key, acceptance, account, highest_sequence } => {
@@ -79,6 +89,10 @@ impl VerdictRow {
             receipt,
             body: None,
         };
+        let parts = match body {
+            Some(body) => work::parts(&answer, body, *form, signer.letter_bytes_max).await,
+            None => Vec::new(),
+        };
         Some(VerdictRow {
             agency: signer.matricule.as_i32(),
             key: key.clone(),
@@ -88,6 +102,7 @@ impl VerdictRow {
             certificate_id: signer.certificate_id,
             cipher: *cipher,
             receipt: payload::write_answer(&answer, *form),
+            parts,
             received_at: arrival.received_at,
             account: *account,
             cost,

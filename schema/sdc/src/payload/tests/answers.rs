@@ -53,7 +53,7 @@ fn an_answer_has_one_form() {
 fn a_body_has_one_form() {
     let body = concat!(
         r#","service":"account","part":2,"parts":3,"body":{"from":"2026-11-01","to":"2026-11-30","currency":"XAF","#,
-        r#""opening":1000,"closing":-50,"credit_limit":500,"entries":[{"at":"2026-11-02T08:15:30Z","kind":"letter","#,
+        r#""opening":1000,"closing":-50,"credit_limit":500,"entries_total":2,"entries":[{"at":"2026-11-02T08:15:30Z","kind":"letter","#,
         r#""amount":-100,"balance":900,"letter":"019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08"},"#,
         r#"{"at":"2026-11-03T10:00:00Z","kind":"manual","amount":-950,"balance":-50,"note":"Imprimés"}]}}"#,
     );
@@ -75,6 +75,7 @@ fn a_body_has_one_form() {
         ("\"opening\":1000,", "", "body", "a statement"),
         ("\"opening\":1000", "\"opening\":1000,\"more\":0", "body", "a statement"),
         ("\"2026-11-01\"", "\"2026-11-1\"", "body", "a statement"),
+        ("\"2026-11-01\"", "\"2026-12-01\"", "body.to", "a day that is not before from"),
         ("\"manual\"", "\"gift\"", "body", "a statement"),
         ("\"note\":\"Imprimés\"", "\"note\":null", "body", "a statement"),
     ];

@@ -22,7 +22,10 @@ fn values_are_what_every_reader_holds_alike() {
         r#""É 😀 \t""#,
     ] {
         let letter = read_letter(with(LETTER, "7,", &format!("{value},")).as_bytes(), &LIMITS);
-        let Request::Export(records) = letter.unwrap_or_else(|unreadable| panic!("{value}: {unreadable}")).request;
+        let Request::Export(records) = letter.unwrap_or_else(|unreadable| panic!("{value}: {unreadable}")).request
+        else {
+            panic!("not an export")
+        };
         assert_eq!(records.tables[0].values[0][0], serde_json::from_str::<serde_json::Value>(value).unwrap());
     }
     let (integer, syntax) = ("an integer of 64 bits; fractions travel as text", "JSON of RFC 8259");

@@ -213,18 +213,18 @@ fn json_travels_as_it_is_up_to_the_same_size() {
 #[test]
 fn what_would_be_refused_is_not_written() {
     let mut letter = read_letter(LETTER.as_bytes(), &LIMITS).unwrap();
-    let Request::Export(records) = &mut letter.request;
+    let Request::Export(records) = &mut letter.request else { panic!("not an export") };
     // One value, said 20 000 times, compresses beyond any ratio: such a letter travels as its JSON.
     records.tables[0].columns.truncate(1);
     records.tables[0].values = vec![vec!["the same again".into(); 20_000]];
     let octets = write_letter(&letter, &LIMITS).unwrap();
     assert!(octets.starts_with(b"{"));
     assert!(read_letter(&octets, &LIMITS).unwrap() == letter);
-    let Request::Export(records) = &mut letter.request;
+    let Request::Export(records) = &mut letter.request else { panic!("not an export") };
     records.tables[0].values = vec![vec![SECRET.repeat(10).into(); 50_000]];
     let refusal = write_letter(&letter, &LIMITS).unwrap_err();
     assert_eq!((refusal.code, parameter(&refusal, "limit")), (RefusalCode::PayloadMalformed, "size"));
-    let Request::Export(records) = &mut letter.request;
+    let Request::Export(records) = &mut letter.request else { panic!("not an export") };
     records.tables[0].values = vec![vec!["E\u{301}pe".into()]];
     assert_eq!(write_letter(&letter, &LIMITS).unwrap_err().code, RefusalCode::PayloadMalformed);
 }

@@ -151,8 +151,9 @@ fn body() -> impl Strategy<Value = AnswerBody> {
     let balances = (any::<i64>(), any::<i64>(), any::<i64>());
     let statement = (time(), time(), "[A-Z]{3}", balances, vec(entry, 0..4)).prop_map(
         |(from, to, currency, (opening, closing, credit_limit), entries)| {
-            let (from, to) = (from.date_naive(), to.date_naive());
-            Statement { from, to, currency, opening, closing, credit_limit, entries }
+            let entries_total = 4;
+            let (from, to) = (from.min(to).date_naive(), from.max(to).date_naive());
+            Statement { from, to, currency, opening, closing, credit_limit, entries_total, entries }
         },
     );
     (1..=u16::MAX, any::<u16>(), statement).prop_map(|(part, more, statement)| AnswerBody {

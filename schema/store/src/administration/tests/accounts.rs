@@ -100,6 +100,8 @@ async fn an_amount_that_is_none_is_refused() {
         assert!(agencies::recharge(&mut connection, OPERATOR, number(1), amount, "").await.is_err(), "{amount}");
     }
     assert!(agencies::recharge(&mut connection, OPERATOR, number(77), 1, "").await.is_err());
+    let too_long = "e\u{301}".repeat(201);
+    assert!(agencies::recharge(&mut connection, OPERATOR, number(1), 1, &too_long).await.is_err());
     assert_eq!(agencies::recharge(&mut connection, OPERATOR, number(1), 5000, "cash").await.unwrap(), 5000);
 }
 

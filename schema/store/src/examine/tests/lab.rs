@@ -127,7 +127,7 @@ impl Lab {
         let letter = self.letter(body);
         let arrival = self.world.arrival(&letter).await;
         let catalogue = Catalogue::load(&mut *self.world.connection().await).await.unwrap();
-        let Request::Export(records) = &letter.request;
+        let Request::Export(records) = &letter.request else { panic!("not an export") };
         examine::examine(records, &catalogue, "standard", &arrival.signer().unwrap().scopes)
     }
 }

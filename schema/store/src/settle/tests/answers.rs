@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use diesel_async::AsyncPgConnection;
 use sdc::cms::ContentCipher;
 use sdc::letter::Letter;
 use sdc::payload::{PayloadForm, Unreadable, form};
 use sdc::refusal::{Refusal, RefusalCode};
+use sdc::request::{Period, Request};
 use uuid::Uuid;
 
 use super::REFUSED;
 use super::world::World;
+use crate::administration::{answers::resend, letters};
 use crate::outbox::{self, Claimed};
 use crate::settle::{Arrival, Content, Outcome};
 
@@ -95,4 +98,212 @@ async fn an_answer_is_in_its_letters_cipher_while_the_agency_has_leave() {
     assert_eq!(world.count(usual).await, 1, "the usual cipher takes no room");
     leave(false).await;
     assert_eq!(ciphers().await, [ContentCipher::Aes256Gcm; 2], "the leave is gone");
+}
+
+/// What waits for one letter, as it is claimed.
+async fn waiting(world: &World) -> Option<Claimed> {
+    let mut claimed = claimed(world).await;
+    assert!(claimed.len() <= 1, "one answer of a letter waits at a time");
+    claimed.pop()
+}
+
+/// The attempt answered, the part and its payload.
+fn told(answer: &Claimed) -> (i16, i16, &[u8]) {
+    (answer.attempt, answer.part, &answer.payload)
+}
+
+/// Gives the answers of all letters so many parts, of the first attempt.
+async fn give_parts(world: &World, parts: u32) {
+    world
+        .sql(&format!(
+            "INSERT INTO xm.answer_parts (agency, letter_id, attempt, part, payload, made_at)
+             SELECT agency, letter_id, 1, n, convert_to('part ' || n, 'UTF8'), now()
+               FROM xm.letters, generate_series(1, {parts}) AS n"
+        ))
+        .await;
+}
+
+/// Delivers a letter again, two hours after it was answered.
+async fn deliver_again(world: &World, letter: &Letter) {
+    world.sql("UPDATE xm.letters SET answered_at = now() - interval '2 hours'").await;
+    assert_eq!(world.settle(vec![world.arrival(letter).await]).await, [Outcome::Duplicate]);
+}
+
+#[tokio::test]
+async fn the_parts_of_an_answer_leave_one_after_the_other_and_are_kept_for_two_weeks() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
+    let first = waiting(&world).await.unwrap();
+    let receipt = first.payload.clone();
+    assert_eq!((first.attempt, first.part), (1, 0), "without a body the receipt is all");
+    let mut connection = world.connection().await;
+    outbox::sent(&mut connection, &[first]).await.unwrap();
+
+    give_parts(&world, 3).await;
+    let again = async || deliver_again(&world, &letter).await;
+    again().await;
+    for number in 1..=3 {
+        again().await;
+        let answer = waiting(&world).await.unwrap();
+        assert_eq!(told(&answer), (1, number, format!("part {number}").as_bytes()));
+        outbox::sent(&mut connection, &[answer]).await.unwrap();
+    }
+    assert!(waiting(&world).await.is_none(), "every part is sent");
+
+    again().await;
+    assert_eq!(outbox::forget_parts(&mut connection).await.unwrap(), 0);
+    world.sql("UPDATE xm.answer_parts SET made_at = now() - interval '15 days'").await;
+    assert_eq!(outbox::forget_parts(&mut connection).await.unwrap(), 3);
+    let answer = waiting(&world).await.unwrap();
+    assert_eq!(told(&answer), (1, 0, &receipt[..]), "of a part that is kept no longer the receipt leaves");
+    assert_eq!(answer.name(), letter.id.simple().to_string(), "under its own name");
+    outbox::sent(&mut connection, &[answer]).await.unwrap();
+    assert!(waiting(&world).await.is_none());
+    again().await;
+    assert_eq!(told(&waiting(&world).await.unwrap()), (1, 0, &receipt[..]));
+}
+
+/// One row stands for the parts one after the other: what a sender says of one of them is never taken for another.
+#[tokio::test]
+async fn what_is_said_of_a_part_that_no_longer_waits_changes_nothing() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
+    world.sql("DELETE FROM xm.outbox").await;
+    give_parts(&world, 3).await;
+    deliver_again(&world, &letter).await;
+    let mut connection = world.connection().await;
+    let row =
+        "SELECT part * 10 + attempts FROM xm.outbox WHERE failed_at IS NULL AND due_at <= now() AND last_error IS NULL";
+
+    let first = [waiting(&world).await.unwrap()];
+    for _ in 0..2 {
+        outbox::sent(&mut connection, &first).await.unwrap();
+        assert_eq!(world.count(row).await, 20);
+    }
+    let second = [waiting(&world).await.unwrap()];
+    outbox::put_back(&mut connection, &first, "late").await.unwrap();
+    outbox::give_up(&mut connection, &first, "late").await.unwrap();
+    outbox::leave(&mut connection, &first).await.unwrap();
+    outbox::sent(&mut connection, &first).await.unwrap();
+    assert_eq!(world.count(row).await, 21);
+    outbox::leave(&mut connection, &second).await.unwrap();
+    assert_eq!(world.count(row).await, 20);
+    // Another process has it by now.
+    let third = [waiting(&world).await.unwrap()];
+    outbox::sent(&mut connection, &second).await.unwrap();
+    assert_eq!(world.count(row).await, 21);
+    outbox::sent(&mut connection, &third).await.unwrap();
+    assert_eq!(world.count(row).await, 30);
+    let last = [waiting(&world).await.unwrap()];
+    outbox::sent(&mut connection, &last).await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_made_due_again_begins_with_its_first_part_and_its_newest_attempt() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
+    world.sql("DELETE FROM xm.outbox").await;
+    give_parts(&world, 2).await;
+    deliver_again(&world, &letter).await;
+    let mut connection = world.connection().await;
+    let give_up_the_second = async |connection: &mut AsyncPgConnection| {
+        let first = [waiting(&world).await.unwrap()];
+        outbox::sent(connection, &first).await.unwrap();
+        let second = [waiting(&world).await.unwrap()];
+        assert_eq!(second[0].part, 2);
+        outbox::give_up(connection, &second, "no such mailbox").await.unwrap();
+    };
+    give_up_the_second(&mut connection).await;
+    deliver_again(&world, &letter).await;
+    assert_eq!(waiting(&world).await.unwrap().part, 1, "its office asks again");
+    give_up_the_second(&mut connection).await;
+    resend(&mut connection, "mbome", 42.try_into().unwrap(), letter.id).await.unwrap();
+    assert_eq!(waiting(&world).await.unwrap().part, 1, "an operator sends it again");
+
+    give_up_the_second(&mut connection).await;
+    world
+        .sql(
+            "INSERT INTO xm.attempts (agency, letter_id, attempt, verdict, receipt, decider, decided_at)
+             SELECT agency, letter_id, 2, 'accepted', 'the second'::bytea, 'mbome', now() FROM xm.letters;
+             UPDATE xm.letters SET attempt = 2",
+        )
+        .await;
+    deliver_again(&world, &letter).await;
+    assert_eq!(told(&waiting(&world).await.unwrap()), (2, 0, &b"the second"[..]));
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox WHERE transport = 'mail'").await, 1);
+}
+
+/// A program of the version before may run beside this one. This is how it claims.
+#[tokio::test]
+async fn a_program_that_knows_nothing_of_parts_does_not_claim_them() {
+    const CLAIM_BEFORE: &str = "WITH due AS (
+             SELECT id FROM xm.outbox
+              WHERE failed_at IS NULL AND transport = 'mail' AND due_at <= now()
+                AND (claimed_until IS NULL OR claimed_until < now())
+              ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED),
+         claimed AS (
+             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => 120), attempts = o.attempts + 1
+               FROM due WHERE o.id = due.id RETURNING o.letter_id)
+         INSERT INTO registry.claimed_before SELECT letter_id FROM claimed";
+    let world = World::new().await;
+    world.sql("CREATE TABLE registry.claimed_before (letter_id uuid)").await;
+    let (with_parts, without) = (world.births(42, 1, &[("CE-042", 1)]), world.births(42, 2, &[("CE-042", 2)]));
+    assert_eq!(world.settle(vec![world.arrival(&with_parts).await]).await, [Outcome::Accepted]);
+    world.sql("DELETE FROM xm.outbox").await;
+    give_parts(&world, 1).await;
+    deliver_again(&world, &with_parts).await;
+    let asking = Letter { request: Request::Account(Period { from: None, to: None }), ..world.births(42, 3, &[]) };
+    let batch = vec![world.arrival(&without).await, world.arrival(&asking).await];
+    assert_eq!(world.settle(batch).await, [Outcome::Accepted; 2]);
+    world.sql(CLAIM_BEFORE).await;
+    assert_eq!(world.count("SELECT count(*) FROM registry.claimed_before").await, 1);
+    let claimed_before =
+        "SELECT count(*) FROM registry.claimed_before c JOIN xm.letters l USING (letter_id) WHERE l.sequence = 2";
+    assert_eq!(world.count(claimed_before).await, 1, "the one without parts");
+    let parts: Vec<i16> = claimed(&world).await.iter().map(|answer| answer.part).collect();
+    assert_eq!(parts, [1, 1]);
+}
+
+#[tokio::test]
+async fn a_letter_is_answered_with_its_highest_attempt() {
+    let world = World::new().await;
+    let letter = world.births(42, 1, &[("CE-043", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [REFUSED(RefusalCode::OutOfScope)]);
+    world
+        .sql(
+            "INSERT INTO xm.attempts (agency, letter_id, attempt, verdict, receipt, decider, decided_at)
+             SELECT agency, letter_id, 2, 'accepted', 'the second'::bytea, 'mbome', now() FROM xm.letters;
+             UPDATE xm.letters SET attempt = 2, answered_at = now() - interval '2 hours'; DELETE FROM xm.outbox",
+        )
+        .await;
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Duplicate]);
+    assert_eq!(told(&waiting(&world).await.unwrap()), (2, 0, &b"the second"[..]));
+    let named = letters::Named::Id(letter.id);
+    let story = letters::stories(&mut *world.connection().await, &named, None).await.unwrap().remove(0);
+    let decided = story.decided.unwrap();
+    assert_eq!(
+        (decided.attempt, decided.verdict.as_str(), decided.receipt.as_slice()),
+        (2, "accepted", &b"the second"[..])
+    );
+}
+
+#[tokio::test]
+async fn what_the_centre_writes_first_is_sealed_for_the_certificate_that_its_row_names() {
+    let world = World::new().await;
+    world.sql("INSERT INTO xm.outbox (agency, payload, transport) VALUES (42, 'nobody', 'mail')").await;
+    world
+        .sql(
+            "INSERT INTO xm.outbox (agency, payload, transport, certificate)
+             SELECT 42, 'somebody', 'mail', id FROM xm.certificates WHERE agency = 42",
+        )
+        .await;
+    let claimed = claimed(&world).await;
+    let sealable: Vec<(&[u8], bool)> =
+        claimed.iter().map(|answer| (answer.payload.as_slice(), answer.certificate.is_some())).collect();
+    assert_eq!(sealable, [(&b"nobody"[..], false), (&b"somebody"[..], true)]);
+    assert_eq!(claimed[1].name(), claimed[1].id.to_string());
 }

@@ -201,6 +201,7 @@ impl World {
     pub fn records<'a>(&self, letter: &'a mut Letter) -> &'a mut Records {
         match &mut letter.request {
             Request::Export(records) => records,
+            other => panic!("{other:?} brings no records"),
         }
     }
 

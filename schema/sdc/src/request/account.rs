@@ -1,0 +1,42 @@
+//! The body of `account`: the days of which the office asks the statement.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::payload::members::{malformed, optional_members, text};
+use crate::refusal::Refusal;
+
+/// What a day looks like.
+const DAY: &str = "a day as YYYY-MM-DD, from the year 0001 on";
+
+/// Days of the centre's calendar, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// The first; where absent, the first of the last one's month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<NaiveDate>,
+    /// The last; where absent, the day on which the centre takes the letter in hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<NaiveDate>,
+}
+
+/// Reads the body from its JSON.
+pub(super) fn read(body: Value) -> Result<Period, Refusal> {
+    let [from, to] = optional_members(body, "body", ["from", "to"])?;
+    let from = from.map(|from| day(from, "body.from")).transpose()?;
+    let to = to.map(|to| day(to, "body.to")).transpose()?;
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
+        return Err(malformed("body.to", "a day that is not before from"));
+    }
+    Ok(Period { from, to })
+}
+
+fn day(value: Value, path: &str) -> Result<NaiveDate, Refusal> {
+    let read = text(value).and_then(|text| {
+        let day: NaiveDate = text.parse().ok()?;
+        // chrono passes over blanks, signs and missing zeros: what is not written as it is read has another form.
+        (("0001-01-01".len() == text.len()) && day.to_string() == text && !text.starts_with("0000")).then_some(day)
+    });
+    read.ok_or_else(|| malformed(path, DAY))
+}

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY xm.entries_posted;

@@ -1,0 +1,236 @@
+//! The statement of an account, as it is in the settling transaction: what is committed, and the letters of the batch that take
+//! effect before the one that asks. So the end of its present day is the balance of the receipt beside it.
+
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use diesel::sql_types::{BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::answer::statement::{self, EntryKind, Statement, StatementEntry};
+use sdc::request::Period;
+use uuid::Uuid;
+
+use super::arrival::Arrival;
+use super::decide::{Decision, place_in_order};
+use super::reads::Account;
+use crate::fault::Fault;
+use crate::statement::{Bind, Statement as Sql};
+
+/// Entries that a statement tells, the newest ones. It bounds what one letter makes the centre hold and send, and how long its
+/// agency is locked. An office takes no more than a thousand objects in a member.
+pub const ENTRIES_MAX: usize = 500;
+
+/// The days of a statement, and when the last one ends.
+struct Days {
+    from: NaiveDate,
+    to: NaiveDate,
+    begins_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+}
+
+/// A movement without the balance behind it.
+struct Movement {
+    at: DateTime<Utc>,
+    kind: EntryKind,
+    amount: i64,
+    letter: Option<Uuid>,
+    note: String,
+}
+
+/// An accepted letter of a batch that asks for a statement.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    pub batch: &'a [Arrival],
+    pub decisions: &'a [Decision],
+    pub place: usize,
+    /// Its agency's account behind it.
+    pub account: &'a Account,
+    pub period: Period,
+}
+
+/// Reads the statement that a letter asks for.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: &str) -> Result<Statement, Fault> {
+    let Asking { batch, decisions, place, account, period } = asking;
+    // An accepted letter has a signer; an agency without number has no entries.
+    let agency = batch[place].signer().map_or(0, |signer| signer.matricule.as_i32());
+    let days = read_days(connection, period, batch[place].received_at).await?;
+    let (total, after) = read_sums(connection, agency, account, &days).await?;
+    let mut movements = read_movements(connection, agency, account, &days).await?;
+    let (of_batch, later): (Vec<Movement>, Vec<Movement>) =
+        before(batch, decisions, place).into_iter().partition(|movement| movement.at < days.ends_at);
+    let of_batch: Vec<Movement> = of_batch.into_iter().filter(|movement| movement.at >= days.begins_at).collect();
+    let total = total.saturating_add(i64::try_from(of_batch.len()).unwrap_or(i64::MAX));
+    movements.extend(of_batch);
+    movements.drain(..movements.len().saturating_sub(ENTRIES_MAX));
+
+    let after = later.iter().fold(after, |sum, movement| sum.saturating_add(movement.amount));
+    let closing = account.balance.saturating_sub(after);
+    let opening = movements.iter().fold(closing, |balance, movement| balance.saturating_sub(movement.amount));
+    let mut balance = opening;
+    let entry = |Movement { at, kind, amount, letter, note }| {
+        balance = balance.saturating_add(amount);
+        let note = Some(note).filter(|note| !note.is_empty());
+        StatementEntry { at: at.trunc_subsecs(0), kind, amount, balance, letter, note }
+    };
+    Ok(Statement {
+        from: days.from,
+        to: days.to,
+        currency: currency.to_owned(),
+        opening,
+        closing,
+        credit_limit: account.credit_limit,
+        entries_total: u32::try_from(total).unwrap_or(u32::MAX),
+        entries: movements.into_iter().map(entry).collect(),
+    })
+}
+
+/// Divides a statement into at most so many parts, each of as many entries as `fits` says of the octets that they take as JSON; an
+/// entry that alone does not fit stands alone. Where that is not enough, only the newest entries are told.
+pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) -> Vec<Statement> {
+    let Statement { from, to, currency, mut opening, closing, credit_limit, entries_total, entries } = whole;
+    // From the newest on, since the oldest are those left out.
+    let mut parts: Vec<Vec<StatementEntry>> = vec![Vec::new()];
+    let mut octets = 0;
+    for entry in entries.into_iter().rev() {
+        // With the comma before the next one.
+        let own = serde_json::to_vec(&entry).map_or(usize::MAX, |json| json.len() + 1);
+        let open = parts.last_mut().filter(|part| part.is_empty() || fits(octets + own));
+        if let Some(part) = open {
+            octets += own;
+            part.push(entry);
+        } else if parts.len() < parts_max {
+            octets = own;
+            parts.push(vec![entry]);
+        } else {
+            opening = entry.balance;
+            break;
+        }
+    }
+    let part = |mut entries: Vec<StatementEntry>| {
+        entries.reverse();
+        Statement { from, to, currency: currency.clone(), opening, closing, credit_limit, entries_total, entries }
+    };
+    parts.into_iter().rev().map(part).collect()
+}
+
+/// Returns a statement without entries that takes as much room as that of any part.
+pub fn widest_frame(whole: &Statement) -> Statement {
+    let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
+    let currency = currency.clone();
+    Statement { from, to, currency, opening: i64::MIN, closing, credit_limit, entries_total, entries: Vec::new() }
+}
+
+/// Says which days are asked for, by the centre's calendar.
+async fn read_days(
+    mut connection: &AsyncPgConnection,
+    period: Period,
+    received_at: DateTime<Utc>,
+) -> Result<Days, Fault> {
+    let text = "SELECT d.first, d.last, d.first::timestamp AT TIME ZONE d.zone, (d.last + 1)::timestamp AT TIME ZONE d.zone
+                  FROM (SELECT l.zone, l.last, coalesce(l.first, date_trunc('month', l.last)::date) AS first
+                          FROM (SELECT s.zone, a.first[1] AS first, coalesce(a.last[1], greatest(a.first[1], (a.taken AT TIME ZONE s.zone)::date)) AS last
+                                  FROM xm.server s, (SELECT ? AS first, ? AS last, ? AS taken) a) l) d";
+    let binds = [Bind::Dates(vec![period.from]), Bind::Dates(vec![period.to]), Bind::Timestamptz(received_at)];
+    let rows: Vec<(NaiveDate, NaiveDate, DateTime<Utc>, DateTime<Utc>)> =
+        Sql::<(Date, Date, Timestamptz, Timestamptz)>::new(text, &binds).load(&mut connection).await?;
+    let (from, to, begins_at, ends_at) = rows.into_iter().next().ok_or(Fault::NoServer)?;
+    Ok(Days { from, to, begins_at, ends_at })
+}
+
+/// Returns how many movements the days have, and what those behind them come to.
+async fn read_sums(
+    mut connection: &AsyncPgConnection,
+    agency: i32,
+    account: &Account,
+    days: &Days,
+) -> Result<(i64, i64), Fault> {
+    let text = "SELECT count(*) FILTER (WHERE e.posted_at < n.ends_at),
+                       coalesce(sum(CASE WHEN e.credit = n.account THEN e.amount ELSE -e.amount END)
+                                FILTER (WHERE e.posted_at >= n.ends_at), 0)::bigint
+                  FROM (SELECT ? AS account, ? AS agency, ? AS begins_at, ? AS ends_at) n
+                  JOIN xm.entries e ON e.agency = n.agency AND e.posted_at >= n.begins_at";
+    let binds = [
+        Bind::Integer(account.id),
+        Bind::Integer(agency),
+        Bind::Timestamptz(days.begins_at),
+        Bind::Timestamptz(days.ends_at),
+    ];
+    let rows: Vec<(i64, i64)> = Sql::<(BigInt, BigInt)>::new(text, &binds).load(&mut connection).await?;
+    Ok(rows.into_iter().next().unwrap_or_default())
+}
+
+/// Reads the newest movements of the days, in the order in which they took effect.
+async fn read_movements(
+    mut connection: &AsyncPgConnection,
+    agency: i32,
+    account: &Account,
+    days: &Days,
+) -> Result<Vec<Movement>, Fault> {
+    type Row = (Timestamptz, Text, BigInt, Nullable<SqlUuid>, Text);
+    type Loaded = (DateTime<Utc>, String, i64, Option<Uuid>, String);
+    // The newest by the index of their moments, which orders them nearly as they took effect. They are told by their ids: letters of
+    // one batch take effect by their numbers, however the post delivered them.
+    let text =
+        "SELECT s.posted_at, s.kind, CASE WHEN s.credit = ? THEN s.amount ELSE -s.amount END, s.letter_id, s.note
+                  FROM (SELECT * FROM xm.entries WHERE agency = ? AND posted_at >= ? AND posted_at < ?
+                         ORDER BY posted_at DESC, id DESC LIMIT ?) s
+                 ORDER BY s.id";
+    let binds = [
+        Bind::Integer(account.id),
+        Bind::Integer(agency),
+        Bind::Timestamptz(days.begins_at),
+        Bind::Timestamptz(days.ends_at),
+        Bind::Bigint(i64::try_from(ENTRIES_MAX).unwrap_or(i64::MAX)),
+    ];
+    let rows: Vec<Loaded> = Sql::<Row>::new(text, &binds).load(&mut connection).await?;
+    let movement = |(at, kind, amount, letter, note): Loaded| {
+        // Whoever wrote an entry with other tools has not brought it into the form that a reader admits.
+        Ok(Movement { at, kind: read_kind(&kind)?, amount, letter, note: statement::note(&note) })
+    };
+    rows.into_iter().map(movement).collect()
+}
+
+fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
+    match kind {
+        "letter" => Ok(EntryKind::Letter),
+        "recharge" => Ok(EntryKind::Recharge),
+        "voucher" => Ok(EntryKind::Voucher),
+        "manual" => Ok(EntryKind::Manual),
+        "reversal" => Ok(EntryKind::Reversal),
+        _ => Err(Fault::Unreadable {
+            what: "the kind",
+            subject: "an entry in xm.entries".to_owned(),
+            expected: "expected letter, recharge, voucher, manual or reversal",
+        }),
+    }
+}
+
+/// Returns what the letters of the batch are charged that take effect before the one at a place, for the same agency and in that
+/// order.
+fn before(batch: &[Arrival], decisions: &[Decision], place: usize) -> Vec<Movement> {
+    let accepted = move |at: usize| match (&decisions[at], batch[at].signer()) {
+        (Decision::Accepted { key, acceptance, .. }, Some(signer)) => Some((key, acceptance, signer.matricule)),
+        _ => None,
+    };
+    let asking = accepted(place).map(|(key, _, agency)| (agency, place_in_order(key, place)));
+    let before = |at: usize| {
+        let (key, acceptance, agency) = accepted(at)?;
+        let (of, asking) = asking.as_ref()?;
+        let place = place_in_order(key, at);
+        let is_before = agency == *of && place < *asking && acceptance.price.amount > 0;
+        is_before.then(|| {
+            let movement = Movement {
+                at: batch[at].received_at,
+                kind: EntryKind::Letter,
+                amount: -acceptance.price.amount,
+                letter: Some(key.letter_id),
+                note: String::new(),
+            };
+            (place, movement)
+        })
+    };
+    let mut movements: Vec<_> = (0..batch.len()).filter_map(before).collect();
+    movements.sort_by(|(one, _), (other, _)| one.cmp(other));
+    movements.into_iter().map(|(_, movement)| movement).collect()
+}
