@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use actors::supervision::Policy;
 use centre::World;
-use sdc::letter::{Letter, Request};
+use sdc::letter::Letter;
+use sdc::request::Request;
 use serde_json::{Value, json};
 use store::testing::TestCluster;
 use tracing_subscriber::{EnvFilter, fmt};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use agency::office::{Centre, Office};
 use anyhow::Result;
-use sdc::letter::{self, Matricule, Records, TableRecords};
+use sdc::letter::{self, Matricule};
+use sdc::request::{Records, TableRecords};
 use serde_json::{Value, json};
 
 use crate::mix::bureau;

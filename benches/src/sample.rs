@@ -8,9 +8,11 @@ use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
 use agency::records::Register;
 use chrono::Utc;
+use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::answer::{Addressee, Answer};
 use sdc::digest::Digest;
-use sdc::letter::{Addressee, Answer, FORMAT_VERSION, Letter, Matricule, Mode, Office, Request};
-use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
+use sdc::request::Request;
 use uuid::Uuid;
 
 /// A kind of key, under the name that figures are printed with.
@@ -101,6 +103,7 @@ pub fn answer(letter: &Letter) -> Answer {
             received: Utc::now(),
             skew_seconds: Some(-30),
         },
+        body: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use agency::dice::Dice;
 use anyhow::{Context, Result, ensure};
-use sdc::letter::{Records, TableRecords};
+use sdc::request::{Records, TableRecords};
 use serde_json::{Value, json};
 
 /// Of results made up.

@@ -11,9 +11,9 @@ use agency::records::Register;
 use anyhow::{Context, Result};
 use mail::extract::{MailLimits, extract};
 use mail::smtp::Outgoing;
+use sdc::answer::receipt::{Receipt, Verdict};
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Matricule, Mode};
-use sdc::receipt::{Receipt, Verdict};
 use store::administration::certificates::CertificateFields;
 
 use crate::engine::Engine;

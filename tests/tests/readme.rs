@@ -12,9 +12,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use scenarios::program::xmserver;
+use sdc::answer::receipt::{Receipt, Verdict};
 use sdc::digest::Digest;
 use sdc::payload::{PayloadLimits, read_answer};
-use sdc::receipt::{Receipt, Verdict};
 
 /// Ends what the commands have left running in the background, and waits for it, however the shell ends.
 const PRELUDE: &str = "set -eu\ntrap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT\n";

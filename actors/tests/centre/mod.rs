@@ -16,11 +16,13 @@ use mail::post_office::{Mail, PostOffice, PostOfficeSettings};
 use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
 use mail::smtp::Outgoing;
 use rcgen::{CertificateParams, IsCa, KeyPair};
+use sdc::answer::Answer;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, SigningKey};
-use sdc::letter::{Answer, FORMAT_VERSION, Letter, Matricule, Mode, Office, Records, Request, TableRecords};
+use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
 use sdc::payload::{self, PayloadLimits};
+use sdc::request::{Records, Request, TableRecords};
 use serde_json::{Value, json};
 use store::administration::certificates::{self, CertificateFields, Confirmation};
 use store::administration::server::{self, Server};
@@ -200,6 +202,14 @@ impl World {
             letter(Matricule::try_from(42).unwrap(), self.sequence, marginal_notes(NOTES, "CE-042", self.sequence, 1));
         let mail = self.mail(&letter);
         (letter, mail)
+    }
+
+    /// Makes the next letter, as the document that a mail carries.
+    pub fn next_document(&mut self) -> String {
+        let (_, mail) = self.next_mail();
+        let found = mail::extract::extract(&mail, &mail::extract::MailLimits::default()).unwrap();
+        let document = String::from_utf8(found.containers.into_iter().next().unwrap()).unwrap();
+        format!("{document}\r\n")
     }
 
     /// Makes the next letter of another office, with one marginal note for a table, and the mail that carries it.

@@ -5,9 +5,10 @@
 use mail::smtp::Outgoing;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
-use sdc::letter::{Letter, Matricule, Mode, Records, Request};
+use sdc::letter::{Letter, Matricule, Mode};
 use sdc::payload::{self, PayloadLimits};
 use sdc::refusal::RefusalCode;
+use sdc::request::{Records, Request};
 use serde_json::{Value, json};
 
 use crate::dice::Dice;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mail::smtp::Outgoing;
+use sdc::answer::Answer;
 use sdc::cms::{self, ContentCipher, SealError};
 use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::RegisteredCertificate;
-use sdc::letter::{self, Answer, FORMAT_VERSION, Letter, Matricule, Mode, Records, Request};
+use sdc::letter::{self, FORMAT_VERSION, Letter, Matricule, Mode};
 use sdc::payload::{self, PayloadLimits};
 use sdc::refusal::Refusal;
+use sdc::request::{Records, Request};
 use uuid::Uuid;
 
 use crate::identity::Identity;

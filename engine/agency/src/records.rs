@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sdc::letter::{Records, TableRecords};
+use sdc::request::{Records, TableRecords};
 use serde_json::Value;
 
 use crate::dice::Dice;

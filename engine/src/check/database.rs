@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
+use sdc::request::Request;
+use sdc::service::Service;
 use store::administration::{agencies, centre_addresses, centre_keys, server, tables, tariffs};
 use store::database::Archiving;
 
@@ -10,9 +12,6 @@ use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
 use crate::show;
-
-/// Services that this release offers, of those that may have a price.
-const OFFERED_SERVICES: [&str; 1] = ["export"];
 
 /// Returns the centre's clock, which its database knows; UTC where it does not say.
 pub async fn clock(open: &OpenDatabase) -> Clock {
@@ -148,8 +147,9 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
     let now = Utc::now();
     let priced: Vec<_> =
         tariffs::list(connection, false).await?.into_iter().filter(|one| one.valid_from <= now).collect();
-    let free: Vec<&str> = OFFERED_SERVICES
-        .into_iter()
+    let free: Vec<&str> = Service::priced()
+        .filter(|service| Request::OFFERED.contains(service))
+        .map(Service::name)
         .filter(|service| !priced.iter().any(|tariff| tariff.service == *service))
         .collect();
     let problems = match free.as_slice() {

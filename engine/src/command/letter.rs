@@ -1,9 +1,9 @@
 //! `xmserver letter`: all that the centre knows of one letter, for whoever has its office on the telephone.
 
 use clap::{Args, Subcommand};
+use sdc::answer::receipt::Receipt;
 use sdc::letter::Matricule;
 use sdc::payload::{self, PayloadLimits};
-use sdc::receipt::Receipt;
 use serde_json::{Value, json};
 use store::administration::answers::Answer;
 use store::administration::letters::{self, Decided, Named, Story};

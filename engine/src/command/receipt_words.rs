@@ -1,6 +1,6 @@
 //! A receipt in words: what an officer on the telephone is read.
 
-use sdc::receipt::{Flag, Receipt, Verdict};
+use sdc::answer::receipt::{Flag, Receipt, Verdict};
 use sdc::refusal::{Refusal, Remedy};
 
 use super::Desk;

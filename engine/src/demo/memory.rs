@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use mail::extract::{MailLimits, extract};
 use mail::smtp::Outgoing;
 use sdc::digest::Digest;
-use sdc::letter::Records;
 use sdc::refusal::RefusalCode;
+use sdc::request::Records;
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -3,7 +3,8 @@
 //! The recipe trains the dictionary with them; the size test makes its records from names that the recipe never saw.
 
 use chrono::{DateTime, Utc};
-use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office, Records, Request, TableRecords};
+use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office};
+use sdc::request::{Records, Request, TableRecords};
 use serde_json::Value;
 use uuid::Builder;
 

@@ -15,10 +15,11 @@ use std::fmt;
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
 
+use crate::answer::Answer;
 use crate::digest::Digest;
 use crate::document::Document;
 use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
-use crate::letter::{Answer, Letter};
+use crate::letter::Letter;
 use crate::payload::{self, PayloadForm, PayloadLimits, Unreadable};
 use crate::prescan::{Enveloped, ScanError, SignatureKey, Signed, scan_enveloped, scan_signed};
 use crate::refusal::{Refusal, RefusalCode};

@@ -1,4 +1,4 @@
-//! The content of one container: who writes to whom, under which number, and what it asks or answers.
+//! The content of one container: who writes to whom, under which number, and what it asks. What is answered is in `answer`.
 //!
 //! These types are the JSON of FORMAT.md, Payload. Unknown and repeated members are refused: what a reader
 //! ignores is where two readers begin to disagree about what was signed.
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::receipt::Receipt;
+use crate::request::Request;
 
 /// The format version that this crate writes. It reads this one and, when there is one, the version before.
 pub const FORMAT_VERSION: u16 = 1;
@@ -94,17 +94,6 @@ impl fmt::Display for Mode {
     }
 }
 
-/// To whom the centre writes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Addressee {
-    /// The agency.
-    pub agency: Matricule,
-    /// The installation; absent where the letter answered did not name one of its agency.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub installation: Option<String>,
-}
-
 /// A letter from an office to the centre. Read and written by `payload`, which is stricter than serde.
 #[derive(Clone, PartialEq)]
 pub struct Letter {
@@ -126,71 +115,6 @@ pub struct Letter {
     pub request: Request,
 }
 
-/// A letter from the centre to an office. Read and written by `payload`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// Format version.
-    pub sdc: u16,
-    /// UUIDv7 made by the centre, kept through every resend.
-    pub id: Uuid,
-    /// The server's name.
-    pub from: String,
-    /// The addressee.
-    pub to: Addressee,
-    /// The centre's clock.
-    pub time: DateTime<Utc>,
-    /// The server's mode.
-    pub mode: Mode,
-    /// The receipt.
-    pub receipt: Receipt,
-}
-
-/// The service asked for, with its body. JSON: members `service` and `body`.
-#[derive(Clone, PartialEq, Serialize)]
-#[serde(tag = "service", content = "body", rename_all = "snake_case")]
-pub enum Request {
-    /// New records of one or several tables of one application, all or nothing.
-    Export(Records),
-}
-
-impl Request {
-    /// Returns the service's name.
-    pub fn service(&self) -> &'static str {
-        match self {
-            Request::Export(_) => "export",
-        }
-    }
-}
-
-/// Records by table.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Records {
-    /// The family of tables, such as `ecr`.
-    pub application: String,
-    /// One entry per table, at least one, none twice.
-    pub tables: Vec<TableRecords>,
-}
-
-/// Records of one table, values per column so that alike stands next to alike.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TableRecords {
-    /// The table's name within its application.
-    pub table: String,
-    /// Column names, once each, `Numero` and `Status` among them.
-    pub columns: Vec<String>,
-    /// `values[c][r]` is row `r` of column `c`; every array has the same length.
-    pub values: Vec<Vec<serde_json::Value>>,
-}
-
-impl TableRecords {
-    /// Returns the number of rows.
-    pub fn row_count(&self) -> usize {
-        self.values.first().map_or(0, Vec::len)
-    }
-}
-
 // Payload types print redacted: names of people do not belong in a log.
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,29 +126,5 @@ impl fmt::Debug for Letter {
             .field("mode", &self.mode)
             .field("request", &self.request)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
-        }
-    }
-}
-
-impl fmt::Debug for Records {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Records").field("application", &self.application).field("tables", &self.tables).finish()
-    }
-}
-
-impl fmt::Debug for TableRecords {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableRecords")
-            .field("table", &self.table)
-            .field("columns", &self.columns.len())
-            .field("rows", &self.row_count())
-            .finish()
     }
 }

@@ -7,12 +7,14 @@
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::letter::{Answer, Letter, Mode, Office};
+use crate::answer::Answer;
+use crate::letter::{Letter, Mode, Office};
 use crate::refusal::Refusal;
 
 mod compression;
 mod dictionary;
 mod json;
+pub(crate) mod members;
 mod read;
 mod write;
 

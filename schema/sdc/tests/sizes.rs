@@ -9,8 +9,9 @@ use rcgen::{CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_S
 use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;
 use sdc::keys::SigningKey;
-use sdc::letter::{Letter, Request};
+use sdc::letter::Letter;
 use sdc::payload::{PayloadLimits, write_letter};
+use sdc::request::Request;
 
 #[path = "../dictionary/mod.rs"]
 #[allow(dead_code, reason = "shared with the example that trains")]

@@ -11,6 +11,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text, 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Mode;
 use sdc::names::folded;
+use sdc::service::{Credit, Service};
 
 use crate::definition::{Check, Column, Corrections, Definition};
 use crate::fault::Fault;
@@ -30,15 +31,6 @@ pub struct Server {
     pub currency_digits: i16,
 }
 
-/// What happens when the account does not bear a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credit {
-    /// The letter is accepted, the debt is visible.
-    Owe,
-    /// The letter is refused and nothing is charged.
-    Refuse,
-}
-
 /// What a letter costs and how it may be paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
@@ -51,7 +43,7 @@ pub struct Price {
 #[derive(Clone, Debug)]
 struct Tariff {
     profile: Option<String>,
-    service: String,
+    service: Service,
     table_id: Option<i32>,
     per_act: i64,
     per_started_kb: i64,
@@ -106,7 +98,7 @@ impl Catalogue {
     pub fn price(
         &self,
         profile: &str,
-        service: &str,
+        service: Service,
         acts_by_table: &[(i32, usize)],
         container_bytes: usize,
         at: DateTime<Utc>,
@@ -126,7 +118,7 @@ impl Catalogue {
         Price { amount: acts_price.saturating_add(per_started_kb.saturating_mul(started_kb)), credit }
     }
 
-    fn tariff(&self, profile: &str, service: &str, table_id: i32, at: DateTime<Utc>) -> Option<&Tariff> {
+    fn tariff(&self, profile: &str, service: Service, table_id: i32, at: DateTime<Utc>) -> Option<&Tariff> {
         let applies = |tariff: &&Tariff| {
             tariff.service == service
                 && tariff.profile.as_deref().is_none_or(|named| named == profile)
@@ -147,7 +139,7 @@ impl Catalogue {
             Server { name: "centre".to_owned(), mode: Mode::Live, currency: "XAF".to_owned(), currency_digits: 0 };
         let tariff = Tariff {
             profile: None,
-            service: "export".to_owned(),
+            service: Service::Export,
             table_id: None,
             per_act,
             per_started_kb,
@@ -271,10 +263,12 @@ async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>,
                   FROM xm.tariffs WHERE valid_to IS NULL OR valid_to > now() - interval '1 day'";
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;
     let tariff = |(profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to): Loaded| {
-        let credit = match credit.as_str() {
-            "owe" => Credit::Owe,
-            "refuse" => Credit::Refuse,
-            _ => return Err(unreadable("the rule of credit", "a tariff in xm.tariffs", "expected owe or refuse")),
+        let of = "a tariff in xm.tariffs";
+        let Ok(service) = service.parse() else {
+            return Err(unreadable("the service", of, "expected the name of a service"));
+        };
+        let Ok(credit) = credit.parse() else {
+            return Err(unreadable("the rule of credit", of, "expected owe or refuse"));
         };
         Ok(Tariff { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to })
     };

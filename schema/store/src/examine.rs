@@ -16,9 +16,9 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use sdc::letter::{Records, TableRecords};
 use sdc::names::same;
 use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
+use sdc::request::{Records, TableRecords};
 
 pub use checks::Sides;
 pub use flags::{Figures, Finding, Flagged, Flags};

@@ -27,6 +27,7 @@ mod reads;
 mod rows;
 mod verdict;
 mod withheld;
+mod work;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -331,7 +332,7 @@ impl Settler {
 
 fn tables_of(decisions: &[Decision]) -> impl Iterator<Item = i32> {
     let acceptances = decisions.iter().filter_map(Decision::acceptance);
-    acceptances.flat_map(|acceptance| acceptance.tables.iter().map(|rows| rows.definition.table_id))
+    acceptances.flat_map(|acceptance| acceptance.work.tables().iter().map(|rows| rows.definition.table_id))
 }
 
 /// Judges again the letters whose agency has changed since its signer was cached, and those that came when its certificate was

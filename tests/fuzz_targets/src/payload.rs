@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use chrono::SubsecRound;
-use sdc::letter::{Letter, Records, Request};
+use sdc::letter::Letter;
 use sdc::payload::{
     PayloadForm, PayloadLimits, form, pack, read_answer, read_letter, unpack, write_answer, write_letter,
 };
 use sdc::refusal::{Refusal, RefusalCode};
+use sdc::request::{Records, Request};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
 /// A refusal travels in a receipt over a satellite link.

@@ -1,9 +1,9 @@
 //! What an office believes, and what not.
 
 use chrono::Utc;
-use sdc::letter::Addressee;
+use sdc::answer::Addressee;
+use sdc::answer::receipt::{AccountReceipt, Receipt, Verdict};
 use sdc::payload::PayloadForm;
-use sdc::receipt::{AccountReceipt, Receipt, Verdict};
 
 use super::*;
 use crate::dice::Dice;
@@ -58,6 +58,7 @@ fn answer_to(packed: &Packed) -> Answer {
             received: Utc::now(),
             skew_seconds: Some(0),
         },
+        body: None,
     }
 }
 

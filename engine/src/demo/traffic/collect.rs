@@ -4,7 +4,7 @@ use agency::collect::collect;
 use agency::office::{AnswerError, Answered};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mail::post_office::PostOffice;
-use sdc::receipt::Receipt;
+use sdc::answer::receipt::Receipt;
 
 use super::super::memory::ReceiptMemory;
 use super::super::town::Resident;

@@ -8,7 +8,8 @@ use agency::mischief::{Mischief, Scene};
 use agency::office::PackError;
 use mail::smtp::Outgoing;
 use sdc::digest::Digest;
-use sdc::letter::{Matricule, Records, Request};
+use sdc::letter::Matricule;
+use sdc::request::{Records, Request};
 
 use super::super::memory::{self, Expected, LetterMemory};
 use super::super::town::{Condition, Desk, Former, Resident, price};

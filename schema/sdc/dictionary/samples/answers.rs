@@ -1,7 +1,8 @@
 //! Answers of the centre.
 
-use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
-use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::answer::{Addressee, Answer};
+use sdc::letter::FORMAT_VERSION;
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
 
 use super::{Corpus, Dice, Registry, id_of};
@@ -85,5 +86,6 @@ pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
         time: received,
         mode: registry.mode,
         receipt,
+        body: None,
     }
 }

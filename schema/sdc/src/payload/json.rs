@@ -59,6 +59,11 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
+    /// Says whether there is a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, _)| member == name)
+    }
+
     /// Reads one member, strictly.
     pub fn member(&self, name: &'static str, limits: &PayloadLimits) -> Result<Value, Refusal> {
         let mut of_name = self.members.iter().filter(|(member, _)| member == name);

@@ -1,29 +1,29 @@
 //! From strict JSON to a letter or an answer. Version first, then the letter's key, then everything else.
 
-use std::collections::HashSet;
-use std::fmt::{self, Display};
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::{Uuid, Variant};
 
 use super::json::{Document, malformed};
+use super::members::{is_name, text};
 use super::{LetterKey, PayloadLimits, Unreadable};
-use crate::letter::{Answer, FORMAT_VERSION, Letter, Mode, Records, Request, TableRecords};
+use crate::answer::{Answer, AnswerBody, AnswerContent};
+use crate::letter::{FORMAT_VERSION, Letter, Mode};
 use crate::moment;
-use crate::names::folded;
 use crate::refusal::{Refusal, RefusalCode};
+use crate::request::Request;
+use crate::service::Service;
 
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
-const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt"];
+const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
+
+/// What stands in an answer that gives something beside its receipt, all or none.
+const BODY: [&str; 4] = ["service", "part", "parts", "body"];
 
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const SEQUENCE_MAX: u64 = 1 << 53;
-
-/// What PostgreSQL lets a name have (NAMEDATALEN less one).
-const NAME_OCTETS_MAX: usize = 63;
 
 /// Reads a letter from its JSON.
 pub fn letter(json: &[u8], limits: &PayloadLimits) -> Result<Letter, Unreadable> {
@@ -45,6 +45,7 @@ pub fn answer(json: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
         time: head.time()?,
         mode: head.mode()?,
         receipt: head.typed("receipt", "a receipt")?,
+        body: head.body()?,
     })
 }
 
@@ -125,122 +126,37 @@ impl Head<'_> {
         self.typed("mode", "test or live")
     }
 
+    fn service(&self) -> Result<String, Refusal> {
+        text(self.member("service")?).ok_or_else(|| malformed("service", "the name of a service"))
+    }
+
+    fn body(&self) -> Result<Option<AnswerBody>, Refusal> {
+        if !BODY.iter().any(|name| self.document.has(name)) {
+            return Ok(None);
+        }
+        let service = self.service()?.parse();
+        let (part, parts) =
+            (self.typed("part", "a number from 1 to parts")?, self.typed("parts", "a number of parts")?);
+        if !(1..=parts).contains(&part) {
+            return Err(malformed("part", "a number from 1 to parts"));
+        }
+        let content = match service {
+            Ok(Service::Account) => AnswerContent::Statement(self.typed("body", "a statement")?),
+            _ => return Err(malformed("service", "a service whose answer has a body")),
+        };
+        Ok(Some(AnswerBody { part, parts, content }))
+    }
+
     fn request(&self) -> Result<Request, Refusal> {
-        let service = text(self.member("service")?).ok_or_else(|| malformed("service", "the name of a service"))?;
-        match service.as_str() {
-            "export" => Ok(Request::Export(records(self.member("body")?, self.limits)?)),
-            _ => {
+        let service = self.service()?;
+        match service.parse::<Service>() {
+            Ok(service) => Request::read(service, || self.member("body"), self.limits),
+            Err(_unknown) => {
                 let refusal = Refusal::new(RefusalCode::ServiceUnknown);
                 Err(if is_service(&service) { refusal.with("service", service) } else { refusal })
             }
         }
     }
-}
-
-fn records(body: Value, limits: &PayloadLimits) -> Result<Records, Refusal> {
-    let [application, tables] = members(body, "body", ["application", "tables"])?;
-    let application = name(application, "body.application")?;
-    let tables = array(tables, "body.tables", limits.tables_max)?;
-    let mut rows_left = limits.rows_max;
-    let mut names = HashSet::new();
-    let mut read = Vec::with_capacity(tables.len());
-    for (index, entry) in tables.into_iter().enumerate() {
-        let path = format_args!("body.tables[{index}]");
-        let table = table(entry, path, rows_left, limits)?;
-        rows_left -= table.row_count();
-        if !names.insert(folded(&table.table)) {
-            return Err(malformed(format_args!("{path}.table"), "each table once, whatever the case of its letters"));
-        }
-        read.push(table);
-    }
-    Ok(Records { application, tables: read })
-}
-
-// A path is put into words only for a refusal.
-fn table(
-    entry: Value,
-    path: fmt::Arguments<'_>,
-    rows_max: usize,
-    limits: &PayloadLimits,
-) -> Result<TableRecords, Refusal> {
-    let [table, columns, values] = members(entry, path, ["table", "columns", "values"])?;
-    let table = name(table, format_args!("{path}.table"))?;
-    let columns_path = format_args!("{path}.columns");
-    let mut names = HashSet::new();
-    let mut read = Vec::new();
-    for (index, column) in array(columns, columns_path, limits.columns_max)?.into_iter().enumerate() {
-        let column = name(column, format_args!("{columns_path}[{index}]"))?;
-        if !names.insert(folded(&column)) {
-            let expected = "each column once, whatever the case of its letters";
-            return Err(malformed(format_args!("{columns_path}[{index}]"), expected));
-        }
-        read.push(column);
-    }
-    let values = values_by_column(values, format_args!("{path}.values"), read.len(), rows_max)?;
-    Ok(TableRecords { table, columns: read, values })
-}
-
-fn values_by_column(
-    values: Value,
-    path: fmt::Arguments<'_>,
-    columns: usize,
-    rows_max: usize,
-) -> Result<Vec<Vec<Value>>, Refusal> {
-    let Value::Array(arrays) = values else { return Err(malformed(path, "an array per column")) };
-    if arrays.len() != columns {
-        return Err(malformed(path, &format!("{columns} arrays, one per column")));
-    }
-    let mut read: Vec<Vec<Value>> = Vec::with_capacity(columns);
-    for (index, column) in arrays.into_iter().enumerate() {
-        let column = array(column, format_args!("{path}[{index}]"), rows_max)?;
-        if let Some(first) = read.first().filter(|first| first.len() != column.len()) {
-            return Err(malformed(format_args!("{path}[{index}]"), &format!("{} values as in [0]", first.len())));
-        }
-        if let Some(row) = column.iter().position(|value| value.is_array() || value.is_object()) {
-            let expected = "text, an integer, true, false or null";
-            return Err(malformed(format_args!("{path}[{index}][{row}]"), expected));
-        }
-        read.push(column);
-    }
-    Ok(read)
-}
-
-/// Takes an object apart that has these members and no others.
-fn members<const N: usize>(value: Value, path: impl Display, names: [&str; N]) -> Result<[Value; N], Refusal> {
-    let expected = || malformed(&path, &format!("an object of {}", names.join(", ")));
-    let Value::Object(mut object): Value = value else { return Err(expected()) };
-    let complete = object.len() == N && names.iter().all(|name| object.contains_key(*name));
-    if !complete {
-        return Err(expected());
-    }
-    Ok(names.map(|name| take(&mut object, name)))
-}
-
-fn take(object: &mut Map<String, Value>, name: &str) -> Value {
-    object.remove(name).unwrap_or_default()
-}
-
-fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<Value>, Refusal> {
-    match value {
-        Value::Array(array) if (1..=length_max).contains(&array.len()) => Ok(array),
-        _ => Err(malformed(path, &format!("an array of 1 to {length_max}"))),
-    }
-}
-
-fn name(value: Value, path: impl Display) -> Result<String, Refusal> {
-    text(value).filter(|text| is_name(text)).ok_or_else(|| malformed(path, "a name of 1 to 63 octets"))
-}
-
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-// Names come back in refusals and logs: bounded, and on one line.
-fn is_name(text: &str) -> bool {
-    (1..=NAME_OCTETS_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 fn is_service(text: &str) -> bool {

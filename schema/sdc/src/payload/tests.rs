@@ -7,8 +7,8 @@ mod heads;
 mod mutants;
 
 use super::*;
-use crate::letter::Request;
 use crate::refusal::RefusalCode;
+use crate::request::Request;
 
 const LIMITS: PayloadLimits = PayloadLimits {
     decompressed_bytes_max: 4 << 20,

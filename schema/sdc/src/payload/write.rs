@@ -5,7 +5,8 @@
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::letter::{Answer, Letter, Request};
+use crate::answer::{Answer, AnswerBody};
+use crate::letter::Letter;
 
 impl Serialize for Letter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -17,10 +18,8 @@ impl Serialize for Letter {
         letter.serialize_field("sequence", &self.sequence)?;
         letter.serialize_field("time", &whole_seconds(self.time))?;
         letter.serialize_field("mode", &self.mode)?;
-        letter.serialize_field("service", self.request.service())?;
-        match &self.request {
-            Request::Export(records) => letter.serialize_field("body", records)?,
-        }
+        letter.serialize_field("service", &self.request.service())?;
+        letter.serialize_field("body", &self.request)?;
         letter.end()
     }
 }
@@ -29,7 +28,7 @@ impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut receipt = self.receipt.clone();
         receipt.received = receipt.received.trunc_subsecs(0);
-        let mut answer = serializer.serialize_struct("Answer", 7)?;
+        let mut answer = serializer.serialize_struct("Answer", if self.body.is_some() { 11 } else { 7 })?;
         answer.serialize_field("sdc", &self.sdc)?;
         answer.serialize_field("id", &self.id)?;
         answer.serialize_field("from", &self.from)?;
@@ -37,6 +36,12 @@ impl Serialize for Answer {
         answer.serialize_field("time", &whole_seconds(self.time))?;
         answer.serialize_field("mode", &self.mode)?;
         answer.serialize_field("receipt", &receipt)?;
+        if let Some(AnswerBody { part, parts, content }) = &self.body {
+            answer.serialize_field("service", &content.service())?;
+            answer.serialize_field("part", part)?;
+            answer.serialize_field("parts", parts)?;
+            answer.serialize_field("body", content)?;
+        }
         answer.end()
     }
 }

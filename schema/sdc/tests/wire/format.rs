@@ -4,14 +4,16 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
+use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
+use sdc::answer::{Addressee, Answer};
 use sdc::cms::{self, ContentCipher};
 use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
-use sdc::letter::{Addressee, Answer, FORMAT_VERSION, Request};
+use sdc::letter::FORMAT_VERSION;
 use sdc::payload::{PayloadLimits, read_answer, read_letter, write_answer};
-use sdc::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::refusal::{RefusalCode, Remedy};
+use sdc::request::Request;
 
 use crate::workshop::{Workshop, receive};
 
@@ -108,6 +110,7 @@ fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
             received: letter.time,
             skew_seconds: Some(0),
         },
+        body: None,
     }
 }
 

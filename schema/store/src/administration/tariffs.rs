@@ -3,6 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::service::{Credit, Service};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -10,16 +11,13 @@ use super::{AdministrationError, audit, tables};
 use crate::schema;
 use crate::schema::tariffs;
 
-/// Services that may have a price (SPEC, Billing); all others are free.
-pub const PRICED_SERVICES: [&str; 4] = ["export", "correct", "import", "certify"];
-
 /// A tariff to be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewTariff {
     /// For agencies of this profile; all when absent.
     pub profile: Option<String>,
-    /// One of [`PRICED_SERVICES`].
+    /// The name of a service that may have a price.
     pub service: String,
     /// For this table, as `ecr.ActeNaissance`; all when absent.
     pub table: Option<String>,
@@ -27,7 +25,7 @@ pub struct NewTariff {
     pub per_act: i64,
     /// Price of each started 1 024 bytes of the container, in minor units.
     pub per_started_kb: i64,
-    /// Without enough credit: `owe` or `refuse`; SPEC's default of the service when absent.
+    /// Without enough credit: `owe` or `refuse`; the service's own rule when absent.
     pub credit: Option<String>,
     /// When it begins; now when absent.
     pub valid_from: Option<DateTime<Utc>>,
@@ -67,7 +65,7 @@ pub async fn set(
     operator: &str,
     new: &NewTariff,
 ) -> Result<i32, AdministrationError> {
-    let credit = checked(new)?;
+    let (service, credit) = checked(new)?;
     connection
         .transaction(async |connection| {
             // Two operators at once must not both follow the same tariff.
@@ -81,22 +79,22 @@ pub async fn set(
                 Some(name) => Some(tables::find(connection, name).await?.table_id),
                 None => None,
             };
-            close_former(connection, new, table_id, from).await?;
+            close_former(connection, new, service, table_id, from).await?;
             let id: i32 = diesel::insert_into(tariffs::table)
                 .values((
                     tariffs::profile.eq(new.profile.as_deref()),
-                    tariffs::service.eq(&new.service),
+                    tariffs::service.eq(service.name()),
                     tariffs::table_id.eq(table_id),
                     tariffs::per_act.eq(new.per_act),
                     tariffs::per_started_kb.eq(new.per_started_kb),
-                    tariffs::credit.eq(credit),
+                    tariffs::credit.eq(credit.as_str()),
                     tariffs::valid_from.eq(from),
                 ))
                 .returning(tariffs::id)
                 .get_result(connection)
                 .await
                 .map_err(|error| explain(error, new))?;
-            let subject = format!("tariff {}", new.service);
+            let subject = format!("tariff {service}");
             audit::write(connection, operator, "tariff.set", &subject, json!(new)).await?;
             Ok(id)
         })
@@ -171,27 +169,29 @@ pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Resul
     Ok(query.load(connection).await?)
 }
 
-/// Checks what needs no database, and returns what happens without credit.
-fn checked(new: &NewTariff) -> Result<&str, AdministrationError> {
-    if !PRICED_SERVICES.contains(&new.service.as_str()) {
-        return Err(AdministrationError::invalid("the service", format!("one of {}", PRICED_SERVICES.join(", "))));
-    }
-    match new.credit.as_deref() {
-        Some(credit @ ("owe" | "refuse")) => Ok(credit),
-        Some(_) => Err(AdministrationError::invalid("the credit rule", "owe or refuse")),
-        // A birth or a polling station is never turned away for money.
-        None => Ok(if matches!(new.service.as_str(), "export" | "correct") { "owe" } else { "refuse" }),
+/// Checks what needs no database, and returns the service and what happens without credit.
+fn checked(new: &NewTariff) -> Result<(Service, Credit), AdministrationError> {
+    let service: Option<Service> = new.service.parse().ok();
+    let Some((service, rule)) = service.and_then(|service| Some((service, service.facts().priced?))) else {
+        let names: Vec<&str> = Service::priced().map(Service::name).collect();
+        return Err(AdministrationError::invalid("the service", format!("one of {}", names.join(", "))));
+    };
+    match new.credit.as_deref().map(str::parse) {
+        None => Ok((service, rule)),
+        Some(Ok(credit)) => Ok((service, credit)),
+        Some(Err(_unknown)) => Err(AdministrationError::invalid("the credit rule", "owe or refuse")),
     }
 }
 
 async fn close_former(
     connection: &mut AsyncPgConnection,
     new: &NewTariff,
+    service: Service,
     table_id: Option<i32>,
     from: DateTime<Utc>,
 ) -> Result<(), AdministrationError> {
     let former: Option<(i32, DateTime<Utc>)> = tariffs::table
-        .filter(tariffs::service.eq(&new.service))
+        .filter(tariffs::service.eq(service.name()))
         .filter(tariffs::profile.is_not_distinct_from(new.profile.as_deref()))
         .filter(tariffs::table_id.is_not_distinct_from(table_id))
         .filter(tariffs::valid_to.is_null())

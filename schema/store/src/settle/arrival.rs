@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
-use sdc::letter::{Letter, Matricule, Request, TableRecords};
+use sdc::letter::{Letter, Matricule};
 use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
 
@@ -39,6 +39,9 @@ pub struct Claimed {
     pub sender: String,
     /// The mail's `Subject`.
     pub subject: String,
+    /// The agency whose registered key signed a letter that was taken out of the same mail: proven of that letter, and so of no
+    /// stranger's mail.
+    pub signer_beside: Option<Matricule>,
 }
 
 /// One container, as far as it has been understood.
@@ -100,9 +103,7 @@ impl Arrival {
     /// Returns how many rows it brings.
     pub fn rows(&self) -> usize {
         match &self.content {
-            Content::Signed { letter: Ok(letter), .. } => match &letter.request {
-                Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            },
+            Content::Signed { letter: Ok(letter), .. } => letter.request.rows(),
             Content::Signed { .. } | Content::Stranger(_) => 0,
         }
     }

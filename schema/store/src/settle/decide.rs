@@ -4,16 +4,17 @@
 //! records back to the letters behind it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
+use sdc::service::Credit;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content};
 use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
 use super::reads::{Account, Standing};
-use crate::catalogue::{Catalogue, Credit, Price};
+use super::work::Work;
+use crate::catalogue::{Catalogue, Price};
 use crate::examine::{TableRows, row_number};
 
 /// What has been learnt since the first round.
@@ -44,7 +45,7 @@ impl Knowledge {
 
 /// An accepted letter.
 pub struct Acceptance {
-    pub tables: Arc<[TableRows]>,
+    pub work: Work,
     /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
     pub is_new: Vec<Vec<bool>>,
     pub price: Price,
@@ -167,7 +168,7 @@ impl<'a> Round<'a> {
             return self.refuse(agency, derived, digest_bytes, refusal, None);
         }
         match judged {
-            Judged::Sound { key, tables } => self.decide_sound(at, arrival, key, digest_bytes, tables),
+            Judged::Sound { key, work } => self.decide_sound(at, arrival, key, digest_bytes, work),
             Judged::Refused { key, refusal } => self.refuse(agency, key.clone(), digest_bytes, refusal.clone(), None),
             Judged::Stranger(refusal) => Decision::Stranger(refusal.clone()),
         }
@@ -196,18 +197,12 @@ impl<'a> Round<'a> {
         None
     }
 
-    fn decide_sound(
-        &mut self,
-        at: usize,
-        arrival: &'a Arrival,
-        key: &Key,
-        digest: &[u8],
-        tables: &'a Arc<[TableRows]>,
-    ) -> Decision {
+    fn decide_sound(&mut self, at: usize, arrival: &'a Arrival, key: &Key, digest: &[u8], work: &'a Work) -> Decision {
         let Some(signer) = arrival.signer() else {
             return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
         };
         let agency = signer.matricule.as_i32();
+        let tables = work.tables();
         if let Some(refusal) = self.knowledge.refused_by_database.get(&at) {
             return self.refuse(agency, key.clone(), digest, refusal.clone(), None);
         }
@@ -221,8 +216,8 @@ impl<'a> Round<'a> {
                 Err((refusal, version)) => return self.refuse(agency, key.clone(), digest, refusal, Some(version)),
             },
         };
-        let acts: Vec<(i32, usize)> = tables.iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect();
-        let price = self.catalogue.price(&signer.profile, "export", &acts, arrival.rendered_bytes, arrival.received_at);
+        let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
+        let price = self.catalogue.price(&signer.profile, work.service(), &work.acts(), bytes, at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0
@@ -238,7 +233,7 @@ impl<'a> Round<'a> {
             self.records.add(agency, &key.installation, tables);
         }
         let highest_sequence = self.use_key(agency, key, digest);
-        let acceptance = Acceptance { tables: Arc::clone(tables), is_new, price };
+        let acceptance = Acceptance { work: work.clone(), is_new, price };
         let account = Account { balance, ..account };
         Decision::Accepted { key: key.clone(), acceptance, account, highest_sequence }
     }

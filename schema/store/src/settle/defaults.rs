@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 
 use diesel::QueryableByName;
 use diesel::sql_types::{Nullable, Text};
@@ -27,9 +26,9 @@ use crate::statement::{Bind, Statement};
 pub async fn fill(connection: &mut AsyncPgConnection, judged: &mut [Judged]) -> Result<(), Fault> {
     let mut defaults: HashMap<(i32, usize), Option<Value>> = HashMap::new();
     for judged in judged {
-        let Judged::Sound { tables, .. } = judged else { continue };
+        let Judged::Sound { work, .. } = judged else { continue };
         // Just judged, so nobody else has them.
-        let Some(tables) = Arc::get_mut(tables) else { continue };
+        let Some(tables) = work.tables_mut() else { continue };
         for rows in tables {
             for index in left_out(rows) {
                 let default = match defaults.entry((rows.definition.table_id, index)) {

@@ -1,7 +1,7 @@
 //! What was accepted and needs an explanation, as receipts tell it and as it goes into `xm.flags`.
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use sdc::receipt::Flag;
+use sdc::answer::receipt::Flag;
 
 use super::decide::Acceptance;
 use super::verdict::VerdictRow;
@@ -13,10 +13,10 @@ use crate::statement::{Bind, Statement, unnested};
 /// that the centre holds already the operators were told when it came first.
 pub fn new_flags(acceptance: &Acceptance) -> Vec<(i32, Flag)> {
     let mut found = Vec::new();
-    for (rows, is_new) in acceptance.tables.iter().zip(&acceptance.is_new) {
+    for (rows, is_new) in acceptance.work.tables().iter().zip(&acceptance.is_new) {
         for flagged in rows.flags.iter().filter(|flagged| speaks_of_new(flagged, is_new)) {
             let check = &rows.definition.checks[flagged.check];
-            let sides = Sides::of(check, rows, &acceptance.tables);
+            let sides = Sides::of(check, rows, acceptance.work.tables());
             let mut flag = Flag::new(&rows.definition.name, &check.code, flagged.finding == Finding::Unjudged);
             for row in flagged.rows.iter().map(|row| *row as usize).filter(|row| is_new[*row]) {
                 flag.add(row_number(row), || sides.figures(row).arithmetic(check));
@@ -29,7 +29,7 @@ pub fn new_flags(acceptance: &Acceptance) -> Vec<(i32, Flag)> {
 
 /// Counts what [`new_flags`] returns.
 pub fn count_new(acceptance: &Acceptance) -> usize {
-    let tables = acceptance.tables.iter().zip(&acceptance.is_new);
+    let tables = acceptance.work.tables().iter().zip(&acceptance.is_new);
     tables.map(|(rows, is_new)| rows.flags.iter().filter(|flagged| speaks_of_new(flagged, is_new)).count()).sum()
 }
 

@@ -56,7 +56,7 @@ fn groups<'a>(
     for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
         let Decision::Accepted { key, acceptance, .. } = decision else { continue };
         let Some(signer) = arrival.signer() else { continue };
-        for (table, rows) in acceptance.tables.iter().enumerate() {
+        for (table, rows) in acceptance.work.tables().iter().enumerate() {
             let group = groups
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));

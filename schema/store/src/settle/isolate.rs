@@ -5,7 +5,6 @@
 //! the rows of an offender in ever smaller parts.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
@@ -106,7 +105,7 @@ struct Trial<'a> {
 impl Trial<'_> {
     /// Finds the rows that fail, halving what fails until single rows are left.
     async fn name_rows(&self, transaction: &mut OpenTransaction, rule: &str) -> Result<Refusal, Fault> {
-        let tables = self.decisions[self.at].acceptance().map_or(&[][..], |acceptance| &acceptance.tables);
+        let tables = self.decisions[self.at].acceptance().map_or(&[][..], |acceptance| acceptance.work.tables());
         let all =
             tables.iter().enumerate().flat_map(|(table, rows)| (0..rows.row_count()).map(move |row| (table, row)));
         let mut faults = Vec::new();
@@ -205,6 +204,6 @@ fn narrowed(decision: &Decision, chosen: impl Fn(usize, usize) -> bool) -> Optio
         .enumerate()
         .map(|(table, marks)| marks.iter().enumerate().map(|(row, &new)| new && chosen(table, row)).collect())
         .collect();
-    let acceptance = Acceptance { tables: Arc::clone(&acceptance.tables), is_new, price: acceptance.price };
+    let acceptance = Acceptance { work: acceptance.work.clone(), is_new, price: acceptance.price };
     Some(Decision::Accepted { key: key.clone(), acceptance, account: *account, highest_sequence: *highest_sequence })
 }

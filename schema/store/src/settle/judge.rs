@@ -1,16 +1,14 @@
 //! Judges one letter by itself: its signer, its address and its content, without the letters already held.
 
-use std::sync::Arc;
-
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
-use sdc::letter::{Letter, Request};
+use sdc::letter::{Letter, Office};
 use sdc::refusal::{Refusal, RefusalCode};
 use uuid::{Builder, Uuid};
 
 use super::arrival::{Arrival, Content};
+use super::work::Work;
 use crate::catalogue::Catalogue;
-use crate::examine::{self, TableRows};
 use crate::signers::Signer;
 
 /// Under which key a verdict is kept.
@@ -50,8 +48,8 @@ pub enum Judged {
     Sound {
         /// Its key.
         key: Key,
-        /// Its rows.
-        tables: Arc<[TableRows]>,
+        /// What it wants done.
+        work: Work,
     },
 }
 
@@ -114,12 +112,12 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         sequence: i64::try_from(letter.sequence).ok(),
     };
     match admit(arrival, letter, signer, *cipher, catalogue) {
-        Ok(tables) => Judged::Sound { key, tables: tables.into() },
+        Ok(work) => Judged::Sound { key, work },
         Err(refusal) => Judged::Refused { key, refusal },
     }
 }
 
-fn is_addressed(from: &sdc::letter::Office, signer: &Signer) -> bool {
+fn is_addressed(from: &Office, signer: &Signer) -> bool {
     from.agency == signer.matricule && signer.installations.contains(&from.installation)
 }
 
@@ -149,7 +147,7 @@ fn admit(
     signer: &Signer,
     cipher: ContentCipher,
     catalogue: &Catalogue,
-) -> Result<Vec<TableRows>, Refusal> {
+) -> Result<Work, Refusal> {
     if signer.status == 0 {
         return Err(Refusal::new(RefusalCode::AgencySuspended));
     }
@@ -167,14 +165,11 @@ fn admit(
         let refusal = Refusal::new(RefusalCode::LetterTooLarge);
         return Err(refusal.with("bytes", arrival.rendered_bytes).with("bytes_max", signer.letter_bytes_max));
     }
-    let status_needed = match &letter.request {
-        Request::Export(_) => 3,
-    };
+    let service = letter.request.service();
+    let status_needed = service.facts().status_needed;
     if signer.status < status_needed {
-        let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", letter.request.service());
+        let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", service);
         return Err(refusal.with("status", signer.status).with("status_needed", status_needed));
     }
-    match &letter.request {
-        Request::Export(records) => examine::examine(records, catalogue, &signer.profile, &signer.scopes),
-    }
+    Work::of(&letter.request, signer, catalogue)
 }

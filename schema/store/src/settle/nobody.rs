@@ -35,7 +35,7 @@ pub fn failing_tables(batch: &[Arrival], decisions: &[Decision], offenders: &Off
             continue;
         }
         let fault = offenders.failed.get(&at);
-        for rows in &*acceptance.tables {
+        for rows in acceptance.work.tables() {
             let table_id = rows.definition.table_id;
             let table = tables.entry(table_id).or_insert_with(|| {
                 let definition = Arc::clone(&rows.definition);

@@ -19,9 +19,9 @@ pub(crate) mod world;
 
 use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use sdc::answer::receipt::Verdict;
 use sdc::cms::ContentCipher;
 use sdc::payload::{LetterKey, Unreadable};
-use sdc::receipt::Verdict;
 use sdc::refusal::{Refusal, RefusalCode, Remedy};
 use serde_json::json;
 
@@ -383,6 +383,7 @@ async fn what_a_stranger_says_of_itself_is_kept_as_claimed_and_counts() {
         signer: Some("key id 1ac5".to_owned()),
         sender: "Mairie <mairie@edea.example>".to_owned(),
         subject: "Actes".to_owned(),
+        signer_beside: None,
     };
     world.settle(vec![stranger]).await;
     let kept =

@@ -1,11 +1,13 @@
 //! What was decided of each arrival, as it is written down: the verdict with its receipt, and the line of the journal.
 
 use chrono::{DateTime, Utc};
+use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::{Addressee, Answer};
 use sdc::cms::ContentCipher;
-use sdc::letter::{Addressee, Answer, FORMAT_VERSION};
+use sdc::letter::FORMAT_VERSION;
 use sdc::payload;
-use sdc::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
 use sdc::refusal::Refusal;
+use sdc::service::Credit;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Content, Outcome};
@@ -13,7 +15,7 @@ use super::decide::{Acceptance, Decision};
 use super::flags::{count_new, new_flags};
 use super::judge::Key;
 use super::reads::Account;
-use crate::catalogue::{Catalogue, Credit};
+use crate::catalogue::Catalogue;
 
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;
@@ -75,6 +77,7 @@ impl VerdictRow {
             time: arrival.received_at,
             mode: catalogue.server.mode,
             receipt,
+            body: None,
         };
         Some(VerdictRow {
             agency: signer.matricule.as_i32(),
@@ -129,7 +132,7 @@ fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
     let count = |marks: &[bool], wanted: bool| {
         u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
     };
-    let tables = acceptance.tables.iter().zip(&acceptance.is_new);
+    let tables = acceptance.work.tables().iter().zip(&acceptance.is_new);
     tables
         .map(|(rows, marks)| TableReceipt {
             table: rows.definition.name.clone(),
@@ -177,7 +180,7 @@ impl<'a> JournalLine<'a> {
             agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
             key,
             digest,
-            service: letter.map(|letter| letter.request.service()),
+            service: letter.map(|letter| letter.request.service().name()),
             outcome: outcome(arrival, decision),
             attempt: key.map(|_| FIRST_ATTEMPT),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),

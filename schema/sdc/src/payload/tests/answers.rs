@@ -1,7 +1,7 @@
 //! Answers are read as strictly as letters.
 
 use super::*;
-use crate::receipt::TableReceipt;
+use crate::answer::receipt::TableReceipt;
 
 #[test]
 fn an_answer_has_one_form() {
@@ -47,6 +47,43 @@ fn an_answer_has_one_form() {
     assert_eq!(read_answer(installation.as_bytes(), &LIMITS).unwrap().to.installation, None);
     assert_eq!(read_answer(LETTER.as_bytes(), &LIMITS).unwrap_err().code, RefusalCode::PayloadMalformed);
     assert_eq!(refused(ANSWER.as_bytes()).code, RefusalCode::PayloadMalformed);
+}
+
+#[test]
+fn a_body_has_one_form() {
+    let body = concat!(
+        r#","service":"account","part":2,"parts":3,"body":{"from":"2026-11-01","to":"2026-11-30","currency":"XAF","#,
+        r#""opening":1000,"closing":-50,"credit_limit":500,"entries":[{"at":"2026-11-02T08:15:30Z","kind":"letter","#,
+        r#""amount":-100,"balance":900,"letter":"019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08"},"#,
+        r#"{"at":"2026-11-03T10:00:00Z","kind":"manual","amount":-950,"balance":-50,"note":"Imprimés"}]}}"#,
+    );
+    let answer = format!("{}{body}", ANSWER.strip_suffix('}').unwrap());
+    let read = read_answer(answer.as_bytes(), &LIMITS).unwrap();
+    assert_eq!(write_answer(&read, PayloadForm::Json), answer.as_bytes());
+    let body = read.body.unwrap();
+    assert_eq!((body.part, body.parts, body.content.service().name()), (2, 3, "account"));
+    assert!(!format!("{body:?}").contains("Imprimés"), "what an operator wrote is not logged");
+    let cases = [
+        ("\"service\":\"account\",", "", "service", "a member of this name"),
+        ("\"part\":2,", "", "part", "a member of this name"),
+        ("\"parts\":3,", "", "parts", "a member of this name"),
+        ("\"account\",\"part", "\"export\",\"part", "service", "a service whose answer has a body"),
+        ("\"account\",\"part", "\"Account\",\"part", "service", "a service whose answer has a body"),
+        ("\"part\":2", "\"part\":0", "part", "a number from 1 to parts"),
+        ("\"part\":2", "\"part\":4", "part", "a number from 1 to parts"),
+        ("\"parts\":3", "\"parts\":65536", "parts", "a number of parts"),
+        ("\"opening\":1000,", "", "body", "a statement"),
+        ("\"opening\":1000", "\"opening\":1000,\"more\":0", "body", "a statement"),
+        ("\"2026-11-01\"", "\"2026-11-1\"", "body", "a statement"),
+        ("\"manual\"", "\"gift\"", "body", "a statement"),
+        ("\"note\":\"Imprimés\"", "\"note\":null", "body", "a statement"),
+    ];
+    for (good, bad, path, expected) in cases {
+        let refusal = read_answer(with(&answer, good, bad).as_bytes(), &LIMITS).expect_err(bad);
+        assert_eq!(refusal.code, RefusalCode::PayloadMalformed, "{bad}: {refusal}");
+        assert_eq!(parameter(&refusal, "path"), path, "{bad}: {refusal}");
+        assert!(parameter(&refusal, "expected").contains(expected), "{bad}: {refusal}");
+    }
 }
 
 #[test]

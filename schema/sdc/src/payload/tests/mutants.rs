@@ -11,9 +11,12 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Builder;
 
 use super::*;
-use crate::letter::{Addressee, FORMAT_VERSION, Matricule, Records, TableRecords};
-use crate::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
+use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
+use crate::answer::statement::{EntryKind, Statement, StatementEntry};
+use crate::answer::{Addressee, AnswerBody, AnswerContent};
+use crate::letter::{FORMAT_VERSION, Matricule};
 use crate::refusal::RowFault;
+use crate::request::{Records, TableRecords};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
 
@@ -134,11 +137,39 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     )
 }
 
+fn body() -> impl Strategy<Value = AnswerBody> {
+    let kind = prop::sample::select(vec![
+        EntryKind::Letter,
+        EntryKind::Recharge,
+        EntryKind::Voucher,
+        EntryKind::Manual,
+        EntryKind::Reversal,
+    ]);
+    let entry = (time(), kind, any::<i64>(), any::<i64>(), option::of(id()), option::of(name())).prop_map(
+        |(at, kind, amount, balance, letter, note)| StatementEntry { at, kind, amount, balance, letter, note },
+    );
+    let balances = (any::<i64>(), any::<i64>(), any::<i64>());
+    let statement = (time(), time(), "[A-Z]{3}", balances, vec(entry, 0..4)).prop_map(
+        |(from, to, currency, (opening, closing, credit_limit), entries)| {
+            let (from, to) = (from.date_naive(), to.date_naive());
+            Statement { from, to, currency, opening, closing, credit_limit, entries }
+        },
+    );
+    (1..=u16::MAX, any::<u16>(), statement).prop_map(|(part, more, statement)| AnswerBody {
+        part,
+        parts: part.saturating_add(more),
+        content: AnswerContent::Statement(statement),
+    })
+}
+
 fn answer() -> impl Strategy<Value = Answer> {
     let to = (matricule(), option::of("[a-z0-9][a-z0-9-]{0,31}"));
-    (id(), name(), to, time(), mode(), receipt()).prop_map(|(id, from, (agency, installation), time, mode, receipt)| {
-        Answer { sdc: FORMAT_VERSION, id, from, to: Addressee { agency, installation }, time, mode, receipt }
-    })
+    (id(), name(), to, time(), mode(), receipt(), option::of(body())).prop_map(
+        |(id, from, (agency, installation), time, mode, receipt, body)| {
+            let to = Addressee { agency, installation };
+            Answer { sdc: FORMAT_VERSION, id, from, to, time, mode, receipt, body }
+        },
+    )
 }
 
 /// What happens to octets on the way, or in the hands of somebody curious.

@@ -1,6 +1,6 @@
 //! Checks of tables that were adopted: what the operators are told of a letter that is accepted.
 
-use sdc::receipt::{FlaggedRow, Verdict};
+use sdc::answer::receipt::{FlaggedRow, Verdict};
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 

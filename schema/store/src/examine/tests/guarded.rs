@@ -1,6 +1,6 @@
 //! What is not adopted, or with a warning.
 
-use sdc::receipt::Verdict;
+use sdc::answer::receipt::Verdict;
 use sdc::refusal::RefusalCode;
 use serde_json::json;
 

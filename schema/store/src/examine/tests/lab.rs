@@ -1,9 +1,10 @@
 //! A centre with tables that operators made, adopted from a real PostgreSQL, and letters for them. `tests/faults` has the tables and
 //! letters that once went wrong.
 
-use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office, Records, Request, TableRecords};
-use sdc::receipt::Receipt;
+use sdc::answer::receipt::Receipt;
+use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office};
 use sdc::refusal::Refusal;
+use sdc::request::{Records, Request, TableRecords};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

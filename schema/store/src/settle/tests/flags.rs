@@ -1,7 +1,7 @@
 //! What a check of severity `flag` says of an accepted letter: told in the receipt, kept for the operators.
 
+use sdc::answer::receipt::{Flag, FlaggedRow};
 use sdc::letter::Letter;
-use sdc::receipt::{Flag, FlaggedRow};
 use serde_json::json;
 
 use super::super::arrival::Outcome;

@@ -12,15 +12,17 @@ use sdc::digest::Digest;
 use sdc::keys::RegisteredCertificate;
 use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
+use sdc::service::Credit;
 use uuid::Builder;
 
-use crate::catalogue::{Catalogue, Credit};
+use crate::catalogue::Catalogue;
 use crate::definition::{Corrections, Definition};
 use crate::examine::{Flags, TableRows};
 use crate::settle::arrival::{Arrival, Claimed, Content, Source};
 use crate::settle::decide::{Decision, Knowledge, decide, order_of_effect};
 use crate::settle::judge::{Judged, Key};
 use crate::settle::reads::{Account, Standing};
+use crate::settle::work::Work;
 use crate::signers::Signer;
 
 const AGENCIES: [u32; 2] = [42, 43];
@@ -79,13 +81,13 @@ impl Sent {
             1 => Judged::Refused { key: Key::of_digest(&self.digest(), self.installation), refusal },
             rows => Judged::Sound {
                 key: self.key(),
-                tables: Arc::new([TableRows {
+                work: Work::Records(Arc::new([TableRows {
                     definition: Arc::clone(&DEFINITION),
                     columns: Vec::new(),
                     values: Vec::new(),
                     numeros: (0..i64::from(rows)).collect(),
                     flags: Flags::default(),
-                }]),
+                }])),
             },
         }
     }

@@ -6,12 +6,13 @@ use chrono::Utc;
 use diesel::sql_types::{BigInt, Bytea, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use rcgen::{CertificateParams, IsCa, KeyPair};
+use sdc::answer::receipt::Receipt;
 use sdc::cms::{ContentCipher, SignerId};
 use sdc::digest::Digest;
-use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office, Records, Request, TableRecords};
+use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office};
 use sdc::payload::{self, PayloadForm};
-use sdc::receipt::Receipt;
 use sdc::refusal::{Refusal, RefusalCode};
+use sdc::request::{Records, Request, TableRecords};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

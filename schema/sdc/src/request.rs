@@ -1,0 +1,87 @@
+//! What a letter asks: its service, and the body that goes with it. Each body is a type in a file of its own.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::payload::PayloadLimits;
+use crate::refusal::{Refusal, RefusalCode};
+use crate::service::Service;
+
+mod export;
+
+pub use export::{Records, TableRecords};
+
+/// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// New records of one or several tables of one application, all or nothing.
+    Export(Records),
+}
+
+impl Request {
+    /// The services that this release offers: those whose bodies it reads.
+    pub const OFFERED: [Service; 1] = [Service::Export];
+
+    /// Returns the service.
+    pub fn service(&self) -> Service {
+        match self {
+            Request::Export(_) => Service::Export,
+        }
+    }
+
+    /// Returns how many rows of records it brings.
+    pub fn rows(&self) -> usize {
+        match self {
+            Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
+        }
+    }
+
+    /// Reads the body of a service. It is not looked at where the service is not offered.
+    ///
+    /// # Errors
+    /// `service_unknown`, or whatever is wrong with the body.
+    pub(crate) fn read(
+        service: Service,
+        body: impl FnOnce() -> Result<Value, Refusal>,
+        limits: &PayloadLimits,
+    ) -> Result<Request, Refusal> {
+        match service {
+            Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
+            Service::Correct
+            | Service::Import
+            | Service::Certify
+            | Service::Account
+            | Service::Profile
+            | Service::Recharge
+            | Service::Message
+            | Service::Renew
+            | Service::Enrol => Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service)),
+        }
+    }
+}
+
+// Payload types print redacted: names of people do not belong in a log.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_offered_is_what_is_read() {
+        for service in Service::ALL {
+            let read = Request::read(service, || Ok(Value::Null), &PayloadLimits::default());
+            let code = read.expect_err("a body is never null").code;
+            assert_eq!(code != RefusalCode::ServiceUnknown, Request::OFFERED.contains(&service), "{service}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The services that an office may ask for: a closed list, and one table of what holds of each (SPEC 4, Services).
+//!
+//! Whatever depends on the service asks this table; no other list of services stands anywhere. What a release offers of them is
+//! what it can read: [`crate::request::Request::OFFERED`]. A notice is none of them: nobody asks for it, the centre writes first.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// New records for the central tables.
+    Export,
+    /// A record already sent, replaced or cancelled.
+    Correct,
+    /// Records of the central tables, read back.
+    Import,
+    /// Legal keys as printed on paper, each answered.
+    Certify,
+    /// The statement of the account.
+    Account,
+    /// Name, town, telephone and e-mail, read or changed.
+    Profile,
+    /// Credit for a voucher's code.
+    Recharge,
+    /// Text for the operators.
+    Message,
+    /// A new certificate for one that ends.
+    Renew,
+    /// The first contact of an installation.
+    Enrol,
+}
+
+/// What happens when the account does not bear a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// The letter is accepted, the debt is visible.
+    Owe,
+    /// The letter is refused and nothing is charged.
+    Refuse,
+}
+
+/// What an answer brings beside its receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerKind {
+    /// Nothing: the receipt says it all.
+    Receipt,
+    /// Records, in parts.
+    Rows,
+    /// What was found of each key.
+    Results,
+    /// The account and its entries.
+    Statement,
+    /// The agency's own data.
+    Profile,
+    /// A certificate that the centre issued.
+    Certificate,
+}
+
+/// What holds of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name in letters, tariffs, journal and metrics.
+    pub name: &'static str,
+    /// The least status of an agency that may ask for it, 1 to 3. 0 where no status is asked for: an enrolment is verified by its
+    /// code, not by a registered certificate.
+    pub status_needed: i16,
+    /// Days after the end of its certificate in which an agency may still ask for it, unless the certificate is revoked.
+    pub grace_days: u16,
+    /// What happens without enough credit, unless a tariff says otherwise; absent where the service is free.
+    pub priced: Option<Credit>,
+    /// Whether it reads the central tables, which the read-only login does.
+    pub needs_reader: bool,
+    /// What its answer brings.
+    pub answer: AnswerKind,
+}
+
+/// A name that is no service's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no service has this name: {}", Service::ALL.map(Service::name).join(", "))]
+pub struct UnknownService;
+
+/// A word that is no rule of credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a rule of credit is owe or refuse")]
+pub struct UnknownCredit;
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Service; 10] = [
+        Service::Export,
+        Service::Correct,
+        Service::Import,
+        Service::Certify,
+        Service::Account,
+        Service::Profile,
+        Service::Recharge,
+        Service::Message,
+        Service::Renew,
+        Service::Enrol,
+    ];
+
+    /// Returns what holds of it.
+    pub const fn facts(self) -> Facts {
+        use AnswerKind as Answer;
+        use Credit::{Owe, Refuse};
+        // A birth or a polling station is never turned away for money: they owe.
+        // Name, status needed, days of grace, rule without credit, whether it needs the reader, answer.
+        match self {
+            Service::Export => facts("export", 3, 0, Some(Owe), false, Answer::Receipt),
+            Service::Correct => facts("correct", 3, 0, Some(Owe), false, Answer::Receipt),
+            Service::Import => facts("import", 3, 0, Some(Refuse), true, Answer::Rows),
+            Service::Certify => facts("certify", 2, 0, Some(Refuse), true, Answer::Results),
+            Service::Account => facts("account", 1, 0, None, false, Answer::Statement),
+            Service::Profile => facts("profile", 1, 0, None, false, Answer::Profile),
+            Service::Recharge => facts("recharge", 1, 0, None, false, Answer::Receipt),
+            Service::Message => facts("message", 1, 0, None, false, Answer::Receipt),
+            Service::Renew => facts("renew", 1, 90, None, false, Answer::Certificate),
+            Service::Enrol => facts("enrol", 0, 0, None, false, Answer::Certificate),
+        }
+    }
+
+    /// Returns its name in letters, tariffs, journal and metrics.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Returns those that may have a price; all others are free.
+    pub fn priced() -> impl Iterator<Item = Service> {
+        Service::ALL.into_iter().filter(|service| service.facts().priced.is_some())
+    }
+}
+
+const fn facts(
+    name: &'static str,
+    status_needed: i16,
+    grace_days: u16,
+    priced: Option<Credit>,
+    needs_reader: bool,
+    answer: AnswerKind,
+) -> Facts {
+    Facts { name, status_needed, grace_days, priced, needs_reader, answer }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Service {
+    type Err = UnknownService;
+
+    fn from_str(name: &str) -> Result<Service, UnknownService> {
+        Service::ALL.into_iter().find(|service| service.name() == name).ok_or(UnknownService)
+    }
+}
+
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Credit {
+    /// Returns `owe` or `refuse`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Credit::Owe => "owe",
+            Credit::Refuse => "refuse",
+        }
+    }
+}
+
+impl fmt::Display for Credit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Credit {
+    type Err = UnknownCredit;
+
+    fn from_str(word: &str) -> Result<Credit, UnknownCredit> {
+        [Credit::Owe, Credit::Refuse].into_iter().find(|credit| credit.as_str() == word).ok_or(UnknownCredit)
+    }
+}
+
+impl Serialize for Credit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SPEC 4: the table of services, Billing, and the grace of certificates.
+    #[test]
+    fn the_table_says_of_each_service_what_was_specified() {
+        let told = Service::ALL.map(|service| {
+            let Facts { name, status_needed, grace_days, priced, needs_reader, answer } = service.facts();
+            format!(
+                "{name} {status_needed} {grace_days} {} {needs_reader} {answer:?}",
+                priced.map_or("free", Credit::as_str)
+            )
+        });
+        assert_eq!(
+            told,
+            [
+                "export 3 0 owe false Receipt",
+                "correct 3 0 owe false Receipt",
+                "import 3 0 refuse true Rows",
+                "certify 2 0 refuse true Results",
+                "account 1 0 free false Statement",
+                "profile 1 0 free false Profile",
+                "recharge 1 0 free false Receipt",
+                "message 1 0 free false Receipt",
+                "renew 1 90 free false Certificate",
+                "enrol 0 0 free false Certificate",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_and_a_rule_of_credit_are_found_by_their_names_alone() {
+        for service in Service::ALL {
+            assert_eq!(service.name().parse(), Ok(service));
+        }
+        for name in ["", "Export", "export ", "notice", "exports"] {
+            assert_eq!(name.parse::<Service>(), Err(UnknownService), "{name:?}");
+        }
+        assert_eq!(("owe".parse(), "refuse".parse()), (Ok(Credit::Owe), Ok(Credit::Refuse)));
+        assert_eq!("Owe".parse::<Credit>(), Err(UnknownCredit));
+        assert!(
+            UnknownService
+                .to_string()
+                .ends_with("export, correct, import, certify, account, profile, recharge, message, renew, enrol")
+        );
+    }
+}
