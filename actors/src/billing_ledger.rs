@@ -48,9 +48,10 @@ impl BillingLedger {
     fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
         point("billing_ledger::take");
         let started = Instant::now();
+        let booking = written.booking.clone();
         let (settler, metrics) = (Arc::clone(&self.parts.settler), self.guard.metrics.clone());
         let task = self.parts.database_runtime.spawn(async move {
-            let Written { written, duties } = written;
+            let Written { written, duties, .. } = written;
             point("billing_ledger::post");
             let posted = post(&settler, written, &metrics).await;
             point("billing_ledger::committed");
@@ -60,6 +61,7 @@ impl BillingLedger {
             .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
                 guard.metrics.waited(started.elapsed());
+                booking.book(started.elapsed(), Instant::now());
                 match done {
                     Ok((posted, duties)) => guard.run(context, |_| actor.posted(posted, duties)),
                     Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),

@@ -5,6 +5,7 @@
 //! of a mail that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
 
 mod hands;
+mod holdings;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::metrics::{ActorMetrics, Handled, Stay};
 use hands::Held;
 pub use hands::{Hands, Permits, Suspected};
+pub use holdings::Claimant;
 
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,14 +63,14 @@ impl Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The transport's own number for the mail.
-    pub number: u32,
+    pub number: u64,
     /// What became of it.
     pub fate: Fate,
 }
 
 #[derive(Debug)]
 struct Lent {
-    number: u32,
+    number: u64,
     worst: AtomicU8,
     // Bounded by the permits: each message is one mail in hand.
     reports: UnboundedSender<Report>,
@@ -82,7 +84,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
         self.stay.end(report.fate.handled(), 1);
-        // A transport that no longer listens has ended its session: the mail is still in the mailbox.
+        // A transport that no longer listens has ended: the mail is still in the mailbox.
         self.reports.send(report).ok();
     }
 }
@@ -92,7 +94,7 @@ impl Hands {
     /// and `transport` counts it for as long.
     pub fn lend(
         &self,
-        number: u32,
+        number: u64,
         permits: Permits,
         reports: UnboundedSender<Report>,
         transport: &ActorMetrics,

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::delivery::Hands;
 use crate::messages::Posted;
 use crate::metrics::{ActorMetrics, Handled, Metrics, Stay};
+use crate::outage::Outage;
 use crate::supervision::{Guard, Heartbeat};
 
 /// How long a claim holds against other processes, should this one die and not come back.
@@ -86,6 +87,7 @@ pub struct Exporter {
     /// Rounds since the relay was last reached, and until when the next one waits.
     rounds_away: u32,
     rests_until: Option<Instant>,
+    outage: Outage,
 }
 
 #[derive(Message)]
@@ -104,6 +106,7 @@ impl Exporter {
             yielding_since: None,
             rounds_away: 0,
             rests_until: None,
+            outage: Outage::default(),
         }
     }
 
@@ -164,6 +167,9 @@ impl Exporter {
         self.is_sending = false;
         // What a round claimed and did not send, because the database went away under it, is still claimed by this process.
         self.has_former_claims = outcome.is_err();
+        if let Ok(sent) = &outcome {
+            self.tell(sent);
+        }
         match outcome {
             Ok(Sent { is_relay_away: true, .. }) => {
                 let pause = self.parts.interval.saturating_mul(1 << self.rounds_away.min(8));
@@ -184,12 +190,42 @@ impl Exporter {
             }
         }
     }
+
+    /// Tells of a relay that is away once, then now and then, and when that is over; of other failures one line for a round,
+    /// however many answers wait.
+    fn tell(&mut self, sent: &Sent) {
+        let Sent { answers, waiting, has_ended, failure, .. } = sent;
+        match failure {
+            Some(Failure { words: failure, answers, .. }) if *has_ended => {
+                if let Some(rounds) = self.outage.failed(&failure.to_string(), Instant::now()) {
+                    tracing::warn!(%failure, answers, waiting, rounds, "the relay cannot be reached: answers wait");
+                }
+            }
+            Some(Failure { words: failure, answers, agency }) => {
+                tracing::warn!(%failure, answers, agency, "the relay did not take answers: `xmserver answer list` has each");
+            }
+            None => {}
+        }
+        // A round without answers has not asked the relay.
+        if !has_ended
+            && *answers > 0
+            && let Some(rounds) = self.outage.end()
+        {
+            tracing::info!(rounds, "the relay is reached again");
+        }
+    }
 }
 
 /// What a round came to.
 struct Sent {
     /// Answers that it had.
     answers: usize,
+    /// Answers of mails that were not tried.
+    waiting: usize,
+    /// Whether it ended before all its mails were tried, because the relay could not be reached.
+    has_ended: bool,
+    /// Why answers were not sent, where some were not.
+    failure: Option<Failure>,
     /// Whether it ended because the relay was not reached, not even once. One that lets in fewer connections than are tried
     /// takes some mails all the same, and the next round begins at once.
     is_relay_away: bool,
@@ -243,14 +279,6 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_clai
         };
     }
     let has_ended = round.is_relay_away.load(Ordering::Relaxed);
-    // One line for a round, however many answers wait.
-    if let Some(Failure { words: failure, answers, agency }) = failure {
-        if has_ended {
-            tracing::warn!(%failure, answers, waiting = untried.len(), "the relay cannot be reached: answers wait");
-        } else {
-            tracing::warn!(%failure, answers, agency, "the relay did not take answers: `xmserver answer list` has each");
-        }
-    }
     if !sent.is_empty() {
         point("exporter::sent");
         let mut connection = parts.database.get().await?;
@@ -261,7 +289,8 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_clai
         outbox::leave(&mut connection, &untried).await?;
     }
     parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.len() as u64);
-    Ok(Sent { answers, is_relay_away: has_ended && sent.is_empty() })
+    let is_relay_away = has_ended && sent.is_empty();
+    Ok(Sent { answers, waiting: untried.len(), has_ended, failure, is_relay_away })
 }
 
 /// Puts answers to one agency together that are sent for the first time. One that is sent again goes alone, so

@@ -5,6 +5,10 @@
 //! otherwise. So nobody can mute an office by pretending to be it: its letters still come through the slow lane, and
 //! before the mail that claims an office which has been heard meanwhile.
 //!
+//! A claim fails by a container that claims an agency and is not from it, and by a mail that claims one and holds nothing but what is
+//! damaged, or nothing at all: a person of the office may have written it, but so may anybody, and a flood of them would have the
+//! fast lane. What is damaged, or prose, beside a letter counts against nobody: that letter proves the claim or fails it.
+//!
 //! One thing is more generous: where letters of one office wait for each other, mail of the slow lane has up to a slice of the
 //! decoder's work between any two of them.
 //!

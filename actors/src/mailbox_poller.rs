@@ -6,8 +6,9 @@
 
 mod breakers;
 mod database_calls;
+mod lending;
 mod memory;
-mod outage;
+mod reports;
 mod session;
 mod suspects;
 mod windows;
@@ -29,12 +30,14 @@ use crate::intake::Intake;
 use crate::lanes::Claims;
 use crate::messages::NoContainer;
 use crate::metrics::Metrics;
+use crate::outage::Outage;
 use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
+use database_calls::LEASE_HOLD;
+use lending::Lending;
 use memory::Memory;
-use outage::Outage;
-use session::PollError;
+use session::{NextPoll, PollError, Polled};
 
 /// Sessions that may each break over another mail before that is taken for trouble of the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
@@ -163,21 +166,21 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
-    let mut memory = Memory::default();
+    let (mut memory, mut lending) = (Memory::default(), Lending::default());
     let mut pause = Duration::ZERO;
     let mut breaks_in_a_row = 0;
     let mut outage = Outage::default();
     let began = Instant::now();
     loop {
         tokio::select! {
-            () = parts.drain.told() => return,
+            () = parts.drain.told() => break,
             () = async { tokio::time::sleep(pause).await; parts.intake.open().await } => {}
         }
         if parts.drain.is_told() {
-            return;
+            break;
         }
         let breakers_before = memory.breakers.len();
-        let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory)).await;
+        let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory, &mut lending)).await;
         // A session that broke over one more mail has reached the mailbox and found something out: the mail behind it is next.
         let found_breaker = memory.breakers.len() > breakers_before;
         breaks_in_a_row = if found_breaker { breaks_in_a_row + 1 } else { 0 };
@@ -200,13 +203,12 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
         }
         pause = match outcome {
-            Ok(polled) => {
-                if polled.is_worth_another {
-                    Duration::ZERO
-                } else {
-                    until_turn(began.elapsed(), parts.interval, parts.phase)
-                }
+            Ok(Polled { next: NextPoll::AtOnce, .. }) => Duration::ZERO,
+            // Providers lock out whoever signs in all the time.
+            Ok(Polled { next: NextPoll::Soon, .. }) => {
+                (pause * 2).clamp(BACKOFF_MIN.min(parts.interval), parts.interval)
             }
+            Ok(Polled { next: NextPoll::InTurn, .. }) => until_turn(began.elapsed(), parts.interval, parts.phase),
             Err(error) => {
                 if let PollError::Database(_) = error {
                     guard.metrics.fault();
@@ -224,6 +226,13 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                 }
             }
         };
+        // Nobody else is to take over the mailbox, and suspect what is in hand.
+        if !lending.is_empty() {
+            pause = pause.min(LEASE_HOLD / 3);
+        }
+    }
+    if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
+        tracing::debug!(mailbox = &*parts.name, %error, "mail that is settled stays in the mailbox and comes again");
     }
 }
 

@@ -19,6 +19,9 @@ use crate::delivery::Share;
 use crate::lanes::Lane;
 use crate::metrics::ActorMetrics;
 use crate::payload_room::Unpacked;
+use crate::remainder::Remainder;
+use crate::shares::Booking;
+use crate::table_writer::TableWriters;
 
 /// A message that carries letters.
 pub trait Letters {
@@ -154,6 +157,8 @@ pub struct Carried {
     pub claim: Option<Matricule>,
     /// Given up once it is known who signed.
     pub trial: Option<Arc<Trial>>,
+    /// Its mail, where more of it is to be kept than its letters.
+    pub remainder: Option<Arc<Remainder>>,
     /// Its original bytes.
     pub container: Vec<u8>,
     /// The duty.
@@ -161,9 +166,15 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Says that it is known whether it is from whom it claims.
-    pub fn conclude(&self) {
-        self.trial.iter().for_each(|trial| trial.conclude());
+    /// Says that it is known whose it is: an agency's, or nobody's. With the last letter of a mail, what is left of that goes to
+    /// a writer.
+    pub fn conclude(&mut self, signer: Option<Matricule>, writers: &TableWriters) {
+        if let Some(trial) = self.trial.take() {
+            trial.conclude();
+        }
+        if let Some(mail) = self.remainder.take().and_then(|remainder| remainder.conclude(signer)) {
+            writers.send_rejected(Rejected(mail));
+        }
     }
 }
 
@@ -227,6 +238,8 @@ pub struct Written {
     pub written: settle::Written,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,
+    /// Where the time is booked that it takes.
+    pub booking: Booking,
 }
 
 impl Letters for Written {

@@ -23,6 +23,7 @@ use crate::lanes::{Claims, Lane, LaneQueue};
 use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
+use crate::remainder::Remainder;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
 use crate::table_writer::TableWriters;
@@ -186,46 +187,68 @@ impl SdcDecoder {
             };
         }
         let trial = fetched.trial.take().map(|trial| Arc::new(trial.of_letters(extracted.containers.len())));
-        for container in extracted.containers {
-            let carried = Carried {
-                name: fetched.name.clone(),
-                source: fetched.source.clone(),
-                received_at: fetched.received_at,
-                taken_at: fetched.taken_at,
-                claim: fetched.claim,
-                trial: trial.clone(),
-                container,
-                share: fetched.share.another(),
-            };
-            if !self.open(carried) {
-                fetched.share.refused();
-            }
-        }
+        let carry = |container| Carried {
+            name: fetched.name.clone(),
+            source: fetched.source.clone(),
+            received_at: fetched.received_at,
+            taken_at: fetched.taken_at,
+            claim: fetched.claim,
+            trial: trial.clone(),
+            remainder: None,
+            container,
+            share: fetched.share.another(),
+        };
+        let letters: Vec<Carried> = extracted.containers.into_iter().map(carry).collect();
+        drop(trial);
         // Every container has a share of its own by now; the mail's first one has done its duty, or keeps what was not looked into.
         match beyond {
             Some(refusal) => {
                 fetched.share.refused();
-                self.keep_mail(fetched, refusal);
+                let remainder = Arc::new(Remainder::new(whole(fetched, refusal), letters.len()));
+                let with_remainder = |letter| Carried { remainder: Some(Arc::clone(&remainder)), ..letter };
+                self.open_all(letters.into_iter().map(with_remainder).collect());
             }
-            None => fetched.share.settle(),
+            None => {
+                if !self.open_all(letters) {
+                    fetched.share.refused();
+                }
+                fetched.share.settle();
+            }
         }
     }
 
-    /// Returns whether it could be opened.
-    fn open(&self, carried: Carried) -> bool {
+    /// Opens the containers of a mail. Returns whether all could be opened.
+    ///
+    /// A damaged one says nothing of who sent it, so it counts against the claim only where the mail has nothing else: beside others
+    /// it is for these to prove the claim or to fail it. A mail that holds nothing at all counts too: what only claims would
+    /// otherwise have the fast lane for nothing.
+    fn open_all(&self, letters: Vec<Carried>) -> bool {
+        let claim = letters.first().and_then(|letter| letter.claim);
+        let refused: Vec<Option<RefusalCode>> = letters.into_iter().map(|letter| self.open(letter)).collect();
+        if refused.iter().all(|code| *code == Some(RefusalCode::DocumentMalformed)) {
+            self.parts.claims.failed(claim);
+        }
+        refused.iter().all(Option::is_none)
+    }
+
+    /// Returns why it could not be opened.
+    fn open(&self, mut carried: Carried) -> Option<RefusalCode> {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
             .and_then(|document| Ok((cms::open(&document, &self.parts.keys)?, document.rendered_bytes())));
         match opened {
             Ok((opened, rendered_bytes)) => {
                 point("sdc_decoder::opened");
                 self.parts.verifier.hand_on(Opened { opened, rendered_bytes, carried });
-                true
+                None
             }
             Err(refusal) => {
-                self.parts.claims.failed(carried.claim);
-                carried.conclude();
+                let code = refusal.code;
+                if code != RefusalCode::DocumentMalformed {
+                    self.parts.claims.failed(carried.claim);
+                }
+                carried.conclude(None, &self.parts.writers);
                 self.parts.writers.reject(carried, refusal);
-                false
+                Some(code)
             }
         }
     }
@@ -252,25 +275,23 @@ impl SdcDecoder {
         fetched.share.refused();
         self.parts.claims.failed(fetched.claim);
         fetched.conclude();
-        self.keep_mail(fetched, refusal);
+        self.parts.writers.send_rejected(Rejected(whole(fetched, refusal)));
     }
+}
 
-    /// Sends a mail to quarantine as a whole.
-    fn keep_mail(&self, fetched: Fetched, refusal: Refusal) {
-        let mail_bytes = fetched.mail.len();
-        let whole = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
-        let arrival = Arrival {
-            received_at: fetched.received_at,
-            source: fetched.source,
-            container: fetched.mail,
-            container_bytes: whole,
-            rendered_bytes: whole,
-            content: Content::Stranger(refusal),
-        };
-        let (taken_at, share) = (fetched.taken_at, fetched.share);
-        let settleable = Settleable { arrival, taken_at, unpacked: Unpacked::default(), share };
-        self.parts.writers.send_rejected(Rejected(settleable));
-    }
+/// Makes a mail as a whole what goes to quarantine.
+fn whole(fetched: Fetched, refusal: Refusal) -> Settleable {
+    let mail_bytes = fetched.mail.len();
+    let bytes = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
+    let arrival = Arrival {
+        received_at: fetched.received_at,
+        source: fetched.source,
+        container: fetched.mail,
+        container_bytes: bytes,
+        rendered_bytes: bytes,
+        content: Content::Stranger(refusal),
+    };
+    Settleable { arrival, taken_at: fetched.taken_at, unpacked: Unpacked::default(), share: fetched.share }
 }
 
 impl Actor for SdcDecoder {

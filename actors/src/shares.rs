@@ -1,7 +1,7 @@
 //! Whose letters a writer takes next, so that nothing that one agency sends makes the others of its writer wait.
 //!
 //! Each agency has a bucket of the writer's time (SPEC 7, Share of time): a tenth of a second comes in with every second, up to
-//! two. What a batch took is booked on the agencies of its letters. The letters of an agency with an empty bucket go behind
+//! two. What a batch took, of the writer and then of the ledger, is booked on the agencies of its letters. The letters of an agency with an empty bucket go behind
 //! those of all others, and are taken when nobody else waits; they are never refused. One batch holds no more than a fraction
 //! of a second's work, so a letter waits for the batch that is being written and is in the next one. A letter of more work goes
 //! alone, in turn with those of others.
@@ -9,6 +9,7 @@
 //! Letters of one agency are taken in the order in which they came.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
@@ -72,14 +73,14 @@ pub struct Waiting<T> {
 #[derive(Debug)]
 pub struct Queue<T> {
     waiting: VecDeque<Waiting<T>>,
-    buckets: Buckets,
+    buckets: Arc<Mutex<Buckets>>,
     /// Whether the first letter was too large for the last batch: it has its turn in the next, whoever else waits.
     is_first_due: bool,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Queue<T> {
-        Queue { waiting: VecDeque::new(), buckets: Buckets::default(), is_first_due: false }
+        Queue { waiting: VecDeque::new(), buckets: Arc::default(), is_first_due: false }
     }
 }
 
@@ -104,16 +105,18 @@ impl<T> Queue<T> {
         let letters_left = letters_max.max(1);
         let letter_work_min = (BATCH_WORK_MAX / letters_left).max(1);
         let mut batch = Batch { chosen: vec![false; self.waiting.len()], letters_left, letter_work_min, work: 0 };
-        let empty: HashSet<Matricule> = self.agencies().filter(|agency| self.buckets.is_empty(*agency, now)).collect();
+        let buckets = locked(&self.buckets);
+        let empty: HashSet<Matricule> = self.agencies().filter(|agency| buckets.is_empty(*agency, now)).collect();
         let has_time = |agency: Option<Matricule>| agency.is_none_or(|agency| !empty.contains(&agency));
         let large = if self.is_first_due { Large::Alone } else { Large::Waits };
         batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
         batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
         if batch.work == 0 {
             // Only large letters wait, or those of agencies that have used up their time: of these the one that has used least.
-            let least = self.agencies().min_by_key(|agency| self.buckets.missing(*agency, now));
+            let least = self.agencies().min_by_key(|agency| buckets.missing(*agency, now));
             batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
         }
+        drop(buckets);
         let first_has_time = self.waiting.front().is_some_and(|first| has_time(first.agency));
         self.is_first_due = first_has_time && !batch.chosen.first().copied().unwrap_or_default();
         let mut chosen = batch.chosen.into_iter();
@@ -126,20 +129,41 @@ impl<T> Queue<T> {
         self.waiting.iter().filter_map(|waiting| waiting.agency)
     }
 
-    /// Books the time of a batch on the agencies of its letters, by their work.
-    pub fn book(&mut self, batch: &[(Option<Matricule>, usize)], time: Duration, now: Instant) {
-        let work: usize = batch.iter().map(|(_, work)| work).sum();
+    /// Returns where the time is booked that a batch takes, also after it has left its writer.
+    pub fn booking(&self, batch: &[Waiting<T>]) -> Booking {
         let mut of_agencies: HashMap<Matricule, usize> = HashMap::new();
-        for (agency, work) in batch {
-            if let Some(agency) = agency {
-                *of_agencies.entry(*agency).or_default() += work;
+        for letter in batch {
+            if let Some(agency) = letter.agency {
+                *of_agencies.entry(agency).or_default() += letter.work;
             }
         }
-        for (agency, own) in of_agencies {
-            let nanoseconds = time.as_nanos() * own as u128 / work.max(1) as u128;
-            self.buckets.book(agency, Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)), now);
+        let work = batch.iter().map(|letter| letter.work).sum();
+        Booking { buckets: Arc::clone(&self.buckets), of_agencies: of_agencies.into_iter().collect(), work }
+    }
+}
+
+/// Where the time is booked that a batch takes: on the agencies of its letters, by their work.
+#[derive(Clone, Debug)]
+pub struct Booking {
+    buckets: Arc<Mutex<Buckets>>,
+    of_agencies: Vec<(Matricule, usize)>,
+    work: usize,
+}
+
+impl Booking {
+    /// Books what somebody has worked for the batch.
+    pub fn book(&self, time: Duration, now: Instant) {
+        let mut buckets = locked(&self.buckets);
+        for (agency, own) in &self.of_agencies {
+            let nanoseconds = time.as_nanos() * *own as u128 / self.work.max(1) as u128;
+            buckets.book(*agency, Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)), now);
         }
     }
+}
+
+fn locked(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
+    // They are valid after every single operation, so a panic elsewhere does not spoil them.
+    buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What becomes of a letter that is larger than what is left for it.
@@ -217,11 +241,10 @@ mod tests {
     /// Takes a batch, and books a millisecond for each ten of its rows.
     fn write(queue: &mut Queue<usize>, clock: &mut Instant) -> Vec<Waiting<usize>> {
         let batch = queue.take(300, *clock);
-        let work: Vec<_> = batch.iter().map(|letter| (letter.agency, letter.work)).collect();
-        let rows: usize = work.iter().map(|(_, rows)| rows).sum();
+        let rows: usize = batch.iter().map(|letter| letter.work).sum();
         let time = Duration::from_micros(100 * rows as u64);
         *clock += time;
-        queue.book(&work, time, *clock);
+        queue.booking(&batch).book(time, *clock);
         batch
     }
 
@@ -273,14 +296,30 @@ mod tests {
     #[test]
     fn who_has_used_up_its_time_is_taken_when_nobody_else_waits() {
         let (mut queue, now) = (Queue::default(), Instant::now());
-        queue.buckets.book(matricule(1), Duration::from_secs(4), now);
-        queue.buckets.book(matricule(2), Duration::from_secs(3), now);
+        locked(&queue.buckets).book(matricule(1), Duration::from_secs(4), now);
+        locked(&queue.buckets).book(matricule(2), Duration::from_secs(3), now);
         queue.extend([letter(1, 1, 0), letter(2, 1, 1), letter(3, 1, 2), letter(1, 1, 3), letter(3, 1, 4)]);
         queue.extend([Waiting { agency: None, work: 1, item: 5 }]);
         assert_eq!(items(&queue.take(10, now)), [2, 4, 5]);
         assert_eq!(items(&queue.take(10, now)), [1], "the one that has used less");
         assert_eq!(items(&queue.take(10, now)), [0, 3]);
         assert!(queue.is_empty() && queue.take(10, now).is_empty());
+    }
+
+    #[test]
+    fn what_is_worked_for_a_batch_after_it_has_left_its_writer_is_booked_too() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.extend([letter(1, 300, 0), letter(2, 100, 1), Waiting { agency: None, work: 100, item: 2 }]);
+        let batch = queue.take(10, now);
+        let booking = queue.booking(&batch);
+        for worker in ["writer", "ledger"] {
+            assert!(!locked(&queue.buckets).is_empty(matricule(1), now), "{worker}");
+            booking.book(Duration::from_secs(2), now);
+        }
+        let missing = |agency| locked(&queue.buckets).missing(matricule(agency), now);
+        assert_eq!((missing(1), missing(2)), (Duration::from_millis(2400), Duration::from_millis(800)));
+        queue.extend([letter(1, 1, 3), letter(2, 1, 4)]);
+        assert_eq!(items(&queue.take(10, now)), [4], "the first has used up its time");
     }
 
     #[test]
@@ -311,7 +350,7 @@ mod tests {
                 let work: Vec<_> = batch.iter().map(|letter| (letter.agency, letter.work)).collect();
                 prop_assert!(batch.len() == 1 || work.iter().map(|(_, rows)| rows).sum::<usize>() <= BATCH_WORK_MAX);
                 clock += Duration::from_millis(300);
-                queue.book(&work, Duration::from_millis(300), clock);
+                queue.booking(&batch).book(Duration::from_millis(300), clock);
                 taken.extend(batch);
             }
             prop_assert_eq!(taken.len(), letters.len());

@@ -208,8 +208,9 @@ impl SignatureVerifier {
             Err(refusal) => return self.reject(carried, named.words(), refusal),
         };
         self.parts.claims.heard(signer.matricule);
-        carried.conclude();
-        carried.trial = None;
+        // A revoked key may be in anybody's hands: it vouches for nothing.
+        let vouches = signer.revoked_at.is_none().then_some(signer.matricule);
+        carried.conclude(vouches, &self.parts.writers);
         let matricule = signer.matricule;
         let letter = Unread { verified, cipher, signer, rendered_bytes, carried };
         if let Some(waiting) = self.unread.get_mut(&matricule) {
@@ -289,7 +290,7 @@ impl SignatureVerifier {
         carried.source.claimed.signer = Some(signer);
         carried.share.refused();
         self.parts.claims.failed(carried.claim);
-        carried.conclude();
+        carried.conclude(None, &self.parts.writers);
         self.parts.writers.reject(carried, refusal);
     }
 }

@@ -19,7 +19,7 @@ use crate::delivery::Hands;
 use crate::intake::Intake;
 use crate::messages::{Carried, Duty, Rejected, Settleable, TakenApart, Verified, Written};
 use crate::payload_room::Unpacked;
-use crate::shares::{Queue, Waiting};
+use crate::shares::{Booking, Queue, Waiting};
 use crate::supervision::{Guard, Heartbeat, Link};
 
 /// What a letter costs beside its rows, in rows: its verdict, journal line, original and answer.
@@ -156,7 +156,7 @@ impl TableWriter {
     fn write(&mut self, context: &mut Context<TableWriter>) {
         self.is_writing = true;
         let taken = self.pending.take(self.parts.batch_letters_max, Instant::now());
-        let work: Vec<(Option<Matricule>, usize)> = taken.iter().map(|letter| (letter.agency, letter.work)).collect();
+        let booking = self.pending.booking(&taken);
         let (batch, duties): (Vec<Arrival>, Vec<Duty>) = taken
             .into_iter()
             .map(|Waiting { item, .. }| {
@@ -174,9 +174,11 @@ impl TableWriter {
             .map(move |done, actor, context| {
                 let guard = actor.guard.clone();
                 guard.metrics.waited(started.elapsed());
-                actor.pending.book(&work, started.elapsed(), Instant::now());
+                booking.book(started.elapsed(), Instant::now());
                 match done {
-                    Ok((outcome, duties)) => guard.run(context, |context| actor.written(outcome, duties, context)),
+                    Ok((outcome, duties)) => {
+                        guard.run(context, |context| actor.written(outcome, (duties, booking), context));
+                    }
                     Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
                     Err(_cancelled) => {}
                 }
@@ -184,12 +186,17 @@ impl TableWriter {
             .spawn(context);
     }
 
-    fn written(&mut self, outcome: Outcome, duties: Vec<Duty>, context: &mut Context<TableWriter>) {
+    fn written(
+        &mut self,
+        outcome: Outcome,
+        (duties, booking): (Vec<Duty>, Booking),
+        context: &mut Context<TableWriter>,
+    ) {
         point("table_writer::written");
         self.is_writing = false;
         match outcome {
             Outcome::Written(written) => {
-                self.parts.ledger.hand_on(Written { written: *written, duties });
+                self.parts.ledger.hand_on(Written { written: *written, duties, booking });
             }
             Outcome::TakenApart(apart) => {
                 self.guard.metrics.fault();

@@ -1,4 +1,5 @@
-//! Lanes: mail of strangers, large mail and a mail server that hangs keep no letter waiting, and nobody is muted.
+//! Lanes: mail of strangers, large mail and a mail server that hangs keep no letter waiting, take no letter's room, and nobody is
+//! muted.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -115,6 +116,36 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
     assert!(running.drain());
     assert_eq!(world.count(OVERTAKEN), 0, "letters of one office overtook each other");
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
+}
+
+/// What is damaged on the way, or never was a letter, says nothing of who sent the letter beside it.
+#[test]
+fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let head = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
+    let (letter, lost) = (world.next_document(), world.next_document());
+    let middle = lost.len() / 2;
+    let damaged = format!("{}***{}", &lost[..middle], &lost[middle + 3..]);
+    world.deliver(format!("{head}{damaged}\r\n{letter}").into_bytes());
+    let prose = "-----BEGIN CMS----- est la marque qui ouvre notre lettre:\r\n";
+    let letter = world.next_document();
+    world.deliver(format!("{head}{prose}{letter}").into_bytes());
+    for _ in 0..4 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    // One window, and nothing is opened before all of it is in hand: a claim that failed would send the mails behind back.
+    fail::cfg("sdc_decoder::decode", "pause").unwrap();
+    let running = world.start(quick());
+    wait_until("six mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 6);
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("letters settled", SETTLED, 6);
+    world.wait_for_mails(0);
+    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 0, "the claim has failed");
+    assert_eq!(world.count(QUARANTINED), 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'document_malformed'"), 1, "it is kept");
+    assert!(running.drain());
 }
 
 #[test]
@@ -237,4 +268,30 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     assert_eq!(world.count("SELECT sum(attempts) FROM xm.suspects"), 0, "no suspect has been tried");
     drop(hanging);
     assert!(running.drain());
+}
+
+/// The letters beyond the limit have no other copy: what strangers have filled takes no room from them, and whoever only claims to be
+/// an office gets none of it.
+#[test]
+fn a_mail_of_more_letters_than_are_looked_into_is_kept_for_its_office_whatever_strangers_fill() {
+    const BEYOND: usize = 3;
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let share = store::settle::SettlingSettings::default().stranger_bytes_of_reason();
+    world.sql(&format!("INSERT INTO xm.quarantine_usage (reason, bytes_kept) VALUES ('mail_malformed', {share})"));
+    let head = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
+    let letters: Vec<String> = (0..100 + BEYOND).map(|_| world.next_document()).collect();
+    world.deliver(format!("{head}{}", letters.concat()).into_bytes());
+    let junk = "SDC 1 agency=000042\r\n-----BEGIN CMS-----\r\nMAA=\r\n-----END CMS-----\r\n";
+    world.deliver(format!("{head}{}", junk.repeat(101)).into_bytes());
+    let running = world.start(quick());
+    world.wait_for("letters settled", SETTLED, 100);
+    world.wait_for_mails(0);
+    assert!(running.drain());
+    let kept = "SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed' AND claimed_agency = 42
+                 AND octet_length(original) = original_bytes";
+    assert_eq!(world.count(kept), 1, "the office's mail, whole");
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed'"), 1);
+    let counted = "SELECT sum(containers) FROM xm.quarantine_counts WHERE reason = 'mail_malformed'";
+    assert_eq!(world.count(counted), 1, "the stranger's mail");
 }

@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use actors::metrics::Handled;
 use actors::pipeline::Widths;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
@@ -39,6 +42,152 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     let before = world.count(FLOOD_BEFORE);
     assert!(before < i64::from(FLOOD) / 2, "{before} of {FLOOD} letters of the flood came before the neighbour's");
     assert!(running.drain());
+}
+
+/// The ledger's time is the writer's too: charging, journal and answers of a batch, and its commit.
+#[test]
+fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
+    const FLOOD: u32 = 12;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    // More than a bucket holds, and the longest debt: it takes twenty seconds until there is something in it again.
+    fail::cfg("billing_ledger::post", "1*sleep(4000)").unwrap();
+    world.deliver(world.mail_of(&mut flood, NOTES));
+    let widths = Widths { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Widths::default() };
+    let running = world.start_with(quick(), widths);
+    world.wait_for("letters settled", SETTLED, 1);
+    let ledger = running.metrics().actor("billing_ledger");
+    wait_until("the ledger is done with it", || ledger.counts(Handled::Ok).1 == 1);
+    // The next one is in the writer's hands while all others come; not for so long that the writer's own time would do it.
+    fail::cfg("table_writer::write", "1*sleep(1500)").unwrap();
+    for _ in 1..FLOOD {
+        world.deliver(world.mail_of(&mut flood, NOTES));
+    }
+    world.deliver(world.mail_of(&mut neighbour, NOTES));
+    let writer = running.metrics().actor("table_writer");
+    wait_until("letters are with the writer", || writer.counts(Handled::Ok).0 == u64::from(FLOOD) + 1);
+    world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + 1);
+    let before = world.count(FLOOD_BEFORE);
+    assert!(before < i64::from(FLOOD) / 2, "{before} of {FLOOD} letters of the flood came before the neighbour's");
+    assert!(running.drain());
+}
+
+/// Counts letters of an office that were settled before one of its that it had written earlier.
+const OVERTAKEN_OF_43: &str = "SELECT count(*) FROM (
+    SELECT sequence, lag(sequence) OVER (ORDER BY id) AS before FROM xm.journal
+     WHERE outcome = 'accepted' AND agency = 43) j WHERE sequence < before";
+const SETTLED_OF_43: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted' AND agency = 43";
+const SETTLED_OF_44: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted' AND agency = 44";
+
+#[test]
+fn a_flood_that_is_not_settled_leaves_places_for_the_mailboxes_of_others() {
+    a_flood_leaves_room(Widths { mails_in_hand_max: 16, ..Widths::default() });
+}
+
+#[test]
+fn a_flood_that_is_not_settled_leaves_kilobytes_for_the_mailboxes_of_others() {
+    a_flood_leaves_room(Widths { kilobytes_in_hand_max: 48, ..Widths::default() });
+}
+
+/// Holds the thread that opens the first mail, and so all mail behind it, while the gate is locked; says when it does.
+fn held_at_the_first_mail() -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
+    let (gate, held) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+    let (of_thread, by_thread) = (Arc::clone(&gate), Arc::clone(&held));
+    fail::cfg_callback("sdc_decoder::decode", move || {
+        if !by_thread.swap(true, Ordering::AcqRel) {
+            drop(of_thread.lock());
+        }
+    })
+    .unwrap();
+    (gate, held)
+}
+
+fn a_flood_leaves_room(widths: Widths) {
+    const FLOOD: u32 = 60;
+    const OTHERS: i64 = 5;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    let mut kilobytes_min = u32::MAX;
+    for _ in 0..FLOOD {
+        let mail = world.mail_of(&mut flood, NOTES);
+        kilobytes_min = kilobytes_min.min(u32::try_from(mail.len().div_ceil(1024)).unwrap());
+        world.deliver(mail);
+    }
+    let half = (widths.mails_in_hand_max / 2).min(widths.kilobytes_in_hand_max / 2 / kilobytes_min);
+    let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
+    let (gate, held) = held_at_the_first_mail();
+    let closed = gate.lock().unwrap();
+    let widths = Widths { crypto_threads: 2, ..widths };
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), widths);
+    let decoder = running.metrics().actor("sdc_decoder");
+    wait_until("the flood is in hand", || held.load(Ordering::Acquire) && decoder.counts(Handled::Ok).0 >= 3);
+    // One after another, so that the flood has all the time that it takes to fill the room.
+    for letter in 1..=OTHERS {
+        other_mailbox.deliver(CENTRE_ADDRESS, world.mail_of(&mut neighbour, NOTES)).unwrap();
+        world.wait_for("the neighbour's letters", SETTLED_OF_44, letter);
+    }
+    assert_eq!(world.count(SETTLED_OF_43), 0, "the flood waits still");
+    let in_hand = decoder.counts(Handled::Ok).0 - u64::try_from(OTHERS).unwrap();
+    assert!(in_hand <= u64::from(half), "{in_hand} mails of the flood are in hand, and {half} are half of the room");
+    drop(closed);
+    world.wait_for("letters settled", SETTLED, i64::from(FLOOD) + OTHERS);
+    assert_eq!(world.count(OVERTAKEN_OF_43), 0, "letters of one office overtook each other");
+    world.wait_for_mails(0);
+    let counts = "SELECT count(*) FROM xm.journal";
+    assert_eq!(world.count(counts), i64::from(FLOOD) + OTHERS, "each letter was handled once");
+    assert!(running.drain());
+}
+
+#[test]
+fn a_letter_passes_by_a_flood_in_its_own_mailbox_and_each_is_settled_and_deleted_once() {
+    a_letter_beside_a_flood(false);
+}
+
+#[test]
+fn a_drained_program_deletes_what_was_settled_after_its_session() {
+    a_letter_beside_a_flood(true);
+}
+
+fn a_letter_beside_a_flood(is_drained: bool) {
+    const FLOOD: u32 = 30;
+    const OTHERS: i64 = 3;
+    const WRITTEN_DOWN: &str = "SELECT (SELECT count(*) FROM xm.in_hand) + (SELECT count(*) FROM xm.suspects)";
+    let all = i64::from(FLOOD) + OTHERS;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
+    for _ in 0..FLOOD {
+        world.deliver(world.mail_of(&mut flood, NOTES));
+    }
+    let (gate, held) = held_at_the_first_mail();
+    let closed = gate.lock().unwrap();
+    let running = world.start_with(quick(), Widths { crypto_threads: 2, ..Widths::default() });
+    let decoder = running.metrics().actor("sdc_decoder");
+    let in_hand = || decoder.counts(Handled::Ok).0;
+    wait_until("the flood is in hand", || held.load(Ordering::Acquire) && in_hand() == u64::from(FLOOD));
+    for letter in 1..=OTHERS {
+        world.deliver(world.mail_of(&mut neighbour, NOTES));
+        world.wait_for("the neighbour's letters", SETTLED_OF_44, letter);
+    }
+    world.wait_for_mails(FLOOD as usize);
+    assert_eq!(world.count(SETTLED_OF_43), 0, "the flood waits still");
+    let mut running = Some(running);
+    drop(closed);
+    if is_drained {
+        assert!(running.take().unwrap().drain());
+    }
+    if let Some(running) = running {
+        world.wait_for("letters settled", SETTLED, all);
+        world.wait_for_mails(0);
+        assert!(running.drain());
+    }
+    assert_eq!((world.count(SETTLED), world.post_office.count(CENTRE_ADDRESS)), (all, 0));
+    assert_eq!(world.count("SELECT count(*) FROM xm.journal"), all, "each letter was handled once");
+    assert_eq!(in_hand(), u64::try_from(all).unwrap(), "what is lent is not handed on again");
+    assert_eq!(world.count(OVERTAKEN_OF_43), 0, "letters of one office overtook each other");
+    assert_eq!(world.count(WRITTEN_DOWN), 0, "nothing is suspected of it");
 }
 
 /// Another table for marginal notes, adopted as the first one is.

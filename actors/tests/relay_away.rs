@@ -1,4 +1,4 @@
-//! While the relay cannot be reached, answers wait: a dial and a line of the log now and then, however many they are.
+//! While the relay cannot be reached, answers wait: a dial now and then, however many they are, and one line of the log.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -57,8 +57,8 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
     assert!(put_back <= 8 * dials, "{put_back} answers put back after {dials} dials");
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox WHERE attempts > 1"), 0, "none was tried");
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let told = text.lines().filter(|line| line.contains("relay")).count() as u64;
-    assert!(told <= world.post_office.faults().struck(&away), "{told} lines:\n{text}");
+    let told = |text: &str| text.lines().filter(|line| line.contains("relay")).count();
+    assert_eq!(told(&text), 1, "one line for {} dials:\n{text}", world.post_office.faults().struck(&away));
     assert!(text.contains("the relay cannot be reached: answers wait") && text.contains("waiting="), "{text}");
 
     world.post_office.faults().clear(&away);
@@ -67,4 +67,7 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
     let mails = world.post_office.take(OFFICE_ADDRESS);
     assert!(mails.len() < LETTERS, "answers that were never tried go together");
     assert_eq!(world.open(mails).len(), LETTERS);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(told(&text), 2, "{text}");
+    assert!(text.contains("the relay is reached again"), "{text}");
 }

@@ -23,7 +23,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     let mut centre = Centre::start(stock, dovecot, hardship).await?;
     let begun = centre.started;
     let start_seconds = centre.wait_ready()?;
-    let yardstick = with_limit.then(|| Yardstick::lay(stock)).transpose()?;
+    let yardstick = with_limit.then(Yardstick::lay).transpose()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
         if strangers + hostile == 0 {
             return engine.metric("xm_letters_total") >= letters as f64;

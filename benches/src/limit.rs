@@ -66,7 +66,7 @@ impl Limit {
         client.batch_execute("CHECKPOINT").await?;
         let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
         let sealed = Sealed::read(stock, client).await?;
-        let yardstick = Yardstick::lay(stock)?;
+        let yardstick = Yardstick::lay()?;
         let others_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&others_ended);
         let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));

@@ -1,4 +1,5 @@
-//! How much may be in hand at once: places for mails, their bytes and what letters say, and since when each mail is lent.
+//! How much may be in hand at once: places for mails, their bytes and what letters say, how much of it one claim holds, and
+//! since when each mail is lent.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use super::holdings::{self, Claimant, Holdings, Size};
 use crate::lanes::Tried;
 use crate::payload_room::PayloadRoom;
+
+/// Longest wait of a window for all the room that it asks for, and then for that of its first mail. Whoever waits gathers what is given
+/// back, before those who came later; and these wait no longer than that.
+const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
+const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How much may be in hand at once; the only backpressure there is.
 #[derive(Clone, Debug)]
@@ -20,6 +28,7 @@ pub struct Hands {
     suspects: Room,
     is_alone: Arc<AtomicBool>,
     lent: Arc<Mutex<LentMails>>,
+    holdings: Holdings,
 }
 
 /// When each mail that is lent was taken in hand, by its number in the order of lending: the first is the oldest.
@@ -71,6 +80,11 @@ impl Room {
         Arc::clone(&self.places).acquire_many_owned(places.min(self.places_max)).await.ok()
     }
 
+    /// Takes places if there are so many at once; all of them where more are asked for than there are.
+    fn try_take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_many_owned(places.min(self.places_max)).ok()
+    }
+
     fn taken(&self) -> u32 {
         let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
         self.places_max.saturating_sub(free)
@@ -83,8 +97,13 @@ pub struct Permits {
     mails: Option<OwnedSemaphorePermit>,
     kilobytes: Option<OwnedSemaphorePermit>,
     slow_mails: Option<OwnedSemaphorePermit>,
+    _claimed: Option<holdings::Held>,
     _tried: Option<Tried>,
     _alone: Option<Alone>,
+}
+
+fn kilobytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 /// Marks that one mail has the whole process to itself.
@@ -109,6 +128,7 @@ impl Hands {
             suspects: Room::new(1),
             is_alone,
             lent: Arc::default(),
+            holdings: Holdings::of(Size { mails: mails_max as usize, kilobytes: kilobytes_max as usize }),
         }
     }
 
@@ -127,18 +147,58 @@ impl Hands {
         (lent.taken_at.len(), lent.taken_at.first_key_value().map(|(_, taken_at)| taken_at.elapsed()))
     }
 
-    /// Waits for room for a window of mails. A window larger than the whole room waits for the whole room.
-    pub async fn take(&self, mails: u32, bytes: u64) -> Permits {
-        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        let mails = self.mails.take(mails).await;
-        let kilobytes = self.kilobytes.take(kilobytes).await;
+    /// Waits for room for a window of mails, by their sizes in bytes: not for long for all of them, then for the first alone, with
+    /// which others come that find room at once. Returns for how many there is room; none where all of it stays taken. A
+    /// window or mail larger than the whole room waits for the whole room.
+    pub async fn take(&self, sizes: &[u64]) -> (Permits, usize) {
+        if let Ok(permits) = timeout(WINDOW_WAIT_MAX, self.take_together(sizes)).await {
+            return (permits, sizes.len());
+        }
+        let Some((first, others)) = sizes.split_first() else { return (Permits::default(), 0) };
+        let alone = self.take_together(std::slice::from_ref(first));
+        let Ok(mut permits) = timeout(FIRST_MAIL_WAIT_MAX, alone).await else { return (Permits::default(), 0) };
+        let room = others.iter().map_while(|bytes| self.try_take(*bytes));
+        let others = room.fold(0, |others, more| {
+            permits.merge(more);
+            others + 1
+        });
+        (permits, 1 + others)
+    }
+
+    async fn take_together(&self, sizes: &[u64]) -> Permits {
+        let mails = self.mails.take(u32::try_from(sizes.len()).unwrap_or(u32::MAX)).await;
+        // Each mail by itself: what is split off for it is rounded up as well.
+        let whole = sizes.iter().fold(0, |sum: u32, bytes| sum.saturating_add(kilobytes(*bytes)));
+        let kilobytes = self.kilobytes.take(whole).await;
         Permits { mails, kilobytes, ..Permits::default() }
+    }
+
+    pub(super) fn try_take(&self, bytes: u64) -> Option<Permits> {
+        let (mails, kilobytes) = (self.mails.try_take(1)?, self.kilobytes.try_take(kilobytes(bytes))?);
+        Some(Permits { mails: Some(mails), kilobytes: Some(kilobytes), ..Permits::default() })
+    }
+
+    /// Says whether there is room for a small mail at this moment.
+    pub fn has_room(&self) -> bool {
+        self.try_take(1).is_some()
+    }
+
+    /// Says whether a claim may hold so many mails more, of so many bytes together, which are not fetched yet.
+    pub fn has_room_for(&self, claimant: Claimant, mails: usize, bytes: u64) -> bool {
+        self.holdings.may_hold(claimant, Size { mails, kilobytes: kilobytes(bytes) as usize })
+    }
+
+    /// Counts the permits of a mail with what it claims. Gives them back where that claim would hold more than what is free then.
+    pub fn claim(&self, own: Permits, claimant: Claimant) -> Result<Permits, Permits> {
+        match self.holdings.hold(claimant, own.size()) {
+            Some(claimed) => Ok(Permits { _claimed: Some(claimed), ..own }),
+            None => Err(own),
+        }
     }
 
     /// Takes room for bytes of a mail that are beyond its listed size, if there is room at once.
     pub fn try_take_bytes(&self, bytes: u64) -> Option<Permits> {
-        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.kilobytes.places_max);
-        let kilobytes = Arc::clone(&self.kilobytes.places).try_acquire_many_owned(kilobytes).ok()?;
+        let kilobytes = self.kilobytes.try_take(kilobytes(bytes))?;
         Some(Permits { kilobytes: Some(kilobytes), ..Permits::default() })
     }
 
@@ -159,7 +219,7 @@ impl Hands {
 
     /// Takes a place in the slow lane if there is one.
     pub fn try_take_slow(&self) -> Option<Permits> {
-        let slow_mails = Arc::clone(&self.slow_mails.places).try_acquire_owned().ok()?;
+        let slow_mails = self.slow_mails.try_take(1)?;
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
@@ -187,7 +247,7 @@ impl Hands {
 impl Permits {
     /// Splits off what one mail of a window needs.
     pub fn split(&mut self, bytes: u64) -> Permits {
-        let kilobytes = usize::try_from(bytes.div_ceil(1024)).unwrap_or(usize::MAX);
+        let kilobytes = kilobytes(bytes) as usize;
         let part = |permit: &mut Option<OwnedSemaphorePermit>, most: usize| {
             let permit = permit.as_mut()?;
             permit.split(most.min(permit.num_permits()))
@@ -198,13 +258,26 @@ impl Permits {
     }
 
     /// Adds room for more bytes of the same mail.
-    pub fn with(mut self, mut more: Permits) -> Permits {
-        match (&mut self.kilobytes, more.kilobytes.take()) {
-            (Some(kilobytes), Some(more)) => kilobytes.merge(more),
-            (None, more) => self.kilobytes = more,
-            (Some(_), None) => {}
-        }
+    pub fn with(mut self, more: Permits) -> Permits {
+        self.merge(more);
         self
+    }
+
+    /// Adds places and kilobytes.
+    fn merge(&mut self, mut more: Permits) {
+        let join = |permit: &mut Option<OwnedSemaphorePermit>, more: Option<OwnedSemaphorePermit>| match (permit, more)
+        {
+            (Some(permit), Some(more)) => permit.merge(more),
+            (permit @ None, more) => *permit = more,
+            (Some(_), None) => {}
+        };
+        join(&mut self.mails, more.mails.take());
+        join(&mut self.kilobytes, more.kilobytes.take());
+    }
+
+    pub(super) fn size(&self) -> Size {
+        let places = |permit: &Option<OwnedSemaphorePermit>| permit.as_ref().map_or(0, |held| held.num_permits());
+        Size { mails: places(&self.mails), kilobytes: places(&self.kilobytes) }
     }
 
     /// Splits off one place in the slow lane, where there is one left.

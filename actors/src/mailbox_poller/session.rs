@@ -1,5 +1,5 @@
 //! One session: sign in, list, try the suspects alone, fetch the rest in windows, delete what is settled, QUIT. Then, where
-//! sessions broke over a mail, another for that mail alone.
+//! sessions broke over a mail, another for that mail alone. What is not settled soon is carried over (`lending`).
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -13,20 +13,21 @@ use store::failure::{self, Bug, point};
 use store::fault::Fault;
 use store::in_hand::Suspect;
 use store::settle::{Claimed, Source};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::MailboxPollerParts;
 use super::breakers::BREAKS_MAX;
 use super::database_calls::LEASE_HOLD;
+use super::lending::{Lending, LentMail};
 use super::memory::{Complaints, Memory, hint};
+use super::reports::{CARRIED_AFTER, SETTLE_WAIT_MAX};
+use super::windows::CLAIM_WAIT_MAX;
 use crate::at_work::MailName;
-use crate::delivery::{Fate, Permits, Report};
-use crate::lanes::{LANES, Lane};
+use crate::delivery::{Fate, Permits};
+use crate::lanes::Lane;
 use crate::messages::Fetched;
 use crate::metrics::ActorMetrics;
-use crate::tally::Tally;
 
 /// What is known of a mail that is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +40,24 @@ pub enum MailState {
     Poison,
 }
 
-/// Longest wait for mail in hand at the end of a session; what is late then comes again.
-const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
-
 /// What a poll found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Polled {
-    /// The mailbox is evidently not empty: poll again at once.
-    pub is_worth_another: bool,
+    /// When the mailbox is worth another look.
+    pub next: NextPoll,
     /// Another process has the mailbox's lease, so it was not looked into.
     pub is_elsewhere: bool,
+}
+
+/// When a mailbox is worth another look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextPoll {
+    /// It is evidently not empty.
+    AtOnce,
+    /// Mail in it is in hand, or found no room: nothing but time need pass.
+    Soon,
+    /// In its turn.
+    InTurn,
 }
 
 /// Why a poll failed.
@@ -91,14 +100,15 @@ pub async fn poll(
     transport: &ActorMetrics,
     life: Uuid,
     memory: &mut Memory,
+    lending: &mut Lending,
 ) -> Result<Polled, PollError> {
     if !parts.take_lease().await? {
-        return Ok(Polled { is_worth_another: false, is_elsewhere: true });
+        return Ok(Polled { next: NextPoll::InTurn, is_elsewhere: true });
     }
     memory.take_attempts_back(parts).await?;
-    let polled = hold_session(parts, transport, life, memory, Turn::Others).await?;
+    let polled = hold_session(Poll::new(parts, transport, life, lending), memory, Turn::Others).await?;
     if memory.breakers.has_due(Instant::now()) && parts.may_fetch() {
-        match hold_session(parts, transport, life, memory, Turn::Breaker).await {
+        match hold_session(Poll::new(parts, transport, life, lending), memory, Turn::Breaker).await {
             Ok(_) => {}
             // What breaks again has been told of, and the poll has done its work.
             Err(PollError::Mail(error)) => tracing::debug!(mailbox = &*parts.name, %error, "it was for one mail alone"),
@@ -108,20 +118,41 @@ pub async fn poll(
     Ok(polled)
 }
 
-async fn hold_session(
+/// Waits, when the process drains, for what earlier sessions have lent, and deletes it: first what comes back soon, since the process
+/// may not be given the time for the rest.
+pub async fn end(
     parts: &MailboxPollerParts,
     transport: &ActorMetrics,
     life: Uuid,
     memory: &mut Memory,
-    turn: Turn,
-) -> Result<Polled, PollError> {
-    let mut suspects = parts.suspects(life).await?;
+    lending: &mut Lending,
+) -> Result<(), PollError> {
+    for wait_max in [CARRIED_AFTER, SETTLE_WAIT_MAX] {
+        let mut poll = Poll::new(parts, transport, life, lending);
+        poll.wait_for_lent(wait_max).await;
+        poll.finish(memory).await?;
+        if lending.has_settled() {
+            self::poll(parts, transport, life, memory, lending).await?;
+        }
+        if lending.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn hold_session(mut poll: Poll<'_>, memory: &mut Memory, turn: Turn) -> Result<Polled, PollError> {
+    let parts = poll.parts;
+    let mut suspects = parts.suspects(poll.life).await?;
     let mut session = parts.mailbox.open().await?;
     let listing = session.listing().await?;
     let gauge = parts.metrics.mailbox_mails.with_label_values(&[&*parts.name]);
     gauge.set(i64::try_from(listing.mails.len()).unwrap_or(i64::MAX));
     point("mailbox_poller::listed");
     memory.forget_all_but(&listing.mails);
+    // Before it is decided what to fetch: what has come back may have to stay.
+    poll.take_back(memory);
+    poll.lending.forget_all_but(&listing.mails);
     let mails: Vec<Listed> = match turn {
         Turn::Others => listing.mails.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.mails, Instant::now()).cloned().into_iter().collect(),
@@ -131,11 +162,10 @@ async fn hold_session(
         Turn::Others => !memory.breakers.has(&suspect.uidl),
         Turn::Breaker => mails.iter().any(|listed| *hint(listed) == *suspect.uidl),
     });
-    let mut poll = Poll::new(parts, transport, life);
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
-    let fetched = poll.fetch(&mut session, &mails, suspects, turn, memory).await;
-    // Whatever became of the session, what was handed on comes back first; only then is the line struck out.
-    let unsettled = poll.wait_for_all().await;
+    let fetched = poll.fetch(&mut session, mails, suspects, turn, memory).await;
+    // Whatever became of the session, what was handed on comes back first, or is carried over; only then is its line struck out.
+    let unsettled = poll.wait_for_lent(CARRIED_AFTER).await;
     let ended = match fetched {
         Ok(()) => poll.delete_and_quit(session).await,
         Err(error) => Err(error),
@@ -148,7 +178,14 @@ async fn hold_session(
     }
     // A mailbox that was not empty is looked into again at once. Where nothing was deleted nothing was gained either: mail
     // that all comes back must not be polled in a tight loop. (Each time that a mail is deferred its claim has come to stand worse.)
-    Ok(Polled { is_worth_another: poll.deleted > 0 || poll.has_given_back, is_elsewhere: false })
+    let next = if poll.deleted > 0 || poll.has_given_back || (poll.has_lent && !poll.lending.is_empty()) {
+        NextPoll::AtOnce
+    } else if poll.is_full || !poll.lending.is_empty() {
+        NextPoll::Soon
+    } else {
+        NextPoll::InTurn
+    };
+    Ok(Polled { next, is_elsewhere: false })
 }
 
 /// One session of a poller, as far as it has come.
@@ -162,80 +199,86 @@ pub struct Poll<'a> {
     /// When the session began.
     pub started: Instant,
     lease_taken: Instant,
-    sender: UnboundedSender<Report>,
-    reports: UnboundedReceiver<Report>,
-    /// Mails lent and not reported yet.
-    pub lent: HashMap<u32, LentMail>,
+    /// Mails lent and not reported yet, by this session and those before.
+    pub lending: &'a mut Lending,
     /// Settled and not deleted yet.
     pub to_delete: Vec<u32>,
     deleted: usize,
-    /// Lines written down by this session.
-    pub batches: Vec<i64>,
-    /// Mails that made the centre fail in this session.
-    pub suspects: Vec<String>,
     /// Suspects when the session began.
     pub suspected: HashSet<Box<str>>,
-    left: Vec<Listed>,
+    /// Mails that stay in the mailbox by its rule.
+    pub left: Vec<Listed>,
     /// Mails given back unopened.
-    given_back: Vec<LentMail>,
+    pub given_back: Vec<LentMail>,
     /// Mails given back because a letter in them has to wait.
-    withheld: Vec<LentMail>,
-    /// What became of the mails that were lent last, by their numbers.
+    pub withheld: Vec<LentMail>,
+    /// What became of the mails that this session lent last, by their numbers.
     pub tried: HashMap<u32, Fate>,
-    /// How many mails that claim an agency are lent, by the lane that they were lent with.
-    lent_claims: Tally<(Matricule, Lane)>,
+    /// Agencies of which a mail was left for want of room in this session: what came later must not overtake it.
+    pub held_up: HashSet<Matricule>,
+    /// Mails that were fetched and left because of that.
+    pub mails_held_up: usize,
+    /// There was no room for a single mail: none is fetched any more in this session.
+    pub is_full: bool,
+    /// Until when this session may wait for room that a claim's own mail gives back.
+    pub room_wait_left: Duration,
+    /// A mail was lent.
+    has_lent: bool,
     /// A mail is in the mailbox still and can be fetched at once.
     pub has_given_back: bool,
     complaints: Complaints,
 }
 
-/// A mail that is lent.
-pub struct LentMail {
-    listed: Listed,
-    claim: Option<Matricule>,
-    lane: Lane,
-}
-
 impl<'a> Poll<'a> {
-    fn new(parts: &'a MailboxPollerParts, transport: &'a ActorMetrics, life: Uuid) -> Poll<'a> {
-        let (sender, reports) = unbounded_channel();
+    fn new(
+        parts: &'a MailboxPollerParts,
+        transport: &'a ActorMetrics,
+        life: Uuid,
+        lending: &'a mut Lending,
+    ) -> Poll<'a> {
+        lending.begin_session();
         Poll {
             parts,
             transport,
             life,
             started: Instant::now(),
             lease_taken: Instant::now(),
-            sender,
-            reports,
-            lent: HashMap::new(),
+            lending,
             to_delete: Vec::new(),
             deleted: 0,
-            batches: Vec::new(),
-            suspects: Vec::new(),
             suspected: HashSet::new(),
             left: Vec::new(),
             given_back: Vec::new(),
             withheld: Vec::new(),
             tried: HashMap::new(),
-            lent_claims: Tally::default(),
+            held_up: HashSet::new(),
+            mails_held_up: 0,
+            is_full: false,
+            room_wait_left: CLAIM_WAIT_MAX,
+            has_lent: false,
             has_given_back: false,
             complaints: Complaints::default(),
         }
     }
 
-    /// Fetches what this session may.
+    /// Fetches what this session may. What earlier ones lent and was settled is deleted first, whatever becomes of the others.
     async fn fetch(
         &mut self,
         session: &mut Session,
-        mails: &[Listed],
+        mut mails: Vec<Listed>,
         suspects: Vec<Suspect>,
         turn: Turn,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         memory.withheld.begin();
-        self.try_suspects(session, mails, suspects, memory).await?;
-        self.fetch_rest(session, mails, memory).await?;
-        if turn == Turn::Others { self.try_withheld(session, mails, memory).await } else { Ok(()) }
+        let gone = self.delete_carried(session, &mails, memory).await?;
+        mails.retain(|listed| !gone.contains(&listed.number));
+        self.try_suspects(session, &mails, suspects, memory).await?;
+        self.fetch_rest(session, &mails, memory).await?;
+        if turn == Turn::Others {
+            self.try_withheld(session, &mails, memory).await?;
+        }
+        Ok(())
     }
 
     /// Waits for the next mail, and remembers the one over which the session breaks.
@@ -290,20 +333,20 @@ impl<'a> Poll<'a> {
 
     pub fn lend(&mut self, retrieved: Retrieved, permits: Permits, lane: Lane, state: MailState) {
         let Retrieved { listed, outcome } = retrieved;
+        let claim = match &outcome {
+            Outcome::Mail(octets) | Outcome::OverSize { head: octets, .. } => document::claim(octets),
+            Outcome::Refused(words) => return self.refuse(words.clone()),
+        };
+        self.has_lent = true;
+        self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
+        let (name, number) = (MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() }, listed.number);
+        let (ticket, reports) = self.lending.lend(listed, claim, lane, &outcome);
         let (mail, over_size_bytes) = match outcome {
             Outcome::Mail(mail) => (mail, None),
             Outcome::OverSize { head, size_bytes } => (head, Some(size_bytes)),
-            Outcome::Refused(words) => return self.refuse(words),
+            Outcome::Refused(_) => return,
         };
-        self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
-        let claim = document::claim(&mail);
-        let name = MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() };
-        let share = self.parts.hands.lend(listed.number, permits, self.sender.clone(), self.transport);
-        let number = listed.number;
-        self.lent.insert(number, LentMail { listed, claim, lane });
-        if let Some(matricule) = claim {
-            self.lent_claims.add((matricule, lane));
-        }
+        let share = self.parts.hands.lend(ticket, permits, reports, self.transport);
         let fetched = Fetched {
             mail,
             over_size_bytes,
@@ -348,76 +391,9 @@ impl<'a> Poll<'a> {
         gauge.set(i64::try_from(unfetchable).unwrap_or(i64::MAX));
     }
 
-    pub fn collect_reports(&mut self) {
-        while let Ok(report) = self.reports.try_recv() {
-            self.take_report(report);
-        }
-    }
-
-    fn take_report(&mut self, report: Report) {
-        let Some(lent) = self.lent.remove(&report.number) else { return };
-        if let Some(matricule) = lent.claim {
-            self.lent_claims.remove(&(matricule, lent.lane));
-        }
-        self.tried.insert(report.number, report.fate);
-        match report.fate {
-            Fate::Settled => self.to_delete.push(report.number),
-            Fate::Left => self.left.push(lent.listed),
-            Fate::Deferred => self.given_back.push(lent),
-            Fate::Withheld => self.withheld.push(lent),
-            Fate::Returned => {}
-            Fate::Suspect => self.suspects.push(hint(&lent.listed).into()),
-        }
-    }
-
-    /// Says whether mail that claims this agency was lent while its claim stood better than now: it may be about to be given
-    /// back, and what came later must not overtake it.
-    pub fn has_lent_better(&self, matricule: Matricule, lane: Lane) -> bool {
-        LANES.into_iter().take_while(|better| *better < lane).any(|better| self.lent_claims.has(&(matricule, better)))
-    }
-
-    /// Puts what was given back among the deferred, or among what waits for its table.
-    pub fn remember_given_back(&mut self, memory: &mut Memory) {
-        self.has_given_back |= !self.given_back.is_empty();
-        for lent in self.given_back.drain(..) {
-            memory.defer(&lent.listed, lent.claim);
-        }
-        for lent in self.withheld.drain(..) {
-            memory.withheld.add(&lent.listed, lent.claim, Instant::now());
-        }
-    }
-
-    /// Waits for the next report; says whether there was one.
-    pub async fn next_report(&mut self) -> bool {
-        let report = self.reports.recv().await;
-        report.map(|report| self.take_report(report)).is_some()
-    }
-
-    /// Waits for the report of a mail that is in hand alone.
-    pub async fn reports_of_one(&mut self, number: u32) -> Option<Fate> {
-        if !self.lent.contains_key(&number) {
-            return None;
-        }
-        let report = tokio::time::timeout(SETTLE_WAIT_MAX, self.reports.recv()).await.ok().flatten()?;
-        self.take_report(report);
-        Some(report.fate)
-    }
-
-    /// Waits for every mail in hand; returns how many did not come back.
-    async fn wait_for_all(&mut self) -> usize {
-        let deadline = tokio::time::Instant::now() + SETTLE_WAIT_MAX;
-        while !self.lent.is_empty() {
-            match tokio::time::timeout_at(deadline, self.reports.recv()).await {
-                Ok(Some(report)) => self.take_report(report),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        self.lent.len()
-    }
-
     pub async fn delete_settled(&mut self, session: &mut Session) -> Result<(), PollError> {
         if failure::has(Bug::DeleteBeforeCommit) {
-            self.to_delete.extend(self.lent.drain().map(|(number, _)| number));
+            self.to_delete.extend(self.lending.forget_session());
         }
         if self.to_delete.is_empty() {
             return Ok(());
@@ -442,14 +418,16 @@ impl<'a> Poll<'a> {
 
     /// Strikes out what came back. Mail that did not stays written down, under this life's name.
     async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
-        self.left.drain(..).for_each(|listed| memory.leave(&listed));
         self.remember_given_back(memory);
-        let suspects = std::mem::take(&mut self.suspects);
+        let suspects = self.lending.suspects.clone();
         // With mail still in hand the lines stay: they name what to suspect if the program dies now.
-        let batches = if self.lent.is_empty() { std::mem::take(&mut self.batches) } else { Vec::new() };
+        let batches = self.lending.batches_done();
         if batches.is_empty() && suspects.is_empty() {
             return Ok(());
         }
-        Ok(self.parts.strike_out(self.life, batches, suspects).await?)
+        let written = suspects.len();
+        self.parts.strike_out(self.life, batches.clone(), suspects).await?;
+        self.lending.struck_out(&batches, written);
+        Ok(())
     }
 }

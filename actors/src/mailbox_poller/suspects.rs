@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mail::pop3::{Listed, Outcome, Session};
 use store::failure::point;
 use store::in_hand::{ATTEMPTS_MAX, Suspect};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::memory::{Memory, hint};
 use super::session::{MailState, Poll, PollError};
@@ -37,6 +37,7 @@ impl Poll<'_> {
         let has_every_id = mails.iter().all(|listed| listed.uidl.is_some());
         // Whatever becomes of them now, they are not fetched beside others.
         self.suspected = suspects.iter().map(|suspect| suspect.uidl.as_str().into()).collect();
+        self.wait_for_own(memory).await;
         for suspect in suspects {
             let Some(listed) = by_hint.get(suspect.uidl.as_str()) else {
                 if has_every_id {
@@ -59,6 +60,19 @@ impl Poll<'_> {
         Ok(())
     }
 
+    /// Waits for what earlier sessions of this mailbox have lent: it would be company. Others go on meanwhile.
+    async fn wait_for_own(&mut self, memory: &mut Memory) {
+        let deadline = tokio::time::Instant::now() + ALONE_WAIT_MAX;
+        let may_try = memory.suspects_wait_until.is_none_or(|until| Instant::now() >= until);
+        while may_try && !self.lending.is_empty() {
+            if timeout_at(deadline, self.next_report()).await.is_err() {
+                memory.suspects_wait_until = Some(Instant::now() + SUSPECTS_PAUSE);
+                break;
+            }
+        }
+        self.remember_given_back(memory);
+    }
+
     /// Returns whether the suspect is settled.
     async fn try_alone(
         &mut self,
@@ -77,6 +91,11 @@ impl Poll<'_> {
             memory.suspects_wait_until = Some(Instant::now() + SUSPECTS_PAUSE);
             return Ok(false);
         };
+        if self.lending.take_settled(&retrieved.listed, &retrieved.outcome) {
+            // It had come through after all, when nobody waited for it any more.
+            self.to_delete.push(retrieved.listed.number);
+            return Ok(true);
+        }
         // Only now: a connection that is cut before, or a server that does not give the mail, is not the letter's doing.
         if !is_poison && !matches!(retrieved.outcome, Outcome::Refused(_)) {
             self.parts.attempt(suspect.uidl.clone(), memory.absolved.clone()).await?;
@@ -86,7 +105,7 @@ impl Poll<'_> {
         // Nothing stands worse, so it is not given back whatever it claims.
         let state = if is_poison { MailState::Poison } else { memory.state(&retrieved.listed) };
         self.lend(retrieved, alone, Lane::Last, state);
-        let fate = self.reports_of_one(listed[0].number).await;
+        let fate = self.report_of(listed[0].number).await;
         match fate {
             Some(Fate::Settled | Fate::Left) => return Ok(true),
             // It went through all hands, and nothing failed but the database.

@@ -1,16 +1,18 @@
 //! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait, then some of what
 //! has waited for its table.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use mail::pop3::{Listed, Outcome, Retrieved, Session};
 use sdc::document;
+use sdc::letter::Matricule;
 use store::failure::point;
+use tokio::time::timeout;
 
 use super::memory::{Memory, hint};
 use super::session::{MailState, Poll, PollError};
-use crate::delivery::Permits;
+use crate::delivery::{Claimant, Permits};
 use crate::lanes::{Lane, Tried};
 
 /// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
@@ -22,6 +24,10 @@ const SIZE_ERROR_BYTES: u64 = 1024;
 
 /// Deferred mail is fetched in windows of a part of the usual number: one in this many.
 const DEFERRED_PARTS: usize = 4;
+
+/// Longest wait of a session, all in all, for room that a claim's own mail gives back. One office that sends much alone has its mail
+/// taken as fast as it is settled; one that floods and is settled slowly is passed by after that.
+pub const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Longest wait of a session for places in the slow lane.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
@@ -46,13 +52,15 @@ impl Poll<'_> {
         mails: &[Listed],
         memory: &mut Memory,
     ) -> Result<(), PollError> {
-        let fetched_alone: HashSet<u32> = self.lent.keys().copied().chain(self.to_delete.iter().copied()).collect();
+        let fetched_alone: HashSet<u32> = self.to_delete.iter().copied().collect();
         let is_suspected = |listed: &Listed| {
-            let anybody = !self.suspects.is_empty() || !self.suspected.is_empty();
-            let of = |hint: &str| self.suspects.iter().any(|suspect| suspect == hint) || self.suspected.contains(hint);
+            let (new, known) = (&self.lending.suspects, &self.suspected);
+            let anybody = !new.is_empty() || !known.is_empty();
+            let of = |hint: &str| new.iter().any(|suspect| suspect == hint) || known.contains(hint);
             anybody && of(&hint(listed))
         };
-        let stays = |listed: &Listed| memory.has_left(listed) || memory.withheld.has(listed);
+        let stays =
+            |listed: &Listed| memory.has_left(listed) || memory.withheld.has(listed) || self.lending.has(listed);
         let wanted =
             |listed: &&Listed| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
         // What stands well again needs no place in the slow lane.
@@ -60,11 +68,14 @@ impl Poll<'_> {
             memory.deferred_claim(listed).is_some_and(|claim| self.parts.claims.lane(claim) != Lane::Fast)
         };
         let (deferred, fresh): (Vec<Listed>, Vec<Listed>) = mails.iter().filter(wanted).cloned().partition(waits);
-        let (mut large, small): (Vec<Listed>, Vec<Listed>) =
-            fresh.into_iter().partition(|listed| memory.likely_bytes(listed) > LARGE_MAIL_BYTES);
+        let (mut large, mut small): (Vec<Listed>, VecDeque<Listed>) = (Vec::new(), VecDeque::new());
+        for listed in fresh {
+            let is_large = memory.likely_bytes(&listed) > LARGE_MAIL_BYTES;
+            if is_large { large.push(listed) } else { small.push_back(listed) }
+        }
         // What takes least from the others goes before them.
         large.sort_by_key(|listed| memory.likely_bytes(listed));
-        let (mut small, mut large) = (small.as_slice(), large.as_slice());
+        let mut large = VecDeque::from(large);
         let mut asked = 0;
         while !small.is_empty() && !self.must_end(asked, false) {
             asked += self.fetch_first(session, &mut small, memory).await?;
@@ -101,11 +112,15 @@ impl Poll<'_> {
                 until_sorted = self.parts.window_mails;
             }
             // Few at a time, because the next ones show more.
-            let few = self.window(&deferred, memory).div_ceil(DEFERRED_PARTS);
-            let window: Vec<Listed> = deferred.drain(..few).collect();
-            until_sorted = until_sorted.saturating_sub(few);
-            asked += few;
-            if !self.fetch_window(session, &window, true, memory).await? {
+            let before = deferred.len();
+            let window = self.next_window(&mut deferred, self.parts.window_mails.div_ceil(DEFERRED_PARTS), memory);
+            until_sorted = until_sorted.saturating_sub(before - deferred.len());
+            if window.is_empty() {
+                continue;
+            }
+            let fetched = self.fetch_window(session, &window, true, memory).await?;
+            asked += fetched;
+            if fetched < window.len() {
                 return Ok(());
             }
         }
@@ -135,17 +150,64 @@ impl Poll<'_> {
         has_waited
     }
 
-    /// Fetches the first of these mails and takes them off; returns how many.
+    /// Fetches the first of these mails and takes them off; returns how many. Where there is no room for any it takes all off: they
+    /// have their turn in the next session.
     async fn fetch_first(
         &mut self,
         session: &mut Session,
-        mails: &mut &[Listed],
+        mails: &mut VecDeque<Listed>,
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
-        let (window, rest) = mails.split_at(self.window(*mails, memory));
-        *mails = rest;
-        self.fetch_window(session, window, false, memory).await?;
-        Ok(window.len())
+        let mut window = self.next_window(mails, self.parts.window_mails, memory);
+        if window.is_empty() {
+            return Ok(0);
+        }
+        let held_up_before = self.mails_held_up;
+        let fetched = self.fetch_window(session, &window, false, memory).await?;
+        // Without room, or where nothing comes but mail of those who hold their part, the rest has its turn in the next session, which
+        // knows whose that mail is and does not fetch it only to leave it.
+        if self.mails_held_up - held_up_before == fetched {
+            mails.clear();
+            return Ok(fetched);
+        }
+        window.drain(fetched..).rev().for_each(|listed| mails.push_front(listed));
+        Ok(fetched)
+    }
+
+    /// Takes a window off these mails: at least one, else no more bytes than there is room for. Passes by mail of a claim that is known
+    /// to hold its part of the room: it would be fetched only to be left.
+    fn next_window(&mut self, mails: &mut VecDeque<Listed>, mails_max: usize, memory: &Memory) -> Vec<Listed> {
+        let mut window = Vec::new();
+        let mut window_bytes = 0;
+        let mut claimed: HashMap<Claimant, (usize, u64)> = HashMap::new();
+        while window.len() < mails_max
+            && let Some(listed) = mails.pop_front()
+        {
+            // Room is counted in kilobytes.
+            let bytes = self.bytes_in_hand(&listed, memory).next_multiple_of(1024);
+            if !window.is_empty() && window_bytes + bytes > self.parts.window_bytes_max {
+                mails.push_front(listed);
+                break;
+            }
+            if let Some(claim) = memory.deferred_claim(&listed) {
+                let claimant = self.claimant(claim);
+                let (mails, of_all) = claimed.entry(claimant).or_default();
+                let is_held_up = claimant.is_some_and(|matricule| self.held_up.contains(&matricule));
+                if is_held_up || !self.parts.hands.has_room_for(claimant, *mails + 1, *of_all + bytes) {
+                    self.held_up.extend(claimant);
+                    continue;
+                }
+                (*mails, *of_all) = (*mails + 1, *of_all + bytes);
+            }
+            window_bytes += bytes;
+            window.push(listed);
+        }
+        window
+    }
+
+    /// Returns for whom the room of a mail with this claim is counted.
+    fn claimant(&self, claim: Option<Matricule>) -> Claimant {
+        claim.filter(|matricule| self.parts.claims.knows(*matricule))
     }
 
     pub fn is_stopped(&self) -> bool {
@@ -160,35 +222,44 @@ impl Poll<'_> {
         self.is_stopped() || asked >= parts.session_mails_max || is_over_time
     }
 
-    /// Fetches mails; deferred ones only where the slow lane has places for them all. Returns whether it has.
+    /// Fetches as many of these mails as there is room for, the first ones; deferred ones only where the slow lane has places
+    /// for them all. Returns how many.
     pub async fn fetch_window(
         &mut self,
         session: &mut Session,
         window: &[Listed],
         is_deferred: bool,
         memory: &mut Memory,
-    ) -> Result<bool, PollError> {
+    ) -> Result<usize, PollError> {
         // Before any wait, so that other mailboxes try the mail of others meanwhile.
         let claims = window.iter().filter(|_| is_deferred).map(|listed| memory.claim(listed));
         let mut tried: VecDeque<_> = claims.map(|claim| Some(self.parts.claims.trying(claim?))).collect();
         self.renew_lease().await?;
-        let bytes: u64 = window.iter().map(|listed| self.bytes_in_hand(listed, memory)).sum();
-        let mails = u32::try_from(window.len()).unwrap_or(u32::MAX);
-        let mut permits = self.parts.hands.take(mails, bytes).await;
+        if self.is_full {
+            return Ok(0);
+        }
+        let sizes: Vec<u64> = window.iter().map(|listed| self.bytes_in_hand(listed, memory)).collect();
+        let (mut permits, fetched) = self.parts.hands.take(&sizes).await;
+        let window = window.get(..fetched).unwrap_or(window);
+        if window.is_empty() {
+            // One that is large waits for its room alone.
+            self.is_full = !self.parts.hands.has_room();
+            return Ok(0);
+        }
         let mut slow = None;
         if is_deferred {
             // Else they would be fetched only to be put back. After the other permits, as whoever wants to be alone does.
-            let places = self.parts.hands.take_slow(mails);
-            slow = tokio::time::timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
+            let places = self.parts.hands.take_slow(u32::try_from(fetched).unwrap_or(u32::MAX));
+            slow = timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
             if slow.is_none() {
-                return Ok(false);
+                return Ok(0);
             }
         }
         let batch = memory.next_batch;
         memory.next_batch += 1;
         let hints = window.iter().map(|listed| hint(listed).into()).collect();
         self.parts.record(self.life, batch, hints).await?;
-        self.batches.push(batch);
+        self.lending.begin_batch(batch);
         point("mailbox_poller::recorded");
         let mut retrieval = session.retrieve(window, self.parts.mail_bytes_max).await?;
         while let Some(retrieved) = self.next(&mut retrieval, memory).await? {
@@ -197,23 +268,12 @@ impl Poll<'_> {
             let deferred =
                 slow.as_mut().map(|slow| Deferred { place: slow.split_slow(), tried: tried.pop_front().flatten() });
             if let Some(own) = self.with_room(&retrieved, own, memory) {
-                self.place(retrieved, own, deferred, memory);
+                self.place(retrieved, own, deferred, memory).await;
             }
         }
-        self.collect_reports();
-        self.remember_given_back(memory);
+        self.take_back(memory);
         self.delete_settled(session).await?;
-        Ok(true)
-    }
-
-    /// Returns how many of these mails to ask for at a time: at least one, else no more bytes than there is room for.
-    fn window<'l>(&self, listed: impl IntoIterator<Item = &'l Listed>, memory: &Memory) -> usize {
-        let mut bytes = 0;
-        let fits = |listed: &&Listed| {
-            bytes += self.bytes_in_hand(listed, memory);
-            bytes <= self.parts.window_bytes_max
-        };
-        listed.into_iter().take(self.parts.window_mails).take_while(fits).count().max(1)
+        Ok(fetched)
     }
 
     fn bytes_in_hand(&self, listed: &Listed, memory: &Memory) -> u64 {
@@ -237,8 +297,8 @@ impl Poll<'_> {
         None
     }
 
-    /// Picks the lane of a mail that has just arrived.
-    fn place(&mut self, retrieved: Retrieved, permits: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
+    /// Picks the lane of a mail that has just arrived, with its own permits.
+    async fn place(&mut self, retrieved: Retrieved, own: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
         let listed = retrieved.listed.clone();
         let (lane, claim) = match retrieved.outcome {
             Outcome::Mail(ref mail) => {
@@ -248,41 +308,81 @@ impl Poll<'_> {
             Outcome::OverSize { .. } => (Lane::Last, None),
             Outcome::Refused(words) => return self.refuse(words),
         };
-        // What came before it with the same claim goes first: it is deferred already, or about to be given back.
-        let is_overtaking = claim.is_some_and(|matricule| {
-            let is_late = memory.has_deferred(matricule) && memory.deferred_claim(&listed).is_none();
-            is_late || self.has_lent_better(matricule, lane)
-        });
+        let (claimant, state) = (self.claimant(claim), memory.state(&listed));
+        // What came before it with the same claim goes first: it is deferred already, or about to be given back. What waits for its
+        // table came before all of that.
+        let is_overtaking = state == MailState::Listed
+            && claim.is_some_and(|matricule| {
+                let is_late = memory.has_deferred(matricule) && memory.deferred_claim(&listed).is_none();
+                is_late || self.held_up.contains(&matricule) || self.lending.has_better(matricule, lane)
+            });
         if is_overtaking {
+            let is_held_up =
+                claim.is_some_and(|matricule| self.held_up.contains(&matricule) || memory.has_deferred(matricule));
+            self.mails_held_up += usize::from(is_held_up);
             return memory.defer(&listed, claim);
         }
-        if memory.state(&listed) == MailState::Listed && memory.withheld.holds_up(claim, Instant::now()) {
+        if state == MailState::Listed && memory.withheld.holds_up(claim, Instant::now()) {
             // Those that wait are tried in this session, and it is fetched again behind them.
             self.has_given_back = true;
             return;
         }
-        let state = memory.state(&listed);
-        if lane == Lane::Fast {
-            memory.forget(&listed);
-            return self.lend(retrieved, permits, lane, state);
+        let own = if lane == Lane::Fast { Some(own) } else { self.slow_place(own, lane, claim, deferred) };
+        let own = match own {
+            Some(own) => self.claim(own, claimant, lane).await,
+            None => None,
+        };
+        match own {
+            Some(own) => {
+                memory.forget(&listed);
+                self.lend(retrieved, own, lane, state);
+            }
+            // The mailbox keeps it meanwhile, and what comes behind it.
+            None if state == MailState::Listed => {
+                self.mails_held_up += usize::from(lane == Lane::Fast);
+                self.held_up.extend(claimant.filter(|_| lane == Lane::Fast));
+                memory.defer(&listed, claim);
+            }
+            None => {}
         }
-        let (place, tried) = match (deferred, claim.filter(|matricule| self.parts.claims.knows(*matricule))) {
+    }
+
+    /// Counts a mail's room with its claim, and waits a little for mail with the same claim to be settled where there is none.
+    async fn claim(&mut self, own: Permits, claimant: Claimant, lane: Lane) -> Option<Permits> {
+        let mut own = own;
+        loop {
+            own = match self.parts.hands.claim(own, claimant) {
+                Ok(own) => return Some(own),
+                Err(own) => own,
+            };
+            if lane != Lane::Fast || self.room_wait_left.is_zero() || self.is_stopped() {
+                return None;
+            }
+            let began = Instant::now();
+            drop(timeout(self.room_wait_left, self.next_report()).await);
+            self.room_wait_left = self.room_wait_left.saturating_sub(began.elapsed());
+        }
+    }
+
+    /// Moves a mail into the slow lane if there is a place.
+    fn slow_place(
+        &self,
+        own: Permits,
+        lane: Lane,
+        claim: Option<Matricule>,
+        deferred: Option<Deferred>,
+    ) -> Option<Permits> {
+        let claims = &self.parts.claims;
+        let (place, tried) = match (deferred, claim.filter(|matricule| claims.knows(*matricule))) {
             (Some(deferred), _) => (deferred.place, deferred.tried),
             // There will be time for it when the agency's other mail has been tried.
-            (None, Some(matricule)) if lane == Lane::Last || self.parts.claims.is_tried(matricule) => (None, None),
+            (None, Some(matricule)) if lane == Lane::Last || claims.is_tried(matricule) => (None, None),
             (None, known) => {
                 let place = self.parts.hands.try_take_slow();
-                let tried = place.as_ref().and(known).map(|matricule| self.parts.claims.trying(matricule));
+                let tried = place.as_ref().and(known).map(|matricule| claims.trying(matricule));
                 (place, tried)
             }
         };
-        match place {
-            Some(place) => {
-                memory.forget(&listed);
-                self.lend(retrieved, permits.into_slow(place, tried), lane, state);
-            }
-            // The mailbox keeps it meanwhile.
-            None => memory.defer(&listed, claim),
-        }
+        Some(own.into_slow(place?, tried))
     }
 }

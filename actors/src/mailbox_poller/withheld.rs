@@ -238,7 +238,7 @@ impl Poll<'_> {
 
     /// What is in hand, deleted or suspected is not tried beside others.
     fn may_try(&self, listed: &Listed) -> bool {
-        let is_taken = self.lent.contains_key(&listed.number) || self.to_delete.contains(&listed.number);
+        let is_taken = self.lending.has(listed) || self.to_delete.contains(&listed.number);
         !is_taken && !self.suspected.contains(&hint(listed))
     }
 
@@ -251,9 +251,9 @@ impl Poll<'_> {
     ) -> Result<Vec<Option<Matricule>>, PollError> {
         let window: Vec<Listed> = tried.iter().map(|(_, listed)| listed.clone()).collect();
         self.tried.clear();
-        self.fetch_window(session, &window, false, memory).await?;
+        let fetched = self.fetch_window(session, &window, false, memory).await?;
         let deadline = tokio::time::Instant::now() + FATES_WAIT_MAX;
-        while window.iter().any(|listed| self.lent.contains_key(&listed.number)) {
+        while window.iter().any(|listed| self.lending.is_lent(listed.number)) {
             match timeout_at(deadline, self.next_report()).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => break,
@@ -263,14 +263,18 @@ impl Poll<'_> {
         self.delete_settled(session).await?;
         let now = Instant::now();
         let mut waiting = Vec::new();
-        for (claim, listed) in tried {
-            if self.tried.get(&listed.number) == Some(&Fate::Settled) {
-                memory.withheld.release(*claim);
-                self.has_given_back = true;
-            } else {
-                memory.withheld.add(listed, *claim, now);
-                waiting.push(*claim);
+        for (at, (claim, listed)) in tried.iter().enumerate() {
+            match self.tried.get(&listed.number) {
+                Some(Fate::Settled) => {
+                    memory.withheld.release(*claim);
+                    self.has_given_back = true;
+                    continue;
+                }
+                // It had no turn: there was no room for it.
+                None if at >= fetched || !self.lending.is_lent(listed.number) => {}
+                Some(_) | None => memory.withheld.add(listed, *claim, now),
             }
+            waiting.push(*claim);
         }
         Ok(waiting)
     }

@@ -204,6 +204,14 @@ impl World {
         (letter, mail)
     }
 
+    /// Makes the next letter, as the document that a mail carries.
+    pub fn next_document(&mut self) -> String {
+        let (_, mail) = self.next_mail();
+        let found = mail::extract::extract(&mail, &mail::extract::MailLimits::default()).unwrap();
+        let document = String::from_utf8(found.containers.into_iter().next().unwrap()).unwrap();
+        format!("{document}\r\n")
+    }
+
     /// Makes the next letter of another office, with one marginal note for a table, and the mail that carries it.
     pub fn mail_of(&self, neighbour: &mut Neighbour, table: &str) -> Vec<u8> {
         neighbour.sequence += 1;

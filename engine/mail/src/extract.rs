@@ -5,6 +5,7 @@
 //! hold against whatever they can make up. What is longer than honest mail is skipped; only sums refuse a mail, and a limit
 //! on what is looked into costs nobody the letters that stand before it.
 
+mod beside;
 mod boundaries;
 mod charset;
 mod containers;
@@ -101,15 +102,16 @@ pub fn extract_counted(raw: &[u8], limits: &MailLimits) -> (Result<Extracted, Ma
     }
     let mut walk = Walk::new(limits);
     let walked = walk.message(raw, Place::default());
-    let Walk { containers, cost, .. } = walk;
+    let Walk { containers, mut cost, .. } = walk;
     let found = |origin: Origin| {
-        let (containers, beyond) = containers.into_parts();
+        let (containers, beyond) = containers.into_parts(&mut cost);
         let sender_domain = sender_domain(origin.from.as_deref().unwrap_or_default());
         let is_automatic = is_automatic(origin.auto_submitted.as_deref().unwrap_or_default());
         let message_id = origin.message_id.and_then(message_id);
         Extracted { containers, beyond, sender_domain, is_automatic, message_id }
     };
-    (walked.map(found), cost)
+    let found = walked.map(found);
+    (found, cost)
 }
 
 fn sender_domain(from: &[u8]) -> String {

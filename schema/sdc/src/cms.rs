@@ -6,8 +6,8 @@
 mod agreement;
 mod elements;
 mod enveloped_data;
+mod libcrypto;
 mod signed_data;
-mod signer_info;
 mod signer_words;
 
 use std::fmt;
@@ -135,7 +135,7 @@ impl Opened {
         let mut content = CmsContentInfo::from_der(&self.signed).map_err(invalid)?;
         // Whoever named another certificate is not verified with this one.
         if !certificate.signer_ids().contains(&self.signer)
-            || !signer_info::set_signer(&mut content, certificate.pinned())
+            || !libcrypto::set_signer(&mut content, certificate.pinned())
         {
             return Err(Refusal::new(RefusalCode::SignatureInvalid));
         }

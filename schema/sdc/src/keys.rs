@@ -6,6 +6,7 @@ mod pinned;
 
 use std::fmt;
 
+use openssl::ec::EcKey;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
@@ -15,7 +16,7 @@ pub use certificate::RegisteredCertificate;
 pub(crate) use pinned::{ephemeral, point};
 
 use crate::der::DerError;
-use crate::prescan::RecipientId;
+use crate::prescan::{KeyKind, RecipientId};
 
 /// Oldest OpenSSL with every fix that the pre-scan's list was made from: 3.0.22.
 const OPENSSL_FLOOR: i64 = 0x3000_0160;
@@ -79,6 +80,8 @@ fn unreadable(what: &'static str) -> impl Fn(ErrorStack) -> KeyError {
 #[derive(Clone)]
 pub struct SigningKey {
     pub(crate) key: PKey<Private>,
+    /// The same key where it is one of a curve: what agrees.
+    pub(crate) agreement_key: Option<EcKey<Private>>,
     /// The certificate as OpenSSL reads it.
     pub(crate) x509: X509,
     pub(crate) certificate: RegisteredCertificate,
@@ -107,7 +110,11 @@ impl SigningKey {
         if !key.public_eq(&public) {
             return Err(KeyError::NotAPair);
         }
-        Ok(SigningKey { key, x509, certificate })
+        let agreement_key = match certificate.key_kind() {
+            KeyKind::P256 | KeyKind::P384 => Some(key.ec_key().map_err(unreadable("a private key in PEM"))?),
+            KeyKind::Rsa { .. } => None,
+        };
+        Ok(SigningKey { key, agreement_key, x509, certificate })
     }
 
     /// Returns the certificate.

@@ -74,6 +74,15 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.dovecot.start_again().unwrap();
     world.run(&format!("UPDATE xm.accounts SET balance = balance - 1 WHERE agency = {OFFICE}"));
 
+    // A letter meets a fault of the centre that is not its own, and is tried for ever.
+    world.expect(&["LettersWait"]);
+    world.tolerate(&["LettersStuck"]);
+    world.run(&format!("ALTER TABLE xm.outbox ADD CONSTRAINT planted CHECK (agency <> {OFFICE}) NOT VALID"));
+    world.write();
+    world.hear(&["LettersWait"]);
+    world.run("ALTER TABLE xm.outbox DROP CONSTRAINT planted");
+    world.wait_until_answered();
+
     // A session of PostgreSQL that nobody ends, then none at all.
     world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
     world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use sdc::document::Blocks;
 
 use super::MailRefused;
+use super::beside::WholeLetters;
 use super::charset::in_utf8;
 use super::cost::Cost;
 use super::transfer_encoding::TransferEncoding;
@@ -43,6 +44,8 @@ pub struct Containers {
 #[derive(Debug)]
 struct Found {
     container: Vec<u8>,
+    /// Where its block begins, behind the lines before it.
+    block_start: usize,
     /// Whether its block is whole: what is not was damaged on the way, or never was a letter.
     is_whole: bool,
     /// What stands in the block, for comparison.
@@ -106,6 +109,7 @@ impl Containers {
             cost.add(examined + text_compared.len());
             found.push(Found {
                 container: text[start..block.end].to_vec(),
+                block_start: block.start - start,
                 is_whole,
                 text: text_compared,
                 is_html: part.is_html,
@@ -128,18 +132,43 @@ impl Containers {
     /// Returns the containers, and why they may not be all.
     ///
     /// Alternatives say the same (RFC 2046, 5.1.4). So beside a whole letter in one of them a block that stands damaged between
-    /// the tags of another is its copy and no container, and the same block again is the same letter.
-    pub fn into_parts(self) -> (Vec<Vec<u8>>, Option<MailRefused>) {
+    /// the tags of another is its copy and no container, and the same block again is the same letter. Elsewhere nothing says so:
+    /// beside a whole letter of the mail a damaged block is none if its lines show it ([`WholeLetters`]).
+    pub fn into_parts(mut self, cost: &mut Cost) -> (Vec<Vec<u8>>, Option<MailRefused>) {
         let whole: HashSet<usize> =
             self.found.iter().filter(|found| found.is_whole).filter_map(|found| found.alternative).collect();
         let mut seen = HashSet::new();
-        let mut is_copy = |found: &Found| {
+        self.found.retain(|found| {
             let Some(alternative) = found.alternative.filter(|alternative| whole.contains(alternative)) else {
-                return false;
+                return true;
             };
-            if found.is_whole { !seen.insert((alternative, found.text.clone())) } else { found.is_html }
-        };
-        let kept = self.found.into_iter().filter(|found| !is_copy(found));
-        (kept.map(|found| found.container).collect(), self.beyond)
+            if found.is_whole { seen.insert((alternative, found.text.clone())) } else { !found.is_html }
+        });
+        self.leave_out_what_is_none(cost);
+        (self.found.into_iter().map(|found| found.container).collect(), self.beyond)
+    }
+
+    /// Takes out what is no container beside a whole letter, where there is one.
+    fn leave_out_what_is_none(&mut self, cost: &mut Cost) {
+        if self.found.iter().all(|found| found.is_whole) || !self.found.iter().any(|found| found.is_whole) {
+            return;
+        }
+        let mut letters = WholeLetters::default();
+        for found in self.found.iter().filter(|found| found.is_whole) {
+            letters.add(found.block(), cost);
+        }
+        let is_kept: Vec<bool> = self
+            .found
+            .iter()
+            .map(|found| found.is_whole || !letters.make_no_container_of(found.block(), cost))
+            .collect();
+        let mut is_kept = is_kept.into_iter();
+        self.found.retain(|_| is_kept.next().unwrap_or(true));
+    }
+}
+
+impl Found {
+    fn block(&self) -> &[u8] {
+        &self.container[self.block_start..]
     }
 }

@@ -2,12 +2,13 @@
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
-use openssl::derive::Deriver;
+use openssl::ec::{EcKeyRef, EcPointRef};
 use openssl::error::ErrorStack;
 use openssl::hash::{Hasher, MessageDigest};
-use openssl::pkey::{PKeyRef, Private, Public};
+use openssl::pkey::Private;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::libcrypto;
 use crate::der::{self, OCTET_STRING, SEQUENCE, context};
 use crate::prescan::KdfHash;
 
@@ -20,23 +21,19 @@ pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 impl WrappingKey {
     /// Agrees on a key: the same one comes out of our private and their public key as out of theirs and ours.
     ///
-    /// `peer` is a point on the curve of `own`, not at infinity. OpenSSL would multiply it by the order of the curve, which
-    /// takes as long as the agreement itself and finds points of a smaller order. The curves admitted here have none
+    /// `peer` is a point on the curve of `own`, not at infinity. Nobody multiplies it by the order of the curve, which would
+    /// take as long as the agreement itself and finds points of a smaller order. The curves admitted here have none
     /// (cofactor 1): there, a point on the curve is a full key (NIST SP 800-56A, 5.6.2.3.4).
     ///
     /// # Errors
     /// OpenSSL's own.
     pub fn agreed(
-        own: &PKeyRef<Private>,
-        peer: &PKeyRef<Public>,
+        own: &EcKeyRef<Private>,
+        peer: &EcPointRef,
         kdf: KdfHash,
         wrap_algorithm: &[u8],
     ) -> Result<WrappingKey, ErrorStack> {
-        let mut deriver = Deriver::new(own)?;
-        deriver.set_peer_ex(peer, false)?;
-        let mut secret = Zeroizing::new(vec![0; deriver.len()?]);
-        let length = deriver.derive(&mut secret)?;
-        secret.truncate(length);
+        let secret = libcrypto::agreed_secret(own, peer)?;
         x963(&secret, kdf, &shared_info(wrap_algorithm)).map(WrappingKey)
     }
 

@@ -70,8 +70,10 @@ pub fn open(
     agreement: &Agreement<'_>,
     key: &SigningKey,
 ) -> Result<Vec<u8>, ErrorStack> {
+    // A key that cannot agree is never named by an envelope with an agreement.
+    let own = key.agreement_key.as_deref().ok_or_else(ErrorStack::get)?;
     let originator = keys::point(key.certificate().key_kind(), agreement.point)?;
-    let wrapping = WrappingKey::agreed(&key.key, &originator, agreement.kdf, agreement.wrap_algorithm)?;
+    let wrapping = WrappingKey::agreed(own, &originator, agreement.kdf, agreement.wrap_algorithm)?;
     let key = wrapping.unwrap(agreement.wrapped_key)?;
     match content {
         EncryptedContent::Aes256Gcm { nonce, octets, tag } => {
@@ -91,7 +93,8 @@ fn key_agreement(
     const VERSION: u8 = 3;
     let wrap_algorithm = der::write(SEQUENCE, &[&identifier(oid::AES256_WRAP)]);
     let (ephemeral, point) = keys::ephemeral(kind)?;
-    let wrapping = WrappingKey::agreed(&ephemeral, &*recipient.public_key()?, KdfHash::Sha1, &wrap_algorithm)?;
+    let public = recipient.public_key()?.ec_key()?;
+    let wrapping = WrappingKey::agreed(&ephemeral, public.public_key(), KdfHash::Sha1, &wrap_algorithm)?;
     // Without a curve: the recipient's own is meant (RFC 5753, 3.1.1).
     let ec = der::write(SEQUENCE, &[&identifier(oid::EC_PUBLIC_KEY)]);
     let originator = der::write(context(1), &[&ec, &der::write(BIT_STRING, &[&[0], &point])]);

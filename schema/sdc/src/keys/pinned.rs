@@ -10,7 +10,7 @@ use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private, Public};
+use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::X509;
 
@@ -22,29 +22,29 @@ type Curve = LazyLock<Result<EcGroup, ErrorStack>>;
 static P256: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::X9_62_PRIME256V1));
 static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
 
-/// Makes a public key of an uncompressed point, which must be on its curve and not at infinity. RSA has no points.
+/// Reads an uncompressed point, which must be on its curve and not at infinity. RSA has no points.
 ///
 /// # Errors
 /// OpenSSL's own: the point is not on the curve.
-pub fn point(kind: KeyKind, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
+pub fn point(kind: KeyKind, point: &[u8]) -> Result<EcPoint, ErrorStack> {
     let group = group(kind)?;
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
     // It has an encoding, and is no key: all agree on it.
     if point.is_infinity(group) {
         return Err(ErrorStack::get());
     }
-    PKey::from_ec_key(EcKey::from_public_key(group, &point)?)
+    Ok(point)
 }
 
 /// Makes a key pair for one agreement; returns it with its uncompressed point. RSA has no points.
 ///
 /// # Errors
 /// OpenSSL's own.
-pub fn ephemeral(kind: KeyKind) -> Result<(PKey<Private>, Vec<u8>), ErrorStack> {
+pub fn ephemeral(kind: KeyKind) -> Result<(EcKey<Private>, Vec<u8>), ErrorStack> {
     let group = group(kind)?;
     let key = EcKey::generate(group)?;
     let point = key.public_key().to_bytes(group, PointConversionForm::UNCOMPRESSED, &mut *BigNumContext::new()?)?;
-    Ok((PKey::from_ec_key(key)?, point))
+    Ok((key, point))
 }
 
 /// Puts a key into a bare certificate.
@@ -53,7 +53,10 @@ pub fn ephemeral(kind: KeyKind) -> Result<(PKey<Private>, Vec<u8>), ErrorStack> 
 /// OpenSSL's own: a point that is not on its curve.
 pub fn pinned(key: &Key<'_>) -> Result<X509, ErrorStack> {
     let key = match key {
-        Key::P256(octets) | Key::P384(octets) => point(key.kind(), octets)?,
+        Key::P256(octets) | Key::P384(octets) => {
+            let point = point(key.kind(), octets)?;
+            PKey::from_ec_key(EcKey::from_public_key(group(key.kind())?, &point)?)?
+        }
         Key::Rsa { modulus, exponent } => {
             PKey::from_rsa(Rsa::from_public_components(BigNum::from_slice(modulus)?, BigNum::from_slice(exponent)?)?)?
         }

@@ -40,6 +40,9 @@ pub struct Claimed {
     pub sender: String,
     /// The mail's `Subject`.
     pub subject: String,
+    /// The agency whose registered key signed a letter that was taken out of the same mail: proven of that letter, and so of no
+    /// stranger's mail.
+    pub signer_beside: Option<Matricule>,
 }
 
 /// One container, as far as it has been understood.

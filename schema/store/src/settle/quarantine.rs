@@ -3,7 +3,8 @@
 //! Whoever can send mail can fill a disk. So the bytes of strangers have a total, shared by reason so that one flood does
 //! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains, and nothing
 //! that grows with the mails: neither bytes nor a line of the journal. Poison that may be a registered agency's is kept all the
-//! same: it may be the only copy of its records.
+//! same: it may be the only copy of its records. So may be a mail that was not looked into as a whole, where an agency signed a
+//! letter of it: for such mails a reason has the whole total, of which strangers take their share at most.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -50,11 +51,26 @@ impl Item<'_> {
         &self.arrival.source.claimed
     }
 
+    /// Returns the agency that it claims to be of: better than by the mail's words, by a letter beside it.
+    fn claimed_agency(&self) -> Option<Matricule> {
+        self.claimed().signer_beside.or(self.claimed().agency)
+    }
+
     /// Returns the agency that a poison letter claims to be of. Anybody can claim one; but each poison letter costs three
     /// failures of the program with nothing else in hand, so nobody fills a disk that way.
     fn claimed_poison(&self) -> Option<i32> {
         let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
         Some(agency.as_i32())
+    }
+
+    /// Returns how many bytes of its reason may be kept once it is. Mail with a letter of an agency may be one that somebody sends
+    /// again and again with other octets behind that letter, so it has a ceiling too.
+    fn ceiling(&self, settings: &SettlingSettings) -> i64 {
+        let bytes = match self.claimed().signer_beside {
+            Some(_) => settings.stranger_bytes_max,
+            None => settings.stranger_bytes_of_reason(),
+        };
+        i64::try_from(bytes).unwrap_or(i64::MAX)
     }
 
     fn bytes(&self) -> i64 {
@@ -125,7 +141,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Bigints(items.iter().map(|item| Some(saturating(item.arrival.container_bytes))).collect()),
         Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
         Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
-        Bind::Integers(items.iter().map(|item| item.claimed().agency.map(Matricule::as_i32)).collect()),
+        Bind::Integers(items.iter().map(|item| item.claimed_agency().map(Matricule::as_i32)).collect()),
         Bind::Texts(items.iter().map(|item| item.claimed().signer.as_deref()).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
@@ -157,7 +173,6 @@ async fn insert_strangers(
     strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
     settings: &SettlingSettings,
 ) -> Result<HashSet<usize>, Fault> {
-    let share = i64::try_from(settings.stranger_bytes_of_reason()).unwrap_or(i64::MAX);
     let named = strangers.keys().copied().map(Some).collect();
     // The row is the reason's lock, taken in the order of reasons, so that two batches cannot both use the last room.
     let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
@@ -172,11 +187,12 @@ async fn insert_strangers(
     let mut fitting = Vec::new();
     let mut beyond = Vec::new();
     for (reason, items) in strangers {
-        let mut room = share.saturating_sub(used.get(reason).copied().unwrap_or(0));
+        let mut kept = used.get(reason).copied().unwrap_or(0);
         for item in items {
-            let bytes = item.bytes();
-            if bytes <= room || item.claimed_poison().is_some_and(|agency| agencies.contains(&agency)) {
-                room -= bytes;
+            let with_it = kept.saturating_add(item.bytes());
+            let is_poison_of_agency = || item.claimed_poison().is_some_and(|agency| agencies.contains(&agency));
+            if with_it <= item.ceiling(settings) || is_poison_of_agency() {
+                kept = with_it;
                 fitting.push(item);
             } else {
                 beyond.push(item);

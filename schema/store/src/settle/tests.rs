@@ -389,6 +389,7 @@ async fn what_a_stranger_says_of_itself_is_kept_as_claimed_and_counts() {
         signer: Some("key id 1ac5".to_owned()),
         sender: "Mairie <mairie@edea.example>".to_owned(),
         subject: "Actes".to_owned(),
+        signer_beside: None,
     };
     world.settle(vec![stranger]).await;
     let kept =

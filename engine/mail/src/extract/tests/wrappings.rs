@@ -250,3 +250,60 @@ fn junk_beside_a_letter_is_no_container() {
     let cut = format!("{}{SDC}", SDC.replace("MAA=\r\n-----END CMS-----\r\n", "M"));
     assert_eq!(containers(&format!("From: a@b\r\n\r\n{cut}")).len(), 2);
 }
+
+/// A letter as long as real ones, which differs from that of another number in every line.
+fn letter(number: u8) -> String {
+    let mut octets = vec![number; 900];
+    octets.iter_mut().zip(0u8..=255).for_each(|(octet, at)| *octet = octet.wrapping_mul(at | 1).wrapping_add(at));
+    let sealed = BASE64.encode(octets);
+    let lines: String =
+        sealed.as_bytes().chunks(64).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect();
+    format!("SDC 1 agency=000042\r\n-----BEGIN CMS-----\r\n{lines}-----END CMS-----\r\n")
+}
+
+/// A letter attached, and a text before it.
+fn beside(text: &str, kind: &str, letter: &str) -> Vec<String> {
+    containers(&format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: {kind}\r\n\r\n{text}\r\n\
+         --b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n{}--b--\r\n",
+        base64_lines(letter.as_bytes())
+    ))
+}
+
+/// What is no container makes no entry beside a letter: its damaged copy, and prose that begins with a marker.
+#[test]
+fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_letter_is() {
+    let (own, other) = (letter(3), letter(7));
+    let html = |text: &str| format!("<html><body>\r\n{}</body></html>\r\n", text.replace("\r\n", "<br>\r\n"));
+    let cut = |text: &str| text[..400].to_owned();
+    let hurt = |text: &str| text.replacen("A", "*", 1);
+    for (text, kind) in [
+        (html(&own), "text/html"),
+        (html(&own).replace("<br>", "</span><br style=\"clear: both\">"), "text/html"),
+        (cut(&own), "text/plain"),
+        (format!("{}\r\n-- \r\nSecretariat", cut(&own)), "text/plain"),
+        (own[..900].replace("-----BEGIN", "> -----BEGIN"), "text/plain"),
+        (own.replacen("-----END CMS-----", "-----END CM", 1), "text/plain"),
+        (own.replacen("\r\n", "*\r\n", 3).replacen('*', "", 2), "text/plain"),
+        ("-----BEGIN CMS----- est la premiere ligne du document.".to_owned(), "text/plain"),
+        ("-----BEGIN CMS----- ouvre un document,\r\n-----END CMS-----\r\nle ferme.".to_owned(), "text/plain"),
+        ("-----BEGIN CMS-----".to_owned(), "text/plain"),
+    ] {
+        assert_eq!(beside(&text, kind, &own), [own.trim_end()], "{text}");
+    }
+    // Of another letter something is left, or may be.
+    for (text, kind) in [
+        (html(&other), "text/html"),
+        (cut(&other), "text/plain"),
+        (hurt(&other), "text/plain"),
+        (other.replacen("CMS-----\r\n", "CMS----- (notre lettre du 12)\r\n", 1), "text/plain"),
+        (other.replacen("CMS-----\r\n", "CMS----- ", 1), "text/plain"),
+    ] {
+        let found = beside(&text, kind, &own);
+        assert_eq!((found.len(), found[1].as_str()), (2, own.trim_end()), "{text}");
+    }
+    // Alone, each is kept as it came.
+    for text in [html(&own), cut(&own), hurt(&own), "-----BEGIN CMS----- est la premiere ligne.".to_owned()] {
+        assert_eq!(beside(&text, "text/plain", "Bonjour").len(), 1, "{text}");
+    }
+}

@@ -290,6 +290,29 @@ async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill(
     assert!(world.count(kept).await > 3000, "what is dropped gives its room back");
 }
 
+/// So may a mail be that was not looked into as a whole. A letter of an agency in it vouches for it; strangers have their share of the
+/// reason as before, and all together the total.
+#[tokio::test]
+async fn a_mail_with_a_letter_of_an_agency_is_kept_beyond_the_strangers_share_and_within_the_total() {
+    const ENTRY: u64 = 1000 + 512;
+    let world = World::with_stranger_bytes_max(14 * ENTRY).await;
+    let mail = |number: u32, signer: Option<u32>| {
+        let mut mail = world.stranger(RefusalCode::MailMalformed, number);
+        mail.source.claimed.agency = Some(43.try_into().unwrap());
+        mail.source.claimed.signer_beside = signer.map(|matricule| matricule.try_into().unwrap());
+        mail
+    };
+    let kept = "SELECT count(*) FROM xm.quarantine WHERE reason = 'mail_malformed' AND claimed_agency =";
+    world.settle((0..3).map(|number| mail(number, None)).collect()).await;
+    assert_eq!(world.count(&format!("{kept} 43")).await, 1, "the share of the reason holds one");
+    world.settle((10..25).map(|number| mail(number, Some(42))).collect()).await;
+    assert_eq!(world.count(&format!("{kept} 42")).await, 13, "all together fill the total");
+    world.settle(vec![mail(30, None), mail(31, Some(42))]).await;
+    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 14);
+    assert_eq!(world.count("SELECT sum(containers)::bigint FROM xm.quarantine_counts").await, 2 + 2 + 2);
+    assert_eq!(world.count("SELECT bytes_kept FROM xm.quarantine_usage").await, i64::try_from(14 * ENTRY).unwrap());
+}
+
 /// The mail of a letter that waits comes whole each time: of its other letters nobody hears again, since nobody sent them again.
 #[tokio::test]
 async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journal_and_no_count_twice() {

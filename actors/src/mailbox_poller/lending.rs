@@ -1,0 +1,389 @@
+//! Mails that are lent, from one session to the next. A session ends while some of them are not settled yet: else a flood that is
+//! settled slowly would keep whatever came behind it in the mailbox from being listed.
+//!
+//! Such a mail is known again by its unique id and not fetched while it is lent. Once it is settled it is fetched again, by a later
+//! session, and deleted if it is the same octet for octet. An id alone is not enough: a server may give it to another mail, which
+//! would be lost. And if it is forgotten (by a crash, or because its id has changed) it is a letter that comes again, which settling knows.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher;
+
+use mail::pop3::{Listed, Outcome};
+use sdc::letter::Matricule;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::delivery::Report;
+use crate::lanes::{LANES, Lane};
+use crate::tally::Tally;
+
+/// A mail that is lent.
+pub struct LentMail {
+    /// As its session listed it.
+    pub listed: Listed,
+    /// What it claims.
+    pub claim: Option<Matricule>,
+    /// The lane that it was lent with.
+    pub lane: Lane,
+    /// Tells it from others; none where nothing of it was given.
+    digest: Option<u64>,
+    /// The line that names it in the database; none for one that is tried alone.
+    batch: Option<i64>,
+}
+
+/// What became of a mail that was lent.
+pub struct Returned {
+    /// The mail.
+    pub mail: LentMail,
+    /// Its number, if it was lent by the session that is held.
+    pub number: Option<u32>,
+}
+
+/// See the module. It lives as long as its poller's life.
+pub struct Lending {
+    /// Counts sessions, so that a mail's number says by which it was lent.
+    session: u32,
+    sender: UnboundedSender<Report>,
+    reports: UnboundedReceiver<Report>,
+    lent: HashMap<u64, LentMail>,
+    /// How many mails that claim an agency are lent, by the lane that they were lent with.
+    claims: Tally<(Matricule, Lane)>,
+    /// Ids of mails that are lent.
+    ids: Tally<Box<str>>,
+    /// Mails that were settled after their session and are not deleted yet, by id, with their digests.
+    settled: HashMap<Box<str>, u64>,
+    /// Ids of mails that are not the same at a second look: a server may write into a mail when it was given. A session waits for such a
+    /// mail, for as long as for one without an id.
+    changing: HashSet<Box<str>>,
+    /// Lines written down, with how many of their mails are lent.
+    batches: BTreeMap<i64, usize>,
+    /// The line of the window that is being fetched.
+    batch: Option<i64>,
+    /// Mails that made the centre fail, and are not written down as suspects yet.
+    pub suspects: Vec<String>,
+    digests: RandomState,
+}
+
+impl Default for Lending {
+    fn default() -> Lending {
+        let (sender, reports) = unbounded_channel();
+        Lending {
+            session: 0,
+            sender,
+            reports,
+            lent: HashMap::new(),
+            claims: Tally::default(),
+            ids: Tally::default(),
+            settled: HashMap::new(),
+            changing: HashSet::new(),
+            batches: BTreeMap::new(),
+            batch: None,
+            suspects: Vec::new(),
+            digests: RandomState::new(),
+        }
+    }
+}
+
+impl Lending {
+    /// Begins a session: the numbers of its mails are its own.
+    pub fn begin_session(&mut self) {
+        self.session = self.session.wrapping_add(1);
+        self.batch = None;
+    }
+
+    /// Notes that what is lent from now on is written down in this line.
+    pub fn begin_batch(&mut self, batch: i64) {
+        self.batches.insert(batch, 0);
+        self.batch = Some(batch);
+    }
+
+    fn ticket(&self, number: u32) -> u64 {
+        (u64::from(self.session) << 32) | u64::from(number)
+    }
+
+    /// Returns the number of a mail of this session, by which it is reported.
+    fn number(&self, ticket: u64) -> Option<u32> {
+        let number = ticket ^ (u64::from(self.session) << 32);
+        u32::try_from(number).ok()
+    }
+
+    /// Notes that a mail is lent. Returns the number to lend it by, and whom to report to.
+    pub fn lend(
+        &mut self,
+        listed: Listed,
+        claim: Option<Matricule>,
+        lane: Lane,
+        outcome: &Outcome,
+    ) -> (u64, UnboundedSender<Report>) {
+        let ticket = self.ticket(listed.number);
+        if let Some(matricule) = claim {
+            self.claims.add((matricule, lane));
+        }
+        if let Some(uidl) = &listed.uidl {
+            self.ids.add(uidl.clone());
+        }
+        if let Some(lent) = self.batch.and_then(|batch| self.batches.get_mut(&batch)) {
+            *lent += 1;
+        }
+        let digest = self.digest(outcome);
+        self.lent.insert(ticket, LentMail { listed, claim, lane, digest, batch: self.batch });
+        (ticket, self.sender.clone())
+    }
+
+    /// Returns what tells a mail from others: its octets or, of one that is too large, its size and what was fetched of it.
+    fn digest(&self, outcome: &Outcome) -> Option<u64> {
+        match outcome {
+            Outcome::Mail(octets) => Some(self.digests.hash_one((octets, 0_u64))),
+            Outcome::OverSize { head, .. } if head.is_empty() => None,
+            Outcome::OverSize { head, size_bytes } => Some(self.digests.hash_one((head, *size_bytes))),
+            Outcome::Refused(_) => None,
+        }
+    }
+
+    /// Waits for the next report. It never ends without one: a sender is kept here.
+    pub async fn next_report(&mut self) -> Option<Report> {
+        self.reports.recv().await
+    }
+
+    /// Returns the next report that has come already.
+    pub fn try_report(&mut self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+
+    /// Takes back a mail that was reported. None where it was forgotten meanwhile.
+    pub fn take_back(&mut self, ticket: u64) -> Option<Returned> {
+        let mail = self.lent.remove(&ticket)?;
+        if let Some(matricule) = mail.claim {
+            self.claims.remove(&(matricule, mail.lane));
+        }
+        if let Some(uidl) = &mail.listed.uidl {
+            self.ids.remove(uidl);
+        }
+        if let Some(lent) = mail.batch.and_then(|batch| self.batches.get_mut(&batch)) {
+            *lent -= 1;
+        }
+        Some(Returned { number: self.number(ticket), mail })
+    }
+
+    /// Remembers that a mail of an earlier session is settled.
+    pub fn settled(&mut self, mail: &LentMail) {
+        let Some(uidl) = &mail.listed.uidl else { return };
+        match mail.digest {
+            Some(digest) => drop(self.settled.insert(uidl.clone(), digest)),
+            // It comes again, and its session waits for it.
+            None => drop(self.changing.insert(uidl.clone())),
+        }
+    }
+
+    /// Says whether a mail was settled after its session, to judge by its id.
+    pub fn is_settled(&self, listed: &Listed) -> bool {
+        !self.settled.is_empty() && listed.uidl.as_ref().is_some_and(|uidl| self.settled.contains_key(uidl))
+    }
+
+    /// Says whether a mail that was fetched again is one that was settled, octet for octet, and forgets about it: the next
+    /// session takes it as new if it is still there.
+    pub fn take_settled(&mut self, listed: &Listed, outcome: &Outcome) -> bool {
+        let Some((uidl, digest)) = listed.uidl.as_ref().and_then(|uidl| self.settled.remove_entry(uidl)) else {
+            return false;
+        };
+        let is_same = self.digest(outcome) == Some(digest);
+        if !is_same {
+            self.changing.insert(uidl);
+        }
+        is_same
+    }
+
+    /// Says whether a mail is not to be fetched, because one with its id is lent, or settled and not deleted yet.
+    pub fn has(&self, listed: &Listed) -> bool {
+        let is_lent = listed.uidl.as_ref().is_some_and(|uidl| self.ids.has(uidl));
+        is_lent || self.is_settled(listed) || self.is_lent(listed.number)
+    }
+
+    /// Says whether this session has lent a mail.
+    pub fn is_lent(&self, number: u32) -> bool {
+        self.lent.contains_key(&self.ticket(number))
+    }
+
+    /// Says whether no mail is lent.
+    pub fn is_empty(&self) -> bool {
+        self.lent.is_empty()
+    }
+
+    /// Says whether mail that is settled waits for its deletion.
+    pub fn has_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
+    /// Says whether mail that claims this agency was lent while its claim stood better than now: it may be about to be given
+    /// back, and what came later must not overtake it.
+    pub fn has_better(&self, matricule: Matricule, lane: Lane) -> bool {
+        LANES.into_iter().take_while(|better| *better < lane).any(|better| self.claims.has(&(matricule, better)))
+    }
+
+    /// Says whether a mail is lent that no other session would know again.
+    pub fn has_without_id(&self) -> bool {
+        self.lent.values().any(|mail| is_unknown_later(&mail.listed, &self.changing))
+    }
+
+    /// Forgets mails that no other session would know again; returns how many.
+    pub fn forget_without_id(&mut self) -> usize {
+        let changing = std::mem::take(&mut self.changing);
+        let forgotten = self.forget(|_, mail| is_unknown_later(&mail.listed, &changing)).len();
+        self.changing = changing;
+        forgotten
+    }
+
+    /// Forgets whatever this session has lent; returns the numbers.
+    pub fn forget_session(&mut self) -> Vec<u32> {
+        let session = self.session;
+        let forgotten = self.forget(|ticket, _| ticket >> 32 == u64::from(session));
+        forgotten.into_iter().filter_map(|returned| returned.number).collect()
+    }
+
+    fn forget(&mut self, which: impl Fn(u64, &LentMail) -> bool) -> Vec<Returned> {
+        let tickets: Vec<u64> =
+            self.lent.iter().filter(|(ticket, mail)| which(**ticket, mail)).map(|(ticket, _)| *ticket).collect();
+        tickets.into_iter().filter_map(|ticket| self.take_back(ticket)).collect()
+    }
+
+    /// Forgets settled mails that are no longer in the mailbox.
+    pub fn forget_all_but(&mut self, mails: &[Listed]) {
+        if !self.settled.is_empty() || !self.changing.is_empty() {
+            let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
+            self.settled.retain(|uidl, _| listed.contains(&**uidl));
+            self.changing.retain(|uidl| listed.contains(&**uidl));
+        }
+    }
+
+    /// Returns the lines of which every mail has come back.
+    pub fn batches_done(&self) -> Vec<i64> {
+        self.batches.iter().filter(|(_, lent)| **lent == 0).map(|(batch, _)| *batch).collect()
+    }
+
+    /// Forgets what is no longer written down, or is by now.
+    pub fn struck_out(&mut self, batches: &[i64], suspects: usize) {
+        self.batches.retain(|batch, _| !batches.contains(batch));
+        self.suspects.drain(..suspects);
+    }
+}
+
+/// Says whether a later session would not know a mail again.
+fn is_unknown_later(listed: &Listed, changing: &HashSet<Box<str>>) -> bool {
+    listed.uidl.as_ref().is_none_or(|uidl| changing.contains(uidl))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::Fate;
+
+    fn listed(number: u32, uidl: &str) -> Listed {
+        Listed { number, uidl: (!uidl.is_empty()).then(|| uidl.into()), size_bytes: 3 }
+    }
+
+    fn mail(octets: &str) -> Outcome {
+        Outcome::Mail(octets.into())
+    }
+
+    fn lend(lending: &mut Lending, number: u32, uidl: &str) -> u64 {
+        lending.lend(listed(number, uidl), Some(Matricule::try_from(42).unwrap()), Lane::Fast, &mail("one")).0
+    }
+
+    #[test]
+    fn a_mail_settled_after_its_session_is_deleted_only_where_it_is_the_same() {
+        for (octets, is_same) in [("one", true), ("two", false)] {
+            let mut lending = Lending::default();
+            lending.begin_session();
+            let ticket = lend(&mut lending, 7, "a");
+            lending.begin_session();
+            assert!(
+                lending.has(&listed(1, "a")) && !lending.has(&listed(7, "b")),
+                "known by its id, not by its number"
+            );
+            let returned = lending.take_back(ticket).unwrap();
+            assert_eq!(returned.number, None, "another mail has its number now");
+            lending.settled(&returned.mail);
+            assert!(lending.has(&listed(1, "a")) && lending.is_settled(&listed(1, "a")) && lending.has_settled());
+            assert!(!lending.take_settled(&listed(1, "b"), &mail("one")));
+            assert_eq!(lending.take_settled(&listed(1, "a"), &mail(octets)), is_same);
+            assert!(!lending.has(&listed(1, "a")) && !lending.has_settled());
+            lend(&mut lending, 9, "a");
+            assert_eq!(lending.has_without_id(), !is_same, "its session waits for one that changes");
+        }
+    }
+
+    #[test]
+    fn of_a_mail_that_is_too_large_what_was_fetched_and_its_size_say_whether_it_is_the_same() {
+        let over_size = |head: &str, size_bytes| Outcome::OverSize { head: head.into(), size_bytes };
+        for (first, second, is_same) in [
+            (over_size("head", 9), over_size("head", 9), true),
+            (over_size("head", 9), over_size("head", 8), false),
+            (over_size("head", 9), mail("head"), false),
+            (over_size("", 9), over_size("", 9), false),
+        ] {
+            let mut lending = Lending::default();
+            let (ticket, _) = lending.lend(listed(1, "a"), None, Lane::Last, &first);
+            lending.begin_session();
+            let returned = lending.take_back(ticket).unwrap();
+            lending.settled(&returned.mail);
+            assert_eq!(lending.take_settled(&listed(1, "a"), &second), is_same);
+        }
+    }
+
+    #[test]
+    fn an_id_is_known_until_the_last_mail_with_it_is_back() {
+        let mut lending = Lending::default();
+        let tickets = [lend(&mut lending, 1, "a"), lend(&mut lending, 2, "a")];
+        lending.begin_session();
+        lending.take_back(tickets[0]);
+        assert!(lending.has(&listed(1, "a")));
+        lending.take_back(tickets[1]);
+        assert!(!lending.has(&listed(1, "a")));
+    }
+
+    #[test]
+    fn lines_are_struck_out_when_the_last_of_their_mails_is_back_whichever_session_lent_it() {
+        let mut lending = Lending::default();
+        lending.begin_session();
+        lending.begin_batch(1);
+        let tickets = [lend(&mut lending, 1, "a"), lend(&mut lending, 2, "b")];
+        lending.begin_batch(2);
+        assert_eq!(lending.batches_done(), [2]);
+        lending.begin_session();
+        let alone = lend(&mut lending, 1, "c");
+        assert_eq!(lending.take_back(tickets[0]).map(|returned| returned.number), Some(None));
+        assert_eq!(lending.take_back(alone).map(|returned| returned.number), Some(Some(1)));
+        assert_eq!(lending.batches_done(), [2]);
+        lending.take_back(tickets[1]);
+        assert_eq!(lending.batches_done(), [1, 2]);
+        lending.suspects.extend(["a".to_owned(), "b".to_owned()]);
+        lending.struck_out(&[1, 2], 1);
+        assert!(lending.batches_done().is_empty() && lending.suspects == ["b"]);
+    }
+
+    #[test]
+    fn what_has_no_id_is_not_carried_over_and_its_late_report_is_nobodys() {
+        let mut lending = Lending::default();
+        lending.begin_session();
+        let (without, with) = (lend(&mut lending, 1, ""), lend(&mut lending, 2, "a"));
+        assert!(lending.has_without_id() && lending.is_lent(1));
+        assert_eq!(lending.forget_without_id(), 1);
+        assert!(!lending.has_without_id() && lending.take_back(without).is_none());
+        assert!(lending.has_better(Matricule::try_from(42).unwrap(), Lane::Slow), "the other is lent still");
+        lending.begin_session();
+        assert!(lending.forget_session().is_empty(), "it was lent by the session before");
+        assert!(lending.take_back(with).is_some() && lending.is_empty());
+        assert!(!lending.has_better(Matricule::try_from(42).unwrap(), Lane::Slow));
+    }
+
+    #[tokio::test]
+    async fn reports_reach_the_session_that_comes_after() {
+        let mut lending = Lending::default();
+        lending.begin_session();
+        let (ticket, reports) = lending.lend(listed(1, "a"), None, Lane::Last, &mail("one"));
+        lending.begin_session();
+        assert_eq!(lending.try_report(), None);
+        reports.send(Report { number: ticket, fate: Fate::Settled }).unwrap();
+        assert_eq!(lending.next_report().await.map(|report| report.number), Some(ticket));
+    }
+}
