@@ -13,9 +13,11 @@ use sdc::letter::Letter;
 use sdc::payload::{PayloadForm, PayloadLimits, read_answer};
 use sdc::refusal::RefusalCode;
 use sdc::request::{Period, Request};
+use sdc::service::{Credit, Service};
 
 use super::REFUSED;
 use super::world::World;
+use crate::catalogue::Catalogue;
 use crate::settle::{Content, Outcome};
 use crate::statement::Statement as Sql;
 use crate::testing::eventually;
@@ -178,6 +180,27 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     assert_eq!(world.settle(batch).await, [Outcome::Deferred, Outcome::Accepted]);
 }
 
+/// A tariff that somebody wrote with other tools makes nothing dear that is free, and stops nobody.
+#[tokio::test]
+async fn a_tariff_prices_only_a_service_that_has_a_price() {
+    let world = World::new().await;
+    world.tariff(100, 0, "owe").await;
+    world
+        .sql(
+            "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
+             SELECT s, 1000, 1000, 'refuse', now() - interval '1 hour' FROM unnest(ARRAY['account', 'exports']) s",
+        )
+        .await;
+    let letter = world.births(42, 1, &[("CE-042", 1)]);
+    assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
+    assert_eq!(world.receipt(&letter).await.account.cost, 100);
+    let told = statement(&world, 2, all()).await;
+    assert_eq!((told.closing, told.entries_total), (-100, 1));
+    let catalogue = Catalogue::load(&mut *world.connection().await).await.unwrap();
+    let price = catalogue.price("standard", Service::Account, &[(1, 1)], 5000, Utc::now());
+    assert_eq!((price.amount, price.credit), (0, Credit::Owe));
+}
+
 /// Operators write notes with whatever tools they have; an office reads nothing but NFC.
 #[tokio::test]
 async fn every_note_is_told_in_the_form_that_an_office_reads() {
@@ -213,6 +236,8 @@ async fn the_days_begin_no_later_than_they_end() {
 async fn a_statement_has_sixteen_parts_at_most() {
     let world = World::new().await;
     world.sql(&entries(500)).await;
+    // A limit that no answer fits: of its parts each has one entry.
+    world.sql("ALTER TABLE xm.agencies DROP CONSTRAINT agencies_letter_bytes_max_check").await;
     for bytes_max in [1, 4096] {
         world.sql(&format!("UPDATE xm.agencies SET letter_bytes_max = {bytes_max} WHERE matricule = 42")).await;
         let mut arrival = world.arrival(&asking(&world, bytes_max, all())).await;
