@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actors::metrics::Handled;
 use centre::{SETTLED, World, quick, wait_until};
-use mail::post_office::{Fault, Protocol, When};
+use simulation::post_office::{Fault, Protocol, When};
 
 #[test]
 fn a_drained_program_gives_its_mailbox_back() {

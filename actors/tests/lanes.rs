@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use actors::metrics::Handled;
 use actors::pipeline::Widths;
 use centre::{QUARANTINED, REJECTED_BEFORE, SETTLED, World, quick, wait_until};
-use mail::post_office::{Fault, PostOffice, PostOfficeSettings, When};
+use simulation::post_office::{Fault, PostOffice, PostOfficeSettings, When};
 
 #[test]
 fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use actors::metrics::Handled;
 use actors::pipeline::Widths;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
-use mail::post_office::{PostOffice, PostOfficeSettings};
+use simulation::post_office::{PostOffice, PostOfficeSettings};
 
 /// Counts what was accepted of office 43 before the last letter of office 44.
 const FLOOD_BEFORE: &str = "SELECT count(*) FROM xm.journal WHERE agency = 43

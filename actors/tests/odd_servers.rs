@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use actors::pipeline::Widths;
 use centre::{CENTRE_ADDRESS, QUARANTINED, SETTLED, World, quick, wait_until};
-use mail::post_office::{Break, Fault, ListingOf, When};
+use simulation::post_office::{Break, Fault, ListingOf, When};
 use tracing_subscriber::{EnvFilter, fmt};
 
 const POISON: &str = "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'";

@@ -12,8 +12,8 @@ use actors::pipeline::Widths;
 use actors::supervision::{Escalation, Policy};
 use base64::Engine;
 use centre::{SETTLED, World, quick, wait_until};
-use mail::post_office::{Fault, Mail, Protocol, When};
 use sdc::answer::receipt::Verdict;
+use simulation::post_office::{Fault, Mail, Protocol, When};
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
 const POINTS: [&str; 20] = [

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use actors::pipeline::Widths;
 use centre::{OFFICE_ADDRESS, SETTLED, World, quick, wait_until};
-use mail::post_office::{Fault, Protocol, When};
+use simulation::post_office::{Fault, Protocol, When};
 use tracing_subscriber::{EnvFilter, fmt};
 
 const LETTERS: usize = 60;

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agency::office::{Centre, Office};
+use agency::identity::Identity;
+use agency::office::Centre;
 use anyhow::Result;
 use sdc::letter::{self, Matricule};
 use sdc::request::{Records, TableRecords};
 use serde_json::{Value, json};
+use simulation::office::{MemoryRegister, Office};
 
 use crate::mix::bureau;
-use agency::identity::Identity;
 
 /// Rows of a letter of many small rows: as many as a letter may have.
 const SMALL_ROWS: usize = 20_000;
@@ -85,7 +86,7 @@ impl Harm {
     pub fn write(self, agency: u32, identity: Identity, centre: &Arc<Centre>, letters: usize) -> Result<Written> {
         let sender = letter::Office { agency: Matricule::try_from(agency)?, installation: "pc1".to_owned() };
         let address = format!("station-{agency}@stations.example");
-        let mut office = Office::new(sender, &address, identity, Arc::clone(centre), 1);
+        let mut office = Office::new(sender, &address, identity, Arc::clone(centre), MemoryRegister::new(1));
         let mut mails = Vec::with_capacity(letters);
         for _ in 0..letters {
             let packed = office.pack(self.records(agency))?;

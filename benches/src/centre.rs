@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot};
+use simulation::process::rss_mb_max;
 
 use crate::figures::Figures;
 use crate::hostile;
 use crate::lag;
-use crate::processes::{cpu_seconds, rss_mb_max};
+use crate::processes::cpu_seconds;
 use crate::stock::{CENTRE_ADDRESS, Stock};
 
 /// Mailboxes that letters are spread over.
@@ -183,7 +184,7 @@ impl Centre {
         figures.receipts_seconds = last.elapsed().as_secs_f64();
         self.wait("every mail is settled", LONGEST, |engine| engine.metric("xm_letters_total") >= mails)?;
         figures.all_seconds = begun.elapsed().as_secs_f64();
-        figures.rss_mb_max = rss_mb_max(self.engine.process_id()?)?;
+        figures.rss_mb_max = rss_mb_max(self.engine.process_id()?).context("the engine is gone")?;
         self.engine.stop()
     }
 

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agency::dice::Dice;
 use agency::identity::Identity;
-use agency::mischief::{Bad, Mischief, Scene};
-use agency::office::{Centre, Office};
-use agency::records::Register;
+use agency::office::Centre;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use sdc::letter::{self, Matricule};
 use serde::{Deserialize, Serialize};
+use simulation::dice::Dice;
+use simulation::mischief::{Bad, Mischief, Scene};
+use simulation::office::{MemoryRegister, Office};
+use simulation::records::Register;
 
 use crate::stations::Station;
 
@@ -136,7 +137,7 @@ impl Mix {
         let matricule = Matricule::try_from(number)?;
         let sender = letter::Office { agency: matricule, installation: "pc1".to_owned() };
         let address = format!("station-{number}@stations.example");
-        let mut office = Office::new(sender, &address, identity, Arc::clone(centre), 1);
+        let mut office = Office::new(sender, &address, identity, Arc::clone(centre), MemoryRegister::new(1));
         let mut sent =
             Sent { mails: Vec::new(), expected: Expected::default(), is_suspended: false, is_without_credit: false };
         let kind = self.kind(at);

@@ -1,4 +1,4 @@
-//! What processes and threads cost, read from /proc (proc_pid_stat(5), proc_pid_status(5)) and clocks.
+//! What processes and threads cost, read from /proc (proc_pid_stat(5)) and clocks.
 
 use std::collections::HashMap;
 use std::fs;
@@ -33,17 +33,6 @@ pub fn cpu_seconds(root: u32) -> Result<f64> {
     }
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("no clock tick")?;
     Ok(total as f64 / per_second as f64)
-}
-
-/// The most memory that a process ever had resident, in megabytes.
-///
-/// # Errors
-/// The process is gone.
-pub fn rss_mb_max(id: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kilobytes / 1024.0)
 }
 
 /// Returns the processor time of this thread.

@@ -4,15 +4,15 @@
 
 use std::fmt;
 
-use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
-use agency::records::Register;
 use chrono::Utc;
 use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer};
 use sdc::digest::Digest;
 use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
 use sdc::request::Request;
+use simulation::dice::Dice;
+use simulation::records::Register;
 use uuid::Uuid;
 
 /// A kind of key, under the name that figures are printed with.

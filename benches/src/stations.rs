@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use agency::dice::Dice;
 use anyhow::{Context, Result, ensure};
 use sdc::request::{Records, TableRecords};
 use serde_json::{Value, json};
+use simulation::dice::Dice;
 
 /// Of results made up.
 const STATIONS: usize = 1000;

@@ -13,11 +13,13 @@ use store::database::Connection;
 use tokio::runtime::Runtime;
 
 use crate::clock::Clock;
-use crate::configuration::{Configuration, ServerConfiguration, Sources};
+use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::failure::{NotForPrograms, Worded};
 use crate::init::InitArguments;
-use crate::{check, demo, init, logging, operator, run, show};
+use crate::{check, init, logging, operator, run, show};
+#[cfg(feature = "demo")]
+use crate::{configuration::ServerConfiguration, demo};
 use sample::SampleCommand;
 
 mod agency;
@@ -62,7 +64,8 @@ pub enum Command {
     /// Look at everything that the centre needs, and say what to do where it is not well
     Check(crate::check::CheckArguments),
     /// See it work, with nothing configured: agencies send good and bad letters, and everything is checked
-    Demo(crate::demo::DemoArguments),
+    #[cfg(feature = "demo")]
+    Demo(demo::DemoArguments),
     /// Agencies: the registered remote offices
     #[command(subcommand)]
     Agency(agency::AgencyCommand),
@@ -112,6 +115,7 @@ impl CommandLine {
             command.require_result_for_programs()?;
         }
         match command {
+            #[cfg(feature = "demo")]
             Command::Demo(arguments) => {
                 // It configures itself, whatever else this machine has.
                 logging::start(&ServerConfiguration {
@@ -125,6 +129,7 @@ impl CommandLine {
             Command::Sample(SampleCommand::Configuration { trial: Some(ports) }) => {
                 sample::trial_configuration(&place.configuration()?, &ports)
             }
+            #[cfg(feature = "demo")]
             Command::Sample(SampleCommand::Post) => {
                 let configuration = place.configuration()?;
                 runtime()?.block_on(sample::serve_post(&configuration))
@@ -158,10 +163,12 @@ impl CommandLine {
             Command::Journal(command) => place.at_desk(async |desk| journal::run(desk, command).await),
             Command::Letter(command) => place.at_desk(async |desk| letter::run(desk, command).await),
             Command::Quarantine(command) => place.at_desk(async |desk| quarantine::run(desk, command).await),
-            Command::Sample(command) => {
+            #[cfg(feature = "demo")]
+            Command::Sample(SampleCommand::Office { matricule, folder }) => {
                 let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| sample::run(desk, &configuration, command).await)
+                place.at_desk(async |desk| sample::make_office(desk, &configuration, matricule, &folder).await)
             }
+            Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
         }
@@ -172,9 +179,11 @@ impl Command {
     /// Refuses what has no result for programs: it prints a file, or shows people something until they have seen it.
     fn require_result_for_programs(&self) -> Result<(), NotForPrograms> {
         let (command, instead) = match self {
+            #[cfg(feature = "demo")]
             Command::Demo(_) => ("demo", "; --figures FILE writes its figures as JSON"),
             Command::Sample(SampleCommand::Configuration { .. }) => ("sample configuration", ""),
             Command::Sample(SampleCommand::Tables) => ("sample tables", ""),
+            #[cfg(feature = "demo")]
             Command::Sample(SampleCommand::Post) => ("sample post", ""),
             _ => return Ok(()),
         };

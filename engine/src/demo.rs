@@ -12,9 +12,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use mail::post_office::{PostOffice, PostOfficeSettings};
 use mail::{MailboxSettings, Security};
 use nix::unistd::Uid;
+use simulation::night::{Night, Words};
+use simulation::oracle;
+use simulation::post_office::{PostOffice, PostOfficeSettings};
+use simulation::town::{CentreCertificates, Town, TownPlan};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::configuration::{Configuration, Sources};
@@ -26,23 +29,17 @@ use crate::{keys, show};
 mod centre;
 mod keyboard;
 mod layout;
-pub mod memory;
-mod night;
 mod offer;
-pub mod oracle;
 mod progress;
 mod summary;
-pub mod town;
-pub mod traffic;
+mod traffic;
 mod visitor;
 mod words;
 
 use centre::Centre;
 use keyboard::Keyboard;
 use layout::Paper;
-use night::{Night, Words};
 use summary::Summary;
-use town::{Town, TownPlan};
 use visitor::Counter;
 
 /// The server's name.
@@ -269,9 +266,13 @@ async fn build(
         centre_address: CENTRE_ADDRESS.to_owned(),
         maildrops,
     };
+    let certificates = CentreCertificates {
+        signing: keys.signing.certificate().clone(),
+        recipients: keys.certificates.into_iter().map(|(_, certificate)| certificate).collect(),
+    };
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let progress = progress::Offices::new(arguments.agencies);
-    let town = Town::build(&open.database, &keys, &plan, || progress.step()).await;
+    let town = Town::build(&open.database, &certificates, &plan, || progress.step()).await;
     progress.finish();
     open.close().await;
     town

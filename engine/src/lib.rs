@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command;
 pub mod configuration;
 pub mod database;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod disk;
 pub mod failure;

@@ -2,16 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use mail::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, Protocol, When};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use simulation::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, Protocol, When};
+use simulation::process::{self, Process};
 use tempfile::TempDir;
 
 /// Longest that anything here may take.
@@ -26,7 +27,7 @@ struct Centre {
 
 /// A running `xmserver run`; killed when the test ends early.
 struct Running {
-    child: Child,
+    process: Process,
     lines: Receiver<String>,
 }
 
@@ -75,8 +76,8 @@ impl Centre {
     }
 
     fn spawn(mut command: Command) -> Running {
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
+        let mut process = Process::start(command.stderr(Stdio::piped())).unwrap();
+        let stderr = process.take_errors().unwrap();
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -85,17 +86,11 @@ impl Centre {
                 }
             }
         });
-        Running { child, lines }
+        Running { process, lines }
     }
 
     fn get(&self, path: &str) -> String {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.http_port)) else { return String::new() };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let mut answer = String::new();
-        match stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)) {
-            Ok(_) => answer,
-            Err(_) => String::new(),
-        }
+        process::get((Ipv4Addr::LOCALHOST, self.http_port).into(), path, PATIENCE)
     }
 
     fn wait_until_ready(&self) {
@@ -105,7 +100,7 @@ impl Centre {
 
 impl Running {
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        self.process.signal(signal).unwrap();
     }
 
     fn wait_for_line(&self, part: &str) -> String {
@@ -122,18 +117,10 @@ impl Running {
     fn wait_for_end(&mut self) -> ExitStatus {
         let mut status = None;
         eventually("the process ends", || {
-            status = self.child.try_wait().unwrap();
+            status = self.process.ended().unwrap();
             status.is_some()
         });
         status.unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Ended already, in a test that went well.
-        self.child.kill().unwrap_or_default();
-        drop(self.child.wait());
     }
 }
 
@@ -172,7 +159,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     assert_eq!(second.status.code(), Some(4), "another process is in the way: {sentence}");
     assert!(
         sentence.contains("is in use by another xmserver")
-            && sentence.contains(&format!("process id {}", running.child.id())),
+            && sentence.contains(&format!("process id {}", running.process.id())),
         "{sentence}"
     );
 

@@ -2,16 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+use simulation::process::{self, Process};
 use tempfile::TempDir;
 
 use crate::program::xmserver;
@@ -22,10 +22,12 @@ const PASSWORD_VARIABLE: &str = "MAILBOX_PASSWORD";
 const LOG_TAIL_LINES: usize = 40;
 /// Longest wait for anything that the engine does.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait for more of an answer over HTTP.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A data folder, and the process on it while there is one.
 pub struct Engine {
-    process: Option<Child>,
+    process: Option<Process>,
     http: SocketAddr,
     password: String,
     program: PathBuf,
@@ -172,8 +174,8 @@ impl Engine {
         let mut command = self.command(words.next().context("a command has a first word")?);
         command.args(words).args(self.place_of_data());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let mut process = command.arg("run").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn()?;
-        self.orders = process.stdin.take();
+        let mut process = Process::start(command.arg("run").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log))?;
+        self.orders = process.take_input();
         self.process = Some(process);
         Ok(())
     }
@@ -190,7 +192,7 @@ impl Engine {
     /// # Errors
     /// It does not run.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        Ok(kill(Pid::from_raw(self.process_id()?.cast_signed()), signal)?)
+        Ok(self.process.as_ref().context("the engine does not run")?.signal(signal)?)
     }
 
     /// Tells with what status it has ended by itself, where it has; it may then be started again.
@@ -198,7 +200,7 @@ impl Engine {
     /// # Errors
     /// The operating system's own.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        let status = self.process.as_mut().map(Child::try_wait).transpose()?.flatten();
+        let status = self.process.as_mut().map(Process::ended).transpose()?.flatten();
         if status.is_some() {
             self.process = None;
         }
@@ -240,7 +242,7 @@ impl Engine {
     /// # Errors
     /// It has.
     pub fn check(&mut self) -> Result<()> {
-        match self.process.as_mut().map(Child::try_wait).transpose()?.flatten() {
+        match self.process.as_mut().map(Process::ended).transpose()?.flatten() {
             Some(status) => bail!("the engine ended with {status}\n{}", self.log_tail()),
             None => Ok(()),
         }
@@ -248,15 +250,7 @@ impl Engine {
 
     /// Answers with status and body; nothing while it does not listen.
     pub fn get(&self, path: &str) -> String {
-        let ask = || -> Result<String> {
-            let mut stream = TcpStream::connect(self.http)?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
-            let mut text = String::new();
-            stream.read_to_string(&mut text)?;
-            Ok(text)
-        };
-        ask().unwrap_or_default()
+        process::get(self.http, path, ANSWER_PATIENCE)
     }
 
     /// Returns the sum of a metric over its labels; 0 while there is none.
@@ -271,10 +265,7 @@ impl Engine {
     /// # Errors
     /// It does not run.
     pub fn kill(&mut self) -> Result<()> {
-        let mut process = self.process.take().context("the engine does not run")?;
-        process.kill()?;
-        process.wait()?;
-        Ok(())
+        Ok(self.process.take().context("the engine does not run")?.kill()?)
     }
 
     /// Tells it to drain and waits for its end.
@@ -295,15 +286,14 @@ impl Engine {
 
     fn stop_by(&mut self, signal: Signal) -> Result<()> {
         let mut process = self.process.take().context("the engine does not run")?;
-        kill(Pid::from_raw(process.id().cast_signed()), signal)?;
+        process.signal(signal)?;
         let mut status = None;
         let waited = wait_within(PATIENCE, "the engine has drained", || {
-            status = process.try_wait()?;
+            status = process.ended()?;
             Ok(status.is_some())
         });
         if waited.is_err() {
             process.kill()?;
-            process.wait()?;
         }
         waited.with_context(|| self.log_tail())?;
         ensure!(status.is_some_and(|status| status.success()), "the engine ended with {status:?}\n{}", self.log_tail());

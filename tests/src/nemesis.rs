@@ -14,11 +14,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use agency::dice::Dice;
 use anyhow::Result;
 use clap::Args;
-use engine::demo::oracle::Findings;
 use serde::Serialize;
+use simulation::dice::Dice;
+use simulation::oracle::Findings;
 use store::failure::Bug;
 
 use crate::program::xmserver_nemesis;

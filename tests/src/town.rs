@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::Arc;
 
-use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
-use agency::office::{Centre, Office, Packed};
-use agency::records::Register;
+use agency::office::{Centre, Packed};
 use anyhow::{Context, Result};
 use mail::extract::{MailLimits, extract};
 use mail::smtp::Outgoing;
 use sdc::answer::receipt::{Receipt, Verdict};
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Matricule, Mode};
+use simulation::dice::Dice;
+use simulation::office::{MemoryRegister, Office};
+use simulation::records::Register;
 use store::administration::certificates::CertificateFields;
 
 use crate::engine::Engine;
@@ -91,7 +92,7 @@ impl Resident {
         };
         let sender = letter::Office { agency: Matricule::try_from(number)?, installation: "main".to_owned() };
         Ok(Resident {
-            office: Office::new(sender, &address(number), identity, Arc::new(centre), 1),
+            office: Office::new(sender, &address(number), identity, Arc::new(centre), MemoryRegister::new(1)),
             register: Register::new(&format!("C{number}")),
             dice: Dice::of(1, u64::from(number)),
             letters: HashMap::new(),

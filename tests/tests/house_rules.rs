@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
@@ -126,10 +127,13 @@ fn nothing_planted_is_in_a_build_that_anybody_runs() {
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
             let is_named = ["planted-bugs", "failpoints", "nemesis"].iter().any(|name| line.contains(name));
             let turns_on = is_named && line.contains("features = [") && !line.starts_with("required-features");
-            let is_default = line.starts_with("default =");
+            // The engine's is the simulator, and names nothing else.
+            let is_simulator = path == "engine/Cargo.toml" && line == r#"default = ["demo"]"#;
+            let is_default = line.starts_with("default =") && !is_simulator;
+            let is_in_demo = line.starts_with("demo =") && is_named;
             // The tests of the actors panic at places; they are a build of their own.
             let is_of_tests = path == "actors/Cargo.toml" && line.starts_with("actors = { path = \".\"");
-            if (turns_on && !is_of_tests) || is_default {
+            if (turns_on && !is_of_tests) || is_default || is_in_demo {
                 breaches.push(format!("{path}: {line}"));
             }
         }
@@ -137,6 +141,33 @@ fn nothing_planted_is_in_a_build_that_anybody_runs() {
     demand(breaches);
     // And nobody has written the engine of this very build a bug.
     assert!(store::failure::Bug::ALL.into_iter().all(|bug| !store::failure::has(bug)));
+}
+
+/// Names the crates that a crate is built from.
+fn built_from(package: &str, further: &[&str]) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none"]);
+    let output = cargo.args(["--format", "{p}", "--package", package]).args(further).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// Dependencies point one way: the simulator sees the office and the centre, and a production build, without the engine's
+/// default features, does not see the simulator. `make lint` shows that it compiles.
+#[test]
+fn a_production_build_has_no_simulator_and_an_office_no_centre() {
+    let has = |built: &BTreeSet<String>, names: &[&str]| -> Vec<String> {
+        names.iter().filter(|name| built.contains(**name)).map(ToString::to_string).collect()
+    };
+    let simulator = ["simulation", "agency"];
+    assert_eq!(has(&built_from("engine", &[]), &simulator), simulator, "what is looked for has these names");
+    let mut breaches = has(&built_from("engine", &["--no-default-features"]), &simulator);
+    let centre = ["simulation", "store", "actors", "actix", "actix-rt", "diesel", "diesel-async", "tokio-postgres"];
+    for package in ["agency", "mail", "sdc"] {
+        breaches.extend(has(&built_from(package, &[]), &centre).iter().map(|name| format!("{package} links {name}")));
+    }
+    demand(breaches);
 }
 
 /// SHA-256 of the migration that every centre began with.

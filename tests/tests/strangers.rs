@@ -5,14 +5,14 @@
 
 use std::time::Instant;
 
-use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
-use agency::records::Register;
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot, Postfix};
 use scenarios::size::asked_for;
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
 use serde_json::Value;
+use simulation::dice::Dice;
+use simulation::records::Register;
 
 const OFFICE: u32 = 7;
 /// Somebody with a maildrop whom nobody registered: where an answer to a stranger would go.
@@ -50,7 +50,7 @@ fn strangers_get_no_answer_and_fill_no_disk() {
         } else {
             forged += 1;
             let records = Register::new("C7").births(1, &mut Dice::of(9, number as u64));
-            let letter = resident.office.compose(records);
+            let letter = resident.office.compose(records).unwrap();
             let packed = resident.office.seal_as(&letter, &forger).unwrap();
             let mut mail = resident.office.mail(&packed);
             STRANGER.clone_into(&mut mail.from);

@@ -1,4 +1,5 @@
-//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over.
+//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over, and only when
+//! they were the office's: what is not may be a person's, who reads the same maildrop.
 
 use mail::MailError;
 use mail::extract::{MailLimits, extract};
@@ -7,20 +8,35 @@ use mail::pop3::{Mailbox, Outcome};
 /// Largest answer mail that is fetched whole.
 const MAIL_BYTES_MAX: u64 = 4 << 20;
 
+/// What becomes of a mail whose containers were handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is the office's, and done with.
+    Delete,
+    /// It is not the office's.
+    Leave,
+}
+
 /// What one look into a maildrop brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Mails fetched and deleted.
     pub mails: usize,
-    /// Containers found in them.
+    /// Mails fetched and left where they are.
+    pub left: usize,
+    /// Containers found in all of them.
     pub documents: usize,
 }
 
-/// Fetches every mail, hands each one's containers over, deletes, and signs off.
+/// Fetches every mail, hands each one's containers over, deletes those that `take` says to delete, and signs off. A mail
+/// without a container is not handed over, and left.
 ///
 /// # Errors
 /// The step that failed. What was handed over before comes again, since nothing was deleted; so `take` must bear repetition.
-pub async fn collect(mailbox: &Mailbox, mut take: impl AsyncFnMut(Vec<Vec<u8>>)) -> Result<Collected, MailError> {
+pub async fn collect(
+    mailbox: &Mailbox,
+    mut take: impl AsyncFnMut(Vec<Vec<u8>>) -> Then,
+) -> Result<Collected, MailError> {
     let mut session = mailbox.open().await?;
     let listing = session.listing().await?.mails;
     let mut collected = Collected::default();
@@ -29,13 +45,14 @@ pub async fn collect(mailbox: &Mailbox, mut take: impl AsyncFnMut(Vec<Vec<u8>>))
         let mut retrieval = session.retrieve(&listing, MAIL_BYTES_MAX).await?;
         while let Some(retrieved) = retrieval.next().await? {
             let Outcome::Mail(octets) = retrieved.outcome else { continue };
-            settled.push(retrieved.listed.number);
             // Whatever is no mail, or brings no container, is not the centre's.
             let documents = extract(&octets, &MailLimits::default()).map(|mail| mail.containers).unwrap_or_default();
-            collected.mails += 1;
             collected.documents += documents.len();
-            if !documents.is_empty() {
-                take(documents).await;
+            if !documents.is_empty() && take(documents).await == Then::Delete {
+                settled.push(retrieved.listed.number);
+                collected.mails += 1;
+            } else {
+                collected.left += 1;
             }
         }
         drop(retrieval);

@@ -5,8 +5,6 @@
 //! signed by the pinned centre, answers a letter of this office, and has not been counted before.
 
 pub mod collect;
-pub mod dice;
 pub mod identity;
-pub mod mischief;
 pub mod office;
-pub mod records;
+pub mod register;

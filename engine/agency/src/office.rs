@@ -1,6 +1,6 @@
 //! One installation of an office: it numbers and seals letters, and believes only the answers that are truly its own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use sdc::request::{Records, Request};
 use uuid::Uuid;
 
 use crate::identity::Identity;
+use crate::register::{Register, RegisterError};
 
 /// What an office is told of its centre when it is set up.
 #[derive(Clone, Debug)]
@@ -34,27 +35,13 @@ pub struct Centre {
     pub signers: Vec<RegisteredCertificate>,
 }
 
-/// An office.
-pub struct Office {
+/// An office. What it must not forget stands in its register.
+pub struct Office<R> {
     sender: letter::Office,
     address: String,
     identity: Identity,
     centre: Arc<Centre>,
-    next_sequence: u64,
-    /// By the digest's text, as receipts name it.
-    sent: HashMap<String, Sent>,
-}
-
-/// A letter that waits for its answer, or has it.
-#[derive(Clone, Debug)]
-struct Sent {
-    digest: Digest,
-    letter_id: Uuid,
-    sequence: u64,
-    /// The highest attempt that has been answered.
-    attempt: Option<u16>,
-    /// The parts of that answer which have come.
-    parts: BTreeSet<u16>,
+    register: R,
 }
 
 /// A sealed letter: kept until it is answered, and resent unchanged.
@@ -95,6 +82,9 @@ pub enum PackError {
     /// A key could not be made.
     #[error(transparent)]
     Identity(#[from] crate::identity::IdentityError),
+    /// The register cannot be used.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
 }
 
 /// A document that is no answer to this office.
@@ -122,18 +112,21 @@ pub enum AnswerError {
     /// It answers no letter of this office.
     #[error("the answer is to a letter {0} that this office has not sent")]
     NoSuchLetter(String),
+    /// The register cannot be used.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
 }
 
-impl Office {
-    /// Sets up an office whose next letter bears `next_sequence`.
+impl<R: Register> Office<R> {
+    /// Sets up an office with its register.
     pub fn new(
         sender: letter::Office,
         address: &str,
         identity: Identity,
         centre: Arc<Centre>,
-        next_sequence: u64,
-    ) -> Office {
-        Office { sender, address: address.to_owned(), identity, centre, next_sequence, sent: HashMap::new() }
+        register: R,
+    ) -> Office<R> {
+        Office { sender, address: address.to_owned(), identity, centre, register }
     }
 
     /// Returns its matricule.
@@ -164,7 +157,7 @@ impl Office {
     /// Packs records into the next letter, and remembers it until it is answered.
     ///
     /// # Errors
-    /// Records that the centre would refuse unread, or OpenSSL's own.
+    /// Records that the centre would refuse unread; OpenSSL's own, or the register's.
     pub fn pack(&mut self, records: Records) -> Result<Packed, PackError> {
         self.ask(Request::Export(records))
     }
@@ -172,23 +165,25 @@ impl Office {
     /// Packs a request of any service into the next letter, and remembers it until it is answered.
     ///
     /// # Errors
-    /// A request that the centre would refuse unread, or OpenSSL's own.
+    /// A request that the centre would refuse unread; OpenSSL's own, or the register's.
     pub fn ask(&mut self, request: Request) -> Result<Packed, PackError> {
-        let letter = self.compose_request(request);
+        let letter = self.compose_request(request)?;
         let packed = self.seal(&letter)?;
-        self.remember(&packed);
+        self.remember(&packed)?;
         Ok(packed)
     }
 
     /// Writes the next letter: it has an id and a number, and is not sealed yet.
-    pub fn compose(&mut self, records: Records) -> Letter {
+    ///
+    /// # Errors
+    /// The register's own.
+    pub fn compose(&mut self, records: Records) -> Result<Letter, RegisterError> {
         self.compose_request(Request::Export(records))
     }
 
-    fn compose_request(&mut self, request: Request) -> Letter {
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
-        Letter {
+    fn compose_request(&mut self, request: Request) -> Result<Letter, RegisterError> {
+        let sequence = self.register.next_sequence()?;
+        Ok(Letter {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
             from: self.sender.clone(),
@@ -197,13 +192,13 @@ impl Office {
             time: Utc::now(),
             mode: self.centre.mode,
             request,
-        }
+        })
     }
 
     /// Seals a letter with the office's key.
     ///
     /// # Errors
-    /// As for [`Office::pack`].
+    /// A letter that the centre would refuse unread, or OpenSSL's own.
     pub fn seal(&self, letter: &Letter) -> Result<Packed, PackError> {
         self.seal_as(letter, &self.identity)
     }
@@ -211,7 +206,7 @@ impl Office {
     /// Seals a letter with any key: what a forger does.
     ///
     /// # Errors
-    /// As for [`Office::pack`].
+    /// As for [`Office::seal`].
     pub fn seal_as(&self, letter: &Letter, identity: &Identity) -> Result<Packed, PackError> {
         let octets = payload::write_letter(letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
         let signed = cms::sign(&octets, identity.key())?;
@@ -228,22 +223,21 @@ impl Office {
     }
 
     /// Puts an envelope around a signed structure.
-    pub(crate) fn document(&self, signed: &[u8]) -> Result<Vec<u8>, PackError> {
+    ///
+    /// # Errors
+    /// OpenSSL's own.
+    pub fn document(&self, signed: &[u8]) -> Result<Vec<u8>, PackError> {
         let der = cms::encrypt(signed, &self.centre.recipient, ContentCipher::Aes256Gcm)?;
         // The mail's subject has the routing hint; in the document it would cost twenty bytes more.
         Ok(Document::render(&der, None))
     }
 
     /// Remembers a letter as one of this office's, whose answer counts.
-    pub fn remember(&mut self, packed: &Packed) {
-        let Packed { digest, letter_id, sequence, .. } = *packed;
-        self.sent
-            .insert(digest.to_string(), Sent { digest, letter_id, sequence, attempt: None, parts: BTreeSet::new() });
-    }
-
-    /// Forgets a letter that needs no answer any more.
-    pub fn forget(&mut self, digest: &Digest) {
-        self.sent.remove(&digest.to_string());
+    ///
+    /// # Errors
+    /// The register's own.
+    pub fn remember(&mut self, packed: &Packed) -> Result<(), RegisterError> {
+        self.register.remember(packed)
     }
 
     /// Wraps a sealed letter into a mail. The same letter is the same mail: its Message-ID is the letter's.
@@ -266,7 +260,7 @@ impl Office {
     /// Opens an answer, verifies it with the pinned certificates of the centre, and finds the letter that it answers.
     ///
     /// # Errors
-    /// [`AnswerError`]: it is not the centre's, not for this office, or answers nothing that this office has sent.
+    /// [`AnswerError`]: it is not the centre's, not for this office, or answers nothing that this office has sent; or the register's own.
     pub fn open(&mut self, document: &[u8]) -> Result<Answered, AnswerError> {
         let document = Document::parse(document, &DocumentLimits::default()).map_err(AnswerError::Unopenable)?;
         let opened = cms::open(&document, self.identity.opening()).map_err(AnswerError::Unopenable)?;
@@ -274,9 +268,9 @@ impl Office {
         let verified = opened.verify(signer.ok_or(AnswerError::NotTheCentre)?).map_err(AnswerError::Unopenable)?;
         let answer = verified.answer(&PayloadLimits::default()).map_err(AnswerError::Unreadable)?;
         self.check_address(&answer)?;
-        let sent = self
-            .sent
-            .get_mut(&answer.receipt.digest)
+        let mut sent = self
+            .register
+            .find_sent(&answer.receipt.digest)?
             .ok_or_else(|| AnswerError::NoSuchLetter(answer.receipt.digest.clone()))?;
         // Absent where the centre could not read the letter; another one's is never right.
         expect("letter", answer.receipt.letter, sent.letter_id)?;
@@ -289,6 +283,9 @@ impl Office {
         // A part of an attempt that a higher one has outdone tells nothing.
         let part = answer.body.as_ref().map(|body| body.part).filter(|_| sent.attempt == Some(attempt));
         let is_news = part.is_some_and(|part| sent.parts.insert(part)) || is_higher;
+        if is_news {
+            self.register.mark(&sent)?;
+        }
         Ok(Answered { letter: sent.digest, answer, is_news })
     }
 
@@ -313,7 +310,7 @@ fn domain(address: &str) -> &str {
     address.rsplit_once('@').map_or("localhost", |(_, domain)| domain)
 }
 
-impl fmt::Debug for Office {
+impl<R> fmt::Debug for Office<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Office({} {})", self.sender.agency, self.sender.installation)
     }
@@ -324,6 +321,3 @@ impl fmt::Debug for Packed {
         write!(f, "Packed({}, {} bytes)", self.letter_id, self.document.len())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,10 +8,7 @@ mod connect;
 pub mod extract;
 pub mod letterhead;
 pub mod pop3;
-pub mod post_office;
 mod replies;
-#[cfg(test)]
-mod scripted;
 pub mod settings;
 pub mod smtp;
 mod words;

@@ -1,23 +1,31 @@
 //! `xmserver sample`: sample databases, sample configurations and a definition file, and all that a trial needs besides a centre: a mail server,
 //! and an office.
 
+#[cfg(feature = "demo")]
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
+#[cfg(feature = "demo")]
 use sdc::letter::Matricule;
 use store::administration::tables;
 use store::samples;
 
-use super::{Desk, read_matricule, table};
+#[cfg(feature = "demo")]
+use super::read_matricule;
+use super::{Desk, table};
 use crate::configuration::{Configuration, SAMPLE};
 use crate::show;
 
+#[cfg(feature = "demo")]
 mod office;
+#[cfg(feature = "demo")]
+mod post;
 mod trial;
 
-pub(super) use trial::serve_post;
+#[cfg(feature = "demo")]
+pub(super) use {office::make as make_office, post::serve_post};
 
 /// What to do with samples.
 #[derive(Subcommand, Debug)]
@@ -37,8 +45,10 @@ pub enum SampleCommand {
     /// Print a definition file for `table adopt`, with every key explained
     Tables,
     /// Run the mail server of a trial until told to stop: every address has a mailbox, any password opens it
+    #[cfg(feature = "demo")]
     Post,
     /// Make an office of an agency for a trial: its key, its certificate and a letter that the centre will accept
+    #[cfg(feature = "demo")]
     Office {
         /// The agency
         #[arg(value_parser = read_matricule)]
@@ -48,7 +58,7 @@ pub enum SampleCommand {
     },
 }
 
-pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command: SampleCommand) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Result<()> {
     match command {
         SampleCommand::Restore { name } => {
             if tables::list(desk.connection()).await?.iter().any(|table| table.application == name) {
@@ -58,9 +68,10 @@ pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command:
             let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
             table::report(&adoptions, desk.json)
         }
-        SampleCommand::Office { matricule, folder } => office::make(desk, configuration, matricule, &folder).await,
-        // These need no database.
-        SampleCommand::Configuration { .. } | SampleCommand::Tables | SampleCommand::Post => Ok(()),
+        // These need no database, or more than it.
+        SampleCommand::Configuration { .. } | SampleCommand::Tables => Ok(()),
+        #[cfg(feature = "demo")]
+        SampleCommand::Post | SampleCommand::Office { .. } => Ok(()),
     }
 }
 

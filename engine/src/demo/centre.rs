@@ -1,16 +1,14 @@
 //! The centre as a process: started, killed, started again, measured, stopped.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use nix::sys::signal::Signal;
+use simulation::process::{self, Process};
 use tokio::time::Instant;
 
 use crate::configuration::{Configuration, Sources};
@@ -18,12 +16,14 @@ use crate::configuration::{Configuration, Sources};
 /// Longest wait for a start or a stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// Longest wait for its word on how it is.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running centre.
 pub struct Centre {
     data: PathBuf,
     address: std::net::SocketAddr,
-    child: Child,
+    process: Process,
     rss_mb_max: f64,
     /// When lives ended by a kill.
     pub killed_at: Vec<DateTime<Utc>>,
@@ -37,7 +37,7 @@ impl Centre {
     pub fn start(data: &Path) -> anyhow::Result<Centre> {
         let sources = Sources { file: None, data_folder: Some(data.to_owned()) };
         let address = Configuration::load(&sources)?.server.http_address;
-        Ok(Centre { data: data.to_owned(), address, child: spawn(data)?, rss_mb_max: 0.0, killed_at: Vec::new() })
+        Ok(Centre { data: data.to_owned(), address, process: spawn(data)?, rss_mb_max: 0.0, killed_at: Vec::new() })
     }
 
     /// Waits until it takes mail.
@@ -47,7 +47,7 @@ impl Centre {
     pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready().await {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.ended()? {
                 bail!("the centre ended with {status} before it was ready; its last lines stand above");
             }
             if Instant::now() > deadline {
@@ -59,14 +59,18 @@ impl Centre {
     }
 
     async fn is_ready(&self) -> bool {
-        let ask = async {
-            let mut stream = tokio::net::TcpStream::connect(self.address).await?;
-            stream.write_all(b"GET /ready HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n").await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            Ok::<bool, std::io::Error>(answer.starts_with("HTTP/1.1 200"))
-        };
-        tokio::time::timeout(Duration::from_secs(5), ask).await.is_ok_and(|asked| asked.unwrap_or(false))
+        let address = self.address;
+        let asked = tokio::task::spawn_blocking(move || process::get(address, "/ready", ANSWER_PATIENCE)).await;
+        asked.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    async fn wait_for_end(&mut self) -> anyhow::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.process.ended()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Fails when the process has ended by itself.
@@ -74,7 +78,7 @@ impl Centre {
     /// # Errors
     /// It has.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
+        match self.process.ended()? {
             Some(status) => bail!("the centre ended by itself with {status}; its last lines stand above"),
             None => Ok(()),
         }
@@ -86,17 +90,14 @@ impl Centre {
     /// It cannot be started again.
     pub async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.measure();
-        self.child.kill().await?;
+        self.process.kill()?;
         self.killed_at.push(Utc::now());
-        self.child = spawn(&self.data)?;
+        self.process = spawn(&self.data)?;
         Ok(())
     }
 
     fn measure(&mut self) {
-        let status = self.child.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
-        let line = status.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("VmHWM:")));
-        let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
-        self.rss_mb_max = self.rss_mb_max.max(kilobytes.unwrap_or(0.0) / 1024.0);
+        self.rss_mb_max = self.rss_mb_max.max(process::rss_mb_max(self.process.id()).unwrap_or(0.0));
     }
 
     /// Returns the most memory that any of its lives had resident, in megabytes.
@@ -117,7 +118,7 @@ impl Centre {
         tokio::select! {
             failed = visit => failed,
             told = super::told_to_stop() => Ok(told?),
-            status = self.child.wait() => bail!("the centre ended by itself with {}", status?),
+            status = self.wait_for_end() => bail!("the centre ended by itself with {}", status?),
         }
     }
 
@@ -131,9 +132,8 @@ impl Centre {
     /// # Errors
     /// It does not end in time, or ends badly.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let id = self.child.id().context("the centre has ended before it was told to")?;
-        kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM)?;
-        let status = tokio::time::timeout(PATIENCE, self.child.wait())
+        self.process.signal(Signal::SIGTERM).context("the centre has ended before it was told to")?;
+        let status = tokio::time::timeout(PATIENCE, self.wait_for_end())
             .await
             .with_context(|| format!("the centre did not stop within {} s", PATIENCE.as_secs()))??;
         if !status.success() {
@@ -143,13 +143,13 @@ impl Centre {
     }
 }
 
-fn spawn(data: &Path) -> anyhow::Result<Child> {
+fn spawn(data: &Path) -> anyhow::Result<Process> {
     let program = std::env::current_exe().context("the program's own file")?;
     // However this process ends, the centre gets SIGTERM then, and drains.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     command.arg("--data-folder").arg(data).arg("run");
     // Away from the terminal's Ctrl-C, which is ours to pass on.
-    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).kill_on_drop(true);
-    command.spawn().context("setpriv, of the package util-linux, could not start the centre")
+    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    Process::start(&mut command).context("setpriv, of the package util-linux, could not start the centre")
 }

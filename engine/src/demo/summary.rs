@@ -2,10 +2,10 @@
 
 use sdc::refusal::RefusalCode;
 use serde::Serialize;
+use simulation::oracle::Findings;
+use simulation::record::Traffic;
 
 use super::layout::Paper;
-use super::oracle::Findings;
-use super::traffic::Traffic;
 use super::words::words;
 use crate::show;
 

@@ -1,33 +1,30 @@
 //! Agencies at work: they write good and bad letters, send them, collect what comes back and verify it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agency::dice::Dice;
-use agency::mischief::STRANGER;
 use anyhow::Context;
-use chrono::{DateTime, Utc};
-use mail::post_office::PostOffice;
+use chrono::Utc;
 use mail::smtp::Relay;
 use mail::{RelaySettings, Security};
-use sdc::digest::Digest;
+use simulation::desk::{Draft, Plan};
+use simulation::dice::Dice;
+use simulation::mischief::STRANGER;
+use simulation::post_office::PostOffice;
+use simulation::record::{Record, Traffic, lock};
+use simulation::town::Town;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::centre::Centre;
 use super::keyboard::Keyboard;
-use super::memory::Memory;
-use super::town::Town;
 use super::{CENTRE_ADDRESS, DemoArguments, progress};
 
 mod collect;
-pub mod desk;
 mod watch;
 
 use collect::collect_all;
-use desk::{Draft, Plan, Subject};
 use watch::{Kills, Watch};
 
 /// Connections over which agencies send.
@@ -35,20 +32,6 @@ const SENDERS: usize = 4;
 /// Mails that may wait at the centre before agencies pause: as on a real line, sending is not free.
 const WAITING_MAX: usize = 1500;
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// What happened.
-pub struct Traffic {
-    /// Everything sent, and what came back.
-    pub memory: Memory,
-    /// When the first letter was about to be sent.
-    pub began_at: DateTime<Utc>,
-    /// From then to the last receipt of the burst.
-    pub lasted: Duration,
-    /// When the centre was killed.
-    pub killed_at: Vec<DateTime<Utc>>,
-    /// How often of these somebody at the keyboard asked for it.
-    pub kills_by_hand: u64,
-}
 
 /// What all workers share.
 struct Shared {
@@ -59,22 +42,6 @@ struct Shared {
     seed: u64,
     /// Whether agencies wait, because the centre's mailbox is full enough.
     is_held_back: AtomicBool,
-}
-
-/// The memory, with the letters that may still be answered.
-#[derive(Default)]
-pub struct Record {
-    /// Everything sent, and what came back.
-    pub memory: Memory,
-    by_digest: HashMap<Digest, usize>,
-    /// Letters that must be answered and are not yet.
-    pub unanswered: u64,
-    /// Letters answered.
-    pub verified: u64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets the town send all its letters, the last one alone, and waits until everything is settled and answered.
@@ -232,31 +199,4 @@ async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<us
     relay.send(&draft.mail).await.with_context(|| format!("the post office did not take {}", draft.mail.message_id))?;
     lock(&shared.record).memory.letters[at].copies += 1;
     Ok(at)
-}
-
-impl Record {
-    /// Notes that a letter is being sent, and returns its place in memory. Whoever sends it counts its copies there.
-    ///
-    /// # Errors
-    /// It is to be sent again, and never was sent.
-    pub fn begin(&mut self, subject: Subject) -> anyhow::Result<usize> {
-        match subject {
-            Subject::Again { letter, container } => {
-                let known = self.by_digest.get(&letter).copied();
-                let at = known.context("a letter is sent again that was never sent")?;
-                self.memory.letters[at].containers.extend(container);
-                Ok(at)
-            }
-            Subject::New(mut letter) => {
-                let at = self.memory.letters.len();
-                letter.sent_at = Some(Utc::now());
-                if let Some(digest) = letter.digest {
-                    self.by_digest.insert(digest, at);
-                }
-                self.unanswered += u64::from(letter.is_answered());
-                self.memory.letters.push(*letter);
-                Ok(at)
-            }
-        }
-    }
 }

@@ -7,12 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
-use agency::records::Register;
 use anyhow::{Context, bail};
 use chrono::Utc;
-use mail::post_office::PostOffice;
 use mail::smtp::{Outgoing, Relay};
 use sdc::answer::receipt::{Receipt, Verdict};
 use sdc::cms::{self, ContentCipher};
@@ -22,6 +19,10 @@ use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
 use sdc::refusal::RefusalCode;
 use sdc::request::Request;
 use serde_json::{Value, json};
+use simulation::dice::Dice;
+use simulation::post_office::PostOffice;
+use simulation::records::Register;
+use simulation::{memory, town};
 use store::administration::certificates::CertificateFields;
 use store::administration::quarantine;
 use tokio::process::Command;
@@ -31,7 +32,7 @@ use uuid::Uuid;
 use super::keyboard::Keyboard;
 use super::layout::{self, Paper};
 use super::words::words;
-use super::{CENTRE_ADDRESS, SERVER, town};
+use super::{CENTRE_ADDRESS, SERVER};
 use crate::authority::CENTRE_PAIRS;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
@@ -200,7 +201,7 @@ impl Counter<'_> {
     /// Waits until a container is in quarantine, and returns the reason.
     async fn refusal(&self, own: &OwnOffice, der: &[u8]) -> anyhow::Result<String> {
         let document = Document::render(der, Some(own.matricule));
-        let container = super::memory::container(&own.mail(document)).context("the changed letter has no container")?;
+        let container = memory::container(&own.mail(document)).context("the changed letter has no container")?;
         let open = OpenDatabase::open(self.configuration, Purpose::Command).await?;
         let deadline = Instant::now() + PATIENCE;
         let found = loop {

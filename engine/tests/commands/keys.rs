@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mail::post_office::{Accounts, PostOffice, PostOfficeSettings};
 use serde_json::Value;
+use simulation::post_office::{Accounts, PostOffice, PostOfficeSettings};
 
 use crate::centre::{Centre, INIT, place};
 

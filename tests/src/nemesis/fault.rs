@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use agency::dice::Dice;
+use simulation::dice::Dice;
 
 use crate::proxy::Break;
 

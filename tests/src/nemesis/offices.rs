@@ -1,12 +1,12 @@
 //! The offices: what they send, what they collect, and what they remember for the oracle. The demo's own.
 
-use agency::dice::Dice;
-use agency::mischief::STRANGER;
 use anyhow::Result;
-use engine::demo::town::Town;
-use engine::demo::traffic::Record;
-use engine::demo::traffic::desk::{Draft, Plan};
 use mail::extract::{MailLimits, extract};
+use simulation::desk::{Draft, Plan};
+use simulation::dice::Dice;
+use simulation::mischief::STRANGER;
+use simulation::record::Record;
+use simulation::town::Town;
 
 use crate::servers::Dovecot;
 use crate::town::CENTRE_ADDRESS;

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agency::mischief::STRANGER;
 use anyhow::{Context, Result, bail};
 use engine::configuration::{Configuration, Sources};
 use engine::database::{OpenDatabase, Purpose};
-use engine::demo::oracle::{self, Findings};
-use engine::demo::town::{Town, TownPlan};
 use engine::folder::DataFolder;
 use engine::keys;
 use mail::MailboxSettings;
+use simulation::mischief::STRANGER;
+use simulation::oracle::{self, Findings};
+use simulation::town::{CentreCertificates, Town, TownPlan};
 use store::cluster::{Cluster, ClusterSettings};
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
@@ -242,8 +242,12 @@ async fn build(engine: &Engine) -> Result<Town> {
         // Nemesis reads the maildrops' files, so that answers are read while Dovecot is away too.
         maildrops: MailboxSettings::new("127.0.0.1", ""),
     };
+    let certificates = CentreCertificates {
+        signing: keys.signing.certificate().clone(),
+        recipients: keys.certificates.into_iter().map(|(_, certificate)| certificate).collect(),
+    };
     let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-    let town = Town::build(&open.database, &keys, &plan, || {}).await;
+    let town = Town::build(&open.database, &certificates, &plan, || {}).await;
     open.close().await;
     town
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use agency::dice::Dice;
 use agency::identity::Identity;
-use agency::records::Register;
 use scenarios::town::{CENTRE_ADDRESS, address};
 use sdc::refusal::RefusalCode;
+use simulation::dice::Dice;
+use simulation::records::Register;
 
 use crate::world::{OFFICE, World};
 
@@ -71,14 +71,14 @@ impl World {
         let (_, homeless) = self.homeless.write().unwrap();
         let mut mails = vec![homeless];
         for _ in 0..REFUSED {
-            let mut letter = office.compose(births("C8"));
+            let mut letter = office.compose(births("C8")).unwrap();
             letter.time += DAY;
             let packed = office.seal(&letter).unwrap();
-            office.remember(&packed);
+            office.remember(&packed).unwrap();
             self.resident.letters.insert(packed.digest, None);
             mails.push(office.mail(&packed));
         }
-        let letter = office.compose(births("C7"));
+        let letter = office.compose(births("C7")).unwrap();
         let forged =
             office.seal_as(&letter, &Identity::impersonating(office.identity().certificate()).unwrap()).unwrap();
         mails.push(office.mail(&forged));

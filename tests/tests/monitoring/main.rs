@@ -10,9 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
-use agency::records::Register;
 use clap::Parser;
 use clap::error::ErrorKind;
 use engine::command::CommandLine;
@@ -21,6 +19,8 @@ use scenarios::servers::{Account, Dovecot, Postfix, Prometheus, promtool, wait_w
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
 use sdc::refusal::RefusalCode;
 use serde_json::Value;
+use simulation::dice::Dice;
+use simulation::records::Register;
 
 use metrics::compare;
 
@@ -251,7 +251,7 @@ impl Watched {
         let abroad = office.pack(births("C8")).unwrap();
         self.resident.letters.insert(abroad.digest, None);
         deliver(&office.mail(&abroad).render().unwrap());
-        let letter = office.compose(births("C7"));
+        let letter = office.compose(births("C7")).unwrap();
         let forger = Identity::generate("office 7", Algorithm::P256).unwrap();
         let forged = office.seal_as(&letter, &forger).unwrap();
         deliver(&office.mail(&forged).render().unwrap());

@@ -1,7 +1,7 @@
 //! The way to a server, before a word is said.
 
 use super::*;
-use crate::scripted::{Peer, serve};
+use simulation::scripted::{Peer, serve};
 
 /// Else each final dot would be held for a delayed acknowledgement: 40 ms of every mail.
 #[tokio::test]

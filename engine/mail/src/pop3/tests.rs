@@ -4,12 +4,14 @@ mod dovecot;
 
 use std::time::Duration;
 
+use simulation::scripted::{self, Peer, serve};
+use tempfile::NamedTempFile;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::retrieval::HEAD_BYTES_MAX;
 use super::*;
 use crate::connect::{Cause, MailError, Step};
-use crate::scripted::{Peer, certificate, serve};
 use crate::settings::{MailboxSettings, Secret, Security};
 
 const CAPABLE: &str = "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\nSASL PLAIN XOAUTH2\r\nSTLS\r\n.\r\n";
@@ -24,6 +26,14 @@ fn settings(port: u16) -> MailboxSettings {
     settings.read_timeout_seconds = 60;
     settings.connect_timeout_seconds = 60;
     settings
+}
+
+/// A self-signed certificate for these names: its file, to be trusted, and an acceptor that shows it.
+fn certificate(names: &[&str]) -> (NamedTempFile, TlsAcceptor) {
+    let (pem, acceptor) = scripted::certificate(names);
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pem).unwrap();
+    (file, acceptor)
 }
 
 /// A server that signs in whoever comes, and answers the rest by the table; gives back the lines it heard.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use simulation::post_office::{
+    Accounts, Fault, PostOffice, PostOfficeSettings, Protection, Protocol, SignInRule, When,
+};
+use simulation::scripted::{Peer, serve};
 
 use super::*;
-use crate::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, Protection, Protocol, SignInRule, When};
-use crate::scripted::{Peer, serve};
 use crate::settings::{Secret, Security};
 
 const CENTRE: &str = "centre@example.org";

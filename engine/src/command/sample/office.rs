@@ -5,9 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use agency::dice::Dice;
 use agency::identity::{Algorithm, Identity};
-use agency::records::Register;
 use anyhow::{Context, bail};
 use chrono::Utc;
 use mail::Security;
@@ -18,6 +16,8 @@ use sdc::keys::RegisteredCertificate;
 use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
 use sdc::request::Request;
 use serde_json::json;
+use simulation::dice::Dice;
+use simulation::records::Register;
 use store::administration::{agencies, certificates, installations, scopes, tables};
 use uuid::Uuid;
 

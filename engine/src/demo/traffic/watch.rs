@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use agency::dice::Dice;
 use anyhow::bail;
+use simulation::dice::Dice;
 use tokio::time::Instant;
 
 use super::super::DemoArguments;

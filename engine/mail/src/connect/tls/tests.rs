@@ -10,12 +10,12 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::PrivateKeyDer;
+use simulation::scripted::{Peer, serve};
 use tempfile::NamedTempFile;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::connect::{Dialer, Step, TestReport};
-use crate::scripted::{Peer, serve};
 
 /// What a server shows: its chain, own certificate first, and the key of that.
 struct Server {

@@ -6,8 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{Centre, Office, Packed};
-use agency::records::Register;
+use agency::office::{Centre, Packed};
 use anyhow::Context;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use mail::pop3::Mailbox;
@@ -22,7 +21,9 @@ use store::administration::{AdministrationError, installations};
 use store::database::Database;
 use store::samples;
 
-use crate::keys::LoadedKeys;
+use crate::office::{MemoryRegister, Office};
+use crate::record::lock;
+use crate::records::Register;
 
 /// Who stands in the audit log.
 const OPERATOR: &str = "demo";
@@ -63,6 +64,15 @@ pub struct TownPlan {
     pub centre_address: String,
     /// Where answers are collected; the user name is each agency's address.
     pub maildrops: MailboxSettings,
+}
+
+/// What agencies are told of the centre's keys.
+#[derive(Clone, Debug)]
+pub struct CentreCertificates {
+    /// Whose signatures on answers are believed.
+    pub signing: RegisteredCertificate,
+    /// Whose keys open letters: one for each kind of office.
+    pub recipients: Vec<RegisteredCertificate>,
 }
 
 /// How an agency stands with the centre.
@@ -125,7 +135,7 @@ impl Town {
     /// The database is not empty, or away; a key cannot be made.
     pub async fn build(
         database: &Database,
-        keys: &LoadedKeys,
+        keys: &CentreCertificates,
         plan: &TownPlan,
         done: impl Fn() + Send + Sync,
     ) -> anyhow::Result<Town> {
@@ -176,7 +186,7 @@ async fn set_tariffs(connection: &mut AsyncPgConnection) -> Result<(), Administr
 }
 
 /// Opens an agency: its key, its registers, its maildrop. The centre does not know it yet.
-fn resident(at: usize, keys: &LoadedKeys, plan: &TownPlan) -> anyhow::Result<Resident> {
+fn resident(at: usize, keys: &CentreCertificates, plan: &TownPlan) -> anyhow::Result<Resident> {
     let number = u32::try_from(at + 1).ok().and_then(|number| Matricule::try_from(number).ok());
     let matricule = number.with_context(|| format!("{} agencies: expected at most 999999", plan.agencies))?;
     let address = format!("agency-{matricule}@offices.example");
@@ -192,7 +202,7 @@ fn resident(at: usize, keys: &LoadedKeys, plan: &TownPlan) -> anyhow::Result<Res
         address: plan.centre_address.clone(),
         // Software that knows only RSA cannot agree on a key with a curve.
         recipient: recipient(keys, algorithm)?,
-        signers: vec![keys.signing.certificate().clone()],
+        signers: vec![keys.signing.clone()],
     };
     let sender = letter::Office { agency: matricule, installation: INSTALLATION.to_owned() };
     let register = Register::new(&format!("C{matricule}"))
@@ -200,7 +210,7 @@ fn resident(at: usize, keys: &LoadedKeys, plan: &TownPlan) -> anyhow::Result<Res
     let mut maildrop = plan.maildrops.clone();
     maildrop.username.clone_from(&address);
     maildrop.password.get_or_insert_with(|| Secret::new("maildrop"));
-    let office = Office::new(sender, &address, identity, Arc::new(centre), 1);
+    let office = Office::new(sender, &address, identity, Arc::new(centre), MemoryRegister::new(1));
     Ok(Resident {
         matricule,
         address,
@@ -210,10 +220,9 @@ fn resident(at: usize, keys: &LoadedKeys, plan: &TownPlan) -> anyhow::Result<Res
     })
 }
 
-fn recipient(keys: &LoadedKeys, algorithm: Algorithm) -> anyhow::Result<RegisteredCertificate> {
+fn recipient(keys: &CentreCertificates, algorithm: Algorithm) -> anyhow::Result<RegisteredCertificate> {
     let is_rsa = |certificate: &RegisteredCertificate| certificate.algorithm().starts_with("RSA");
-    let mut certificates = keys.certificates.iter().map(|(_, certificate)| certificate);
-    let found = certificates.find(|certificate| is_rsa(certificate) == (algorithm == Algorithm::Rsa2048));
+    let found = keys.recipients.iter().find(|certificate| is_rsa(certificate) == (algorithm == Algorithm::Rsa2048));
     found.cloned().with_context(|| format!("the centre has no key for an office with {algorithm:?}"))
 }
 
@@ -231,7 +240,7 @@ fn condition(at: usize, agencies: usize) -> Condition {
 }
 
 fn certificate(resident: &Resident) -> CertificateFields {
-    let desk = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let desk = lock(&resident.desk);
     CertificateFields::from(desk.office.identity().certificate())
 }
 
@@ -255,7 +264,7 @@ async fn register(
     resident: &Resident,
     certificate: &CertificateFields,
 ) -> Result<(), AdministrationError> {
-    let register = resident.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner).register.clone();
+    let register = lock(&resident.desk).register.clone();
     let newcomer = Newcomer {
         matricule: resident.matricule,
         address: &resident.address,

@@ -10,8 +10,8 @@ use serde::Serialize;
 use store::database::Database;
 use store::fault::Fault;
 
-use super::memory::{Expected, LetterMemory, Memory, ReceiptMemory};
-use super::town::INSTALLATION;
+use crate::memory::{Expected, LetterMemory, Memory, ReceiptMemory};
+use crate::town::INSTALLATION;
 
 mod reads;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Forgers have all that a forger can have: the victim's matricule, its key identifier, a copy of its mails; never its key.
 
+use agency::identity::{Algorithm, Identity};
+use agency::office::{PackError, Packed};
 use mail::smtp::Outgoing;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
@@ -12,8 +14,7 @@ use sdc::request::{Records, Request};
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
-use crate::identity::{Algorithm, Identity};
-use crate::office::{Office, PackError, Packed};
+use crate::office::Office;
 use crate::records::Register;
 
 macro_rules! mischiefs {
@@ -138,9 +139,9 @@ impl Mischief {
             Mischief::Garbage => scene.garbage(),
             Mischief::NoContainer => scene.no_container(),
             answered => {
-                let Some(letter) = scene.own_letter(answered) else { return Ok(None) };
+                let Some(letter) = scene.own_letter(answered)? else { return Ok(None) };
                 let packed = scene.office.seal(&letter)?;
-                scene.office.remember(&packed);
+                scene.office.remember(&packed)?;
                 let mail = scene.mail(&packed.document);
                 return Ok(Some(Bad { mail, refusal: self.refusal(), answered: Some(packed) }));
             }
@@ -160,14 +161,20 @@ impl Scene<'_> {
         self.register.births(1, self.dice)
     }
 
-    fn letter(&mut self) -> Letter {
+    fn letter(&mut self) -> Result<Letter, PackError> {
         let records = self.births();
-        self.office.compose(records)
+        Ok(self.office.compose(records)?)
     }
 
     /// Writes the letters that this office truly signs.
-    fn own_letter(&mut self, mischief: Mischief) -> Option<Letter> {
-        let records = match mischief {
+    fn own_letter(&mut self, mischief: Mischief) -> Result<Option<Letter>, PackError> {
+        let Some(records) = self.own_records(mischief) else { return Ok(None) };
+        let letter = self.office.compose(records)?;
+        Ok(self.spoilt(mischief, letter))
+    }
+
+    fn own_records(&mut self, mischief: Mischief) -> Option<Records> {
+        Some(match mischief {
             Mischief::OutOfCredit => self.register.marriages(1, self.dice),
             Mischief::SumsWrong => self.register.results(1, self.dice),
             Mischief::SameRecordOtherContent => {
@@ -175,8 +182,11 @@ impl Scene<'_> {
                 records.clone()
             }
             _ => self.births(),
-        };
-        let mut letter = self.office.compose(records);
+        })
+    }
+
+    /// Puts into a letter what is bad about it.
+    fn spoilt(&self, mischief: Mischief, mut letter: Letter) -> Option<Letter> {
         let Request::Export(records) = &mut letter.request else { return None };
         match mischief {
             Mischief::ForgedByAgency => letter.from.agency = self.other,
@@ -214,13 +224,13 @@ impl Scene<'_> {
     }
 
     fn signed_by(&mut self, forger: &Identity) -> Result<Outgoing, PackError> {
-        let letter = self.letter();
+        let letter = self.letter()?;
         let packed = self.office.seal_as(&letter, forger)?;
         Ok(self.mail(&packed.document))
     }
 
     fn tampered_outside(&mut self) -> Result<Outgoing, PackError> {
-        let letter = self.letter();
+        let letter = self.letter()?;
         let packed = self.office.seal(&letter)?;
         let document = Document::parse(&packed.document, &DocumentLimits::default()).map_err(PackError::Unreadable)?;
         let mut der = document.der().to_vec();
@@ -233,7 +243,7 @@ impl Scene<'_> {
     }
 
     fn tampered_inside(&mut self) -> Result<Outgoing, PackError> {
-        let letter = self.letter();
+        let letter = self.letter()?;
         let octets = payload::write_letter(&letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
         let mut signed = cms::sign(&octets, self.office.identity().key())?;
         let content = signed.windows(octets.len()).position(|window| window == octets);
@@ -246,7 +256,7 @@ impl Scene<'_> {
     }
 
     fn unknown_sender(&mut self) -> Result<Outgoing, PackError> {
-        let mut letter = self.letter();
+        let mut letter = self.letter()?;
         let unknown = u32::try_from(self.dice.between(900_000, 999_999)).unwrap_or(900_000);
         if let Ok(matricule) = Matricule::try_from(unknown) {
             letter.from.agency = matricule;
@@ -262,7 +272,7 @@ impl Scene<'_> {
     }
 
     fn for_another_centre(&mut self) -> Result<Outgoing, PackError> {
-        let letter = self.letter();
+        let letter = self.letter()?;
         let octets = payload::write_letter(&letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
         let other = Identity::generate("another centre", Algorithm::P256)?;
         let key = self.office.identity().key();
@@ -296,11 +306,12 @@ fn set(records: &mut Records, names: &[&str], change: impl Fn(&Value) -> Value) 
 mod tests {
     use std::sync::Arc;
 
+    use agency::office::Centre;
     use mail::extract::{MailLimits, extract};
     use sdc::letter;
 
     use super::*;
-    use crate::office::Centre;
+    use crate::office::MemoryRegister;
 
     fn identity() -> Identity {
         Identity::generate("x", Algorithm::P256).unwrap()
@@ -333,10 +344,10 @@ mod tests {
             recipient: centre.certificate().clone(),
             signers: Vec::new(),
         };
-        let mut office = Office::new(sender, "office@example.org", identity(), Arc::new(told), 1);
+        let mut office = Office::new(sender, "office@example.org", identity(), Arc::new(told), MemoryRegister::new(1));
         let mut register = Register::new("C000042").with_bureaux(vec!["B000042-1".to_owned()]);
         let mut dice = Dice::new(1);
-        let former = office.compose(register.births(1, &mut dice));
+        let former = office.compose(register.births(1, &mut dice)).unwrap();
         for mischief in Mischief::ALL {
             let other = Matricule::try_from(43).unwrap();
             let mut scene =

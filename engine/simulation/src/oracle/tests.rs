@@ -5,10 +5,10 @@ use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
 use uuid::Uuid;
 
-use super::super::memory::RowMemory;
-use super::super::town::INSTALLATION;
 use super::reads::{HeldBalance, HeldCase, HeldEntry, HeldLine, HeldRow, HeldVerdict};
 use super::*;
+use crate::memory::RowMemory;
+use crate::town::INSTALLATION;
 
 const AGENCY: i32 = 7;
 const CREDIT: i64 = 1000;

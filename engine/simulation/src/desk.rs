@@ -3,17 +3,17 @@
 //! What it does next depends on the dice and on what it has written before, never on how fast the centre is: the same seed is the
 //! same demo. Where it is to contradict a letter, it waits for that letter's answer.
 
-use agency::dice::Dice;
-use agency::mischief::{Mischief, Scene};
 use agency::office::PackError;
 use mail::smtp::Outgoing;
 use sdc::digest::Digest;
 use sdc::letter::Matricule;
 use sdc::request::Records;
 
-use super::super::memory::{self, Expected, LetterMemory};
-use super::super::town::{Condition, Desk, Former, Resident, price};
-use super::lock;
+use crate::dice::Dice;
+use crate::memory::{self, Expected, LetterMemory};
+use crate::mischief::{Mischief, Scene};
+use crate::record::lock;
+use crate::town::{Condition, Desk, Former, Resident, price};
 
 /// Of a thousand letters of agencies in order, so many are sent once more, and so many are bad.
 const AGAIN_PER_MILLE: usize = 40;
@@ -107,9 +107,9 @@ fn mischief(dice: &mut Dice) -> Mischief {
 fn good(desk: &mut Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     let records = records(desk, dice);
     let rows = memory::rows(&records);
-    let letter = desk.office.compose(records);
+    let letter = desk.office.compose(records)?;
     let packed = desk.office.seal(&letter)?;
-    desk.office.remember(&packed);
+    desk.office.remember(&packed)?;
     let mail = desk.office.mail(&packed);
     let cost = rows.iter().map(|row| price(row.table)).sum();
     let subject = LetterMemory {

@@ -1,6 +1,6 @@
 //! An in-memory post office that speaks real POP3 and real SMTP on ports of 127.0.0.1, for the demo, for trials and for tests.
 //!
-//! It shares no code with this crate's POP3 client: two independent readings of the RFCs find more mistakes. It fails in
+//! It shares no code with crate `mail`'s POP3 client: two independent readings of the RFCs find more mistakes. It fails in
 //! the ways that real servers fail, on request ([`Faults`]). Lines, mails, connections and the total stored are bounded,
 //! it runs on a thread of its own whatever runtime its owner has, and dropping it ends every connection and the thread.
 

@@ -12,7 +12,7 @@ use diesel_async::RunQueryDsl;
 use store::database::Database;
 use store::fault::Fault;
 
-use super::traffic::Traffic;
+use crate::record::Traffic;
 
 /// Most steps of the curve: more cannot be told apart.
 const STEPS_MAX: u64 = 80;

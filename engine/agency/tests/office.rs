@@ -1,16 +1,25 @@
 //! What an office believes, and what not.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use agency::identity::{Algorithm, Identity};
+use agency::office::{AnswerError, Centre, Packed};
 use chrono::Utc;
 use sdc::answer::receipt::{AccountReceipt, Receipt, Verdict};
 use sdc::answer::statement::Statement;
-use sdc::answer::{Addressee, AnswerBody, AnswerContent};
-use sdc::payload::PayloadForm;
-use sdc::request::Period;
-
-use super::*;
-use crate::dice::Dice;
-use crate::identity::Algorithm;
-use crate::records::Register;
+use sdc::answer::{Addressee, Answer, AnswerBody, AnswerContent};
+use sdc::cms::{self, ContentCipher};
+use sdc::digest::Digest;
+use sdc::document::{Document, DocumentLimits};
+use sdc::letter::{self, FORMAT_VERSION, Matricule, Mode};
+use sdc::payload::{self, PayloadForm, PayloadLimits};
+use sdc::request::{Period, Records, Request};
+use simulation::dice::Dice;
+use simulation::office::{MemoryRegister, Office};
+use simulation::records::Register;
+use uuid::Uuid;
 
 fn matricule(number: u32) -> Matricule {
     Matricule::try_from(number).unwrap()
@@ -29,7 +38,7 @@ fn centre(identity: &Identity) -> Arc<Centre> {
 fn office(centre: &Identity, algorithm: Algorithm) -> Office {
     let sender = letter::Office { agency: matricule(42), installation: "pc-1".to_owned() };
     let identity = Identity::generate("office", algorithm).unwrap();
-    Office::new(sender, "office@example.org", identity, self::centre(centre), 1)
+    Office::new(sender, "office@example.org", identity, self::centre(centre), MemoryRegister::new(1))
 }
 
 fn births() -> Records {

@@ -1,0 +1,46 @@
+//! An office whose register is in memory: it lives as long as its demo or test.
+
+use std::collections::HashMap;
+
+use agency::office::{self, Packed};
+use agency::register::{Register, RegisterError, Sent};
+
+/// An office of the simulation.
+pub type Office = office::Office<MemoryRegister>;
+
+/// What an office has sent, until the program ends.
+#[derive(Clone, Debug)]
+pub struct MemoryRegister {
+    next_sequence: u64,
+    /// By the digest's text, as receipts name it.
+    sent: HashMap<String, Sent>,
+}
+
+impl MemoryRegister {
+    /// Opens a register in which nothing stands, whose next letter bears `next_sequence`.
+    pub fn new(next_sequence: u64) -> MemoryRegister {
+        MemoryRegister { next_sequence, sent: HashMap::new() }
+    }
+}
+
+impl Register for MemoryRegister {
+    fn next_sequence(&mut self) -> Result<u64, RegisterError> {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        Ok(sequence)
+    }
+
+    fn remember(&mut self, packed: &Packed) -> Result<(), RegisterError> {
+        self.sent.insert(packed.digest.to_string(), Sent::of(packed));
+        Ok(())
+    }
+
+    fn find_sent(&mut self, digest: &str) -> Result<Option<Sent>, RegisterError> {
+        Ok(self.sent.get(digest).cloned())
+    }
+
+    fn mark(&mut self, sent: &Sent) -> Result<(), RegisterError> {
+        self.sent.insert(sent.digest.to_string(), sent.clone());
+        Ok(())
+    }
+}
