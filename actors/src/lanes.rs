@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
+use tokio::sync::watch;
 
 use crate::tally::Tally;
 
@@ -56,6 +57,8 @@ pub struct Rank(Lane, bool);
 #[derive(Debug, Default)]
 pub struct Claims {
     inner: Mutex<ClaimsInner>,
+    /// Whether the known agencies have been read.
+    are_known: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -151,6 +154,13 @@ impl Claims {
             }
         }
         self.lock().known = known;
+        self.are_known.send_replace(true);
+    }
+
+    /// Waits until the known agencies have been read: before, every office would be a stranger, and its mail in the last lane.
+    pub async fn known(&self) {
+        // The sender lives in `self`, so this wait cannot fail.
+        drop(self.are_known.subscribe().wait_for(|are_known| *are_known).await);
     }
 
     /// Picks the lane of a claim.
@@ -306,6 +316,19 @@ mod tests {
         let mut ranked: Vec<_> = ranks.into_iter().zip(mails).collect();
         ranked.sort_by_key(|(rank, _)| *rank);
         ranked.into_iter().map(|(_, mail)| *mail).collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_known_agencies_finds_them() {
+        let claims = Claims::default();
+        {
+            let mut known = std::pin::pin!(claims.known());
+            assert!(futures_util::poll!(known.as_mut()).is_pending());
+            claims.set_known([matricule(42)]);
+            known.await;
+        }
+        claims.known().await;
+        assert_eq!(claims.lane(Some(matricule(42))), Lane::Fast);
     }
 
     #[test]

@@ -174,7 +174,11 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     loop {
         tokio::select! {
             () = parts.drain.told() => break,
-            () = async { tokio::time::sleep(pause).await; parts.intake.open().await } => {}
+            () = async {
+                tokio::time::sleep(pause).await;
+                parts.claims.known().await;
+                parts.intake.open().await;
+            } => {}
         }
         if parts.drain.is_told() {
             break;

@@ -5,7 +5,11 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
+use std::time::Duration;
+
 use actors::metrics::Handled;
+use diesel_async::SimpleAsyncConnection;
+
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, Running, SETTLED, World, quick, wait_until};
 
 const HEAD: &str = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
@@ -77,6 +81,35 @@ fn a_letter_signed_with_a_revoked_key_of_the_agency_claimed_fails_the_claim() {
     let running = start_with_all_in_hand(&world, 6);
     world.wait_for("what the revoked key signed", QUARANTINED, 6);
     assert!(running.handled("sdc_decoder", Handled::Deferred) >= 5, "those behind the first");
+    world.wait_for_mails(0);
+    assert!(running.drain());
+}
+
+/// Before, it would be a stranger: all six would be opened, one after the other.
+#[test]
+fn no_mail_is_fetched_before_the_agencies_are_known() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let mut other = world.neighbour(44);
+    let caught = World::document_of(&world.mail_of(&mut other, NOTES));
+    world.deliver(format!("{HEAD}{caught}").into_bytes());
+    for _ in 0..5 {
+        let (_, mail) = world.next_mail();
+        world.deliver(mail);
+    }
+    let mut session = world.runtime.block_on(world.database.get()).unwrap();
+    world.runtime.block_on(session.batch_execute("BEGIN; LOCK TABLE xm.agencies")).unwrap();
+    fail::cfg("sdc_decoder::decode", "pause").unwrap();
+    let running = world.start(quick());
+    // Long enough for several polls, were there any.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(running.polls("main", "ok"), 0);
+    assert_eq!(running.metrics().actor("sdc_decoder").counts(Handled::Ok).0, 0, "mails in hand");
+    world.runtime.block_on(session.batch_execute("COMMIT")).unwrap();
+    wait_until("mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 6);
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("letters settled", SETTLED, 6);
+    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 5, "the five behind it");
     world.wait_for_mails(0);
     assert!(running.drain());
 }

@@ -27,6 +27,8 @@ use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
 
 /// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
+/// Pause after a reading that failed.
+const KNOWN_AGENCIES_RETRY: Duration = Duration::from_secs(5);
 /// Pause between two readings of the set of known agencies.
 const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -216,13 +218,25 @@ pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
     parts.database_runtime.spawn(async move {
         while !ending.is_told() {
             let read = async { signers::matricules(&mut *database.get().await?).await };
-            match read.await {
-                Ok(matricules) => claims.set_known(matricules),
-                Err(fault) => intake.fault(&fault),
-            }
+            let again = match read.await {
+                Ok(matricules) => {
+                    claims.set_known(matricules);
+                    KNOWN_AGENCIES_INTERVAL
+                }
+                Err(fault) => {
+                    intake.fault(&fault);
+                    if fault.is_away() {
+                        // Until it answers, which the gate tells.
+                        Duration::ZERO
+                    } else {
+                        tracing::warn!(%fault, "the agencies cannot be read: no mail is fetched before they have been, once");
+                        KNOWN_AGENCIES_RETRY
+                    }
+                }
+            };
             tokio::select! {
                 () = ending.told() => return,
-                () = tokio::time::sleep(KNOWN_AGENCIES_INTERVAL) => {}
+                () = async { tokio::time::sleep(again).await; intake.open().await } => {}
             }
         }
     });
