@@ -24,6 +24,11 @@ fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
     running
 }
 
+/// A mail may go back once more: fetched in the slow lane, it stands worse again once another of its agency was heard.
+fn assert_all_behind_went_back(running: &Running, mails: u64) {
+    assert!(running.handled("sdc_decoder", Handled::Deferred) >= mails, "those behind the one that failed their claim");
+}
+
 #[test]
 fn a_sound_letter_of_another_agency_fails_the_claim_of_its_mail() {
     let _scenario = fail::FailScenario::setup();
@@ -38,7 +43,7 @@ fn a_sound_letter_of_another_agency_fails_the_claim_of_its_mail() {
     }
     let running = start_with_all_in_hand(&world, 6);
     world.wait_for("letters settled", SETTLED, 6);
-    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 5, "the five behind it");
+    assert_all_behind_went_back(&running, 5);
     world.wait_for_mails(0);
     assert!(running.drain());
 }
@@ -80,7 +85,7 @@ fn a_letter_signed_with_a_revoked_key_of_the_agency_claimed_fails_the_claim() {
     );
     let running = start_with_all_in_hand(&world, 6);
     world.wait_for("what the revoked key signed", QUARANTINED, 6);
-    assert!(running.handled("sdc_decoder", Handled::Deferred) >= 5, "those behind the first");
+    assert_all_behind_went_back(&running, 5);
     world.wait_for_mails(0);
     assert!(running.drain());
 }
@@ -109,7 +114,7 @@ fn no_mail_is_fetched_before_the_agencies_are_known() {
     wait_until("mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 6);
     fail::remove("sdc_decoder::decode");
     world.wait_for("letters settled", SETTLED, 6);
-    assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 5, "the five behind it");
+    assert_all_behind_went_back(&running, 5);
     world.wait_for_mails(0);
     assert!(running.drain());
 }
