@@ -5,8 +5,6 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
-use std::time::Duration;
-
 use actors::metrics::Handled;
 use diesel_async::SimpleAsyncConnection;
 
@@ -106,8 +104,9 @@ fn no_mail_is_fetched_before_the_agencies_are_known() {
     world.runtime.block_on(session.batch_execute("BEGIN; LOCK TABLE xm.agencies")).unwrap();
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
-    // Long enough for several polls, were there any.
-    std::thread::sleep(Duration::from_millis(500));
+    const WAITING: &str =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    world.wait_for("the reading of the agencies", WAITING, 1);
     assert_eq!(running.polls("main", "ok"), 0);
     assert_eq!(running.metrics().actor("sdc_decoder").counts(Handled::Ok).0, 0, "mails in hand");
     world.runtime.block_on(session.batch_execute("COMMIT")).unwrap();
