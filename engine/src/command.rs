@@ -9,7 +9,7 @@ use sdc::letter::Matricule;
 use serde::Serialize;
 use store::administration::server::{self, Server};
 use store::administration::{AdministrationError, centre_addresses};
-use store::database::Connection;
+use store::database::{Connection, Database};
 use tokio::runtime::Runtime;
 
 use crate::clock::Clock;
@@ -162,7 +162,10 @@ impl CommandLine {
             Command::Cert(command) => place.at_desk(async |desk| cert::run(desk, command).await),
             Command::Journal(command) => place.at_desk(async |desk| journal::run(desk, command).await),
             Command::Letter(command) => place.at_desk(async |desk| letter::run(desk, command).await),
-            Command::Quarantine(command) => place.at_desk(async |desk| quarantine::run(desk, command).await),
+            Command::Quarantine(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| quarantine::run(desk, &configuration, command).await)
+            }
             #[cfg(feature = "demo")]
             Command::Sample(SampleCommand::Office { matricule, folder }) => {
                 let configuration = Configuration::load(&place.sources)?;
@@ -241,7 +244,8 @@ async fn with_desk<T: Termination>(
     let server = server::show(&mut connection).await?;
     let clock = Clock::of(&server.zone)?;
     let own_addresses = configuration.own_addresses();
-    let mut desk = Desk { connection, operator: operator::name(), server, clock, json, own_addresses };
+    let database = open.database.clone();
+    let mut desk = Desk { database, connection, operator: operator::name(), server, clock, json, own_addresses };
     work(&mut desk).await.map(Termination::report).map_err(|error| in_zone(error, clock))
 }
 
@@ -255,6 +259,7 @@ fn in_zone(error: anyhow::Error, clock: Clock) -> anyhow::Error {
 
 /// What an operator works with.
 struct Desk {
+    database: Database,
     connection: Connection,
     operator: String,
     server: Server,

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use mail::{MailboxSettings, RelaySettings};
+use sdc::document::DocumentLimits;
+use sdc::payload::PayloadLimits;
 use serde::{Deserialize, Serialize};
+use store::settle::SettlingSettings;
 
 mod sentence;
 #[cfg(test)]
@@ -207,6 +210,27 @@ impl Default for DatabaseConfiguration {
 impl fmt::Debug for DatabaseConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseConfiguration").field("url_file", &self.url_file).finish_non_exhaustive()
+    }
+}
+
+impl Limits {
+    /// Returns what bounds a document.
+    pub fn of_documents(&self) -> DocumentLimits {
+        DocumentLimits { document_bytes_max: self.document_bytes_max, ..DocumentLimits::default() }
+    }
+
+    /// Returns what bounds what a letter says.
+    pub fn of_payloads(&self) -> PayloadLimits {
+        PayloadLimits {
+            decompressed_bytes_max: self.payload_bytes_max,
+            rows_max: self.letter_rows_max,
+            ..PayloadLimits::default()
+        }
+    }
+
+    /// Returns what settling is told.
+    pub fn of_settling(&self) -> SettlingSettings {
+        SettlingSettings { stranger_bytes_max: self.quarantine_bytes_max, ..SettlingSettings::default() }
     }
 }
 

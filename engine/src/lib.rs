@@ -22,6 +22,7 @@ pub mod logging;
 pub mod operator;
 pub mod reach;
 pub mod ready;
+pub mod reopen;
 pub mod run;
 pub mod show;
 pub mod summary;

@@ -19,14 +19,11 @@ use mail::extract::MailLimits;
 use mail::pop3::Mailbox;
 use mail::smtp::Relay;
 use prometheus::Registry;
-use sdc::document::DocumentLimits;
-use sdc::payload::PayloadLimits;
 use store::administration::server::{self, Server};
 use store::administration::{AdministrationError, centre_addresses};
 use store::database::{Database, MigrateError};
 use store::fault::Fault;
 use store::outbox;
-use store::settle::SettlingSettings;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -186,7 +183,7 @@ impl Centre<'_> {
             keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
             is_embedded: self.configuration.is_embedded(),
-            quarantine_bytes_max: settling(&self.configuration.limits).stranger_bytes_of_reason(),
+            quarantine_bytes_max: self.configuration.limits.of_settling().stranger_bytes_of_reason(),
         })?);
         listener.set_nonblocking(true)?;
         let _guard = self.runtime.enter();
@@ -239,16 +236,9 @@ impl Centre<'_> {
             server_name: server.name.clone(),
             process: self.claim.process,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
-            document_limits: DocumentLimits {
-                document_bytes_max: limits.document_bytes_max,
-                ..DocumentLimits::default()
-            },
-            payload_limits: PayloadLimits {
-                decompressed_bytes_max: limits.payload_bytes_max,
-                rows_max: limits.letter_rows_max,
-                ..PayloadLimits::default()
-            },
-            settling: settling(limits),
+            document_limits: limits.of_documents(),
+            payload_limits: limits.of_payloads(),
+            settling: limits.of_settling(),
             widths: widths(limits),
             policy: Policy::default(),
             metrics,
@@ -351,10 +341,6 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {
     })
 }
 
-fn settling(limits: &Limits) -> SettlingSettings {
-    SettlingSettings { stranger_bytes_max: limits.quarantine_bytes_max, ..SettlingSettings::default() }
-}
-
 fn widths(limits: &Limits) -> Widths {
     let defaults = Widths::default();
     Widths {
@@ -409,6 +395,10 @@ fn ignores_hangup() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sdc::document::DocumentLimits;
+    use sdc::payload::PayloadLimits;
+    use store::settle::SettlingSettings;
+
     use super::*;
 
     /// The pipeline's defaults and the configuration's are the same numbers.

@@ -261,3 +261,90 @@ fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     assert_eq!(ciphers(&engine, &dovecot, &offices[0])[2], (3, GCM, refused));
     engine.hang_up().unwrap();
 }
+
+/// Returns what the receipts in an office's maildrop say: attempt and verdict, in the order of their attempts.
+fn told(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u16, Verdict)> {
+    let signer = engine.data().join("keys/centre-p256.crt");
+    let read = |answer: Vec<u8>| {
+        let octets = office.verify(&answer, &signer);
+        let receipt = payload::read_answer(&octets, &PayloadLimits::default()).unwrap().receipt;
+        (receipt.attempt, receipt.verdict)
+    };
+    let mut all: Vec<_> = answers(dovecot, office.number).into_iter().map(read).collect();
+    all.sort_unstable_by_key(|(attempt, _)| *attempt);
+    all
+}
+
+/// Open entries of quarantine with a reason.
+fn quarantined(engine: &Engine, reason: &str) -> Vec<Value> {
+    let listed = engine.operate(&["quarantine", "list", "--reason", reason, "--json"]).unwrap();
+    serde_json::from_str(&listed).unwrap()
+}
+
+/// The cause is mended at the centre, and nobody has to send anything again: neither the office that was refused, nor the one whose
+/// certificate was not registered yet.
+#[test]
+fn an_operator_has_letters_tried_again() {
+    let mut accounts: Vec<Account> = [42, 43].map(|number| Account::new(address(number), PASSWORD)).into();
+    accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
+    let dovecot = Dovecot::start(&accounts).unwrap();
+    let postfix = Postfix::start(&dovecot).unwrap();
+    let posts = Posts {
+        dovecot: &dovecot,
+        mailboxes: &[CENTRE_ADDRESS.to_owned()],
+        password: PASSWORD,
+        relay: postfix.smtp_address(),
+        address: CENTRE_ADDRESS,
+        further: "",
+    };
+    let mut engine = Engine::configured(&posts).unwrap();
+    found(&engine).unwrap();
+    let suspended = Office::open(&engine, 42, &P256, "centre-p256.crt");
+    engine.operate(&["agency", "status", "42", "0"]).unwrap();
+    let folder = engine.place().join("office-43");
+    fs::create_dir(&folder).unwrap();
+    let fingerprint = shell(KEY, &[&[folder.to_str().unwrap()], &P256[..]].concat());
+    let unknown = Office { number: 43, centre: engine.data().join("keys/centre-p256.crt"), folder };
+    engine.start().unwrap();
+    engine.wait_until_ready().unwrap();
+    for office in [&suspended, &unknown] {
+        office.seal(&letter(office.number, 1), GCM);
+        office.send(&postfix);
+    }
+    engine
+        .wait_until("both are in quarantine, and one is told", |engine| {
+            let both = [quarantined(engine, "agency_suspended").len(), quarantined(engine, "unknown_signer").len()];
+            Ok(both == [1, 1] && answers(&dovecot, 42).len() == 1)
+        })
+        .unwrap();
+    let entry = |engine: &Engine, reason: &str| quarantined(engine, reason)[0]["id"].to_string();
+
+    // Nothing is mended yet.
+    let (first, second) = (entry(&engine, "agency_suspended"), entry(&engine, "unknown_signer"));
+    let refused = engine.operate(&["quarantine", "retry", &first, "--reason", "trying"]).unwrap();
+    assert!(refused.contains("is refused by attempt 2 too, refused: agency_suspended"), "{refused}");
+    // An answer that waits would give way to that of the next attempt.
+    engine.wait_until("the second refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
+    let stays = engine.operate(&["quarantine", "retry", &second, "--reason", "trying"]).unwrap_err().to_string();
+    assert!(stays.contains("stays as it is: no attempt is made, refused: unknown_signer"), "{stays}");
+    assert_eq!((entry(&engine, "agency_suspended"), entry(&engine, "unknown_signer")), (first.clone(), second.clone()));
+
+    engine.operate(&["agency", "status", "42", "3"]).unwrap();
+    enrol(&engine, 43, &format!("{}/office.crt", unknown.at()), fingerprint.trim()).unwrap();
+    for id in [&first, &second] {
+        let done = engine.operate(&["quarantine", "retry", id, "--reason", "mended", "--json"]).unwrap();
+        let done: Value = serde_json::from_str(&done).unwrap();
+        assert_eq!(done["tried"][0]["outcome"], "accepted", "{done}");
+    }
+    engine
+        .wait_until("both are told", |_| Ok(answers(&dovecot, 42).len() == 3 && answers(&dovecot, 43).len() == 1))
+        .unwrap();
+    let attempts = [(1, Verdict::Refused), (2, Verdict::Refused), (3, Verdict::Accepted)];
+    assert_eq!(told(&engine, &dovecot, &suspended), attempts);
+    assert_eq!(told(&engine, &dovecot, &unknown), [(1, Verdict::Accepted)]);
+    let left = [quarantined(&engine, "agency_suspended"), quarantined(&engine, "unknown_signer")];
+    assert!(left.iter().all(Vec::is_empty), "{left:?}");
+    let shown = engine.operate(&["letter", "show", journal(&engine)[0]["letter_id"].as_str().unwrap()]).unwrap();
+    assert!(shown.contains("accepted"), "{shown}");
+    engine.hang_up().unwrap();
+}

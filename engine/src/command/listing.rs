@@ -208,6 +208,7 @@ mod tests {
     async fn a_list_ends_with_its_reader() {
         let database = TestCluster::shared().await.database().await;
         let mut desk = Desk {
+            database: database.clone(),
             connection: database.get().await.unwrap(),
             operator: "mbarga".to_owned(),
             server: Server::new("centre.example.cm", sdc::letter::Mode::Test),

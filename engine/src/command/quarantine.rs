@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
@@ -11,11 +11,14 @@ use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 use store::administration::AdministrationError;
 use store::administration::journal;
-use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter};
+use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
+use store::settle::{Settler, Tried};
 
 use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
-use crate::show;
+use crate::configuration::Configuration;
+use crate::folder::DataFolder;
+use crate::{keys, reopen, show};
 
 /// What to do with the quarantine.
 #[derive(Subcommand, Debug)]
@@ -29,6 +32,14 @@ pub enum QuarantineCommand {
         /// Also write the original bytes into this file
         #[arg(long, value_name = "FILE")]
         container: Option<PathBuf>,
+    },
+    /// Try an entry again, once what was wrong is mended: the letter gets another attempt
+    Retry {
+        /// Its number
+        id: i64,
+        /// What was mended
+        #[arg(long)]
+        reason: String,
     },
     /// Drop an entry: its bytes go, its line stays
     Drop {
@@ -66,7 +77,11 @@ fn codes() -> PossibleValuesParser {
     PossibleValuesParser::new(RefusalCode::ALL.iter().map(|code| code.as_str()))
 }
 
-pub(super) async fn run(desk: &mut Desk, command: QuarantineCommand) -> anyhow::Result<()> {
+pub(super) async fn run(
+    desk: &mut Desk,
+    configuration: &Configuration,
+    command: QuarantineCommand,
+) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
         QuarantineCommand::List(arguments) => {
@@ -81,10 +96,44 @@ pub(super) async fn run(desk: &mut Desk, command: QuarantineCommand) -> anyhow::
             }
             show_one(desk, content).await
         }
+        QuarantineCommand::Retry { id, reason } => try_again(desk, configuration, id, &reason).await,
         QuarantineCommand::Drop { id, reason } => {
             quarantine::drop(desk.connection(), &operator, id, &reason).await?;
             desk.tell(&json!({ "id": id, "state": "dropped" }), &format!("quarantine entry {id} dropped\n"))
         }
+    }
+}
+
+async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reason: &str) -> anyhow::Result<()> {
+    let operator = desk.operator.clone();
+    let folder = DataFolder::of(configuration)?;
+    let keys = keys::load(&folder.keys())?;
+    let settler = Settler::new(desk.database.clone(), configuration.limits.of_settling());
+    let taken_up = retry::take_up(desk.connection(), id).await?;
+    let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
+    let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
+    let words: Vec<String> = tried.iter().map(tried_words).collect();
+    let is_tried = tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. }));
+    if !is_tried {
+        bail!("quarantine entry {id} stays as it is: {}", words.join("; "));
+    }
+    let result = json!({ "id": id, "tried": tried.iter().map(retry::as_json).collect::<Vec<Value>>() });
+    desk.tell(&result, &words.iter().map(|line| format!("{line}\n")).collect::<String>())
+}
+
+fn tried_words(tried: &Tried) -> String {
+    match tried {
+        Tried::Accepted { letter_id, attempt } => {
+            format!("letter {letter_id} is accepted by attempt {attempt}; its office is told")
+        }
+        Tried::Refused { letter_id, attempt, refusal } => {
+            format!("letter {letter_id} is refused by attempt {attempt} too, {refusal}; its office is told")
+        }
+        Tried::Stranger(refusal) => format!("no attempt is made, {refusal}"),
+        Tried::AcceptedBefore { letter_id } => {
+            format!("letter {letter_id} was accepted before: `xmserver letter show {letter_id}` tells when")
+        }
+        Tried::Waits => "a table of the letter's takes no rows now: `xmserver check` names it".to_owned(),
     }
 }
 

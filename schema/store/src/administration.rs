@@ -180,6 +180,12 @@ pub enum AdministrationError {
         /// `dropped` or `retried`.
         state: String,
     },
+    /// Not all of its bytes are kept.
+    #[error("quarantine entry {id} cannot be tried again: only its first bytes are kept; have it sent again")]
+    QuarantineIncomplete {
+        /// Its number.
+        id: i64,
+    },
     /// A user of this name exists.
     #[error("user {0} exists already")]
     UserExists(String),
@@ -302,6 +308,7 @@ impl AdministrationError {
             AdministrationError::LineUnknown { .. } => "line_unknown",
             AdministrationError::LetterUnknown(_) => "letter_unknown",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
+            AdministrationError::QuarantineIncomplete { .. } => "quarantine_incomplete",
             AdministrationError::UserExists(_) => "user_exists",
             AdministrationError::ServerExists { .. } => "server_exists",
             AdministrationError::ServerMissing => "server_missing",

@@ -36,7 +36,8 @@ macro_rules! still_claimed {
 macro_rules! queue_anew {
     () => {
         "INSERT INTO xm.outbox AS o (agency, letter_id, transport, attempt, part)
-         SELECT l.agency, l.letter_id, l.transport || CASE WHEN p.part IS NULL THEN '' ELSE '-parts' END, l.attempt,
+         SELECT l.agency, l.letter_id,
+                l.transport || CASE WHEN p.part IS NULL AND l.attempt = 1 THEN '' ELSE '-parts' END, l.attempt,
                 coalesce(p.part, 0)
            FROM xm.letters l
            LEFT JOIN xm.answer_parts p
@@ -160,10 +161,18 @@ impl Claimed {
     }
 }
 
-/// Returns the name under which a transport's answers in parts wait. A program of the version before knows nothing of parts: it
-/// claims what bears the transport's own name, sends the receipt alone and deletes the row.
+/// Returns the name under which a transport's answers wait that are in parts or of a later attempt. A program of the version before
+/// knows nothing of either: it claims what bears the transport's own name, sends the first receipt and deletes the row.
 pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
+}
+
+/// Returns the transport of a name that was read from the database.
+pub fn transport_named(name: &str) -> &'static str {
+    match name {
+        "folder" => "folder",
+        _ => "mail",
+    }
 }
 
 /// Claims up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process

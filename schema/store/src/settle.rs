@@ -24,6 +24,7 @@ mod open;
 mod post;
 mod quarantine;
 mod reads;
+mod retry;
 mod rows;
 mod statement;
 mod verdict;
@@ -47,6 +48,7 @@ pub use apart::Apart;
 pub use arrival::{Arrival, Claimed, Content, Outcome, Source};
 pub use post::{RefusedLetter, Settled};
 pub use quarantine::{entry_bytes, give_back};
+pub use retry::{Retry, Tried};
 
 use crate::catalogue::Catalogue;
 use crate::database::{Database, StatementLimits};
@@ -121,6 +123,8 @@ pub struct Written {
     catalogue: Arc<Catalogue>,
     settings: SettlingSettings,
     withheld: Arc<Withheld>,
+    /// Who had its letters tried again; absent where they have just come.
+    retry: Option<Retry>,
 }
 
 /// A batch that met a fault: nothing of it is committed.
@@ -143,10 +147,14 @@ impl Settler {
     /// # Errors
     /// [`Unsettled`] with the batch; the transaction is gone.
     pub async fn write(&self, batch: Vec<Arrival>) -> Result<Written, Unsettled> {
-        match self.try_write(&batch).await {
+        self.write_as(batch, None).await
+    }
+
+    async fn write_as(&self, batch: Vec<Arrival>, retry: Option<Retry>) -> Result<Written, Unsettled> {
+        match self.try_write(&batch, retry.is_some()).await {
             Ok((transaction, (decisions, bodies), standing, catalogue)) => {
                 let (settings, withheld) = (self.settings.clone(), Arc::clone(&self.withheld));
-                Ok(Written { transaction, batch, decisions, bodies, standing, catalogue, settings, withheld })
+                Ok(Written { transaction, batch, decisions, bodies, standing, catalogue, settings, withheld, retry })
             }
             Err(fault) => Err(Unsettled { fault, batch }),
         }
@@ -155,6 +163,7 @@ impl Settler {
     async fn try_write(
         &self,
         batch: &[Arrival],
+        is_retry: bool,
     ) -> Result<(OpenTransaction, (Vec<Decision>, Bodies), Standing, Arc<Catalogue>), Fault> {
         let mut connection = self.database.get().await?;
         let mut catalogue = self.catalogue(&mut connection).await?;
@@ -178,7 +187,10 @@ impl Settler {
         defaults::fill(connection, &mut judged).await?;
         standing.read_by_keys(connection, batch, &judged).await?;
 
-        let decided = self.insert_rows(&mut transaction, batch, &judged, &standing, &catalogue).await?;
+        let now = Instant::now();
+        let (withheld, waiting) = (self.withheld.tables(catalogue.revision, now), self.withheld.letters(batch, now));
+        let knowledge = Knowledge { withheld, waiting, is_retry, ..Knowledge::default() };
+        let decided = self.insert_rows(&mut transaction, batch, &judged, &standing, &catalogue, knowledge).await?;
         Ok((transaction, decided, standing, catalogue))
     }
 
@@ -191,10 +203,8 @@ impl Settler {
         judged: &[Judged],
         standing: &Standing,
         catalogue: &Catalogue,
+        mut knowledge: Knowledge,
     ) -> Result<(Vec<Decision>, Bodies), Fault> {
-        let now = Instant::now();
-        let (withheld, waiting) = (self.withheld.tables(catalogue.revision, now), self.withheld.letters(batch, now));
-        let mut knowledge = Knowledge { withheld, waiting, ..Knowledge::default() };
         for _round in 0..ROUNDS_MAX {
             let decisions = decide::decide(batch, judged, standing, catalogue, &knowledge);
             let rows = rows::insert(transaction.shared(), batch, &decisions, self.database.limits());

@@ -1,5 +1,7 @@
 //! The quarantine: containers not accepted, with their original bytes, until a person has looked at them.
 
+pub mod retry;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -12,6 +14,7 @@ use uuid::Uuid;
 
 use super::journal::JournalLine;
 use super::{AdministrationError, audit};
+use crate::fault::Fault;
 use crate::schema::{quarantine, quarantine_usage};
 use crate::settle::{entry_bytes, give_back};
 
@@ -238,11 +241,10 @@ pub async fn drop(
     connection
         .transaction(async |connection| {
             let entry = find(connection, id).await?;
-            let original: Vec<u8> =
-                quarantine::table.find(id).select(quarantine::original).first(connection).await?;
             if entry.state != "open" {
                 return Err(AdministrationError::QuarantineDecided { id, state: entry.state });
             }
+            let bytes = release_room(connection, &entry).await?;
             // What a mail says of a person goes with its bytes.
             diesel::sql_query(
                 "UPDATE xm.quarantine SET state = 'dropped', original = '', held_version = NULL, sender = NULL, subject = NULL
@@ -251,33 +253,35 @@ pub async fn drop(
             .bind::<BigInt, _>(id)
             .execute(connection)
             .await?;
-            // Room for others: the ceiling counts what is kept of senders nobody vouches for.
-            let unanswered = RefusalCode::parse(&entry.reason).is_some_and(|code| !code.is_answered());
-            if unanswered {
-                let texts = [&entry.signer, &entry.sender, &entry.subject].map(|text| text.as_deref());
-                let kept = entry_bytes(original.len(), texts);
-                let vouched_by = vouched_by(connection, id).await?;
-                give_back(connection, &entry.reason, vouched_by, kept).await?;
-            }
-            let detail = json!({ "reason": reason, "container_reason": entry.reason, "bytes": original.len() });
+            let detail = json!({ "reason": reason, "container_reason": entry.reason, "bytes": bytes });
             audit::write(connection, operator, "quarantine.drop", &subject(id), detail).await?;
             Ok(())
         })
         .await
 }
 
-/// Returns the agency in whose part of the room for such mails an entry is kept.
-async fn vouched_by(connection: &mut AsyncPgConnection, id: i64) -> Result<Option<i32>, AdministrationError> {
+/// Gives room to others before the bytes of an entry go: the ceiling counts what is kept of senders nobody vouches for. Returns how
+/// many bytes are kept.
+async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntry) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
-    struct Voucher {
+    struct Kept {
+        #[diesel(sql_type = Integer)]
+        bytes: i32,
         #[diesel(sql_type = Nullable<Integer>)]
         signer_beside: Option<i32>,
     }
-    let found: Voucher = diesel::sql_query("SELECT signer_beside FROM xm.quarantine WHERE id = $1")
-        .bind::<BigInt, _>(id)
-        .get_result(connection)
-        .await?;
-    Ok(found.signer_beside)
+    let Kept { bytes, signer_beside } =
+        diesel::sql_query("SELECT octet_length(original) AS bytes, signer_beside FROM xm.quarantine WHERE id = $1")
+            .bind::<BigInt, _>(entry.id)
+            .get_result(connection)
+            .await?;
+    let bytes = usize::try_from(bytes).unwrap_or_default();
+    let is_unanswered = RefusalCode::parse(&entry.reason).is_some_and(|code| !code.is_answered());
+    if is_unanswered {
+        let texts = [&entry.signer, &entry.sender, &entry.subject].map(|text| text.as_deref());
+        give_back(connection, &entry.reason, signer_beside, entry_bytes(bytes, texts)).await?;
+    }
+    Ok(bytes)
 }
 
 /// Returns the bytes kept by reason, of senders that nobody vouches for; under `vouched`, those of mails that an agency vouches for.

@@ -28,6 +28,8 @@ pub struct Knowledge {
     pub withheld: HashSet<i32>,
     /// Letters that met a fault which is not theirs, by their place in the batch.
     pub waiting: HashSet<usize>,
+    /// Whether an operator has the letters tried again: a refusal is not the last word on them.
+    pub is_retry: bool,
 }
 
 impl Knowledge {
@@ -158,24 +160,34 @@ impl<'a> Round<'a> {
         let agency = signer.matricule.as_i32();
         let digest_bytes = digest.as_bytes();
         // A committed verdict is final: the same letter again is a duplicate, whatever is known of its sender by now.
-        if self.verdict(agency, key.letter_id).is_some_and(|held| held == digest_bytes) {
-            return Decision::Duplicate(key.clone());
-        }
         let derived = Key::of_digest(digest, &key.installation);
-        if self.verdict(agency, derived.letter_id).is_some_and(|held| held == digest_bytes) {
-            return Decision::Duplicate(derived);
+        let mut attempt = key.attempt;
+        for held in [key, &derived] {
+            if self.verdict(agency, held.letter_id).is_some_and(|verdict| verdict == digest_bytes) {
+                match self.next_attempt(agency, held.letter_id) {
+                    Some(next) => attempt = attempt.max(next),
+                    None => return Decision::Duplicate(held.clone()),
+                }
+            }
         }
         if waits {
             return Decision::Deferred;
         }
-        if let Some(refusal) = self.contested(agency, key) {
-            return self.refuse(agency, derived, digest_bytes, refusal, None);
+        if let Some(refusal) = self.contested(agency, key, digest_bytes) {
+            return self.refuse(agency, derived.of_attempt(attempt), digest_bytes, refusal, None);
         }
+        let key = key.of_attempt(attempt);
         match judged {
-            Judged::Sound { key, work } => self.decide_sound(at, arrival, key, digest_bytes, work),
-            Judged::Refused { key, refusal } => self.refuse(agency, key.clone(), digest_bytes, refusal.clone(), None),
+            Judged::Sound { work, .. } => self.decide_sound(at, arrival, key, digest_bytes, work),
+            Judged::Refused { refusal, .. } => self.refuse(agency, key, digest_bytes, refusal.clone(), None),
             Judged::Stranger(refusal) => Decision::Stranger(refusal.clone()),
         }
+    }
+
+    /// Returns the number of a retry of a letter that has a verdict; none where the verdict stands.
+    fn next_attempt(&self, agency: i32, letter_id: Uuid) -> Option<i16> {
+        let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.is_retry)?;
+        (!held.is_accepted).then(|| held.attempt.saturating_add(1))
     }
 
     fn verdict(&self, agency: i32, letter_id: Uuid) -> Option<&[u8]> {
@@ -183,15 +195,18 @@ impl<'a> Round<'a> {
         held.or_else(|| self.by_id.get(&(agency, letter_id)).map(Vec::as_slice))
     }
 
-    /// Says why a letter cannot have the id and number that it claims.
-    fn contested(&self, agency: i32, key: &Key) -> Option<Refusal> {
-        if self.verdict(agency, key.letter_id).is_some() {
+    /// Says why a letter cannot have the id and number that it claims; those that it has itself, by an earlier attempt, are its own.
+    fn contested(&self, agency: i32, key: &Key, digest: &[u8]) -> Option<Refusal> {
+        if self.verdict(agency, key.letter_id).is_some_and(|held| held != digest) {
             return Some(Refusal::new(RefusalCode::LetterConflict).with("letter", key.letter_id));
         }
         let sequence = key.sequence?;
         let numbers = self.standing.numbers(agency, &key.installation);
-        let held = self.standing.known_by_sequence(agency, &key.installation, sequence).is_some();
-        if held || self.by_sequence.contains(&(agency, key.installation.clone(), sequence)) {
+        let held = self.standing.known_by_sequence(agency, &key.installation, sequence);
+        if held.is_some_and(|held| held.digest == digest) {
+            return None;
+        }
+        if held.is_some() || self.by_sequence.contains(&(agency, key.installation.clone(), sequence)) {
             return Some(Refusal::new(RefusalCode::SequenceConflict).with("sequence", sequence));
         }
         if sequence <= numbers.floor {
@@ -201,14 +216,14 @@ impl<'a> Round<'a> {
         None
     }
 
-    fn decide_sound(&mut self, at: usize, arrival: &'a Arrival, key: &Key, digest: &[u8], work: &'a Work) -> Decision {
+    fn decide_sound(&mut self, at: usize, arrival: &'a Arrival, key: Key, digest: &[u8], work: &'a Work) -> Decision {
         let Some(signer) = arrival.signer() else {
             return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
         };
         let agency = signer.matricule.as_i32();
         let tables = work.tables();
         if let Some(refusal) = self.knowledge.refused_by_database.get(&at) {
-            return self.refuse(agency, key.clone(), digest, refusal.clone(), None);
+            return self.refuse(agency, key, digest, refusal.clone(), None);
         }
         if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
             return Decision::Deferred;
@@ -217,7 +232,7 @@ impl<'a> Round<'a> {
             None => tables.iter().map(|rows| vec![true; rows.row_count()]).collect(),
             Some(held) => match self.records.classify(at, agency, &key.installation, tables, held) {
                 Ok(is_new) => is_new,
-                Err((refusal, version)) => return self.refuse(agency, key.clone(), digest, refusal, Some(version)),
+                Err((refusal, version)) => return self.refuse(agency, key, digest, refusal, Some(version)),
             },
         };
         let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
@@ -229,17 +244,17 @@ impl<'a> Round<'a> {
         {
             let refusal = Refusal::new(RefusalCode::InsufficientCredit);
             let refusal = refusal.with("price", price.amount).with("balance", account.balance);
-            return self.refuse(agency, key.clone(), digest, refusal, None);
+            return self.refuse(agency, key, digest, refusal, None);
         }
         let balance = account.balance.saturating_sub(price.amount);
         self.balances.insert(agency, balance);
         if self.knowledge.held.is_some() {
             self.records.add(agency, &key.installation, tables);
         }
-        let highest_sequence = self.use_key(agency, key, digest);
+        let highest_sequence = self.use_key(agency, &key, digest);
         let acceptance = Acceptance { work: work.clone(), is_new, price };
         let account = Account { balance, ..account };
-        Decision::Accepted { key: key.clone(), acceptance, account, highest_sequence }
+        Decision::Accepted { key, acceptance, account, highest_sequence }
     }
 
     fn refuse(

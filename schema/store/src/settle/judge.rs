@@ -11,6 +11,9 @@ use super::work::Work;
 use crate::catalogue::Catalogue;
 use crate::signers::Signer;
 
+/// The first attempt at a letter; only an operator's retry makes another.
+const FIRST_ATTEMPT: i16 = 1;
+
 /// Under which key a verdict is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -20,16 +23,34 @@ pub struct Key {
     pub installation: String,
     /// The sequence number that the letter uses up; none where the id is made from the digest.
     pub sequence: Option<i64>,
+    /// Which attempt at the letter the verdict is of, from 1.
+    pub attempt: i16,
 }
 
 impl Key {
+    /// Makes the key of the first attempt at a letter.
+    pub fn new(letter_id: Uuid, installation: &str, sequence: u64) -> Key {
+        let sequence = i64::try_from(sequence).ok();
+        Key { letter_id, installation: installation.to_owned(), sequence, attempt: FIRST_ATTEMPT }
+    }
+
     /// Makes the key of a letter that cannot claim one of its own: unreadable, sent to another server, or
     /// using an id or number that another letter holds.
     pub fn of_digest(digest: &Digest, installation: &str) -> Key {
         let mut octets = [0; 16];
         octets.copy_from_slice(&digest.as_bytes()[..16]);
         let letter_id = Builder::from_custom_bytes(octets).into_uuid();
-        Key { letter_id, installation: installation.to_owned(), sequence: None }
+        Key { letter_id, installation: installation.to_owned(), sequence: None, attempt: FIRST_ATTEMPT }
+    }
+
+    /// Returns the key of another attempt at the same letter.
+    pub fn of_attempt(&self, attempt: i16) -> Key {
+        Key { attempt, ..self.clone() }
+    }
+
+    /// Says whether it is of the first attempt at its letter.
+    pub fn is_of_first_attempt(&self) -> bool {
+        self.attempt == FIRST_ATTEMPT
     }
 }
 
@@ -90,11 +111,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
                         && known.to == catalogue.server.name
                         && known.mode == catalogue.server.mode =>
                 {
-                    Key {
-                        letter_id: known.id,
-                        installation: known.from.installation.clone(),
-                        sequence: i64::try_from(known.sequence).ok(),
-                    }
+                    Key::new(known.id, &known.from.installation, known.sequence)
                 }
                 _ => Key::of_digest(digest, ""),
             };
@@ -106,11 +123,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         let installation = if is_addressed(&letter.from, signer) { letter.from.installation.as_str() } else { "" };
         return Judged::Refused { key: Key::of_digest(digest, installation), refusal };
     }
-    let key = Key {
-        letter_id: letter.id,
-        installation: letter.from.installation.clone(),
-        sequence: i64::try_from(letter.sequence).ok(),
-    };
+    let key = Key::new(letter.id, &letter.from.installation, letter.sequence);
     match admit(arrival, letter, signer, *cipher, catalogue) {
         Ok(work) => Judged::Sound { key, work },
         Err(refusal) => Judged::Refused { key, refusal },

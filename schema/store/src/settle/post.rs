@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
 use sdc::refusal::RefusalCode;
@@ -85,13 +86,15 @@ impl Written {
         }
         let counted =
             quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
+        self.take_answers_back(&verdicts).await?;
         let charge = async { if failure::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
         // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
         // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
         // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
-        let written: [Result<(), Fault>; 9] = join!(
+        let written: [Result<(), Fault>; 10] = join!(
             charge,
             self.insert_letters(&verdicts),
+            self.insert_attempts(&verdicts),
             self.raise_sequences(&verdicts),
             self.insert_journal(&counted),
             self.insert_parts(&verdicts),
@@ -121,7 +124,8 @@ impl Written {
     async fn verdicts(&self, mut bodies: Bodies) -> Vec<VerdictRow> {
         let mut verdicts = Vec::with_capacity(self.batch.len());
         for (place, (arrival, decision)) in self.batch.iter().zip(&self.decisions).enumerate() {
-            verdicts.extend(VerdictRow::new(arrival, decision, &self.catalogue, bodies.remove(&place)).await);
+            let (body, decided_at) = (bodies.remove(&place), self.decided_at(arrival));
+            verdicts.extend(VerdictRow::new(arrival, decision, &self.catalogue, body, decided_at).await);
         }
         verdicts
     }
@@ -141,11 +145,12 @@ impl Written {
             Bind::Uuids(charged.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Bigints(charged.iter().map(|verdict| Some(verdict.account.balance)).collect()),
             Bind::Bigints(charged.iter().map(|verdict| verdict.balance_floor).collect()),
-            Bind::Timestamptzs(charged.iter().map(|verdict| Some(verdict.received_at)).collect()),
+            Bind::Timestamptzs(charged.iter().map(|verdict| Some(verdict.decided_at)).collect()),
+            Bind::Smallints(charged.iter().map(|verdict| Some(verdict.key.attempt)).collect()),
         ];
-        let text = "INSERT INTO xm.entries (credit, kind, attempt, debit, amount, agency, letter_id, balance_after, balance_floor, posted_at)
-             SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter', 1,
-                    unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
+        let text = "INSERT INTO xm.entries (credit, kind, debit, amount, agency, letter_id, balance_after, balance_floor, posted_at, attempt)
+             SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter',
+                    unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
         self.execute(text, &binds).await?;
         Ok(())
     }
@@ -172,6 +177,11 @@ impl Written {
     }
 
     async fn insert_letters(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let has_row = |verdict: &&VerdictRow| {
+            !verdict.key.is_of_first_attempt()
+                && self.standing.known_by_id(verdict.agency, verdict.key.letter_id).is_some()
+        };
+        let verdicts: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| !has_row(verdict)).collect();
         if verdicts.is_empty() {
             return Ok(());
         }
@@ -224,14 +234,16 @@ impl Written {
                     let outcome = outcome(arrival, decision);
                     !counted.contains(place) && !matches!(outcome, Outcome::Deferred | Outcome::SettledBefore)
                 })
-                .map(|(_, ((arrival, decision), id))| JournalLine::new(*id, arrival, decision))
+                .map(|(_, ((arrival, decision), id))| {
+                    JournalLine::new(*id, arrival, decision, self.decided_at(arrival))
+                })
                 .collect();
         if lines.is_empty() {
             return Ok(());
         }
         let binds = [
             Bind::Bigints(lines.iter().map(|line| Some(line.id)).collect()),
-            Bind::Timestamptzs(lines.iter().map(|line| Some(line.arrival.received_at)).collect()),
+            Bind::Timestamptzs(lines.iter().map(|line| Some(line.at)).collect()),
             Bind::Integers(lines.iter().map(|line| line.agency).collect()),
             Bind::Texts(lines.iter().map(|line| line.key.map(|key| key.installation.as_str())).collect()),
             Bind::Uuids(lines.iter().map(|line| line.key.map(|key| key.letter_id)).collect()),
@@ -268,7 +280,7 @@ impl Written {
         for run in runs(&accepted, |(_, arrival)| arrival.container.len()) {
             let binds = [
                 Bind::Bigints(run.iter().map(|(id, _)| Some(**id)).collect()),
-                Bind::Timestamptzs(run.iter().map(|(_, arrival)| Some(arrival.received_at)).collect()),
+                Bind::Timestamptzs(run.iter().map(|(_, arrival)| Some(self.decided_at(arrival))).collect()),
                 Bind::Byteas(run.iter().map(|(_, arrival)| Some(arrival.container.as_slice())).collect()),
             ];
             let text =
@@ -290,12 +302,13 @@ impl Written {
             let binds = [
                 Bind::Integers(run.iter().map(|(verdict, _, _)| Some(verdict.agency)).collect()),
                 Bind::Uuids(run.iter().map(|(verdict, _, _)| Some(verdict.key.letter_id)).collect()),
+                Bind::Smallints(run.iter().map(|(verdict, _, _)| Some(verdict.key.attempt)).collect()),
                 Bind::Smallints(run.iter().map(|(_, part, _)| Some(*part)).collect()),
                 Bind::Byteas(run.iter().map(|(_, _, payload)| Some(*payload)).collect()),
-                Bind::Timestamptzs(run.iter().map(|(verdict, _, _)| Some(verdict.received_at)).collect()),
+                Bind::Timestamptzs(run.iter().map(|(verdict, _, _)| Some(verdict.decided_at)).collect()),
             ];
-            let text = "INSERT INTO xm.answer_parts (attempt, agency, letter_id, part, payload, made_at)
-                        SELECT 1, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
+            let text = "INSERT INTO xm.answer_parts (agency, letter_id, attempt, part, payload, made_at)
+                        SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
             self.execute(text, &binds).await?;
         }
         Ok(())
@@ -305,7 +318,8 @@ impl Written {
         if verdicts.is_empty() {
             return Ok(());
         }
-        let transport = |verdict: &VerdictRow| match verdict.parts.is_empty() {
+        // A program of the version before, which knows of one attempt and no parts, would send the first receipt.
+        let transport = |verdict: &VerdictRow| match verdict.parts.is_empty() && verdict.key.is_of_first_attempt() {
             true => Cow::Borrowed(verdict.transport),
             false => Cow::Owned(outbox::parts_transport(verdict.transport)),
         };
@@ -314,10 +328,11 @@ impl Written {
             Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Texts(transports.iter().map(|transport| Some(transport.as_ref())).collect()),
+            Bind::Smallints(verdicts.iter().map(|verdict| Some(verdict.key.attempt)).collect()),
             Bind::Smallints(verdicts.iter().map(|verdict| Some(i16::from(!verdict.parts.is_empty()))).collect()),
         ];
-        let text = "INSERT INTO xm.outbox (agency, letter_id, transport, part)
-                    SELECT unnest(?), unnest(?), unnest(?), unnest(?)";
+        let text = "INSERT INTO xm.outbox (agency, letter_id, transport, attempt, part)
+                    SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
         self.execute(text, &binds).await?;
         Ok(())
     }
@@ -352,7 +367,12 @@ impl Written {
         Ok(())
     }
 
-    async fn execute(&self, text: &str, binds: &[Bind<'_>]) -> Result<usize, Fault> {
+    /// Returns when an arrival is decided on: as it comes, or when an operator has it tried again.
+    fn decided_at(&self, arrival: &Arrival) -> DateTime<Utc> {
+        self.retry.as_ref().map_or(arrival.received_at, |retry| retry.decided_at)
+    }
+
+    pub(super) async fn execute(&self, text: &str, binds: &[Bind<'_>]) -> Result<usize, Fault> {
         Ok(Statement::<()>::new(text, binds).execute(&mut self.transaction.shared()).await?)
     }
 

@@ -5,7 +5,7 @@ mod model;
 
 use std::collections::{BTreeSet, HashMap};
 
-use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 use sdc::letter::Matricule;
@@ -36,6 +36,10 @@ pub struct Numbers {
 #[derive(Clone, Debug)]
 pub struct KnownLetter {
     pub digest: Vec<u8>,
+    /// The highest attempt at it.
+    pub attempt: i16,
+    /// Whether that was accepted: nothing makes another attempt then.
+    pub is_accepted: bool,
 }
 
 /// Everything read for one batch.
@@ -117,14 +121,16 @@ impl Standing {
         if sequences.is_empty() {
             return Ok(());
         }
-        let text = "SELECT l.agency, l.installation, l.sequence, l.digest
+        let text = "SELECT l.agency, l.installation, l.sequence, l.digest, l.attempt, l.verdict = 'accepted'
                       FROM unnest(?, ?, ?) AS w (agency, installation, sequence)
                       JOIN xm.letters l USING (agency, installation, sequence)";
         let binds = [Bind::Integers(agencies), Bind::Texts(installations), Bind::Bigints(sequences)];
-        let rows: Vec<(i32, String, i64, Vec<u8>)> =
-            Statement::<(Integer, Text, BigInt, Bytea)>::new(text, &binds).load(&mut connection).await?;
-        for (agency, installation, sequence, digest) in rows {
-            self.by_sequence.insert((agency, installation, sequence), KnownLetter { digest });
+        let rows: Vec<(i32, String, i64, Vec<u8>, i16, bool)> =
+            Statement::<(Integer, Text, BigInt, Bytea, SmallInt, Bool)>::new(text, &binds)
+                .load(&mut connection)
+                .await?;
+        for (agency, installation, sequence, digest, attempt, is_accepted) in rows {
+            self.by_sequence.insert((agency, installation, sequence), KnownLetter { digest, attempt, is_accepted });
         }
         Ok(())
     }
@@ -212,12 +218,15 @@ async fn read_by_id(
             letters.push(Some(letter_id));
         }
     }
-    let text = "SELECT l.agency, l.letter_id, l.digest FROM unnest(?, ?) AS w (agency, letter_id)
+    let text = "SELECT l.agency, l.letter_id, l.digest, l.attempt, l.verdict = 'accepted' FROM unnest(?, ?) AS w (agency, letter_id)
                   JOIN xm.letters l ON l.agency = w.agency AND l.letter_id = w.letter_id";
     let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
-    let rows: Vec<(i32, Uuid, Vec<u8>)> =
-        Statement::<(Integer, SqlUuid, Bytea)>::new(text, &binds).load(&mut connection).await?;
-    Ok(rows.into_iter().map(|(agency, letter_id, digest)| ((agency, letter_id), KnownLetter { digest })).collect())
+    let rows: Vec<(i32, Uuid, Vec<u8>, i16, bool)> =
+        Statement::<(Integer, SqlUuid, Bytea, SmallInt, Bool)>::new(text, &binds).load(&mut connection).await?;
+    let known = |(agency, letter_id, digest, attempt, is_accepted)| {
+        ((agency, letter_id), KnownLetter { digest, attempt, is_accepted })
+    };
+    Ok(rows.into_iter().map(known).collect())
 }
 
 fn keys<'a>(batch: &'a [Arrival], judged: &'a [Judged]) -> impl Iterator<Item = (i32, &'a Key)> {

@@ -11,6 +11,7 @@ mod kept;
 mod large;
 mod ledger;
 mod order;
+mod retry;
 mod rules;
 mod signers;
 mod statements;

@@ -18,9 +18,6 @@ use super::reads::Account;
 use super::work;
 use crate::catalogue::Catalogue;
 
-/// The first attempt at a letter; only an operator's retry makes another.
-const FIRST_ATTEMPT: i16 = 1;
-
 pub fn outcome(arrival: &Arrival, decision: &Decision) -> Outcome {
     match decision {
         Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
@@ -45,6 +42,8 @@ pub struct VerdictRow {
     /// What it gives beside the receipt: the payload of each part; none where the service gives nothing.
     pub parts: Vec<Vec<u8>>,
     pub received_at: DateTime<Utc>,
+    /// When it was decided: at its arrival, or when an operator had it tried again.
+    pub decided_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
     pub balance_floor: Option<i64>,
@@ -59,6 +58,7 @@ impl VerdictRow {
         decision: &Decision,
         catalogue: &Catalogue,
         body: Option<AnswerContent>,
+        decided_at: DateTime<Utc>,
     ) -> Option<VerdictRow> {
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
         let (key, account, highest_sequence, acceptance, refusal) = match decision {
@@ -84,7 +84,7 @@ impl VerdictRow {
                 agency: signer.matricule,
                 installation: (!key.installation.is_empty()).then(|| key.installation.clone()),
             },
-            time: arrival.received_at,
+            time: decided_at,
             mode: catalogue.server.mode,
             receipt,
             body: None,
@@ -104,6 +104,7 @@ impl VerdictRow {
             receipt: payload::write_answer(&answer, *form),
             parts,
             received_at: arrival.received_at,
+            decided_at,
             account: *account,
             cost,
             balance_floor: refuses_credit.then_some(-account.credit_limit),
@@ -130,7 +131,7 @@ fn receipt(
         letter: own_id,
         digest,
         sequence,
-        attempt: FIRST_ATTEMPT.unsigned_abs(),
+        attempt: key.attempt.unsigned_abs(),
         verdict: if acceptance.is_some() { Verdict::Accepted } else { Verdict::Refused },
         refusal: refusal.cloned(),
         remedy: refusal.and_then(|refusal| refusal.code.remedy()),
@@ -165,6 +166,8 @@ fn skew_seconds(office: DateTime<Utc>, centre: DateTime<Utc>) -> i64 {
 pub struct JournalLine<'a> {
     pub id: i64,
     pub arrival: &'a Arrival,
+    /// When the container came, or an operator had it tried again.
+    pub at: DateTime<Utc>,
     pub agency: Option<i32>,
     pub key: Option<&'a Key>,
     pub digest: Option<&'a [u8]>,
@@ -179,7 +182,7 @@ pub struct JournalLine<'a> {
 }
 
 impl<'a> JournalLine<'a> {
-    pub fn new(id: i64, arrival: &'a Arrival, decision: &'a Decision) -> JournalLine<'a> {
+    pub fn new(id: i64, arrival: &'a Arrival, decision: &'a Decision, at: DateTime<Utc>) -> JournalLine<'a> {
         let key = match decision {
             Decision::Stranger(_) | Decision::Deferred => None,
             Decision::Duplicate(key) | Decision::Accepted { key, .. } | Decision::Refused { key, .. } => Some(key),
@@ -192,12 +195,13 @@ impl<'a> JournalLine<'a> {
         JournalLine {
             id,
             arrival,
+            at,
             agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
             key,
             digest,
             service: letter.map(|letter| letter.request.service().name()),
             outcome: outcome(arrival, decision),
-            attempt: key.map(|_| FIRST_ATTEMPT),
+            attempt: key.map(|key| key.attempt),
             rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
             flags: acceptance.map_or(0, count_new),
             cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),

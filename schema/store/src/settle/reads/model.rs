@@ -21,9 +21,9 @@ impl Standing {
             match decision {
                 Decision::Accepted { key, acceptance, .. } => {
                     *paid.entry(agency).or_default() += acceptance.price.amount;
-                    self.keep(agency, key, digest.as_bytes());
+                    self.keep(agency, key, digest.as_bytes(), true);
                 }
-                Decision::Refused { key, .. } => self.keep(agency, key, digest.as_bytes()),
+                Decision::Refused { key, .. } => self.keep(agency, key, digest.as_bytes(), false),
                 Decision::Duplicate(_) | Decision::Stranger(_) | Decision::Deferred => {}
             }
         }
@@ -34,8 +34,8 @@ impl Standing {
         }
     }
 
-    fn keep(&mut self, agency: i32, key: &Key, digest: &[u8; 32]) {
-        let letter = KnownLetter { digest: digest.to_vec() };
+    fn keep(&mut self, agency: i32, key: &Key, digest: &[u8; 32], is_accepted: bool) {
+        let letter = KnownLetter { digest: digest.to_vec(), attempt: key.attempt, is_accepted };
         if let Some(sequence) = key.sequence {
             let numbers = self.numbers.entry((agency, key.installation.clone())).or_default();
             numbers.highest = numbers.highest.max(sequence);

@@ -46,7 +46,7 @@ impl Sent {
 
     fn key(&self) -> Key {
         let letter_id = Builder::from_unix_timestamp_millis(u64::from(self.id), &[0; 10]).into_uuid();
-        Key { letter_id, installation: self.installation.to_owned(), sequence: Some(self.sequence) }
+        Key::new(letter_id, self.installation, self.sequence.unsigned_abs())
     }
 
     /// What it costs if it is accepted.
