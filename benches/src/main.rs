@@ -1,5 +1,6 @@
 //! `load`: election night on this machine, measured.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -130,6 +131,12 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// The table of the newest runs of each command, as docs/PERFORMANCE.md has it
+    Table {
+        /// The lines of the runs
+        #[arg(long, default_value = history::FILE)]
+        history: PathBuf,
+    },
     /// What this machine could do at best, after a small burst
     Limit {
         #[command(flatten)]
@@ -169,7 +176,7 @@ struct Options {
     #[arg(long)]
     json: Option<PathBuf>,
     /// Adds a line for every run to this file; empty for none
-    #[arg(long, default_value = history::FILE)]
+    #[arg(long, default_value = history::FILE, value_parser = |path: &str| Ok::<_, Infallible>(PathBuf::from(path)))]
     history: PathBuf,
     /// Where prepared keys and letters are kept
     #[arg(long, default_value = "target/load")]
@@ -239,6 +246,10 @@ async fn main() -> Result<ExitCode> {
         }
         Command::Hostile { letters, rate, seconds, of_each_kind, options } => {
             behind_hostile(Size { letters, seconds, of_each_kind }, rate, &options).await?
+        }
+        Command::Table { history } => {
+            print!("{}", history::table(&history)?);
+            Vec::new()
         }
         Command::Limit { options } => {
             let stock = options.stock(LIMIT_LETTERS, Mix::default()).await?;
