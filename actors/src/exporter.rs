@@ -28,10 +28,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::delivery::Hands;
 use crate::messages::Posted;
 use crate::metrics::{ActorMetrics, Handled, Metrics, Stay};
 use crate::outage::Outage;
+use crate::room::Hands;
 use crate::supervision::{Guard, Heartbeat};
 
 /// How long a claim holds against other processes, should this one die and not come back.

@@ -4,12 +4,12 @@
 //! [`table_writer`] → [`billing_ledger`] → [`exporter`]; [`messages`] lists the arrows. [`pipeline`] builds them, last actor
 //! first, and drains them in order.
 
+pub mod admission;
 pub mod at_work;
 pub mod billing_ledger;
-pub mod delivery;
+pub mod custody;
 pub mod exporter;
 pub mod intake;
-pub mod lanes;
 pub mod mailbox_poller;
 pub mod messages;
 pub mod metrics;
@@ -19,6 +19,7 @@ pub mod pipeline;
 pub mod proof;
 mod refusal_log;
 pub mod remainder;
+pub mod room;
 pub mod sdc_decoder;
 pub mod shares;
 pub mod signature_verifier;

@@ -4,16 +4,6 @@
 //! and a QUIT whose answer was not seen has not happened. Every other end of a session (a cut, a panic, a kill) leaves
 //! the mail where it is, and settling knows a letter that comes again.
 
-mod breakers;
-mod database_calls;
-mod lending;
-mod memory;
-mod reports;
-mod session;
-mod suspects;
-mod windows;
-mod withheld;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,19 +15,19 @@ use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use uuid::Uuid;
 
-use crate::delivery::Hands;
+use crate::admission::lanes::Claims;
+use crate::admission::lending::Lending;
+use crate::admission::memory::Memory;
+use crate::admission::poll::{self, NextPoll, PollError, Polled};
+use crate::admission::records::LEASE_HOLD;
 use crate::intake::Intake;
-use crate::lanes::Claims;
 use crate::messages::NoContainer;
 use crate::metrics::Metrics;
 use crate::outage::Outage;
+use crate::room::Hands;
 use crate::sdc_decoder::SdcDecoder;
 use crate::stop::Stop;
 use crate::supervision::{Guard, Heartbeat, Link};
-use database_calls::LEASE_HOLD;
-use lending::Lending;
-use memory::Memory;
-use session::{NextPoll, PollError, Polled};
 
 /// Sessions that may each break over another mail before that is taken for trouble of the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
@@ -139,7 +129,7 @@ fn until_turn(elapsed: Duration, interval: Duration, phase: Duration) -> Duratio
 
 impl MailboxPollerParts {
     /// Says whether mail may be fetched now.
-    fn may_fetch(&self) -> bool {
+    pub(crate) fn may_fetch(&self) -> bool {
         !self.drain.is_told() && self.intake.is_open()
     }
 
@@ -184,7 +174,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             break;
         }
         let breakers_before = memory.breakers.len();
-        let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory, &mut lending)).await;
+        let outcome = guard.metrics.timed(poll::poll(parts, &guard.metrics, life, &mut memory, &mut lending)).await;
         // A session that broke over one more mail has reached the mailbox and found something out: the mail behind it is next.
         let found_breaker = memory.breakers.len() > breakers_before;
         breaks_in_a_row = if found_breaker { breaks_in_a_row + 1 } else { 0 };
@@ -235,7 +225,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             pause = pause.min(LEASE_HOLD / 3);
         }
     }
-    if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
+    if let Err(error) = poll::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
         tracing::debug!(mailbox = &*parts.name, %error, "mail that is settled stays in the mailbox and comes again");
     }
 }

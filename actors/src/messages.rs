@@ -14,9 +14,9 @@ use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
+use crate::admission::lanes::Lane;
 use crate::at_work::MailName;
-use crate::delivery::Share;
-use crate::lanes::Lane;
+use crate::custody::Share;
 use crate::metrics::ActorMetrics;
 use crate::payload_room::Unpacked;
 use crate::proof::Proof;

@@ -17,11 +17,11 @@ use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
-use crate::delivery::Hands;
+use crate::admission::lanes::Claims;
 use crate::exporter::Exporter;
 use crate::intake::Intake;
-use crate::lanes::Claims;
 use crate::refusal_log::RefusalLog;
+use crate::room::Hands;
 use crate::stop::{StopTeller, stop};
 use crate::supervision::{Escalation, Link};
 use actors::{Shared, keep_house, start_decoders, start_exporter, start_pollers, start_writers};

@@ -18,8 +18,8 @@ use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
 use store::settle::{Arrival, Claimed, Content};
 
+use crate::admission::lanes::{Claims, Lane, LaneQueue};
 use crate::at_work::AtWork;
-use crate::lanes::{Claims, Lane, LaneQueue};
 use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;

@@ -10,15 +10,15 @@ use tokio::sync::RwLock;
 
 use super::parts::PipelineParts;
 use super::supervisor::Supervisor;
+use crate::admission::lanes::Claims;
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
-use crate::delivery::Hands;
 use crate::exporter::{Exporter, ExporterParts};
 use crate::intake::Intake;
-use crate::lanes::Claims;
 use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
 use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
+use crate::room::Hands;
 use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
 use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;

@@ -15,8 +15,8 @@ use sdc::letter::Matricule;
 use tokio::time::timeout_at;
 
 use super::memory::{Memory, hint};
-use super::session::{Poll, PollError};
-use crate::delivery::Fate;
+use super::poll::{Poll, PollError};
+use crate::custody::Fate;
 
 /// How long the letters of an office are left alone: at first, and at most.
 const PAUSE_MIN: Duration = Duration::from_secs(1);

@@ -10,10 +10,10 @@ use sdc::letter::Matricule;
 use store::failure::point;
 use tokio::time::timeout;
 
+use super::lanes::{Lane, Tried};
 use super::memory::{Memory, hint};
-use super::session::{MailState, Poll, PollError};
-use crate::delivery::{Claimant, Permits};
-use crate::lanes::{Lane, Tried};
+use super::poll::{MailState, Poll, PollError};
+use crate::room::{Claimant, Permits};
 
 /// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
 /// smaller in any encoding, so that no letter waits behind mail of strangers that takes a hundred times as long.

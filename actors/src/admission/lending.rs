@@ -13,8 +13,8 @@ use mail::pop3::{Listed, Outcome};
 use sdc::letter::Matricule;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::delivery::Report;
-use crate::lanes::{LANES, Lane};
+use super::lanes::{LANES, Lane};
+use crate::custody::Report;
 use crate::tally::Tally;
 
 /// A mail that is lent.
@@ -275,7 +275,7 @@ fn is_unknown_later(listed: &Listed, changing: &HashSet<Box<str>>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::Fate;
+    use crate::custody::Fate;
 
     fn listed(number: u32, uidl: &str) -> Listed {
         Listed { number, uidl: (!uidl.is_empty()).then(|| uidl.into()), size_bytes: 3 }

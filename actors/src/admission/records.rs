@@ -11,7 +11,7 @@ use store::in_hand::{self, Suspect};
 use store::leases;
 use uuid::Uuid;
 
-use super::MailboxPollerParts;
+use crate::mailbox_poller::MailboxPollerParts;
 
 /// How long a lease lasts unless renewed.
 pub const LEASE_HOLD: Duration = Duration::from_secs(30);

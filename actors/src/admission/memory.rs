@@ -6,10 +6,10 @@ use std::time::Instant;
 use mail::pop3::Listed;
 use sdc::letter::Matricule;
 
-use super::MailboxPollerParts;
 use super::breakers::Breakers;
-use super::session::{MailState, PollError};
+use super::poll::{MailState, PollError};
 use super::withheld::Withheld;
+use crate::mailbox_poller::MailboxPollerParts;
 use crate::tally::Tally;
 
 /// Returns what a mail is written down by: its id or, for want of one, its size behind a blank, which no id contains.

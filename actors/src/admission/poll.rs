@@ -16,18 +16,19 @@ use store::settle::{Claimed, Source};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::MailboxPollerParts;
 use super::breakers::BREAKS_MAX;
-use super::database_calls::LEASE_HOLD;
+use super::lanes::Lane;
 use super::lending::{Lending, LentMail};
 use super::memory::{Complaints, Memory, hint};
+use super::records::LEASE_HOLD;
 use super::reports::{CARRIED_AFTER, SETTLE_WAIT_MAX};
 use super::windows::CLAIM_WAIT_MAX;
 use crate::at_work::MailName;
-use crate::delivery::{Fate, Permits};
-use crate::lanes::Lane;
+use crate::custody::Fate;
+use crate::mailbox_poller::MailboxPollerParts;
 use crate::messages::Fetched;
 use crate::metrics::ActorMetrics;
+use crate::room::Permits;
 
 /// What is known of a mail that is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

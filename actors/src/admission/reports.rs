@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use mail::pop3::{Listed, Retrieved, Session};
 use tokio::time::timeout;
 
-use super::database_calls::LEASE_HOLD;
 use super::lending::Returned;
 use super::memory::{Memory, hint};
-use super::session::{Poll, PollError};
-use crate::delivery::{Fate, Report};
+use super::poll::{Poll, PollError};
+use super::records::LEASE_HOLD;
+use crate::custody::{Fate, Report};
 
 /// Longest wait for mail in hand at the end of a session; what is late is carried over, so that mail that came since is seen.
 pub const CARRIED_AFTER: Duration = Duration::from_secs(1);

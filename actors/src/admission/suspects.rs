@@ -8,10 +8,10 @@ use store::failure::point;
 use store::in_hand::{ATTEMPTS_MAX, Suspect};
 use tokio::time::{timeout, timeout_at};
 
+use super::lanes::Lane;
 use super::memory::{Memory, hint};
-use super::session::{MailState, Poll, PollError};
-use crate::delivery::Fate;
-use crate::lanes::Lane;
+use super::poll::{MailState, Poll, PollError};
+use crate::custody::Fate;
 
 /// Longest waits of a suspect: for its turn among those of all mailboxes, and until nothing else is in hand.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
