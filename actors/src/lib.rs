@@ -27,6 +27,7 @@ pub mod stop;
 pub mod supervision;
 pub mod table_writer;
 mod tally;
+pub mod transport;
 
 /// Capacity of an actor's mailbox. Never the bound that counts: permits are, and fewer of them exist.
 pub(crate) const MAILBOX_CAPACITY: usize = 1 << 16;

@@ -1,18 +1,14 @@
-//! One session: sign in, list, try the suspects alone, fetch the rest in windows, delete what is settled, QUIT. Then, where
-//! sessions broke over a mail, another for that mail alone. What is not settled soon is carried over (`lending`).
+//! One session with a source, as far as it has come: what is tried, lent, come back and deleted. It drives the session by the
+//! transport's own words alone (`mailbox_poller::session` opens and closes it).
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
-use mail::pop3::{Listed, Outcome, Retrieval, Retrieved, Session};
-use mail::{Cause, MailError, Step};
 use sdc::document;
 use sdc::letter::Matricule;
 use store::failure::{self, Bug, point};
 use store::fault::Fault;
 use store::in_hand::Suspect;
-use store::settle::{Claimed, Source};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -21,19 +17,18 @@ use super::lanes::Lane;
 use super::lending::{Lending, LentMail};
 use super::memory::{Complaints, Memory, hint};
 use super::records::LEASE_HOLD;
-use super::reports::{CARRIED_AFTER, SETTLE_WAIT_MAX};
+use super::reports::SETTLE_WAIT_MAX;
 use super::windows::CLAIM_WAIT_MAX;
-use crate::at_work::MailName;
+use super::{Admission, Turns};
 use crate::custody::Fate;
-use crate::mailbox_poller::MailboxPollerParts;
-use crate::messages::Fetched;
 use crate::metrics::ActorMetrics;
 use crate::room::Permits;
+use crate::transport::{Candidate, Fetching, Outcome, Session, Taken, TransportFault};
 
 /// What is known of a mail that is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// Nothing: it is fetched as the mailbox lists it.
+    /// Nothing: it is fetched as its source lists it.
     Listed,
     /// A letter of it waited when it was fetched before: its other letters are settled by now, and nobody sent them again.
     Waiting,
@@ -44,13 +39,13 @@ pub enum MailState {
 /// What a poll found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Polled {
-    /// When the mailbox is worth another look.
+    /// When the source is worth another look.
     pub next: NextPoll,
-    /// Another process has the mailbox's lease, so it was not looked into.
+    /// Another process has the source's lease, so it was not looked into.
     pub is_elsewhere: bool,
 }
 
-/// When a mailbox is worth another look.
+/// When a source is worth another look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextPoll {
     /// It is evidently not empty.
@@ -64,14 +59,14 @@ pub enum NextPoll {
 /// Why a poll failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
-    /// The mailbox or the way to it.
+    /// The source or the way to it.
     #[error(transparent)]
-    Mail(#[from] MailError),
+    Source(#[from] TransportFault),
     /// The database.
     #[error(transparent)]
     Database(#[from] Fault),
     /// Letters in hand did not come back in time.
-    #[error("{0} mails in hand were not settled within {seconds} s; they stay in the mailbox and come again", seconds = SETTLE_WAIT_MAX.as_secs())]
+    #[error("{0} mails in hand were not settled within {seconds} s; they stay where they are and come again", seconds = SETTLE_WAIT_MAX.as_secs())]
     Unsettled(usize),
 }
 
@@ -79,7 +74,7 @@ impl PollError {
     /// Names the step that failed, as on metrics.
     pub fn step(&self) -> &'static str {
         match self {
-            PollError::Mail(error) => error.step.as_str(),
+            PollError::Source(fault) => fault.step,
             PollError::Database(_) => "database",
             PollError::Unsettled(_) => "settle",
         }
@@ -88,113 +83,21 @@ impl PollError {
 
 /// Which mails a session fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+pub enum Turn {
     /// All but those over which sessions broke.
     Others,
     /// One of those.
     Breaker,
 }
 
-/// Polls once.
-pub async fn poll(
-    parts: &MailboxPollerParts,
-    transport: &ActorMetrics,
-    life: Uuid,
-    memory: &mut Memory,
-    lending: &mut Lending,
-) -> Result<Polled, PollError> {
-    if !parts.take_lease().await? {
-        return Ok(Polled { next: NextPoll::InTurn, is_elsewhere: true });
-    }
-    memory.take_attempts_back(parts).await?;
-    let polled = hold_session(Poll::new(parts, transport, life, lending), memory, Turn::Others).await?;
-    if memory.breakers.has_due(Instant::now()) && parts.may_fetch() {
-        match hold_session(Poll::new(parts, transport, life, lending), memory, Turn::Breaker).await {
-            Ok(_) => {}
-            // What breaks again has been told of, and the poll has done its work.
-            Err(PollError::Mail(error)) => tracing::debug!(mailbox = &*parts.name, %error, "it was for one mail alone"),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(polled)
-}
-
-/// Waits, when the process drains, for what earlier sessions have lent, and deletes it: first what comes back soon, since the process
-/// may not be given the time for the rest.
-pub async fn end(
-    parts: &MailboxPollerParts,
-    transport: &ActorMetrics,
-    life: Uuid,
-    memory: &mut Memory,
-    lending: &mut Lending,
-) -> Result<(), PollError> {
-    for wait_max in [CARRIED_AFTER, SETTLE_WAIT_MAX] {
-        let mut poll = Poll::new(parts, transport, life, lending);
-        poll.wait_for_lent(wait_max).await;
-        poll.finish(memory).await?;
-        if lending.has_settled() {
-            self::poll(parts, transport, life, memory, lending).await?;
-        }
-        if lending.is_empty() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-async fn hold_session(mut poll: Poll<'_>, memory: &mut Memory, turn: Turn) -> Result<Polled, PollError> {
-    let parts = poll.parts;
-    let mut suspects = parts.suspects(poll.life).await?;
-    let mut session = parts.mailbox.open().await?;
-    let listing = session.listing().await?;
-    let gauge = parts.metrics.mailbox_mails.with_label_values(&[&*parts.name]);
-    gauge.set(i64::try_from(listing.mails.len()).unwrap_or(i64::MAX));
-    point("mailbox_poller::listed");
-    memory.forget_all_but(&listing.mails);
-    // Before it is decided what to fetch: what has come back may have to stay.
-    poll.take_back(memory);
-    poll.lending.forget_all_but(&listing.mails);
-    let mails: Vec<Listed> = match turn {
-        Turn::Others => listing.mails.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
-        Turn::Breaker => memory.breakers.pick(&listing.mails, Instant::now()).cloned().into_iter().collect(),
-    };
-    // A suspect is tried before all others, so one over which the session breaks waits for that mail's own session.
-    suspects.retain(|suspect| match turn {
-        Turn::Others => !memory.breakers.has(&suspect.uidl),
-        Turn::Breaker => mails.iter().any(|listed| *hint(listed) == *suspect.uidl),
-    });
-    (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
-    let fetched = poll.fetch(&mut session, mails, suspects, turn, memory).await;
-    // Whatever became of the session, what was handed on comes back first, or is carried over; only then is its line struck out.
-    let unsettled = poll.wait_for_lent(CARRIED_AFTER).await;
-    let ended = match fetched {
-        Ok(()) => poll.delete_and_quit(session).await,
-        Err(error) => Err(error),
-    };
-    poll.tell(memory, turn);
-    poll.finish(memory).await?;
-    ended?;
-    if unsettled > 0 {
-        return Err(PollError::Unsettled(unsettled));
-    }
-    // A mailbox that was not empty is looked into again at once. Where nothing was deleted nothing was gained either: mail
-    // that all comes back must not be polled in a tight loop. (Each time that a mail is deferred its claim has come to stand worse.)
-    let next = if poll.deleted > 0 || poll.has_given_back || (poll.has_lent && !poll.lending.is_empty()) {
-        NextPoll::AtOnce
-    } else if poll.is_full || !poll.lending.is_empty() {
-        NextPoll::Soon
-    } else {
-        NextPoll::InTurn
-    };
-    Ok(Polled { next, is_elsewhere: false })
-}
-
 /// One session of a poller, as far as it has come.
 pub struct Poll<'a> {
     /// What the poller was built with.
-    pub parts: &'a MailboxPollerParts,
+    pub parts: &'a Admission,
+    /// How much is taken at a time.
+    pub turns: Turns,
     /// Counts what is lent.
-    transport: &'a ActorMetrics,
+    metrics: &'a ActorMetrics,
     /// This life of the poller.
     pub life: Uuid,
     /// When the session began.
@@ -208,7 +111,7 @@ pub struct Poll<'a> {
     /// Suspects when the session began.
     pub suspected: HashSet<Box<str>>,
     /// Mails that stay in the mailbox by its rule.
-    pub left: Vec<Listed>,
+    pub left: Vec<Candidate>,
     /// Mails given back unopened.
     pub given_back: Vec<LentMail>,
     /// Mails given back because a letter in them has to wait.
@@ -227,20 +130,23 @@ pub struct Poll<'a> {
     has_lent: bool,
     /// A mail is in the mailbox still and can be fetched at once.
     pub has_given_back: bool,
-    complaints: Complaints,
+    /// What is wrong with the source.
+    pub complaints: Complaints,
 }
 
 impl<'a> Poll<'a> {
-    fn new(
-        parts: &'a MailboxPollerParts,
-        transport: &'a ActorMetrics,
+    /// Begins a session: the numbers of its mails are its own.
+    pub fn new(
+        (parts, turns): (&'a Admission, Turns),
+        metrics: &'a ActorMetrics,
         life: Uuid,
         lending: &'a mut Lending,
     ) -> Poll<'a> {
         lending.begin_session();
         Poll {
             parts,
-            transport,
+            turns,
+            metrics,
             life,
             started: Instant::now(),
             lease_taken: Instant::now(),
@@ -263,10 +169,10 @@ impl<'a> Poll<'a> {
     }
 
     /// Fetches what this session may. What earlier ones lent and was settled is deleted first, whatever becomes of the others.
-    async fn fetch(
+    pub async fn fetch(
         &mut self,
-        session: &mut Session,
-        mut mails: Vec<Listed>,
+        session: &mut dyn Session,
+        mut mails: Vec<Candidate>,
         suspects: Vec<Suspect>,
         turn: Turn,
         memory: &mut Memory,
@@ -283,28 +189,23 @@ impl<'a> Poll<'a> {
     }
 
     /// Waits for the next mail, and remembers the one over which the session breaks.
-    pub async fn next(
-        &self,
-        retrieval: &mut Retrieval<'_>,
-        memory: &mut Memory,
-    ) -> Result<Option<Retrieved>, PollError> {
-        let under_way = retrieval.under_way();
+    pub async fn next(&self, fetching: &mut Fetching<'_>, memory: &mut Memory) -> Result<Option<Taken>, PollError> {
+        let under_way = fetching.under_way();
         // Only the session of a mail over which sessions broke asks for one.
         let patience = under_way.and_then(|listed| memory.breakers.patience(listed));
         let next = match patience {
-            None => retrieval.next().await,
-            Some(patience) => timeout(patience, retrieval.next()).await.unwrap_or_else(|_elapsed| {
-                let (peer, cause) = (self.parts.name.to_string(), Cause::TimedOut(patience.as_secs()));
-                Err(MailError { step: Step::Retrieve, peer, cause })
-            }),
+            None => fetching.next().await,
+            Some(patience) => timeout(patience, fetching.next())
+                .await
+                .unwrap_or_else(|_elapsed| Err(TransportFault::timed_out(&self.parts.name, "retrieve", patience))),
         };
         match (next, under_way) {
-            (Ok(Some(retrieved)), _) => {
-                memory.breakers.forgive(&retrieved.listed);
-                Ok(Some(retrieved))
+            (Ok(Some(taken)), _) => {
+                memory.breakers.forgive(&taken.listed);
+                Ok(Some(taken))
             }
             (Err(error), Some(listed)) => {
-                let breaks = memory.breakers.broke(listed, self.parts.interval, Instant::now());
+                let breaks = memory.breakers.broke(listed, self.turns.interval, Instant::now());
                 let (mailbox, mail) = (&*self.parts.name, hint(listed));
                 // It has a session of its own now, in which it is not left alone.
                 memory.withheld.forget(&mail);
@@ -323,56 +224,46 @@ impl<'a> Poll<'a> {
         }
     }
 
-    /// Only a QUIT that was answered has deleted anything.
-    async fn delete_and_quit(&mut self, mut session: Session) -> Result<(), PollError> {
-        self.delete_settled(&mut session).await?;
+    /// Only a session that was closed has deleted anything.
+    pub async fn delete_and_close(&mut self, mut session: Box<dyn Session>) -> Result<(), PollError> {
+        self.delete_settled(&mut *session).await?;
         point("mailbox_poller::quit");
-        session.quit().await?;
+        session.close().await?;
         point("mailbox_poller::after_quit");
         Ok(())
     }
 
-    pub fn lend(&mut self, retrieved: Retrieved, permits: Permits, lane: Lane, state: MailState) {
-        let Retrieved { listed, outcome } = retrieved;
+    /// Says when the source is worth another look. One that was not empty is looked into again at once. Where nothing was deleted
+    /// nothing was gained either: mail that all comes back must not be polled in a tight loop. (Each time that a mail is deferred
+    /// its claim has come to stand worse.)
+    pub fn next_poll(&self) -> NextPoll {
+        if self.deleted > 0 || self.has_given_back || (self.has_lent && !self.lending.is_empty()) {
+            NextPoll::AtOnce
+        } else if self.is_full || !self.lending.is_empty() {
+            NextPoll::Soon
+        } else {
+            NextPoll::InTurn
+        }
+    }
+
+    /// Lends a mail to the actors, with its permits.
+    pub fn lend(&mut self, taken: Taken, permits: Permits, lane: Lane, state: MailState) {
+        let Taken { listed, outcome } = taken;
         let claim = match &outcome {
             Outcome::Mail(octets) | Outcome::OverSize { head: octets, .. } => document::claim(octets),
             Outcome::Refused(words) => return self.refuse(words.clone()),
         };
         self.has_lent = true;
-        self.parts.metrics.mails_fetched.with_label_values(&[&*self.parts.name]).inc();
-        let (name, number) = (MailName { mailbox: self.parts.name.clone(), uidl: hint(&listed).into() }, listed.number);
+        let (number, token) = (listed.number, hint(&listed));
         let (ticket, reports) = self.lending.lend(listed, claim, lane, &outcome);
-        let (mail, over_size_bytes) = match outcome {
+        let content = match outcome {
             Outcome::Mail(mail) => (mail, None),
             Outcome::OverSize { head, size_bytes } => (head, Some(size_bytes)),
             Outcome::Refused(_) => return,
         };
-        let share = self.parts.hands.lend(ticket, permits, reports, self.transport);
-        let fetched = Fetched {
-            mail,
-            over_size_bytes,
-            name,
-            source: Source {
-                transport: "mail",
-                mailbox: self.parts.name.clone(),
-                sender_domain: String::new(),
-                claimed: Claimed { agency: claim, ..Claimed::default() },
-                is_fetched_again: state == MailState::Waiting,
-            },
-            received_at: Utc::now(),
-            taken_at: Instant::now(),
-            claim,
-            lane,
-            trial: None,
-            no_container: self.parts.no_container,
-            is_poison: state == MailState::Poison,
-            share,
-        };
-        // The same agency always goes the same way, so that its letters keep their order.
-        let spread = claim.map_or(number, u32::from) as usize;
-        if let Some(decoder) = self.parts.decoders.get(spread % self.parts.decoders.len().max(1)) {
-            decoder.hand_on(fetched);
-        }
+        let share = self.parts.hands.lend(ticket, permits, reports, self.metrics);
+        let fetched = self.parts.fetched(&token, content, (claim, lane), state, share);
+        self.parts.desk.hand_on(fetched, number);
     }
 
     /// Counts a mail that the server does not give. It stays where it is.
@@ -382,9 +273,9 @@ impl<'a> Poll<'a> {
     }
 
     /// Tells what is wrong with the mailbox, where that has changed, and shows how many mails cannot be fetched.
-    fn tell(&mut self, memory: &mut Memory, turn: Turn) {
+    pub fn tell(&mut self, memory: &mut Memory, turn: Turn) {
         if turn == Turn::Others {
-            self.complaints.tell(&memory.told, &self.parts.name);
+            self.complaints.tell(&memory.told, self.parts);
             memory.told = std::mem::take(&mut self.complaints);
         }
         let unfetchable = memory.told.refused + memory.breakers.unfetchable();
@@ -392,7 +283,8 @@ impl<'a> Poll<'a> {
         gauge.set(i64::try_from(unfetchable).unwrap_or(i64::MAX));
     }
 
-    pub async fn delete_settled(&mut self, session: &mut Session) -> Result<(), PollError> {
+    /// Deletes what is settled by now.
+    pub async fn delete_settled(&mut self, session: &mut dyn Session) -> Result<(), PollError> {
         if failure::has(Bug::DeleteBeforeCommit) {
             self.to_delete.extend(self.lending.forget_session());
         }
@@ -408,6 +300,7 @@ impl<'a> Poll<'a> {
         Ok(())
     }
 
+    /// Keeps the source's lease.
     pub async fn renew_lease(&mut self) -> Result<(), PollError> {
         if self.lease_taken.elapsed() > LEASE_HOLD / 3 {
             // Losing it is harmless: settling knows what another poller fetches too.
@@ -418,7 +311,7 @@ impl<'a> Poll<'a> {
     }
 
     /// Strikes out what came back. Mail that did not stays written down, under this life's name.
-    async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
+    pub async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
         self.remember_given_back(memory);
         let suspects = self.lending.suspects.clone();
         // With mail still in hand the lines stay: they name what to suspect if the program dies now.

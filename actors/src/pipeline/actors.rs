@@ -11,6 +11,7 @@ use tokio::sync::RwLock;
 use super::parts::PipelineParts;
 use super::supervisor::Supervisor;
 use crate::admission::lanes::Claims;
+use crate::admission::{Admission, Desk, Turns};
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
 use crate::exporter::{Exporter, ExporterParts};
@@ -24,6 +25,7 @@ use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
 use crate::supervision::Link;
 use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
+use crate::transport::Transport;
 
 /// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
@@ -162,20 +164,22 @@ pub(super) fn start_pollers(
     let count = u32::try_from(parts.mailboxes.len()).unwrap_or(u32::MAX).max(1);
     for (at, mailbox) in (1..).zip(&parts.mailboxes) {
         parts.metrics.begin_mailbox(&mailbox.name, mailbox.no_container);
-        let poller = MailboxPollerParts {
+        let source = Admission {
             name: mailbox.name.as_str().into(),
-            mailbox: mailbox.mailbox.clone(),
+            facts: mailbox.mailbox.facts(),
             mail_bytes_max: mailbox.mail_bytes_max,
             no_container: mailbox.no_container,
             database: parts.database.clone(),
             database_runtime: parts.database_runtime.clone(),
             process: parts.process,
-            decoders: Arc::clone(&decoders),
+            desk: Desk::Decoders(Arc::clone(&decoders)),
             hands: shared.hands.clone(),
             claims: Arc::clone(&shared.claims),
             intake: shared.intake.clone(),
             drain: shared.draining.clone(),
-            polling: Arc::clone(&shared.polling),
+            metrics: Arc::clone(&shared.metrics),
+        };
+        let turns = Turns {
             interval: mailbox.interval,
             phase: mailbox.interval * (at - 1) / count,
             // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.
@@ -183,8 +187,9 @@ pub(super) fn start_pollers(
             window_bytes_max: u64::from(parts.widths.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
             session_mails_max: parts.widths.session_mails_max,
             session_time_max: staggered(parts.widths.session_time_max, at, count),
-            metrics: Arc::clone(&shared.metrics),
         };
+        let transport = Arc::new(mailbox.mailbox.clone());
+        let poller = MailboxPollerParts { source, transport, turns, polling: Arc::clone(&shared.polling) };
         let link = Link::new(parts.metrics.actor("mailbox_poller"));
         let make = move |guard| MailboxPoller::new(poller.clone(), guard);
         shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
