@@ -5,6 +5,7 @@
 
 pub(crate) mod breakers;
 pub mod lanes;
+mod lender;
 pub(crate) mod lending;
 pub(crate) mod memory;
 pub(crate) mod poll;
@@ -35,6 +36,7 @@ use crate::stop::Stop;
 use crate::supervision::Link;
 use crate::transport::Facts;
 use lanes::{Claims, Lane};
+pub use lender::{Lender, PushedMail};
 use poll::MailState;
 pub(crate) use reports::{CARRIED_AFTER, SETTLE_WAIT_MAX};
 
@@ -43,6 +45,8 @@ pub(crate) use reports::{CARRIED_AFTER, SETTLE_WAIT_MAX};
 pub struct Admission {
     /// The source's configured name, in one space of names for mailboxes and folders.
     pub name: Arc<str>,
+    /// By what leases, mail in hand and suspects know it: its name, and the process beside it where each has mail of its own.
+    pub key: Arc<str>,
     /// What its transport is.
     pub facts: Facts,
     /// Largest mail taken whole.
@@ -110,7 +114,8 @@ impl Admission {
         Fetched {
             mail,
             over_size_bytes,
-            name: MailName { mailbox: self.name.clone(), uidl: token.into() },
+            form: self.facts.form,
+            name: MailName { mailbox: self.key.clone(), uidl: token.into() },
             source: Source {
                 transport: self.facts.answers_by,
                 mailbox: self.name.clone(),

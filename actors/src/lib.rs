@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod at_work;
 pub mod billing_ledger;
+pub mod courier;
 pub mod custody;
 pub mod exporter;
 pub mod intake;
@@ -17,6 +18,7 @@ mod outage;
 pub mod payload_room;
 pub mod pipeline;
 pub mod proof;
+pub mod push_intake;
 mod refusal_log;
 pub mod remainder;
 pub mod room;
@@ -27,6 +29,7 @@ pub mod stop;
 pub mod supervision;
 pub mod table_writer;
 mod tally;
+pub mod transfer_folder;
 pub mod transport;
 
 /// Capacity of an actor's mailbox. Never the bound that counts: permits are, and fewer of them exist.

@@ -23,6 +23,7 @@ use crate::proof::Proof;
 use crate::remainder::Remainder;
 use crate::shares::Booking;
 use crate::table_writer::TableWriters;
+use crate::transport::Form;
 
 /// A message that carries letters.
 pub trait Letters {
@@ -38,6 +39,8 @@ pub struct Fetched {
     pub mail: Vec<u8>,
     /// Its size where only the first part was fetched.
     pub over_size_bytes: Option<u64>,
+    /// Whether it is a mail, or a document alone.
+    pub form: Form,
     /// Which mail it is.
     pub name: MailName,
     /// Where it came from.

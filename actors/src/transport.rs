@@ -4,13 +4,16 @@
 //! and deletes what has been committed. A pushed one ([`Pushed`]: LMTP, HTTPS) is written to, and answers its sender by the fate
 //! of the mail's share: `push_intake` runs over it. What both owe is executed in `tests/contracts`.
 
-pub mod pop3;
+mod folder;
+mod pop3;
 
 use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mail::MailError;
+
+use crate::admission::Lender;
 
 /// What is to be known of a transport, whatever it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,23 @@ pub struct Facts {
     pub answers_by: &'static str,
     /// What such a source is called in the log.
     pub noun: &'static str,
+    /// What it gives.
+    pub form: Form,
 }
+
+/// What one thing is that a source gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A mail, in which there are documents.
+    Mail,
+    /// A document alone.
+    Document,
+}
+
+/// How much is kept of what is too large.
+pub const HEAD_BYTES_MAX: u64 = 16 * 1024;
+/// Largest size that is told: what is beyond is as far from any limit. It fits every column that holds sizes.
+pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// Something that a source lists and can give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +125,16 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Opens a session. Only one is open at a time in this process.
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>>;
+}
+
+/// A source that is pushed to: it listens, lends each mail to the admission, and answers its sender by the mail's fate.
+pub trait Pushed: Send + Sync + 'static {
+    /// Says what it is.
+    fn facts(&self) -> Facts;
+
+    /// Listens and takes mail for as long as it is let; ends only by a fault. A sender is told that its mail is done with only where
+    /// [`Lender::lend`] says `Settled`, or `Left`; and to come again in every other case.
+    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault>;
 }
 
 /// An open session. After a fault it is of no more use: dropped, it has deleted nothing.

@@ -14,10 +14,37 @@ use super::poll::{MailState, Poll, PollError};
 use crate::custody::Fate;
 
 /// Longest waits of a suspect: for its turn among those of all mailboxes, and until nothing else is in hand.
-const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
-const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);
+pub const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+pub const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the others go on undisturbed when that was not long enough.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
+
+/// What a suspect's fate means, once it was tried alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterAlone {
+    /// It is innocent, or done with.
+    Absolved,
+    /// It made the centre fail: the attempt counts.
+    Failed,
+    /// A fault or a stop ended it, which is not the letter's doing: the attempt does not count.
+    TakenBack,
+    /// It is not known yet.
+    Unknown,
+}
+
+impl AfterAlone {
+    /// Judges a fate.
+    pub fn of(fate: Option<Fate>, is_poison: bool) -> AfterAlone {
+        match fate {
+            Some(Fate::Settled | Fate::Left) => AfterAlone::Absolved,
+            // It went through all hands, and nothing failed but the database.
+            Some(Fate::Withheld) if !is_poison => AfterAlone::Absolved,
+            Some(Fate::Suspect) => AfterAlone::Failed,
+            Some(Fate::Returned | Fate::Deferred) if !is_poison => AfterAlone::TakenBack,
+            Some(Fate::Returned | Fate::Deferred | Fate::Withheld) | None => AfterAlone::Unknown,
+        }
+    }
+}
 
 impl Poll<'_> {
     /// Tries each suspect with nothing else in hand in the whole process, the attempt committed first.
@@ -106,22 +133,19 @@ impl Poll<'_> {
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;
-        match fate {
-            Some(Fate::Settled | Fate::Left) => return Ok(true),
-            // It went through all hands, and nothing failed but the database.
-            Some(Fate::Withheld) if !is_poison => return Ok(true),
-            Some(Fate::Suspect) => tracing::error!(
+        match AfterAlone::of(fate, is_poison) {
+            AfterAlone::Absolved => return Ok(true),
+            AfterAlone::Failed => tracing::error!(
                 mailbox = &*self.parts.name,
                 attempts = suspect.attempts + 1,
                 attempts_max = ATTEMPTS_MAX,
                 "a letter made the centre fail, alone"
             ),
-            // A fault or a stop is not the letter's doing.
-            Some(Fate::Returned | Fate::Deferred) if !is_poison => {
+            AfterAlone::TakenBack => {
                 memory.returned.push(suspect.token.clone());
                 memory.take_attempts_back(self.parts).await?;
             }
-            Some(Fate::Returned | Fate::Deferred | Fate::Withheld) | None => {}
+            AfterAlone::Unknown => {}
         }
         Ok(false)
     }

@@ -4,11 +4,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mail::pop3::{self, Listed, Mailbox, Retrieval};
 
-use super::{Candidate, Facts, Fetching, Listing, Outcome, Outcomes, Session, Transport, TransportFault};
+use super::{Candidate, Facts, Fetching, Form, Listing, Outcome, Outcomes, Session, Transport, TransportFault};
 
 impl Transport for Mailbox {
     fn facts(&self) -> Facts {
-        Facts { answers_by: "mail", noun: "mailbox" }
+        Facts { answers_by: "mail", noun: "mailbox", form: Form::Mail }
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
