@@ -1,4 +1,4 @@
-//! `xmserver mail test`: which step of reaching a mailbox or the relay fails.
+//! `xmserver mail test`: which step of reaching a mailbox, the transfer folder or the relay fails.
 
 use std::process::ExitCode;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(configuration: &Configuration, command: MailCommand, jso
     }
     let all = reach(configuration, mailbox.as_deref()).await;
     if all.is_empty() {
-        bail!("no mailbox and no relay is configured: add [[mailbox]] and [relay] to the configuration file");
+        bail!("neither mailbox nor folder nor relay is configured: add [[mailbox]] and [relay], or [folder], to the configuration file");
     }
     if json {
         show::json(&all)?;
