@@ -114,7 +114,6 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
 
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     let MailboxPollerParts { source, turns, .. } = parts;
-    let noun = source.facts.noun;
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
     let (mut memory, mut lending) = (Memory::default(), Lending::default());
@@ -149,7 +148,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             Ok(_) => {
                 source.metrics.reached(&source.name, true);
                 if let Some(polls) = outage.end() {
-                    tracing::info!(mailbox = &*source.name, polls, "the {noun} is polled again");
+                    tracing::info!(mailbox = &*source.name, polls, "the {} is polled again", source.facts.noun);
                 }
             }
             Err(PollError::Source(_)) if found_breaker => source.metrics.reached(&source.name, true),
@@ -187,7 +186,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         }
     }
     if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
-        tracing::debug!(mailbox = &*source.name, %error, "mail that is settled stays in the {noun} and comes again");
+        tracing::debug!(mailbox = &*source.name, %error, "mail that is settled stays in the {} and comes again", source.facts.noun);
     }
 }
 

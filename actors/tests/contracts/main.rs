@@ -1,6 +1,8 @@
 //! What every transport and every courier owes, executed for each: those of the product, a pushed one that lives in memory, and some
 //! that break a promise on purpose, each of which must fail.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod bad;
 mod couriers;
 mod stands;

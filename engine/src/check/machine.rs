@@ -53,7 +53,7 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         );
     }
     match &configuration.relay {
-        None if configuration.mailboxes.is_empty() => {}
+        None if configuration.mailboxes.is_empty() && configuration.folder.is_some() => {}
         None => findings.add(Verdict::Fail, "relay", "none is configured: add [relay], or no answer can leave"),
         Some(relay) => {
             let problems = relay.smtp.credential().err().map(|error| error.problems).unwrap_or_default();

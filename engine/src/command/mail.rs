@@ -33,7 +33,9 @@ pub(super) async fn run(configuration: &Configuration, command: MailCommand, jso
     }
     let all = reach(configuration, mailbox.as_deref()).await;
     if all.is_empty() {
-        bail!("neither mailbox nor folder nor relay is configured: add [[mailbox]] and [relay], or [folder], to the configuration file");
+        bail!(
+            "neither mailbox nor folder nor relay is configured: add [[mailbox]] and [relay], or [folder], to the configuration file"
+        );
     }
     if json {
         show::json(&all)?;

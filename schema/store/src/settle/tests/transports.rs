@@ -26,7 +26,7 @@ async fn each_transport_is_claimed_and_released_apart_and_no_address_is_needed_f
     assert_eq!(claim("folder").await, of_letter(1));
     assert_eq!(claim("mail").await, of_letter(2));
     assert!(claim("folder").await.is_empty() && claim("mail").await.is_empty(), "both are claimed");
-    outbox::release_of(&mut world.connection().await, process, "folder").await.unwrap();
+    outbox::release_of(&mut *world.connection().await, process, "folder").await.unwrap();
     assert!(claim("mail").await.is_empty(), "its mails are still on their way");
     assert_eq!(claim("folder").await, of_letter(1));
 }
