@@ -24,7 +24,7 @@ pub struct BillingLedgerParts {
     /// The runtime on which transactions run to their end.
     pub database_runtime: Handle,
     /// Who is told that answers wait.
-    pub exporter: Link<Exporter>,
+    pub exporters: Arc<[Link<Exporter>]>,
     /// Closed when the database is away.
     pub intake: Intake,
     /// Where outcomes are counted.
@@ -93,7 +93,10 @@ impl BillingLedger {
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }
-        self.parts.exporter.send(Posted);
+        // Each looks for answers of its own; one that finds none has lost a look.
+        for exporter in self.parts.exporters.iter() {
+            exporter.send(Posted);
+        }
     }
 
     /// Gives a duty up: settled, or back to its transport.

@@ -1,6 +1,7 @@
-//! Seals the answers that wait in the outbox and hands them to the relay. Yields to settlement, for a bounded time.
+//! Seals the answers that wait in the outbox and hands them to a courier: the relay, or the transfer folder. There is one exporter for
+//! each courier, so that one that is away keeps no other waiting. Yields to settlement, for a bounded time.
 //!
-//! An answer is committed long before it leaves; here it is only carried. What a relay did not clearly take is sent
+//! An answer is committed long before it leaves; here it is only carried. What a courier did not clearly take is sent
 //! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. Whatever
 //! is sent again goes alone, under a Message-ID made of its letter's id.
 
@@ -12,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use mail::smtp::{FailureKind, Outgoing, Relay, SendFailure};
 use sdc::cms;
-use sdc::digest::Digest;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
 use sent::{Asked, Failure, Mailed, Sent};
@@ -28,19 +27,18 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::delivery::Hands;
+use crate::courier::{Again, Courier, NotTaken, Sealed};
 use crate::messages::Posted;
 use crate::metrics::{ActorMetrics, Handled, Metrics, Stay};
 use crate::outage::Outage;
+use crate::room::Hands;
 use crate::supervision::{Guard, Heartbeat};
 
 /// How long a claim holds against other processes, should this one die and not come back.
 const CLAIM_HOLD: Duration = Duration::from_secs(120);
-/// Most answers in one mail (SPEC 4: several per mail where they wait together).
-const ANSWERS_PER_MAIL_MAX: usize = 8;
 
-/// Longest pause between two rounds while the relay cannot be reached.
-const RELAY_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Longest pause between two rounds while the courier cannot be reached.
+const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// What an exporter is built with.
 #[derive(Clone)]
@@ -49,21 +47,17 @@ pub struct ExporterParts {
     pub database: Database,
     /// This process, by the name that it keeps across restarts: its claims are its own again at once.
     pub process: Uuid,
-    /// The runtime of the database's connections and of the relay's.
+    /// The runtime of the database's connections and of the courier's.
     pub database_runtime: Handle,
     /// Where answers go.
-    pub relay: Arc<Relay>,
+    pub courier: Arc<dyn Courier>,
     /// Whose signature they bear.
     pub key: Arc<SigningKey>,
     /// Certificates to seal for, parsed when their letters were verified.
     pub signers: Arc<Signers>,
-    /// The centre's own address.
-    pub address: String,
-    /// The server's name, for Message-IDs.
-    pub server_name: String,
     /// Answers claimed at a time.
     pub claim_max: i64,
-    /// Connections to the relay at work at a time.
+    /// Answers on their way at a time.
     pub sending_max: usize,
     /// Pause between two looks at the outbox when nobody tells of answers.
     pub interval: Duration,
@@ -87,7 +81,7 @@ pub struct Exporter {
     /// Answers were posted while a round was under way.
     is_told: bool,
     yielding_since: Option<Instant>,
-    /// Rounds since the relay was last reached, and until when the next one waits.
+    /// Rounds since the courier was last reached, and until when the next one waits.
     rounds_away: u32,
     rests_until: Option<Instant>,
     outage: Outage,
@@ -171,17 +165,17 @@ impl Exporter {
         // What a round claimed and did not send, because the database went away under it, is still claimed by this process.
         self.has_former_claims = outcome.is_err();
         if let Ok(sent) = &outcome {
-            sent.tell(&mut self.outage, Instant::now());
+            sent.tell(self.parts.courier.noun(), &mut self.outage, Instant::now());
         }
         match outcome {
-            Ok(sent) if sent.is_relay_away() => {
+            Ok(sent) if sent.is_away() => {
                 let pause = self.parts.interval.saturating_mul(1 << self.rounds_away.min(8));
                 self.rounds_away += 1;
-                self.rests_until = Some(Instant::now() + pause.min(RELAY_PAUSE_MAX));
+                self.rests_until = Some(Instant::now() + pause.min(AWAY_PAUSE_MAX));
             }
             Ok(sent) => {
                 self.rests_until = None;
-                if sent.is_relay_reached() {
+                if sent.is_reached() {
                     self.rounds_away = 0;
                 }
                 if sent.answers > 0 || self.is_told {
@@ -201,22 +195,24 @@ impl Exporter {
 /// What the mails of one round share.
 struct Sending {
     at_once: Semaphore,
-    is_relay_away: AtomicBool,
+    is_away: AtomicBool,
 }
 
-/// Claims, seals and sends one round. It ends where the relay cannot be reached: each further mail would find the same.
+/// Claims, seals and sends one round. It ends where the courier cannot be reached: each further mail would find the same.
 async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_claims: bool) -> Result<Sent, Fault> {
     let claimed = {
         let mut connection = parts.database.get().await?;
         if has_former_claims {
-            outbox::release(&mut connection, parts.process).await?;
+            outbox::release_of(&mut connection, parts.process, parts.courier.transport()).await?;
         }
-        outbox::claim(&mut connection, parts.process, "mail", parts.claim_max, CLAIM_HOLD).await?
+        outbox::claim(&mut connection, parts.process, parts.courier.transport(), parts.claim_max, CLAIM_HOLD).await?
     };
     let mut sent = Sent::of(claimed.len());
-    let round = Sending { at_once: Semaphore::new(parts.sending_max.max(1)), is_relay_away: AtomicBool::new(false) };
-    let mut sending: FuturesUnordered<_> =
-        group(claimed).into_iter().map(|mail| send_mail(parts, actor, mail, &round)).collect();
+    let round = Sending { at_once: Semaphore::new(parts.sending_max.max(1)), is_away: AtomicBool::new(false) };
+    let mut sending: FuturesUnordered<_> = group(claimed, parts.courier.together_max())
+        .into_iter()
+        .map(|mail| send_mail(parts, actor, mail, &round))
+        .collect();
     while let Some(mailed) = sending.next().await {
         sent.add(mailed?);
     }
@@ -235,11 +231,11 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_clai
 
 /// Puts answers to one agency together that are sent for the first time. One that is sent again goes alone, so
 /// that its Message-ID never names two different mails, and is the same from then on.
-fn group(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+fn group(claimed: Vec<Claimed>, together_max: usize) -> Vec<Vec<Claimed>> {
     let mut mails: Vec<Vec<Claimed>> = Vec::new();
     for answer in claimed {
         let joins = mails.last().is_some_and(|mail| {
-            mail.len() < ANSWERS_PER_MAIL_MAX
+            mail.len() < together_max
                 && !answer.is_sent_again
                 && mail.iter().all(|other| other.agency == answer.agency && !other.is_sent_again)
         });
@@ -251,7 +247,7 @@ fn group(claimed: Vec<Claimed>) -> Vec<Vec<Claimed>> {
     mails
 }
 
-/// Sends one mail, unless the relay was found away meanwhile.
+/// Sends one mail, unless the courier was found away meanwhile.
 async fn send_mail(
     parts: &ExporterParts,
     actor: &ActorMetrics,
@@ -262,7 +258,7 @@ async fn send_mail(
     let mut stay = Stay::begin(actor, mail.len());
     // Never closed, so a permit always comes.
     let _permit = round.at_once.acquire().await.ok();
-    if round.is_relay_away.load(Ordering::Relaxed) {
+    if round.is_away.load(Ordering::Relaxed) {
         stay.end(Handled::Deferred, mail.len());
         return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
@@ -276,14 +272,13 @@ async fn send_mail(
     if sealed.is_empty() {
         return Ok(Mailed::default());
     }
-    let outgoing = outgoing(parts, &sealed);
     point("exporter::send");
-    let result = parts.relay.send(&outgoing).await;
-    let answers: Vec<Claimed> = sealed.into_iter().map(|(answer, _)| answer).collect();
+    let result = parts.courier.carry(&sealed).await;
+    let answers: Vec<Claimed> = sealed.into_iter().map(|sealed| sealed.answer).collect();
     match result {
         Ok(()) => {
             stay.end(Handled::Ok, answers.len());
-            Ok(Mailed { sent: answers, relay: Asked::Reached, ..Mailed::default() })
+            Ok(Mailed { sent: answers, courier: Asked::Reached, ..Mailed::default() })
         }
         Err(failure) => not_sent(parts, &mut stay, answers, failure, round).await,
     }
@@ -294,22 +289,22 @@ async fn not_sent(
     parts: &ExporterParts,
     stay: &mut Stay,
     answers: Vec<Claimed>,
-    words: SendFailure,
+    words: NotTaken,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
     let count = answers.len();
     let failure = Failure { answers: count, agency: answers.first().map(|answer| answer.agency), words };
     let counted = |outcome: &str| parts.metrics.answers.with_label_values(&[outcome]).inc_by(count as u64);
-    if failure.words.is_before_mail {
-        round.is_relay_away.store(true, Ordering::Relaxed);
+    if failure.words.again == Again::OnceBack {
+        round.is_away.store(true, Ordering::Relaxed);
         counted("put_back");
-        return Ok(Mailed { untried: answers, relay: Asked::Away(failure), ..Mailed::default() });
+        return Ok(Mailed { untried: answers, courier: Asked::Away(failure), ..Mailed::default() });
     }
     let words = failure.words.to_string();
     let mut connection = parts.database.get().await?;
     // A refusal of the address alone will not mend itself by trying again.
     // Of several together each is tried alone first.
-    if failure.words.kind == FailureKind::Permanent && count == 1 {
+    if failure.words.again == Again::Never && count == 1 {
         outbox::give_up(&mut connection, &answers, &words).await?;
         stay.end(Handled::Refused, count);
         counted("given_up");
@@ -317,13 +312,11 @@ async fn not_sent(
         outbox::put_back(&mut connection, &answers, &words).await?;
         counted("put_back");
     }
-    Ok(Mailed { relay: Asked::Reached, refused: Some(failure), ..Mailed::default() })
+    Ok(Mailed { courier: Asked::Reached, refused: Some(failure), ..Mailed::default() })
 }
 
-type Sealed = Vec<(Claimed, Vec<u8>)>;
-
 /// Seals on a thread for blocking work: a P-256 sealing takes the time of a whole small transaction.
-async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed>) {
+async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Vec<Sealed>, Vec<Claimed>) {
     let (key, signers) = (Arc::clone(&parts.key), Arc::clone(&parts.signers));
     let sealing = tokio::task::spawn_blocking(move || {
         let mut sealed = Vec::with_capacity(mail.len());
@@ -335,7 +328,7 @@ async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed
                 .and_then(|certificate| cms::seal(&answer.payload, &key, &certificate, answer.cipher).ok())
                 .map(|der| Document::render(&der, None));
             match document {
-                Some(document) => sealed.push((answer, document)),
+                Some(document) => sealed.push(Sealed { answer, document }),
                 None => unsealable.push(answer),
             }
         }
@@ -345,28 +338,6 @@ async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Sealed, Vec<Claimed
         Ok(done) => done,
         Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
         Err(_cancelled) => (Vec::new(), Vec::new()),
-    }
-}
-
-fn outgoing(parts: &ExporterParts, sealed: &Sealed) -> Outgoing {
-    let first = sealed.first().map(|(answer, _)| answer);
-    let names: Vec<String> =
-        sealed.iter().map(|(answer, _)| format!("{}.{:06}", answer.name(), answer.agency)).collect();
-    // The same answers are the same mail and others another: a gateway may throw away a Message-ID that it has seen.
-    let identity = match names.as_slice() {
-        [alone] => alone.clone(),
-        together => Digest::of(together.join(" ").as_bytes()).to_string(),
-    };
-    Outgoing {
-        message_id: format!("{identity}@{}", parts.server_name),
-        from: parts.address.clone(),
-        to: first.map(|answer| answer.email.clone()).unwrap_or_default(),
-        subject: "SDC 1".to_owned(),
-        documents: sealed
-            .iter()
-            .map(|(answer, document)| (format!("{}.sdc", answer.name()), document.clone()))
-            .collect(),
-        is_automatic: true,
     }
 }
 

@@ -1,43 +1,28 @@
-//! Polls one mailbox: fetches mail in windows, lends each to a decoder, and deletes what has been committed.
+//! Polls one source, a mailbox or the transfer folder: fetches mail in windows, lends each to a decoder, and deletes what has been
+//! committed.
 //!
-//! The mailbox holds the only copy that counts until the letter's transaction is committed; DELE takes effect at QUIT,
-//! and a QUIT whose answer was not seen has not happened. Every other end of a session (a cut, a panic, a kill) leaves
-//! the mail where it is, and settling knows a letter that comes again.
+//! The source holds the only copy that counts until the letter's transaction is committed; what is marked as deleted goes when the
+//! session is closed, and one whose end was not seen has not happened. Every other end of a session (a cut, a panic, a kill)
+//! leaves the mail where it is, and settling knows a letter that comes again.
 
-mod breakers;
-mod database_calls;
-mod lending;
-mod memory;
-mod reports;
 mod session;
-mod suspects;
-mod windows;
-mod withheld;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
 use futures_util::FutureExt;
-use mail::pop3::Mailbox;
-use store::database::Database;
-use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use uuid::Uuid;
 
-use crate::delivery::Hands;
-use crate::intake::Intake;
-use crate::lanes::Claims;
-use crate::messages::NoContainer;
-use crate::metrics::Metrics;
+use crate::admission::lending::Lending;
+use crate::admission::memory::Memory;
+use crate::admission::poll::{NextPoll, PollError, Polled};
+use crate::admission::records::LEASE_HOLD;
+use crate::admission::{Admission, Turns};
 use crate::outage::Outage;
-use crate::sdc_decoder::SdcDecoder;
-use crate::stop::Stop;
-use crate::supervision::{Guard, Heartbeat, Link};
-use database_calls::LEASE_HOLD;
-use lending::Lending;
-use memory::Memory;
-use session::{NextPoll, PollError, Polled};
+use crate::supervision::{Guard, Heartbeat};
+use crate::transport::Transport;
 
 /// Sessions that may each break over another mail before that is taken for trouble of the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
@@ -51,47 +36,15 @@ const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// What a poller is built with.
 #[derive(Clone)]
 pub struct MailboxPollerParts {
-    /// The mailbox's configured name.
-    pub name: Arc<str>,
-    /// How to reach it.
-    pub mailbox: Mailbox,
-    /// Largest mail fetched whole.
-    pub mail_bytes_max: u64,
-    /// What to do with mail that holds no container.
-    pub no_container: NoContainer,
-    /// Leases and mail in hand.
-    pub database: Database,
-    /// The runtime of the database's connections.
-    pub database_runtime: Handle,
-    /// This process, by the name that it keeps across restarts: its lease is its own again at once.
-    pub process: Uuid,
-    /// Where mail goes, one per core.
-    pub decoders: Arc<[Link<SdcDecoder>]>,
-    /// How much may be in hand.
-    pub hands: Hands,
-    /// Known and failed claims.
-    pub claims: Arc<Claims>,
-    /// Whether mail may be fetched.
-    pub intake: Intake,
-    /// Told when the process is to drain.
-    pub drain: Stop,
+    /// What its mail passes.
+    pub source: Admission,
+    /// How the source is reached.
+    pub transport: Arc<dyn Transport>,
+    /// How much is taken at a time, and when.
+    pub turns: Turns,
     /// Held for reading by every poller until it has ended its last session and given its lease back, so that draining
     /// can wait for that.
     pub polling: Arc<RwLock<()>>,
-    /// Pause between polls of an empty mailbox.
-    pub interval: Duration,
-    /// When in each interval its turn is.
-    pub phase: Duration,
-    /// Mails asked for at a time.
-    pub window_mails: usize,
-    /// Bytes asked for at a time, where it is more than one mail.
-    pub window_bytes_max: u64,
-    /// Mails after which a session ends, so that their deletion takes effect.
-    pub session_mails_max: usize,
-    /// Time after which a session ends, so that mail that came since is seen.
-    pub session_time_max: Duration,
-    /// Where polls are counted.
-    pub metrics: Arc<Metrics>,
 }
 
 /// See the module.
@@ -138,20 +91,16 @@ fn until_turn(elapsed: Duration, interval: Duration, phase: Duration) -> Duratio
 }
 
 impl MailboxPollerParts {
-    /// Says whether mail may be fetched now.
-    fn may_fetch(&self) -> bool {
-        !self.drain.is_told() && self.intake.is_open()
-    }
-
-    /// Gives the mailbox to whoever wants it next: without that another program waits for the lease's end.
+    /// Gives the source to whoever wants it next: without that another program waits for the lease's end.
     async fn give_lease_back(&self) {
-        if !self.intake.is_open() {
+        let source = &self.source;
+        if !source.intake.is_open() {
             return;
         }
-        match tokio::time::timeout(RELEASE_WAIT_MAX, self.release_lease()).await {
+        match tokio::time::timeout(RELEASE_WAIT_MAX, source.release_lease()).await {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => tracing::debug!(mailbox = &*self.name, %fault, "the lease ends by itself"),
-            Err(_elapsed) => tracing::debug!(mailbox = &*self.name, "the lease ends by itself"),
+            Ok(Err(fault)) => tracing::debug!(mailbox = &*source.name, %fault, "the lease ends by itself"),
+            Err(_elapsed) => tracing::debug!(mailbox = &*source.name, "the lease ends by itself"),
         }
     }
 }
@@ -164,6 +113,7 @@ async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
 }
 
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
+    let MailboxPollerParts { source, turns, .. } = parts;
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
     let (mut memory, mut lending) = (Memory::default(), Lending::default());
@@ -173,14 +123,14 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     let began = Instant::now();
     loop {
         tokio::select! {
-            () = parts.drain.told() => break,
+            () = source.drain.told() => break,
             () = async {
                 tokio::time::sleep(pause).await;
-                parts.claims.known().await;
-                parts.intake.open().await;
+                source.claims.known().await;
+                source.intake.open().await;
             } => {}
         }
-        if parts.drain.is_told() {
+        if source.drain.is_told() {
             break;
         }
         let breakers_before = memory.breakers.len();
@@ -191,18 +141,18 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         let word = outcome
             .as_ref()
             .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
-        parts.metrics.polls.with_label_values(&[&*parts.name, word]).inc();
+        source.metrics.polls.with_label_values(&[&*source.name, word]).inc();
         match &outcome {
             // It was not tried here: the program with its lease tells how it is.
-            Ok(polled) if polled.is_elsewhere => parts.metrics.polled_elsewhere(&parts.name),
+            Ok(polled) if polled.is_elsewhere => source.metrics.polled_elsewhere(&source.name),
             Ok(_) => {
-                parts.metrics.reached(&parts.name, true);
+                source.metrics.reached(&source.name, true);
                 if let Some(polls) = outage.end() {
-                    tracing::info!(mailbox = &*parts.name, polls, "the mailbox is polled again");
+                    tracing::info!(mailbox = &*source.name, polls, "the {} is polled again", source.facts.noun);
                 }
             }
-            Err(PollError::Mail(_)) if found_breaker => parts.metrics.reached(&parts.name, true),
-            Err(PollError::Mail(_)) => parts.metrics.reached(&parts.name, false),
+            Err(PollError::Source(_)) if found_breaker => source.metrics.reached(&source.name, true),
+            Err(PollError::Source(_)) => source.metrics.reached(&source.name, false),
             // Neither says anything of the mailbox.
             Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
         }
@@ -210,9 +160,9 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             Ok(Polled { next: NextPoll::AtOnce, .. }) => Duration::ZERO,
             // Providers lock out whoever signs in all the time.
             Ok(Polled { next: NextPoll::Soon, .. }) => {
-                (pause * 2).clamp(BACKOFF_MIN.min(parts.interval), parts.interval)
+                (pause * 2).clamp(BACKOFF_MIN.min(turns.interval), turns.interval)
             }
-            Ok(Polled { next: NextPoll::InTurn, .. }) => until_turn(began.elapsed(), parts.interval, parts.phase),
+            Ok(Polled { next: NextPoll::InTurn, .. }) => until_turn(began.elapsed(), turns.interval, turns.phase),
             Err(error) => {
                 if let PollError::Database(_) = error {
                     guard.metrics.fault();
@@ -220,13 +170,13 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
                 // A mail over which the session broke has been told of by its name.
                 let polls = if found_breaker { None } else { outage.failed(&error.to_string(), Instant::now()) };
                 if let Some(polls) = polls {
-                    tracing::warn!(mailbox = &*parts.name, step = error.step(), polls, %error, "a poll failed; the mail stays where it is");
+                    tracing::warn!(mailbox = &*source.name, step = error.step(), polls, %error, "a poll failed; the mail stays where it is");
                 }
-                let least = BACKOFF_MIN.min(parts.interval);
+                let least = BACKOFF_MIN.min(turns.interval);
                 if found_breaker && breaks_in_a_row <= BREAKS_IN_A_ROW_MAX {
                     least
                 } else {
-                    (pause * 2).clamp(least, BACKOFF_MAX.max(parts.interval))
+                    (pause * 2).clamp(least, BACKOFF_MAX.max(turns.interval))
                 }
             }
         };
@@ -236,7 +186,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         }
     }
     if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
-        tracing::debug!(mailbox = &*parts.name, %error, "mail that is settled stays in the mailbox and comes again");
+        tracing::debug!(mailbox = &*source.name, %error, "mail that is settled stays in the {} and comes again", source.facts.noun);
     }
 }
 

@@ -14,15 +14,16 @@ use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use store::settle::{self, Arrival, Source};
 
+use crate::admission::lanes::Lane;
 use crate::at_work::MailName;
-use crate::delivery::Share;
-use crate::lanes::Lane;
+use crate::custody::Share;
 use crate::metrics::ActorMetrics;
 use crate::payload_room::Unpacked;
 use crate::proof::Proof;
 use crate::remainder::Remainder;
 use crate::shares::Booking;
 use crate::table_writer::TableWriters;
+use crate::transport::Form;
 
 /// A message that carries letters.
 pub trait Letters {
@@ -38,6 +39,8 @@ pub struct Fetched {
     pub mail: Vec<u8>,
     /// Its size where only the first part was fetched.
     pub over_size_bytes: Option<u64>,
+    /// Whether it is a mail, or a document alone.
+    pub form: Form,
     /// Which mail it is.
     pub name: MailName,
     /// Where it came from.

@@ -10,8 +10,8 @@ use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 use sdc::refusal::RefusalCode;
 
-use crate::delivery::Hands;
 use crate::messages::NoContainer;
+use crate::room::Hands;
 use actor::ActorFamilies;
 pub use actor::{ActorMetrics, Handled, Stay};
 use in_hand::InHand;

@@ -17,15 +17,14 @@ use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
-use crate::delivery::Hands;
-use crate::exporter::Exporter;
+use crate::admission::lanes::Claims;
 use crate::intake::Intake;
-use crate::lanes::Claims;
 use crate::refusal_log::RefusalLog;
+use crate::room::Hands;
 use crate::stop::{StopTeller, stop};
-use crate::supervision::{Escalation, Link};
-use actors::{Shared, keep_house, start_decoders, start_exporter, start_pollers, start_writers};
-pub use parts::{PipelineParts, PolledMailbox, Widths};
+use crate::supervision::Escalation;
+use actors::{Shared, keep_house, start_decoders, start_exporters, start_sources, start_writers};
+pub use parts::{PipelineParts, PolledSource, PushedSource, Widths};
 use supervisor::Supervisor;
 
 /// The room for payloads that each writer keeps for records held that letters contradict: one part in so many.
@@ -41,7 +40,6 @@ pub struct Pipeline {
     intake: Intake,
     polling: Arc<RwLock<()>>,
     outbox: OutboxClaims,
-    exporter: Link<Exporter>,
     escalations: UnboundedReceiver<Escalation>,
     arbiters: Vec<Arbiter>,
 }
@@ -83,10 +81,10 @@ impl Pipeline {
         };
         parts.metrics.show_in_hand(&shared.hands);
         let mut arbiters = Vec::new();
-        let exporter = start_exporter(&parts, &shared, &mut arbiters);
-        let writers = start_writers(&parts, &shared, &exporter, &mut arbiters);
+        let exporters = start_exporters(&parts, &shared, &mut arbiters);
+        let writers = start_writers(&parts, &shared, &exporters, &mut arbiters);
         let decoders = start_decoders(&parts, &shared, &writers, &mut arbiters);
-        start_pollers(&parts, &shared, decoders, &mut arbiters);
+        start_sources(&parts, &shared, &decoders, &mut arbiters);
         keep_house(&parts, &shared);
         let Shared { hands, intake, polling, .. } = shared;
         let outbox = OutboxClaims {
@@ -94,7 +92,7 @@ impl Pipeline {
             runtime: parts.database_runtime.clone(),
             process: parts.process,
         };
-        Pipeline { drain, end, hands, intake, polling, outbox, exporter, escalations, arbiters }
+        Pipeline { drain, end, hands, intake, polling, outbox, escalations, arbiters }
     }
 
     /// Waits until an actor can no longer be kept alive.
@@ -110,11 +108,6 @@ impl Pipeline {
     /// Says whether mail may be fetched.
     pub fn is_taking_mail(&self) -> bool {
         self.intake.is_open()
-    }
-
-    /// Returns the handle of the exporter, for tests that tell it of answers.
-    pub fn exporter(&self) -> &Link<Exporter> {
-        &self.exporter
     }
 
     /// Drains: no more mail is fetched, what is in hand is settled and deleted, then the actors end. Returns whether
@@ -149,7 +142,7 @@ impl Pipeline {
     }
 }
 
-/// What the exporter has claimed of the outbox, to be given up once it has ended.
+/// What the exporters have claimed of the outbox, to be given up once they have ended.
 struct OutboxClaims {
     database: Database,
     runtime: Handle,
@@ -163,8 +156,8 @@ impl OutboxClaims {
         let releasing = runtime.spawn(async move { outbox::release(&mut *database.get().await?, process).await });
         match tokio::time::timeout(RELEASE_WAIT_MAX, releasing).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(fault))) => tracing::debug!(%fault, "the exporter's claims end by themselves"),
-            Ok(Err(_)) | Err(_) => tracing::debug!("the exporter's claims end by themselves"),
+            Ok(Ok(Err(fault))) => tracing::debug!(%fault, "the exporters' claims end by themselves"),
+            Ok(Err(_)) | Err(_) => tracing::debug!("the exporters' claims end by themselves"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use sdc::letter::Matricule;
 
-use crate::lanes::Claims;
+use crate::admission::lanes::Claims;
 use crate::messages::Trial;
 
 /// Shared by the letters of a mail. Judges nothing unless each of them has an outcome: what goes back comes again, and may be what
@@ -59,7 +59,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::lanes::Lane;
+    use crate::admission::lanes::Lane;
     use crate::messages::Concluded;
 
     fn matricule(number: u32) -> Matricule {

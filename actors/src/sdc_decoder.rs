@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
-use mail::extract::{MailLimits, extract};
+use mail::extract::{Extracted, MailLimits, MailRefused, extract};
 use mail::letterhead::{self, Letterhead};
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
@@ -18,8 +18,8 @@ use sdc::refusal::{Refusal, RefusalCode};
 use store::failure::point;
 use store::settle::{Arrival, Claimed, Content};
 
+use crate::admission::lanes::{Claims, Lane, LaneQueue};
 use crate::at_work::AtWork;
-use crate::lanes::{Claims, Lane, LaneQueue};
 use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
@@ -28,6 +28,7 @@ use crate::remainder::Remainder;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
 use crate::table_writer::TableWriters;
+use crate::transport::Form;
 
 /// How long the decoder works before it answers heartbeats and takes new mail.
 const SLICE: Duration = Duration::from_millis(5);
@@ -162,8 +163,10 @@ impl SdcDecoder {
     fn decode(&self, mut fetched: Fetched) {
         let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.name);
         // Before anything that may fail over the mail: whoever finds it in quarantine has somebody to ask.
-        let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
-        fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
+        if fetched.form == Form::Mail {
+            let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
+            fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
+        }
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
         }
@@ -171,7 +174,7 @@ impl SdcDecoder {
         if let Some(bytes) = fetched.over_size_bytes {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::OverSize).with("bytes", bytes));
         }
-        let extracted = match extract(&fetched.mail, &self.parts.mail_limits) {
+        let extracted = match self.extract(&fetched) {
             Ok(extracted) => extracted,
             Err(refused) => {
                 let refusal = Refusal::new(RefusalCode::MailMalformed).with("limit", refused);
@@ -216,6 +219,14 @@ impl SdcDecoder {
                 }
                 fetched.share.settle();
             }
+        }
+    }
+
+    /// Finds the containers. A document alone is one, whatever it holds.
+    fn extract(&self, fetched: &Fetched) -> Result<Extracted, MailRefused> {
+        match fetched.form {
+            Form::Mail => extract(&fetched.mail, &self.parts.mail_limits),
+            Form::Document => Ok(Extracted { containers: vec![fetched.mail.clone()], ..Extracted::default() }),
         }
     }
 

@@ -20,12 +20,12 @@ use store::settle::{Arrival, Content};
 use store::signers::{Signer, Signers};
 use tokio::runtime::Handle;
 
+use crate::admission::lanes::Claims;
 use crate::at_work::AtWork;
-use crate::delivery::Hands;
-use crate::lanes::Claims;
 use crate::messages::{Carried, Opened, Settleable};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
+use crate::room::Hands;
 use crate::supervision::{Guard, Heartbeat};
 use crate::table_writer::TableWriters;
 

@@ -3,7 +3,7 @@
 //! actix is good at typed messages and isolation, and has limits that were measured: a handler's panic kills the actor, its
 //! queue and its `Supervisor`, and unwinding re-enters the actor. So every handler's body runs under [`Guard::run`], which
 //! catches the panic, and the actor then stops: a panic makes all its state suspect, so it is rebuilt, not resumed.
-//! Letters in its queue go back to their transport by themselves (`delivery`).
+//! Letters in its queue go back to their transport by themselves (`custody`).
 
 use std::any::Any;
 use std::collections::VecDeque;

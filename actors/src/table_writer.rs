@@ -15,10 +15,10 @@ use store::settle::{self, Arrival, Content, Settler};
 use tokio::runtime::Handle;
 
 use crate::billing_ledger::BillingLedger;
-use crate::delivery::Hands;
 use crate::intake::Intake;
 use crate::messages::{Carried, Duty, Rejected, Settleable, TakenApart, Verified, Written};
 use crate::payload_room::Unpacked;
+use crate::room::Hands;
 use crate::shares::{Booking, Queue, Waiting};
 use crate::supervision::{Guard, Heartbeat, Link};
 

@@ -45,6 +45,8 @@ pub struct Configuration {
     /// Where letters come from.
     #[serde(rename = "mailbox")]
     pub mailboxes: Vec<MailboxConfiguration>,
+    /// Where letters come from and answers go as files.
+    pub folder: Option<FolderConfiguration>,
     /// Where answers go.
     pub relay: Option<RelayConfiguration>,
     /// What bounds memory, disk and load.
@@ -133,6 +135,38 @@ pub enum NoContainerRule {
     Quarantine,
     /// It is deleted, and counted.
     Drop,
+}
+
+/// `[folder]`: the transfer folder, whose `in` is taken and whose `out` is given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FolderConfiguration {
+    /// Its name in logs, metrics and the journal; no mailbox has the same.
+    #[serde(default = "folder_name")]
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Pause between looks while it is empty.
+    #[serde(default = "poll_interval_seconds")]
+    pub poll_interval_seconds: u64,
+    /// How long a file must have been left alone by whoever writes it.
+    #[serde(default = "quiet_seconds")]
+    pub quiet_seconds: u64,
+    /// Largest file that is taken whole; of larger ones only the first 16 KB.
+    #[serde(default = "file_size_max_bytes")]
+    pub file_size_max_bytes: u64,
+}
+
+fn folder_name() -> String {
+    "folder".to_owned()
+}
+
+fn quiet_seconds() -> u64 {
+    2
+}
+
+fn file_size_max_bytes() -> u64 {
+    5 << 20
 }
 
 /// `[relay]`: who takes the answers.

@@ -1,13 +1,14 @@
-//! Tries to reach mailboxes and the relay, step by step: DNS, TCP, TLS, sign-in, mailbox.
+//! Tries to reach mailboxes, the transfer folder and the relay, step by step: DNS, TCP, TLS, sign-in, mailbox.
 
 use std::time::Instant;
 
+use actors::transfer_folder;
 use mail::TestReport;
 use mail::pop3::Mailbox;
 use mail::smtp::Relay;
 use serde::Serialize;
 
-use crate::configuration::{Configuration, RelayConfiguration};
+use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguration};
 
 /// How one server was reached.
 #[derive(Clone, Debug, Serialize)]
@@ -38,7 +39,7 @@ pub struct FailedStep {
     pub message: String,
 }
 
-/// Tries the mailboxes and the relay, or the one mailbox that is named.
+/// Tries the mailboxes, the folder and the relay, or the one mailbox or folder that is named.
 pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Reached> {
     let mut all = Vec::new();
     for mailbox in configuration.mailboxes.iter().filter(|mailbox| only.is_none_or(|name| mailbox.name == name)) {
@@ -47,6 +48,9 @@ pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Rea
             Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
         };
         all.push(told(format!("mailbox {}", mailbox.name), report));
+    }
+    if let Some(folder) = configuration.folder.as_ref().filter(|folder| only.is_none_or(|name| folder.name == name)) {
+        all.push(folder_reached(folder));
     }
     if let (Some(relay), None) = (&configuration.relay, only) {
         all.push(relay_reached(relay).await);
@@ -63,6 +67,21 @@ fn told(subject: String, report: TestReport) -> Reached {
     let failure =
         report.failure.map(|error| FailedStep { step: Some(error.step.as_str()), message: error.to_string() });
     Reached { subject, passed, failure }
+}
+
+fn folder_reached(folder: &FolderConfiguration) -> Reached {
+    let mut reached = Reached { subject: format!("folder {}", folder.name), passed: Vec::new(), failure: None };
+    for name in [transfer_folder::IN, transfer_folder::OUT] {
+        let started = Instant::now();
+        match transfer_folder::open(&folder.path, name) {
+            Ok(_open) => reached.passed.push(PassedStep { step: name, milliseconds: milliseconds(started.elapsed()) }),
+            Err(trouble) => {
+                reached.failure = Some(FailedStep { step: Some(name), message: trouble.to_string() });
+                break;
+            }
+        }
+    }
+    reached
 }
 
 async fn relay_reached(relay: &RelayConfiguration) -> Reached {

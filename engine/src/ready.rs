@@ -24,8 +24,8 @@ pub enum Unready {
     /// The gate is closed.
     #[error("no mail is taken: {0}")]
     NoMailTaken(Closed),
-    /// The last poll of each mailbox failed.
-    #[error("no mailbox can be reached: `xmserver mail test` tells which step fails")]
+    /// The last poll of each mailbox failed, and of the transfer folder.
+    #[error("no mailbox or folder can be reached: `xmserver mail test` tells which step fails")]
     MailboxesDown,
     /// The database does not answer, or not in time.
     #[error("the database does not answer")]

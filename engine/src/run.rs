@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::courier::{Courier, SmtpCourier};
 use actors::messages::NoContainer;
 use actors::metrics::Metrics;
-use actors::pipeline::{Pipeline, PipelineParts, PolledMailbox, Widths};
+use actors::pipeline::{Pipeline, PipelineParts, PolledSource, Widths};
 use actors::supervision::Policy;
+use actors::transfer_folder::TransferFolder;
 use anyhow::{Context, bail};
 use mail::extract::MailLimits;
 use mail::pop3::Mailbox;
@@ -27,7 +29,9 @@ use store::outbox;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{Configuration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration};
+use crate::configuration::{
+    Configuration, FolderConfiguration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration,
+};
 use crate::database::{self, OpenDatabase, Purpose};
 use crate::failure::Exit;
 use crate::folder::{Claim, DataFolder};
@@ -61,7 +65,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
             "these environment variables are no keys: a key's name has two underscores between its levels"
         );
     }
-    let relay = required(configuration)?;
+    required(configuration)?;
     let folder = DataFolder::of(configuration)?;
     let claim = folder.claim_within(CLAIM_PATIENCE)?;
     let keys = keys::load(&folder.keys())?;
@@ -71,7 +75,6 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let database = database::connect(configuration)?;
     let centre = Centre {
         configuration,
-        relay,
         claim,
         keys: Arc::new(keys),
         keys_folder: folder.keys(),
@@ -87,15 +90,15 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Refuses what may be left out for the other commands, but not here. Returns the relay.
-fn required(configuration: &Configuration) -> anyhow::Result<&RelayConfiguration> {
-    if configuration.mailboxes.is_empty() {
-        bail!("no mailbox is configured: add a [[mailbox]] to the configuration, or no letter can come");
+/// Refuses what may be left out for the other commands, but not here.
+fn required(configuration: &Configuration) -> anyhow::Result<()> {
+    if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
+        bail!("no mailbox is configured: add a [[mailbox]] or a [folder] to the configuration, or no letter can come");
     }
-    configuration
-        .relay
-        .as_ref()
-        .context("no relay is configured: add [relay] to the configuration, or no answer can leave")
+    if !configuration.mailboxes.is_empty() && configuration.relay.is_none() {
+        bail!("no relay is configured: add [relay] to the configuration, or no answer can leave");
+    }
+    Ok(())
 }
 
 /// Makes the runtime that carries the database's connections, and outlives every actor.
@@ -114,7 +117,6 @@ pub fn database_runtime() -> anyhow::Result<Runtime> {
 
 struct Centre<'a> {
     configuration: &'a Configuration,
-    relay: &'a RelayConfiguration,
     claim: Claim,
     keys: Arc<LoadedKeys>,
     keys_folder: PathBuf,
@@ -147,6 +149,7 @@ impl Centre<'_> {
             server = server.name,
             mode = server.mode,
             mailboxes = self.configuration.mailboxes.len(),
+            folder = self.configuration.folder.as_ref().map(|folder| folder.path.display().to_string()),
             http = %self.configuration.server.http_address,
             "the centre runs"
         );
@@ -216,24 +219,26 @@ impl Centre<'_> {
     }
 
     fn parts(&self, server: &Server, metrics: Metrics) -> anyhow::Result<PipelineParts> {
-        let relay = {
-            // Its connections live where those of the database do.
-            let _guard = self.runtime.enter();
-            Relay::new(&self.relay.smtp).context("relay")?
-        };
-        let mailboxes = self.configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<_>>>()?;
+        let folder = self.configuration.folder.as_ref().map(|folder| (folder, self.transfer_folder(folder)));
+        let mut sources =
+            self.configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<PolledSource>>>()?;
+        sources.extend(folder.as_ref().map(|(configured, folder)| taken(configured, folder)));
+        let mut couriers: Vec<Arc<dyn Courier>> = Vec::new();
+        if let Some(relay) = &self.configuration.relay {
+            couriers.push(Arc::new(self.smtp(relay, server)?));
+        }
+        couriers.extend(folder.map(|(_, folder)| -> Arc<dyn Courier> { Arc::new(folder) }));
         let limits = &self.configuration.limits;
-        let largest = mailboxes.iter().map(|mailbox| mailbox.mail_bytes_max).max().unwrap_or(0);
+        let largest = sources.iter().map(|source| source.mail_bytes_max).max().unwrap_or(0);
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
             database: self.database.clone(),
             database_runtime: self.runtime.clone(),
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
-            mailboxes,
-            relay: Arc::new(relay),
-            address: self.relay.address.clone(),
-            server_name: server.name.clone(),
+            sources,
+            pushed: Vec::new(),
+            couriers,
             process: self.claim.process,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
             document_limits: limits.of_documents(),
@@ -243,6 +248,18 @@ impl Centre<'_> {
             policy: Policy::default(),
             metrics,
         })
+    }
+
+    fn smtp(&self, relay: &RelayConfiguration, server: &Server) -> anyhow::Result<SmtpCourier> {
+        // Its connections live where those of the database do.
+        let _guard = self.runtime.enter();
+        let open = Relay::new(&relay.smtp).context("relay")?;
+        Ok(SmtpCourier { relay: Arc::new(open), address: relay.address.clone(), server_name: server.name.clone() })
+    }
+
+    fn transfer_folder(&self, folder: &FolderConfiguration) -> TransferFolder {
+        let quiet = Duration::from_secs(folder.quiet_seconds);
+        TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
     }
 
     /// Makes the partitions of the coming months, says whose addresses are the centre's own, and forgets old parts of answers, every
@@ -327,10 +344,11 @@ async fn forgotten(database: &Database) -> Result<usize, Fault> {
     outbox::forget_parts(&mut *database.get().await?).await
 }
 
-fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {
-    Ok(PolledMailbox {
+fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
+    let open = Mailbox::new(mailbox.pop3.clone()).with_context(|| format!("mailbox {}", mailbox.name))?;
+    Ok(PolledSource {
         name: mailbox.name.clone(),
-        mailbox: Mailbox::new(mailbox.pop3.clone()).with_context(|| format!("mailbox {}", mailbox.name))?,
+        transport: Arc::new(open),
         mail_bytes_max: mailbox.pop3.mail_size_max_bytes,
         no_container: match mailbox.no_container {
             NoContainerRule::Leave => NoContainer::Leave,
@@ -339,6 +357,17 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledMailbox> {
         },
         interval: Duration::from_secs(mailbox.poll_interval_seconds),
     })
+}
+
+/// What is taken out of the transfer folder. A file of its name is a document, whatever it holds, so no other rule is ever met.
+fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
+    PolledSource {
+        name: configured.name.clone(),
+        transport: Arc::new(folder.clone()),
+        mail_bytes_max: configured.file_size_max_bytes,
+        no_container: NoContainer::Quarantine,
+        interval: Duration::from_secs(configured.poll_interval_seconds),
+    }
 }
 
 fn widths(limits: &Limits) -> Widths {

@@ -8,3 +8,4 @@ pub mod proxy;
 pub mod servers;
 pub mod size;
 pub mod town;
+pub mod transfer;

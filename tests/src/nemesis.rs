@@ -36,6 +36,9 @@ const LOOK: Duration = Duration::from_millis(20);
 const HISTORY_MAX: usize = 30;
 /// Randomness of the letters, apart from that of the faults.
 const LETTERS: u64 = 0x5DC;
+/// Randomness of the transfer folder, apart from both: it is pulled out in the midst of any other fault, in one cycle of so many.
+const FOLDER: u64 = 0xF01D;
+const PULLED_OUT_IN: usize = 4;
 
 /// What a run is.
 #[derive(Args, Clone, Debug)]
@@ -80,6 +83,8 @@ pub struct Report {
     pub kills: usize,
     /// Actors that panicked.
     pub panics: usize,
+    /// Cycles in which the transfer folder was pulled out.
+    pub pulled_out: u64,
     /// Engines that ended by themselves because actors panicked too often, to be started again.
     pub escalations: u64,
     /// Letters of verified senders without a receipt.
@@ -169,13 +174,19 @@ impl Run<'_> {
     }
 
     fn cycle(&mut self, cycle: u64, fault: Fault) -> Result<()> {
-        let told = format!("cycle {cycle}: {fault}");
+        let is_pulled_out = Dice::of(self.plan.seed ^ FOLDER, cycle).below(PULLED_OUT_IN) == 0;
+        let also = if is_pulled_out { ", the transfer folder is pulled out" } else { "" };
+        let told = format!("cycle {cycle}: {fault}{also}");
         if self.history.len() == HISTORY_MAX {
             self.history.pop_front();
         }
         self.history.push_back(told.clone());
         let began = Instant::now();
+        if is_pulled_out {
+            self.world.offices.transfer.pull_out()?;
+        }
         let toll = strike(self.world, fault, self.plan.mails)?;
+        self.world.offices.transfer.put_back()?;
         self.settle()?;
         self.world.pop3.mend();
         self.world.smtp.mend();
@@ -183,6 +194,7 @@ impl Run<'_> {
         report.cycles = cycle;
         report.kills += toll.kills;
         report.panics += toll.panics;
+        report.pulled_out += u64::from(is_pulled_out);
         report.escalations = self.world.escalations;
         *report.faults_by_kind.entry(fault.kind()).or_default() += 1;
         if toll.is_missed {
@@ -201,7 +213,7 @@ impl Run<'_> {
             pass_time(LOOK);
             world.revive()?;
             world.offices.collect(&world.dovecot)?;
-            Ok(world.waiting() == 0)
+            Ok(world.waiting()? == 0)
         })
     }
 

@@ -1,14 +1,14 @@
-//! What a round of mails came to, and what is told of it: apart what keeps the relay away, which is nobody's answer's fault, and what
-//! the relay says of single mails.
+//! What a round of mails came to, and what is told of it: apart what keeps the courier away, which is nobody's answer's fault, and
+//! what it says of single mails. (A mail is what travels together; by the transfer folder, a file.)
 
 use std::time::Instant;
 
-use mail::smtp::SendFailure;
 use store::outbox::Claimed;
 
+use crate::courier::NotTaken;
 use crate::outage::Outage;
 
-/// Whether a mail has shown that the relay is there.
+/// Whether a mail has shown that the courier is there.
 #[derive(Debug, Default)]
 pub enum Asked {
     /// It was not asked: another mail found it away before, or there was nothing to send.
@@ -23,13 +23,13 @@ pub enum Asked {
 /// What became of one mail.
 #[derive(Debug, Default)]
 pub struct Mailed {
-    /// Answers that the relay took.
+    /// Answers that the courier took.
     pub sent: Vec<Claimed>,
-    /// Not tried: the relay was not reached, by this mail or by one before it.
+    /// Not tried: the courier was not reached, by this mail or by one before it.
     pub untried: Vec<Claimed>,
-    /// What it has shown of the relay.
-    pub relay: Asked,
-    /// Why the relay did not take it.
+    /// What it has shown of the courier.
+    pub courier: Asked,
+    /// Why the courier did not take it.
     pub refused: Option<Failure>,
 }
 
@@ -37,7 +37,7 @@ pub struct Mailed {
 #[derive(Debug)]
 pub struct Failure {
     /// The words for the first of them.
-    pub words: SendFailure,
+    pub words: NotTaken,
     /// How many answers.
     pub answers: usize,
     /// Whose the first was.
@@ -58,11 +58,11 @@ impl Failure {
 pub struct Sent {
     /// Answers that it had.
     pub answers: usize,
-    /// Those that the relay took.
+    /// Those that the courier took.
     pub sent: Vec<Claimed>,
     /// Those of mails that were not tried.
     pub untried: Vec<Claimed>,
-    is_reached: bool,
+    was_reached: bool,
     away: Option<Failure>,
     refused: Option<Failure>,
 }
@@ -78,40 +78,40 @@ impl Sent {
         self.sent.extend(mailed.sent);
         self.untried.extend(mailed.untried);
         self.refused = Failure::and(self.refused.take(), mailed.refused);
-        match mailed.relay {
+        match mailed.courier {
             Asked::Not => {}
-            Asked::Reached => self.is_reached = true,
+            Asked::Reached => self.was_reached = true,
             Asked::Away(failure) => self.away = Failure::and(self.away.take(), Some(failure)),
         }
     }
 
-    /// Says whether it ended because the relay could not be reached, and took no mail. One that lets in fewer connections than are
+    /// Says whether it ended because the courier could not be reached, and took no mail. One that lets in fewer connections than are
     /// tried takes some mails all the same, and the next round begins at once.
-    pub fn is_relay_away(&self) -> bool {
+    pub fn is_away(&self) -> bool {
         self.away.is_some() && self.sent.is_empty()
     }
 
-    /// Says whether the relay was asked, and was there for each mail.
-    pub fn is_relay_reached(&self) -> bool {
-        self.is_reached && self.away.is_none()
+    /// Says whether the courier was asked, and was there for each mail.
+    pub fn is_reached(&self) -> bool {
+        self.was_reached && self.away.is_none()
     }
 
-    /// Tells of a relay that is away once, then now and then, and when that is over; of mails that it does not take one line for a
+    /// Tells of a courier that is away once, then now and then, and when that is over; of mails that it does not take one line for a
     /// round, however many answers wait.
-    pub fn tell(&self, outage: &mut Outage, now: Instant) {
+    pub fn tell(&self, courier: &str, outage: &mut Outage, now: Instant) {
         let waiting = self.untried.len();
         if let Some(Failure { words: failure, answers, .. }) = &self.away
             && let Some(rounds) = outage.failed(&failure.to_string(), now)
         {
-            tracing::warn!(%failure, answers, waiting, rounds, "the relay cannot be reached: answers wait");
+            tracing::warn!(%failure, answers, waiting, rounds, "the {courier} cannot be reached: answers wait");
         }
         if let Some(Failure { words: failure, answers, agency }) = &self.refused {
-            tracing::warn!(%failure, answers, agency, "the relay did not take answers: `xmserver answer list` has each");
+            tracing::warn!(%failure, answers, agency, "the {courier} did not take answers: `xmserver answer list` has each");
         }
-        if self.is_relay_reached()
+        if self.is_reached()
             && let Some(rounds) = outage.end()
         {
-            tracing::info!(rounds, "the relay is reached again");
+            tracing::info!(rounds, "the {courier} is reached again");
         }
     }
 }
@@ -122,7 +122,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use mail::smtp::FailureKind;
+    use mail::smtp::{FailureKind, SendFailure};
     use sdc::cms::ContentCipher;
     use tracing_subscriber::fmt;
     use uuid::Uuid;
@@ -144,7 +144,7 @@ mod tests {
 
     fn failure(reply: &str, is_before_mail: bool) -> Failure {
         let words = SendFailure { kind: FailureKind::Transient, step: None, reply: reply.to_owned(), is_before_mail };
-        Failure { words, answers: 1, agency: Some(42) }
+        Failure { words: words.into(), answers: 1, agency: Some(42) }
     }
 
     fn answer(id: i64) -> Claimed {
@@ -158,6 +158,7 @@ mod tests {
             certificate: None,
             cipher: ContentCipher::Aes256Gcm,
             email: String::new(),
+            of_letter: None,
             attempts: 1,
             process: Uuid::nil(),
             is_sent_again: false,
@@ -165,15 +166,15 @@ mod tests {
     }
 
     fn away(reply: &str) -> Mailed {
-        Mailed { untried: vec![answer(1)], relay: Asked::Away(failure(reply, true)), ..Mailed::default() }
+        Mailed { untried: vec![answer(1)], courier: Asked::Away(failure(reply, true)), ..Mailed::default() }
     }
 
     fn refused() -> Mailed {
-        Mailed { relay: Asked::Reached, refused: Some(failure("mailbox full", false)), ..Mailed::default() }
+        Mailed { courier: Asked::Reached, refused: Some(failure("mailbox full", false)), ..Mailed::default() }
     }
 
     fn taken() -> Mailed {
-        Mailed { sent: vec![answer(2)], relay: Asked::Reached, ..Mailed::default() }
+        Mailed { sent: vec![answer(2)], courier: Asked::Reached, ..Mailed::default() }
     }
 
     /// Returns the lines of the log of rounds that follow each other.
@@ -185,7 +186,7 @@ mod tests {
             for mails in rounds {
                 let mut sent = Sent::of(mails.len());
                 mails.into_iter().for_each(|mailed| sent.add(mailed));
-                sent.tell(&mut outage, now);
+                sent.tell("relay", &mut outage, now);
                 now += Duration::from_secs(1);
             }
         });
@@ -220,7 +221,7 @@ mod tests {
         let mut sent = Sent::of(2);
         sent.add(taken());
         sent.add(away("too many connections"));
-        assert!(!sent.is_relay_away() && !sent.is_relay_reached());
+        assert!(!sent.is_away() && !sent.is_reached());
         let lines = told(vec![vec![taken(), away("too many")], vec![taken(), away("too many")], vec![taken()]]);
         assert_eq!(lines.len(), 2, "{lines:?}");
     }

@@ -7,7 +7,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntGauge};
 
-use crate::delivery::Hands;
+use crate::room::Hands;
 
 /// Shows the hands of the pipeline that runs.
 #[derive(Clone)]

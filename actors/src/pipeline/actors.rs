@@ -8,22 +8,27 @@ use store::settle::Settler;
 use store::signers::{self, Signers};
 use tokio::sync::RwLock;
 
-use super::parts::PipelineParts;
+use super::parts::{PipelineParts, Widths};
 use super::supervisor::Supervisor;
+use crate::admission::lanes::Claims;
+use crate::admission::{Admission, Desk, Turns};
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
-use crate::delivery::Hands;
+use crate::courier::Courier;
 use crate::exporter::{Exporter, ExporterParts};
 use crate::intake::Intake;
-use crate::lanes::Claims;
 use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
+use crate::messages::NoContainer;
 use crate::metrics::Metrics;
+use crate::push_intake::{PushIntake, PushIntakeParts};
 use crate::refusal_log::RefusalLog;
+use crate::room::Hands;
 use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
 use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
 use crate::supervision::Link;
 use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
+use crate::transport::Facts;
 
 /// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
@@ -46,35 +51,42 @@ pub(super) struct Shared {
     pub(super) supervisor: Supervisor,
 }
 
-pub(super) fn start_exporter(parts: &PipelineParts, shared: &Shared, arbiters: &mut Vec<Arbiter>) -> Link<Exporter> {
-    let link = Link::new(parts.metrics.actor("exporter"));
+pub(super) fn start_exporters(
+    parts: &PipelineParts,
+    shared: &Shared,
+    arbiters: &mut Vec<Arbiter>,
+) -> Arc<[Link<Exporter>]> {
     let arbiter = Arbiter::new();
-    let exporter = ExporterParts {
-        database: parts.database.clone(),
-        process: parts.process,
-        database_runtime: parts.database_runtime.clone(),
-        relay: Arc::clone(&parts.relay),
-        key: Arc::clone(&parts.signing_key),
-        signers: Arc::clone(&shared.signers),
-        address: parts.address.clone(),
-        server_name: parts.server_name.clone(),
-        claim_max: parts.widths.answers_claimed_max,
-        sending_max: parts.widths.sending_max,
-        interval: Duration::from_secs(1),
-        yield_max: Duration::from_secs(5),
-        hands: shared.hands.clone(),
-        busy_mails: parts.widths.mails_in_hand_max / 4,
-        metrics: Arc::clone(&shared.metrics),
+    let start = |courier: &Arc<dyn Courier>| {
+        let link = Link::new(parts.metrics.actor("exporter"));
+        let exporter = ExporterParts {
+            database: parts.database.clone(),
+            process: parts.process,
+            database_runtime: parts.database_runtime.clone(),
+            courier: Arc::clone(courier),
+            key: Arc::clone(&parts.signing_key),
+            signers: Arc::clone(&shared.signers),
+            claim_max: parts.widths.answers_claimed_max,
+            sending_max: parts.widths.sending_max,
+            interval: Duration::from_secs(1),
+            yield_max: Duration::from_secs(5),
+            hands: shared.hands.clone(),
+            busy_mails: parts.widths.mails_in_hand_max / 4,
+            metrics: Arc::clone(&shared.metrics),
+        };
+        let make = move |guard| Exporter::new(exporter.clone(), guard);
+        shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
+        link
     };
-    shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), move |guard| Exporter::new(exporter.clone(), guard));
+    let links = parts.couriers.iter().map(start).collect();
     arbiters.push(arbiter);
-    link
+    links
 }
 
 pub(super) fn start_writers(
     parts: &PipelineParts,
     shared: &Shared,
-    exporter: &Link<Exporter>,
+    exporters: &Arc<[Link<Exporter>]>,
     arbiters: &mut Vec<Arbiter>,
 ) -> TableWriters {
     let arbiter = Arbiter::new();
@@ -84,7 +96,7 @@ pub(super) fn start_writers(
         let ledger = BillingLedgerParts {
             settler: Arc::clone(&shared.settler),
             database_runtime: parts.database_runtime.clone(),
-            exporter: exporter.clone(),
+            exporters: Arc::clone(exporters),
             intake: shared.intake.clone(),
             metrics: Arc::clone(&shared.metrics),
             refusals: shared.refusals.clone(),
@@ -152,44 +164,82 @@ pub(super) fn start_decoders(
     decoders.into()
 }
 
-pub(super) fn start_pollers(
+/// Starts what brings mail: a poller for each source that lists, an intake for each that is pushed to.
+pub(super) fn start_sources(
     parts: &PipelineParts,
     shared: &Shared,
-    decoders: Arc<[Link<SdcDecoder>]>,
+    decoders: &Arc<[Link<SdcDecoder>]>,
     arbiters: &mut Vec<Arbiter>,
 ) {
     let arbiter = Arbiter::new();
-    let count = u32::try_from(parts.mailboxes.len()).unwrap_or(u32::MAX).max(1);
-    for (at, mailbox) in (1..).zip(&parts.mailboxes) {
-        parts.metrics.begin_mailbox(&mailbox.name, mailbox.no_container);
+    let count = u32::try_from(parts.sources.len()).unwrap_or(u32::MAX).max(1);
+    for (at, polled) in (1..).zip(&parts.sources) {
+        let admission =
+            shared.admission(parts, decoders, (&polled.name, polled.no_container), polled.transport.facts());
         let poller = MailboxPollerParts {
-            name: mailbox.name.as_str().into(),
-            mailbox: mailbox.mailbox.clone(),
-            mail_bytes_max: mailbox.mail_bytes_max,
-            no_container: mailbox.no_container,
-            database: parts.database.clone(),
-            database_runtime: parts.database_runtime.clone(),
-            process: parts.process,
-            decoders: Arc::clone(&decoders),
-            hands: shared.hands.clone(),
-            claims: Arc::clone(&shared.claims),
-            intake: shared.intake.clone(),
-            drain: shared.draining.clone(),
+            source: Admission { mail_bytes_max: polled.mail_bytes_max, ..admission },
+            transport: Arc::clone(&polled.transport),
+            turns: turns(&parts.widths, polled.interval, at, count),
             polling: Arc::clone(&shared.polling),
-            interval: mailbox.interval,
-            phase: mailbox.interval * (at - 1) / count,
-            // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.
-            window_mails: parts.widths.window_mails.min((parts.widths.mails_in_hand_max / count) as usize).max(1),
-            window_bytes_max: u64::from(parts.widths.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
-            session_mails_max: parts.widths.session_mails_max,
-            session_time_max: staggered(parts.widths.session_time_max, at, count),
-            metrics: Arc::clone(&shared.metrics),
         };
         let link = Link::new(parts.metrics.actor("mailbox_poller"));
         let make = move |guard| MailboxPoller::new(poller.clone(), guard);
         shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
     }
+    for pushed in &parts.pushed {
+        let facts = pushed.transport.facts();
+        let intake = PushIntakeParts {
+            source: shared.admission(parts, decoders, (&pushed.name, pushed.no_container), facts),
+            transport: Arc::clone(&pushed.transport),
+            polling: Arc::clone(&shared.polling),
+        };
+        let link = Link::new(parts.metrics.actor("push_intake"));
+        let make = move |guard| PushIntake::new(intake.clone(), guard);
+        shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
+    }
     arbiters.push(arbiter);
+}
+
+impl Shared {
+    /// Makes what the mail of one source passes, and begins its counters.
+    fn admission(
+        &self,
+        parts: &PipelineParts,
+        decoders: &Arc<[Link<SdcDecoder>]>,
+        (name, no_container): (&str, NoContainer),
+        facts: Facts,
+    ) -> Admission {
+        parts.metrics.begin_mailbox(name, no_container);
+        Admission {
+            name: name.into(),
+            key: name.into(),
+            facts,
+            mail_bytes_max: parts.mail_limits.mail_bytes_max as u64,
+            no_container,
+            database: parts.database.clone(),
+            database_runtime: parts.database_runtime.clone(),
+            process: parts.process,
+            desk: Desk::Decoders(Arc::clone(decoders)),
+            hands: self.hands.clone(),
+            claims: Arc::clone(&self.claims),
+            intake: self.intake.clone(),
+            drain: self.draining.clone(),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+}
+
+/// Says how much one source of so many, counted from 1, is given at a time.
+fn turns(widths: &Widths, interval: Duration, at: u32, count: u32) -> Turns {
+    Turns {
+        interval,
+        phase: interval * (at - 1) / count,
+        // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.
+        window_mails: widths.window_mails.min((widths.mails_in_hand_max / count) as usize).max(1),
+        window_bytes_max: u64::from(widths.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
+        session_mails_max: widths.session_mails_max,
+        session_time_max: staggered(widths.session_time_max, at, count),
+    }
 }
 
 /// Returns the longest session of one mailbox of so many, counted from 1: from half the time to all of it, so that sessions

@@ -1,11 +1,9 @@
-//! Everything that a pipeline is built from: mailboxes, keys, limits, and how wide it is.
+//! Everything that a pipeline is built from: sources, couriers, keys, limits, and how wide it is.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mail::extract::MailLimits;
-use mail::pop3::Mailbox;
-use mail::smtp::Relay;
 use sdc::document::DocumentLimits;
 use sdc::keys::{CentreKeys, SigningKey};
 use sdc::payload::PayloadLimits;
@@ -14,23 +12,36 @@ use store::settle::SettlingSettings;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use crate::courier::Courier;
 use crate::messages::NoContainer;
 use crate::metrics::Metrics;
 use crate::supervision::Policy;
+use crate::transport::{Pushed, Transport};
 
-/// One mailbox to poll.
+/// A source that lists what it has: a mailbox, the transfer folder.
 #[derive(Clone)]
-pub struct PolledMailbox {
+pub struct PolledSource {
     /// Its configured name.
     pub name: String,
-    /// How to reach it.
-    pub mailbox: Mailbox,
+    /// How it is reached.
+    pub transport: Arc<dyn Transport>,
     /// Largest mail fetched whole.
     pub mail_bytes_max: u64,
     /// What to do with mail that holds no container.
     pub no_container: NoContainer,
-    /// Pause between polls of an empty mailbox.
+    /// Pause between polls while it is empty.
     pub interval: Duration,
+}
+
+/// A source that is pushed to.
+#[derive(Clone)]
+pub struct PushedSource {
+    /// Its configured name.
+    pub name: String,
+    /// How mail comes.
+    pub transport: Arc<dyn Pushed>,
+    /// What to do with mail that holds no container. It cannot be left: no place is its own.
+    pub no_container: NoContainer,
 }
 
 /// How wide the pipeline is.
@@ -62,7 +73,7 @@ pub struct Widths {
     pub signers_cached_max: u64,
     /// Answers claimed at a time.
     pub answers_claimed_max: i64,
-    /// Connections to the relay at work at a time.
+    /// Answers on their way at a time, by each courier.
     pub sending_max: usize,
 }
 
@@ -98,14 +109,12 @@ pub struct PipelineParts {
     pub keys: Arc<CentreKeys>,
     /// Signs answers.
     pub signing_key: Arc<SigningKey>,
-    /// The mailboxes.
-    pub mailboxes: Vec<PolledMailbox>,
-    /// Takes answers.
-    pub relay: Arc<Relay>,
-    /// The centre's own address.
-    pub address: String,
-    /// The server's name.
-    pub server_name: String,
+    /// Where letters come from: what is polled.
+    pub sources: Vec<PolledSource>,
+    /// Where letters come from: what is pushed to.
+    pub pushed: Vec<PushedSource>,
+    /// How answers leave, one for each transport.
+    pub couriers: Vec<Arc<dyn Courier>>,
     /// This process, by the name that it keeps across restarts.
     pub process: Uuid,
     /// Limits of a mail.

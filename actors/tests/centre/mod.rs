@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use actors::courier::SmtpCourier;
 use actors::messages::NoContainer;
 use actors::metrics::{Handled, Metrics};
-use actors::pipeline::{Pipeline, PipelineParts, PolledMailbox, Widths};
+use actors::pipeline::{Pipeline, PipelineParts, PolledSource, Widths};
 use actors::supervision::{Escalation, Policy};
 use chrono::Utc;
 use diesel::sql_types::BigInt;
@@ -277,19 +278,24 @@ impl World {
             mailbox.security = Security::None;
             mailbox.password = Some(Secret::new("secret"));
             mailbox.read_timeout_seconds = self.read_timeout_seconds;
-            PolledMailbox {
+            PolledSource {
                 name: if number == 0 { "main".to_owned() } else { format!("main-{number}") },
-                mailbox: mail::pop3::Mailbox::new(mailbox).unwrap(),
+                transport: Arc::new(mail::pop3::Mailbox::new(mailbox).unwrap()),
                 mail_bytes_max: 1 << 20,
                 no_container: NoContainer::Quarantine,
                 interval: Duration::from_millis(50),
             }
         };
-        let mailboxes = post_offices.iter().enumerate().map(mailbox).collect();
+        let sources = post_offices.iter().enumerate().map(mailbox).collect();
         let mut relay = RelaySettings::new("127.0.0.1");
         relay.port = Some(self.post_office.smtp_address().port());
         relay.security = Security::None;
         let relay = self.runtime.block_on(async { mail::smtp::Relay::new(&relay).unwrap() });
+        let courier = SmtpCourier {
+            relay: Arc::new(relay),
+            address: CENTRE_ADDRESS.to_owned(),
+            server_name: "centre".to_owned(),
+        };
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let process = Uuid::now_v7();
         let parts = PipelineParts {
@@ -297,10 +303,9 @@ impl World {
             database_runtime: self.runtime.handle().clone(),
             keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
             signing_key: Arc::new(self.centre.clone()),
-            mailboxes,
-            relay: Arc::new(relay),
-            address: CENTRE_ADDRESS.to_owned(),
-            server_name: "centre".to_owned(),
+            sources,
+            pushed: Vec::new(),
+            couriers: vec![Arc::new(courier)],
             process,
             mail_limits: mail::extract::MailLimits::default(),
             document_limits: DocumentLimits::default(),

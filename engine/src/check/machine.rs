@@ -1,14 +1,15 @@
-//! What the machine and the configuration give: mailboxes and relay, libraries, disk, address, and what is secret.
+//! What the machine and the configuration give: mailboxes, folder and relay, libraries, disk, address, and what is secret.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 
+use actors::transfer_folder::{self, Trouble};
 use chrono::{Days, Utc};
 
 use super::{Findings, Verdict};
 use crate::clock::Clock;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, FolderConfiguration};
 use crate::disk;
 use crate::folder::{DataFolder, exposure};
 use crate::keys::{self, LoadedKeys};
@@ -34,15 +35,25 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         );
         findings.add(Verdict::Warn, "environment", text);
     }
-    if configuration.mailboxes.is_empty() {
-        findings.add(Verdict::Fail, "mailboxes", "none is configured: add a [[mailbox]] to the configuration file");
+    if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
+        let text = "none is configured: add a [[mailbox]], or a [folder], to the configuration file";
+        findings.add(Verdict::Fail, "mailboxes", text);
     }
     for mailbox in &configuration.mailboxes {
         let problems = mailbox.pop3.credential().err().map(|error| error.problems).unwrap_or_default();
         let well = format!("{} as {}", mailbox.pop3.host, mailbox.pop3.username);
         findings.judge(&format!("mailbox {}", mailbox.name), Verdict::Fail, problems, well);
     }
+    if let Some(folder) = &configuration.folder {
+        findings.judge(
+            &format!("folder {}", folder.name),
+            Verdict::Fail,
+            folder_problems(folder),
+            folder.path.display().to_string(),
+        );
+    }
     match &configuration.relay {
+        None if configuration.mailboxes.is_empty() && configuration.folder.is_some() => {}
         None => findings.add(Verdict::Fail, "relay", "none is configured: add [relay], or no answer can leave"),
         Some(relay) => {
             let problems = relay.smtp.credential().err().map(|error| error.problems).unwrap_or_default();
@@ -58,6 +69,17 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         );
         findings.add(Verdict::Warn, "http", text);
     }
+}
+
+/// Lists what keeps letters from being taken out of the transfer folder, or answers from being put into it.
+pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
+    let opened = |name: &str| transfer_folder::open(&folder.path, name).err();
+    let told = |trouble: Trouble| {
+        format!(
+            "{trouble}: make it, or mount it, and let this program read, write and remove files there; it goes on by itself"
+        )
+    };
+    [transfer_folder::IN, transfer_folder::OUT].into_iter().filter_map(opened).map(told).collect()
 }
 
 /// Looks whether the address of metrics and health is free, unless the centre of this folder runs and has it.

@@ -1,4 +1,4 @@
-//! `xmserver mail test`: which step of reaching a mailbox or the relay fails.
+//! `xmserver mail test`: which step of reaching a mailbox, the transfer folder or the relay fails.
 
 use std::process::ExitCode;
 
@@ -13,9 +13,9 @@ use crate::show;
 /// What to do with mail.
 #[derive(Subcommand, Debug)]
 pub enum MailCommand {
-    /// Try every mailbox and the relay, step by step; exit code 1 where one fails
+    /// Try every mailbox, the transfer folder and the relay, step by step; exit code 1 where one fails
     Test {
-        /// This mailbox only
+        /// This mailbox or folder only
         #[arg(long)]
         mailbox: Option<String>,
     },
@@ -23,16 +23,19 @@ pub enum MailCommand {
 
 pub(super) async fn run(configuration: &Configuration, command: MailCommand, json: bool) -> anyhow::Result<ExitCode> {
     let MailCommand::Test { mailbox } = command;
+    let mailboxes = configuration.mailboxes.iter().map(|one| one.name.as_str());
+    let names: Vec<&str> = mailboxes.chain(configuration.folder.iter().map(|folder| folder.name.as_str())).collect();
     if let Some(name) = &mailbox
-        && !configuration.mailboxes.iter().any(|one| one.name == *name)
+        && !names.contains(&name.as_str())
     {
-        let names: Vec<&str> = configuration.mailboxes.iter().map(|one| one.name.as_str()).collect();
         let words = format!("mailbox {name} is not configured: expected one of {}", names.join(", "));
         return Err(NotConfigured { words }.into());
     }
     let all = reach(configuration, mailbox.as_deref()).await;
     if all.is_empty() {
-        bail!("no mailbox and no relay is configured: add [[mailbox]] and [relay] to the configuration file");
+        bail!(
+            "neither mailbox nor folder nor relay is configured: add [[mailbox]] and [relay], or [folder], to the configuration file"
+        );
     }
     if json {
         show::json(&all)?;

@@ -22,7 +22,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "[server]\nhttp_adress = \"x\"",
         "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, shutdown_seconds_max, metrics_kept_seconds_max",
     ),
-    ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, relay, limits"),
+    ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, folder, relay, limits"),
     (
         "[server]\nhttp_address = \"here\"",
         "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464",
@@ -94,6 +94,20 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[[mailbox]]\nname = \"main\"\nno_container = \"keep\"\n[mailbox.pop3]\nhost = \"h\"\nusername = \"u\"",
         "FILE: mailbox 1: no_container: expected one of leave, quarantine, drop, found `keep`",
+    ),
+    ("[folder]\nname = \"stick\"", "FILE: key folder.path is missing"),
+    ("[folder]\npath = \"transfer\"", "FILE: folder.path: expected an absolute path, found \"transfer\""),
+    (
+        "MAILBOX\npassword_env = \"P\"\n[folder]\nname = \"main\"\npath = \"/x\"",
+        "FILE: folder.name: expected a name that no mailbox has, found \"main\"",
+    ),
+    (
+        "[folder]\nname = \"Stick\"\npath = \"/x\"",
+        "FILE: folder.name: expected 1 to 63 of a-z, 0-9, point, hyphen and _, found \"Stick\"",
+    ),
+    (
+        "[folder]\npath = \"/x\"\nfile_size_max_bytes = 5",
+        "FILE: folder.file_size_max_bytes: expected 16384 to 67108864, found 5",
     ),
     (
         "[relay]\naddress = \"centre\"\n[relay.smtp]\nhost = \"mail.example.org\"",

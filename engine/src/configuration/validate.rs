@@ -11,6 +11,7 @@ pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<
     server(configuration, &mut problems);
     database(configuration, &mut problems);
     mailboxes(configuration, &mut problems);
+    folder(configuration, &mut problems);
     if let Some(relay) = &configuration.relay {
         if let Err(error) = relay.smtp.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded("relay.smtp.", problem));
@@ -109,11 +110,7 @@ fn has_password(url: &str) -> bool {
 fn mailboxes(configuration: &Configuration, problems: &mut Problems<'_>) {
     for (index, mailbox) in configuration.mailboxes.iter().enumerate() {
         let prefix = format!("mailbox.{index}.");
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-        if mailbox.name.is_empty() || mailbox.name.len() > 63 || !mailbox.name.bytes().all(plain) {
-            let problem = format!("name: expected 1 to 63 of a-z, 0-9, point, hyphen and _, found {:?}", mailbox.name);
-            problems.add_worded(&prefix, &problem);
-        }
+        name(&prefix, &mailbox.name, problems);
         if configuration.mailboxes[..index].iter().any(|other| other.name == mailbox.name) {
             problems.add_worded(&prefix, &format!("name: expected a name of its own, found {:?} twice", mailbox.name));
         }
@@ -124,6 +121,30 @@ fn mailboxes(configuration: &Configuration, problems: &mut Problems<'_>) {
         if let Err(error) = mailbox.pop3.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded(&format!("{prefix}pop3."), problem));
         }
+    }
+}
+
+/// Mailboxes and the folder share one space of names: leases, journal and metrics know them by these alone.
+fn folder(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let Some(folder) = &configuration.folder else { return };
+    name("folder.", &folder.name, problems);
+    if configuration.mailboxes.iter().any(|mailbox| mailbox.name == folder.name) {
+        let problem = format!("name: expected a name that no mailbox has, found {:?}", folder.name);
+        problems.add_worded("folder.", &problem);
+    }
+    if !folder.path.is_absolute() {
+        problems.add("folder.path", "an absolute path", &folder.path.display().to_string());
+    }
+    between("folder.poll_interval_seconds", folder.poll_interval_seconds, 1, 86_400, problems);
+    between("folder.quiet_seconds", folder.quiet_seconds, 0, 3600, problems);
+    between("folder.file_size_max_bytes", folder.file_size_max_bytes, 16 << 10, 64 << 20, problems);
+}
+
+fn name(prefix: &str, name: &str, problems: &mut Problems<'_>) {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > 63 || !name.bytes().all(plain) {
+        let problem = format!("name: expected 1 to 63 of a-z, 0-9, point, hyphen and _, found {name:?}");
+        problems.add_worded(prefix, &problem);
     }
 }
 

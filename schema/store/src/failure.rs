@@ -10,6 +10,16 @@ pub fn point(name: &str) {
     let _unused = name;
 }
 
+/// Says whether a test makes what is tried at a place fail, as a disk does that is full.
+#[inline]
+pub fn is_made_to_fail(name: &str) -> bool {
+    #[cfg(feature = "failpoints")]
+    fail::fail_point!(name, |_| true);
+    #[cfg(not(feature = "failpoints"))]
+    let _unused = name;
+    false
+}
+
 /// A bug that breaks one of the promises, for nemesis to catch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {

@@ -3,6 +3,10 @@
 //! A letter that makes the program fail would make it fail for ever: it comes again with every poll. So what is in
 //! hand is written down before it is handed on; after a panic or an unclean death those letters run one at a time, the attempt
 //! committed first, and three failures alone make a poison letter.
+//!
+//! A mail is known by its source and its token there: the name of a mailbox and a UIDL, or of a transfer folder and a file's name.
+//! Mailboxes and folders share one space of names. The columns are called `mailbox` and `uidl`, as programs of the version before
+//! write them.
 
 use diesel::sql_types::{SmallInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -17,8 +21,8 @@ pub const ATTEMPTS_MAX: i16 = 3;
 /// A mail that was in hand when the program failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// Its UIDL (RFC 1939, section 7).
-    pub uidl: String,
+    /// By what its source knows it: its UIDL (RFC 1939, section 7) in a mailbox.
+    pub token: String,
     /// How often it has been tried alone.
     pub attempts: i16,
 }
@@ -29,20 +33,20 @@ pub struct Suspect {
 /// A fault of the database; nothing may be handed on then.
 pub async fn record(
     connection: &mut AsyncPgConnection,
-    mailbox: &str,
+    source: &str,
     instance: Uuid,
     batch: i64,
-    uidls: &[String],
+    tokens: &[String],
 ) -> Result<(), Fault> {
     // Only a crash of this program alone must find the line again; one of the machine ends the program too. So the
     // commit need not wait for the disk.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                 INSERT INTO xm.in_hand (mailbox, instance, batch, uidls) SELECT ?, ?, ?, ? FROM soon";
     let binds = [
-        Bind::Text(mailbox),
+        Bind::Text(source),
         Bind::Uuid(instance),
         Bind::Bigint(batch),
-        Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect()),
+        Bind::Texts(tokens.iter().map(|token| Some(token.as_str())).collect()),
     ];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -54,25 +58,25 @@ pub async fn record(
 /// A fault of the database.
 pub async fn strike_out(
     connection: &mut AsyncPgConnection,
-    mailbox: &str,
+    source: &str,
     instance: Uuid,
     batches: &[i64],
 ) -> Result<(), Fault> {
     let text = "DELETE FROM xm.in_hand WHERE mailbox = ? AND instance = ? AND batch = ANY(?)";
-    let binds = [Bind::Text(mailbox), Bind::Uuid(instance), Bind::Bigints(batches.iter().copied().map(Some).collect())];
+    let binds = [Bind::Text(source), Bind::Uuid(instance), Bind::Bigints(batches.iter().copied().map(Some).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 
-/// Turns what other instances left in hand for this mailbox into suspects. The caller holds the mailbox's lease, so they are gone.
+/// Turns what other instances left in hand of this source into suspects. The caller holds the source's lease, so they are gone.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, mailbox: &str, instance: Uuid) -> Result<(), Fault> {
+pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, source: &str, instance: Uuid) -> Result<(), Fault> {
     let text = "WITH gone AS (DELETE FROM xm.in_hand WHERE mailbox = ? AND instance <> ? RETURNING mailbox, uidls)
                 INSERT INTO xm.suspects (mailbox, uidl)
                 SELECT DISTINCT mailbox, unnest(uidls) FROM gone ON CONFLICT (mailbox, uidl) DO NOTHING";
-    let binds = [Bind::Text(mailbox), Bind::Uuid(instance)];
+    let binds = [Bind::Text(source), Bind::Uuid(instance)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -81,22 +85,22 @@ pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, mailbox: &str, 
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn suspect(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &[String]) -> Result<(), Fault> {
+pub async fn suspect(connection: &mut AsyncPgConnection, source: &str, tokens: &[String]) -> Result<(), Fault> {
     let text = "INSERT INTO xm.suspects (mailbox, uidl) SELECT ?, unnest(?) ON CONFLICT (mailbox, uidl) DO NOTHING";
-    let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
+    let binds = [Bind::Text(source), Bind::Texts(tokens.iter().map(|token| Some(token.as_str())).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 
-/// Lists the suspects of a mailbox.
+/// Lists the suspects of a source.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn suspects(connection: &mut AsyncPgConnection, mailbox: &str) -> Result<Vec<Suspect>, Fault> {
+pub async fn suspects(connection: &mut AsyncPgConnection, source: &str) -> Result<Vec<Suspect>, Fault> {
     let text = "SELECT uidl, attempts FROM xm.suspects WHERE mailbox = ? ORDER BY seen_at, uidl";
-    let binds = [Bind::Text(mailbox)];
+    let binds = [Bind::Text(source)];
     let rows: Vec<(String, i16)> = Statement::<(Text, SmallInt)>::new(text, &binds).load(connection).await?;
-    Ok(rows.into_iter().map(|(uidl, attempts)| Suspect { uidl, attempts }).collect())
+    Ok(rows.into_iter().map(|(token, attempts)| Suspect { token, attempts }).collect())
 }
 
 /// Commits that a suspect is about to be tried alone, and clears those that were settled alone before it: should the
@@ -106,8 +110,8 @@ pub async fn suspects(connection: &mut AsyncPgConnection, mailbox: &str) -> Resu
 /// A fault of the database; it may not be tried then.
 pub async fn attempt(
     connection: &mut AsyncPgConnection,
-    mailbox: &str,
-    uidl: &str,
+    source: &str,
+    token: &str,
     settled: &[String],
 ) -> Result<(), Fault> {
     // As for `record`, the commit need not wait for the disk.
@@ -115,10 +119,10 @@ pub async fn attempt(
                      cleared AS (DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?))
                 UPDATE xm.suspects SET attempts = attempts + 1 FROM soon WHERE mailbox = ? AND uidl = ?";
     let binds = [
-        Bind::Text(mailbox),
-        Bind::Texts(settled.iter().map(|uidl| Some(uidl.as_str())).collect()),
-        Bind::Text(mailbox),
-        Bind::Text(uidl),
+        Bind::Text(source),
+        Bind::Texts(settled.iter().map(|token| Some(token.as_str())).collect()),
+        Bind::Text(source),
+        Bind::Text(token),
     ];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -130,11 +134,11 @@ pub async fn attempt(
 /// A fault of the database.
 pub async fn take_attempts_back(
     connection: &mut AsyncPgConnection,
-    mailbox: &str,
-    uidls: &[String],
+    source: &str,
+    tokens: &[String],
 ) -> Result<(), Fault> {
     let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ANY(?)";
-    let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
+    let binds = [Bind::Text(source), Bind::Texts(tokens.iter().map(|token| Some(token.as_str())).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -147,27 +151,27 @@ pub async fn take_attempts_back(
 pub async fn set_aside(
     connection: &mut AsyncPgConnection,
     process: Uuid,
-    mailbox: &str,
-    uidl: &str,
+    source: &str,
+    token: &str,
 ) -> Result<(), Fault> {
     let text = "WITH cleared AS (DELETE FROM xm.in_hand USING xm.leases
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
                 ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
     // What begins with a blank is no id but a size, which innocent mails may share: such a mail is tried alone first.
-    let attempts = if uidl.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
-    let binds = [Bind::Uuid(process), Bind::Text(mailbox), Bind::Text(uidl), Bind::Integer(attempts)];
+    let attempts = if token.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
+    let binds = [Bind::Uuid(process), Bind::Text(source), Bind::Text(token), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 
-/// Clears suspects that were settled, or that are no longer in the mailbox.
+/// Clears suspects that were settled, or that are no longer in their source.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn clear(connection: &mut AsyncPgConnection, mailbox: &str, uidls: &[String]) -> Result<(), Fault> {
+pub async fn clear(connection: &mut AsyncPgConnection, source: &str, tokens: &[String]) -> Result<(), Fault> {
     let text = "DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?)";
-    let binds = [Bind::Text(mailbox), Bind::Texts(uidls.iter().map(|uidl| Some(uidl.as_str())).collect())];
+    let binds = [Bind::Text(source), Bind::Texts(tokens.iter().map(|token| Some(token.as_str())).collect())];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }

@@ -78,6 +78,8 @@ pub struct Claimed {
     pub cipher: ContentCipher,
     /// The agency's registered address, the only one that is ever written to.
     pub email: String,
+    /// The installation and the sequence number of the letter answered; absent for letters that the centre writes first.
+    pub of_letter: Option<(String, i64)>,
     /// How often it has been tried, this time included.
     pub attempts: i32,
     /// The process that claimed it.
@@ -110,6 +112,8 @@ type Row = (
     Text,
     Integer,
     Bool,
+    Nullable<Text>,
+    Nullable<BigInt>,
 );
 
 type Loaded = (
@@ -126,12 +130,15 @@ type Loaded = (
     String,
     i32,
     bool,
+    Option<String>,
+    Option<i64>,
 );
 
 impl Claimed {
     /// Makes one of a row; the certificate of a revoked one is that in its place.
     fn of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> Claimed {
-        let (id, agency, letter_id, attempt, part, payload, sealed_for, usable, der, cipher, email, attempts, again) =
+        let (installation, sequence) = (row.13.clone(), row.14);
+        let (id, agency, letter_id, attempt, part, payload, sealed_for, usable, der, cipher, email, attempts, again, ..) =
             row;
         let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
         Claimed {
@@ -144,6 +151,7 @@ impl Claimed {
             certificate: certificate.or_else(|| in_place.get(&sealed_for?).cloned()),
             cipher: read_cipher(cipher.as_deref()),
             email,
+            of_letter: installation.zip(sequence),
             attempts,
             process,
             is_sent_again: again,
@@ -167,6 +175,9 @@ pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
 }
 
+/// The transport of mail. Nearly every answer leaves by it.
+const MAIL: &str = "mail";
+
 /// Returns the transport of a name that was read from the database.
 pub fn transport_named(name: &str) -> &'static str {
     match name {
@@ -188,9 +199,12 @@ pub async fn claim(
     hold: Duration,
 ) -> Result<Vec<Claimed>, Fault> {
     // Of a part that is kept no longer the receipt leaves, which is part 0.
-    let text = "WITH due AS (
+    // However many answers wait for a relay that is away, those of other transports have an index of their own, `outbox_due_beside`.
+    let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
+    let text = format!(
+        "WITH due AS (
              SELECT id FROM xm.outbox
-              WHERE failed_at IS NULL AND transport IN (?, ?) AND due_at <= now()
+              WHERE failed_at IS NULL {beside} AND transport IN (?, ?) AND due_at <= now()
                 AND (claimed_until IS NULL OR claimed_until < now())
               ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED),
          claimed AS (
@@ -204,7 +218,7 @@ pub async fn claim(
          SELECT c.id, c.agency, c.letter_id, c.attempt, c.part, coalesce(p.payload, t.receipt, l.receipt, c.payload),
                 coalesce(c.certificate, l.certificate), s.id, s.der,
                 CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
-                c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL
+                c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL, l.installation, l.sequence
            FROM claimed c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
@@ -212,7 +226,8 @@ pub async fn claim(
            LEFT JOIN xm.answer_parts p ON c.part > 0 AND p.agency = c.agency AND p.letter_id = c.letter_id
                                           AND p.attempt = c.attempt AND p.part = c.part
            LEFT JOIN xm.certificates s ON s.id = coalesce(c.certificate, l.certificate) AND s.revoked_at IS NULL
-          ORDER BY c.agency, c.id";
+          ORDER BY c.agency, c.id"
+    );
     let in_parts = parts_transport(transport);
     let binds = [
         Bind::Text(transport),
@@ -221,7 +236,7 @@ pub async fn claim(
         Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
         Bind::Uuid(process),
     ];
-    let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
+    let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
     Ok(rows.into_iter().map(|row| Claimed::of(row, process, &in_place)).collect())
@@ -253,6 +268,19 @@ async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> R
 pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), Fault> {
     let text = "UPDATE xm.outbox SET claimed_until = NULL WHERE claimed_by = ? AND claimed_until IS NOT NULL";
     Statement::<()>::new(text, &[Bind::Uuid(process)]).execute(connection).await?;
+    Ok(())
+}
+
+/// Gives up what a process claimed of one transport in a former life, and leaves what it has in hand of others.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, transport: &str) -> Result<(), Fault> {
+    let text = "UPDATE xm.outbox SET claimed_until = NULL
+                 WHERE claimed_by = ? AND claimed_until IS NOT NULL AND transport IN (?, ?)";
+    let in_parts = parts_transport(transport);
+    let binds = [Bind::Uuid(process), Bind::Text(transport), Bind::Text(&in_parts)];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Everything that can be struck: two engines on one database, PostgreSQL, Dovecot, Postfix, and the lines to them.
+//! Everything that can be struck: two engines on one database, PostgreSQL, Dovecot, Postfix, the lines to them, and a transfer folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use crate::engine::Engine;
 use crate::proxy::Proxy;
 use crate::servers::{Account, Dovecot, Postfix, wait_within};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, SERVER};
+use crate::transfer::Transfer;
 
 /// Agencies: one of them is suspended, one has no credit, one has a P-384 key and one an RSA key.
 pub const OFFICES: usize = 20;
@@ -55,16 +56,21 @@ pub struct World {
     folder: tempfile::TempDir,
 }
 
-fn configuration(database: &str, pop3: &Proxy, smtp: &Proxy, http: std::net::SocketAddr) -> String {
+fn configuration(
+    database: &str,
+    (pop3, smtp, transfer): (&Proxy, &Proxy, &Transfer),
+    http: std::net::SocketAddr,
+) -> String {
     format!(
         "[server]\nhttp_address = \"{http}\"\n[database]\nurl = \"{database}\"\n\
          [relay]\naddress = \"{CENTRE_ADDRESS}\"\n\
          [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nread_timeout_seconds = 10\n\
          [[mailbox]]\nname = \"centre\"\npoll_interval_seconds = 1\nno_container = \"quarantine\"\n\
          [mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nread_timeout_seconds = 10\n\
-         username = \"{CENTRE_ADDRESS}\"\npassword_env = \"MAILBOX_PASSWORD\"\n",
+         username = \"{CENTRE_ADDRESS}\"\npassword_env = \"MAILBOX_PASSWORD\"\n{}",
         smtp.address().port(),
         pop3.address().port(),
+        transfer.configuration(),
     )
 }
 
@@ -88,8 +94,9 @@ impl World {
         let pop3 = Proxy::start(dovecot.pop3_address(), runtime.handle())?;
         let smtp = Proxy::start(postfix.smtp_address(), runtime.handle())?;
 
+        let transfer = Transfer::make()?;
         let url = cluster.url();
-        let mut first = Engine::of(program, PASSWORD, |http| configuration(&url, &pop3, &smtp, http))?;
+        let mut first = Engine::of(program, PASSWORD, |http| configuration(&url, (&pop3, &smtp, &transfer), http))?;
         if let Some(bug) = bug {
             first.set(store::failure::BUG_VARIABLE, bug);
         }
@@ -105,7 +112,7 @@ impl World {
         for engine in &mut all {
             engine.wait_until_ready()?;
         }
-        let offices = Offices::new(town, seed);
+        let offices = Offices::new(town, transfer, seed);
         let world =
             World { engines: all, offices, pop3, smtp, postfix, dovecot, cluster, runtime, escalations: 0, folder };
         Ok(world)
@@ -155,9 +162,12 @@ impl World {
         self.engines.iter().map(|engine| engine.metric("xm_actor_restarts_total")).sum()
     }
 
-    /// Counts the mails that wait at the centre.
-    pub fn waiting(&self) -> usize {
-        self.dovecot.count(CENTRE_ADDRESS)
+    /// Counts the mails and files that wait at the centre.
+    ///
+    /// # Errors
+    /// The transfer folder cannot be read.
+    pub fn waiting(&self) -> Result<usize> {
+        Ok(self.dovecot.count(CENTRE_ADDRESS) + self.offices.transfer.waiting()?)
     }
 
     /// Asks the database for a number, again while it recovers from the last fault.

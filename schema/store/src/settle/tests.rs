@@ -16,6 +16,7 @@ mod rules;
 mod signers;
 mod statements;
 mod together;
+mod transports;
 mod waiting;
 pub(crate) mod world;
 

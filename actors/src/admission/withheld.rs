@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mail::pop3::{Listed, Session};
+use crate::transport::{Candidate, Session};
 use sdc::letter::Matricule;
 use tokio::time::timeout_at;
 
 use super::memory::{Memory, hint};
-use super::session::{Poll, PollError};
-use crate::delivery::Fate;
+use super::poll::{Poll, PollError};
+use crate::custody::Fate;
 
 /// How long the letters of an office are left alone: at first, and at most.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -51,28 +51,28 @@ struct Wait {
 }
 
 /// The mails of a session in their order, by id.
-struct Places<'l>(HashMap<&'l str, &'l Listed>);
+struct Places<'l>(HashMap<&'l str, &'l Candidate>);
 
 impl<'l> Places<'l> {
-    fn of(mails: &'l [Listed]) -> Places<'l> {
+    fn of(mails: &'l [Candidate]) -> Places<'l> {
         // Of several with one id the first.
-        Places(mails.iter().rev().filter_map(|listed| Some((listed.uidl.as_deref()?, listed))).collect())
+        Places(mails.iter().rev().filter_map(|listed| Some((listed.token.as_deref()?, listed))).collect())
     }
 }
 
 impl Withheld {
     /// Remembers that a mail waits, or waits still. One without an id is fetched as if it were new.
-    pub fn add(&mut self, listed: &Listed, claim: Option<Matricule>, now: Instant) {
-        let Some(uidl) = &listed.uidl else { return };
-        let uidl: Arc<str> = Arc::from(&**uidl);
+    pub fn add(&mut self, listed: &Candidate, claim: Option<Matricule>, now: Instant) {
+        let Some(token) = &listed.token else { return };
+        let token: Arc<str> = Arc::from(&**token);
         // An office's pause is forgotten with its last mail, not when its only mail is tried again.
-        if self.mails.get(&uidl).is_some_and(|(_, before)| *before != claim) {
-            self.forget(&uidl);
+        if self.mails.get(&token).is_some_and(|(_, before)| *before != claim) {
+            self.forget(&token);
         }
-        self.mails.insert(Arc::clone(&uidl), (listed.size_bytes, claim));
+        self.mails.insert(Arc::clone(&token), (listed.size_bytes, claim));
         let first = Wait { mails: HashSet::new(), pause: PAUSE_MIN, until: now, other_tried: None };
         let wait = self.offices.entry(claim).or_insert(first);
-        wait.mails.insert(uidl);
+        wait.mails.insert(token);
         // Once for all that are tried together.
         if now >= wait.until {
             let pause = wait.pause;
@@ -91,12 +91,12 @@ impl Withheld {
     }
 
     /// Says whether a mail waits.
-    pub fn has(&self, listed: &Listed) -> bool {
+    pub fn has(&self, listed: &Candidate) -> bool {
         self.claim(listed).is_some()
     }
 
-    fn claim(&self, listed: &Listed) -> Option<Option<Matricule>> {
-        let (size_bytes, claim) = self.mails.get(listed.uidl.as_deref()?)?;
+    fn claim(&self, listed: &Candidate) -> Option<Option<Matricule>> {
+        let (size_bytes, claim) = self.mails.get(listed.token.as_deref()?)?;
         (*size_bytes == listed.size_bytes).then_some(*claim)
     }
 
@@ -124,8 +124,8 @@ impl Withheld {
     fn release(&mut self, claim: Option<Matricule>) {
         let Some(wait) = self.offices.remove(&claim) else { return };
         self.turns.remove(&(wait.until, claim));
-        for uidl in &wait.mails {
-            self.mails.remove(uidl);
+        for token in &wait.mails {
+            self.mails.remove(token);
             #[cfg(test)]
             {
                 self.looked_at += 1;
@@ -134,10 +134,10 @@ impl Withheld {
     }
 
     /// Forgets a mail: whatever it waits for, it is fetched as others are.
-    pub fn forget(&mut self, uidl: &str) {
-        let Some((_, claim)) = self.mails.remove(uidl) else { return };
+    pub fn forget(&mut self, token: &str) {
+        let Some((_, claim)) = self.mails.remove(token) else { return };
         let Some(wait) = self.offices.get_mut(&claim) else { return };
-        wait.mails.remove(uidl);
+        wait.mails.remove(token);
         if wait.mails.is_empty() {
             self.turns.remove(&(wait.until, claim));
             self.offices.remove(&claim);
@@ -145,13 +145,13 @@ impl Withheld {
     }
 
     /// Forgets whatever is no longer in the mailbox.
-    pub fn forget_all_but(&mut self, mails: &[Listed]) {
+    pub fn forget_all_but(&mut self, mails: &[Candidate]) {
         if self.mails.is_empty() {
             return;
         }
-        let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
-        let gone: Vec<Arc<str>> = self.mails.keys().filter(|uidl| !listed.contains(&***uidl)).cloned().collect();
-        gone.iter().for_each(|uidl| self.forget(uidl));
+        let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.token.as_deref()).collect();
+        let gone: Vec<Arc<str>> = self.mails.keys().filter(|token| !listed.contains(&***token)).cloned().collect();
+        gone.iter().for_each(|token| self.forget(token));
     }
 
     /// Returns the first mail that may be tried of each of some offices that are due: those that were chosen, then those that
@@ -160,8 +160,8 @@ impl Withheld {
         &mut self,
         places: &Places<'_>,
         now: Instant,
-        may_be_tried: impl Fn(&Listed) -> bool,
-    ) -> Vec<(Option<Matricule>, Listed)> {
+        may_be_tried: impl Fn(&Candidate) -> bool,
+    ) -> Vec<(Option<Matricule>, Candidate)> {
         let chosen = std::mem::take(&mut self.chosen);
         let longest = self.turns.iter().take_while(|(until, _)| *until <= now).map(|(_, claim)| *claim);
         let others = longest.filter(|claim| !chosen.contains(claim)).take(OFFICES_TRIED.saturating_sub(chosen.len()));
@@ -182,27 +182,27 @@ impl Withheld {
     }
 
     /// Returns an office's mails that wait, in the order of the mailbox.
-    fn own<'l>(&mut self, places: &Places<'l>, claim: Option<Matricule>) -> Vec<&'l Listed> {
+    fn own<'l>(&mut self, places: &Places<'l>, claim: Option<Matricule>) -> Vec<&'l Candidate> {
         let Some(wait) = self.offices.get(&claim) else { return Vec::new() };
         #[cfg(test)]
         {
             self.looked_at += wait.mails.len() + 1;
         }
-        let listed = wait.mails.iter().filter_map(|uidl| places.0.get(&**uidl).copied());
-        let mut own: Vec<&Listed> = listed.filter(|listed| self.claim(listed) == Some(claim)).collect();
+        let listed = wait.mails.iter().filter_map(|token| places.0.get(&**token).copied());
+        let mut own: Vec<&Candidate> = listed.filter(|listed| self.claim(listed) == Some(claim)).collect();
         own.sort_by_key(|listed| listed.number);
         own
     }
 
     /// Returns another mail of an office whose first waits still, each time the next.
-    fn another(&mut self, places: &Places<'_>, claim: Option<Matricule>) -> Option<Listed> {
+    fn another(&mut self, places: &Places<'_>, claim: Option<Matricule>) -> Option<Candidate> {
         let own = self.own(places, claim);
         let own = own.get(1..)?;
         let wait = self.offices.get_mut(&claim)?;
         let last = wait.other_tried.take();
-        let after = own.iter().position(|listed| listed.uidl == last).map_or(0, |at| at + 1);
+        let after = own.iter().position(|listed| listed.token == last).map_or(0, |at| at + 1);
         let next = own.get(after).or(own.first())?;
-        wait.other_tried.clone_from(&next.uidl);
+        wait.other_tried.clone_from(&next.token);
         Some((*next).clone())
     }
 }
@@ -211,8 +211,8 @@ impl Poll<'_> {
     /// Tries letters that waited for long enough: of a few offices, and of more while one of them is settled.
     pub async fn try_withheld(
         &mut self,
-        session: &mut Session,
-        mails: &[Listed],
+        session: &mut dyn Session,
+        mails: &[Candidate],
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         let places = Places::of(mails);
@@ -237,7 +237,7 @@ impl Poll<'_> {
     }
 
     /// What is in hand, deleted or suspected is not tried beside others.
-    fn may_try(&self, listed: &Listed) -> bool {
+    fn may_try(&self, listed: &Candidate) -> bool {
         let is_taken = self.lending.has(listed) || self.to_delete.contains(&listed.number);
         !is_taken && !self.suspected.contains(&hint(listed))
     }
@@ -245,11 +245,11 @@ impl Poll<'_> {
     /// Tries one letter of each of some offices, and waits for what becomes of it. Returns the offices whose letters wait still.
     async fn try_some(
         &mut self,
-        session: &mut Session,
-        tried: &[(Option<Matricule>, Listed)],
+        session: &mut dyn Session,
+        tried: &[(Option<Matricule>, Candidate)],
         memory: &mut Memory,
     ) -> Result<Vec<Option<Matricule>>, PollError> {
-        let window: Vec<Listed> = tried.iter().map(|(_, listed)| listed.clone()).collect();
+        let window: Vec<Candidate> = tried.iter().map(|(_, listed)| listed.clone()).collect();
         self.tried.clear();
         let fetched = self.fetch_window(session, &window, false, memory).await?;
         let deadline = tokio::time::Instant::now() + FATES_WAIT_MAX;
@@ -284,22 +284,22 @@ impl Poll<'_> {
 mod tests {
     use super::*;
 
-    fn listed(number: u32) -> Listed {
-        Listed { number, uidl: Some(format!("m{number}").into()), size_bytes: 1 }
+    fn listed(number: u32) -> Candidate {
+        Candidate { number, token: Some(format!("m{number}").into()), size_bytes: 1 }
     }
 
     fn claim(number: u32) -> Option<Matricule> {
         Some(Matricule::try_from(number).unwrap())
     }
 
-    fn numbers(firsts: &[(Option<Matricule>, Listed)]) -> Vec<u32> {
+    fn numbers(firsts: &[(Option<Matricule>, Candidate)]) -> Vec<u32> {
         firsts.iter().map(|(_, listed)| listed.number).collect()
     }
 
     #[test]
     fn the_first_of_each_office_is_tried_after_a_pause_that_grows() {
         let (mut withheld, start) = (Withheld::default(), Instant::now());
-        let mails: Vec<Listed> = (1..=6).map(listed).collect();
+        let mails: Vec<Candidate> = (1..=6).map(listed).collect();
         for (at, mail) in mails.iter().enumerate() {
             withheld.add(mail, claim(if at < 4 { 1 } else { 2 }), start);
         }
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn of_an_office_whose_first_waits_the_others_have_their_turn() {
         let (mut withheld, start) = (Withheld::default(), Instant::now());
-        let mails: Vec<Listed> = (1..=4).map(listed).collect();
+        let mails: Vec<Candidate> = (1..=4).map(listed).collect();
         mails.iter().for_each(|mail| withheld.add(mail, claim(1), start));
         let mut another = || withheld.another(&Places::of(&mails), claim(1)).map(|listed| listed.number);
         assert_eq!([another(), another(), another(), another()], [Some(2), Some(3), Some(4), Some(2)]);
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn few_offices_are_tried_at_a_time_and_who_keeps_others_waiting_first() {
         let (mut withheld, start) = (Withheld::default(), Instant::now());
-        let mails: Vec<Listed> = (1..=100).map(listed).collect();
+        let mails: Vec<Candidate> = (1..=100).map(listed).collect();
         for (number, mail) in (1..).zip(&mails) {
             withheld.add(mail, claim(number), start + Duration::from_millis(u64::from(number)));
         }
@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn later_mail_waits_for_no_more_offices_than_are_tried_and_for_none_that_is_nobody() {
         let (mut withheld, start) = (Withheld::default(), Instant::now());
-        let mails: Vec<Listed> = (1..=10_000).map(listed).collect();
+        let mails: Vec<Candidate> = (1..=10_000).map(listed).collect();
         for (number, mail) in (1..).zip(&mails[1..]) {
             withheld.add(mail, claim(number), start);
         }
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn an_office_is_forgotten_with_the_last_of_its_mails() {
         let (mut withheld, start) = (Withheld::default(), Instant::now());
-        let mails: Vec<Listed> = (1..=2).map(listed).collect();
+        let mails: Vec<Candidate> = (1..=2).map(listed).collect();
         mails.iter().for_each(|mail| withheld.add(mail, claim(1), start));
         withheld.forget("m1");
         assert!(withheld.holds_up(claim(1), start + PAUSE_MIN));
@@ -394,7 +394,7 @@ mod tests {
     fn the_work_when_a_table_is_mended_for_many_offices_grows_with_their_mails_alone() {
         const OFFICES: u32 = 100_000;
         let (mut withheld, start) = (Withheld::default(), Instant::now());
-        let mails: Vec<Listed> = (1..=OFFICES).map(listed).collect();
+        let mails: Vec<Candidate> = (1..=OFFICES).map(listed).collect();
         for (number, mail) in (1..).zip(&mails) {
             withheld.add(mail, claim(number), start);
         }

@@ -4,8 +4,6 @@
 //! that carry it (handled, refused by a full mailbox, dropped with a dead actor's queue, unwound by a panic), the last share
 //! of a mail that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
 
-mod hands;
-mod holdings;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::metrics::{ActorMetrics, Handled, Stay};
-use hands::Held;
-pub use hands::{Hands, Permits, Suspected};
-pub use holdings::Claimant;
+use crate::room::{Hands, Held, Permits};
 
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

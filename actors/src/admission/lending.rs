@@ -9,18 +9,18 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use mail::pop3::{Listed, Outcome};
+use crate::transport::{Candidate, Outcome};
 use sdc::letter::Matricule;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::delivery::Report;
-use crate::lanes::{LANES, Lane};
+use super::lanes::{LANES, Lane};
+use crate::custody::Report;
 use crate::tally::Tally;
 
 /// A mail that is lent.
 pub struct LentMail {
     /// As its session listed it.
-    pub listed: Listed,
+    pub listed: Candidate,
     /// What it claims.
     pub claim: Option<Matricule>,
     /// The lane that it was lent with.
@@ -110,7 +110,7 @@ impl Lending {
     /// Notes that a mail is lent. Returns the number to lend it by, and whom to report to.
     pub fn lend(
         &mut self,
-        listed: Listed,
+        listed: Candidate,
         claim: Option<Matricule>,
         lane: Lane,
         outcome: &Outcome,
@@ -119,8 +119,8 @@ impl Lending {
         if let Some(matricule) = claim {
             self.claims.add((matricule, lane));
         }
-        if let Some(uidl) = &listed.uidl {
-            self.ids.add(uidl.clone());
+        if let Some(token) = &listed.token {
+            self.ids.add(token.clone());
         }
         if let Some(lent) = self.batch.and_then(|batch| self.batches.get_mut(&batch)) {
             *lent += 1;
@@ -156,8 +156,8 @@ impl Lending {
         if let Some(matricule) = mail.claim {
             self.claims.remove(&(matricule, mail.lane));
         }
-        if let Some(uidl) = &mail.listed.uidl {
-            self.ids.remove(uidl);
+        if let Some(token) = &mail.listed.token {
+            self.ids.remove(token);
         }
         if let Some(lent) = mail.batch.and_then(|batch| self.batches.get_mut(&batch)) {
             *lent -= 1;
@@ -167,35 +167,35 @@ impl Lending {
 
     /// Remembers that a mail of an earlier session is settled.
     pub fn settled(&mut self, mail: &LentMail) {
-        let Some(uidl) = &mail.listed.uidl else { return };
+        let Some(token) = &mail.listed.token else { return };
         match mail.digest {
-            Some(digest) => drop(self.settled.insert(uidl.clone(), digest)),
+            Some(digest) => drop(self.settled.insert(token.clone(), digest)),
             // It comes again, and its session waits for it.
-            None => drop(self.changing.insert(uidl.clone())),
+            None => drop(self.changing.insert(token.clone())),
         }
     }
 
     /// Says whether a mail was settled after its session, to judge by its id.
-    pub fn is_settled(&self, listed: &Listed) -> bool {
-        !self.settled.is_empty() && listed.uidl.as_ref().is_some_and(|uidl| self.settled.contains_key(uidl))
+    pub fn is_settled(&self, listed: &Candidate) -> bool {
+        !self.settled.is_empty() && listed.token.as_ref().is_some_and(|token| self.settled.contains_key(token))
     }
 
     /// Says whether a mail that was fetched again is one that was settled, octet for octet, and forgets about it: the next
     /// session takes it as new if it is still there.
-    pub fn take_settled(&mut self, listed: &Listed, outcome: &Outcome) -> bool {
-        let Some((uidl, digest)) = listed.uidl.as_ref().and_then(|uidl| self.settled.remove_entry(uidl)) else {
+    pub fn take_settled(&mut self, listed: &Candidate, outcome: &Outcome) -> bool {
+        let Some((token, digest)) = listed.token.as_ref().and_then(|token| self.settled.remove_entry(token)) else {
             return false;
         };
         let is_same = self.digest(outcome) == Some(digest);
         if !is_same {
-            self.changing.insert(uidl);
+            self.changing.insert(token);
         }
         is_same
     }
 
     /// Says whether a mail is not to be fetched, because one with its id is lent, or settled and not deleted yet.
-    pub fn has(&self, listed: &Listed) -> bool {
-        let is_lent = listed.uidl.as_ref().is_some_and(|uidl| self.ids.has(uidl));
+    pub fn has(&self, listed: &Candidate) -> bool {
+        let is_lent = listed.token.as_ref().is_some_and(|token| self.ids.has(token));
         is_lent || self.is_settled(listed) || self.is_lent(listed.number)
     }
 
@@ -247,11 +247,11 @@ impl Lending {
     }
 
     /// Forgets settled mails that are no longer in the mailbox.
-    pub fn forget_all_but(&mut self, mails: &[Listed]) {
+    pub fn forget_all_but(&mut self, mails: &[Candidate]) {
         if !self.settled.is_empty() || !self.changing.is_empty() {
-            let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
-            self.settled.retain(|uidl, _| listed.contains(&**uidl));
-            self.changing.retain(|uidl| listed.contains(&**uidl));
+            let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.token.as_deref()).collect();
+            self.settled.retain(|token, _| listed.contains(&**token));
+            self.changing.retain(|token| listed.contains(&**token));
         }
     }
 
@@ -268,25 +268,25 @@ impl Lending {
 }
 
 /// Says whether a later session would not know a mail again.
-fn is_unknown_later(listed: &Listed, changing: &HashSet<Box<str>>) -> bool {
-    listed.uidl.as_ref().is_none_or(|uidl| changing.contains(uidl))
+fn is_unknown_later(listed: &Candidate, changing: &HashSet<Box<str>>) -> bool {
+    listed.token.as_ref().is_none_or(|token| changing.contains(token))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::Fate;
+    use crate::custody::Fate;
 
-    fn listed(number: u32, uidl: &str) -> Listed {
-        Listed { number, uidl: (!uidl.is_empty()).then(|| uidl.into()), size_bytes: 3 }
+    fn listed(number: u32, token: &str) -> Candidate {
+        Candidate { number, token: (!token.is_empty()).then(|| token.into()), size_bytes: 3 }
     }
 
     fn mail(octets: &str) -> Outcome {
         Outcome::Mail(octets.into())
     }
 
-    fn lend(lending: &mut Lending, number: u32, uidl: &str) -> u64 {
-        lending.lend(listed(number, uidl), Some(Matricule::try_from(42).unwrap()), Lane::Fast, &mail("one")).0
+    fn lend(lending: &mut Lending, number: u32, token: &str) -> u64 {
+        lending.lend(listed(number, token), Some(Matricule::try_from(42).unwrap()), Lane::Fast, &mail("one")).0
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use mail::pop3::Listed;
+use crate::transport::Candidate;
 
 use super::memory::hint;
 
@@ -36,7 +36,7 @@ struct Breaker {
 
 impl Breakers {
     /// Remembers that the session broke over a mail; returns how often it has now. `interval` is the pause between polls.
-    pub fn broke(&mut self, listed: &Listed, interval: Duration, now: Instant) -> u32 {
+    pub fn broke(&mut self, listed: &Candidate, interval: Duration, now: Instant) -> u32 {
         let breaker = self.0.entry(hint(listed)).or_insert(Breaker { breaks: 0, due: now });
         breaker.breaks = breaker.breaks.saturating_add(1);
         // At once the first time: most lines that break do so over anything.
@@ -49,7 +49,7 @@ impl Breakers {
     }
 
     /// Forgets a mail: it came.
-    pub fn forgive(&mut self, listed: &Listed) {
+    pub fn forgive(&mut self, listed: &Candidate) {
         if !self.0.is_empty() {
             self.0.remove(&*hint(listed));
         }
@@ -61,7 +61,7 @@ impl Breakers {
     }
 
     /// Says whether sessions broke over a mail.
-    pub fn has_mail(&self, listed: &Listed) -> bool {
+    pub fn has_mail(&self, listed: &Candidate) -> bool {
         !self.0.is_empty() && self.has(&hint(listed))
     }
 
@@ -71,17 +71,17 @@ impl Breakers {
     }
 
     /// Picks the mail to try: of those that are due, one that has broken least.
-    pub fn pick<'l>(&self, mails: &'l [Listed], now: Instant) -> Option<&'l Listed> {
-        let due = |listed: &&Listed| self.0.get(&*hint(listed)).is_some_and(|breaker| breaker.due <= now);
-        let breaks = |listed: &&Listed| self.0.get(&*hint(listed)).map_or(0, |breaker| breaker.breaks);
+    pub fn pick<'l>(&self, mails: &'l [Candidate], now: Instant) -> Option<&'l Candidate> {
+        let due = |listed: &&Candidate| self.0.get(&*hint(listed)).is_some_and(|breaker| breaker.due <= now);
+        let breaks = |listed: &&Candidate| self.0.get(&*hint(listed)).map_or(0, |breaker| breaker.breaks);
         let least = mails.iter().filter(due).min_by_key(breaks)?;
         // Mails without an id may share what they are remembered by: each has its turn.
-        let alike: Vec<&Listed> = mails.iter().filter(|listed| hint(listed) == hint(least)).collect();
+        let alike: Vec<&Candidate> = mails.iter().filter(|listed| hint(listed) == hint(least)).collect();
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
     /// Returns how long to wait for a mail; as long as the server may take where no session broke over it.
-    pub fn patience(&self, listed: &Listed) -> Option<Duration> {
+    pub fn patience(&self, listed: &Candidate) -> Option<Duration> {
         let breaker = self.0.get(&*hint(listed))?;
         Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))
     }
@@ -97,7 +97,7 @@ impl Breakers {
     }
 
     /// Forgets what is no longer in the mailbox.
-    pub fn forget_all_but(&mut self, mails: &[Listed]) {
+    pub fn forget_all_but(&mut self, mails: &[Candidate]) {
         if !self.0.is_empty() {
             let listed: HashSet<Box<str>> = mails.iter().map(hint).collect();
             self.0.retain(|hint, _| listed.contains(hint));
@@ -111,8 +111,8 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(10);
 
-    fn listed(number: u32, uidl: Option<&str>, size_bytes: u64) -> Listed {
-        Listed { number, uidl: uidl.map(Into::into), size_bytes }
+    fn listed(number: u32, token: Option<&str>, size_bytes: u64) -> Candidate {
+        Candidate { number, token: token.map(Into::into), size_bytes }
     }
 
     #[test]

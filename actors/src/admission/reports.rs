@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use mail::pop3::{Listed, Retrieved, Session};
+use crate::transport::{Candidate, Session, Taken};
 use tokio::time::timeout;
 
-use super::database_calls::LEASE_HOLD;
 use super::lending::Returned;
 use super::memory::{Memory, hint};
-use super::session::{Poll, PollError};
-use crate::delivery::{Fate, Report};
+use super::poll::{Poll, PollError};
+use super::records::LEASE_HOLD;
+use crate::custody::{Fate, Report};
 
 /// Longest wait for mail in hand at the end of a session; what is late is carried over, so that mail that came since is seen.
 pub const CARRIED_AFTER: Duration = Duration::from_secs(1);
@@ -99,24 +99,25 @@ impl Poll<'_> {
     /// time is not over.
     pub async fn delete_carried(
         &mut self,
-        session: &mut Session,
-        mails: &[Listed],
+        session: &mut dyn Session,
+        mails: &[Candidate],
         memory: &mut Memory,
     ) -> Result<HashSet<u32>, PollError> {
-        let settled: Vec<Listed> = mails.iter().filter(|listed| self.lending.is_settled(listed)).cloned().collect();
+        let settled: Vec<Candidate> = mails.iter().filter(|listed| self.lending.is_settled(listed)).cloned().collect();
         let mut gone = HashSet::new();
-        for window in settled.chunks(self.parts.window_mails) {
-            if !gone.is_empty() && self.started.elapsed() > self.parts.session_time_max / 5 {
+        for window in settled.chunks(self.turns.window_mails) {
+            if !gone.is_empty() && self.started.elapsed() > self.turns.session_time_max / 5 {
                 break;
             }
             self.renew_lease().await?;
-            let mut retrieval = session.retrieve(window, self.parts.mail_bytes_max).await?;
-            while let Some(Retrieved { listed, outcome }) = self.next(&mut retrieval, memory).await? {
+            let mut fetching = session.fetch(window, self.parts.mail_bytes_max).await?;
+            while let Some(Taken { listed, outcome }) = self.next(&mut fetching, memory).await? {
                 if self.lending.take_settled(&listed, &outcome) {
                     self.to_delete.push(listed.number);
                     gone.insert(listed.number);
                 }
             }
+            drop(fetching);
             self.delete_settled(session).await?;
         }
         Ok(gone)

@@ -1,6 +1,10 @@
 //! How much may be in hand at once: places for mails, their bytes and what letters say, how much of it one claim holds, and
 //! since when each mail is lent.
 
+mod holdings;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +13,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::holdings::{self, Claimant, Holdings, Size};
-use crate::lanes::Tried;
+use crate::admission::lanes::Tried;
 use crate::payload_room::PayloadRoom;
+pub use holdings::Claimant;
+use holdings::{Holdings, Size};
 
 /// Longest wait of a window for all the room that it asks for, and then for that of its first mail. Whoever waits gathers what is given
 /// back, before those who came later; and these wait no longer than that.
@@ -40,7 +45,7 @@ struct LentMails {
 
 /// The place of a lent mail among them.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     lent: Arc<Mutex<LentMails>>,
     number: u64,
 }
@@ -133,7 +138,7 @@ impl Hands {
     }
 
     /// Notes that one more mail is lent, for as long as its place is held.
-    pub(super) fn hold(&self) -> Held {
+    pub(crate) fn hold(&self) -> Held {
         let mut lent = locked(&self.lent);
         let number = lent.next;
         lent.next += 1;
@@ -173,7 +178,7 @@ impl Hands {
         Permits { mails, kilobytes, ..Permits::default() }
     }
 
-    pub(super) fn try_take(&self, bytes: u64) -> Option<Permits> {
+    pub(crate) fn try_take(&self, bytes: u64) -> Option<Permits> {
         let (mails, kilobytes) = (self.mails.try_take(1)?, self.kilobytes.try_take(kilobytes(bytes))?);
         Some(Permits { mails: Some(mails), kilobytes: Some(kilobytes), ..Permits::default() })
     }
@@ -275,7 +280,7 @@ impl Permits {
         join(&mut self.kilobytes, more.kilobytes.take());
     }
 
-    pub(super) fn size(&self) -> Size {
+    fn size(&self) -> Size {
         let places = |permit: &Option<OwnedSemaphorePermit>| permit.as_ref().map_or(0, |held| held.num_permits());
         Size { mails: places(&self.mails), kilobytes: places(&self.kilobytes) }
     }

@@ -3,19 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use mail::pop3::Listed;
+use crate::transport::Candidate;
 use sdc::letter::Matricule;
 
-use super::MailboxPollerParts;
+use super::Admission;
 use super::breakers::Breakers;
-use super::session::{MailState, PollError};
+use super::poll::{MailState, PollError};
 use super::withheld::Withheld;
 use crate::tally::Tally;
 
 /// Returns what a mail is written down by: its id or, for want of one, its size behind a blank, which no id contains.
 /// Several mails may share the latter, so it says only whom to be careful with, never whom to leave alone.
-pub fn hint(listed: &Listed) -> Box<str> {
-    listed.uidl.clone().unwrap_or_else(|| format!(" {}", listed.size_bytes).into())
+pub fn hint(listed: &Candidate) -> Box<str> {
+    listed.token.clone().unwrap_or_else(|| format!(" {}", listed.size_bytes).into())
 }
 
 /// What a poller remembers between sessions. Only an optimisation: forgetting it costs a second fetch.
@@ -62,13 +62,14 @@ pub struct Complaints {
 
 impl Complaints {
     /// Tells what differs from the session before.
-    pub fn tell(&self, before: &Complaints, mailbox: &str) {
+    pub fn tell(&self, before: &Complaints, parts: &Admission) {
+        let (mailbox, noun) = (&*parts.name, parts.facts.noun);
         if self.refused > 0 && self.refused != before.refused {
             let words = self.refused_words.as_deref().unwrap_or_default();
-            tracing::warn!(mailbox, mails = self.refused, words, "the mailbox does not give mails that it lists");
+            tracing::warn!(mailbox, mails = self.refused, words, "the {noun} does not give mails that it lists");
         }
         if self.undeleted > 0 && self.undeleted != before.undeleted {
-            tracing::warn!(mailbox, mails = self.undeleted, "the mailbox refuses to delete settled mail");
+            tracing::warn!(mailbox, mails = self.undeleted, "the {noun} refuses to delete settled mail");
         }
         if self.odd_lines > 0 && self.odd_lines != before.odd_lines {
             let first = self.odd_line.as_deref().unwrap_or_default();
@@ -76,7 +77,7 @@ impl Complaints {
                 mailbox,
                 lines = self.odd_lines,
                 first,
-                "the mailbox lists mail oddly; it is fetched all the same"
+                "the {noun} lists mail oddly; it is fetched all the same"
             );
         }
     }
@@ -84,7 +85,7 @@ impl Complaints {
 
 impl Memory {
     /// The database may be what failed: what cannot be taken back now is taken back before the next attempt.
-    pub async fn take_attempts_back(&mut self, parts: &MailboxPollerParts) -> Result<(), PollError> {
+    pub async fn take_attempts_back(&mut self, parts: &Admission) -> Result<(), PollError> {
         if !self.returned.is_empty() {
             parts.take_attempts_back(self.returned.clone()).await?;
             self.returned.clear();
@@ -93,30 +94,30 @@ impl Memory {
     }
 
     /// Remembers that a mail stays in the mailbox. One without an id is looked at again.
-    pub fn leave(&mut self, listed: &Listed) {
-        if let Some(uidl) = &listed.uidl {
-            self.left.insert(uidl.clone(), listed.size_bytes);
+    pub fn leave(&mut self, listed: &Candidate) {
+        if let Some(token) = &listed.token {
+            self.left.insert(token.clone(), listed.size_bytes);
         }
     }
 
     /// Says whether a mail stays in the mailbox by its rule.
-    pub fn has_left(&self, listed: &Listed) -> bool {
-        listed.uidl.as_ref().and_then(|uidl| self.left.get(uidl)) == Some(&listed.size_bytes)
+    pub fn has_left(&self, listed: &Candidate) -> bool {
+        listed.token.as_ref().and_then(|token| self.left.get(token)) == Some(&listed.size_bytes)
     }
 
     /// Returns the bytes that a mail is thought to take.
-    pub fn likely_bytes(&self, listed: &Listed) -> u64 {
+    pub fn likely_bytes(&self, listed: &Candidate) -> u64 {
         let found = if self.true_bytes.is_empty() { None } else { self.true_bytes.get(&*hint(listed)) };
         found.copied().unwrap_or(0).max(listed.size_bytes)
     }
 
     /// Returns the deferred mail's claim; nothing where it is not deferred.
-    pub fn deferred_claim(&self, listed: &Listed) -> Option<Option<Matricule>> {
-        self.deferred.get(listed.uidl.as_ref()?).copied()
+    pub fn deferred_claim(&self, listed: &Candidate) -> Option<Option<Matricule>> {
+        self.deferred.get(listed.token.as_ref()?).copied()
     }
 
     /// Returns what a deferred mail claims.
-    pub fn claim(&self, listed: &Listed) -> Option<Matricule> {
+    pub fn claim(&self, listed: &Candidate) -> Option<Matricule> {
         self.deferred_claim(listed).flatten()
     }
 
@@ -126,34 +127,34 @@ impl Memory {
     }
 
     /// Remembers that a mail is deferred. One without an id is fetched as if it were new.
-    pub fn defer(&mut self, listed: &Listed, claim: Option<Matricule>) {
+    pub fn defer(&mut self, listed: &Candidate, claim: Option<Matricule>) {
         self.forget(listed);
-        let Some(uidl) = &listed.uidl else { return };
+        let Some(token) = &listed.token else { return };
         if let Some(matricule) = claim {
             self.deferred_claims.add(matricule);
         }
-        self.deferred.insert(uidl.clone(), claim);
+        self.deferred.insert(token.clone(), claim);
     }
 
     /// Says whether a letter of a mail waits.
-    pub fn state(&self, listed: &Listed) -> MailState {
+    pub fn state(&self, listed: &Candidate) -> MailState {
         if self.withheld.has(listed) { MailState::Waiting } else { MailState::Listed }
     }
 
     /// Forgets that a mail is deferred: it is in hand.
-    pub fn forget(&mut self, listed: &Listed) {
-        if let Some(uidl) = &listed.uidl {
-            self.forget_id(uidl);
+    pub fn forget(&mut self, listed: &Candidate) {
+        if let Some(token) = &listed.token {
+            self.forget_id(token);
         }
     }
 
-    fn forget_id(&mut self, uidl: &str) {
-        let Some(Some(matricule)) = self.deferred.remove(uidl) else { return };
+    fn forget_id(&mut self, token: &str) {
+        let Some(Some(matricule)) = self.deferred.remove(token) else { return };
         self.deferred_claims.remove(&matricule);
     }
 
     /// Forgets whatever is no longer in the mailbox.
-    pub fn forget_all_but(&mut self, mails: &[Listed]) {
+    pub fn forget_all_but(&mut self, mails: &[Candidate]) {
         self.breakers.forget_all_but(mails);
         self.withheld.forget_all_but(mails);
         if !self.true_bytes.is_empty() {
@@ -163,11 +164,11 @@ impl Memory {
         if self.left.is_empty() && self.deferred.is_empty() {
             return;
         }
-        let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.uidl.as_deref()).collect();
-        self.left.retain(|uidl, _| listed.contains(&**uidl));
-        let gone: Vec<Box<str>> = self.deferred.keys().filter(|uidl| !listed.contains(&***uidl)).cloned().collect();
-        for uidl in gone {
-            self.forget_id(&uidl);
+        let listed: HashSet<&str> = mails.iter().filter_map(|listed| listed.token.as_deref()).collect();
+        self.left.retain(|token, _| listed.contains(&**token));
+        let gone: Vec<Box<str>> = self.deferred.keys().filter(|token| !listed.contains(&***token)).cloned().collect();
+        for token in gone {
+            self.forget_id(&token);
         }
     }
 }
@@ -176,16 +177,16 @@ impl Memory {
 mod tests {
     use super::*;
 
-    fn listed(uidl: &str, size_bytes: u64) -> Listed {
-        Listed { number: 1, uidl: (!uidl.is_empty()).then(|| uidl.into()), size_bytes }
+    fn listed(token: &str, size_bytes: u64) -> Candidate {
+        Candidate { number: 1, token: (!token.is_empty()).then(|| token.into()), size_bytes }
     }
 
     #[test]
     fn an_agency_has_deferred_mail_until_the_last_of_it_is_forgotten_or_gone() {
         let agency = Matricule::try_from(42).unwrap();
         let mut memory = Memory::default();
-        for uidl in ["a", "b", "b", "c"] {
-            memory.defer(&listed(uidl, 1), Some(agency));
+        for token in ["a", "b", "b", "c"] {
+            memory.defer(&listed(token, 1), Some(agency));
         }
         memory.defer(&listed("d", 1), None);
         memory.forget(&listed("a", 1));

@@ -4,16 +4,16 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use mail::pop3::{Listed, Outcome, Retrieved, Session};
+use crate::transport::{Candidate, Outcome, Session, Taken};
 use sdc::document;
 use sdc::letter::Matricule;
 use store::failure::point;
 use tokio::time::timeout;
 
+use super::lanes::{Lane, Tried};
 use super::memory::{Memory, hint};
-use super::session::{MailState, Poll, PollError};
-use crate::delivery::{Claimant, Permits};
-use crate::lanes::{Lane, Tried};
+use super::poll::{MailState, Poll, PollError};
+use crate::room::{Claimant, Permits};
 
 /// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
 /// smaller in any encoding, so that no letter waits behind mail of strangers that takes a hundred times as long.
@@ -48,27 +48,27 @@ impl Poll<'_> {
     /// Fetches everything else: first what may be a letter of ordinary size, then large mail, then what is deferred.
     pub async fn fetch_rest(
         &mut self,
-        session: &mut Session,
-        mails: &[Listed],
+        session: &mut dyn Session,
+        mails: &[Candidate],
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         let fetched_alone: HashSet<u32> = self.to_delete.iter().copied().collect();
-        let is_suspected = |listed: &Listed| {
+        let is_suspected = |listed: &Candidate| {
             let (new, known) = (&self.lending.suspects, &self.suspected);
             let anybody = !new.is_empty() || !known.is_empty();
             let of = |hint: &str| new.iter().any(|suspect| suspect == hint) || known.contains(hint);
             anybody && of(&hint(listed))
         };
         let stays =
-            |listed: &Listed| memory.has_left(listed) || memory.withheld.has(listed) || self.lending.has(listed);
+            |listed: &Candidate| memory.has_left(listed) || memory.withheld.has(listed) || self.lending.has(listed);
         let wanted =
-            |listed: &&Listed| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
+            |listed: &&Candidate| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
         // What stands well again needs no place in the slow lane.
-        let waits = |listed: &Listed| {
+        let waits = |listed: &Candidate| {
             memory.deferred_claim(listed).is_some_and(|claim| self.parts.claims.lane(claim) != Lane::Fast)
         };
-        let (deferred, fresh): (Vec<Listed>, Vec<Listed>) = mails.iter().filter(wanted).cloned().partition(waits);
-        let (mut large, mut small): (Vec<Listed>, VecDeque<Listed>) = (Vec::new(), VecDeque::new());
+        let (deferred, fresh): (Vec<Candidate>, Vec<Candidate>) = mails.iter().filter(wanted).cloned().partition(waits);
+        let (mut large, mut small): (Vec<Candidate>, VecDeque<Candidate>) = (Vec::new(), VecDeque::new());
         for listed in fresh {
             let is_large = memory.likely_bytes(&listed) > LARGE_MAIL_BYTES;
             if is_large { large.push(listed) } else { small.push_back(listed) }
@@ -92,13 +92,13 @@ impl Poll<'_> {
     /// Fetches what is deferred, in the order of what is known by now.
     async fn fetch_deferred(
         &mut self,
-        session: &mut Session,
-        deferred: Vec<Listed>,
+        session: &mut dyn Session,
+        deferred: Vec<Candidate>,
         mut asked: usize,
         memory: &mut Memory,
     ) -> Result<(), PollError> {
         let mut deferred = self.in_order(deferred, memory);
-        let mut until_sorted = self.parts.window_mails;
+        let mut until_sorted = self.turns.window_mails;
         // A window has its turn in every session here too: a letter of an office may be in it.
         let mut is_first = true;
         while let Some(first) = deferred.front() {
@@ -109,11 +109,11 @@ impl Poll<'_> {
             is_first = false;
             if has_waited || until_sorted == 0 {
                 deferred = self.in_order(deferred, memory);
-                until_sorted = self.parts.window_mails;
+                until_sorted = self.turns.window_mails;
             }
             // Few at a time, because the next ones show more.
             let before = deferred.len();
-            let window = self.next_window(&mut deferred, self.parts.window_mails.div_ceil(DEFERRED_PARTS), memory);
+            let window = self.next_window(&mut deferred, self.turns.window_mails.div_ceil(DEFERRED_PARTS), memory);
             until_sorted = until_sorted.saturating_sub(before - deferred.len());
             if window.is_empty() {
                 continue;
@@ -128,7 +128,7 @@ impl Poll<'_> {
     }
 
     /// Puts deferred mail in the order in which it is tried.
-    fn in_order(&self, deferred: impl Into<VecDeque<Listed>>, memory: &Memory) -> VecDeque<Listed> {
+    fn in_order(&self, deferred: impl Into<VecDeque<Candidate>>, memory: &Memory) -> VecDeque<Candidate> {
         let deferred = deferred.into();
         let ranks = self.parts.claims.ranks(deferred.iter().map(|listed| memory.claim(listed)));
         let mut ranked: Vec<_> = ranks.into_iter().zip(deferred).collect();
@@ -138,7 +138,7 @@ impl Poll<'_> {
 
     /// Lets a mail of the last lane wait while all mailboxes together have enough of the slow lane for the processors to do.
     /// Returns whether it has waited.
-    async fn wait_for_slow_lane(&self, first: &Listed, memory: &Memory) -> bool {
+    async fn wait_for_slow_lane(&self, first: &Candidate, memory: &Memory) -> bool {
         let claims = &self.parts.claims;
         let is_last = claims.lane(memory.claim(first)) == Lane::Last;
         let began = Instant::now();
@@ -154,11 +154,11 @@ impl Poll<'_> {
     /// have their turn in the next session.
     async fn fetch_first(
         &mut self,
-        session: &mut Session,
-        mails: &mut VecDeque<Listed>,
+        session: &mut dyn Session,
+        mails: &mut VecDeque<Candidate>,
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
-        let mut window = self.next_window(mails, self.parts.window_mails, memory);
+        let mut window = self.next_window(mails, self.turns.window_mails, memory);
         if window.is_empty() {
             return Ok(0);
         }
@@ -176,7 +176,7 @@ impl Poll<'_> {
 
     /// Takes a window off these mails: at least one, else no more bytes than there is room for. Passes by mail of a claim that is known
     /// to hold its part of the room: it would be fetched only to be left.
-    fn next_window(&mut self, mails: &mut VecDeque<Listed>, mails_max: usize, memory: &Memory) -> Vec<Listed> {
+    fn next_window(&mut self, mails: &mut VecDeque<Candidate>, mails_max: usize, memory: &Memory) -> Vec<Candidate> {
         let mut window = Vec::new();
         let mut window_bytes = 0;
         let mut claimed: HashMap<Claimant, (usize, u64)> = HashMap::new();
@@ -185,12 +185,12 @@ impl Poll<'_> {
         {
             // Room is counted in kilobytes.
             let bytes = self.bytes_in_hand(&listed, memory).next_multiple_of(1024);
-            if !window.is_empty() && window_bytes + bytes > self.parts.window_bytes_max {
+            if !window.is_empty() && window_bytes + bytes > self.turns.window_bytes_max {
                 mails.push_front(listed);
                 break;
             }
             if let Some(claim) = memory.deferred_claim(&listed) {
-                let claimant = self.claimant(claim);
+                let claimant = self.parts.claimant(claim);
                 let (mails, of_all) = claimed.entry(claimant).or_default();
                 let is_held_up = claimant.is_some_and(|matricule| self.held_up.contains(&matricule));
                 if is_held_up || !self.parts.hands.has_room_for(claimant, *mails + 1, *of_all + bytes) {
@@ -205,29 +205,24 @@ impl Poll<'_> {
         window
     }
 
-    /// Returns for whom the room of a mail with this claim is counted.
-    fn claimant(&self, claim: Option<Matricule>) -> Claimant {
-        claim.filter(|matricule| self.parts.claims.knows(*matricule))
-    }
-
     pub fn is_stopped(&self) -> bool {
         !self.parts.may_fetch()
     }
 
     pub fn must_end(&self, asked: usize, may_wait: bool) -> bool {
-        let parts = self.parts;
+        let turns = self.turns;
         // What may wait must not keep new mail of the offices from being seen.
-        let time_max = if may_wait { parts.session_time_max / 5 } else { parts.session_time_max };
+        let time_max = if may_wait { turns.session_time_max / 5 } else { turns.session_time_max };
         let is_over_time = asked > 0 && self.started.elapsed() > time_max;
-        self.is_stopped() || asked >= parts.session_mails_max || is_over_time
+        self.is_stopped() || asked >= turns.session_mails_max || is_over_time
     }
 
     /// Fetches as many of these mails as there is room for, the first ones; deferred ones only where the slow lane has places
     /// for them all. Returns how many.
     pub async fn fetch_window(
         &mut self,
-        session: &mut Session,
-        window: &[Listed],
+        session: &mut dyn Session,
+        window: &[Candidate],
         is_deferred: bool,
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
@@ -261,30 +256,31 @@ impl Poll<'_> {
         self.parts.record(self.life, batch, hints).await?;
         self.lending.begin_batch(batch);
         point("mailbox_poller::recorded");
-        let mut retrieval = session.retrieve(window, self.parts.mail_bytes_max).await?;
-        while let Some(retrieved) = self.next(&mut retrieval, memory).await? {
+        let mut fetching = session.fetch(window, self.parts.mail_bytes_max).await?;
+        while let Some(taken) = self.next(&mut fetching, memory).await? {
             point("mailbox_poller::retrieved");
-            let own = permits.split(self.bytes_in_hand(&retrieved.listed, memory));
+            let own = permits.split(self.bytes_in_hand(&taken.listed, memory));
             let deferred =
                 slow.as_mut().map(|slow| Deferred { place: slow.split_slow(), tried: tried.pop_front().flatten() });
-            if let Some(own) = self.with_room(&retrieved, own, memory) {
-                self.place(retrieved, own, deferred, memory).await;
+            if let Some(own) = self.with_room(&taken, own, memory) {
+                self.place(taken, own, deferred, memory).await;
             }
         }
+        drop(fetching);
         self.take_back(memory);
         self.delete_settled(session).await?;
         Ok(fetched)
     }
 
-    fn bytes_in_hand(&self, listed: &Listed, memory: &Memory) -> u64 {
+    fn bytes_in_hand(&self, listed: &Candidate, memory: &Memory) -> u64 {
         memory.likely_bytes(listed).min(self.parts.mail_bytes_max).max(1)
     }
 
     /// A server may say less than it sends: what is beyond needs room of its own. Where there is none the mail stays in
     /// its mailbox, and its true size is known from now on. Nothing waits here, since whoever waits holds room already.
-    fn with_room(&mut self, retrieved: &Retrieved, own: Permits, memory: &mut Memory) -> Option<Permits> {
-        let Outcome::Mail(mail) = &retrieved.outcome else { return Some(own) };
-        let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&retrieved.listed, memory));
+    fn with_room(&mut self, taken: &Taken, own: Permits, memory: &mut Memory) -> Option<Permits> {
+        let Outcome::Mail(mail) = &taken.outcome else { return Some(own) };
+        let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&taken.listed, memory));
         // Some servers count the end of a line as one octet.
         if bytes <= likely + likely / 8 + SIZE_ERROR_BYTES {
             return Some(own);
@@ -292,15 +288,15 @@ impl Poll<'_> {
         if let Some(more) = self.parts.hands.try_take_bytes(bytes - likely) {
             return Some(own.with(more));
         }
-        memory.true_bytes.insert(hint(&retrieved.listed), bytes);
+        memory.true_bytes.insert(hint(&taken.listed), bytes);
         self.has_given_back = true;
         None
     }
 
     /// Picks the lane of a mail that has just arrived, with its own permits.
-    async fn place(&mut self, retrieved: Retrieved, own: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
-        let listed = retrieved.listed.clone();
-        let (lane, claim) = match retrieved.outcome {
+    async fn place(&mut self, taken: Taken, own: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
+        let listed = taken.listed.clone();
+        let (lane, claim) = match taken.outcome {
             Outcome::Mail(ref mail) => {
                 let claim = document::claim(mail);
                 (self.parts.claims.lane(claim), claim)
@@ -308,7 +304,7 @@ impl Poll<'_> {
             Outcome::OverSize { .. } => (Lane::Last, None),
             Outcome::Refused(words) => return self.refuse(words),
         };
-        let (claimant, state) = (self.claimant(claim), memory.state(&listed));
+        let (claimant, state) = (self.parts.claimant(claim), memory.state(&listed));
         // What came before it with the same claim goes first: it is deferred already, or about to be given back. What waits for its
         // table came before all of that.
         let is_overtaking = state == MailState::Listed
@@ -335,7 +331,7 @@ impl Poll<'_> {
         match own {
             Some(own) => {
                 memory.forget(&listed);
-                self.lend(retrieved, own, lane, state);
+                self.lend(taken, own, lane, state);
             }
             // The mailbox keeps it meanwhile, and what comes behind it.
             None if state == MailState::Listed => {

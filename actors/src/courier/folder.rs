@@ -1,0 +1,138 @@
+//! Answers leave as files in the transfer folder's `out`, each under a name of its own: written as `.part`, synced, renamed, and the
+//! folder synced. So whoever looks finds an answer whole or not at all, and what is taken outlives the machine's end.
+//!
+//! A disk that is full or gone takes nothing, and the answers wait for it. The same answer again takes the place of its file.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+use store::failure::{is_made_to_fail, point};
+use store::outbox::Claimed;
+
+use super::{Again, Courier, NotTaken, Sealed};
+use crate::transfer_folder::{OUT, SUFFIX, TransferFolder, Trouble, is_of_disk};
+
+/// Folders and files are open to owner and group, less the process's umask: the gateway's user is in the group.
+const FOLDER_MODE: u32 = 0o770;
+const FILE_MODE: u32 = 0o660;
+
+impl Courier for TransferFolder {
+    fn transport(&self) -> &'static str {
+        "folder"
+    }
+
+    fn noun(&self) -> &'static str {
+        "transfer folder"
+    }
+
+    fn together_max(&self) -> usize {
+        1
+    }
+
+    fn carry<'c>(&'c self, answers: &'c [Sealed]) -> BoxFuture<'c, Result<(), NotTaken>> {
+        async move {
+            for Sealed { answer, document } in answers {
+                let place = Place::of(answer);
+                let document = document.clone();
+                self.on_disk(move |folder| put(folder, &place, &document)).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl From<Trouble> for NotTaken {
+    fn from(trouble: Trouble) -> NotTaken {
+        let again = if trouble.is_of_folder() { Again::OnceBack } else { Again::Later };
+        NotTaken { again, words: trouble.to_string() }
+    }
+}
+
+/// Where an answer goes.
+struct Place {
+    /// The agency's folder.
+    agency: String,
+    file: String,
+    /// Its name while it is written, which no other process has.
+    part: String,
+}
+
+impl Place {
+    fn of(answer: &Claimed) -> Place {
+        let stem = match &answer.of_letter {
+            Some((installation, sequence)) => format!("{installation}-{sequence}-{}-{}", answer.attempt, answer.part),
+            None => answer.name(),
+        };
+        // An installation's name has nothing of a path; what a database says otherwise is not followed.
+        let stem = stem.replace(['/', '\\', '\0'], "_");
+        let file = format!("{stem}{SUFFIX}");
+        Place {
+            agency: format!("{:06}", answer.agency),
+            part: format!("{stem}.{}.part", answer.process.simple()),
+            file,
+        }
+    }
+}
+
+/// Puts an answer into the folder.
+fn put(folder: &TransferFolder, place: &Place, document: &[u8]) -> Result<(), Trouble> {
+    let out = folder.open(OUT)?;
+    let shown = |file: &str| format!("{}/{OUT}/{}/{file}", folder.path().display(), place.agency);
+    // What the disk says of one file it would say of all.
+    let told = |file: &str, errno: Errno| match is_of_disk(errno) {
+        true => folder.trouble(&format!("{OUT}/{}", place.agency), errno),
+        false => Trouble::File(shown(file), errno.desc().to_owned()),
+    };
+    let own = own_folder(&out, &place.agency).map_err(|errno| told("", errno))?;
+    let part = OsString::from(&place.part);
+    let written = write(&own, &place.part, document).and_then(|()| {
+        point("exporter::written");
+        renameat(own.as_fd(), part.as_os_str(), own.as_fd(), place.file.as_str())
+    });
+    if let Err(errno) = written {
+        // What is left of it would take room on a disk that is full. Where it is not there, that is as well.
+        unlinkat(own.as_fd(), part.as_os_str(), UnlinkatFlags::NoRemoveDir).ok();
+        return Err(told(&place.file, errno));
+    }
+    fsync(own.as_fd()).map_err(|errno| told(&place.file, errno))
+}
+
+/// Opens an agency's own folder, and makes it where it is the agency's first answer.
+fn own_folder(out: &OwnedFd, agency: &str) -> Result<OwnedFd, Errno> {
+    match mkdirat(out.as_fd(), agency, Mode::from_bits_truncate(FOLDER_MODE)) {
+        Ok(()) => fsync(out.as_fd())?,
+        Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(out.as_fd(), agency, flags, Mode::empty())
+}
+
+/// Writes a file whole, and syncs it.
+fn write(own: &OwnedFd, name: &str, document: &[u8]) -> Result<(), Errno> {
+    if is_made_to_fail("exporter::write") {
+        return Err(Errno::ENOSPC);
+    }
+    // What this process has left of an earlier try.
+    match unlinkat(own.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(own.as_fd(), name, flags, Mode::from_bits_truncate(FILE_MODE))?);
+    let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    file.write_all(document).map_err(errno)?;
+    file.sync_all().map_err(errno)
+}
+
+#[cfg(test)]
+mod tests;

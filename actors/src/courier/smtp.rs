@@ -1,0 +1,75 @@
+//! Answers leave in mails, through one relay: its yes after the final dot is the only proof that a mail is taken.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use mail::smtp::{FailureKind, Outgoing, Relay, SendFailure};
+use sdc::digest::Digest;
+
+use super::{Again, Courier, NotTaken, Sealed};
+
+/// Most answers in one mail (SPEC 4: several per mail where they wait together).
+const ANSWERS_PER_MAIL_MAX: usize = 8;
+
+/// Sends answers to the registered addresses of their agencies.
+pub struct SmtpCourier {
+    /// Takes them.
+    pub relay: Arc<Relay>,
+    /// The centre's own address.
+    pub address: String,
+    /// The server's name, for Message-IDs.
+    pub server_name: String,
+}
+
+impl SmtpCourier {
+    fn outgoing(&self, sealed: &[Sealed]) -> Outgoing {
+        let names: Vec<String> =
+            sealed.iter().map(|Sealed { answer, .. }| format!("{}.{:06}", answer.name(), answer.agency)).collect();
+        // The same answers are the same mail and others another: a gateway may throw away a Message-ID that it has seen.
+        let identity = match names.as_slice() {
+            [alone] => alone.clone(),
+            together => Digest::of(together.join(" ").as_bytes()).to_string(),
+        };
+        Outgoing {
+            message_id: format!("{identity}@{}", self.server_name),
+            from: self.address.clone(),
+            to: sealed.first().map(|Sealed { answer, .. }| answer.email.clone()).unwrap_or_default(),
+            subject: "SDC 1".to_owned(),
+            documents: sealed
+                .iter()
+                .map(|Sealed { answer, document }| (format!("{}.sdc", answer.name()), document.clone()))
+                .collect(),
+            is_automatic: true,
+        }
+    }
+}
+
+impl Courier for SmtpCourier {
+    fn transport(&self) -> &'static str {
+        "mail"
+    }
+
+    fn noun(&self) -> &'static str {
+        "relay"
+    }
+
+    fn together_max(&self) -> usize {
+        ANSWERS_PER_MAIL_MAX
+    }
+
+    fn carry<'c>(&'c self, answers: &'c [Sealed]) -> BoxFuture<'c, Result<(), NotTaken>> {
+        async move { Ok(self.relay.send(&self.outgoing(answers)).await?) }.boxed()
+    }
+}
+
+impl From<SendFailure> for NotTaken {
+    fn from(failure: SendFailure) -> NotTaken {
+        let again = match failure.kind {
+            _ if failure.is_before_mail => Again::OnceBack,
+            FailureKind::Transient => Again::Later,
+            FailureKind::Permanent => Again::Never,
+        };
+        NotTaken { again, words: failure.to_string() }
+    }
+}

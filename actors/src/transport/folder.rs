@@ -1,0 +1,296 @@
+//! The transfer folder's `in`: each `*.sdc` file is a document, settled by unlinking it and syncing the folder.
+//!
+//! A file is listed once it has been left alone for a while by whoever writes it (a writer that is to be trusted writes under another
+//! name and renames). Only regular files under one name are read, whatever stands there otherwise is told of and stays. A settled
+//! file goes in three steps: it is renamed to a name that nobody else has, read again, and unlinked if it is octet for octet what was
+//! settled. So a file that was written to, or another that got its name meanwhile, is never lost: under its new name it is
+//! listed again.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+use sdc::digest::Digest;
+use uuid::Uuid;
+
+use super::{
+    Candidate, Facts, Fetching, Form, HEAD_BYTES_MAX, Listing, Outcome, Outcomes, SIZE_BYTES_MAX, Session, Transport,
+    TransportFault,
+};
+use crate::transfer_folder::{IN, SUFFIX, TransferFolder, Trouble, is_of_disk};
+
+/// Most files listed at a time; the others come with later sessions.
+const FILES_MAX: usize = 100_000;
+/// Most entries listed that are no regular files: each is asked for, refused and told of.
+const ODD_MAX: usize = 100;
+/// Longest name that is a token as it stands, as long as a UIDL may be (RFC 1939, section 7).
+const TOKEN_BYTES_MAX: usize = 70;
+/// How the name begins under which a settled file is looked at once more.
+const SETTLED_PREFIX: &str = ".xm-";
+
+impl Transport for TransferFolder {
+    fn facts(&self) -> Facts {
+        Facts { answers_by: "folder", noun: "folder", form: Form::Document }
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
+        async move {
+            let folder = self.on_disk(|folder| folder.open(IN)).await?;
+            let session = FolderSession {
+                folder: self.clone(),
+                letters: Arc::new(folder),
+                files: HashMap::new(),
+                fetched: HashMap::new(),
+            };
+            let session: Box<dyn Session> = Box::new(session);
+            Ok(session)
+        }
+        .boxed()
+    }
+}
+
+impl From<Trouble> for TransportFault {
+    fn from(trouble: Trouble) -> TransportFault {
+        TransportFault { step: "folder", words: trouble.to_string() }
+    }
+}
+
+/// What was read of a file.
+#[derive(Clone, Copy)]
+struct Seen {
+    digest: Digest,
+    bytes_max: u64,
+}
+
+struct FolderSession {
+    folder: TransferFolder,
+    letters: Arc<OwnedFd>,
+    /// Names by number.
+    files: HashMap<u32, OsString>,
+    /// What was read of each file, and how much of it was to be.
+    fetched: HashMap<u32, Seen>,
+}
+
+impl Session for FolderSession {
+    fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
+        async move {
+            let letters = Arc::clone(&self.letters);
+            let files = self.folder.on_disk(move |folder| list(folder, &letters)).await?;
+            let mut listing = Listing::default();
+            for (number, file) in (1..).zip(files) {
+                listing.candidates.push(Candidate {
+                    number,
+                    token: Some(token(&file.name)),
+                    size_bytes: file.size_bytes.min(SIZE_BYTES_MAX),
+                });
+                self.files.insert(number, file.name);
+            }
+            Ok(listing)
+        }
+        .boxed()
+    }
+
+    fn fetch<'s>(
+        &'s mut self,
+        wanted: &'s [Candidate],
+        bytes_max: u64,
+    ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
+        let outcomes = Reading { session: self, wanted: wanted.iter(), bytes_max };
+        async move { Ok(Fetching::of(wanted, outcomes)) }.boxed()
+    }
+
+    fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
+        async move {
+            let known = |number: &u32| Some((*number, self.files.get(number)?.clone(), *self.fetched.get(number)?));
+            let files: Vec<(u32, OsString, Seen)> = numbers.iter().filter_map(known).collect();
+            let letters = Arc::clone(&self.letters);
+            Ok(self.folder.on_disk(move |_| Ok(remove_all(&letters, files))).await?)
+        }
+        .boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
+        async move {
+            let FolderSession { folder, letters, .. } = *self;
+            let sync = move |folder: &TransferFolder| fsync(letters.as_fd()).map_err(|errno| folder.trouble(IN, errno));
+            Ok(folder.on_disk(sync).await?)
+        }
+        .boxed()
+    }
+}
+
+struct Reading<'s> {
+    session: &'s mut FolderSession,
+    wanted: std::slice::Iter<'s, Candidate>,
+    bytes_max: u64,
+}
+
+impl Outcomes for Reading<'_> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Outcome>, TransportFault>> {
+        async move {
+            let Some(listed) = self.wanted.next() else { return Ok(None) };
+            let Some(name) = self.session.files.get(&listed.number).cloned() else {
+                return Ok(Some(Outcome::Refused("it was not listed in this session".to_owned())));
+            };
+            let (letters, bytes_max) = (Arc::clone(&self.session.letters), self.bytes_max);
+            let read = self.session.folder.on_disk(move |_| read(&letters, &name, bytes_max)).await;
+            match read {
+                Ok(outcome) => {
+                    if let Some(digest) = digest(&outcome) {
+                        self.session.fetched.insert(listed.number, Seen { digest, bytes_max });
+                    }
+                    Ok(Some(outcome))
+                }
+                Err(trouble) if !trouble.is_of_folder() => Ok(Some(Outcome::Refused(trouble.to_string()))),
+                Err(trouble) => Err(trouble.into()),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// A file that is listed.
+struct Listed {
+    name: OsString,
+    size_bytes: u64,
+    written: Duration,
+}
+
+/// Returns what a file is known by across sessions: its name, where that is as a UIDL may be; else what its name comes to.
+fn token(name: &OsStr) -> Box<str> {
+    let octets = name.as_bytes();
+    let plain = std::str::from_utf8(octets).ok().filter(|name| {
+        name.len() <= TOKEN_BYTES_MAX && name.bytes().all(|octet| octet.is_ascii_graphic()) && !name.starts_with('~')
+    });
+    plain.map_or_else(|| format!("~{}", Digest::of(octets)).into(), Into::into)
+}
+
+/// Says whether a name is one of ours to take: `*.sdc`, also as a memory stick writes it; hidden files are other programs'.
+fn is_letter(name: &[u8]) -> bool {
+    let ends = name.len() > SUFFIX.len()
+        && name.get(name.len() - SUFFIX.len()..).is_some_and(|end| end.eq_ignore_ascii_case(SUFFIX.as_bytes()));
+    ends && (name.first() != Some(&b'.') || name.starts_with(SETTLED_PREFIX.as_bytes()))
+}
+
+/// Lists the files that may be taken now, those that were written first, first.
+fn list(folder: &TransferFolder, letters: &OwnedFd) -> Result<Vec<Listed>, Trouble> {
+    let trouble = |errno| folder.trouble(IN, errno);
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    // Opened anew: what is read of a folder is read once through one descriptor.
+    let mut entries = Dir::openat(letters.as_fd(), ".", flags, Mode::empty()).map_err(trouble)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (mut files, mut odd) = (Vec::new(), 0);
+    for entry in entries.iter() {
+        let entry = entry.map_err(trouble)?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if !is_letter(name.as_bytes()) {
+            continue;
+        }
+        let stat = match fstatat(letters.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            // Somebody has just taken it away.
+            Err(Errno::ENOENT) => continue,
+            Err(errno) if is_of_disk(errno) => return Err(trouble(errno)),
+            Err(_) => continue,
+        };
+        let written = written(&stat);
+        if !is_regular(&stat) {
+            odd += 1;
+            if odd > ODD_MAX {
+                continue;
+            }
+        } else if stat.st_nlink > 1 || now.abs_diff(written) < folder.quiet() {
+            continue;
+        }
+        let size_bytes = u64::try_from(stat.st_size).unwrap_or_default();
+        files.push(Listed { name: name.to_owned(), size_bytes, written });
+    }
+    files.sort_by(|one, other| (one.written, &one.name).cmp(&(other.written, &other.name)));
+    files.truncate(FILES_MAX);
+    Ok(files)
+}
+
+fn written(stat: &FileStat) -> Duration {
+    let (seconds, nanos) = (u64::try_from(stat.st_mtime), u32::try_from(stat.st_mtime_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
+fn is_regular(stat: &FileStat) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+}
+
+/// Reads a file, or the head of one that is too large.
+fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<Outcome, Trouble> {
+    let shown = || name.to_string_lossy().escape_debug().to_string();
+    let refused = |why: String| Trouble::File(shown(), why);
+    // Without waiting: a pipe that has got the name meanwhile would have nobody at its other end.
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = match openat(letters.as_fd(), name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::ELOOP) => return Err(refused("a link, and only regular files are taken: remove it".to_owned())),
+        Err(errno) => return Err(refused(errno.desc().to_owned())),
+    };
+    let stat = fstat(&file).map_err(|errno| refused(errno.desc().to_owned()))?;
+    if !is_regular(&stat) || stat.st_nlink > 1 {
+        return Err(refused("not a regular file under one name, as only are taken: remove it".to_owned()));
+    }
+    let size_bytes = u64::try_from(stat.st_size).unwrap_or_default();
+    let most = if size_bytes > bytes_max { HEAD_BYTES_MAX } else { bytes_max + 1 };
+    let mut octets = Vec::with_capacity(usize::try_from(size_bytes.min(most)).unwrap_or_default());
+    File::from(file).take(most).read_to_end(&mut octets).map_err(|error| refused(error.to_string()))?;
+    let found = octets.len() as u64;
+    if size_bytes <= bytes_max && found <= bytes_max {
+        return Ok(Outcome::Mail(octets));
+    }
+    octets.truncate(usize::try_from(HEAD_BYTES_MAX).unwrap_or_default());
+    Ok(Outcome::OverSize { head: octets, size_bytes: size_bytes.max(found).min(SIZE_BYTES_MAX) })
+}
+
+/// Returns what tells a file from others: its octets or, of one that is too large, its head and its size.
+fn digest(outcome: &Outcome) -> Option<Digest> {
+    match outcome {
+        Outcome::Mail(octets) => Some(Digest::of(octets)),
+        Outcome::OverSize { head, size_bytes } => {
+            Some(Digest::of(&[head, size_bytes.to_be_bytes().as_slice()].concat()))
+        }
+        Outcome::Refused(_) => None,
+    }
+}
+
+/// Removes settled files; returns the numbers of those that cannot be.
+fn remove_all(letters: &OwnedFd, files: Vec<(u32, OsString, Seen)>) -> Vec<u32> {
+    let refused =
+        |(number, name, settled): (u32, OsString, Seen)| remove(letters, &name, settled).is_err().then_some(number);
+    files.into_iter().filter_map(refused).collect()
+}
+
+/// Removes a file if it is what was settled. What is something else by now stays, under another name.
+fn remove(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
+    let aside = OsString::from(format!("{SETTLED_PREFIX}{}{SUFFIX}", Uuid::now_v7().simple()));
+    match renameat(letters.as_fd(), name, letters.as_fd(), aside.as_os_str()) {
+        Ok(()) => {}
+        // Somebody has removed it.
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(errno) => return Err(errno),
+    }
+    let found = read(letters, &aside, settled.bytes_max).ok().and_then(|outcome| digest(&outcome));
+    if found == Some(settled.digest) {
+        unlinkat(letters.as_fd(), aside.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

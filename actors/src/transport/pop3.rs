@@ -1,0 +1,89 @@
+//! A mailbox by POP3: DELE marks, and a QUIT that was answered deletes.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use mail::pop3::{self, Listed, Mailbox, Retrieval};
+
+use super::{Candidate, Facts, Fetching, Form, Listing, Outcome, Outcomes, Session, Transport, TransportFault};
+
+impl Transport for Mailbox {
+    fn facts(&self) -> Facts {
+        Facts { answers_by: "mail", noun: "mailbox", form: Form::Mail }
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
+        async move {
+            let session: Box<dyn Session> = Box::new(Pop3Session { session: self.open().await?, wanted: Vec::new() });
+            Ok(session)
+        }
+        .boxed()
+    }
+}
+
+struct Pop3Session {
+    session: pop3::Session,
+    /// What is being fetched, in the client's own words.
+    wanted: Vec<Listed>,
+}
+
+impl Session for Pop3Session {
+    fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
+        async move {
+            let pop3::Listing { mails, odd_lines, first_odd_line } = self.session.listing().await?;
+            let candidates = mails.into_iter().map(Candidate::from).collect();
+            Ok(Listing { candidates, odd_lines, first_odd_line })
+        }
+        .boxed()
+    }
+
+    fn fetch<'s>(
+        &'s mut self,
+        wanted: &'s [Candidate],
+        bytes_max: u64,
+    ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
+        async move {
+            self.wanted = wanted.iter().map(Listed::from).collect();
+            let retrieval = self.session.retrieve(&self.wanted, bytes_max).await?;
+            Ok(Fetching::of(wanted, Retrieving(retrieval)))
+        }
+        .boxed()
+    }
+
+    fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
+        async move { Ok(self.session.delete(numbers).await?) }.boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
+        async move { Ok(self.session.quit().await?) }.boxed()
+    }
+}
+
+struct Retrieving<'s>(Retrieval<'s>);
+
+impl Outcomes for Retrieving<'_> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Outcome>, TransportFault>> {
+        async move { Ok(self.0.next().await?.map(|retrieved| retrieved.outcome.into())) }.boxed()
+    }
+}
+
+impl From<Listed> for Candidate {
+    fn from(listed: Listed) -> Candidate {
+        Candidate { number: listed.number, token: listed.uidl, size_bytes: listed.size_bytes }
+    }
+}
+
+impl From<&Candidate> for Listed {
+    fn from(candidate: &Candidate) -> Listed {
+        Listed { number: candidate.number, uidl: candidate.token.clone(), size_bytes: candidate.size_bytes }
+    }
+}
+
+impl From<pop3::Outcome> for Outcome {
+    fn from(outcome: pop3::Outcome) -> Outcome {
+        match outcome {
+            pop3::Outcome::Mail(octets) => Outcome::Mail(octets),
+            pop3::Outcome::OverSize { head, size_bytes } => Outcome::OverSize { head, size_bytes },
+            pop3::Outcome::Refused(words) => Outcome::Refused(words),
+        }
+    }
+}

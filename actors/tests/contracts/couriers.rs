@@ -1,0 +1,302 @@
+//! The contract of couriers. An answer that a courier says it has taken reaches its office whole, whatever happens next; one that it
+//! did not take may be carried again, and the office has it once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::courier::{Again, Courier, NotTaken, Sealed, SmtpCourier};
+use actors::transfer_folder::{IN, OUT, TransferFolder};
+use futures_util::FutureExt;
+use mail::settings::{RelaySettings, Security};
+use mail::smtp::Relay;
+use sdc::cms::ContentCipher;
+use simulation::post_office::{Fault, PostOffice, PostOfficeSettings, When};
+use store::outbox::Claimed;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::transports::{Breach, World};
+
+const OFFICE: &str = "office42@example.org";
+
+/// What an office sees, and what happens between it and the courier.
+pub trait CourierStand {
+    fn courier(&self) -> Arc<dyn Courier>;
+    /// Returns everything that has arrived, whole or not, by what tells one answer from another at the office.
+    fn arrived(&self) -> BTreeMap<String, String>;
+    fn cut(&self);
+    fn mend(&self);
+    /// Fills the disk on which answers are kept.
+    fn fill(&self);
+    /// Makes room again.
+    fn make_room(&self);
+}
+
+/// What one promise of a courier is checked by.
+type Clause = fn(&World, &dyn CourierStand) -> Result<(), String>;
+
+const CLAUSES: [(&str, Clause); 6] = [
+    ("takes", takes),
+    ("again", again),
+    ("cut", cut),
+    ("full", full),
+    ("left in the middle", left_in_the_middle),
+    ("two at once", two_at_once),
+];
+
+/// Holds a courier to its contract. Each clause has a way of its own.
+pub fn hold(world: &World, stand: &dyn Fn() -> Box<dyn CourierStand>) -> Result<(), Breach> {
+    CLAUSES.iter().try_for_each(|(clause, _)| hold_to(clause, world, stand))
+}
+
+/// Holds a courier to one clause.
+pub fn hold_to(clause: &'static str, world: &World, stand: &dyn Fn() -> Box<dyn CourierStand>) -> Result<(), Breach> {
+    let (_, check) = CLAUSES.into_iter().find(|(name, _)| *name == clause).unwrap();
+    let stand = stand();
+    let outcome = check(world, &*stand);
+    stand.make_room();
+    outcome.map_err(|how| Breach { clause, how })
+}
+
+/// Makes an answer whose document is known by its number.
+fn answer(number: i64) -> Sealed {
+    let answer = Claimed {
+        id: number,
+        agency: 42,
+        letter_id: Some(Uuid::from_u128(u128::from(number.unsigned_abs()))),
+        attempt: 1,
+        part: 0,
+        payload: Vec::new(),
+        certificate: None,
+        cipher: ContentCipher::Aes256Gcm,
+        email: OFFICE.to_owned(),
+        of_letter: Some(("pc1".to_owned(), number)),
+        attempts: 1,
+        process: Uuid::from_u128(7),
+        is_sent_again: false,
+    };
+    Sealed { answer, document: document(number).into_bytes() }
+}
+
+fn document(number: i64) -> String {
+    format!("-----BEGIN CMS-----\r\nanswer{number}{}\r\n-----END CMS-----\r\n", "x".repeat(40))
+}
+
+fn ensure(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(otherwise()) }
+}
+
+fn carry(world: &World, courier: &Arc<dyn Courier>, number: i64) -> Result<(), NotTaken> {
+    let (courier, answers) = (Arc::clone(courier), [answer(number)]);
+    world.runtime.block_on(async move { courier.carry(&answers).await })
+}
+
+/// Says whether exactly these answers have arrived, each of them whole.
+fn has_arrived(stand: &dyn CourierStand, numbers: &[i64]) -> Result<(), String> {
+    let arrived = stand.arrived();
+    let whole =
+        numbers.iter().all(|number| arrived.values().filter(|one| one.contains(&document(*number))).count() == 1);
+    ensure(whole && arrived.len() == numbers.len(), || {
+        format!("{numbers:?} are expected whole, and arrived has {arrived:?}")
+    })
+}
+
+fn takes(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
+    let courier = stand.courier();
+    for number in 1..=3 {
+        carry(world, &courier, number).map_err(|refused| refused.to_string())?;
+    }
+    has_arrived(stand, &[1, 2, 3])
+}
+
+/// The same answer again is the same answer to its office.
+fn again(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
+    let courier = stand.courier();
+    for _ in 0..2 {
+        carry(world, &courier, 1).map_err(|refused| refused.to_string())?;
+    }
+    has_arrived(stand, &[1])
+}
+
+/// What cannot be reached takes nothing, says so, and takes everything once it is back.
+fn cut(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
+    let courier = stand.courier();
+    stand.cut();
+    for number in 1..=2 {
+        let refused = carry(world, &courier, number).err().ok_or("it takes answers while its way is cut")?;
+        ensure(refused.again == Again::OnceBack, || format!("answers need not wait for it: {refused}"))?;
+    }
+    stand.mend();
+    has_arrived(stand, &[])?;
+    for number in 1..=2 {
+        carry(world, &courier, number).map_err(|refused| refused.to_string())?;
+    }
+    has_arrived(stand, &[1, 2])
+}
+
+/// A full disk is later: nothing is given up, nothing of the answer stands there, and it arrives once there is room.
+fn full(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
+    let courier = stand.courier();
+    carry(world, &courier, 1).map_err(|refused| refused.to_string())?;
+    stand.fill();
+    let refused = carry(world, &courier, 2).err().ok_or("it takes an answer for which there is no room")?;
+    ensure(refused.again != Again::Never, || format!("it gives the answer up: {refused}"))?;
+    has_arrived(stand, &[1])?;
+    stand.make_room();
+    carry(world, &courier, 2).map_err(|refused| refused.to_string())?;
+    has_arrived(stand, &[1, 2])
+}
+
+/// Who is killed in the middle leaves the answer whole or not at all, and it can be carried again.
+fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
+    let courier = stand.courier();
+    {
+        let answers = [answer(1)];
+        // Polled once, and left.
+        let _is_done = world.runtime.block_on(async { courier.carry(&answers).now_or_never() });
+    }
+    let arrived = stand.arrived();
+    let is_whole = arrived.values().all(|one| one.contains(&document(1)));
+    ensure(is_whole, || format!("something stands there that is not whole: {arrived:?}"))?;
+    carry(world, &courier, 1).map_err(|refused| refused.to_string())?;
+    has_arrived(stand, &[1])
+}
+
+/// Two couriers of two processes, with some of the answers in both their hands.
+fn two_at_once(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
+    let carriers: Vec<_> = (0..2u128)
+        .map(|process| {
+            let courier = stand.courier();
+            world.runtime.spawn(async move {
+                for number in [1, 2, 3, 4, 5 + i64::try_from(process).unwrap_or_default()] {
+                    let mut one = answer(number);
+                    one.answer.process = Uuid::from_u128(process);
+                    courier.carry(&[one]).await.map_err(|refused| refused.to_string())?;
+                }
+                Ok::<(), String>(())
+            })
+        })
+        .collect();
+    for carrier in carriers {
+        world.runtime.block_on(carrier).map_err(|failed| failed.to_string())??;
+    }
+    has_arrived(stand, &[1, 2, 3, 4, 5, 6])
+}
+
+/// The relay of the in-memory post office.
+pub struct SmtpCourierStand {
+    post_office: PostOffice,
+    courier: Arc<SmtpCourier>,
+    arrived: std::sync::Mutex<BTreeMap<String, String>>,
+}
+
+impl SmtpCourierStand {
+    pub fn new(world: &World) -> SmtpCourierStand {
+        let post_office = PostOffice::start(PostOfficeSettings::default()).unwrap();
+        let mut relay = RelaySettings::new("127.0.0.1");
+        relay.port = Some(post_office.smtp_address().port());
+        relay.security = Security::None;
+        let relay = world.runtime.block_on(async { Relay::new(&relay).unwrap() });
+        let courier = SmtpCourier {
+            relay: Arc::new(relay),
+            address: "centre@example.org".to_owned(),
+            server_name: "centre".to_owned(),
+        };
+        SmtpCourierStand { post_office, courier: Arc::new(courier), arrived: std::sync::Mutex::default() }
+    }
+}
+
+impl CourierStand for SmtpCourierStand {
+    fn courier(&self) -> Arc<dyn Courier> {
+        Arc::clone(&self.courier) as Arc<dyn Courier>
+    }
+
+    fn arrived(&self) -> BTreeMap<String, String> {
+        let mut arrived = self.arrived.lock().unwrap();
+        for mail in self.post_office.take(OFFICE) {
+            let text = String::from_utf8(mail.bytes.to_vec()).unwrap();
+            let id = text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
+            arrived.insert(id, text);
+        }
+        arrived.clone()
+    }
+
+    fn cut(&self) {
+        self.post_office.go_away();
+    }
+
+    fn mend(&self) {
+        self.post_office.come_back();
+    }
+
+    fn fill(&self) {
+        self.post_office.faults().set(Fault::DeferData, When::Always);
+    }
+
+    fn make_room(&self) {
+        self.post_office.faults().clear(&Fault::DeferData);
+    }
+}
+
+/// A transfer folder, or what is made of one.
+pub struct FolderCourierStand {
+    place: TempDir,
+    courier: Arc<dyn Courier>,
+}
+
+impl FolderCourierStand {
+    pub fn new<C: Courier>(world: &World, make: impl FnOnce(TransferFolder) -> Arc<C>) -> FolderCourierStand {
+        let place = tempfile::tempdir().unwrap();
+        [IN, OUT].iter().for_each(|name| fs::create_dir(place.path().join(name)).unwrap());
+        let folder = TransferFolder::new(place.path(), world.runtime.handle().clone(), Duration::ZERO);
+        FolderCourierStand { place, courier: make(folder) }
+    }
+
+    fn out(&self) -> PathBuf {
+        [OUT, "away"].map(|name| self.place.path().join(name)).into_iter().find(|path| path.exists()).unwrap()
+    }
+}
+
+/// Returns every file below a folder. What is being written, under a name that ends so, is not there yet.
+fn files(place: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(place).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|end| end == "sdc") {
+            found.insert(path.display().to_string(), fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+impl CourierStand for FolderCourierStand {
+    fn courier(&self) -> Arc<dyn Courier> {
+        Arc::clone(&self.courier)
+    }
+
+    fn arrived(&self) -> BTreeMap<String, String> {
+        files(&self.out())
+    }
+
+    fn cut(&self) {
+        fs::rename(self.out(), self.place.path().join("away")).unwrap();
+    }
+
+    fn mend(&self) {
+        fs::rename(self.out(), self.place.path().join(OUT)).unwrap();
+    }
+
+    fn fill(&self) {
+        // A file system of a few kilobytes would need rights that not everybody has who runs tests.
+        fail::cfg("exporter::write", "return").unwrap();
+    }
+
+    fn make_room(&self) {
+        fail::remove("exporter::write");
+    }
+}

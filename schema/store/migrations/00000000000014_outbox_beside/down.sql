@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY xm.outbox_due_beside;

@@ -1,0 +1,123 @@
+//! A transfer folder, and whoever carries files to it and away: the gateway, or a person with a memory stick.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+/// The folder in a place of its own.
+pub struct Transfer {
+    place: TempDir,
+}
+
+impl Transfer {
+    /// Makes an empty one.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn make() -> Result<Transfer> {
+        let place = tempfile::Builder::new().prefix("xm-transfer-").tempdir()?;
+        for name in ["in", "out"] {
+            fs::create_dir_all(place.path().join("stick").join(name))?;
+        }
+        Ok(Transfer { place })
+    }
+
+    /// Returns where a centre finds it.
+    pub fn path(&self) -> PathBuf {
+        self.place.path().join("stick")
+    }
+
+    /// Returns the lines of a configuration that name it.
+    pub fn configuration(&self) -> String {
+        format!("[folder]\npath = \"{}\"\npoll_interval_seconds = 1\nquiet_seconds = 0\n", self.path().display())
+    }
+
+    fn away(&self) -> PathBuf {
+        self.place.path().join("away")
+    }
+
+    /// Returns where it is now.
+    fn now(&self) -> PathBuf {
+        let path = self.path();
+        if path.exists() { path } else { self.away() }
+    }
+
+    /// Pulls it out: the centre finds nothing there.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn pull_out(&self) -> Result<()> {
+        Ok(fs::rename(self.path(), self.away())?)
+    }
+
+    /// Puts it back, where it was pulled out.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn put_back(&self) -> Result<()> {
+        if self.away().exists() {
+            fs::rename(self.away(), self.path())?;
+        }
+        Ok(())
+    }
+
+    /// Puts a letter into it.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn send(&self, name: &str, document: &[u8]) -> Result<()> {
+        let letters = self.now().join("in");
+        let part = letters.join(format!("{name}.part"));
+        fs::write(&part, document)?;
+        Ok(fs::rename(&part, letters.join(format!("{name}.sdc")))?)
+    }
+
+    /// Counts the letters that the centre has not settled.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn waiting(&self) -> Result<usize> {
+        Ok(fs::read_dir(self.now().join("in"))?.count())
+    }
+
+    /// Takes the answers to an agency away, by their names.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn collect(&self, matricule: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let own = self.now().join("out").join(matricule);
+        let mut answers = Vec::new();
+        if !own.exists() {
+            return Ok(answers);
+        }
+        for entry in fs::read_dir(own)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "sdc") {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                answers.push((name, fs::read(&path)?));
+                fs::remove_file(&path)?;
+            }
+        }
+        answers.sort();
+        Ok(answers)
+    }
+
+    /// Says whether anything stands in it that is neither letter nor answer.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn has_litter(&self) -> Result<bool> {
+        fn any(place: &Path) -> Result<bool> {
+            for entry in fs::read_dir(place)? {
+                let path = entry?.path();
+                if if path.is_dir() { any(&path)? } else { path.extension().is_none_or(|end| end != "sdc") } {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        any(&self.now())
+    }
+}
