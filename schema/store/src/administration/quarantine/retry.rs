@@ -28,10 +28,12 @@ pub struct TakenUp {
 }
 
 impl TakenUp {
-    /// Says whether the bytes are those of a whole mail: whatever was wrong with it, no container was taken out of it.
+    /// Says whether the bytes are those of a whole mail: whatever was wrong with it, no container was taken out of it. What lay in a
+    /// folder is a document itself.
     pub fn is_mail(&self) -> bool {
         let of_mails = [RefusalCode::MailMalformed, RefusalCode::NoContainer, RefusalCode::Poison];
-        RefusalCode::parse(&self.entry.reason).is_some_and(|code| of_mails.contains(&code))
+        self.entry.transport == "mail"
+            && RefusalCode::parse(&self.entry.reason).is_some_and(|code| of_mails.contains(&code))
     }
 }
 
