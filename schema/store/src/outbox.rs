@@ -136,9 +136,23 @@ type Loaded = (
 impl Claimed {
     /// Makes one of a row; the certificate of a revoked one is that in its place.
     fn of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> Claimed {
-        let (installation, sequence) = (row.13.clone(), row.14);
-        let (id, agency, letter_id, attempt, part, payload, sealed_for, usable, der, cipher, email, attempts, again, ..) =
-            row;
+        let (
+            id,
+            agency,
+            letter_id,
+            attempt,
+            part,
+            payload,
+            sealed_for,
+            usable,
+            der,
+            cipher,
+            email,
+            attempts,
+            again,
+            installation,
+            sequence,
+        ) = row;
         let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
         Claimed {
             id,
