@@ -157,3 +157,6 @@ pub(crate) fn is_of_disk(errno: Errno) -> bool {
         Errno::ENOSPC | Errno::EDQUOT | Errno::EROFS | Errno::EIO | Errno::ENODEV | Errno::ENXIO | Errno::ESTALE
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 use store::failure::{is_made_to_fail, point};
 use store::outbox::Claimed;
+use uuid::Uuid;
 
 use super::{Again, Courier, NotTaken, Sealed};
 use crate::transfer_folder::{OUT, SUFFIX, TransferFolder, Trouble, is_of_disk};
@@ -62,7 +63,7 @@ struct Place {
     /// The agency's folder.
     agency: String,
     file: String,
-    /// Its name while it is written, which no other process has.
+    /// Its name while it is written, which no other try has: one that was left behind by a disk that hung may still be at work.
     part: String,
 }
 
@@ -77,7 +78,7 @@ impl Place {
         let file = format!("{stem}{SUFFIX}");
         Place {
             agency: format!("{:06}", answer.agency),
-            part: format!("{stem}.{}.part", answer.process.simple()),
+            part: format!("{stem}.{}.part", Uuid::now_v7().simple()),
             file,
         }
     }
@@ -121,11 +122,6 @@ fn own_folder(out: &OwnedFd, agency: &str) -> Result<OwnedFd, Errno> {
 fn write(own: &OwnedFd, name: &str, document: &[u8]) -> Result<(), Errno> {
     if is_made_to_fail("exporter::write") {
         return Err(Errno::ENOSPC);
-    }
-    // What this process has left of an earlier try.
-    match unlinkat(own.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => {}
-        Err(errno) => return Err(errno),
     }
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = File::from(openat(own.as_fd(), name, flags, Mode::from_bits_truncate(FILE_MODE))?);

@@ -2,6 +2,7 @@
 //! actor over it, to the way to it, to the database, or beside it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -25,6 +26,7 @@ use prometheus::Registry;
 use sdc::letter::Matricule;
 use store::database::Database;
 use store::fault::Fault;
+use store::in_hand::ATTEMPTS_MAX;
 use store::testing::TestCluster;
 use tokio::runtime::Runtime;
 use tokio::sync::RwLock;
@@ -87,13 +89,14 @@ pub trait Stand {
 /// What one promise of a transport is checked by.
 type Clause = fn(&mut Case<'_>) -> Result<(), String>;
 
-const CLAUSES: [(&str, Clause); 12] = [
+const CLAUSES: [(&str, Clause); 13] = [
     ("lends", lends),
     ("settles", settles),
     ("waits for every share", waits_for_every_share),
     ("returns", returns),
     ("defers", defers),
     ("leaves", leaves),
+    ("sets poison aside", sets_poison_aside),
     ("survives a panic", survives_a_panic),
     ("survives a kill", survives_a_kill),
     ("survives a cut", survives_a_cut),
@@ -401,6 +404,31 @@ fn leaves(case: &mut Case<'_>) -> Result<(), String> {
         case.until_held(1, &mut Vec::new())?;
     }
     Ok(())
+}
+
+/// A mail that makes the code fail which has it in its hands is lent alone, and after three failures alone as poison; others pass.
+fn sets_poison_aside(case: &mut Case<'_>) -> Result<(), String> {
+    case.put(1);
+    case.start();
+    for attempt in 0..=i32::from(ATTEMPTS_MAX) {
+        let fetched = case.next(1)?;
+        ensure(!fetched.is_poison, || format!("it is poison after {attempt} failures"))?;
+        let share = fetched.share;
+        let unwound = catch_unwind(AssertUnwindSafe(move || {
+            let _held = share;
+            panic!("planted");
+        }));
+        ensure(unwound.is_err(), || "nothing failed".to_owned())?;
+    }
+    let poison = case.next(1)?;
+    ensure(poison.is_poison && poison.mail == letter(1), || "it is lent as if nothing had happened".to_owned())?;
+    poison.share.settle();
+    case.until_held(0, &mut Vec::new())?;
+    case.put(2);
+    let next = case.next(1)?;
+    ensure(!next.is_poison, || "another mail is taken for poison".to_owned())?;
+    next.share.settle();
+    case.until_held(0, &mut Vec::new())
 }
 
 /// An actor that panics is rebuilt over the same source, and what it had lent is settled or comes again.

@@ -156,6 +156,14 @@ fn the_samples_comments_are_keys_with_their_defaults() {
 }
 
 #[test]
+fn the_samples_folder_is_valid_and_shows_the_defaults() {
+    let lines = SAMPLE.lines().skip_while(|line| *line != "# [folder]").take_while(|line| !line.is_empty());
+    let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
+    let [shown, short] = [&shown, "[folder]\npath = \"/srv/transfer\""].map(|text| load(text).unwrap().folder.unwrap());
+    assert_eq!(serde_json::to_value(&shown).unwrap(), serde_json::to_value(&short).unwrap());
+}
+
+#[test]
 fn every_mistake_gives_one_clear_sentence() {
     for (text, sentence) in MISTAKES {
         let text = text.replace("MAILBOX\n", MAILBOX);

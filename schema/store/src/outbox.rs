@@ -137,7 +137,6 @@ type Loaded = (
 impl Claimed {
     /// Makes one of a row; the certificate of a revoked one is that in its place.
     fn of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> Claimed {
-        let (installation, sequence) = (row.13.clone(), row.14);
         let (
             id,
             agency,
@@ -152,7 +151,8 @@ impl Claimed {
             email,
             attempts,
             again,
-            ..,
+            installation,
+            sequence,
         ) = row;
         let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
         Claimed {
