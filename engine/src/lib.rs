@@ -25,3 +25,4 @@ pub mod ready;
 pub mod run;
 pub mod show;
 pub mod summary;
+pub mod words_of_errors;

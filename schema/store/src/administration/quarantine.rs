@@ -7,11 +7,12 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::JournalLine;
-use super::{AdministrationError, audit};
+use super::{AdministrationError, Book};
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::{quarantine, quarantine_usage};
 use crate::settle::{entry_bytes, give_back};
 
@@ -122,7 +123,7 @@ async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<QuarantineE
         .get_result(connection)
         .await
         .optional()?
-        .ok_or(AdministrationError::LineUnknown { what: "quarantine entry", id })
+        .ok_or(AdministrationError::LineUnknown { book: Book::Quarantine, id })
 }
 
 /// Lists entries, newest first.
@@ -208,9 +209,10 @@ pub async fn of_line(
 /// No such entry; a fault.
 pub async fn show(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     id: i64,
 ) -> Result<QuarantineContent, AdministrationError> {
+    operator.require(connection, Operation::QuarantineShow).await?;
     connection
         .transaction(async |connection| {
             let entry = find(connection, id).await?;
@@ -219,7 +221,7 @@ pub async fn show(
                 .select((quarantine::original, quarantine::held_version))
                 .first(connection)
                 .await?;
-            audit::write(connection, operator, "quarantine.show", &subject(id), json!({})).await?;
+            audit::write(connection, operator, &AuditAction::QuarantineShow { entry: id }).await?;
             Ok(QuarantineContent { entry, original, held_version })
         })
         .await
@@ -231,10 +233,11 @@ pub async fn show(
 /// No such entry, one that is decided; a fault.
 pub async fn drop(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     id: i64,
     reason: &str,
 ) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::QuarantineDrop).await?;
     connection
         .transaction(async |connection| {
             let entry = find(connection, id).await?;
@@ -259,8 +262,9 @@ pub async fn drop(
                 let vouched_by = vouched_by(connection, id).await?;
                 give_back(connection, &entry.reason, vouched_by, kept).await?;
             }
-            let detail = json!({ "reason": reason, "container_reason": entry.reason, "bytes": original.len() });
-            audit::write(connection, operator, "quarantine.drop", &subject(id), detail).await?;
+            let (container_reason, bytes) = (entry.reason.as_str(), original.len());
+            let action = AuditAction::QuarantineDrop { entry: id, reason, container_reason, bytes };
+            audit::write(connection, operator, &action).await?;
             Ok(())
         })
         .await
@@ -291,8 +295,4 @@ pub async fn usage(connection: &mut AsyncPgConnection) -> Result<Vec<(String, i6
         .load(connection)
         .await?;
     Ok(rows)
-}
-
-fn subject(id: i64) -> String {
-    format!("quarantine entry {id}")
 }

@@ -29,8 +29,9 @@ pub use guard::{Trigger, Warning};
 pub use mistake::Mistake;
 pub use show::{CheckShown, ColumnShown, RightShown, Shown, show};
 
-use super::{AdministrationError, audit};
+use super::{AdministrationError, InvalidValue};
 use crate::identifier::is_plain;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::tables;
 use guard::Guard;
 use inspect::Relation;
@@ -113,9 +114,10 @@ impl Adopted {
 /// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown profile; a fault.
 pub async fn adopt(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     file: &TablesFile,
 ) -> Result<Vec<Adoption>, AdministrationError> {
+    operator.require(connection, Operation::TableAdopt).await?;
     connection
         .transaction(async |connection| {
             // Two operators at once must not adopt two tables under names that differ in case only.
@@ -131,7 +133,7 @@ pub async fn adopt(
 
 async fn adopt_one(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     file: &TablesFile,
     table: &TableFile,
 ) -> Result<Adoption, AdministrationError> {
@@ -164,8 +166,9 @@ async fn adopt_one(
     let Recorded { table_id, version, outcome, changes } =
         record::record(connection, file, table, &columns, &triggers).await?;
     if outcome != Outcome::Unchanged {
-        let detail = json!({ "outcome": outcome, "version": version, "changes": changes, "definition": table });
-        audit::write(connection, operator, "table.adopt", &format!("table {full_name}"), detail).await?;
+        let action =
+            AuditAction::TableAdopt { table: &full_name, outcome, version, changes: &changes, definition: table };
+        audit::write(connection, operator, &action).await?;
     }
     Ok(Adoption { table_id, table: full_name, version, outcome, changes, warnings: guard.warnings() })
 }

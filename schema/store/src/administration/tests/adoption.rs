@@ -19,7 +19,7 @@ fn file(more: &str) -> TablesFile {
 }
 
 async fn problems(connection: &mut Connection, file: &TablesFile) -> Vec<String> {
-    match tables::adopt(connection, OPERATOR, file).await {
+    match tables::adopt(connection, &OPERATOR, file).await {
         Err(AdministrationError::TableUnfit { problems, .. }) => problems,
         other => panic!("expected problems, got {other:?}"),
     }
@@ -29,10 +29,10 @@ async fn problems(connection: &mut Connection, file: &TablesFile) -> Vec<String>
 async fn the_samples_are_restored_and_adopted_and_agree() {
     let (_database, mut connection) = centre().await;
     for (name, count) in [("ecr", 4), ("election", 4)] {
-        let adopted = samples::restore(&mut connection, OPERATOR, name).await.unwrap();
+        let adopted = samples::restore(&mut connection, &OPERATOR, name).await.unwrap();
         assert_eq!(adopted.len(), count);
         assert!(adopted.iter().all(|table| (table.outcome, table.version) == (Outcome::Adopted, 1)), "{adopted:?}");
-        let again = tables::adopt(&mut connection, OPERATOR, &samples::definitions(name).unwrap()).await.unwrap();
+        let again = tables::adopt(&mut connection, &OPERATOR, &samples::definitions(name).unwrap()).await.unwrap();
         assert!(again.iter().all(|table| table.outcome == Outcome::Unchanged), "{again:?}");
     }
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
@@ -40,9 +40,13 @@ async fn the_samples_are_restored_and_adopted_and_agree() {
     assert_eq!(birth.name, "ActeNaissance");
     assert_eq!(birth.legal_key, ["CentreCode", "AnneeRegistre", "NumeroActe"]);
     // Restoring twice is a mistake; nothing is half done.
-    assert!(samples::restore(&mut connection, OPERATOR, "ecr").await.is_err());
+    assert!(samples::restore(&mut connection, &OPERATOR, "ecr").await.is_err());
     assert!(
-        samples::restore(&mut connection, OPERATOR, "shop").await.unwrap_err().to_string().contains("ecr or election")
+        samples::restore(&mut connection, &OPERATOR, "shop")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("[\"ecr\",\"election\"]")
     );
 }
 
@@ -50,7 +54,7 @@ async fn the_samples_are_restored_and_adopted_and_agree() {
 async fn every_supported_type_is_read_with_its_limits() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, GOOD).await;
-    let adopted = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let adopted = tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     let definition = "SELECT count(*) FROM xm.definitions, jsonb_array_elements(columns)";
     assert_eq!(value(&mut connection, definition).await, 13);
     use diesel::{ExpressionMethods, QueryDsl};
@@ -125,7 +129,7 @@ async fn what_is_no_table_is_not_adopted() {
 async fn a_definition_file_with_mistakes_is_explained() {
     for (text, expected) in [
         ("application = \"x\"", "tables"),
-        ("application = \"x\"\ntables = []", "at least one table"),
+        ("application = \"x\"\ntables = []", "\"definition_file\""),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\nscop = \"S\"",
             "line 5: tables 1: scop: unknown key `scop`: expected one of `name`",
@@ -165,7 +169,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, GOOD).await;
     let again = async |connection: &mut Connection, more: &str| {
-        let adoption = tables::adopt(connection, OPERATOR, &file(more)).await.unwrap().remove(0);
+        let adoption = tables::adopt(connection, &OPERATOR, &file(more)).await.unwrap().remove(0);
         (adoption.outcome, adoption.version)
     };
     assert_eq!(again(&mut connection, "").await, (Outcome::Adopted, 1));
@@ -184,26 +188,26 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     );
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.definitions").await, 2);
     let unknown = file("[tables.rights.golden]\nmay_export = true");
-    let error = tables::adopt(&mut connection, OPERATOR, &unknown).await.unwrap_err();
+    let error = tables::adopt(&mut connection, &OPERATOR, &unknown).await.unwrap_err();
     assert!(matches!(error, AdministrationError::ProfileUnknown(_)), "{error}");
 
     run(&mut connection, r#"DROP INDEX shop."Thing_xm_legal_key"; ALTER TABLE shop."Thing" DROP xm_letter"#).await;
     assert_eq!(tables::check(&mut connection).await.unwrap()[0].problems.len(), 2);
     assert_eq!(again(&mut connection, "corrections = \"never\"").await.1, 2);
-    let error = tables::abandon(&mut connection, OPERATOR, "shop.Thing").await.unwrap_err();
+    let error = tables::abandon(&mut connection, &OPERATOR, "shop.Thing").await.unwrap_err();
     assert!(matches!(error, AdministrationError::TableThere { .. }), "{error}");
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     run(&mut connection, "DROP TABLE shop.\"Thing\"").await;
     assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].contains("is gone"));
 
     // Given up, it is nobody's any more; made again under another name, it goes on where it was.
-    tables::abandon(&mut connection, OPERATOR, "shop.thing").await.unwrap();
+    tables::abandon(&mut connection, &OPERATOR, "shop.thing").await.unwrap();
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     assert!(tables::list(&mut connection).await.unwrap().is_empty());
     assert!(crate::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_none());
-    assert!(tables::abandon(&mut connection, OPERATOR, "shop.Thing").await.is_err(), "given up already");
+    assert!(tables::abandon(&mut connection, &OPERATOR, "shop.Thing").await.is_err(), "given up already");
     run(&mut connection, &GOOD.replace("CREATE SCHEMA shop;", "").replace("shop.\"Thing\"", "shop.things")).await;
-    let adoption = tables::adopt(&mut connection, OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
+    let adoption = tables::adopt(&mut connection, &OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
     assert_eq!((adoption.outcome, adoption.version), (Outcome::NewVersion, 3), "{adoption:?}");
     assert!(adoption.changes.iter().any(|change| change.to_string() == "relation changed"), "{adoption:?}");
     assert!(crate::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_some());
@@ -215,14 +219,14 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
 async fn adopting_an_altered_table_again_says_what_offices_will_meet() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, GOOD).await;
-    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     run(
         &mut connection,
         r#"ALTER TABLE shop."Thing" ADD "Colour" text NOT NULL DEFAULT '', ALTER "Shop" TYPE char(20), DROP "Ok",
            ALTER "Seen" TYPE timestamptz(0)"#,
     )
     .await;
-    let adoption = tables::adopt(&mut connection, OPERATOR, &file("corrections = \"never\"")).await.unwrap().remove(0);
+    let adoption = tables::adopt(&mut connection, &OPERATOR, &file("corrections = \"never\"")).await.unwrap().remove(0);
     let told: Vec<String> = adoption.changes.iter().map(ToString::to_string).collect();
     let expected = [
         "corrections changed",
@@ -238,7 +242,7 @@ async fn adopting_an_altered_table_again_says_what_offices_will_meet() {
 async fn the_migration_completes_definitions_from_before_it() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, &GOOD.replace("\"Seen\" timestamptz", "\"Seen\" timestamptz(0)")).await;
-    let adopted = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let adopted = tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     let unknown_before = "UPDATE xm.definitions SET columns =
         (SELECT jsonb_agg(c - 'padded' - 'fraction_digits') FROM jsonb_array_elements(columns) c)";
     run(&mut connection, unknown_before).await;
@@ -249,7 +253,7 @@ async fn the_migration_completes_definitions_from_before_it() {
         run(&mut connection, completing).await;
         assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     }
-    let again = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let again = tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     assert_eq!((again[0].outcome, again[0].version), (Outcome::Unchanged, adopted[0].version));
 }
 
@@ -280,7 +284,7 @@ async fn the_sample_definition_file_can_be_read_and_explains_every_key() {
 #[tokio::test]
 async fn acts_of_people_whose_day_of_birth_nobody_knows_have_a_precision() {
     let (_database, mut connection) = centre().await;
-    samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
+    samples::restore(&mut connection, &OPERATOR, "ecr").await.unwrap();
     let death = async |connection: &mut Connection, number: i32, born: &str, precision: &str| {
         let text = format!(
             "INSERT INTO ecr.\"ActeDeces\" (\"Status\", \"NumeroActe\", \"AnneeRegistre\", \"CentreCode\", \"DateDeces\", \"LieuDeces\",
@@ -330,7 +334,7 @@ async fn a_legal_key_has_one_live_record() {
     let found = problems(&mut connection, &file("")).await;
     assert_eq!(found, ["1 legal keys (Shop, Number) are held by more than one live record"]);
     run(&mut connection, "UPDATE shop.\"Thing\" SET \"Status\" = 0 WHERE \"Numero\" = 1").await;
-    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     assert!(connection.batch_execute(&insert(2)).await.is_err(), "a second live record");
     run(&mut connection, &insert(0)).await;
     let change = TablesFile { tables: vec![], ..file("") };
@@ -338,9 +342,9 @@ async fn a_legal_key_has_one_live_record() {
     wider.tables[0].legal_key = vec!["Shop".into(), "Number".into(), "Made".into()];
     assert!(problems(&mut connection, &wider).await[0].contains("Made must be NOT NULL"));
     wider.tables[0].legal_key = vec!["Number".into()];
-    assert_eq!(tables::adopt(&mut connection, OPERATOR, &wider).await.unwrap()[0].outcome, Outcome::Changed);
+    assert_eq!(tables::adopt(&mut connection, &OPERATOR, &wider).await.unwrap()[0].outcome, Outcome::Changed);
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
-    assert_eq!(tables::adopt(&mut connection, OPERATOR, &change).await.unwrap(), []);
+    assert_eq!(tables::adopt(&mut connection, &OPERATOR, &change).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -349,7 +353,7 @@ async fn tables_rights_and_tariffs_raise_the_catalogue_revision() {
     let revision = "SELECT catalogue_revision FROM xm.server";
     let before = value(&mut connection, revision).await;
     run(&mut connection, GOOD).await;
-    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     let adopted = value(&mut connection, revision).await;
     assert!(adopted > before);
     for statement in [
