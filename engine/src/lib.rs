@@ -26,3 +26,4 @@ pub mod run;
 pub mod show;
 pub mod summary;
 pub mod words_of_errors;
+pub mod words_of_problems;

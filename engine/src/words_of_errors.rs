@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use store::administration::certificates::{self, Concern};
 use store::administration::{AdministrationError, Book, InvalidValue, KeyName};
 
+use crate::words_of_problems;
+
 /// Words an error with its times in UTC, where the centre's zone is not at hand.
 pub fn in_utc(error: &AdministrationError) -> String {
     sentence(error, |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
@@ -189,7 +191,8 @@ fn of_tables(error: &AdministrationError) -> String {
              in its file and adopt again"
         ),
         AdministrationError::TableUnfit { table, problems } => {
-            let lines: String = problems.iter().map(|problem| format!("\n  - {problem}")).collect();
+            let lines: String =
+                problems.iter().map(|one| format!("\n  - {}", words_of_problems::sentence(one))).collect();
             format!("table {table} cannot be adopted:{lines}")
         }
         other => other.to_string(),
@@ -346,6 +349,7 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
 mod tests {
     use chrono::TimeZone;
     use sdc::letter::Matricule;
+    use store::administration::tables::{Problem, ProblemCode};
     use store::fault::Fault;
     use store::people::approvals::Act;
     use store::people::{Account, Operation, Privilege};
@@ -421,8 +425,14 @@ mod tests {
                 "table ecr.X is not adopted: `xmserver table list` shows those that are",
             ),
             (
-                AdministrationError::TableUnfit { table: text("ecr.X"), problems: vec![text("one"), text("two")] },
-                "table ecr.X cannot be adopted:\n  - one\n  - two",
+                AdministrationError::TableUnfit {
+                    table: text("ecr.X"),
+                    problems: vec![
+                        Problem::new(ProblemCode::StatusUnfit),
+                        Problem::new(ProblemCode::LegalKeyTwice).with("column", "K"),
+                    ],
+                },
+                "table ecr.X cannot be adopted:\n  - column \"Status\" must be smallint NOT NULL\n  - legal key column K is named twice, or is one of the server's own columns",
             ),
             (
                 AdministrationError::ScopeColumnUnknown { column: text("C"), known: vec![] },

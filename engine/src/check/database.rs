@@ -13,7 +13,7 @@ use super::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
-use crate::{failure, show, words_of_errors};
+use crate::{failure, show, words_of_errors, words_of_problems};
 
 /// Returns the centre's clock, which its database knows; UTC where it does not say.
 pub async fn clock(open: &OpenDatabase) -> Clock {
@@ -171,7 +171,9 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
     let drifts = tables::check(connection).await?;
     let problems = drifts
         .iter()
-        .flat_map(|drift| drift.problems.iter().map(|problem| format!("{}: {problem}", drift.table)))
+        .flat_map(|drift| {
+            drift.problems.iter().map(|problem| format!("{}: {}", drift.table, words_of_problems::sentence(problem)))
+        })
         .collect();
     findings.judge("tables", Verdict::Fail, problems, format!("{} adopted, as they were adopted", adopted.len()));
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::certificates::Concern;
 use super::invalid::InvalidValue;
-use super::tables::Mistake;
+use super::tables::{Mistake, Problem};
 use crate::fault::Fault;
 use crate::people::approvals::Act;
 use crate::people::{Operation, Privilege};
@@ -99,7 +99,7 @@ pub enum AdministrationError {
         /// The table.
         table: String,
         /// The reasons.
-        problems: Vec<String>,
+        problems: Vec<Problem>,
     },
     /// A later tariff stands.
     TariffLater {

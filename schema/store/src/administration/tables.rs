@@ -18,6 +18,7 @@ mod inspect;
 mod judge;
 mod mark;
 mod mistake;
+mod problem;
 mod record;
 mod show;
 
@@ -27,6 +28,7 @@ pub use drift::{Drift, check};
 pub use file::{MayRead, Rights, TableFile, TablesFile};
 pub use guard::{Trigger, Warning};
 pub use mistake::Mistake;
+pub use problem::{Problem, ProblemCode};
 pub use show::{CheckShown, ColumnShown, RightShown, Shown, show};
 
 use super::{AdministrationError, InvalidValue};
@@ -142,17 +144,14 @@ async fn adopt_one(
     let unfit = |problems| AdministrationError::TableUnfit { table: full_name.clone(), problems };
     let names = [&table.name, relation_name, schema_name, &file.application];
     if let Some(name) = names.into_iter().find(|name| !is_plain(name)) {
-        return Err(unfit(vec![format!("the name {name} has other characters than letters, digits and _")]));
+        return Err(unfit(vec![Problem::new(ProblemCode::NameNotPlain).with("name", name)]));
     }
     if matches!(schema_name, "xm" | "pg_catalog" | "information_schema") {
-        return Err(unfit(vec![format!(
-            "schema {schema_name} belongs to the server: keep tables in one of their own"
-        )]));
+        return Err(unfit(vec![Problem::new(ProblemCode::SchemaReserved).with("schema", schema_name)]));
     }
     let Some(relation) = Relation::find(connection, schema_name, relation_name).await? else {
-        return Err(unfit(vec![format!(
-            "there is no ordinary table {relation_name} in schema {schema_name} (views and partitioned tables cannot be adopted)",
-        )]));
+        let missing = Problem::new(ProblemCode::RelationMissing).with("relation", relation_name);
+        return Err(unfit(vec![missing.with("schema", schema_name)]));
     };
     let guard = Guard::find(connection, schema_name, relation_name).await?;
     let mut problems = guard.problems();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::administration::AdministrationError;
-use crate::administration::tables::{self, Outcome, TablesFile};
+use crate::administration::tables::{self, Outcome, ProblemCode, TablesFile};
 use crate::definition::{Column, ColumnType};
 use crate::samples;
 
@@ -20,7 +20,7 @@ fn file(more: &str) -> TablesFile {
 
 async fn problems(connection: &mut Connection, file: &TablesFile) -> Vec<String> {
     match tables::adopt(connection, &OPERATOR, file).await {
-        Err(AdministrationError::TableUnfit { problems, .. }) => problems,
+        Err(AdministrationError::TableUnfit { problems, .. }) => problems.iter().map(ToString::to_string).collect(),
         other => panic!("expected problems, got {other:?}"),
     }
 }
@@ -88,20 +88,20 @@ async fn every_problem_of_a_table_is_named_at_once() {
     );
     let problems = problems(&mut connection, &file).await.join("\n");
     for expected in [
-        "\"Numero\" must be an integer that PostgreSQL numbers",
-        "\"Status\" must be smallint NOT NULL",
-        "type jsonb is not supported",
-        "column we ird",
-        "column twice: another column differs from it in case only",
-        "column xm_other: names beginning with xm_",
-        "column xm_agency: must be integer and nullable",
-        "column Sum: PostgreSQL always generates it",
-        "legal key column Shop must be NOT NULL",
-        "legal key column Number does not exist",
-        "scope column Shop must be NOT NULL",
-        "check c: column Label is text, not an integer",
-        "check c: column Nowhere does not exist",
-        "check c: table Absent does not exist",
+        "numero_unfit",
+        "status_unfit",
+        "type_unsupported column=Data type=jsonb",
+        "column_not_plain column=we ird",
+        "column_twin column=twice",
+        "column_reserved column=xm_other",
+        "provenance_unfit column=xm_agency type=integer",
+        "column_generated column=Sum",
+        "legal_key_nullable column=Shop",
+        "column_missing role=legal_key column=Number",
+        "scope_nullable column=Shop",
+        "check_column_not_integer check=c column=Label type=text",
+        "check_column_missing check=c column=Nowhere",
+        "check_table_missing check=c table=Absent",
     ] {
         assert!(problems.contains(expected), "{expected:?} is not in:\n{problems}");
     }
@@ -114,15 +114,15 @@ async fn every_problem_of_a_table_is_named_at_once() {
 #[tokio::test]
 async fn what_is_no_table_is_not_adopted() {
     let (_database, mut connection) = centre().await;
-    assert!(problems(&mut connection, &file("")).await[0].contains("no ordinary table Thing in schema shop"));
+    assert!(problems(&mut connection, &file("")).await[0].contains("relation_missing relation=Thing schema=shop"));
     run(&mut connection, r#"CREATE SCHEMA shop; CREATE VIEW shop."Thing" AS SELECT 1 AS "Numero""#).await;
-    assert!(problems(&mut connection, &file("")).await[0].contains("views"));
+    assert!(problems(&mut connection, &file("")).await[0].contains("relation_missing"));
     let mut own = file("");
     own.schema = Some("xm".to_owned());
-    assert!(problems(&mut connection, &own).await[0].contains("belongs to the server"));
+    assert!(problems(&mut connection, &own).await[0].contains("schema_reserved schema=xm"));
     let mut quoted = file("");
     quoted.tables[0].name = "Th\"ing?".to_owned();
-    assert!(problems(&mut connection, &quoted).await[0].contains("other characters"));
+    assert!(problems(&mut connection, &quoted).await[0].contains("name_not_plain"));
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     assert!(matches!(error, AdministrationError::TableThere { .. }), "{error}");
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     run(&mut connection, "DROP TABLE shop.\"Thing\"").await;
-    assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].contains("is gone"));
+    assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].code() == ProblemCode::RelationGone);
 
     // Given up, it is nobody's any more; made again under another name, it goes on where it was.
     tables::abandon(&mut connection, &OPERATOR, "shop.thing").await.unwrap();
@@ -332,7 +332,7 @@ async fn a_legal_key_has_one_live_record() {
     };
     run(&mut connection, &format!("{}; {}", insert(2), insert(2))).await;
     let found = problems(&mut connection, &file("")).await;
-    assert_eq!(found, ["1 legal keys (Shop, Number) are held by more than one live record"]);
+    assert_eq!(found, ["legal_key_held_twice count=1 key=Shop, Number"]);
     run(&mut connection, "UPDATE shop.\"Thing\" SET \"Status\" = 0 WHERE \"Numero\" = 1").await;
     tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     assert!(connection.batch_execute(&insert(2)).await.is_err(), "a second live record");
@@ -340,7 +340,7 @@ async fn a_legal_key_has_one_live_record() {
     let change = TablesFile { tables: vec![], ..file("") };
     let mut wider = file("");
     wider.tables[0].legal_key = vec!["Shop".into(), "Number".into(), "Made".into()];
-    assert!(problems(&mut connection, &wider).await[0].contains("Made must be NOT NULL"));
+    assert!(problems(&mut connection, &wider).await[0].contains("nullable column=Made"));
     wider.tables[0].legal_key = vec!["Number".into()];
     assert_eq!(tables::adopt(&mut connection, &OPERATOR, &wider).await.unwrap()[0].outcome, Outcome::Changed);
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);

@@ -123,7 +123,12 @@ impl Lab {
     /// Names the differences of `lab.T` that `check` tells of.
     pub async fn drift(&self) -> Vec<String> {
         let drifts = tables::check(&mut *self.world.connection().await).await.unwrap();
-        drifts.into_iter().filter(|drift| drift.table == "lab.T").flat_map(|drift| drift.problems).collect()
+        drifts
+            .into_iter()
+            .filter(|drift| drift.table == "lab.T")
+            .flat_map(|drift| drift.problems)
+            .map(|problem| problem.to_string())
+            .collect()
     }
 
     /// Examines records as the centre would judge them.
