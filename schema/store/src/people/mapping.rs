@@ -110,11 +110,13 @@ pub(super) async fn map_by(
     operator.require(connection, Operation::UserMap).await?;
     connection
         .transaction(async |connection| {
-            if standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator).await? {
+            let needs_two = standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator).await?;
+            // That the account is somebody's is told first.
+            write_mapping(connection, name, account).await?;
+            if needs_two {
                 let (user, account) = (name.to_owned(), account.clone());
                 Approved::demand(approved, || Act::UserMap { user, account })?;
             }
-            write_mapping(connection, name, account).await?;
             audit::write(connection, operator, &AuditAction::UserMap { user: name, account }).await?;
             Ok(())
         })

@@ -273,6 +273,9 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
         needed(mapping::unmap(&mut connection, &ekane, "mbome").await),
         needed(server::set_recharge_limit(&mut connection, &ekane, 5_000_000).await),
     ];
+    let error = mapping::map(&mut connection, &ekane, "ekane", account("nkolo").account()).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::AccountMapped { .. }), "what could not be done is not asked: {error}");
+    assert_eq!(count(&mut connection, "SELECT count(*) AS count FROM xm.approvals").await, 0);
     // Taking is done by one.
     server::set_recharge_limit(&mut connection, &ekane, 500).await.unwrap();
     users::set_privilege(&mut connection, &ekane, "nkolo", Privilege::Operateur).await.unwrap();
