@@ -19,7 +19,7 @@ use store::administration::server::{self, Server};
 use store::database::{Database, DatabaseSettings};
 use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
 use store::signers::{Signer, Signers};
-use store::testing::TestCluster;
+use store::testing::{self, TestCluster};
 use tokio::runtime::Runtime;
 
 const LETTERS: [u32; 4] = [1, 10, 100, 500];
@@ -43,8 +43,9 @@ impl Centre {
         let url = TestCluster::shared().await.database_url().await;
         let database = Database::new(DatabaseSettings::new(url.clone())).expect("a database");
         let mut connection = database.get().await.expect("a connection");
-        server::initialise(&mut connection, "bench", &Server::new("centre", Mode::Live)).await.expect("a server");
-        store::samples::restore(&mut connection, "bench", "ecr").await.expect("the sample's tables");
+        let operator = testing::operator(&mut connection).await;
+        server::initialise(&mut connection, &operator, &Server::new("centre", Mode::Live)).await.expect("a server");
+        store::samples::restore(&mut connection, &operator, "ecr").await.expect("the sample's tables");
         register(&url).await;
         let signers = Signers::new(u64::from(AGENCIES));
         let ids: Vec<SignerId> = (1..=AGENCIES).map(key_id).collect();

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use store::administration::AdministrationError;
-use store::administration::audit;
 use store::database::Database;
+use store::people::audit;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ mod tests {
     use sdc::letter::Mode;
     use store::administration::agencies::{self, NewAgency};
     use store::administration::server::{self, Server};
-    use store::testing::TestCluster;
+    use store::testing::{self, TestCluster};
 
     use super::*;
 
@@ -53,7 +53,8 @@ mod tests {
     async fn acts_are_told_once_from_the_first_look_on() {
         let database = TestCluster::shared().await.database().await;
         let mut connection = database.get().await.unwrap();
-        server::initialise(&mut connection, "mbarga", &Server::new("centre-x", Mode::Test)).await.unwrap();
+        let operator = testing::operator(&mut connection).await;
+        server::initialise(&mut connection, &operator, &Server::new("centre-x", Mode::Test)).await.unwrap();
         let mut last = None;
         look(&database, &mut last).await.unwrap();
         let before = last.unwrap();
@@ -67,7 +68,7 @@ mod tests {
             status: None,
             credit_limit: 0,
         };
-        agencies::add(&mut connection, "mbarga", &new).await.unwrap();
+        agencies::add(&mut connection, &operator, &new).await.unwrap();
         look(&database, &mut last).await.unwrap();
         assert_eq!(last, Some(before + 1));
         look(&database, &mut last).await.unwrap();

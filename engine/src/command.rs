@@ -10,20 +10,22 @@ use serde::Serialize;
 use store::administration::server::{self, Server};
 use store::administration::{AdministrationError, centre_addresses};
 use store::database::{Connection, Database};
+use store::people::{Operator, mapping, sign_in_as_system_account};
 use tokio::runtime::Runtime;
 
 use crate::clock::Clock;
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
-use crate::failure::{NotForPrograms, Worded};
+use crate::failure::{Exit, NotForPrograms, Worded};
 use crate::init::InitArguments;
-use crate::{check, init, logging, operator, run, show};
+use crate::{check, init, logging, operator, run, show, words_of_errors};
 #[cfg(feature = "demo")]
 use crate::{configuration::ServerConfiguration, demo};
 use sample::SampleCommand;
 
 mod agency;
 mod answer;
+mod approval;
 mod cert;
 mod cert_list;
 mod journal;
@@ -35,6 +37,7 @@ mod receipt_words;
 mod sample;
 mod table;
 mod tariff;
+mod user;
 
 /// Collects signed and encrypted records of remote agencies from mailboxes into PostgreSQL.
 #[derive(Parser, Debug)]
@@ -90,6 +93,12 @@ pub enum Command {
     /// Containers not accepted
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// What one person asked and another one decides
+    #[command(subcommand)]
+    Approval(approval::ApprovalCommand),
+    /// People: who may do what, and by which account of this machine
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Mailboxes and relay
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -174,6 +183,11 @@ impl CommandLine {
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
+            Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
+            Command::User(command) => {
+                let entrance = command.entrance();
+                place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)
+            }
         }
     }
 }
@@ -194,6 +208,14 @@ impl Command {
     }
 }
 
+/// How somebody comes to the desk.
+enum Entrance {
+    /// By the account of the operating system.
+    Account,
+    /// Where no account is anybody's yet, as the first, who becomes this user.
+    FirstOf(String),
+}
+
 /// Where a command works, and for whom.
 struct Place {
     sources: Sources,
@@ -212,16 +234,24 @@ impl Place {
         Ok(configuration)
     }
 
-    /// Opens the database and does one thing there.
+    /// Opens the database and does one thing there, for the user whose account this is.
     fn at_desk<T: Termination>(
         &self,
+        work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
+    ) -> anyhow::Result<ExitCode> {
+        self.at_desk_by(&Entrance::Account, work)
+    }
+
+    fn at_desk_by<T: Termination>(
+        &self,
+        entrance: &Entrance,
         work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
     ) -> anyhow::Result<ExitCode> {
         let configuration = self.configuration()?;
         runtime()?.block_on(async {
             let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
             let done = match open.database.require_current_schema().await {
-                Ok(()) => with_desk(&open, &configuration, self.json, work).await,
+                Ok(()) => with_desk(&open, &configuration, self.json, entrance, work).await,
                 Err(error) => Err(error.into()),
             };
             open.close().await;
@@ -238,21 +268,41 @@ async fn with_desk<T: Termination>(
     open: &OpenDatabase,
     configuration: &Configuration,
     json: bool,
+    entrance: &Entrance,
     work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
 ) -> anyhow::Result<ExitCode> {
     let mut connection = open.database.get().await?;
     let server = server::show(&mut connection).await?;
     let clock = Clock::of(&server.zone)?;
     let own_addresses = configuration.own_addresses();
+    let account = operator::account(&configuration.server.data_folder);
+    let operator = match (sign_in_as_system_account(&mut connection, &account).await, entrance) {
+        (Err(AdministrationError::NobodyMapped { .. }), Entrance::FirstOf(user)) => {
+            mapping::claim(&mut connection, &account, user).await?
+        }
+        (signed_in, _) => signed_in?,
+    };
     let database = open.database.clone();
-    let mut desk = Desk { database, connection, operator: operator::name(), server, clock, json, own_addresses };
-    work(&mut desk).await.map(Termination::report).map_err(|error| in_zone(error, clock))
+    let mut desk = Desk { database, connection, operator, server, clock, json, own_addresses };
+    let done = match work(&mut desk).await {
+        Ok(done) => return Ok(done.report()),
+        Err(error) => error,
+    };
+    match done.downcast() {
+        // Whatever command it was: what needs a second person is asked in its place.
+        Ok(AdministrationError::ApprovalNeeded(act)) => {
+            approval::asked(&mut desk, &act).await.map_err(|error| in_zone(error, clock))?;
+            Ok(Exit::Asked.into())
+        }
+        Ok(error) => Err(in_zone(error.into(), clock)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Words the times of an error in the centre's zone.
 fn in_zone(error: anyhow::Error, clock: Clock) -> anyhow::Error {
     match error.downcast::<AdministrationError>() {
-        Ok(error) => Worded { words: error.words(|time| clock.time(time)), error }.into(),
+        Ok(error) => Worded { words: words_of_errors::sentence(&error, |time| clock.time(time)), error }.into(),
         Err(error) => error,
     }
 }
@@ -261,7 +311,7 @@ fn in_zone(error: anyhow::Error, clock: Clock) -> anyhow::Error {
 struct Desk {
     database: Database,
     connection: Connection,
-    operator: String,
+    operator: Operator,
     server: Server,
     clock: Clock,
     /// Whether the result is for programs.

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::Value;
 use store::administration::{AdministrationError, ErrorKind};
 use store::database::MigrateError;
 use store::fault::Fault;
@@ -13,6 +14,7 @@ use crate::clock::MomentError;
 use crate::configuration::ConfigurationError;
 use crate::database::OpenError;
 use crate::folder::FolderError;
+use crate::words_of_errors;
 
 /// Exit codes beside 0 and those of single commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Exit {
     NotFound = 3,
     /// The database is away, or another process is in the way: the same command may succeed later.
     Away = 4,
+    /// Nothing is done yet: another person has to confirm it.
+    Asked = 5,
     /// An actor cannot be kept alive: `EX_SOFTWARE` of sysexits. A supervisor of processes starts us again.
     Escalated = 70,
 }
@@ -68,6 +72,7 @@ pub struct NotForPrograms {
 pub struct Failure {
     exit: Exit,
     code: &'static str,
+    parameters: Value,
     message: String,
 }
 
@@ -81,13 +86,16 @@ struct Said<'a> {
     code: &'a str,
     exit_code: u8,
     message: &'a str,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    parameters: &'a Value,
 }
 
 impl Failure {
     /// Makes it of what a command ended with.
     pub fn of(error: &anyhow::Error) -> Failure {
         let (exit, code) = error.chain().find_map(kind).unwrap_or((Exit::Refused, "refused"));
-        Failure { exit, code, message: sentence(error) }
+        let parameters = error.chain().find_map(administered).map_or(Value::Null, AdministrationError::parameters);
+        Failure { exit, code, parameters, message: sentence(error) }
     }
 
     /// Makes it of a command line that is not understood, or that asks for help.
@@ -95,13 +103,18 @@ impl Failure {
         if !error.use_stderr() {
             error.exit();
         }
-        Failure { exit: Exit::Usage, code: "command_line", message: error.render().to_string() }
+        Failure {
+            exit: Exit::Usage,
+            code: "command_line",
+            parameters: Value::Null,
+            message: error.render().to_string(),
+        }
     }
 
     /// Tells it on standard error, as one JSON object for programs, and returns the exit code.
     pub fn tell(&self, is_for_programs: bool) -> ExitCode {
-        let Failure { exit, code, message } = self;
-        let said = Said { code, exit_code: *exit as u8, message };
+        let Failure { exit, code, parameters, message } = self;
+        let said = Said { code, exit_code: *exit as u8, message, parameters };
         match serde_json::to_string(&ForPrograms { error: said }) {
             Ok(json) if is_for_programs => eprintln!("{json}"),
             // clap's own text names the program where it has to.
@@ -115,7 +128,11 @@ impl Failure {
 /// Puts an error and its causes into one sentence. A cause that the sentence before it names already is not said again.
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    let words = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(error) => words_of_errors::in_utc(error),
+        None => cause.to_string(),
+    };
+    for cause in error.chain().map(words) {
         if text.is_empty() {
             text = cause;
         } else if !text.contains(&cause) {
@@ -125,12 +142,15 @@ pub fn sentence(error: &anyhow::Error) -> String {
     text
 }
 
+fn administered<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AdministrationError> {
+    cause.downcast_ref::<Worded>().map(|worded| &worded.error).or_else(|| cause.downcast_ref())
+}
+
 fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str)> {
-    let worded = cause.downcast_ref::<Worded>().map(|worded| &worded.error);
-    if let Some(AdministrationError::Fault(fault)) = worded.or_else(|| cause.downcast_ref()) {
+    if let Some(AdministrationError::Fault(fault)) = administered(cause) {
         return Some(of_fault(fault));
     }
-    if let Some(error) = worded.or_else(|| cause.downcast_ref()) {
+    if let Some(error) = administered(cause) {
         let exit = match error.kind() {
             ErrorKind::NotFound => Exit::NotFound,
             ErrorKind::Away => Exit::Away,

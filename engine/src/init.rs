@@ -12,8 +12,10 @@ use nix::unistd::Uid;
 use sdc::letter::Mode;
 use serde_json::json;
 use store::administration::server::{self, Server};
-use store::administration::users::{self, OneTimePassword, Privilege};
-use store::administration::{AdministrationError, centre_keys};
+use store::administration::{AdministrationError, InvalidValue, centre_keys};
+use store::people::mapping::{self, Founder};
+use store::people::passwords::OneTimePassword;
+use store::people::sign_in_as_system_account;
 
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -77,17 +79,15 @@ fn judged(arguments: &InitArguments) -> anyhow::Result<InitArguments> {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         text.bytes().next().is_some_and(is_plain) && text.bytes().all(|byte| is_plain(byte) || others.contains(&byte))
     };
-    let invalid = |what, expected: &str| AdministrationError::Invalid { what, expected: expected.to_owned() };
     let currency = arguments.currency.to_uppercase();
     if arguments.name.len() > 63 || !plain(&arguments.name, b".-") {
-        return Err(invalid("the server's name", "1 to 63 of a-z, 0-9, point and hyphen").into());
+        return Err(AdministrationError::from(InvalidValue::ServerName).into());
     }
     if !(2..=32).contains(&arguments.superviseur.len()) || !plain(&arguments.superviseur, b"._-") {
-        let expected = "2 to 32 of a-z, 0-9, point, hyphen and _, not beginning with one of the last three";
-        return Err(invalid("the user's name", expected).into());
+        return Err(AdministrationError::from(InvalidValue::UserNameBegins).into());
     }
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Err(invalid("the currency", "an ISO 4217 code of three letters, such as XAF").into());
+        return Err(AdministrationError::from(InvalidValue::CurrencyWritten).into());
     }
     let zone = Clock::of(&arguments.zone)?.zone().to_owned();
     Ok(InitArguments { zone, currency, ..arguments.clone() })
@@ -101,15 +101,17 @@ async fn fill(
 ) -> anyhow::Result<Initialised> {
     open.database.migrate().await?;
     let mut connection = open.database.get().await?;
-    let operator = operator::name();
+    let account = operator::account(folder.path());
     let mode = if arguments.mode == "live" { Mode::Live } else { Mode::Test };
     let mut new = Server::new(&arguments.name, mode);
     new.currency.clone_from(&arguments.currency);
     new.currency_digits = arguments.currency_digits.unwrap_or_else(|| minor_digits(&arguments.currency));
     new.zone.clone_from(&arguments.zone);
-    let made_keys = connection
+    let made = connection
         .transaction(async |connection| {
-            // First, because it refuses what is somebody else's. Another `init` waits here until this one has keys.
+            // Another `init` waits here until this one has keys.
+            let Founder { operator, password } = mapping::found(connection, &account, &arguments.superviseur).await?;
+            // Before anything is made, because it refuses what is somebody else's.
             let is_new = server::initialise(connection, &operator, &new).await?;
             progress.set_message("the centre's keys are made");
             let made_keys = is_new && !folder.keys().exists();
@@ -120,21 +122,23 @@ async fn fill(
                 // Keys that are there already are those of an `init` that did not end, or of a centre that begins anew.
                 centre_keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
             }
-            Ok::<bool, anyhow::Error>(made_keys)
+            Ok::<_, anyhow::Error>((made_keys, password))
         })
-        .await?;
+        .await;
+    if let Err(error) = &made
+        && let Some(AdministrationError::AccountUnmapped { .. }) = error.downcast_ref()
+    {
+        // The line of the refused try went with the transaction: this writes it again, and ends as that did.
+        sign_in_as_system_account(&mut connection, &account).await?;
+    }
+    let (made_keys, password) = made?;
     // A server that was there has its keys: they are never made again, or letters would be sealed for keys that nobody has.
     if folder.keys().exists() {
-        keys::confirm(&mut connection, &operator, &keys::load(&folder.keys())?).await
+        keys::confirm(&mut connection, &account, &keys::load(&folder.keys())?).await
     } else {
-        centre_keys::confirm(&mut connection, &operator, &[], |_| false).await.map(drop)
+        centre_keys::confirm(&mut connection, &account, &[], |_| false).await.map(drop)
     }
     .with_context(|| folder.keys().display().to_string())?;
-    let password = if users::has_superviseur(&mut connection).await? {
-        None
-    } else {
-        Some(users::add(&mut connection, &operator, &arguments.superviseur, Privilege::Superviseur).await?)
-    };
     Ok(Initialised { made_keys, password })
 }
 

@@ -12,6 +12,7 @@ use sdc::keys::{CentreKeys, KeyError, RegisteredCertificate, SigningKey};
 use store::administration::AdministrationError;
 use store::administration::centre_keys::{self, CentreKey, Confirmed, KeyState, Purpose};
 use store::administration::certificates::spoken;
+use store::people::SystemAccount;
 
 use crate::authority::{AUTHORITY_CERTIFICATE, CENTRE_PAIRS};
 
@@ -95,7 +96,7 @@ pub fn load(folder: &Path) -> Result<LoadedKeys, LoadError> {
 /// They are another centre's, or not all of this one's; a fault of the database.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    account: &SystemAccount,
     keys: &LoadedKeys,
 ) -> Result<(), AdministrationError> {
     let opens = |container: &[u8]| {
@@ -103,7 +104,7 @@ pub async fn confirm(
         document.and_then(|document| cms::open(&document, &keys.centre)).is_ok()
     };
     let key = || spoken(keys.signing.certificate().fingerprint().as_bytes());
-    match centre_keys::confirm(connection, operator, &keys.known_as, opens).await? {
+    match centre_keys::confirm(connection, account, &keys.known_as, opens).await? {
         Confirmed::Known => {}
         Confirmed::AdoptedByProof => {
             tracing::warn!(

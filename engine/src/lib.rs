@@ -26,3 +26,5 @@ pub mod reopen;
 pub mod run;
 pub mod show;
 pub mod summary;
+pub mod words_of_errors;
+pub mod words_of_problems;

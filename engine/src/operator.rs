@@ -1,19 +1,15 @@
-//! Who works here: the name that stands in the audit log.
+//! Who works here: the account of the operating system that a command runs for.
 
-use nix::unistd::{Uid, User};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-/// Returns the operator's name: the user who signed in to this machine, even where `sudo` made him somebody else since;
-/// else the user that this process runs as.
-pub fn name() -> String {
-    let signed_in = std::fs::read_to_string("/proc/self/loginuid")
-        .ok()
-        .and_then(|text| text.trim().parse::<u32>().ok())
-        // All ones: nobody signed in, as in a service or a container.
-        .filter(|uid| *uid != u32::MAX)
-        .map(Uid::from_raw);
-    let uid = signed_in.unwrap_or_else(Uid::current);
-    match User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        _ => format!("uid-{uid}"),
-    }
+use nix::unistd::Uid;
+use store::people::SystemAccount;
+
+/// Returns the account as the kernel has it. Where several people work as root, or as whom the data folder belongs to, it is that of
+/// the one who signed in to the machine.
+pub fn account(data_folder: &Path) -> SystemAccount {
+    // A folder that is not there is nobody's but root's.
+    let owner = std::fs::metadata(data_folder).map_or(0, |metadata| metadata.uid());
+    SystemAccount::of_this_process(Uid::from_raw(owner))
 }

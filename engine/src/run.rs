@@ -26,6 +26,7 @@ use store::administration::{AdministrationError, centre_addresses};
 use store::database::{Database, MigrateError};
 use store::fault::Fault;
 use store::outbox;
+use store::people::SystemAccount;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -201,7 +202,9 @@ impl Centre<'_> {
         loop {
             let (database, keys) = (self.database.clone(), Arc::clone(&self.keys));
             let own_addresses = self.configuration.own_addresses();
-            let prepared = self.runtime.spawn(async move { prepared(&database, &keys, &own_addresses).await }).await?;
+            let account = operator::account(&self.configuration.server.data_folder);
+            let prepared =
+                self.runtime.spawn(async move { prepared(&database, &account, &keys, &own_addresses).await }).await?;
             match prepared {
                 Err(Unprepared::Away(reason)) => {
                     // One line for the state, however long it lasts.
@@ -301,7 +304,12 @@ enum Unprepared {
     Wrong(anyhow::Error),
 }
 
-async fn prepared(database: &Database, keys: &LoadedKeys, own_addresses: &[String]) -> Result<Server, Unprepared> {
+async fn prepared(
+    database: &Database,
+    account: &SystemAccount,
+    keys: &LoadedKeys,
+    own_addresses: &[String],
+) -> Result<Server, Unprepared> {
     match database.migrate().await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "migrations were run"),
@@ -310,7 +318,7 @@ async fn prepared(database: &Database, keys: &LoadedKeys, own_addresses: &[Strin
     }
     let mut connection = database.get().await?;
     let server = server::show(&mut connection).await?;
-    keys::confirm(&mut connection, &operator::name(), keys).await?;
+    keys::confirm(&mut connection, account, keys).await?;
     centre_addresses::record(&mut connection, own_addresses).await.map_err(AdministrationError::Fault)?;
     Ok(server)
 }

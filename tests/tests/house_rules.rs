@@ -10,6 +10,8 @@ use std::process::Command;
 
 use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
+use store::people::approvals::Need;
+use store::people::{Operation, Privilege};
 
 /// Most lines of code in a file, without comments, blank lines and its tests.
 const CODE_LINES_MAX: usize = 450;
@@ -116,6 +118,39 @@ fn every_refusal_is_tested_and_documented() {
         }
     }
     demand(breaches);
+}
+
+/// What stands between backticks in a text.
+fn quoted_names(text: &str) -> BTreeSet<&str> {
+    text.split('`').skip(1).step_by(2).filter(|name| name.contains('.')).collect()
+}
+
+/// OPERATIONS.md has two tables of people: which operation requires which privilege, and what needs a second person.
+#[test]
+fn privileges_and_approvals_are_documented_as_they_are() {
+    let operations = fs::read_to_string(root().join("OPERATIONS.md")).unwrap();
+    let rows = |heading: &str| -> Vec<Vec<String>> {
+        let behind = operations.split_once(heading).unwrap().1;
+        let lines = behind.lines().skip(2).take_while(|line| line.starts_with('|'));
+        lines.map(|line| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+    };
+    let privileges = rows("| privilege | operations |");
+    assert_eq!(privileges.len(), Privilege::ALL.len());
+    for (row, privilege) in privileges.iter().zip(Privilege::ALL) {
+        assert_eq!(row[0], format!("{} {}", privilege.number(), privilege.title()));
+        let expected: BTreeSet<&str> = Operation::ALL
+            .iter()
+            .filter(|operation| operation.privilege() == privilege)
+            .map(|operation| operation.name())
+            .collect();
+        assert_eq!(quoted_names(&row[1]), expected, "privilege {}", row[0]);
+    }
+    let documented: Vec<(String, String)> = rows("| needs two | when |")
+        .into_iter()
+        .map(|row| (row[0].trim_matches('`').to_owned(), row[1].clone()))
+        .collect();
+    let offered = Need::ALL.iter().filter(|need| need.is_offered());
+    assert_eq!(documented, offered.map(|need| (need.name().to_owned(), need.when().to_owned())).collect::<Vec<_>>());
 }
 
 /// A default build has neither places to die at nor bugs: only the feature `nemesis` of the engine has them, which nothing

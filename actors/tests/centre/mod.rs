@@ -29,14 +29,13 @@ use store::administration::certificates::{self, CertificateFields, Confirmation}
 use store::administration::server::{self, Server};
 use store::administration::{agencies, installations, scopes};
 use store::database::{Connection, Database};
-use store::testing::TestCluster;
+use store::testing::{self, TestCluster};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub const CENTRE_ADDRESS: &str = "centre@example.org";
 pub const OFFICE_ADDRESS: &str = "office42@example.org";
-const OPERATOR: &str = "test";
 /// The table of marginal notes.
 pub const NOTES: &str = "MentionMarginale";
 
@@ -120,14 +119,15 @@ async fn register(connection: &mut Connection, matricule: Matricule, code: &str,
         status: None,
         credit_limit: 0,
     };
-    agencies::add(connection, OPERATOR, &new).await.unwrap();
-    installations::add(connection, OPERATOR, matricule, "pc1").await.unwrap();
-    scopes::grant(connection, OPERATOR, matricule, "CentreCode", &[code.to_owned()]).await.unwrap();
+    let operator = testing::operator(connection).await;
+    agencies::add(connection, &operator, &new).await.unwrap();
+    installations::add(connection, &operator, matricule, "pc1").await.unwrap();
+    scopes::grant(connection, &operator, matricule, "CentreCode", &[code.to_owned()]).await.unwrap();
     let fields = CertificateFields::from(key.certificate());
     let fingerprint = key.certificate().fingerprint().to_string();
     let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
-    certificates::register(connection, OPERATOR, matricule, &fields, confirmation).await.unwrap();
-    agencies::recharge(connection, OPERATOR, matricule, 1_000_000, "start").await.unwrap();
+    certificates::register(connection, &operator, matricule, &fields, confirmation).await.unwrap();
+    agencies::recharge(connection, &operator, matricule, 1_000_000, "start").await.unwrap();
 }
 
 /// Makes marginal notes, numbered from one on.
@@ -172,8 +172,9 @@ impl World {
         let database = runtime.block_on(async {
             let database = TestCluster::shared().await.database().await;
             let mut connection = database.get().await.unwrap();
-            server::initialise(&mut connection, OPERATOR, &Server::new("centre", Mode::Live)).await.unwrap();
-            store::samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
+            let operator = testing::operator(&mut connection).await;
+            server::initialise(&mut connection, &operator, &Server::new("centre", Mode::Live)).await.unwrap();
+            store::samples::restore(&mut connection, &operator, "ecr").await.unwrap();
             register(&mut connection, Matricule::try_from(42).unwrap(), "CE-042", &office).await;
             let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
                           VALUES ('export', 100, 0, 'owe', now() - interval '1 day')";

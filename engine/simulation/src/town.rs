@@ -11,14 +11,17 @@ use anyhow::Context;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use mail::pop3::Mailbox;
 use mail::{MailboxSettings, Secret};
+use nix::unistd::Uid;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Letter, Matricule, Mode};
 use store::administration::agencies::{self, NewAgency};
 use store::administration::certificates::{self, CertificateFields, Confirmation};
 use store::administration::scopes;
+use store::administration::server;
 use store::administration::tariffs::{self, NewTariff};
 use store::administration::{AdministrationError, installations};
 use store::database::Database;
+use store::people::{Operator, SystemAccount, sign_in_as_system_account};
 use store::samples;
 
 use crate::office::{MemoryRegister, Office};
@@ -26,7 +29,6 @@ use crate::record::lock;
 use crate::records::Register;
 
 /// Who stands in the audit log.
-const OPERATOR: &str = "demo";
 /// Name of every agency's installation.
 pub const INSTALLATION: &str = "pc-1";
 /// Polling stations under one agency.
@@ -140,10 +142,13 @@ impl Town {
         done: impl Fn() + Send + Sync,
     ) -> anyhow::Result<Town> {
         let mut connection = database.get().await?;
+        let operator = &signed_in(&mut connection).await?;
         for sample in ["ecr", "election"] {
-            samples::restore(&mut connection, OPERATOR, sample).await?;
+            samples::restore(&mut connection, operator, sample).await?;
         }
-        set_tariffs(&mut connection).await?;
+        set_tariffs(&mut connection, operator).await?;
+        // The only Superviseur raises it alone; a second one would have to confirm.
+        server::set_recharge_limit(&mut connection, operator, CREDIT).await?;
         let mut town = Town { residents: Vec::with_capacity(plan.agencies), recharged: HashMap::new() };
         let numbers: Vec<usize> = (0..plan.agencies).collect();
         for batch in numbers.chunks(BATCH) {
@@ -153,7 +158,7 @@ impl Town {
             connection
                 .transaction(async |connection| {
                     for (resident, certificate) in residents.iter().zip(&certificates) {
-                        register(connection, resident, certificate).await?;
+                        register(connection, operator, resident, certificate).await?;
                         done();
                     }
                     Ok::<(), AdministrationError>(())
@@ -169,7 +174,7 @@ impl Town {
     }
 }
 
-async fn set_tariffs(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
+async fn set_tariffs(connection: &mut AsyncPgConnection, operator: &Operator) -> Result<(), AdministrationError> {
     for (table, per_act, credit) in PRICES {
         let tariff = NewTariff {
             profile: None,
@@ -180,7 +185,7 @@ async fn set_tariffs(connection: &mut AsyncPgConnection) -> Result<(), Administr
             credit: Some(credit.to_owned()),
             valid_from: None,
         };
-        tariffs::set(connection, OPERATOR, &tariff).await?;
+        tariffs::set(connection, operator, &tariff).await?;
     }
     Ok(())
 }
@@ -256,11 +261,19 @@ pub async fn register_visitor(
     certificate: &CertificateFields,
 ) -> anyhow::Result<()> {
     let newcomer = Newcomer { matricule, address, condition: Condition::Sound, register, certificate };
-    Ok(enrol(&mut *database.get().await?, &newcomer).await?)
+    let mut connection = database.get().await?;
+    let operator = signed_in(&mut connection).await?;
+    Ok(enrol(&mut connection, &operator, &newcomer).await?)
+}
+
+/// Signs in as whose account made the centre: this process's.
+async fn signed_in(connection: &mut AsyncPgConnection) -> Result<Operator, AdministrationError> {
+    sign_in_as_system_account(connection, &SystemAccount::of_this_process(Uid::current())).await
 }
 
 async fn register(
     connection: &mut AsyncPgConnection,
+    operator: &Operator,
     resident: &Resident,
     certificate: &CertificateFields,
 ) -> Result<(), AdministrationError> {
@@ -272,7 +285,7 @@ async fn register(
         register: &register,
         certificate,
     };
-    enrol(connection, &newcomer).await
+    enrol(connection, operator, &newcomer).await
 }
 
 /// What the centre is told of an agency.
@@ -285,7 +298,11 @@ struct Newcomer<'a> {
 }
 
 /// Makes an agency known to the centre, as operators do.
-async fn enrol(connection: &mut AsyncPgConnection, newcomer: &Newcomer<'_>) -> Result<(), AdministrationError> {
+async fn enrol(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    newcomer: &Newcomer<'_>,
+) -> Result<(), AdministrationError> {
     let Newcomer { matricule: number, condition, register, certificate, .. } = *newcomer;
     let new = NewAgency {
         matricule: Some(number),
@@ -297,20 +314,20 @@ async fn enrol(connection: &mut AsyncPgConnection, newcomer: &Newcomer<'_>) -> R
         status: (condition == Condition::Suspended).then_some(0),
         credit_limit: 0,
     };
-    agencies::add(connection, OPERATOR, &new).await?;
-    installations::add(connection, OPERATOR, number, INSTALLATION).await?;
+    agencies::add(connection, operator, &new).await?;
+    installations::add(connection, operator, number, INSTALLATION).await?;
     let fingerprint = hex::encode(&certificate.fingerprint);
     let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
-    certificates::register(connection, OPERATOR, number, certificate, confirmation).await?;
+    certificates::register(connection, operator, number, certificate, confirmation).await?;
     let scopes =
         [("CentreCode", vec![register.centre_code().to_owned()]), ("BureauCode", register.bureau_codes().to_vec())];
     for (column, codes) in scopes {
         if !codes.is_empty() {
-            scopes::grant(connection, OPERATOR, number, column, &codes).await?;
+            scopes::grant(connection, operator, number, column, &codes).await?;
         }
     }
     if condition != Condition::WithoutCredit {
-        agencies::recharge(connection, OPERATOR, number, CREDIT, "opening credit").await?;
+        agencies::recharge(connection, operator, number, CREDIT, "opening credit").await?;
     }
     Ok(())
 }

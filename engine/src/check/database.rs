@@ -4,14 +4,16 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use sdc::request::Request;
 use sdc::service::Service;
+use store::administration::AdministrationError;
 use store::administration::{agencies, centre_addresses, centre_keys, server, tables, tariffs};
 use store::database::Archiving;
+use store::people::{Privilege, users};
 
 use super::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
-use crate::show;
+use crate::{failure, show, words_of_errors, words_of_problems};
 
 /// Returns the centre's clock, which its database knows; UTC where it does not say.
 pub async fn clock(open: &OpenDatabase) -> Clock {
@@ -57,19 +59,48 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, clock: Clo
             let text = format!("{}, mode {}, currency {}", server.name, server.mode, server.currency);
             findings.add(Verdict::Ok, "server", text);
         }
-        Err(error) => return findings.add(Verdict::Fail, "server", error.to_string()),
+        Err(error) => return findings.add(Verdict::Fail, "server", words_of_errors::in_utc(&error)),
+    }
+    if let Err(error) = people(&mut connection, findings).await {
+        findings.add(Verdict::Fail, "people", words_of_errors::in_utc(&error));
     }
     if let Some(keys) = keys
         && let Err(error) = own(&mut connection, keys, findings).await
     {
-        findings.add(Verdict::Fail, "centre's keys", error.to_string());
+        findings.add(Verdict::Fail, "centre's keys", failure::sentence(&error));
     }
     if let Err(error) = adopted(&mut connection, findings).await {
-        findings.add(Verdict::Fail, "tables", error.to_string());
+        findings.add(Verdict::Fail, "tables", failure::sentence(&error));
     }
     if let Err(error) = agencies(&mut connection, findings).await {
-        findings.add(Verdict::Fail, "agencies", error.to_string());
+        findings.add(Verdict::Fail, "agencies", failure::sentence(&error));
     }
+}
+
+/// Tells who could sign in, and whether there are two for what needs two.
+async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> Result<(), AdministrationError> {
+    let users = users::list(connection).await?;
+    let signing_in: Vec<_> = users.iter().filter(|user| !user.accounts.is_empty()).collect();
+    let superviseur = Privilege::Superviseur.number();
+    let superviseurs = signing_in.iter().filter(|user| user.privilege == superviseur).count();
+    let (verdict, text) = match (signing_in.len(), superviseurs) {
+        (0, _) => {
+            let first = users.iter().find(|user| user.privilege == superviseur);
+            let name = first.map_or("USER", |user| user.name.as_str());
+            let text = format!(
+                "no account is a user's yet, so no command works: `xmserver user map {name}` makes the one that runs it the first"
+            );
+            (Verdict::Warn, text)
+        }
+        (_, 0 | 1) => {
+            let text = "one user of privilege 3 can sign in, so nobody confirms what needs two: \
+                        `xmserver user add NAME --privilege 3 --account ACCOUNT`";
+            (Verdict::Warn, text.to_owned())
+        }
+        (users, superviseurs) => (Verdict::Ok, format!("{users} users can sign in, {superviseurs} of privilege 3")),
+    };
+    findings.add(verdict, "people", text);
+    Ok(())
 }
 
 /// Tells what is known of backups, which is the archive of WAL: copies are taken behind the program's back.
@@ -109,7 +140,7 @@ async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &m
         findings.add(Verdict::Warn, "centre's keys", text);
         return Ok(());
     }
-    let problems = centre_keys::compare(&recorded, &keys.known_as).err().map(|error| error.to_string());
+    let problems = centre_keys::compare(&recorded, &keys.known_as).err().map(|error| words_of_errors::in_utc(&error));
     let well = format!("{} known to the database, all at hand and no others", recorded.len());
     findings.judge("centre's keys", Verdict::Fail, problems.into_iter().collect(), well);
     for one in centre_keys::registered_for_agencies(connection).await? {
@@ -140,7 +171,9 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
     let drifts = tables::check(connection).await?;
     let problems = drifts
         .iter()
-        .flat_map(|drift| drift.problems.iter().map(|problem| format!("{}: {problem}", drift.table)))
+        .flat_map(|drift| {
+            drift.problems.iter().map(|problem| format!("{}: {}", drift.table, words_of_problems::sentence(problem)))
+        })
         .collect();
     findings.judge("tables", Verdict::Fail, problems, format!("{} adopted, as they were adopted", adopted.len()));
 

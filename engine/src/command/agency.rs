@@ -9,6 +9,7 @@ use store::administration::AdministrationError;
 use store::administration::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
 use store::administration::installations;
 use store::administration::scopes;
+use store::people::Operation;
 
 use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
@@ -234,8 +235,10 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         status: Some(arguments.status),
         credit_limit: show::read_amount(&arguments.credit_limit, &desk.server)?,
     };
-    desk.record_own_addresses().await?;
     let operator = desk.operator.clone();
+    // Outside the transaction, so that the line of a refused try stays.
+    operator.require(desk.connection(), Operation::AgencyAdd).await?;
+    desk.record_own_addresses().await?;
     let matricule = desk
         .connection()
         .transaction(async |connection| {

@@ -17,6 +17,7 @@ use crate::ask;
 use crate::certificate::{self, Presented};
 use crate::clock::{Clock, Moment};
 use crate::show::{self, Table};
+use crate::words_of_errors;
 
 /// What to do with certificates.
 #[derive(Subcommand, Debug)]
@@ -195,7 +196,11 @@ fn facts(agency: &str, one: &Presented, concerns: &[Concern], clock: Clock) -> S
     ];
     let lines = facts.iter().map(|(name, value)| format!("{name:<8} {value}\n"));
     lines
-        .chain(concerns.iter().map(|concern| format!("WARNING  {}\n", concern.words(|time| clock.time(time)))))
+        .chain(
+            concerns
+                .iter()
+                .map(|concern| format!("WARNING  {}\n", words_of_errors::concern(concern, |time| clock.time(time)))),
+        )
         .collect()
 }
 

@@ -161,7 +161,7 @@ mod tests {
     use std::cell::Cell;
 
     use store::administration::server::Server;
-    use store::testing::TestCluster;
+    use store::testing::{self, TestCluster};
 
     use super::*;
     use crate::clock::Clock;
@@ -207,10 +207,12 @@ mod tests {
     #[tokio::test]
     async fn a_list_ends_with_its_reader() {
         let database = TestCluster::shared().await.database().await;
+        let mut connection = database.get().await.unwrap();
+        let operator = testing::operator(&mut connection).await;
         let mut desk = Desk {
             database: database.clone(),
-            connection: database.get().await.unwrap(),
-            operator: "mbarga".to_owned(),
+            connection,
+            operator,
             server: Server::new("centre.example.cm", sdc::letter::Mode::Test),
             clock: Clock::of("UTC").unwrap(),
             json: true,

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use sdc::printable::steers;
+use serde_json::{Value, json};
 use store::administration::AdministrationError;
-use store::administration::tables::{self, ColumnShown, Mistake, Outcome, Shown, TablesFile};
+use store::administration::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
 
 use super::Desk;
 use crate::show::{self, Table};
+use crate::words_of_problems;
 
 /// What to do with tables.
 #[derive(Subcommand, Debug)]
@@ -51,7 +53,7 @@ pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Resul
         TableCommand::Show { application, table } => {
             let full_name = table.map_or_else(|| application.clone(), |table| format!("{application}.{table}"));
             let shown = tables::show(desk.connection(), &full_name).await?;
-            if desk.json { show::json(&shown)? } else { tell(&shown)? }
+            if desk.json { tell_programs(&shown)? } else { tell(&shown)? }
         }
         TableCommand::Abandon { table } => {
             let operator = desk.operator.clone();
@@ -128,6 +130,19 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
 }
 
 /// Shows a table as one reads it out on the telephone.
+/// As the table is shown to people: what differs, in sentences.
+fn tell_programs(shown: &Shown) -> anyhow::Result<()> {
+    let mut all = json!(shown);
+    if let Value::Object(members) = &mut all {
+        members.insert("drift".to_owned(), json!(in_words(&shown.drift)));
+    }
+    show::json(&all)
+}
+
+fn in_words(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(words_of_problems::sentence).collect()
+}
+
 fn tell(shown: &Shown) -> anyhow::Result<()> {
     let table = &shown.table;
     let role = |column: &ColumnShown| {
@@ -165,7 +180,7 @@ fn tell(shown: &Shown) -> anyhow::Result<()> {
         text.push_str(&format!("trigger      {}: {}\n", trigger.name, trigger.definition));
     }
     for problem in &shown.drift {
-        text.push_str(&format!("differs      {problem}\n"));
+        text.push_str(&format!("differs      {}\n", words_of_problems::sentence(problem)));
     }
     show::text(&(text.replace(|c: char| steers(c) && c != '\n', "\u{fffd}") + "\n"))?;
     columns.print("no column")
@@ -175,11 +190,13 @@ async fn check(desk: &mut Desk) -> anyhow::Result<ExitCode> {
     let drifts = tables::check(desk.connection()).await?;
     let differ = !drifts.is_empty();
     if desk.json {
-        show::json(&drifts)?;
+        // The members are those of the sentences that programs have read since the first release.
+        let told = |drift: &tables::Drift| json!({ "table": drift.table, "problems": in_words(&drift.problems) });
+        show::json(&drifts.iter().map(told).collect::<Vec<_>>())?;
     } else if differ {
-        let lines = drifts
-            .iter()
-            .flat_map(|drift| drift.problems.iter().map(move |problem| format!("table {}: {problem}\n", drift.table)));
+        let lines = drifts.iter().flat_map(|drift| {
+            in_words(&drift.problems).into_iter().map(|problem| format!("table {}: {problem}\n", drift.table))
+        });
         show::text(&lines.collect::<String>())?;
     } else {
         show::text("all adopted tables are as they were adopted\n")?;

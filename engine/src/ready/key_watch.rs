@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::Unready;
 use crate::keys::{self, LoadedKeys};
+use crate::words_of_errors;
 
 /// How long an answer holds: whoever asks often makes neither database nor disk busy.
 const HOLDS: Duration = Duration::from_secs(10);
@@ -52,11 +53,11 @@ impl KeyWatch {
         let recorded = match centre_keys::list(&mut connection).await {
             Ok(recorded) => recorded,
             Err(AdministrationError::Fault(_)) => return Err(Unready::DatabaseAway),
-            Err(error) => return Err(Unready::KeysOfDatabase { reason: error.to_string() }),
+            Err(error) => return Err(Unready::KeysOfDatabase { reason: words_of_errors::in_utc(&error) }),
         };
         drop(connection);
         centre_keys::compare(&recorded, &self.loaded.known_as)
-            .map_err(|error| Unready::KeysOfDatabase { reason: error.to_string() })?;
+            .map_err(|error| Unready::KeysOfDatabase { reason: words_of_errors::in_utc(&error) })?;
         // What the program runs with is in its memory: a file changed on the disk serves from the next start on, or then fails.
         let found = keys::load(&self.folder).map_err(|error| Unready::KeysOfFolder { reason: error.to_string() })?;
         centre_keys::compare(&self.loaded.known_as, &found.known_as)
@@ -69,7 +70,7 @@ pub(crate) mod tests {
     use std::path::Path;
 
     use diesel_async::SimpleAsyncConnection;
-    use store::testing::TestCluster;
+    use store::testing::{self, TestCluster};
     use tempfile::TempDir;
 
     use super::*;
@@ -88,7 +89,8 @@ pub(crate) mod tests {
         let loaded = made(folder.path());
         if let Some(database) = database {
             let mut connection = database.get().await.unwrap();
-            centre_keys::record(&mut connection, "test", &loaded.known_as).await.unwrap();
+            let operator = testing::operator(&mut connection).await;
+            centre_keys::record(&mut connection, &operator, &loaded.known_as).await.unwrap();
         }
         let watch = KeyWatch { holds: Duration::ZERO, ..KeyWatch::new(loaded, folder.path().to_owned()) };
         (folder, watch)

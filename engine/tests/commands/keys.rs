@@ -51,7 +51,9 @@ fn agency_certificate(folder: &Path, name: &str) -> PathBuf {
 async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() {
     let centre = Centre::on_a_database_of_its_own().await;
     centre.done(&INIT);
-    centre.done(&["agency", "add", "--name", "Office", "--email", "o@example.org", "--matricule", "1"]);
+    for agency in ["1", "2", "3"] {
+        centre.done(&["agency", "add", "--name", "Office", "--email", "o@example.org", "--matricule", agency]);
+    }
     let place = centre.place.path();
     let made = |name: &str, dates: [&str; 2]| {
         agency_certificate(place, name);
@@ -95,8 +97,9 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
         (made("ended", ["20240101000000Z", "20250101000000Z"]), "WARNING  it ended on 2025-01-01"),
         (made("later", ["21000101000000Z", "21010101000000Z"]), "WARNING  it is not valid before 2100-01-01"),
     ];
-    for ((file, fingerprint), warning) in &cases {
-        let register = ["cert", "register", "1", file, "--fingerprint", fingerprint];
+    // Each for an agency of its own: a further certificate of one would need a second person.
+    for (((file, fingerprint), warning), agency) in cases.iter().zip(["1", "2"]) {
+        let register = ["cert", "register", agency, file, "--fingerprint", fingerprint];
         let refused = centre.refused(&register);
         assert!(refused.contains(warning) && refused.contains("--yes"), "{refused}");
         let told = centre.done(&[&register[..], &["--yes"]].concat());
@@ -108,14 +111,14 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
     let (first, second) = (agency_certificate(place, "first"), agency_certificate(place, "second"));
     let both = place.join("both.pem");
     std::fs::write(&both, [std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap()].concat()).unwrap();
-    let refused = centre.refused(&["cert", "register", "1", path(&both)]);
+    let refused = centre.refused(&["cert", "register", "3", path(&both)]);
     assert!(refused.contains("holds 2 certificates") && refused.contains("CN=second"), "{refused}");
-    let told = centre.done(&["cert", "register", "1", path(&both), "--fingerprint", &fingerprint(&second)]);
+    let told = centre.done(&["cert", "register", "3", path(&both), "--fingerprint", &fingerprint(&second)]);
     assert!(told.contains(&fingerprint(&second)), "{told}");
     let bundle = place.join("bundle.pem");
     std::fs::write(&bundle, [std::fs::read(&first).unwrap(), std::fs::read(place.join("first.key")).unwrap()].concat())
         .unwrap();
-    let refused = centre.refused(&["cert", "register", "1", path(&bundle), "--fingerprint", &fingerprint(&first)]);
+    let refused = centre.refused(&["cert", "register", "3", path(&bundle), "--fingerprint", &fingerprint(&first)]);
     assert!(refused.contains("PRIVATE KEY") && refused.contains("burnt"), "{refused}");
     assert_eq!(centre.json(&["cert", "list", "--json"]).as_array().unwrap().len(), 3);
 }

@@ -7,3 +7,4 @@ mod centre;
 mod cli;
 mod keys;
 mod operators;
+mod people;

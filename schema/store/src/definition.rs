@@ -213,20 +213,29 @@ pub struct Check {
 impl Check {
     /// Names what the check asks for that this release cannot do. Such a check is neither adopted nor judged by: a rule that
     /// is looked at in part only would pass what it was made to stop.
-    pub fn not_offered(&self) -> Option<&'static str> {
+    pub fn not_offered(&self) -> Option<NotOffered> {
         let terms = || self.left.iter().chain(&self.right);
         if self.severity == Severity::Hold {
-            Some("severity hold is not offered by this release: use refuse or flag")
+            Some(NotOffered::Hold)
         } else if terms().any(|term| matches!(term, Term::Reference { .. })) {
-            Some("a column of a referenced row is not offered by this release: use a column of the row itself")
+            Some(NotOffered::Reference)
         } else if terms().any(|term| matches!(term, Term::Sum { held: true, .. })) {
-            Some(
-                "a sum over what the table holds is not offered by this release: leave `held` out to add up the letter",
-            )
+            Some(NotOffered::HeldSum)
         } else {
             None
         }
     }
+}
+
+/// What a check may ask for, and this release does not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOffered {
+    /// Severity `hold`.
+    Hold,
+    /// A column of a referenced row.
+    Reference,
+    /// A sum over what the table holds.
+    HeldSum,
 }
 
 impl fmt::Display for Check {

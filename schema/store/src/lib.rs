@@ -12,6 +12,7 @@ mod identifier;
 pub mod in_hand;
 pub mod leases;
 pub mod outbox;
+pub mod people;
 pub mod samples;
 mod schema;
 pub mod settle;

@@ -2,8 +2,9 @@
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
-use crate::administration::AdministrationError;
 use crate::administration::tables::{self, Adoption, TablesFile};
+use crate::administration::{AdministrationError, InvalidValue};
+use crate::people::{Operation, Operator};
 
 /// One sample: its tables as SQL, and how they are adopted.
 struct Sample {
@@ -43,9 +44,10 @@ pub fn definitions(name: &str) -> Result<TablesFile, AdministrationError> {
 /// No such sample, a schema of its name that is there already; a fault.
 pub async fn restore(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     name: &str,
 ) -> Result<Vec<Adoption>, AdministrationError> {
+    operator.require(connection, Operation::TableAdopt).await?;
     let sample = find(name)?;
     let definitions = TablesFile::parse(sample.definitions)?;
     connection
@@ -57,8 +59,8 @@ pub async fn restore(
 }
 
 fn find(name: &str) -> Result<&'static Sample, AdministrationError> {
-    SAMPLES.iter().find(|sample| sample.name == name).ok_or_else(|| AdministrationError::Invalid {
-        what: "the sample's name",
-        expected: names().collect::<Vec<_>>().join(" or "),
-    })
+    SAMPLES
+        .iter()
+        .find(|sample| sample.name == name)
+        .ok_or_else(|| InvalidValue::SampleName { known: names().collect() }.into())
 }

@@ -12,6 +12,7 @@ table! {
         zone -> Text,
         catalogue_revision -> BigInt,
         created_at -> Timestamptz,
+        recharge_limit -> BigInt,
     }
 }
 
@@ -266,6 +267,37 @@ table! {
         failures -> SmallInt,
         locked_until -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        is_commission -> Bool,
+    }
+}
+
+table! {
+    xm.system_accounts (id) {
+        id -> Integer,
+        uid -> BigInt,
+        account -> Text,
+        user_name -> Text,
+        mapped_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    xm.approvals (id) {
+        id -> BigInt,
+        operation -> Text,
+        parameters -> Jsonb,
+        seen -> Jsonb,
+        needs_commission -> Bool,
+        asked_by -> Text,
+        asker_is_commission -> Bool,
+        asked_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        state -> Text,
+        decided_by -> Nullable<Text>,
+        decider_is_commission -> Nullable<Bool>,
+        decided_at -> Nullable<Timestamptz>,
+        reason -> Nullable<Text>,
     }
 }
 
@@ -284,6 +316,7 @@ table! {
 
 allow_tables_to_appear_in_same_query!(agencies, accounts, scopes, installations, certificates, agency_keys, entries);
 allow_tables_to_appear_in_same_query!(letters, certificates);
+allow_tables_to_appear_in_same_query!(users, system_accounts);
 allow_tables_to_appear_in_same_query!(centre_keys, certificates);
 allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs);
 

@@ -13,10 +13,14 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use nix::unistd::Uid;
 use tokio::sync::OnceCell;
 
 use crate::cluster::{self, Cluster, ClusterSettings};
 use crate::database::{Database, DatabaseSettings};
+use crate::people::{Operator, SystemAccount, sign_in_as_system_account};
 
 const PREFIX: &str = "xm-test-";
 const TEMPLATE: &str = "migrated";
@@ -106,6 +110,27 @@ impl TestCluster {
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.cluster.log_path()).expect("the test cluster has a log")
     }
+}
+
+/// Signs the account of this process in as user `tester` of privilege 3, who is made where he is not there yet: without a password,
+/// whose hash would cost each test its time.
+pub async fn operator(connection: &mut AsyncPgConnection) -> Operator {
+    let account = SystemAccount::of_this_process(Uid::current());
+    diesel::sql_query(
+        "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('tester', 3, '') ON CONFLICT DO NOTHING",
+    )
+    .execute(connection)
+    .await
+    .expect("a user can be made");
+    diesel::sql_query(
+        "INSERT INTO xm.system_accounts (uid, account, user_name) VALUES ($1, $2, 'tester') ON CONFLICT DO NOTHING",
+    )
+    .bind::<BigInt, _>(i64::from(account.account().uid))
+    .bind::<Text, _>(account.name())
+    .execute(connection)
+    .await
+    .expect("an account can be mapped");
+    sign_in_as_system_account(connection, &account).await.expect("the account is mapped")
 }
 
 /// Waits for a condition, looking every few milliseconds.

@@ -8,9 +8,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::answer::statement::{self, NOTE_CHARS_MAX};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{AdministrationError, audit, centre_addresses, matricule};
+use super::{AdministrationError, InvalidValue, centre_addresses, matricule, server};
+use crate::people::approvals::Act;
+use crate::people::{Approved, AuditAction, Operation, Operator, audit};
 use crate::schema::{accounts, agencies, entries, profiles};
 
 mod change;
@@ -107,15 +108,16 @@ pub struct AgencyFilter {
 /// The matricule is taken, the profile unknown, a value not valid; a fault.
 pub async fn add(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     new: &NewAgency,
 ) -> Result<Matricule, AdministrationError> {
+    operator.require(connection, Operation::AgencyAdd).await?;
     check_name(&new.name)?;
     check_email(&new.email)?;
     check_status(new.status.unwrap_or(3))?;
     check_credit_limit(new.credit_limit)?;
-    check_line("the town", &new.town)?;
-    check_line("the telephone", &new.telephone)?;
+    check_line(InvalidValue::Town, &new.town)?;
+    check_line(InvalidValue::Telephone, &new.telephone)?;
     connection
         .transaction(async |connection| {
             centre_addresses::refuse_own(connection, &new.email).await?;
@@ -145,9 +147,17 @@ pub async fn add(
                 ))
                 .execute(connection)
                 .await?;
-            let detail = json!({ "name": new.name, "town": new.town, "telephone": new.telephone, "email": new.email,
-                "profile": profile, "status": new.status.unwrap_or(3), "credit_limit": new.credit_limit });
-            audit::write(connection, operator, "agency.add", &subject(number), detail).await?;
+            let action = AuditAction::AgencyAdd {
+                agency: number,
+                name: &new.name,
+                town: &new.town,
+                telephone: &new.telephone,
+                email: &new.email,
+                profile,
+                status: new.status.unwrap_or(3),
+                credit_limit: new.credit_limit,
+            };
+            audit::write(connection, operator, &action).await?;
             Ok(number)
         })
         .await
@@ -216,10 +226,11 @@ pub async fn profiles(connection: &mut AsyncPgConnection) -> Result<Vec<String>,
 /// No such agency or status; a fault.
 pub async fn set_status(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     number: Matricule,
     status: i16,
 ) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::AgencyStatus).await?;
     check_status(status)?;
     connection
         .transaction(async |connection| {
@@ -228,35 +239,52 @@ pub async fn set_status(
                 .set(agencies::status.eq(status))
                 .execute(connection)
                 .await?;
-            let detail = json!({ "from": former, "to": status });
-            audit::write(connection, operator, "agency.status", &subject(number), detail).await?;
+            let action = AuditAction::AgencyStatus { agency: number, from: former, to: status };
+            audit::write(connection, operator, &action).await?;
             Ok(())
         })
         .await
 }
 
-/// Credits an agency's account. Returns the balance after it, in minor units.
+/// Credits an agency's account. Returns the balance after it, in minor units. More than [`server::recharge_limit`] needs a second person.
 ///
 /// # Errors
-/// No such agency, an amount not above zero or beyond [`RECHARGE_MAX`], a note of more than [`NOTE_CHARS_MAX`] characters; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; no such agency, an amount not above zero or beyond [`RECHARGE_MAX`], a note of more than [`NOTE_CHARS_MAX`] characters; a fault.
 pub async fn recharge(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     number: Matricule,
     amount: i64,
     note: &str,
 ) -> Result<i64, AdministrationError> {
+    recharge_by(connection, operator, None, number, amount, note).await
+}
+
+/// Credits it as one person, or as the second of two.
+pub(crate) async fn recharge_by(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    approved: Option<&Approved>,
+    number: Matricule,
+    amount: i64,
+    note: &str,
+) -> Result<i64, AdministrationError> {
+    operator.require(connection, Operation::AgencyRecharge).await?;
     if !(1..=RECHARGE_MAX).contains(&amount) {
-        return Err(AdministrationError::invalid("the amount", format!("1 to {RECHARGE_MAX} minor units")));
+        return Err(InvalidValue::Amount { max: RECHARGE_MAX }.into());
     }
     if statement::note_chars(note) > NOTE_CHARS_MAX {
-        return Err(AdministrationError::invalid("the note", format!("at most {NOTE_CHARS_MAX} characters")));
+        return Err(InvalidValue::Note { chars_max: NOTE_CHARS_MAX }.into());
     }
     let note = statement::note(note);
     connection
         .transaction(async |connection| {
             // The account first, as settling does: whoever holds it is alone with the agency.
             locked_status(connection, number).await?;
+            if amount > server::recharge_limit(connection).await? {
+                let note = note.clone();
+                Approved::demand(approved, || Act::AgencyRecharge { agency: number, amount, note })?;
+            }
             let (account, balance): (i32, i64) = diesel::update(accounts::table)
                 .filter(accounts::agency.eq(number.as_i32()))
                 .set(accounts::balance.eq(accounts::balance + amount))
@@ -277,16 +305,11 @@ pub async fn recharge(
                 ))
                 .execute(connection)
                 .await?;
-            let detail = json!({ "amount": amount, "balance": balance, "note": note });
-            audit::write(connection, operator, "agency.recharge", &subject(number), detail).await?;
+            let action = AuditAction::AgencyRecharge { agency: number, amount, balance, note: &note };
+            audit::write(connection, operator, &action).await?;
             Ok(balance)
         })
         .await
-}
-
-/// Names an agency in the audit log.
-pub(super) fn subject(number: Matricule) -> String {
-    format!("agency {number}")
 }
 
 /// Waits for batches in which the agency has letters, and holds up further ones: what is changed now holds from the next on.
@@ -297,7 +320,7 @@ pub(super) async fn lock_account(connection: &mut AsyncPgConnection, agency: i32
 }
 
 /// Locks an agency's account and row, as settling does, and returns its status.
-pub(super) async fn locked_status(
+pub(crate) async fn locked_status(
     connection: &mut AsyncPgConnection,
     number: Matricule,
 ) -> Result<i16, AdministrationError> {
@@ -329,42 +352,32 @@ fn explain(error: diesel::result::Error, number: Matricule, profile: &str) -> Ad
         vec![
             ("agencies_pkey", AdministrationError::AgencyExists(number)),
             ("agencies_profile_fkey", AdministrationError::ProfileUnknown(profile.to_owned())),
-            (
-                "agencies_letter_bytes_max_check",
-                AdministrationError::invalid("the letter limit", "4096 to 16777216 bytes"),
-            ),
+            ("agencies_letter_bytes_max_check", InvalidValue::LetterLimit.into()),
         ],
     )
 }
 
 fn check_status(status: i16) -> Result<(), AdministrationError> {
-    if (0..=3).contains(&status) {
-        Ok(())
-    } else {
-        Err(AdministrationError::invalid(
-            "the status",
-            "0 suspended, 1 some services, 2 all but export and import, or 3 all",
-        ))
-    }
+    if (0..=3).contains(&status) { Ok(()) } else { Err(InvalidValue::Status.into()) }
 }
 
 fn check_credit_limit(minor_units: i64) -> Result<(), AdministrationError> {
     if minor_units < 0 {
-        return Err(AdministrationError::invalid("the credit limit", "an amount of 0 or more"));
+        return Err(InvalidValue::CreditLimit.into());
     }
     Ok(())
 }
 
-fn check_line(what: &'static str, text: &str) -> Result<(), AdministrationError> {
+fn check_line(what: InvalidValue, text: &str) -> Result<(), AdministrationError> {
     if text.chars().any(char::is_control) {
-        return Err(AdministrationError::invalid(what, "text on one line"));
+        return Err(what.into());
     }
     Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), AdministrationError> {
     if name.trim().is_empty() || name.chars().any(char::is_control) {
-        return Err(AdministrationError::invalid("the name", "text on one line"));
+        return Err(InvalidValue::Name.into());
     }
     Ok(())
 }
@@ -373,10 +386,7 @@ fn check_name(name: &str) -> Result<(), AdministrationError> {
 /// alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer to it given up.
 fn check_email(email: &str) -> Result<(), AdministrationError> {
     if !email.is_ascii() {
-        return Err(AdministrationError::invalid(
-            "the e-mail address",
-            "plain ASCII, without accents: of a domain with accents write the ASCII form (xn--…), which its registrar tells",
-        ));
+        return Err(InvalidValue::EmailAscii.into());
     }
     let plain = |text: &str| {
         !text.is_empty()
@@ -391,6 +401,6 @@ fn check_email(email: &str) -> Result<(), AdministrationError> {
         {
             Ok(())
         }
-        _ => Err(AdministrationError::invalid("the e-mail address", "local@domain, without spaces or quotes")),
+        _ => Err(InvalidValue::EmailParts.into()),
     }
 }

@@ -6,11 +6,11 @@ use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text, Timesta
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
-use super::{AdministrationError, agencies, audit};
+use super::AdministrationError;
 use crate::outbox;
+use crate::people::{AuditAction, Operation, Operator, audit};
 
 /// An answer that has not been sent.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -100,10 +100,11 @@ pub async fn of_letter(
 /// No verdict of such a letter; a fault.
 pub async fn resend(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     agency: Matricule,
     letter_id: Uuid,
 ) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::AnswerResend).await?;
     connection
         .transaction(async |connection| {
             // The letter's row is the lock that settling and sending take too.
@@ -119,8 +120,7 @@ pub async fn resend(
             if queued == 0 {
                 return Err(AdministrationError::LetterUnknown(letter_id.to_string()));
             }
-            let detail = json!({ "letter_id": letter_id });
-            audit::write(connection, operator, "answer.resend", &agencies::subject(agency), detail).await?;
+            audit::write(connection, operator, &AuditAction::AnswerResend { agency, letter_id }).await?;
             Ok(())
         })
         .await
@@ -153,9 +153,10 @@ pub async fn list(
 /// A fault.
 pub async fn retry(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     agency: Option<Matricule>,
 ) -> Result<usize, AdministrationError> {
+    operator.require(connection, Operation::AnswerRetry).await?;
     connection
         .transaction(async |connection| {
             let answers = diesel::sql_query(
@@ -166,8 +167,7 @@ pub async fn retry(
             .bind::<Nullable<Integer>, _>(agency.map(Matricule::as_i32))
             .execute(connection)
             .await?;
-            let subject = agency.map_or_else(|| "all agencies".to_owned(), agencies::subject);
-            audit::write(connection, operator, "answer.retry", &subject, json!({ "answers": answers })).await?;
+            audit::write(connection, operator, &AuditAction::AnswerRetry { agency, answers }).await?;
             Ok(answers)
         })
         .await

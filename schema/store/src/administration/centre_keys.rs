@@ -10,11 +10,12 @@ use diesel::sql_types::{Bool, Bytea};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::keys::RegisteredCertificate;
 use serde::Serialize;
-use serde_json::json;
 
+use super::AdministrationError;
 use super::certificates::{self, CERTIFICATE, Certificate};
-use super::{AdministrationError, audit};
 use crate::fault::Fault;
+use crate::people::audit::Author;
+use crate::people::{AuditAction, Operation, Operator, SystemAccount, audit};
 use crate::schema::{centre_keys, certificates as registered};
 use crate::statement::Statement;
 
@@ -159,14 +160,23 @@ pub async fn is_before(connection: &mut AsyncPgConnection) -> Result<bool, Fault
 /// One of them is an agency's; a fault.
 pub async fn record(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
+    keys: &[CentreKey],
+) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::CentreKeys).await?;
+    write_down(connection, operator.into(), keys).await
+}
+
+async fn write_down(
+    connection: &mut AsyncPgConnection,
+    author: Author<'_>,
     keys: &[CentreKey],
 ) -> Result<(), AdministrationError> {
     connection
         .transaction(async |connection| {
             certificates::lock_keys(connection).await?;
             diesel::insert_into(centre_keys::table).values(keys).execute(connection).await?;
-            audit::write(connection, operator, "centre.keys", "centre", json!(keys)).await?;
+            audit::write(connection, author, &AuditAction::CentreKeys(keys)).await?;
             Ok(())
         })
         .await
@@ -174,12 +184,13 @@ pub async fn record(
 
 /// Confirms that the keys at hand, if any, are all of the recorded ones and no others. A database from before the record takes
 /// them, unless it accepted letters and `opens` none of the latest. `opens` says whether the keys at hand open a container.
+/// Nobody's privilege is asked: the program itself does it, at its start, under its account.
 ///
 /// # Errors
 /// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`]; a fault.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    account: &SystemAccount,
     at_hand: &[CentreKey],
     opens: impl Fn(&[u8]) -> bool + Send + Sync,
 ) -> Result<Confirmed, AdministrationError> {
@@ -203,7 +214,7 @@ pub async fn confirm(
                 letters if letters.iter().any(|container| opens(container)) => Confirmed::AdoptedByProof,
                 _ => return Err(foreign(None, at_hand)),
             };
-            record(connection, operator, at_hand).await?;
+            write_down(connection, account.into(), at_hand).await?;
             Ok(confirmed)
         })
         .await

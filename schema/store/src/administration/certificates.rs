@@ -9,8 +9,9 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::Matricule;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub(crate) use registration::register_by;
 pub use registration::{Concern, Confirmation, concerns, register};
 pub use revocation::{LetterToReview, Revocable, revocable, revoke};
 
@@ -22,19 +23,25 @@ use crate::schema::certificates;
 const KEYS_LOCK: i64 = i64::from_be_bytes(*b"xm.keys.");
 
 /// What is registered of a certificate, read out of its DER.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateFields {
     /// The certificate.
+    #[serde(with = "hex")]
     pub der: Vec<u8>,
     /// SHA-256 of the DER.
+    #[serde(with = "hex")]
     pub fingerprint: Vec<u8>,
     /// SHA-256 of its SubjectPublicKeyInfo: the key's own name.
+    #[serde(with = "hex")]
     pub spki_sha256: Vec<u8>,
     /// Subject key identifier that a signer is named by; made from the key where the certificate has none.
+    #[serde(with = "hex")]
     pub key_id: Vec<u8>,
     /// DER of the issuer's name.
+    #[serde(with = "hex")]
     pub issuer: Vec<u8>,
     /// Serial number, big-endian.
+    #[serde(with = "hex")]
     pub serial: Vec<u8>,
     /// Such as `P-256` or `RSA-2048`.
     pub algorithm: String,
@@ -189,7 +196,7 @@ pub async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Cert
 }
 
 /// Says whether a text is a number of the inventory and not the beginning of a fingerprint.
-pub(super) fn is_number(text: &str) -> bool {
+pub fn is_number(text: &str) -> bool {
     (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 

@@ -5,9 +5,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
-use serde_json::json;
 
-use super::{AdministrationError, agencies, audit};
+use super::{AdministrationError, InvalidValue, agencies};
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::installations;
 
 /// An installation.
@@ -31,10 +31,11 @@ pub struct Installation {
 /// No such agency, the name taken or not valid; a fault.
 pub async fn add(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     number: Matricule,
     name: &str,
 ) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::InstallationAdd).await?;
     connection
         .transaction(async |connection| {
             agencies::locked_status(connection, number).await?;
@@ -43,8 +44,7 @@ pub async fn add(
                 .execute(connection)
                 .await
                 .map_err(|error| explain(error, number, name))?;
-            audit::write(connection, operator, "installation.add", &agencies::subject(number), json!({ "name": name }))
-                .await?;
+            audit::write(connection, operator, &AuditAction::InstallationAdd { agency: number, name }).await?;
             Ok(())
         })
         .await
@@ -71,13 +71,7 @@ fn explain(error: diesel::result::Error, agency: Matricule, name: &str) -> Admin
         error,
         vec![
             ("installations_pkey", AdministrationError::InstallationExists { agency, name: name.to_owned() }),
-            (
-                "installations_name_check",
-                AdministrationError::invalid(
-                    "the installation's name",
-                    "1 to 32 of a-z, 0-9 and hyphen, not beginning with a hyphen",
-                ),
-            ),
+            ("installations_name_check", InvalidValue::InstallationName.into()),
         ],
     )
 }

@@ -8,8 +8,8 @@ use sdc::letter::Matricule;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::AdministrationError;
 use super::quarantine::QuarantineEntry;
+use super::{AdministrationError, Book};
 use crate::schema::originals;
 
 /// A line.
@@ -178,7 +178,7 @@ pub async fn show(
         .get_result(connection)
         .await
         .optional()?
-        .ok_or(AdministrationError::LineUnknown { what: "journal line", id })?;
+        .ok_or(AdministrationError::LineUnknown { book: Book::Journal, id })?;
     let original = originals::table
         .filter(originals::journal_id.eq(id))
         // The partition is known by the time.

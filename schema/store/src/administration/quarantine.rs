@@ -9,12 +9,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::JournalLine;
-use super::{AdministrationError, audit};
+use super::{AdministrationError, Book};
 use crate::fault::Fault;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::{quarantine, quarantine_usage};
 use crate::settle::{entry_bytes, give_back};
 
@@ -125,7 +126,7 @@ async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<QuarantineE
         .get_result(connection)
         .await
         .optional()?
-        .ok_or(AdministrationError::LineUnknown { what: "quarantine entry", id })
+        .ok_or(AdministrationError::LineUnknown { book: Book::Quarantine, id })
 }
 
 /// Lists entries, newest first.
@@ -211,9 +212,10 @@ pub async fn of_line(
 /// No such entry; a fault.
 pub async fn show(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     id: i64,
 ) -> Result<QuarantineContent, AdministrationError> {
+    operator.require(connection, Operation::QuarantineShow).await?;
     connection
         .transaction(async |connection| {
             let entry = find(connection, id).await?;
@@ -222,7 +224,7 @@ pub async fn show(
                 .select((quarantine::original, quarantine::held_version))
                 .first(connection)
                 .await?;
-            audit::write(connection, operator, "quarantine.show", &subject(id), json!({})).await?;
+            audit::write(connection, operator, &AuditAction::QuarantineShow { entry: id }).await?;
             Ok(QuarantineContent { entry, original, held_version })
         })
         .await
@@ -234,10 +236,11 @@ pub async fn show(
 /// No such entry, one that is decided; a fault.
 pub async fn drop(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     id: i64,
     reason: &str,
 ) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::QuarantineDrop).await?;
     connection
         .transaction(async |connection| {
             let entry = find(connection, id).await?;
@@ -253,8 +256,9 @@ pub async fn drop(
             .bind::<BigInt, _>(id)
             .execute(connection)
             .await?;
-            let detail = json!({ "reason": reason, "container_reason": entry.reason, "bytes": bytes });
-            audit::write(connection, operator, "quarantine.drop", &subject(id), detail).await?;
+            let action =
+                AuditAction::QuarantineDrop { entry: id, reason, container_reason: entry.reason.as_str(), bytes };
+            audit::write(connection, operator, &action).await?;
             Ok(())
         })
         .await
@@ -295,8 +299,4 @@ pub async fn usage(connection: &mut AsyncPgConnection) -> Result<Vec<(String, i6
         .load(connection)
         .await?;
     Ok(rows)
-}
-
-fn subject(id: i64) -> String {
-    format!("quarantine entry {id}")
 }

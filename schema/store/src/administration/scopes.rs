@@ -5,10 +5,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use sdc::names::same;
 use serde::Serialize;
-use serde_json::json;
 
-use super::agencies::{locked_status, subject};
-use super::{AdministrationError, audit};
+use super::agencies::locked_status;
+use super::{AdministrationError, InvalidValue};
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::{scopes, tables};
 
 /// A granted code of a scope column.
@@ -42,17 +42,18 @@ pub async fn list(connection: &mut AsyncPgConnection, number: Matricule) -> Resu
 /// No such agency; no adopted table with this scope column; a code that no record could have; a fault.
 pub async fn grant(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     number: Matricule,
     column_name: &str,
     codes: &[String],
 ) -> Result<usize, AdministrationError> {
+    operator.require(connection, Operation::AgencyGrant).await?;
     if column_name.is_empty() || codes.is_empty() {
-        return Err(AdministrationError::invalid("the scope", "a column and at least one code"));
+        return Err(InvalidValue::Scope.into());
     }
     // A blank that the terminal or a spreadsheet added would make a code that no letter ever names.
     if codes.iter().any(|code| code.is_empty() || code.trim() != code || code.chars().any(char::is_control)) {
-        return Err(AdministrationError::invalid("the scope", "codes without blanks around them or controls in them"));
+        return Err(InvalidValue::ScopeCodes.into());
     }
     connection
         .transaction(async |connection| {
@@ -66,8 +67,8 @@ pub async fn grant(
                 .collect();
             let granted =
                 diesel::insert_into(scopes::table).values(rows).on_conflict_do_nothing().execute(connection).await?;
-            let detail = json!({ "column": column_name, "codes": codes });
-            audit::write(connection, operator, "agency.grant", &subject(number), detail).await?;
+            let action = AuditAction::AgencyGrant { agency: number, column: column_name, codes };
+            audit::write(connection, operator, &action).await?;
             Ok(granted)
         })
         .await
@@ -98,11 +99,12 @@ async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Resul
 /// No such agency; a fault.
 pub async fn withdraw(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     number: Matricule,
     column_name: &str,
     codes: &[String],
 ) -> Result<usize, AdministrationError> {
+    operator.require(connection, Operation::AgencyWithdraw).await?;
     connection
         .transaction(async |connection| {
             locked_status(connection, number).await?;
@@ -123,8 +125,8 @@ pub async fn withdraw(
             )
             .execute(connection)
             .await?;
-            let detail = json!({ "column": column_name, "codes": codes });
-            audit::write(connection, operator, "agency.withdraw", &subject(number), detail).await?;
+            let action = AuditAction::AgencyWithdraw { agency: number, column: column_name, codes };
+            audit::write(connection, operator, &action).await?;
             Ok(withdrawn)
         })
         .await

@@ -6,9 +6,11 @@ use diesel::sql_types::Bool;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Mode;
 use serde::Serialize;
-use serde_json::json;
 
-use super::{AdministrationError, audit};
+use super::agencies::RECHARGE_MAX;
+use super::{AdministrationError, InvalidValue};
+use crate::people::approvals::Act;
+use crate::people::{Approved, AuditAction, Operation, Operator, audit, users};
 use crate::schema::server;
 
 /// What a server is.
@@ -61,9 +63,10 @@ pub async fn show(connection: &mut AsyncPgConnection) -> Result<Server, Administ
 /// Another server is there, a value is not valid; a fault.
 pub async fn initialise(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     new: &Server,
 ) -> Result<bool, AdministrationError> {
+    operator.require(connection, Operation::ServerInit).await?;
     connection
         .transaction(async |connection| {
             let written = diesel::insert_into(server::table)
@@ -81,8 +84,54 @@ pub async fn initialise(
                     None => Err(AdministrationError::ServerMissing),
                 };
             }
-            audit::write(connection, operator, "server.init", &new.name, json!(new)).await?;
+            audit::write(connection, operator, &AuditAction::ServerInit(new)).await?;
             Ok(true)
+        })
+        .await
+}
+
+/// Returns the most that one person recharges alone, in minor units.
+///
+/// # Errors
+/// [`AdministrationError::ServerMissing`] before `init`; a fault.
+pub async fn recharge_limit(connection: &mut AsyncPgConnection) -> Result<i64, AdministrationError> {
+    let limit: Option<i64> = server::table.select(server::recharge_limit).first(connection).await.optional()?;
+    limit.ok_or(AdministrationError::ServerMissing)
+}
+
+/// Sets the most that one person recharges alone, in minor units. A higher one needs a second person.
+///
+/// # Errors
+/// [`AdministrationError::ApprovalNeeded`]; an amount below zero; a fault.
+pub async fn set_recharge_limit(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    amount: i64,
+) -> Result<(), AdministrationError> {
+    set_recharge_limit_by(connection, operator, None, amount).await
+}
+
+/// Sets it as one person, or as the second of two.
+pub(crate) async fn set_recharge_limit_by(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    approved: Option<&Approved>,
+    amount: i64,
+) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::RechargeLimit).await?;
+    if !(0..=RECHARGE_MAX).contains(&amount) {
+        return Err(InvalidValue::RechargeLimit { max: RECHARGE_MAX }.into());
+    }
+    connection
+        .transaction(async |connection| {
+            users::lock(connection).await?;
+            let from = recharge_limit(connection).await?;
+            if amount > from && !users::is_alone(connection, operator).await? {
+                Approved::demand(approved, || Act::RechargeLimit { amount })?;
+            }
+            diesel::update(server::table).set(server::recharge_limit.eq(amount)).execute(connection).await?;
+            audit::write(connection, operator, &AuditAction::RechargeLimit { from, to: amount }).await?;
+            Ok(())
         })
         .await
 }
@@ -105,16 +154,10 @@ fn explain(error: diesel::result::Error) -> AdministrationError {
     AdministrationError::explain(
         error,
         vec![
-            (
-                "server_name_check",
-                AdministrationError::invalid("the server's name", "1 to 63 of a-z, 0-9, point and hyphen"),
-            ),
-            ("server_mode_check", AdministrationError::invalid("the mode", "test or live")),
-            (
-                "server_currency_check",
-                AdministrationError::invalid("the currency", "an ISO 4217 code of three capital letters"),
-            ),
-            ("server_currency_digits_check", AdministrationError::invalid("the currency's digits", "0 to 4")),
+            ("server_name_check", InvalidValue::ServerName.into()),
+            ("server_mode_check", InvalidValue::Mode.into()),
+            ("server_currency_check", InvalidValue::Currency.into()),
+            ("server_currency_digits_check", InvalidValue::CurrencyDigits.into()),
         ],
     )
 }

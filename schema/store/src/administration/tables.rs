@@ -18,6 +18,7 @@ mod inspect;
 mod judge;
 mod mark;
 mod mistake;
+mod problem;
 mod record;
 mod show;
 
@@ -27,10 +28,12 @@ pub use drift::{Drift, check};
 pub use file::{MayRead, Rights, TableFile, TablesFile};
 pub use guard::{Trigger, Warning};
 pub use mistake::Mistake;
+pub use problem::{Problem, ProblemCode};
 pub use show::{CheckShown, ColumnShown, RightShown, Shown, show};
 
-use super::{AdministrationError, audit};
+use super::{AdministrationError, InvalidValue};
 use crate::identifier::is_plain;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::tables;
 use guard::Guard;
 use inspect::Relation;
@@ -113,9 +116,10 @@ impl Adopted {
 /// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown profile; a fault.
 pub async fn adopt(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     file: &TablesFile,
 ) -> Result<Vec<Adoption>, AdministrationError> {
+    operator.require(connection, Operation::TableAdopt).await?;
     connection
         .transaction(async |connection| {
             // Two operators at once must not adopt two tables under names that differ in case only.
@@ -131,7 +135,7 @@ pub async fn adopt(
 
 async fn adopt_one(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     file: &TablesFile,
     table: &TableFile,
 ) -> Result<Adoption, AdministrationError> {
@@ -140,17 +144,14 @@ async fn adopt_one(
     let unfit = |problems| AdministrationError::TableUnfit { table: full_name.clone(), problems };
     let names = [&table.name, relation_name, schema_name, &file.application];
     if let Some(name) = names.into_iter().find(|name| !is_plain(name)) {
-        return Err(unfit(vec![format!("the name {name} has other characters than letters, digits and _")]));
+        return Err(unfit(vec![Problem::new(ProblemCode::NameNotPlain).with("name", name)]));
     }
     if matches!(schema_name, "xm" | "pg_catalog" | "information_schema") {
-        return Err(unfit(vec![format!(
-            "schema {schema_name} belongs to the server: keep tables in one of their own"
-        )]));
+        return Err(unfit(vec![Problem::new(ProblemCode::SchemaReserved).with("schema", schema_name)]));
     }
     let Some(relation) = Relation::find(connection, schema_name, relation_name).await? else {
-        return Err(unfit(vec![format!(
-            "there is no ordinary table {relation_name} in schema {schema_name} (views and partitioned tables cannot be adopted)",
-        )]));
+        let missing = Problem::new(ProblemCode::RelationMissing).with("relation", relation_name);
+        return Err(unfit(vec![missing.with("schema", schema_name)]));
     };
     let guard = Guard::find(connection, schema_name, relation_name).await?;
     let mut problems = guard.problems();
@@ -164,8 +165,9 @@ async fn adopt_one(
     let Recorded { table_id, version, outcome, changes } =
         record::record(connection, file, table, &columns, &triggers).await?;
     if outcome != Outcome::Unchanged {
-        let detail = json!({ "outcome": outcome, "version": version, "changes": changes, "definition": table });
-        audit::write(connection, operator, "table.adopt", &format!("table {full_name}"), detail).await?;
+        let action =
+            AuditAction::TableAdopt { table: &full_name, outcome, version, changes: &changes, definition: table };
+        audit::write(connection, operator, &action).await?;
     }
     Ok(Adoption { table_id, table: full_name, version, outcome, changes, warnings: guard.warnings() })
 }

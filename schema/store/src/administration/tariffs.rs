@@ -5,9 +5,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::service::{Credit, Service};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{AdministrationError, audit, tables};
+use super::{AdministrationError, InvalidValue, tables};
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema;
 use crate::schema::tariffs;
 
@@ -62,9 +62,10 @@ pub struct Tariff {
 /// A service without prices, an unknown table or profile, a time in the past, a later tariff for the same; a fault.
 pub async fn set(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     new: &NewTariff,
 ) -> Result<i32, AdministrationError> {
+    operator.require(connection, Operation::TariffSet).await?;
     let (service, credit) = checked(new)?;
     connection
         .transaction(async |connection| {
@@ -73,7 +74,7 @@ pub async fn set(
             let now = Utc::now().trunc_subsecs(6);
             let from = new.valid_from.unwrap_or(now);
             if from < now {
-                return Err(AdministrationError::invalid("the tariff's beginning", "a time that is not past"));
+                return Err(InvalidValue::TariffBeginning.into());
             }
             let table_id = match &new.table {
                 Some(name) => Some(tables::find(connection, name).await?.table_id),
@@ -94,8 +95,7 @@ pub async fn set(
                 .get_result(connection)
                 .await
                 .map_err(|error| explain(error, new))?;
-            let subject = format!("tariff {service}");
-            audit::write(connection, operator, "tariff.set", &subject, json!(new)).await?;
+            audit::write(connection, operator, &AuditAction::TariffSet { of: service, tariff: new }).await?;
             Ok(id)
         })
         .await
@@ -108,9 +108,10 @@ pub async fn set(
 /// No such tariff, one that has begun; a fault.
 pub async fn cancel(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     id: i32,
 ) -> Result<Tariff, AdministrationError> {
+    operator.require(connection, Operation::TariffCancel).await?;
     connection
         .transaction(async |connection| {
             diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
@@ -135,8 +136,7 @@ pub async fn cancel(
             .set(tariffs::valid_to.eq(tariff.valid_to))
             .execute(connection)
             .await?;
-            let subject = format!("tariff {}", tariff.service);
-            audit::write(connection, operator, "tariff.cancel", &subject, json!(tariff)).await?;
+            audit::write(connection, operator, &AuditAction::TariffCancel(&tariff)).await?;
             Ok(tariff)
         })
         .await
@@ -173,13 +173,12 @@ pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Resul
 fn checked(new: &NewTariff) -> Result<(Service, Credit), AdministrationError> {
     let service: Option<Service> = new.service.parse().ok();
     let Some((service, rule)) = service.and_then(|service| Some((service, service.facts().priced?))) else {
-        let names: Vec<&str> = Service::priced().map(Service::name).collect();
-        return Err(AdministrationError::invalid("the service", format!("one of {}", names.join(", "))));
+        return Err(InvalidValue::Service { known: Service::priced().map(Service::name).collect() }.into());
     };
     match new.credit.as_deref().map(str::parse) {
         None => Ok((service, rule)),
         Some(Ok(credit)) => Ok((service, credit)),
-        Some(Err(_unknown)) => Err(AdministrationError::invalid("the credit rule", "owe or refuse")),
+        Some(Err(_unknown)) => Err(InvalidValue::CreditRule.into()),
     }
 }
 
@@ -210,7 +209,7 @@ async fn close_former(
 }
 
 fn explain(error: diesel::result::Error, new: &NewTariff) -> AdministrationError {
-    let price = || AdministrationError::invalid("the price", "0 to 1000000000 minor units");
+    let price = || InvalidValue::Price.into();
     AdministrationError::explain(
         error,
         vec![

@@ -6,15 +6,19 @@ mod centre_keys;
 mod certificates;
 mod papers;
 
+use std::sync::LazyLock;
+
 use diesel_async::SimpleAsyncConnection;
 use sdc::letter::{Matricule, Mode};
 
 use crate::administration::agencies::{self, NewAgency};
 use crate::administration::server::{self, Server};
 use crate::database::{Connection, Database};
+use crate::people::{Operator, Privilege};
 use crate::testing::TestCluster;
 
-const OPERATOR: &str = "mbarga";
+/// A person of every privilege.
+static OPERATOR: LazyLock<Operator> = LazyLock::new(Operator::superviseur);
 
 fn number(matricule: u32) -> Matricule {
     Matricule::try_from(matricule).unwrap()
@@ -37,9 +41,9 @@ fn agency(matricule: u32) -> NewAgency {
 async fn centre() -> (Database, Connection) {
     let database = TestCluster::shared().await.database().await;
     let mut connection = database.get().await.unwrap();
-    server::initialise(&mut connection, OPERATOR, &Server::new("centre.example.cm", Mode::Test)).await.unwrap();
+    server::initialise(&mut connection, &OPERATOR, &Server::new("centre.example.cm", Mode::Test)).await.unwrap();
     for matricule in [1, 2] {
-        agencies::add(&mut connection, OPERATOR, &agency(matricule)).await.unwrap();
+        agencies::add(&mut connection, &OPERATOR, &agency(matricule)).await.unwrap();
     }
     (database, connection)
 }

@@ -4,10 +4,11 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
-use super::{Agency, check_credit_limit, check_email, check_line, check_name, explain, locked_status, show, subject};
-use crate::administration::{AdministrationError, audit, centre_addresses};
+use super::{Agency, check_credit_limit, check_email, check_line, check_name, explain, locked_status, show};
+use crate::administration::{AdministrationError, InvalidValue, centre_addresses};
+use crate::people::action::Differences;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::{accounts, agencies};
 
 /// Changes to an agency; what is absent stays.
@@ -57,10 +58,11 @@ pub struct Changed {
 /// No such agency or profile, a value not valid, nothing to change; a fault.
 pub async fn edit(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     number: Matricule,
     change: &AgencyChange,
 ) -> Result<Changed, AdministrationError> {
+    operator.require(connection, Operation::AgencyEdit).await?;
     check(change)?;
     connection
         .transaction(async |connection| {
@@ -85,7 +87,8 @@ pub async fn edit(
                     .await?;
             }
             let after = show(connection, number).await?;
-            audit::write(connection, operator, "agency.edit", &subject(number), differences(&before, &after)).await?;
+            let action = AuditAction::AgencyEdit { agency: number, differences: Differences::of(&before, &after) };
+            audit::write(connection, operator, &action).await?;
             Ok(Changed { before, after })
         })
         .await
@@ -93,21 +96,11 @@ pub async fn edit(
 
 fn check(change: &AgencyChange) -> Result<(), AdministrationError> {
     if *change == AgencyChange::default() {
-        return Err(AdministrationError::invalid("the change", "at least one value"));
+        return Err(InvalidValue::Change.into());
     }
     change.name.as_deref().map_or(Ok(()), check_name)?;
     change.email.as_deref().map_or(Ok(()), check_email)?;
-    change.town.as_deref().map_or(Ok(()), |town| check_line("the town", town))?;
-    change.telephone.as_deref().map_or(Ok(()), |telephone| check_line("the telephone", telephone))?;
+    change.town.as_deref().map_or(Ok(()), |town| check_line(InvalidValue::Town, town))?;
+    change.telephone.as_deref().map_or(Ok(()), |telephone| check_line(InvalidValue::Telephone, telephone))?;
     change.credit_limit.map_or(Ok(()), check_credit_limit)
-}
-
-/// Returns what differs, each member as `{"from": …, "to": …}`.
-fn differences(before: &Agency, after: &Agency) -> Value {
-    let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else { return Value::Null };
-    let differing = before.into_iter().filter_map(|(name, from)| {
-        let to = after.remove(&name)?;
-        (from != to).then(|| (name, json!({ "from": from, "to": to })))
-    });
-    Value::Object(differing.collect::<Map<_, _>>())
 }

@@ -5,10 +5,11 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
-use serde_json::json;
 
 use super::{CertificateFields, lock_keys, plain_hex};
-use crate::administration::{AdministrationError, agencies, audit, centre_keys, matricule};
+use crate::administration::{AdministrationError, KeyName, agencies, centre_keys, matricule};
+use crate::people::approvals::Act;
+use crate::people::{Approved, AuditAction, Operation, Operator, audit};
 use crate::schema::{agency_keys, certificates};
 
 /// What an operator is told of a certificate and asked about before it is registered.
@@ -27,22 +28,6 @@ pub enum Concern {
     },
     /// Perhaps the wrong one of a chain.
     Authority,
-}
-
-impl Concern {
-    /// Words the concern with its time as `shown` writes it.
-    pub fn words(&self, shown: impl Fn(DateTime<Utc>) -> String) -> String {
-        match self {
-            Concern::NotYetValid { from } => {
-                format!("it is not valid before {}: until then letters are refused", shown(*from))
-            }
-            Concern::Ended { at } => format!("it ended on {}: letters are refused", shown(*at)),
-            Concern::Authority => {
-                "it is a certification authority's (CA:TRUE), not one that signs letters: the office has another one"
-                    .to_owned()
-            }
-        }
-    }
 }
 
 /// How an operator vouches for a certificate.
@@ -69,18 +54,35 @@ pub fn concerns(certificate: &CertificateFields, now: DateTime<Utc>) -> Vec<Conc
     concerns
 }
 
-/// Registers a certificate for an agency. Returns its number.
+/// Registers a certificate for an agency. Returns its number. One of a further key, beside or behind another one, may be somebody's who
+/// takes the agency over, and needs a second person.
 ///
 /// # Errors
-/// Another fingerprint; concerns that are not accepted; a key that is revoked, another agency's or the centre's own; a name
+/// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's or the centre's own; a name
 /// that another key goes by; registered already; no such agency; a fault.
 pub async fn register(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     agency: Matricule,
     certificate: &CertificateFields,
     confirmation: Confirmation<'_>,
 ) -> Result<i32, AdministrationError> {
+    register_by(connection, operator, None, agency, certificate, confirmation).await
+}
+
+/// Registers it as one person, or as the second of two.
+pub(crate) async fn register_by(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    approved: Option<&Approved>,
+    agency: Matricule,
+    certificate: &CertificateFields,
+    confirmation: Confirmation<'_>,
+) -> Result<i32, AdministrationError> {
+    operator.require(connection, Operation::CertificateRegister).await?;
+    if has_other(connection, agency, certificate).await? {
+        operator.require(connection, Operation::CertificateReplace).await?;
+    }
     if plain_hex(confirmation.fingerprint) != hex::encode(&certificate.fingerprint) {
         return Err(AdministrationError::FingerprintMismatch { agency });
     }
@@ -91,15 +93,35 @@ pub async fn register(
             centre_keys::refuse_own(connection, &certificate.spki_sha256).await?;
             own_key(connection, agency, &certificate.spki_sha256).await?;
             refuse_taken_names(connection, certificate).await?;
-            let concerns = concerns(certificate, Utc::now());
             // What is there already needs no second thought.
-            if !concerns.is_empty() && !confirmation.accepts_concerns && !is_registered(connection, certificate).await? {
+            if is_registered(connection, certificate).await? {
+                return Err(AdministrationError::CertificateExists);
+            }
+            let concerns = concerns(certificate, Utc::now());
+            if !concerns.is_empty() && !confirmation.accepts_concerns {
                 return Err(AdministrationError::CertificateConcerns(concerns));
             }
+            if has_other(connection, agency, certificate).await? {
+                // Two first ones at once: the second is none.
+                operator.may(Operation::CertificateReplace)?;
+                if !is_key_of(connection, agency, certificate).await? {
+                    Approved::demand(approved, || Act::CertificateReplace {
+                        agency,
+                        certificate: certificate.clone(),
+                        accepts_concerns: confirmation.accepts_concerns,
+                    })?;
+                }
+            }
             let id = insert(connection, agency, certificate).await?;
-            let detail = json!({ "fingerprint": hex::encode(&certificate.fingerprint), "algorithm": certificate.algorithm,
-                "not_before": certificate.not_before, "not_after": certificate.not_after, "concerns": concerns });
-            audit::write(connection, operator, "certificate.register", &agencies::subject(agency), detail).await?;
+            let action = AuditAction::CertificateRegister {
+                agency,
+                fingerprint: &certificate.fingerprint,
+                algorithm: &certificate.algorithm,
+                not_before: certificate.not_before,
+                not_after: certificate.not_after,
+                concerns: &concerns,
+            };
+            audit::write(connection, operator, &action).await?;
             Ok(id)
         })
         .await
@@ -130,6 +152,30 @@ async fn insert(
             let meanings = vec![("certificates_fingerprint_key", AdministrationError::CertificateExists)];
             AdministrationError::explain(error, meanings)
         })
+}
+
+/// Says whether the agency has, or had, another certificate.
+async fn has_other(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+    certificate: &CertificateFields,
+) -> Result<bool, AdministrationError> {
+    let others = certificates::table
+        .filter(certificates::agency.eq(agency.as_i32()))
+        .filter(certificates::fingerprint.ne(&certificate.fingerprint));
+    Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
+}
+
+/// Says whether the key is one that the agency signs with already: a renewed certificate of it gives nobody anything new.
+async fn is_key_of(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+    certificate: &CertificateFields,
+) -> Result<bool, AdministrationError> {
+    let of_key = certificates::table
+        .filter(certificates::agency.eq(agency.as_i32()))
+        .filter(certificates::spki_sha256.eq(&certificate.spki_sha256));
+    Ok(diesel::select(diesel::dsl::exists(of_key)).get_result(connection).await?)
 }
 
 async fn is_registered(
@@ -187,8 +233,8 @@ async fn refuse_taken_names(
         Err(AdministrationError::KeyNameTaken { name, owner: matricule(owner)? })
     };
     match (by_key_id, by_serial) {
-        (Some(owner), _) => taken("subject key identifier", owner),
-        (_, Some(owner)) => taken("issuer and serial number", owner),
+        (Some(owner), _) => taken(KeyName::KeyId, owner),
+        (_, Some(owner)) => taken(KeyName::IssuerSerial, owner),
         (None, None) => Ok(()),
     }
 }

@@ -5,12 +5,12 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Certificate, find};
-use crate::administration::{AdministrationError, agencies, audit, matricule};
+use crate::administration::{AdministrationError, InvalidValue, agencies, matricule};
 use crate::fault::Fault;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::{agencies as offices, agency_keys, certificates, letters};
 
 /// A certificate that may be revoked, and what that would mean.
@@ -69,14 +69,15 @@ pub async fn revocable(connection: &mut AsyncPgConnection, name: &str) -> Result
 /// No reason; none, or several, go by this name; revoked already; a fault.
 pub async fn revoke(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     name: &str,
     reason: &str,
     since: Option<DateTime<Utc>>,
 ) -> Result<Vec<LetterToReview>, AdministrationError> {
+    operator.require(connection, Operation::CertificateRevoke).await?;
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(AdministrationError::invalid("the reason", "words on one line, such as \"PC stolen\""));
+        return Err(InvalidValue::Reason.into());
     }
     connection
         .transaction(async |connection| {
@@ -90,10 +91,14 @@ pub async fn revoke(
                 .set((agency_keys::revoked_at.eq(Utc::now()), agency_keys::revoked_reason.eq(reason)))
                 .execute(connection)
                 .await?;
-            let detail = json!({ "fingerprint": hex::encode(&certificate.fingerprint), "key": hex::encode(&key),
-                "reason": reason, "since": since });
-            let subject = agencies::subject(matricule(certificate.agency)?);
-            audit::write(connection, operator, "certificate.revoke", &subject, detail).await?;
+            let action = AuditAction::CertificateRevoke {
+                agency: matricule(certificate.agency)?,
+                fingerprint: &certificate.fingerprint,
+                key: &key,
+                reason,
+                since,
+            };
+            audit::write(connection, operator, &action).await?;
             match since {
                 Some(since) => Ok(letters_since(connection, certificate.agency, &key, since).await?),
                 None => Ok(Vec::new()),

@@ -12,9 +12,10 @@ use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 
-use super::{QuarantineEntry, find, release_room, subject};
-use crate::administration::{AdministrationError, audit};
+use super::{QuarantineEntry, find, release_room};
+use crate::administration::AdministrationError;
 use crate::fault::Fault;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::quarantine;
 use crate::settle::{Arrival, Retry, Settler, Tried};
 
@@ -41,7 +42,12 @@ impl TakenUp {
 ///
 /// # Errors
 /// No such entry, one that is decided, one of which not all bytes are kept; a fault.
-pub async fn take_up(connection: &mut AsyncPgConnection, id: i64) -> Result<TakenUp, AdministrationError> {
+pub async fn take_up(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    id: i64,
+) -> Result<TakenUp, AdministrationError> {
+    operator.require(connection, Operation::QuarantineRetry).await?;
     connection
         .transaction(async |connection| {
             let entry = find(connection, id).await?;
@@ -65,23 +71,25 @@ pub async fn take_up(connection: &mut AsyncPgConnection, id: i64) -> Result<Take
 pub async fn retry(
     settler: &Settler,
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     taken_up: &TakenUp,
     containers: Vec<Arrival>,
     reason: &str,
 ) -> Result<Vec<Tried>, AdministrationError> {
+    operator.require(connection, Operation::QuarantineRetry).await?;
     let id = taken_up.entry.id;
-    let retry = Retry { decider: operator.to_owned(), decided_at: Utc::now() };
+    let retry = Retry { decider: operator.user().to_owned(), decided_at: Utc::now() };
     let mut written = settler.write_again(containers, retry).await.map_err(|unsettled| unsettled.fault)?;
     let tried = written.tried();
-    let detail = json!({
-        "reason": reason,
-        "container_reason": taken_up.entry.reason,
-        "tried": tried.iter().map(as_json).collect::<Vec<Value>>(),
-    });
+    let action = AuditAction::QuarantineRetry {
+        entry: id,
+        reason,
+        container_reason: &taken_up.entry.reason,
+        tried: tried.iter().map(as_json).collect(),
+    };
     if !tried.iter().any(is_attempt) {
         drop(written);
-        audit::write(connection, operator, "quarantine.retry", &subject(id), detail).await?;
+        connection.transaction(async |connection| audit::write(connection, operator, &action).await).await?;
         return Ok(tried);
     }
     // Under the agency's lock, which another retry of the letter would wait for.
@@ -92,7 +100,7 @@ pub async fn retry(
     }
     close(inside, &entry, &tried).await?;
     reopen(inside, taken_up, &entry, &tried).await?;
-    audit::write(inside, operator, "quarantine.retry", &subject(id), detail).await?;
+    audit::write(inside, operator, &action).await?;
     written.post().await.map_err(|unsettled| unsettled.fault)?;
     Ok(tried)
 }

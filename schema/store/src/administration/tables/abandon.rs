@@ -3,11 +3,10 @@
 use chrono::Utc;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use serde_json::json;
 
 use super::inspect::Relation;
 use super::{AdministrationError, Adopted, find};
-use crate::administration::audit;
+use crate::people::{AuditAction, Operation, Operator, audit};
 use crate::schema::tables;
 
 /// Ends the registration of a table that is gone from the database: letters for it are refused `table_unknown`, and `check` says
@@ -17,9 +16,10 @@ use crate::schema::tables;
 /// No such table, or one that is there: records of a table that exists are not given up; a fault.
 pub async fn abandon(
     connection: &mut AsyncPgConnection,
-    operator: &str,
+    operator: &Operator,
     full_name: &str,
 ) -> Result<Adopted, AdministrationError> {
+    operator.require(connection, Operation::TableAbandon).await?;
     connection
         .transaction(async |connection| {
             let table = find(connection, full_name).await?;
@@ -33,9 +33,8 @@ pub async fn abandon(
                 .set(tables::abandoned_at.eq(Some(Utc::now())))
                 .execute(connection)
                 .await?;
-            let detail = json!({ "table_id": table.table_id, "version": table.version });
-            audit::write(connection, operator, "table.abandon", &format!("table {}", table.full_name()), detail)
-                .await?;
+            let (name, table_id, version) = (table.full_name(), table.table_id, table.version);
+            audit::write(connection, operator, &AuditAction::TableAbandon { table: &name, table_id, version }).await?;
             Ok(table)
         })
         .await

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::guard::{self, Guard, Trigger};
 use super::inspect::{Found, PROVENANCE, Relation};
 use super::mark::wanted_indexes;
+use super::problem::{Problem, ProblemCode};
 use super::{AdministrationError, Adopted, list};
 use crate::definition::Column;
 use crate::schema::definitions;
@@ -18,7 +19,7 @@ pub struct Drift {
     /// Application and name.
     pub table: String,
     /// Each difference, and what mends it.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
 }
 
 /// Compares every adopted table with the database; empty when all agree.
@@ -37,14 +38,11 @@ pub async fn check(connection: &mut AsyncPgConnection) -> Result<Vec<Drift>, Adm
 }
 
 /// Names each difference of one table, and what mends it.
-pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<Vec<String>, AdministrationError> {
+pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<Vec<Problem>, AdministrationError> {
     let Some(relation) = Relation::find(connection, &table.schema_name, &table.relation_name).await? else {
-        return Ok(vec![format!(
-            "table {}.{} is gone: restore it, or give it up with `xmserver table abandon {}`",
-            table.schema_name,
-            table.relation_name,
-            table.full_name()
-        )]);
+        let relation = format!("{}.{}", table.schema_name, table.relation_name);
+        let gone = Problem::new(ProblemCode::RelationGone).with("relation", relation);
+        return Ok(vec![gone.with("table", table.full_name())]);
     };
     let held: Value = definitions::table
         .find((table.table_id, table.version))
@@ -52,12 +50,12 @@ pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<V
         .first(connection)
         .await?;
     let Ok(defined) = serde_json::from_value::<Vec<Column>>(held) else {
-        return Ok(vec!["its definition cannot be read: adopt it again".to_owned()]);
+        return Ok(vec![Problem::new(ProblemCode::DefinitionUnreadable)]);
     };
     let mut problems = of_columns(&defined, &relation);
     for wanted in wanted_indexes(&table.relation_name, &table.legal_key) {
         if !wanted.is_there(connection, &table.schema_name).await? {
-            problems.push(format!("unique index {} is gone or changed: adopt again", wanted.name));
+            problems.push(Problem::new(ProblemCode::IndexGone).with("index", &wanted.name));
         }
     }
     problems.extend(Guard::find(connection, &table.schema_name, &table.relation_name).await?.problems());
@@ -68,28 +66,25 @@ pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<V
     Ok(problems)
 }
 
-fn of_columns(defined: &[Column], relation: &Relation) -> Vec<String> {
+fn of_columns(defined: &[Column], relation: &Relation) -> Vec<Problem> {
+    let of = |code, column: &str| Problem::new(code).with("column", column);
     let mut problems = Vec::new();
     let multiline: Vec<String> =
         defined.iter().filter(|column| column.multiline).map(|column| column.name.clone()).collect();
     let found = relation.definition_columns(&multiline);
     for column in defined {
         match found.iter().find(|other| other.name == column.name) {
-            None => problems.push(format!("column {} is gone or has an unsupported type: adopt again", column.name)),
-            Some(other) if other != column => {
-                problems.push(format!("column {} has another type, nullability or default: adopt again", column.name));
-            }
+            None => problems.push(of(ProblemCode::ColumnGone, &column.name)),
+            Some(other) if other != column => problems.push(of(ProblemCode::ColumnChanged, &column.name)),
             Some(_) => {}
         }
     }
     problems.extend(relation.columns.iter().filter_map(Found::inexact));
     let added = |column: &&Found| !column.is_provenance() && !defined.iter().any(|known| known.name == column.name);
-    problems.extend(
-        relation.columns.iter().filter(added).map(|column| format!("column {} is new: adopt again", column.name)),
-    );
+    problems.extend(relation.columns.iter().filter(added).map(|column| of(ProblemCode::ColumnNew, &column.name)));
     for (name, type_name) in PROVENANCE {
         if relation.column(name).is_none_or(|column| column.type_name != *type_name) {
-            problems.push(format!("column {name} of provenance is gone or changed: adopt again"));
+            problems.push(of(ProblemCode::ProvenanceGone, name));
         }
     }
     problems

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdministrationError, Mistake};
+use super::{AdministrationError, InvalidValue, Mistake};
 use crate::definition::{Check, Corrections};
 
 /// A definition file: the tables of one application.
@@ -103,7 +103,7 @@ impl TablesFile {
             toml::from_str(text).map_err(|error| Mistake::of_toml(text, &error))?
         };
         if file.tables.is_empty() {
-            return Err(AdministrationError::invalid("the definition file", "at least one table in `tables`"));
+            return Err(InvalidValue::DefinitionFile.into());
         }
         Ok(file)
     }

@@ -9,6 +9,7 @@ use diesel::sql_types::{Array, Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 
+use super::problem::{Problem, ProblemCode};
 use crate::fault::Fault;
 
 /// A table's surroundings as PostgreSQL's catalogue has them.
@@ -89,31 +90,22 @@ impl Guard {
     }
 
     /// Names what keeps the table from being adopted, or from being relied on.
-    pub fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !self.children.is_empty() {
-            problems.push(format!(
-                "other tables inherit from it ({}): its unique indexes do not see their rows, so a record could stand there twice",
-                self.children.join(", ")
-            ));
+            problems.push(Problem::new(ProblemCode::Inherited).with("children", self.children.join(", ")));
         }
         if self.is_partition {
-            problems.push(
-                "it is a partition of another table: its unique indexes do not see the other partitions".to_owned(),
-            );
+            problems.push(Problem::new(ProblemCode::Partition));
         }
         if !self.rules.is_empty() {
-            let rules = self.rules.join(", ");
-            problems.push(format!("it has rules ON INSERT ({rules}), which write something else than a letter brings"));
+            problems.push(Problem::new(ProblemCode::Rules).with("rules", self.rules.join(", ")));
         }
         if self.hides_rows {
-            problems.push(
-                "row level security hides rows from the server: a record held already might not be found".to_owned(),
-            );
+            problems.push(Problem::new(ProblemCode::RowsHidden));
         }
         if !self.is_logged {
-            problems
-                .push("it is unlogged, so PostgreSQL empties it after a crash: ALTER TABLE … SET LOGGED".to_owned());
+            problems.push(Problem::new(ProblemCode::Unlogged));
         }
         problems
     }
@@ -145,14 +137,14 @@ pub async fn triggers(
 }
 
 /// Names what has become of a table's triggers since it was adopted: nobody has looked at what they do now.
-pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<String> {
+pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<Problem> {
     let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
+    let problem = |code, trigger: &Trigger| Problem::new(code).with("trigger", &trigger.name);
     let made = found.iter().filter_map(|trigger| match of(seen, &trigger.name) {
-        None => Some(format!("trigger {} was made since: it may change rows or keep them out", trigger.name)),
-        Some(known) if known != *trigger => Some(format!("trigger {} does something else since", trigger.name)),
+        None => Some(problem(ProblemCode::TriggerNew, trigger)),
+        Some(known) if known != *trigger => Some(problem(ProblemCode::TriggerChanged, trigger)),
         Some(_) => None,
     });
     let gone = seen.iter().filter(|trigger| of(found, &trigger.name).is_none());
-    let gone = gone.map(|trigger| format!("trigger {} is gone or disabled since", trigger.name));
-    made.chain(gone).map(|what| format!("{what}; adopt again where that is right")).collect()
+    made.chain(gone.map(|trigger| problem(ProblemCode::TriggerGone, trigger))).collect()
 }

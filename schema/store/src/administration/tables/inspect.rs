@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::problem::{Problem, ProblemCode};
 use crate::definition::{Column, ColumnType, is_provenance};
 use crate::fault::Fault;
 
@@ -144,13 +145,9 @@ impl Found {
     }
 
     /// Names the collation that keeps it from being relied on.
-    pub fn inexact(&self) -> Option<String> {
-        let name = &self.name;
-        (!self.is_exact && !self.is_provenance()).then(|| {
-            format!(
-                "column {name}: its collation takes different texts for the same, so one record could pass for another"
-            )
-        })
+    pub fn inexact(&self) -> Option<Problem> {
+        (!self.is_exact && !self.is_provenance())
+            .then(|| Problem::new(ProblemCode::CollationInexact).with("column", &self.name))
     }
 
     /// Says whether checks may reckon with it.

@@ -6,6 +6,7 @@ use sdc::names::same;
 use serde_json::{Value, json};
 
 use super::change::{self, Change};
+use super::problem::{Problem, ProblemCode};
 use super::{AdministrationError, Adopted, Outcome, TableFile, TablesFile};
 use crate::definition::{Column, Corrections};
 use crate::fault::Fault;
@@ -61,7 +62,7 @@ async fn former(
     if all.iter().any(|(it, abandoned)| !abandoned && !is_ours(it) && is_namesake(it)) {
         return Err(AdministrationError::TableUnfit {
             table: format!("{}.{}", file.application, table.name),
-            problems: vec!["another table of the application is adopted under this name".to_owned()],
+            problems: vec![Problem::new(ProblemCode::NameTaken)],
         });
     }
     let by_relation = all.iter().find(|(it, _)| is_ours(it));
@@ -224,18 +225,15 @@ async fn grant(
 }
 
 fn explain(error: diesel::result::Error, file: &TablesFile, table: &TableFile) -> AdministrationError {
-    let unfit = |problem: &str| AdministrationError::TableUnfit {
+    let unfit = |code| AdministrationError::TableUnfit {
         table: format!("{}.{}", file.application, table.name),
-        problems: vec![problem.to_owned()],
+        problems: vec![Problem::new(code)],
     };
     AdministrationError::explain(
         error,
         vec![
-            ("tables_name", unfit("another table of the application is adopted under this name")),
-            (
-                "tables_application_check",
-                unfit("the application's name must be 1 to 31 of a-z, 0-9 and _, beginning with a letter"),
-            ),
+            ("tables_name", unfit(ProblemCode::NameTaken)),
+            ("tables_application_check", unfit(ProblemCode::ApplicationInvalid)),
         ],
     )
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::guard::{Trigger, triggers};
-use super::{AdministrationError, Adopted, change, drift, find};
+use super::{AdministrationError, Adopted, Problem, change, drift, find};
 use crate::definition::{Check, Column};
 use crate::fault::Fault;
 use crate::schema::{definitions, rights};
@@ -26,7 +26,7 @@ pub struct Shown {
     /// Triggers that operators made.
     pub triggers: Vec<Trigger>,
     /// How the table differs from its definition; empty when it does not.
-    pub drift: Vec<String>,
+    pub drift: Vec<Problem>,
 }
 
 /// A column that letters may name.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::administration::AdministrationError;
-use crate::administration::tables::{self, Outcome, TablesFile};
+use crate::administration::tables::{self, Outcome, ProblemCode, TablesFile};
 use crate::definition::{Column, ColumnType};
 use crate::samples;
 
@@ -19,8 +19,8 @@ fn file(more: &str) -> TablesFile {
 }
 
 async fn problems(connection: &mut Connection, file: &TablesFile) -> Vec<String> {
-    match tables::adopt(connection, OPERATOR, file).await {
-        Err(AdministrationError::TableUnfit { problems, .. }) => problems,
+    match tables::adopt(connection, &OPERATOR, file).await {
+        Err(AdministrationError::TableUnfit { problems, .. }) => problems.iter().map(ToString::to_string).collect(),
         other => panic!("expected problems, got {other:?}"),
     }
 }
@@ -29,10 +29,10 @@ async fn problems(connection: &mut Connection, file: &TablesFile) -> Vec<String>
 async fn the_samples_are_restored_and_adopted_and_agree() {
     let (_database, mut connection) = centre().await;
     for (name, count) in [("ecr", 4), ("election", 4)] {
-        let adopted = samples::restore(&mut connection, OPERATOR, name).await.unwrap();
+        let adopted = samples::restore(&mut connection, &OPERATOR, name).await.unwrap();
         assert_eq!(adopted.len(), count);
         assert!(adopted.iter().all(|table| (table.outcome, table.version) == (Outcome::Adopted, 1)), "{adopted:?}");
-        let again = tables::adopt(&mut connection, OPERATOR, &samples::definitions(name).unwrap()).await.unwrap();
+        let again = tables::adopt(&mut connection, &OPERATOR, &samples::definitions(name).unwrap()).await.unwrap();
         assert!(again.iter().all(|table| table.outcome == Outcome::Unchanged), "{again:?}");
     }
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
@@ -40,9 +40,13 @@ async fn the_samples_are_restored_and_adopted_and_agree() {
     assert_eq!(birth.name, "ActeNaissance");
     assert_eq!(birth.legal_key, ["CentreCode", "AnneeRegistre", "NumeroActe"]);
     // Restoring twice is a mistake; nothing is half done.
-    assert!(samples::restore(&mut connection, OPERATOR, "ecr").await.is_err());
+    assert!(samples::restore(&mut connection, &OPERATOR, "ecr").await.is_err());
     assert!(
-        samples::restore(&mut connection, OPERATOR, "shop").await.unwrap_err().to_string().contains("ecr or election")
+        samples::restore(&mut connection, &OPERATOR, "shop")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("[\"ecr\",\"election\"]")
     );
 }
 
@@ -50,7 +54,7 @@ async fn the_samples_are_restored_and_adopted_and_agree() {
 async fn every_supported_type_is_read_with_its_limits() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, GOOD).await;
-    let adopted = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let adopted = tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     let definition = "SELECT count(*) FROM xm.definitions, jsonb_array_elements(columns)";
     assert_eq!(value(&mut connection, definition).await, 13);
     use diesel::{ExpressionMethods, QueryDsl};
@@ -84,20 +88,20 @@ async fn every_problem_of_a_table_is_named_at_once() {
     );
     let problems = problems(&mut connection, &file).await.join("\n");
     for expected in [
-        "\"Numero\" must be an integer that PostgreSQL numbers",
-        "\"Status\" must be smallint NOT NULL",
-        "type jsonb is not supported",
-        "column we ird",
-        "column twice: another column differs from it in case only",
-        "column xm_other: names beginning with xm_",
-        "column xm_agency: must be integer and nullable",
-        "column Sum: PostgreSQL always generates it",
-        "legal key column Shop must be NOT NULL",
-        "legal key column Number does not exist",
-        "scope column Shop must be NOT NULL",
-        "check c: column Label is text, not an integer",
-        "check c: column Nowhere does not exist",
-        "check c: table Absent does not exist",
+        "numero_unfit",
+        "status_unfit",
+        "type_unsupported column=Data type=jsonb",
+        "column_not_plain column=we ird",
+        "column_twin column=twice",
+        "column_reserved column=xm_other",
+        "provenance_unfit column=xm_agency type=integer",
+        "column_generated column=Sum",
+        "legal_key_nullable column=Shop",
+        "column_missing role=legal_key column=Number",
+        "scope_nullable column=Shop",
+        "check_column_not_integer check=c column=Label type=text",
+        "check_column_missing check=c column=Nowhere",
+        "check_table_missing check=c table=Absent",
     ] {
         assert!(problems.contains(expected), "{expected:?} is not in:\n{problems}");
     }
@@ -110,22 +114,22 @@ async fn every_problem_of_a_table_is_named_at_once() {
 #[tokio::test]
 async fn what_is_no_table_is_not_adopted() {
     let (_database, mut connection) = centre().await;
-    assert!(problems(&mut connection, &file("")).await[0].contains("no ordinary table Thing in schema shop"));
+    assert!(problems(&mut connection, &file("")).await[0].contains("relation_missing relation=Thing schema=shop"));
     run(&mut connection, r#"CREATE SCHEMA shop; CREATE VIEW shop."Thing" AS SELECT 1 AS "Numero""#).await;
-    assert!(problems(&mut connection, &file("")).await[0].contains("views"));
+    assert!(problems(&mut connection, &file("")).await[0].contains("relation_missing"));
     let mut own = file("");
     own.schema = Some("xm".to_owned());
-    assert!(problems(&mut connection, &own).await[0].contains("belongs to the server"));
+    assert!(problems(&mut connection, &own).await[0].contains("schema_reserved schema=xm"));
     let mut quoted = file("");
     quoted.tables[0].name = "Th\"ing?".to_owned();
-    assert!(problems(&mut connection, &quoted).await[0].contains("other characters"));
+    assert!(problems(&mut connection, &quoted).await[0].contains("name_not_plain"));
 }
 
 #[tokio::test]
 async fn a_definition_file_with_mistakes_is_explained() {
     for (text, expected) in [
         ("application = \"x\"", "tables"),
-        ("application = \"x\"\ntables = []", "at least one table"),
+        ("application = \"x\"\ntables = []", "\"definition_file\""),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\nscop = \"S\"",
             "line 5: tables 1: scop: unknown key `scop`: expected one of `name`",
@@ -165,7 +169,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, GOOD).await;
     let again = async |connection: &mut Connection, more: &str| {
-        let adoption = tables::adopt(connection, OPERATOR, &file(more)).await.unwrap().remove(0);
+        let adoption = tables::adopt(connection, &OPERATOR, &file(more)).await.unwrap().remove(0);
         (adoption.outcome, adoption.version)
     };
     assert_eq!(again(&mut connection, "").await, (Outcome::Adopted, 1));
@@ -184,26 +188,26 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     );
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.definitions").await, 2);
     let unknown = file("[tables.rights.golden]\nmay_export = true");
-    let error = tables::adopt(&mut connection, OPERATOR, &unknown).await.unwrap_err();
+    let error = tables::adopt(&mut connection, &OPERATOR, &unknown).await.unwrap_err();
     assert!(matches!(error, AdministrationError::ProfileUnknown(_)), "{error}");
 
     run(&mut connection, r#"DROP INDEX shop."Thing_xm_legal_key"; ALTER TABLE shop."Thing" DROP xm_letter"#).await;
     assert_eq!(tables::check(&mut connection).await.unwrap()[0].problems.len(), 2);
     assert_eq!(again(&mut connection, "corrections = \"never\"").await.1, 2);
-    let error = tables::abandon(&mut connection, OPERATOR, "shop.Thing").await.unwrap_err();
+    let error = tables::abandon(&mut connection, &OPERATOR, "shop.Thing").await.unwrap_err();
     assert!(matches!(error, AdministrationError::TableThere { .. }), "{error}");
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     run(&mut connection, "DROP TABLE shop.\"Thing\"").await;
-    assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].contains("is gone"));
+    assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].code() == ProblemCode::RelationGone);
 
     // Given up, it is nobody's any more; made again under another name, it goes on where it was.
-    tables::abandon(&mut connection, OPERATOR, "shop.thing").await.unwrap();
+    tables::abandon(&mut connection, &OPERATOR, "shop.thing").await.unwrap();
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     assert!(tables::list(&mut connection).await.unwrap().is_empty());
     assert!(crate::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_none());
-    assert!(tables::abandon(&mut connection, OPERATOR, "shop.Thing").await.is_err(), "given up already");
+    assert!(tables::abandon(&mut connection, &OPERATOR, "shop.Thing").await.is_err(), "given up already");
     run(&mut connection, &GOOD.replace("CREATE SCHEMA shop;", "").replace("shop.\"Thing\"", "shop.things")).await;
-    let adoption = tables::adopt(&mut connection, OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
+    let adoption = tables::adopt(&mut connection, &OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
     assert_eq!((adoption.outcome, adoption.version), (Outcome::NewVersion, 3), "{adoption:?}");
     assert!(adoption.changes.iter().any(|change| change.to_string() == "relation changed"), "{adoption:?}");
     assert!(crate::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_some());
@@ -215,14 +219,14 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
 async fn adopting_an_altered_table_again_says_what_offices_will_meet() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, GOOD).await;
-    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     run(
         &mut connection,
         r#"ALTER TABLE shop."Thing" ADD "Colour" text NOT NULL DEFAULT '', ALTER "Shop" TYPE char(20), DROP "Ok",
            ALTER "Seen" TYPE timestamptz(0)"#,
     )
     .await;
-    let adoption = tables::adopt(&mut connection, OPERATOR, &file("corrections = \"never\"")).await.unwrap().remove(0);
+    let adoption = tables::adopt(&mut connection, &OPERATOR, &file("corrections = \"never\"")).await.unwrap().remove(0);
     let told: Vec<String> = adoption.changes.iter().map(ToString::to_string).collect();
     let expected = [
         "corrections changed",
@@ -238,7 +242,7 @@ async fn adopting_an_altered_table_again_says_what_offices_will_meet() {
 async fn the_migration_completes_definitions_from_before_it() {
     let (_database, mut connection) = centre().await;
     run(&mut connection, &GOOD.replace("\"Seen\" timestamptz", "\"Seen\" timestamptz(0)")).await;
-    let adopted = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let adopted = tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     let unknown_before = "UPDATE xm.definitions SET columns =
         (SELECT jsonb_agg(c - 'padded' - 'fraction_digits') FROM jsonb_array_elements(columns) c)";
     run(&mut connection, unknown_before).await;
@@ -249,7 +253,7 @@ async fn the_migration_completes_definitions_from_before_it() {
         run(&mut connection, completing).await;
         assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     }
-    let again = tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    let again = tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     assert_eq!((again[0].outcome, again[0].version), (Outcome::Unchanged, adopted[0].version));
 }
 
@@ -280,7 +284,7 @@ async fn the_sample_definition_file_can_be_read_and_explains_every_key() {
 #[tokio::test]
 async fn acts_of_people_whose_day_of_birth_nobody_knows_have_a_precision() {
     let (_database, mut connection) = centre().await;
-    samples::restore(&mut connection, OPERATOR, "ecr").await.unwrap();
+    samples::restore(&mut connection, &OPERATOR, "ecr").await.unwrap();
     let death = async |connection: &mut Connection, number: i32, born: &str, precision: &str| {
         let text = format!(
             "INSERT INTO ecr.\"ActeDeces\" (\"Status\", \"NumeroActe\", \"AnneeRegistre\", \"CentreCode\", \"DateDeces\", \"LieuDeces\",
@@ -328,19 +332,19 @@ async fn a_legal_key_has_one_live_record() {
     };
     run(&mut connection, &format!("{}; {}", insert(2), insert(2))).await;
     let found = problems(&mut connection, &file("")).await;
-    assert_eq!(found, ["1 legal keys (Shop, Number) are held by more than one live record"]);
+    assert_eq!(found, ["legal_key_held_twice count=1 key=Shop, Number"]);
     run(&mut connection, "UPDATE shop.\"Thing\" SET \"Status\" = 0 WHERE \"Numero\" = 1").await;
-    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     assert!(connection.batch_execute(&insert(2)).await.is_err(), "a second live record");
     run(&mut connection, &insert(0)).await;
     let change = TablesFile { tables: vec![], ..file("") };
     let mut wider = file("");
     wider.tables[0].legal_key = vec!["Shop".into(), "Number".into(), "Made".into()];
-    assert!(problems(&mut connection, &wider).await[0].contains("Made must be NOT NULL"));
+    assert!(problems(&mut connection, &wider).await[0].contains("nullable column=Made"));
     wider.tables[0].legal_key = vec!["Number".into()];
-    assert_eq!(tables::adopt(&mut connection, OPERATOR, &wider).await.unwrap()[0].outcome, Outcome::Changed);
+    assert_eq!(tables::adopt(&mut connection, &OPERATOR, &wider).await.unwrap()[0].outcome, Outcome::Changed);
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
-    assert_eq!(tables::adopt(&mut connection, OPERATOR, &change).await.unwrap(), []);
+    assert_eq!(tables::adopt(&mut connection, &OPERATOR, &change).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -349,7 +353,7 @@ async fn tables_rights_and_tariffs_raise_the_catalogue_revision() {
     let revision = "SELECT catalogue_revision FROM xm.server";
     let before = value(&mut connection, revision).await;
     run(&mut connection, GOOD).await;
-    tables::adopt(&mut connection, OPERATOR, &file("")).await.unwrap();
+    tables::adopt(&mut connection, &OPERATOR, &file("")).await.unwrap();
     let adopted = value(&mut connection, revision).await;
     assert!(adopted > before);
     for statement in [

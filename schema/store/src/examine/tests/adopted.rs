@@ -16,7 +16,7 @@ async fn names_beyond_ascii_are_found_whatever_their_case() {
     let mut lab = Lab::adopting(&sql, &keyed("Номер", "scope = \"Νομός\"")).await;
     let (number, codes) = (AGENCY.try_into().unwrap(), ["01".to_owned()]);
     let mut connection = lab.world.connection().await;
-    assert_eq!(scopes::grant(&mut connection, OPERATOR, number, "ΝΟΜΌΣ", &codes).await.unwrap(), 1);
+    assert_eq!(scopes::grant(&mut connection, &OPERATOR, number, "ΝΟΜΌΣ", &codes).await.unwrap(), 1);
     drop(connection);
     let body = row("t", &[("ΝΟΜΌΣ", json!("01")), ("НОМЕР", json!("7")), ("GRÖSSE", json!(3))]);
     lab.send_twice(&body, 1).await;
@@ -64,7 +64,7 @@ async fn a_record_that_its_columns_keep_otherwise_than_sent_is_never_a_conflict_
     let mut lab = Lab::adopting(&sql, &keyed("Code", "scope = \"Place\"")).await;
     let mut connection = lab.world.connection().await;
     let codes = ["C01".to_owned()];
-    scopes::grant(&mut connection, OPERATOR, AGENCY.try_into().unwrap(), "Place", &codes).await.unwrap();
+    scopes::grant(&mut connection, &OPERATOR, AGENCY.try_into().unwrap(), "Place", &codes).await.unwrap();
     drop(connection);
     let at = |fraction: &str| json!(format!("2026-11-23T14:05:09{fraction}+01:00"));
     let with = |more: &[(&'static str, Value)]| {

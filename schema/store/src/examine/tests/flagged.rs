@@ -13,9 +13,9 @@ use crate::samples;
 async fn election() -> Lab {
     let lab = Lab::empty().await;
     let mut connection = lab.world.connection().await;
-    samples::restore(&mut connection, OPERATOR, "election").await.unwrap();
+    samples::restore(&mut connection, &OPERATOR, "election").await.unwrap();
     let codes = ["B02", "B03"].map(str::to_owned);
-    scopes::grant(&mut connection, OPERATOR, AGENCY.try_into().unwrap(), "bureaucode", &codes).await.unwrap();
+    scopes::grant(&mut connection, &OPERATOR, AGENCY.try_into().unwrap(), "bureaucode", &codes).await.unwrap();
     drop(connection);
     lab
 }

@@ -1,6 +1,8 @@
 //! A centre with tables that operators made, adopted from a real PostgreSQL, and letters for them. `tests/faults` has the tables and
 //! letters that once went wrong.
 
+use std::sync::LazyLock;
+
 use sdc::answer::receipt::Receipt;
 use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office};
 use sdc::refusal::Refusal;
@@ -12,10 +14,12 @@ use crate::administration::AdministrationError;
 use crate::administration::tables::{self, Adoption, TablesFile};
 use crate::catalogue::Catalogue;
 use crate::examine::{self, TableRows};
+use crate::people::Operator;
 use crate::settle::tests::world::World;
 use crate::settle::{Arrival, Outcome};
 
-pub const OPERATOR: &str = "mbarga";
+/// A person of every privilege.
+pub static OPERATOR: LazyLock<Operator> = LazyLock::new(Operator::superviseur);
 pub const AGENCY: u32 = 42;
 
 /// Returns one file of a case in `tests/faults`.
@@ -53,7 +57,7 @@ impl Lab {
     pub async fn adopt(&self, sql: &str, definitions: &str) -> Result<Vec<Adoption>, AdministrationError> {
         self.world.sql(sql).await;
         let file = TablesFile::parse(definitions)?;
-        tables::adopt(&mut *self.world.connection().await, OPERATOR, &file).await
+        tables::adopt(&mut *self.world.connection().await, &OPERATOR, &file).await
     }
 
     fn letter(&self, body: &str) -> Letter {
@@ -119,7 +123,12 @@ impl Lab {
     /// Names the differences of `lab.T` that `check` tells of.
     pub async fn drift(&self) -> Vec<String> {
         let drifts = tables::check(&mut *self.world.connection().await).await.unwrap();
-        drifts.into_iter().filter(|drift| drift.table == "lab.T").flat_map(|drift| drift.problems).collect()
+        drifts
+            .into_iter()
+            .filter(|drift| drift.table == "lab.T")
+            .flat_map(|drift| drift.problems)
+            .map(|problem| problem.to_string())
+            .collect()
     }
 
     /// Examines records as the centre would judge them.

@@ -14,6 +14,7 @@ use super::REFUSED;
 use super::world::World;
 use crate::administration::{answers::resend, letters};
 use crate::outbox::{self, Claimed};
+use crate::people::Operator;
 use crate::settle::{Arrival, Content, Outcome};
 
 /// The arrival of a letter of agency 42 that came in another cipher or form.
@@ -221,7 +222,7 @@ async fn an_answer_that_is_made_due_again_begins_with_its_first_part_and_its_new
     deliver_again(&world, &letter).await;
     assert_eq!(waiting(&world).await.unwrap().part, 1, "its office asks again");
     give_up_the_second(&mut connection).await;
-    resend(&mut connection, "mbome", 42.try_into().unwrap(), letter.id).await.unwrap();
+    resend(&mut connection, &Operator::superviseur(), 42.try_into().unwrap(), letter.id).await.unwrap();
     assert_eq!(waiting(&world).await.unwrap().part, 1, "an operator sends it again");
 
     give_up_the_second(&mut connection).await;

@@ -12,9 +12,14 @@ use super::REFUSED;
 use super::world::World;
 use crate::administration::quarantine::retry::{TakenUp, retry, take_up};
 use crate::administration::quarantine::{self, QuarantineFilter};
-use crate::administration::{AdministrationError, audit};
+use crate::administration::AdministrationError;
+use crate::people::{Operator, Privilege, audit};
 use crate::outbox::{self, Claimed};
 use crate::settle::{Arrival, Outcome, Tried};
+
+fn operator() -> Operator {
+    Operator::pretended("mbome", Privilege::Operateur)
+}
 
 /// The arrival of a letter of agency 42 with octets of its own.
 async fn arrival(world: &World, letter: &Letter) -> Arrival {
@@ -36,13 +41,13 @@ async fn entry(world: &World) -> i64 {
 async fn tried_as(world: &World, taken_up: &TakenUp, again: Arrival) -> Result<Vec<Tried>, AdministrationError> {
     // Its bytes and when it came are those of the entry, as `engine` has it.
     let again = Arrival { received_at: taken_up.entry.received_at, container: taken_up.original.clone(), ..again };
-    retry(&world.settler, &mut *world.connection().await, "mbome", taken_up, vec![again], "mended").await
+    retry(&world.settler, &mut *world.connection().await, &operator(), taken_up, vec![again], "mended").await
 }
 
 /// Has the letter of the only open entry tried again.
 async fn try_again(world: &World, letter: &Letter) -> Tried {
     let id = entry(world).await;
-    let taken_up = take_up(&mut *world.connection().await, id).await.unwrap();
+    let taken_up = take_up(&mut *world.connection().await, &operator(), id).await.unwrap();
     tried_as(world, &taken_up, arrival(world, letter).await).await.unwrap().remove(0)
 }
 
@@ -97,7 +102,7 @@ async fn a_letter_whose_cause_is_mended_is_accepted_by_its_second_attempt() {
         "SELECT count(*) FROM xm.originals o JOIN xm.journal j ON j.id = o.journal_id AND j.received_at = o.received_at
                  WHERE j.attempt = 2 AND j.outcome = 'accepted'";
     assert_eq!(world.count(kept).await, 1, "its bytes are with its line of the journal");
-    let entry = quarantine::show(&mut *world.connection().await, "mbome", id).await.unwrap();
+    let entry = quarantine::show(&mut *world.connection().await, &operator(), id).await.unwrap();
     assert_eq!((entry.entry.state.as_str(), entry.original.len()), ("retried", 0));
     let actions = audit::list(&mut *world.connection().await, None, 100).await.unwrap();
     assert!(actions.iter().any(|line| line.action == "quarantine.retry" && line.operator == "mbome"));
@@ -151,7 +156,7 @@ async fn a_letter_that_is_refused_for_one_reason_and_another_keeps_its_bytes() {
     let expect = async |code| {
         let Tried::Refused { refusal, .. } = try_again(&world, &letter).await else { panic!("it is accepted") };
         assert_eq!(refusal.code, code);
-        let taken_up = take_up(&mut *world.connection().await, entry(&world).await).await.unwrap();
+        let taken_up = take_up(&mut *world.connection().await, &operator(), entry(&world).await).await.unwrap();
         assert_eq!(taken_up.original, letter.id.simple().to_string().into_bytes());
         assert_eq!(taken_up.entry.reason, code.as_str());
     };
@@ -209,7 +214,7 @@ async fn a_key_that_was_revoked_since_prevents_it() {
         )
         .await;
     let id = entry(&world).await;
-    let taken_up = take_up(&mut *world.connection().await, id).await.unwrap();
+    let taken_up = take_up(&mut *world.connection().await, &operator(), id).await.unwrap();
     let tried = tried_as(&world, &taken_up, again).await.unwrap();
     assert!(
         matches!(&tried[..], [Tried::Stranger(refusal)] if refusal.code == RefusalCode::CertificateRevoked),
@@ -228,7 +233,7 @@ async fn of_two_operators_one_decides() {
     let letter = world.births(42, 1, &[("CE-043", 1)]);
     assert_eq!(settle(&world, &letter).await, REFUSED(RefusalCode::OutOfScope));
     grant(&world).await;
-    let taken_up = take_up(&mut *world.connection().await, entry(&world).await).await.unwrap();
+    let taken_up = take_up(&mut *world.connection().await, &operator(), entry(&world).await).await.unwrap();
     let (one, other) = (arrival(&world, &letter).await, arrival(&world, &letter).await);
     let (one, other) = tokio::join!(tried_as(&world, &taken_up, one), tried_as(&world, &taken_up, other));
     let outcomes = [one.unwrap().remove(0), other.unwrap().remove(0)];
@@ -246,13 +251,13 @@ async fn whoever_drops_the_entry_meanwhile_is_first() {
     assert_eq!(settle(&world, &letter).await, REFUSED(RefusalCode::OutOfScope));
     grant(&world).await;
     let id = entry(&world).await;
-    let taken_up = take_up(&mut *world.connection().await, id).await.unwrap();
-    quarantine::drop(&mut *world.connection().await, "mbome", id, "not wanted").await.unwrap();
+    let taken_up = take_up(&mut *world.connection().await, &operator(), id).await.unwrap();
+    quarantine::drop(&mut *world.connection().await, &operator(), id, "not wanted").await.unwrap();
     let error = tried_as(&world, &taken_up, arrival(&world, &letter).await).await.unwrap_err();
     assert!(matches!(error, AdministrationError::QuarantineDecided { .. }), "{error}");
     assert_eq!(world.count(ROWS).await, 0);
     assert_eq!(world.count("SELECT count(*) FROM xm.attempts").await, 0);
-    let error = take_up(&mut *world.connection().await, id).await.unwrap_err();
+    let error = take_up(&mut *world.connection().await, &operator(), id).await.unwrap_err();
     assert!(matches!(error, AdministrationError::QuarantineDecided { .. }), "{error}");
 }
 
@@ -347,7 +352,7 @@ async fn what_is_not_kept_whole_or_still_nobodys_is_not_tried() {
     let unknown = world.stranger(RefusalCode::UnknownSigner, 1);
     assert_eq!(world.settle(vec![unknown]).await, [REFUSED(RefusalCode::UnknownSigner)]);
     let id = entry(&world).await;
-    let taken_up = take_up(&mut *world.connection().await, id).await.unwrap();
+    let taken_up = take_up(&mut *world.connection().await, &operator(), id).await.unwrap();
     let again =
         Arrival { content: world.stranger(RefusalCode::UnknownSigner, 1).content, ..arrival(&world, &letter).await };
     let tried = tried_as(&world, &taken_up, again).await.unwrap();
@@ -355,6 +360,6 @@ async fn what_is_not_kept_whole_or_still_nobodys_is_not_tried() {
     assert_eq!(entry(&world).await, id);
     assert_eq!(world.count("SELECT sum(containers) FROM xm.quarantine_counts").await, 0, "nobody has sent it again");
     world.sql("UPDATE xm.quarantine SET original_bytes = 5000000").await;
-    let error = take_up(&mut *world.connection().await, id).await.unwrap_err();
+    let error = take_up(&mut *world.connection().await, &operator(), id).await.unwrap_err();
     assert!(matches!(error, AdministrationError::QuarantineIncomplete { .. }), "{error}");
 }

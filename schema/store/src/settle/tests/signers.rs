@@ -17,6 +17,8 @@ use super::REFUSED;
 use super::world::World;
 use crate::administration::certificates::{self, CertificateFields, Confirmation};
 use crate::outbox;
+use crate::people::Operator;
+use crate::people::approvals::tests::by_two;
 use crate::signers::Signers;
 use crate::statement::Statement;
 
@@ -81,7 +83,7 @@ async fn who_revokes_a_key_waits_for_the_letters_that_have_passed_with_it() {
     let written = world.settler.write(vec![arrival]).await.unwrap();
     let mut desk = world.connection().await;
     let revoking = tokio::spawn(async move {
-        certificates::revoke(&mut desk, "mbarga", &fingerprint, "PC stolen", Some(since)).await.unwrap()
+        certificates::revoke(&mut desk, &Operator::superviseur(), &fingerprint, "PC stolen", Some(since)).await.unwrap()
     });
     world.wait_for_a_lock(&revoking).await;
     assert!(!revoking.is_finished(), "the letter is verified and not committed yet");
@@ -140,7 +142,9 @@ async fn register(world: &World, certificate: &RegisteredCertificate) {
     let fingerprint = hex::encode(&fields.fingerprint);
     let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: true };
     let agency = 42.try_into().unwrap();
-    certificates::register(&mut *world.connection().await, "mbarga", agency, &fields, confirmation).await.unwrap();
+    let connection = &mut world.connection().await;
+    let registered = certificates::register(connection, &Operator::superviseur(), agency, &fields, confirmation).await;
+    by_two(connection, registered).await.unwrap();
 }
 
 fn pairs() -> Vec<(&'static str, RegisteredCertificate, RegisteredCertificate)> {
@@ -242,7 +246,9 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
     }
     // One is revoked: that which no letter is judged by.
     let fingerprint = of_key[2].fingerprint().to_string();
-    certificates::revoke(&mut *world.connection().await, "mbarga", &fingerprint, "stolen", None).await.unwrap();
+    certificates::revoke(&mut *world.connection().await, &Operator::superviseur(), &fingerprint, "stolen", None)
+        .await
+        .unwrap();
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
     // Nor does any tool take it back: a look-up believes a certificate that is not revoked.
@@ -367,6 +373,6 @@ async fn a_certificate_that_was_replaced_gives_way_to_the_one_in_its_place_and_i
     }
     // A revoked key opens nothing any more, whichever certificate is named.
     let fingerprint = new.fingerprint().to_string();
-    certificates::revoke(&mut connection, "mbarga", &fingerprint, "stolen", None).await.unwrap();
+    certificates::revoke(&mut connection, &Operator::superviseur(), &fingerprint, "stolen", None).await.unwrap();
     assert!(claim().await.iter().all(|answer| answer.certificate.is_none()));
 }

@@ -13,6 +13,7 @@ use super::altered::{OTHER_TABLE, for_weg};
 use super::world::World;
 use crate::administration::quarantine;
 use crate::database::StatementLimits;
+use crate::people::{Operator, Privilege};
 use crate::testing::eventually;
 
 const BEFORE: &str = "TRIGGER t BEFORE INSERT ON registry.births";
@@ -333,7 +334,8 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     assert!(all <= settings.stranger_bytes_max, "{all} bytes are more than the total");
     // What is dropped gives its agency's part back.
     let first = world.count("SELECT min(id) FROM xm.quarantine WHERE signer_beside = 42").await;
-    quarantine::drop(&mut *world.connection().await, "test", first, "seen").await.unwrap();
+    let operator = Operator::pretended("mbarga", Privilege::Operateur);
+    quarantine::drop(&mut *world.connection().await, &operator, first, "seen").await.unwrap();
     assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (15 * ENTRY, 8 * ENTRY));
     world.settle(vec![mail(40, Some(42)), mail(41, Some(42))]).await;
     assert_eq!((kept_of(42).await, room_of("vouched").await), (10, 16 * ENTRY));

@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::AdministrationError;
+use super::action::AuditAction;
+use super::{Operator, SystemAccount};
+use crate::administration::AdministrationError;
 use crate::fault::Fault;
 use crate::schema::audit;
 
@@ -89,26 +91,56 @@ fn canonical(value: &Value) -> String {
     }
 }
 
+/// Who did what a line tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Author<'a> {
+    /// A person who signed in.
+    Operator(&'a Operator),
+    /// The program itself, under an account of the operating system; or an account that is nobody's.
+    Account(&'a SystemAccount),
+}
+
+impl<'a> From<&'a Operator> for Author<'a> {
+    fn from(operator: &'a Operator) -> Author<'a> {
+        Author::Operator(operator)
+    }
+}
+
+impl<'a> From<&'a SystemAccount> for Author<'a> {
+    fn from(account: &'a SystemAccount) -> Author<'a> {
+        Author::Account(account)
+    }
+}
+
+impl Author<'_> {
+    /// A user's name has no blank in it: no account can look like one.
+    fn words(self) -> String {
+        match self {
+            Author::Operator(operator) => operator.user().to_owned(),
+            Author::Account(account) => format!("account {}", account.name()),
+        }
+    }
+}
+
 /// Writes one line, within the transaction of what it tells.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn write(
+pub(crate) async fn write<'a>(
     connection: &mut AsyncPgConnection,
-    operator: &str,
-    action: &str,
-    subject: &str,
-    detail: Value,
+    author: impl Into<Author<'a>>,
+    action: &AuditAction<'_>,
 ) -> Result<(), Fault> {
+    let (operator, detail) = (author.into().words(), action.detail()?);
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(AUDIT_LOCK).execute(connection).await?;
     let Head { id, hash } = head(connection).await?;
     let mut line = Line {
         id: id + 1,
         // PostgreSQL keeps microseconds; the hash must be that of what it keeps.
         at: Utc::now().trunc_subsecs(6),
-        operator: operator.to_owned(),
-        action: action.to_owned(),
-        subject: subject.to_owned(),
+        operator,
+        action: action.name().to_owned(),
+        subject: action.subject(),
         detail,
         previous_hash: hash,
         hash: Vec::new(),

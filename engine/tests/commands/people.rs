@@ -1,0 +1,189 @@
+//! Who signs in by which account, who may do what, and what needs a second person. By the real program against a real PostgreSQL.
+
+use diesel_async::SimpleAsyncConnection;
+use serde_json::{Value, json};
+use store::database::{Database, DatabaseSettings};
+
+use crate::centre::{Centre, INIT};
+
+async fn write(centre: &Centre, statements: &str) {
+    let database = Database::new(DatabaseSettings::new(centre.url.clone().unwrap())).unwrap();
+    database.get().await.unwrap().batch_execute(statements).await.unwrap();
+}
+
+/// Makes the account that runs the tests another user's: this machine has no second person for them.
+async fn become_user(centre: &Centre, user: &str) {
+    let account = account(centre);
+    let statements = format!(
+        "UPDATE xm.system_accounts SET ended_at = now() WHERE account = '{account}' AND ended_at IS NULL;
+         INSERT INTO xm.system_accounts (uid, account, user_name)
+         SELECT uid, account, '{user}' FROM xm.system_accounts WHERE account = '{account}' LIMIT 1"
+    );
+    write(centre, &statements).await;
+}
+
+/// The account that runs the tests, as the centre has it.
+fn account(centre: &Centre) -> String {
+    std::fs::read_to_string(centre.place.path().join("account")).unwrap()
+}
+
+/// A centre of one Superviseur, with agency 1.
+async fn one() -> Centre {
+    let centre = Centre::on_a_database_of_its_own().await;
+    centre.done(&INIT);
+    let users = centre.json(&["user", "list", "--json"]);
+    assert_eq!((&users[0]["name"], &users[0]["privilege"]), (&json!("superviseur"), &json!(3)), "{users}");
+    std::fs::write(centre.place.path().join("account"), users[0]["accounts"][0]["name"].as_str().unwrap()).unwrap();
+    centre.done(&["agency", "add", "--name", "Office", "--matricule", "1", "--email", "office@example.org"]);
+    centre
+}
+
+/// The same with a second Superviseur and a Chef d'Agence: mbome and nkolo.
+async fn three() -> Centre {
+    let centre = one().await;
+    // While there is one, the second needs nobody's confirmation.
+    let told = centre.done(&["user", "add", "mbome", "--privilege", "3", "--account", "daemon"]);
+    assert!(told.contains("privilege 3 (Superviseur)") && told.contains("by account daemon"), "{told}");
+    assert_eq!(centre.say(&["user", "add", "zoe", "--privilege", "2"]).code, Some(5), "the third does");
+    write(&centre, "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('nkolo', 2, ''), ('clerk', 1, '')")
+        .await;
+    centre
+}
+
+fn failure(centre: &Centre, arguments: &[&str]) -> Value {
+    let said = centre.say(&[arguments, &["--json"]].concat());
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    serde_json::from_str(&said.err).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_does_what_his_privilege_admits_and_refused_tries_are_on_record() {
+    let centre = three().await;
+    become_user(&centre, "clerk").await;
+    for (arguments, needs) in [
+        (&["tariff", "set", "export", "--per-act", "1"][..], 3),
+        (&["agency", "add", "--name", "Other", "--email", "other@example.org"][..], 2),
+        (&["agency", "recharge", "1", "5"][..], 2),
+        (&["user", "add", "friend"][..], 3),
+        (&["sample", "restore", "ecr"][..], 3),
+    ] {
+        let told = failure(&centre, arguments);
+        assert_eq!((&told["error"]["code"], &told["error"]["exit_code"]), (&json!("privilege_missing"), &json!(1)));
+        let parameters = &told["error"]["parameters"];
+        assert_eq!((&parameters["user"], &parameters["required"]), (&json!("clerk"), &json!(needs)), "{told}");
+    }
+    let refused = centre.refused(&["agency", "status", "1", "0"]);
+    assert!(
+        refused.contains("user clerk has privilege 1 (Opérateur): agency.status needs 2 (Chef d'Agence)"),
+        "{refused}"
+    );
+    assert!(centre.done(&["agency", "list"]).contains("Office"), "he may look");
+    write(
+        &centre,
+        "DO $$ BEGIN ASSERT 6 = (SELECT count(*) FROM xm.audit WHERE operator = 'clerk' AND action = 'operation.refused'); END $$",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_two_is_asked_and_another_one_confirms_it() {
+    let centre = three().await;
+    become_user(&centre, "nkolo").await;
+    let said = centre.say(&["agency", "recharge", "1", "2000000", "--note", "slip 7"]);
+    assert_eq!(said.code, Some(5), "{}{}", said.out, said.err);
+    let next = "asked as approval 2; another user of privilege 3 confirms it with `xmserver approval confirm 2` until";
+    assert!(
+        said.out.starts_with("nothing is done yet: recharging agency 000001 with 2000000 XAF (slip 7)"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains(next), "{}", said.out);
+    let said = centre.say(&["agency", "recharge", "1", "2000000", "--note", "slip 7", "--json"]);
+    let again: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &again["approval"]["id"]), (Some(5), &json!(2)), "it is not asked twice");
+    let listed = centre.json(&["approval", "list", "--json"]);
+    let second = &listed[0];
+    assert_eq!(
+        (&second["id"], &second["operation"], &second["state"]),
+        (&json!(2), &json!("agency.recharge"), &json!("waiting"))
+    );
+    assert_eq!(second["parameters"], json!({ "agency": 1, "amount": 2_000_000, "note": "slip 7" }));
+    assert!(centre.done(&["approval", "list"]).contains("recharging agency 000001 with 2000000 XAF (slip 7)"));
+    let refused = centre.refused(&["approval", "confirm", "2", "--yes"]);
+    assert!(refused.contains("approval.confirm needs 3"), "{refused}");
+
+    become_user(&centre, "mbome").await;
+    let refused = centre.refused(&["approval", "confirm", "2"]);
+    assert!(refused.contains("agency   000001 Office") && refused.contains("say --yes to confirm it"), "{refused}");
+    let told = centre.done(&["approval", "confirm", "2", "--yes"]);
+    assert!(told.contains("approval 2 confirmed and done: recharging agency 000001"), "{told}");
+    assert_eq!(centre.json(&["agency", "show", "1", "--json"])["balance"], 2_000_000);
+    assert!(centre.refused(&["approval", "confirm", "2", "--yes"]).contains("approval 2 is confirmed already"));
+    assert!(centre.absent(&["approval", "refuse", "99", "--reason", "x"]).contains("approval 99 does not exist"));
+
+    // The first was asked by superviseur, whom mbome may refuse.
+    let told = centre.done(&["approval", "refuse", "1", "--reason", "nobody knows zoe"]);
+    assert_eq!(told, "approval 1 is refused: nothing was done\n");
+    assert_eq!(centre.done(&["approval", "list"]), "nothing waits for a second person\n");
+    let all = centre.json(&["approval", "list", "--with-decided", "--json"]);
+    assert_eq!(
+        (&all[1]["state"], &all[1]["decided_by"], &all[1]["reason"]),
+        (&json!("refused"), &json!("mbome"), &json!("nobody knows zoe"))
+    );
+
+    // Nobody confirms his own; and the limit itself is raised by two.
+    assert_eq!(centre.say(&["approval", "limit", "5000000"]).code, Some(5));
+    let refused = centre.refused(&["approval", "confirm", "3", "--yes"]);
+    assert!(refused.contains("approval 3 was asked by you"), "{refused}");
+    assert_eq!(
+        centre.done(&["approval", "refuse", "3", "--reason", "a mistake"]),
+        "approval 3 is withdrawn: nothing was done\n"
+    );
+    centre.done(&["approval", "limit", "1000"]);
+    assert_eq!(centre.json(&["approval", "limit", "--json"]), json!({ "limit": 1000 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_nobody_mapped_is_told_what_to_do() {
+    let centre = one().await;
+    let account = account(&centre);
+    assert!(centre.refused(&["user", "unmap", &account]).contains("nobody of privilege 3 would be left"));
+    centre.done(&["user", "add", "mbome", "--privilege", "3", "--account", "daemon"]);
+    assert!(centre.refused(&["user", "map", "mbome", "no-such-account"]).contains("does not exist on this machine"));
+    write(&centre, &format!("UPDATE xm.system_accounts SET ended_at = now() WHERE account = '{account}'")).await;
+    let told = failure(&centre, &["agency", "list"]);
+    assert_eq!(
+        (&told["error"]["code"], &told["error"]["parameters"]["account"]),
+        (&json!("account_unmapped"), &json!(account))
+    );
+    let refused = centre.refused(&["user", "map", "superviseur"]);
+    assert!(refused.contains(&format!("`xmserver user map USER {account}`")), "{refused}");
+    let said = centre.say(&["check"]);
+    assert!(
+        !said.out.contains("is no user's") && !said.out.is_empty(),
+        "who looks after the machine needs no user: {}",
+        said.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_centre_from_before_accounts_takes_the_first_by_one_command() {
+    let centre = one().await;
+    write(&centre, "DELETE FROM xm.system_accounts").await;
+    let refused = centre.refused(&["agency", "list"]);
+    assert!(refused.contains("no account is a user's yet: `xmserver user map superviseur` makes account"), "{refused}");
+    let checked = centre.say(&["check"]).out;
+    assert!(checked.contains("`xmserver user map superviseur` makes the one that runs it the first"), "{checked}");
+    assert!(centre.absent(&["user", "map", "nobody"]).contains("user nobody does not exist"));
+    for _again in 0..2 {
+        centre.done(&["user", "map", "superviseur"]);
+    }
+    assert!(centre.done(&["agency", "list"]).contains("Office"));
+    write(&centre, "DELETE FROM xm.system_accounts").await;
+    centre.done(&INIT);
+    assert!(centre.done(&["agency", "list"]).contains("Office"), "init does it, too");
+    assert!(centre.say(&["check"]).out.contains("nobody confirms what needs two"));
+    centre.done(&["user", "add", "mbome", "--privilege", "3", "--account", "daemon"]);
+    let checked = centre.say(&["check"]).out;
+    assert!(checked.contains("2 users can sign in, 2 of privilege 3"), "{checked}");
+}

@@ -1,0 +1,340 @@
+//! What the audit log tells of: every action with its parameters, its stable name, and whom or what it was done to.
+
+use chrono::{DateTime, Utc};
+use sdc::letter::Matricule;
+use sdc::service::Service;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::accounts::Account;
+use super::privilege::{Operation, Privilege};
+use crate::administration::agencies::Agency;
+use crate::administration::centre_keys::CentreKey;
+use crate::administration::certificates::Concern;
+use crate::administration::server::Server;
+use crate::administration::tables::{Change, Outcome, TableFile};
+use crate::administration::tariffs::{NewTariff, Tariff};
+use crate::fault::Fault;
+
+/// What was done. What is serialized is the line's detail; what names the subject is not in it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the parameters are those of the operations, told there")]
+pub enum AuditAction<'a> {
+    AgencyAdd {
+        #[serde(skip)]
+        agency: Matricule,
+        name: &'a str,
+        town: &'a str,
+        telephone: &'a str,
+        email: &'a str,
+        profile: &'a str,
+        status: i16,
+        credit_limit: i64,
+    },
+    AgencyEdit {
+        #[serde(skip)]
+        agency: Matricule,
+        #[serde(flatten)]
+        differences: Differences,
+    },
+    AgencyStatus {
+        #[serde(skip)]
+        agency: Matricule,
+        from: i16,
+        to: i16,
+    },
+    AgencyRecharge {
+        #[serde(skip)]
+        agency: Matricule,
+        amount: i64,
+        balance: i64,
+        note: &'a str,
+    },
+    AgencyGrant {
+        #[serde(skip)]
+        agency: Matricule,
+        column: &'a str,
+        codes: &'a [String],
+    },
+    AgencyWithdraw {
+        #[serde(skip)]
+        agency: Matricule,
+        column: &'a str,
+        codes: &'a [String],
+    },
+    InstallationAdd {
+        #[serde(skip)]
+        agency: Matricule,
+        name: &'a str,
+    },
+    AnswerResend {
+        #[serde(skip)]
+        agency: Matricule,
+        letter_id: Uuid,
+    },
+    AnswerRetry {
+        #[serde(skip)]
+        agency: Option<Matricule>,
+        answers: usize,
+    },
+    CertificateRegister {
+        #[serde(skip)]
+        agency: Matricule,
+        #[serde(with = "hex")]
+        fingerprint: &'a [u8],
+        algorithm: &'a str,
+        not_before: DateTime<Utc>,
+        not_after: DateTime<Utc>,
+        concerns: &'a [Concern],
+    },
+    CertificateRevoke {
+        #[serde(skip)]
+        agency: Matricule,
+        #[serde(with = "hex")]
+        fingerprint: &'a [u8],
+        #[serde(with = "hex")]
+        key: &'a [u8],
+        reason: &'a str,
+        since: Option<DateTime<Utc>>,
+    },
+    QuarantineShow {
+        #[serde(skip)]
+        entry: i64,
+    },
+    QuarantineDrop {
+        #[serde(skip)]
+        entry: i64,
+        reason: &'a str,
+        container_reason: &'a str,
+        bytes: usize,
+    },
+    QuarantineRetry {
+        #[serde(skip)]
+        entry: i64,
+        reason: &'a str,
+        container_reason: &'a str,
+        tried: Vec<Value>,
+    },
+    TableAdopt {
+        #[serde(skip)]
+        table: &'a str,
+        outcome: Outcome,
+        version: i32,
+        changes: &'a [Change],
+        definition: &'a TableFile,
+    },
+    TableAbandon {
+        #[serde(skip)]
+        table: &'a str,
+        table_id: i32,
+        version: i32,
+    },
+    TariffSet {
+        #[serde(skip)]
+        of: Service,
+        #[serde(flatten)]
+        tariff: &'a NewTariff,
+    },
+    TariffCancel(&'a Tariff),
+    ServerInit(&'a Server),
+    CentreKeys(&'a [CentreKey]),
+    UserAdd {
+        #[serde(skip)]
+        user: &'a str,
+        privilege: Privilege,
+        #[serde(skip_serializing_if = "is_false")]
+        commission: bool,
+    },
+    UserPrivilege {
+        #[serde(skip)]
+        user: &'a str,
+        from: Privilege,
+        to: Privilege,
+    },
+    UserCommission {
+        #[serde(skip)]
+        user: &'a str,
+        from: bool,
+        to: bool,
+    },
+    UserMap {
+        #[serde(skip)]
+        user: &'a str,
+        account: &'a Account,
+    },
+    UserUnmap {
+        #[serde(skip)]
+        user: &'a str,
+        account: &'a Account,
+    },
+    RechargeLimit {
+        from: i64,
+        to: i64,
+    },
+    ApprovalAsk {
+        #[serde(skip)]
+        approval: i64,
+        operation: &'a str,
+        parameters: &'a Value,
+        seen: &'a Value,
+    },
+    ApprovalConfirm {
+        #[serde(skip)]
+        approval: i64,
+        operation: &'a str,
+        asked_by: &'a str,
+    },
+    /// What was seen has changed.
+    ApprovalChanged {
+        #[serde(skip)]
+        approval: i64,
+        operation: &'a str,
+        asked_by: &'a str,
+    },
+    ApprovalRefuse {
+        #[serde(skip)]
+        approval: i64,
+        asked_by: &'a str,
+        reason: &'a str,
+    },
+    ApprovalWithdraw {
+        #[serde(skip)]
+        approval: i64,
+        reason: &'a str,
+    },
+    /// Somebody tried to confirm what he may not.
+    ApprovalRefusedTry {
+        #[serde(skip)]
+        approval: i64,
+        why: &'a str,
+    },
+    OperationRefused {
+        #[serde(skip)]
+        operation: Operation,
+        privilege: Privilege,
+        required: Privilege,
+    },
+    SignInRefused {
+        #[serde(skip)]
+        account: &'a str,
+        uid: u32,
+    },
+}
+
+/// What differs between a thing before and after a change, each member as `{"from": …, "to": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Differences(Map<String, Value>);
+
+impl Differences {
+    /// Compares an agency with itself.
+    pub fn of(before: &Agency, after: &Agency) -> Differences {
+        let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else {
+            return Differences(Map::new());
+        };
+        let differing = before.into_iter().filter_map(|(name, from)| {
+            let to = after.remove(&name)?;
+            (from != to).then(|| (name, json!({ "from": from, "to": to })))
+        });
+        Differences(differing.collect())
+    }
+}
+
+impl AuditAction<'_> {
+    /// Returns the action's name. Lines of years are read by these: one is never renamed and never gets a second meaning.
+    pub fn name(&self) -> &'static str {
+        match self {
+            AuditAction::AgencyAdd { .. } => "agency.add",
+            AuditAction::AgencyEdit { .. } => "agency.edit",
+            AuditAction::AgencyStatus { .. } => "agency.status",
+            AuditAction::AgencyRecharge { .. } => "agency.recharge",
+            AuditAction::AgencyGrant { .. } => "agency.grant",
+            AuditAction::AgencyWithdraw { .. } => "agency.withdraw",
+            AuditAction::InstallationAdd { .. } => "installation.add",
+            AuditAction::AnswerResend { .. } => "answer.resend",
+            AuditAction::AnswerRetry { .. } => "answer.retry",
+            AuditAction::CertificateRegister { .. } => "certificate.register",
+            AuditAction::CertificateRevoke { .. } => "certificate.revoke",
+            AuditAction::QuarantineShow { .. } => "quarantine.show",
+            AuditAction::QuarantineDrop { .. } => "quarantine.drop",
+            AuditAction::QuarantineRetry { .. } => "quarantine.retry",
+            AuditAction::TableAdopt { .. } => "table.adopt",
+            AuditAction::TableAbandon { .. } => "table.abandon",
+            AuditAction::TariffSet { .. } => "tariff.set",
+            AuditAction::TariffCancel(_) => "tariff.cancel",
+            AuditAction::ServerInit(_) => "server.init",
+            AuditAction::CentreKeys(_) => "centre.keys",
+            AuditAction::UserAdd { .. } => "user.add",
+            AuditAction::UserPrivilege { .. } => "user.privilege",
+            AuditAction::UserCommission { .. } => "user.commission",
+            AuditAction::UserMap { .. } => "user.map",
+            AuditAction::UserUnmap { .. } => "user.unmap",
+            AuditAction::RechargeLimit { .. } => "recharge.limit",
+            AuditAction::ApprovalAsk { .. } => "approval.ask",
+            AuditAction::ApprovalConfirm { .. } => "approval.confirm",
+            AuditAction::ApprovalChanged { .. } => "approval.changed",
+            AuditAction::ApprovalRefuse { .. } => "approval.refuse",
+            AuditAction::ApprovalWithdraw { .. } => "approval.withdraw",
+            AuditAction::ApprovalRefusedTry { .. } => "approval.refused",
+            AuditAction::OperationRefused { .. } => "operation.refused",
+            AuditAction::SignInRefused { .. } => "sign_in.refused",
+        }
+    }
+
+    /// Names whom or what it was done to.
+    pub fn subject(&self) -> String {
+        match self {
+            AuditAction::AgencyAdd { agency, .. }
+            | AuditAction::AgencyEdit { agency, .. }
+            | AuditAction::AgencyStatus { agency, .. }
+            | AuditAction::AgencyRecharge { agency, .. }
+            | AuditAction::AgencyGrant { agency, .. }
+            | AuditAction::AgencyWithdraw { agency, .. }
+            | AuditAction::InstallationAdd { agency, .. }
+            | AuditAction::AnswerResend { agency, .. }
+            | AuditAction::AnswerRetry { agency: Some(agency), .. }
+            | AuditAction::CertificateRegister { agency, .. }
+            | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
+            AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
+            AuditAction::QuarantineShow { entry }
+            | AuditAction::QuarantineDrop { entry, .. }
+            | AuditAction::QuarantineRetry { entry, .. } => {
+                format!("quarantine entry {entry}")
+            }
+            AuditAction::TableAdopt { table, .. } | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
+            AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
+            AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),
+            AuditAction::ServerInit(server) => server.name.clone(),
+            AuditAction::CentreKeys(_) | AuditAction::RechargeLimit { .. } => "centre".to_owned(),
+            AuditAction::UserAdd { user, .. }
+            | AuditAction::UserPrivilege { user, .. }
+            | AuditAction::UserCommission { user, .. }
+            | AuditAction::UserMap { user, .. }
+            | AuditAction::UserUnmap { user, .. } => format!("user {user}"),
+            AuditAction::ApprovalAsk { approval, .. }
+            | AuditAction::ApprovalConfirm { approval, .. }
+            | AuditAction::ApprovalChanged { approval, .. }
+            | AuditAction::ApprovalRefuse { approval, .. }
+            | AuditAction::ApprovalWithdraw { approval, .. }
+            | AuditAction::ApprovalRefusedTry { approval, .. } => format!("approval {approval}"),
+            AuditAction::OperationRefused { operation, .. } => format!("operation {}", operation.name()),
+            AuditAction::SignInRefused { account, .. } => format!("account {account}"),
+        }
+    }
+
+    /// Returns how it was done, as the line keeps it.
+    ///
+    /// # Errors
+    /// The detail is no JSON: a bug.
+    pub fn detail(&self) -> Result<Value, Fault> {
+        serde_json::to_value(self)
+            .map_err(|error| Fault::Bug(format!("the audit line of {} is no JSON: {error}", self.name())))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

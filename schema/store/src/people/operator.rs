@@ -1,0 +1,129 @@
+//! An operator: a person who signed in. There is no other way to be one.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde::Serialize;
+
+use super::accounts::SystemAccount;
+use super::privilege::{Operation, Privilege};
+use super::{AuditAction, audit, mapping, users};
+use crate::administration::AdministrationError;
+use crate::fault::Fault;
+use crate::schema::{system_accounts, users as people};
+
+/// A person who signed in, with what he may do as it was then. It lasts no longer than a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Operator {
+    user: String,
+    privilege: Privilege,
+    is_commission: bool,
+}
+
+impl Operator {
+    /// Returns the user's name, as it stands in the audit log.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Returns what he may do.
+    pub fn privilege(&self) -> Privilege {
+        self.privilege
+    }
+
+    /// Says whether he is a member of the election commission.
+    pub fn is_commission(&self) -> bool {
+        self.is_commission
+    }
+
+    /// Demands the privilege that an operation requires: the first line of each change, outside its transaction, so that the line
+    /// of a refused try stays.
+    ///
+    /// # Errors
+    /// [`AdministrationError::PrivilegeMissing`], which is a line of the audit log; a fault.
+    pub async fn require(
+        &self,
+        connection: &mut AsyncPgConnection,
+        operation: Operation,
+    ) -> Result<(), AdministrationError> {
+        let Err(refused) = self.may(operation) else { return Ok(()) };
+        let (privilege, required) = (self.privilege, operation.privilege());
+        let action = AuditAction::OperationRefused { operation, privilege, required };
+        connection.transaction(async |connection| audit::write(connection, self, &action).await).await?;
+        Err(refused)
+    }
+
+    /// Judges the privilege alone.
+    ///
+    /// # Errors
+    /// [`AdministrationError::PrivilegeMissing`].
+    pub fn may(&self, operation: Operation) -> Result<(), AdministrationError> {
+        if self.privilege >= operation.privilege() {
+            return Ok(());
+        }
+        Err(AdministrationError::PrivilegeMissing { user: self.user.clone(), privilege: self.privilege, operation })
+    }
+}
+
+/// Signs in by the account of the operating system that a command runs for.
+///
+/// # Errors
+/// [`AdministrationError::AccountUnmapped`], which is a line of the audit log; [`AdministrationError::NobodyMapped`] where no account
+/// is anybody's, as in a database from before accounts; a fault.
+pub async fn sign_in_as_system_account(
+    connection: &mut AsyncPgConnection,
+    account: &SystemAccount,
+) -> Result<Operator, AdministrationError> {
+    if let Some(operator) = mapped(connection, account).await? {
+        return Ok(operator);
+    }
+    if mapping::is_nobody_mapped(connection).await? {
+        let superviseurs = users::superviseurs(connection).await?;
+        return Err(AdministrationError::NobodyMapped { account: account.name().to_owned(), superviseurs });
+    }
+    let uid = account.account().uid;
+    let action = AuditAction::SignInRefused { account: account.name(), uid };
+    connection.transaction(async |connection| audit::write(connection, account, &action).await).await?;
+    Err(AdministrationError::AccountUnmapped { account: account.name().to_owned(), uid })
+}
+
+/// Returns the user whose account it is now.
+async fn mapped(
+    connection: &mut AsyncPgConnection,
+    account: &SystemAccount,
+) -> Result<Option<Operator>, AdministrationError> {
+    let found: Option<(String, i16, bool)> = system_accounts::table
+        .inner_join(people::table.on(people::name.eq(system_accounts::user_name)))
+        .filter(system_accounts::uid.eq(i64::from(account.account().uid)))
+        .filter(system_accounts::account.eq(account.name()))
+        .filter(system_accounts::ended_at.is_null())
+        .select((people::name, people::privilege, people::is_commission))
+        .first(connection)
+        .await
+        .optional()?;
+    let Some((user, privilege, is_commission)) = found else { return Ok(None) };
+    Ok(Some(Operator { user, privilege: read_privilege(privilege)?, is_commission }))
+}
+
+/// Reads a privilege out of a column, where a CHECK keeps it in range.
+pub(super) fn read_privilege(number: i16) -> Result<Privilege, Fault> {
+    Privilege::of_number(number)
+        .ok_or_else(|| Fault::Bug(format!("{number} is no privilege, yet stands in the database")))
+}
+
+#[cfg(test)]
+impl Operator {
+    /// Pretends to be one.
+    pub(crate) fn pretended(user: &str, privilege: Privilege) -> Operator {
+        Operator { user: user.to_owned(), privilege, is_commission: false }
+    }
+
+    /// Pretends to be one who may do everything.
+    pub(crate) fn superviseur() -> Operator {
+        Operator::pretended("mbarga", Privilege::Superviseur)
+    }
+
+    /// Pretends to be of the commission too.
+    pub(crate) fn of_commission(self) -> Operator {
+        Operator { is_commission: true, ..self }
+    }
+}

@@ -1,0 +1,403 @@
+//! People against a real PostgreSQL: who is let in, who may do what, and what the audit log keeps of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use sdc::letter::{Matricule, Mode};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::users::NewUser;
+use super::{
+    AuditAction, Operation, Operator, Privilege, SystemAccount, approvals, audit, mapping, sign_in_as_system_account,
+    users,
+};
+use crate::administration::agencies::{self, AgencyChange, NewAgency};
+use crate::administration::certificates::{self, CertificateFields, Confirmation};
+use crate::administration::server::{self, Server};
+use crate::administration::tables;
+use crate::administration::tariffs::{self, NewTariff};
+use crate::administration::{AdministrationError, answers, centre_keys, installations, quarantine, scopes};
+use crate::database::{Connection, Database};
+use crate::fault::Fault;
+use crate::samples;
+use crate::testing::TestCluster;
+
+pub(super) fn number(matricule: u32) -> Matricule {
+    Matricule::try_from(matricule).unwrap()
+}
+
+pub(super) fn agency(matricule: u32) -> NewAgency {
+    NewAgency {
+        matricule: Some(number(matricule)),
+        name: format!("Centre {matricule}"),
+        town: String::new(),
+        telephone: String::new(),
+        email: format!("centre{matricule}@example.cm"),
+        profile: None,
+        status: None,
+        credit_limit: 0,
+    }
+}
+
+/// A certificate of a key by its number; neither is one that OpenSSL would read.
+pub(super) fn certificate(key: u8) -> CertificateFields {
+    let now = chrono::Utc::now();
+    CertificateFields {
+        der: vec![key],
+        fingerprint: vec![key; 32],
+        spki_sha256: vec![key; 32],
+        key_id: vec![key; 20],
+        issuer: vec![key],
+        serial: vec![key],
+        algorithm: "P-256".to_owned(),
+        not_before: now - chrono::Duration::days(1),
+        not_after: now + chrono::Duration::days(700),
+        is_authority: false,
+    }
+}
+
+pub(super) async fn register(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    matricule: u32,
+    certificate: &CertificateFields,
+) -> Result<i32, AdministrationError> {
+    let fingerprint = hex::encode(&certificate.fingerprint);
+    let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
+    certificates::register(connection, operator, number(matricule), certificate, confirmation).await
+}
+
+pub(super) fn account(name: &str) -> SystemAccount {
+    SystemAccount::pretended(1000 + u32::from(name.as_bytes()[0]), name)
+}
+
+pub(super) fn user(name: &str, privilege: Privilege) -> NewUser {
+    NewUser { name: name.to_owned(), privilege, is_commission: false, account: Some(account(name).account().clone()) }
+}
+
+/// A centre that `root` founded, who is its user `ekane`; with agencies 1 and 2.
+pub(super) async fn centre() -> (Database, Connection, Operator) {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    let founder = connection
+        .transaction(async |connection| mapping::found(connection, &SystemAccount::pretended(0, "root"), "ekane").await)
+        .await
+        .unwrap();
+    assert!(founder.password.is_some());
+    let operator = founder.operator;
+    server::initialise(&mut connection, &operator, &Server::new("centre.example.cm", Mode::Test)).await.unwrap();
+    for matricule in [1, 2] {
+        agencies::add(&mut connection, &operator, &agency(matricule)).await.unwrap();
+    }
+    (database, connection, operator)
+}
+
+/// Signs a user in by his account.
+pub(super) async fn signed_in(connection: &mut Connection, name: &str) -> Operator {
+    sign_in_as_system_account(connection, &account(name)).await.unwrap()
+}
+
+pub(super) async fn last_line(connection: &mut Connection) -> audit::Line {
+    audit::list(connection, None, 1).await.unwrap().remove(0)
+}
+
+pub(super) async fn count(connection: &mut Connection, query: &str) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    diesel::sql_query(query).get_result::<Count>(connection).await.unwrap().count
+}
+
+/// Tries an operation, whatever its parameters.
+async fn attempt(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    operation: Operation,
+) -> Result<(), AdministrationError> {
+    let one = number(1);
+    match operation {
+        Operation::AnswerResend => answers::resend(connection, operator, one, Uuid::nil()).await,
+        Operation::CertificateRegister | Operation::CertificateReplace => {
+            register(connection, operator, 1, &certificate(9)).await.map(drop)
+        }
+        Operation::QuarantineShow => quarantine::show(connection, operator, 1).await.map(drop),
+        Operation::QuarantineDrop => quarantine::drop(connection, operator, 1, "spam").await,
+        Operation::QuarantineRetry => quarantine::retry::take_up(connection, operator, 1).await.map(drop),
+        Operation::AgencyAdd => agencies::add(connection, operator, &agency(3)).await.map(drop),
+        Operation::AgencyEdit => {
+            let change = AgencyChange { town: Some("Édéa".to_owned()), ..AgencyChange::default() };
+            agencies::edit(connection, operator, one, &change).await.map(drop)
+        }
+        Operation::AgencyStatus => agencies::set_status(connection, operator, one, 0).await,
+        Operation::AgencyRecharge => agencies::recharge(connection, operator, one, 1, "").await.map(drop),
+        Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),
+        Operation::AgencyWithdraw => {
+            scopes::withdraw(connection, operator, one, "C", &["x".to_owned()]).await.map(drop)
+        }
+        Operation::InstallationAdd => installations::add(connection, operator, one, "pc1").await,
+        Operation::AnswerRetry => answers::retry(connection, operator, None).await.map(drop),
+        Operation::CertificateRevoke => certificates::revoke(connection, operator, "1", "lost", None).await.map(drop),
+        Operation::TableAdopt => {
+            samples::restore(connection, operator, "ecr").await.map(drop)?;
+            let file = samples::definitions("ecr")?;
+            tables::adopt(connection, operator, &file).await.map(drop)
+        }
+        Operation::TableAbandon => tables::abandon(connection, operator, "ecr.ActeNaissance").await.map(drop),
+        Operation::TariffSet => tariffs::set(connection, operator, &tariff()).await.map(drop),
+        Operation::TariffCancel => tariffs::cancel(connection, operator, 1).await.map(drop),
+        Operation::ServerInit => {
+            server::initialise(connection, operator, &Server::new("centre", Mode::Test)).await.map(drop)
+        }
+        Operation::CentreKeys => centre_keys::record(connection, operator, &[]).await,
+        Operation::UserAdd => users::add(connection, operator, &user("zoe", Privilege::Operateur)).await.map(drop),
+        Operation::UserPrivilege => users::set_privilege(connection, operator, "ekane", Privilege::Superviseur).await,
+        Operation::UserCommission => users::set_commission(connection, operator, "ekane", true).await,
+        Operation::RechargeLimit => server::set_recharge_limit(connection, operator, 1).await,
+        Operation::ApprovalConfirm => approvals::confirm(connection, operator, 1).await.map(drop),
+        Operation::UserMap => mapping::map(connection, operator, "ekane", account("zoe").account()).await,
+        Operation::UserUnmap => mapping::unmap(connection, operator, "root").await.map(drop),
+    }
+}
+
+fn tariff() -> NewTariff {
+    NewTariff {
+        profile: None,
+        service: "export".to_owned(),
+        table: None,
+        per_act: 1,
+        per_started_kb: 0,
+        credit: None,
+        valid_from: None,
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_who_may_do_too_little_and_the_try_is_on_record() {
+    let (_database, mut connection, superviseur) = centre().await;
+    register(&mut connection, &superviseur, 1, &certificate(7)).await.unwrap();
+    let held = "SELECT (SELECT count(*) FROM xm.agencies) + (SELECT count(*) FROM xm.users)
+                     + (SELECT count(*) FROM xm.certificates) + (SELECT count(*) FROM xm.tariffs) AS count";
+    let before = count(&mut connection, held).await;
+    let mut refused = 0;
+    for &operation in Operation::ALL {
+        for privilege in Privilege::ALL.into_iter().filter(|privilege| *privilege < operation.privilege()) {
+            let operator = Operator::pretended("nkolo", privilege);
+            let error = attempt(&mut connection, &operator, operation).await.unwrap_err();
+            assert!(
+                matches!(&error, AdministrationError::PrivilegeMissing { operation: of, .. } if *of == operation),
+                "{operation:?} by {privilege:?}: {error}"
+            );
+            let line = last_line(&mut connection).await;
+            assert_eq!((line.operator.as_str(), line.action.as_str()), ("nkolo", "operation.refused"));
+            assert_eq!(line.subject, format!("operation {}", operation.name()));
+            assert_eq!(line.detail["required"], json!(operation.privilege()));
+            refused += 1;
+        }
+    }
+    assert!(refused > 30, "{refused}");
+    assert_eq!(count(&mut connection, held).await, before, "nothing was done");
+    audit::verify(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_operation_refuses_the_privilege_that_it_names() {
+    let (_database, mut connection, _) = centre().await;
+    for &operation in Operation::ALL {
+        let operator = Operator::pretended("nkolo", operation.privilege());
+        let mut tried = None;
+        let undone = connection
+            .transaction(async |connection| {
+                tried = Some(attempt(connection, &operator, operation).await);
+                Err::<(), Fault>(Fault::Bug("undone".to_owned()))
+            })
+            .await;
+        assert!(undone.is_err());
+        // Whatever else is in the way.
+        let refused = matches!(tried.unwrap(), Err(AdministrationError::PrivilegeMissing { .. }));
+        assert!(!refused, "{operation:?}");
+    }
+}
+
+/// What a public function does without a person: the program itself, or before anybody is one.
+const BY_NOBODY: [&str; 5] = ["confirm", "record", "found", "claim", "sign_in_as_system_account"];
+
+#[test]
+fn every_public_function_that_changes_something_begins_with_a_privilege() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![source.join("samples.rs")];
+    for room in ["administration", "people"] {
+        files.push(source.join(room).with_extension("rs"));
+        sources(&source.join(room), &mut files);
+    }
+    let mut judged = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for function in text.split("\npub async fn ").skip(1) {
+            let function = function.split("\n}\n").next().unwrap();
+            let name = function.split('(').next().unwrap();
+            let changes = ["insert_into(", "diesel::update(", "diesel::delete(", "UPDATE ", "audit::write("];
+            let takes_operator = function.contains(": &Operator");
+            if !takes_operator && !changes.iter().any(|change| function.contains(change)) {
+                continue;
+            }
+            if BY_NOBODY.contains(&name) && !takes_operator {
+                continue;
+            }
+            let begins = function.contains("operator.require(connection, Operation::")
+                || function.contains("decider.require(connection, Operation::")
+                || function.contains("operator.require(connection, act.operation())")
+                || function.contains("_by(connection, operator, None");
+            assert!(begins, "{}: {name} demands no privilege", file.display());
+            judged += 1;
+        }
+    }
+    assert!(judged > 25, "{judged}: the functions are found");
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("tests") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_makes_a_centre_is_its_first_user_and_others_wait_for_a_mapping() {
+    let (_database, mut connection, ekane) = centre().await;
+    assert_eq!((ekane.user(), ekane.privilege(), ekane.is_commission()), ("ekane", Privilege::Superviseur, false));
+    let root = SystemAccount::pretended(0, "root");
+    assert_eq!(sign_in_as_system_account(&mut connection, &root).await.unwrap(), ekane);
+    // An account that nobody mapped, and one of a known name with another number: an account made anew is another person's.
+    for stranger in [account("alice"), SystemAccount::pretended(77, "root")] {
+        let error = sign_in_as_system_account(&mut connection, &stranger).await.unwrap_err();
+        assert!(
+            matches!(&error, AdministrationError::AccountUnmapped { account, .. } if account == stranger.name()),
+            "{error}"
+        );
+        let line = last_line(&mut connection).await;
+        assert_eq!((line.operator, line.action.as_str()), (format!("account {}", stranger.name()), "sign_in.refused"));
+    }
+    users::add(&mut connection, &ekane, &user("alice", Privilege::Operateur)).await.unwrap();
+    assert_eq!(signed_in(&mut connection, "alice").await.privilege(), Privilege::Operateur);
+    let error = mapping::map(&mut connection, &ekane, "ekane", account("alice").account()).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::AccountMapped { .. }), "{error}");
+    assert_eq!(mapping::unmap(&mut connection, &ekane, "alice").await.unwrap(), "alice");
+    assert!(sign_in_as_system_account(&mut connection, &account("alice")).await.is_err());
+    let error = mapping::unmap(&mut connection, &ekane, "alice").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::AccountUnknown(_)), "{error}");
+    let error = mapping::map(&mut connection, &ekane, "zoe", account("alice").account()).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::UserUnknown(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_from_before_accounts_is_claimed_once() {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    connection
+        .batch_execute(
+            "INSERT INTO xm.users (name, privilege, password_hash, created_at)
+             VALUES ('young', 3, '', now()), ('old', 3, '', now() - interval '1 year'), ('clerk', 1, '', now())",
+        )
+        .await
+        .unwrap();
+    let alice = account("alice");
+    let error = sign_in_as_system_account(&mut connection, &alice).await.unwrap_err();
+    assert!(
+        matches!(&error, AdministrationError::NobodyMapped { superviseurs, .. } if superviseurs == &["old", "young"]),
+        "{error}"
+    );
+    for nobody in ["clerk", "zoe"] {
+        let error = mapping::claim(&mut connection, &alice, nobody).await.unwrap_err();
+        assert!(matches!(error, AdministrationError::UserUnknown(_)), "{error}");
+    }
+    assert_eq!(mapping::claim(&mut connection, &alice, "young").await.unwrap().user(), "young");
+    let error = mapping::claim(&mut connection, &account("bob"), "old").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
+    // Nor once that account has ended: whoever is the last does not open the door for the next.
+    connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now()").await.unwrap();
+    let error = mapping::claim(&mut connection, &account("bob"), "old").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn init_on_a_database_from_before_accounts_takes_the_eldest_or_the_named_superviseur() {
+    for (named, taken) in [("superviseur", "old"), ("young", "young")] {
+        let database = TestCluster::shared().await.database().await;
+        let mut connection = database.get().await.unwrap();
+        connection
+            .batch_execute(
+                "INSERT INTO xm.users (name, privilege, password_hash, created_at)
+                 VALUES ('young', 3, '', now()), ('old', 3, '', now() - interval '1 year')",
+            )
+            .await
+            .unwrap();
+        let found = async |connection: &mut Connection, who: SystemAccount| {
+            connection.transaction(async |connection| mapping::found(connection, &who, named).await).await
+        };
+        let founder = found(&mut connection, account("alice")).await.unwrap();
+        assert_eq!((founder.operator.user(), founder.password.is_none()), (taken, true));
+        assert_eq!(found(&mut connection, account("alice")).await.unwrap().operator.user(), taken);
+        assert!(found(&mut connection, account("bob")).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn the_last_superviseur_who_can_sign_in_stays() {
+    let (_database, mut connection, ekane) = centre().await;
+    // One without an account is no help.
+    let without = NewUser { account: None, ..user("mbome", Privilege::Superviseur) };
+    users::add(&mut connection, &ekane, &without).await.unwrap();
+    let error = mapping::unmap(&mut connection, &ekane, "root").await.unwrap_err();
+    assert!(matches!(error, AdministrationError::SuperviseurLast), "{error}");
+    let error = users::set_privilege(&mut connection, &ekane, "ekane", Privilege::Operateur).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::SuperviseurLast), "{error}");
+    let listed = users::list(&mut connection).await.unwrap();
+    let shown: Vec<_> = listed.iter().map(|user| (user.name.as_str(), user.privilege, user.accounts.len())).collect();
+    assert_eq!(shown, [("ekane", 3, 1), ("mbome", 3, 0)]);
+}
+
+/// A line as the release before this one wrote it, its hash reckoned by another program.
+const OLD_LINE: &str = r#"INSERT INTO xm.audit (id, at, operator, action, subject, detail, previous_hash, hash) VALUES
+    (1, '2025-11-30 10:53:20.123456Z', 'mbarga', 'agency.recharge', 'agency 000001', '{"note": "cash", "amount": 5000, "balance": 5000}',
+     '\x0000000000000000000000000000000000000000000000000000000000000000',
+     '\xb6c38e162a9ec19abc4fc2b3c4334de0dbeb9956bd113a8c43ba135c426c78b2')"#;
+
+#[tokio::test]
+async fn lines_of_before_verify_and_new_ones_follow_them() {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    connection.batch_execute(OLD_LINE).await.unwrap();
+    assert_eq!(audit::verify(&mut connection).await.unwrap().id, 1);
+    let operator = Operator::pretended("mbarga", Privilege::Superviseur);
+    let action = AuditAction::AgencyRecharge { agency: number(1), amount: 5000, balance: 10_000, note: "cash" };
+    connection.transaction(async |connection| audit::write(connection, &operator, &action).await).await.unwrap();
+    let lines = audit::list(&mut connection, None, 2).await.unwrap();
+    assert_eq!((&lines[0].action, &lines[0].subject), (&lines[1].action, &lines[1].subject));
+    assert_eq!(lines[0].detail, json!({ "note": "cash", "amount": 5000, "balance": 10_000 }));
+    assert_eq!(audit::verify(&mut connection).await.unwrap().id, 2);
+}
+
+#[tokio::test]
+async fn a_change_is_told_with_its_parameters() {
+    let (_database, mut connection, ekane) = centre().await;
+    let line = last_line(&mut connection).await;
+    assert_eq!((line.action.as_str(), line.subject.as_str()), ("agency.add", "agency 000002"));
+    assert_eq!((&line.detail["name"], &line.detail["status"]), (&json!("Centre 2"), &json!(3)));
+    tariffs::set(&mut connection, &ekane, &tariff()).await.unwrap();
+    let line = last_line(&mut connection).await;
+    assert_eq!((line.action.as_str(), line.subject.as_str()), ("tariff.set", "tariff export"));
+    assert_eq!(line.detail, json!(tariff()));
+    users::add(&mut connection, &ekane, &user("alice", Privilege::ChefDAgence)).await.unwrap();
+    let lines = audit::list(&mut connection, None, 2).await.unwrap();
+    assert_eq!((lines[1].action.as_str(), lines[1].subject.as_str()), ("user.add", "user alice"));
+    assert_eq!(lines[1].detail, json!({ "privilege": "chef_d_agence" }));
+    assert_eq!(lines[0].detail["account"], json!(account("alice").account()));
+}
