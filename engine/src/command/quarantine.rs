@@ -109,7 +109,7 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let folder = DataFolder::of(configuration)?;
     let keys = keys::load(&folder.keys())?;
     let settler = Settler::new(desk.database.clone(), configuration.limits.of_settling());
-    let taken_up = retry::take_up(desk.connection(), id).await?;
+    let taken_up = retry::take_up(desk.connection(), &operator, id).await?;
     let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
     let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
     let words: Vec<String> = tried.iter().map(tried_words).collect();

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::REFUSED;
 use super::world::World;
+use crate::administration::AdministrationError;
 use crate::administration::quarantine::retry::{TakenUp, retry, take_up};
 use crate::administration::quarantine::{self, QuarantineFilter};
-use crate::administration::AdministrationError;
-use crate::people::{Operator, Privilege, audit};
 use crate::outbox::{self, Claimed};
+use crate::people::{Operator, Privilege, audit};
 use crate::settle::{Arrival, Outcome, Tried};
 
 fn operator() -> Operator {
