@@ -13,6 +13,7 @@ use crate::clock::MomentError;
 use crate::configuration::ConfigurationError;
 use crate::database::OpenError;
 use crate::folder::FolderError;
+use crate::speech::{self, said};
 
 /// Exit codes beside 0 and those of single commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,10 @@ pub struct NotForPrograms {
 pub struct Failure {
     exit: Exit,
     code: &'static str,
+    /// In English, for programs.
     message: String,
+    /// In the language of whoever reads it.
+    words: String,
 }
 
 #[derive(Serialize)]
@@ -87,7 +91,8 @@ impl Failure {
     /// Makes it of what a command ended with.
     pub fn of(error: &anyhow::Error) -> Failure {
         let (exit, code) = error.chain().find_map(kind).unwrap_or((Exit::Refused, "refused"));
-        Failure { exit, code, message: sentence(error) }
+        let words = joined(causes(error).iter().map(|cause| speech::sentences(cause)));
+        Failure { exit, code, message: sentence(error), words }
     }
 
     /// Makes it of a command line that is not understood, or that asks for help.
@@ -95,18 +100,19 @@ impl Failure {
         if !error.use_stderr() {
             error.exit();
         }
-        Failure { exit: Exit::Usage, code: "command_line", message: error.render().to_string() }
+        let message = error.render().to_string();
+        Failure { exit: Exit::Usage, code: "command_line", words: speech::sentences(&message), message }
     }
 
     /// Tells it on standard error, as one JSON object for programs, and returns the exit code.
     pub fn tell(&self, is_for_programs: bool) -> ExitCode {
-        let Failure { exit, code, message } = self;
+        let Failure { exit, code, message, words } = self;
         let said = Said { code, exit_code: *exit as u8, message };
         match serde_json::to_string(&ForPrograms { error: said }) {
             Ok(json) if is_for_programs => eprintln!("{json}"),
             // clap's own text names the program where it has to.
-            _ if *exit == Exit::Usage => eprint!("{message}"),
-            _ => eprintln!("xmserver: {}", message.trim_end().replace('\n', "\n  ")),
+            _ if *exit == Exit::Usage => eprint!("{words}"),
+            _ => eprintln!("xmserver: {}", words.trim_end().replace('\n', "\n  ")),
         }
         ExitCode::from(*exit)
     }
@@ -114,15 +120,23 @@ impl Failure {
 
 /// Puts an error and its causes into one sentence. A cause that the sentence before it names already is not said again.
 pub fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
+    causes(error).join(": ")
+}
+
+/// Lists an error and its causes, but for those that are named before.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
+        if !causes.join(": ").contains(&cause) {
+            causes.push(cause);
         }
     }
-    text
+    causes
+}
+
+/// Puts sentences into one, each behind what it is the cause of.
+fn joined(sentences: impl Iterator<Item = String>) -> String {
+    sentences.reduce(|first, cause| said!("sentence-and-cause", sentence = first, cause = cause)).unwrap_or_default()
 }
 
 fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str)> {

@@ -24,4 +24,6 @@ pub mod reach;
 pub mod ready;
 pub mod run;
 pub mod show;
+pub mod speech;
 pub mod summary;
+pub mod usage;

@@ -16,6 +16,7 @@ use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry
 use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
 use crate::show;
+use crate::speech::said;
 
 /// What to do with the quarantine.
 #[derive(Subcommand, Debug)]
@@ -83,7 +84,8 @@ pub(super) async fn run(desk: &mut Desk, command: QuarantineCommand) -> anyhow::
         }
         QuarantineCommand::Drop { id, reason } => {
             quarantine::drop(desk.connection(), &operator, id, &reason).await?;
-            desk.tell(&json!({ "id": id, "state": "dropped" }), &format!("quarantine entry {id} dropped\n"))
+            let words = said!("quarantine-dropped", entry = id.to_string());
+            desk.tell_line(&json!({ "id": id, "state": "dropped" }), &words)
         }
     }
 }
@@ -109,7 +111,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("reason", entry.reason),
         ("detail", entry.detail),
         ("state", entry.state),
-        ("waits for a decision", entry.held.to_string()),
+        ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
         ("agency", show::or_dash(entry.agency.map(show::matricule))),
         ("installation", show::or_dash(entry.installation)),
         ("letter id", show::or_dash(entry.letter_id)),
@@ -127,7 +129,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("transport", entry.transport),
         ("mailbox", entry.mailbox),
         ("container SHA-256", hex::encode(entry.digest)),
-        ("original", format!("{} bytes, {} kept", entry.original_bytes, original.len())),
+        ("original", said!("quarantine-original", bytes = entry.original_bytes, kept = original.len())),
         ("held version", show::or_dash(held_version)),
     ]);
     show::facts(&facts)
@@ -135,7 +137,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
 
 /// What a container or a mail says of itself is never shown as if it were known.
 fn claimed(value: Option<String>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value} (claimed, not proven)"))
+    value.map_or_else(|| "-".to_owned(), |value| said!("claimed", value = value))
 }
 
 impl Listing for QuarantineFilter {
@@ -178,9 +180,8 @@ impl Listing for QuarantineFilter {
     async fn nothing(&self, connection: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let everything = QuarantineFilter { with_decided: true, limit: Some(1), ..QuarantineFilter::default() };
         if quarantine::list(connection, &everything).await?.is_empty() {
-            return Ok("the quarantine is empty".to_owned());
+            return Ok(said!("quarantine-empty"));
         }
-        let hint = if self.with_decided { "" } else { "; --with-decided lists those that were decided, too" };
-        Ok(format!("no entry of the quarantine is such a one{hint}"))
+        Ok(if self.with_decided { said!("quarantine-none-such") } else { said!("quarantine-none-such-hint") })
     }
 }
