@@ -101,7 +101,10 @@ impl Failure {
             error.exit();
         }
         let message = error.render().to_string();
-        Failure { exit: Exit::Usage, code: "command_line", words: speech::sentences(&message), message }
+        // Help is in the language already.
+        let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let words = if is_help { message.clone() } else { speech::sentences(&message) };
+        Failure { exit: Exit::Usage, code: "command_line", words, message }
     }
 
     /// Tells it on standard error, as one JSON object for programs, and returns the exit code.

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sdc::refusal::RefusalCode;
 use serde_json::Value;
+use words::pseudo;
 
 /// Runs the demo and returns what it printed and its figures.
 fn demo(arguments: &[&str]) -> (String, Value) {
@@ -172,6 +174,22 @@ fn assert_commands_work(offered: &str) {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{offered}\n{out}\n{err}");
     assert!(out.contains("OUTCOME") && out.contains("ok    mailbox demo") && !out.contains("\nfail"), "{out}\n{err}");
+}
+
+#[test]
+fn no_sentence_of_the_demo_comes_from_outside_the_catalogues() {
+    let place = tempfile::tempdir().unwrap();
+    let page = place.path().join("page.html");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+    command.args(["--lang", pseudo::TAG, "demo", "--agencies", "3", "--letters", "40", "--exit", "--page"]).arg(&page);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}\n{err}");
+    let codes = RefusalCode::ALL.iter().map(|code| code.as_str());
+    let data: Vec<&str> = codes.chain(["XAF", "ms", "MB", page.to_str().unwrap()]).collect();
+    assert_eq!(pseudo::foreign(&out, &data), Vec::<String>::new(), "{out}");
+    assert_eq!(pseudo::foreign(&err, &data), Vec::<String>::new(), "{err}");
+    assert!(pseudo::unaccented(&out).contains("Every promise was kept"), "{out}");
 }
 
 #[test]

@@ -389,7 +389,7 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
         ("email", agency.email.clone()),
         ("profile", agency.profile.clone()),
         ("credit limit", show::amount(agency.credit_limit, &desk.server)),
-        ("letter limit", said!("agency-bytes", bytes = agency.letter_bytes_max)),
+        ("letter limit", said!("agency-bytes", bytes = agency.letter_bytes_max.to_string())),
         ("CBC allowed", if agency.cbc_allowed { said!("word-yes") } else { said!("word-no") }),
     ]
 }

@@ -6,4 +6,5 @@
 mod centre;
 mod cli;
 mod keys;
+mod languages;
 mod operators;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 pub const TAG: &str = "qps";
 
 const PLAIN: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const ACCENTED: &str = "áƀçðéƒĝĥíĵķļɱñóþɋŕšţúṽŵẋýžÁɃÇÐÉƑĜĤÍĴĶĻṀÑÓÞɊŔŠŢÚṼŴẊÝŽ";
+const ACCENTED: &str = "áƀçðéƒĝĥíĵķļḿñóþɋŕšţúṽŵẋýžÁɃÇÐÉƑĜĤÍĴĶĻḾÑÓÞɊŔŠŢÚṼŴẊÝŽ";
 
 /// Accents the text of a message; its parameters stay what they are.
 pub fn accented(text: &str) -> Cow<'_, str> {
@@ -26,6 +26,15 @@ pub fn unaccented(text: &str) -> String {
     text.chars().map(|letter| plain(letter).unwrap_or(letter)).collect()
 }
 
+/// Names the words of a text that have no accent and are no data: they come from outside the catalogues. A single letter is a unit.
+pub fn foreign(text: &str, data: &[&str]) -> Vec<String> {
+    let mut data: Vec<&str> = data.iter().copied().filter(|one| !one.is_empty()).collect();
+    data.sort_by_key(|one| std::cmp::Reverse(one.len()));
+    let left = data.into_iter().fold(text.to_owned(), |left, one| left.replace(one, "·"));
+    let words = left.split(|letter: char| !letter.is_ascii_alphabetic());
+    words.filter(|word| word.len() > 1).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +44,7 @@ mod tests {
         assert!(!accented(PLAIN).contains(|c: char| c.is_ascii()));
         assert_eq!(PLAIN.chars().count(), ACCENTED.chars().count());
         assert_eq!(accented("1 (2): …"), "1 (2): …");
+        assert_eq!(foreign("ńó agency 42 in Édéa s", &["42", "Édéa"]), ["agency", "in"]);
         assert_eq!(unaccented(&accented(PLAIN)), PLAIN);
     }
 }

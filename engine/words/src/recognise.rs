@@ -24,6 +24,8 @@ const NUMBERS: [&str; 2] = ["least", "most"];
 const DEPTH_MAX: usize = 4;
 /// Letters of its own below which a phrase is so short that only single words, or sentences, are taken for its parameters.
 const LETTERS_MIN: usize = 5;
+/// Letters of its own from which on a phrase is known even where a parameter is empty, as a list of nothing is.
+const LETTERS_OF_EMPTY_MIN: usize = 10;
 
 /// One phrase of English: what stands between its parameters, and their names.
 struct Phrase {
@@ -89,13 +91,12 @@ impl Phrase {
         let letters = self.letters();
         found.iter().zip(&self.parameters).all(|(value, parameter)| {
             let parameter = parameter.as_str();
-            if NESTED.contains(&parameter) {
-                return !value.is_empty();
+            if value.is_empty() || NESTED.contains(&parameter) {
+                return !value.is_empty() || letters >= LETTERS_OF_EMPTY_MIN;
             }
             let may_be_long = letters >= LETTERS_MIN && !SINGLE.contains(&parameter);
             let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-            !value.is_empty()
-                && (may_be_long || !value.contains(' '))
+            (may_be_long || !value.contains(' '))
                 && !value.contains(": ")
                 && (is_number || !NUMBERS.contains(&parameter))
         })

@@ -71,7 +71,7 @@ pub(crate) fn plain(text: &str) -> Option<Value> {
     Some(Value(FluentValue::Number(number)))
 }
 
-/// Writes numbers as French does: `1 620,4` with a narrow space, from five digits on.
+/// Writes numbers as French does: `48 210,5` with a narrow space, from five digits on.
 pub(crate) fn french<M>(value: &FluentValue<'_>, _memoizer: &M) -> Option<String> {
     let FluentValue::Number(number) = value else { return None };
     let plain = number.as_string();

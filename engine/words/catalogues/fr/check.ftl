@@ -38,7 +38,10 @@ check-http-taken = impossible d'écouter sur { $address } ({ $reason }) : mettez
 check-http-in-use = adresse occupée
 check-http-not-available = adresse indisponible
 check-http-denied = permission refusée
-check-passwords-closed = { $count } fichiers, fermés aux autres
+check-passwords-closed = { $count ->
+    [one] { $count } fichier, fermé aux autres
+   *[other] { $count } fichiers, fermés aux autres
+}
 check-disk-full = { $free } Mo sont libres sur { $size } : aucune lettre ne peut être enregistrée ; faites de la place, et le courrier reprend de lui-même
 check-disk-elsewhere = { $free } Mo sont libres sur { $size } ; la base a un disque à elle, qui n'est pas regardé ici
 check-disk-low = { $free } Mo sont libres sur { $size } : moins de { $percent } %
@@ -67,14 +70,29 @@ check-backup-not-yet = archive_mode est à on, et aucun WAL n'a encore été arc
 check-backup-ok = le WAL est archivé, la dernière fois le { $time } ; si une sauvegarde de base l'accompagne, son outil le dit
 check-server = { $name }, mode { $mode }, monnaie { $currency }
 check-keys-unknown = la base ne connaît pas encore les clés de son centre : le prochain `xmserver run` ou `init` lui fait prendre celles-ci
-check-keys-known = { $count } connues de la base, toutes ici et nulle autre
+check-keys-known = { $count ->
+    [one] { $count } connue de la base, ici et nulle autre
+   *[other] { $count } connues de la base, toutes ici et nulle autre
+}
 check-key-of-agency = la clé du centre même est enregistrée pour elle : `xmserver cert revoke "#{ $id }" --reason "key of the centre"`
 check-address-of-agency = { $address } est l'adresse du centre même : ses réponses reviennent comme des lettres ; donnez-lui-en une autre
 check-no-table = aucune n'est adoptée, donc toute lettre est refusée : `xmserver table adopt FICHIER`
-check-tables = { $count } adoptées, telles qu'elles l'ont été
+check-tables = { $count ->
+    [one] { $count } adoptée, telle qu'elle l'a été
+   *[other] { $count } adoptées, telles qu'elles l'ont été
+}
 check-no-tariff = sans tarif, donc gratuits : { $services } ; `xmserver tariff set` fixe un prix
 check-tariff-unknown = le tarif { $id } est pour { $service }, qui n'est pas un service de ce programme : il ne fixe le prix de rien
 check-tariffs = chaque service offert qui peut avoir un prix en a un
-check-no-certificate = { $count } n'ont pas de certificat valable, donc personne ne répond à leurs lettres : `xmserver cert register`
-check-no-grant = { $count } n'ont reçu aucun code d'aucun ressort, donc leurs fiches sont hors ressort : `xmserver agency grant`
-check-agencies = { $count } non suspendues, chacune avec un certificat et un code de quelque ressort
+check-no-certificate = { $count ->
+    [one] { $count } n'a pas de certificat valable, donc personne ne répond à ses lettres
+   *[other] { $count } n'ont pas de certificat valable, donc personne ne répond à leurs lettres
+} : `xmserver cert register`
+check-no-grant = { $count ->
+    [one] { $count } n'a reçu aucun code d'aucun ressort, donc ses fiches sont hors ressort
+   *[other] { $count } n'ont reçu aucun code d'aucun ressort, donc leurs fiches sont hors ressort
+} : `xmserver agency grant`
+check-agencies = { $count ->
+    [one] { $count } non suspendue, avec un certificat et un code de quelque ressort
+   *[other] { $count } non suspendues, chacune avec un certificat et un code de quelque ressort
+}

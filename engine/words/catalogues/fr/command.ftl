@@ -89,7 +89,7 @@ heading-server = serveur
 heading-data-folder = dossier
 heading-database = base
 heading-keys = clés
-heading-first-user = premier usager
+heading-first-user = premier utilisateur
 
 # Petits mots
 
@@ -118,13 +118,13 @@ agency-status = l'agence { $agency } a le statut { $status } ({ $word })
 agency-installed = installation { $name } ajoutée à l'agence { $agency }
 agency-recharged = agence { $agency } créditée de { $amount } ; solde { $balance }
 agency-granted = { $count ->
-    [one] { $count } code
-   *[other] { $count } codes
-} de { $column } accordés à l'agence { $agency }, { $unchanged } comme avant
+    [one] { $count } code de { $column } accordé
+   *[other] { $count } codes de { $column } accordés
+} à l'agence { $agency }, { $unchanged } comme avant
 agency-withdrawn = { $count ->
-    [one] { $count } code
-   *[other] { $count } codes
-} de { $column } retirés à l'agence { $agency }, { $unchanged } comme avant
+    [one] { $count } code de { $column } retiré
+   *[other] { $count } codes de { $column } retirés
+} à l'agence { $agency }, { $unchanged } comme avant
 agency-added = agence { $agency } ajoutée, installation { $installations }
 agency-added-next = ensuite : xmserver cert register { $agency } CERTIFICAT ; xmserver agency grant { $agency } COLONNE CODE …
 agency-unchanged = l'agence { $agency } est comme elle était
@@ -150,8 +150,14 @@ answer-resent = l'accusé de réception de la lettre { $letter } repart vers l'a
 answer-given-up = abandonnée
 answer-sent = envoyée { $time }
 answer-not-sent = aucune n'attend, et aucune n'est partie
-answer-waiting = mise en file { $queued } pour { $address }, { $attempts } essais, { $next }
-answer-waiting-said = mise en file { $queued } pour { $address }, { $attempts } essais, { $next } ; le relais a dit : { $reason }
+answer-waiting = mise en file { $queued } pour { $address }, { $attempts ->
+    [one] { $attempts } essai
+   *[other] { $attempts } essais
+}, { $next }
+answer-waiting-said = mise en file { $queued } pour { $address }, { $attempts ->
+    [one] { $attempts } essai
+   *[other] { $attempts } essais
+}, { $next } ; le relais a dit : { $reason }
 answer-next-given-up = abandonnée : `xmserver answer resend` l'envoie malgré tout
 answer-next-attempt = prochain essai { $time }
 letter-stranger = d'un expéditeur dont personne ne répond : son contenu n'a pas été lu
@@ -175,10 +181,7 @@ cert-ask-revoke = Révoquer cette clé, tout de suite et pour toujours ?
 cert-registered = certificat de l'agence { $agency } enregistré : { $algorithm }, valable du { $from } au { $to }
 cert-itself = lui-même
 cert-valid = du { $from } au { $to }
-cert-key = { $algorithm }, avec { $count ->
-    [one] { $count } de ses certificats
-   *[other] { $count } de ses certificats
-}
+cert-key = { $algorithm }, avec { $count } de ses certificats
 cert-revoked = le certificat { $name } est révoqué
 cert-sends-another = elle a une autre clé avec un certificat valable, et peut envoyer avec elle
 cert-sends-no-more = elle ne peut plus rien envoyer, tant qu'un certificat d'une autre clé n'est pas enregistré pour elle

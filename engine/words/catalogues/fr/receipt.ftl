@@ -12,7 +12,10 @@ receipt-fault = { $table } ligne { $row } : règle { $rule }
 receipt-fault-expected = { $table } ligne { $row } : règle { $rule }, attendu : { $expected }
 receipt-fault-column = { $table } ligne { $row }, { $column } : règle { $rule }
 receipt-fault-column-expected = { $table } ligne { $row }, { $column } : règle { $rule }, attendu : { $expected }
-receipt-faults-more = et { $count } autres lignes fautives
+receipt-faults-more = et { $count ->
+    [one] { $count } autre ligne fautive
+   *[other] { $count } autres lignes fautives
+}
 
 # Les signalements se lisent dans les deux langues des agences, quelle que soit celle de l'opérateur.
 
@@ -25,7 +28,10 @@ receipt-flag-unjudged = à expliquer : le contrôle { $check } de { $table } ne 
    *[other] { $rows } lignes
 } ; accepté malgré cela
 receipt-flag-row = ligne
-receipt-flag-more = et { $count } autres lignes
+receipt-flag-more = et { $count ->
+    [one] { $count } autre ligne
+   *[other] { $count } autres lignes
+}
 
 # Les règles qu'une ligne peut enfreindre. Un contrôle porte le nom que sa table lui a donné.
 
