@@ -16,7 +16,7 @@ use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry
 use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
 use crate::show;
-use crate::speech::said;
+use crate::speech::{self, said};
 
 /// What to do with the quarantine.
 #[derive(Subcommand, Debug)]
@@ -109,7 +109,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("journal lines", show::joined_or_dash(&lines)),
         ("received", clock.time(entry.received_at)),
         ("reason", entry.reason),
-        ("detail", entry.detail),
+        ("detail", speech::sentences(&entry.detail)),
         ("state", entry.state),
         ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
         ("agency", show::or_dash(entry.agency.map(show::matricule))),

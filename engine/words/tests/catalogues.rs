@@ -163,6 +163,48 @@ fn every_code_has_words() {
     }
 }
 
+/// Rules that a row breaks, what was expected, and names of parameters: all that a refusal says beside its code.
+#[test]
+fn everything_that_a_refusal_tells_has_words() {
+    let code = sources_of(&["schema/store/src", "schema/sdc/src", "actors/src"]);
+    let literals = |text: &str, call: &str| -> Vec<String> { text.split(call).skip(1).filter_map(sentence).collect() };
+    let (mut seen, mut missing) = (0, Vec::new());
+    let mut seek = |family: &str, name: String, is_known: bool| {
+        seen += 1;
+        if !is_known {
+            missing.push(format!("{family}{name}"));
+        }
+    };
+    for (path, text) in &code {
+        for name in
+            literals(text, ".with(").iter().filter(|name| !name.contains(' ') && !path.contains("examine/cells"))
+        {
+            seek(
+                "parameter-",
+                name.clone(),
+                messages("en").contains_key(format!("parameter-{name}").as_str()) || name == "text",
+            );
+        }
+        let rules = ["rule: ", "Rule("].into_iter().flat_map(|call| literals(text, call));
+        for rule in rules.filter(|_| path.contains("examine") || path.contains("settle")) {
+            seek("rule-", rule.clone(), messages("en").contains_key(format!("rule-{rule}").as_str()));
+        }
+        if !path.contains("examine") {
+            continue;
+        }
+        // A rule is joined with a literal, or with what a function chose among some.
+        let joined = [".with(", "expected: ", "format!(", "Some(", "&'static str = ", "0 => "].into_iter();
+        for phrase in joined.flat_map(|call| literals(text, call)).filter(|phrase| phrase.contains(' ')) {
+            let is_figures = phrase.starts_with("x1");
+            seek("expected-", phrase.clone(), is_figures || Words::is_known("expected-", &phrase));
+        }
+    }
+    assert!(seen > 80, "the sources were read: {seen}");
+    missing.sort_unstable();
+    missing.dedup();
+    assert!(missing.is_empty(), "no words for {missing:#?}");
+}
+
 /// The sources of the crates, without their tests.
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {

@@ -42,6 +42,7 @@ error-key-of-centre-missing = the centre's key { $fingerprint } ({ $state }) is 
 error-address-of-centre = { $address } is an address of the centre itself: answers sent there would come back as letters
 error-server-missing = this database has no server yet: run `xmserver init`
 error-invalid = { $what } is not valid: expected { $expected }
+error-detail = refused: { $reason }
 error-audit-broken = the audit log is broken at line { $line }: somebody changed it outside the program
 
 # Values that are not valid, and what was expected

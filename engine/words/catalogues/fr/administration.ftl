@@ -42,6 +42,7 @@ error-key-of-centre-missing = la clé { $fingerprint } du centre ({ $state }) ma
 error-address-of-centre = { $address } est une adresse du centre même : les réponses envoyées là reviendraient comme des lettres
 error-server-missing = cette base n'a pas encore de serveur : lancez `xmserver init`
 error-invalid = { $what } : valeur non valable, attendu { $expected }
+error-detail = refusée : { $reason }
 error-audit-broken = le registre des actes est rompu à la ligne { $line } : quelqu'un l'a changé hors du programme
 
 # Les valeurs non valables, et ce qui était attendu
