@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
+use crate::speech::said;
+
 /// Says whether somebody is there to answer.
 pub fn is_possible() -> bool {
     std::io::stdin().is_terminal()
@@ -33,7 +35,7 @@ pub fn ask(question: &str) -> std::io::Result<String> {
 /// # Errors
 /// The terminal is gone.
 pub fn agrees(question: &str) -> std::io::Result<bool> {
-    Ok(is_yes(&ask(&format!("{question} Type yes or oui:"))?))
+    Ok(is_yes(&ask(&said!("ask-agree", question = question))?))
 }
 
 fn is_yes(answer: &str) -> bool {

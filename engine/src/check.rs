@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
+use words::Problem;
 
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::reach::reach;
 use crate::show;
+use crate::speech::{self, said};
 
 mod database;
 mod machine;
@@ -76,6 +78,7 @@ impl Findings {
 pub async fn check(configuration: &Configuration, arguments: &CheckArguments, json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     machine::configured(configuration, &mut findings);
+    folder_of_words(&mut findings);
     machine::libraries(&mut findings);
     let opened = OpenDatabase::open(configuration, Purpose::Command).await;
     let clock = match &opened {
@@ -102,18 +105,37 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
     Ok(if findings.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+fn verdict(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Ok => said!("verdict-ok"),
+        Verdict::Warn => said!("verdict-warn"),
+        Verdict::Fail => said!("verdict-fail"),
+    }
+}
+
+/// Looks at the folder of words, if there is one.
+fn folder_of_words(findings: &mut Findings) {
+    for Problem { file, line, reason } in speech::words().problems() {
+        let file = file.display();
+        let text = match line {
+            Some(line) => format!("{file}, line {line}: {reason}; what is right in it is said all the same"),
+            None => format!("{file} is not read: {reason}"),
+        };
+        findings.add(Verdict::Warn, "words", text);
+    }
+}
+
 fn tell(findings: &Findings, json: bool) -> anyhow::Result<()> {
     if json {
         return show::json(&findings.0);
     }
-    let width = findings.0.iter().map(|finding| finding.subject.chars().count()).max().unwrap_or(0);
+    let columns = |text: &str| text.chars().count();
+    let width = findings.0.iter().map(|finding| columns(&speech::sentences(&finding.subject))).max().unwrap_or(0);
+    let verdicts = [Verdict::Ok, Verdict::Warn, Verdict::Fail];
+    let verdict_width = verdicts.into_iter().map(|one| columns(&verdict(one))).max().unwrap_or(0);
     let line = |finding: &Finding| {
-        let word = match finding.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "fail",
-        };
-        format!("{word:<4}  {:<width$}  {}\n", finding.subject, finding.text)
+        let (word, subject) = (verdict(finding.verdict), speech::sentences(&finding.subject));
+        format!("{word:<verdict_width$}  {subject:<width$}  {}\n", speech::sentences(&finding.text))
     };
     show::text(&findings.0.iter().map(line).collect::<String>())
 }

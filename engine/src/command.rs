@@ -18,7 +18,7 @@ use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::failure::{Exit, NotForPrograms, Worded};
 use crate::init::InitArguments;
-use crate::{check, init, logging, operator, run, show, words_of_errors};
+use crate::{check, init, logging, operator, run, show, speech, words_of_errors};
 #[cfg(feature = "demo")]
 use crate::{configuration::ServerConfiguration, demo};
 use sample::SampleCommand;
@@ -52,6 +52,12 @@ pub struct CommandLine {
     /// For programs: the result, or why there is none, as JSON
     #[arg(long, global = true)]
     json: bool,
+    /// Language that people are spoken to in, such as fr; by default that of the locale (LC_ALL, LC_MESSAGES, LANG), else English
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = speech::read_language)]
+    lang: Option<String>,
+    /// Folder of further languages; by default /etc/xmserver/words
+    #[arg(long, global = true, value_name = "FOLDER")]
+    words: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     command: Command,
@@ -118,7 +124,8 @@ impl CommandLine {
     /// # Errors
     /// One sentence that names the subject, what was expected and what to do.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let CommandLine { config: file, data_folder, json, command } = self;
+        // The language was chosen before the line was read.
+        let CommandLine { config: file, data_folder, json, lang: _, words: _, command } = self;
         let place = Place { sources: Sources { file, data_folder }, json };
         if json {
             command.require_result_for_programs()?;
@@ -333,6 +340,11 @@ impl Desk {
     /// Tells a result: as JSON for programs, in words for people.
     fn tell(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
         if self.json { show::json(result) } else { show::text(words) }
+    }
+
+    /// Tells a result whose words are one line.
+    fn tell_line(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
+        self.tell(result, &format!("{words}\n"))
     }
 }
 

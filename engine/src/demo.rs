@@ -24,6 +24,7 @@ use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::init::{self, InitArguments};
+use crate::speech::said;
 use crate::{keys, show};
 
 mod centre;
@@ -119,15 +120,13 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let paper = Paper::of_standard_output();
     summary.print(paper)?;
     if let Some(file) = arguments.page_file(&place.data) {
-        let size = format!(
-            "{} letters of {} offices on one machine, seed {}",
-            arguments.letters, arguments.agencies, arguments.seed
-        );
+        let (letters, offices, seed) = (arguments.letters, arguments.agencies, arguments.seed.to_string());
+        let size = said!("demo-size", letters = letters, offices = offices, seed = seed);
         let sheet = summary.sheet(Paper { width: PAGE_COLUMNS, is_coloured: false });
-        let words = Words { verdict: summary.verdict(), is_sound: summary.is_sound(), size: &size, sheet: &sheet };
+        let words = Words { verdict: &summary.verdict(), is_sound: summary.is_sound(), size: &size, sheet: &sheet };
         std::fs::write(&file, night.page(&words))
             .with_context(|| format!("--page {}: cannot be written", file.display()))?;
-        show::text(&format!("\nThe night as a page, for a browser:\n  {}\n", file.display()))?;
+        show::text(&format!("\n{}\n  {}\n", said!("demo-night"), file.display()))?;
     }
     if !arguments.exit {
         let offer = offer::offer(&configuration.server.data_folder, centre.address(), paper);
@@ -136,7 +135,7 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
             Counter { configuration: &configuration, post_office: &post_office, agencies: arguments.agencies, paper };
         centre.stay(counter.receive(keyboard.as_mut())).await?;
     }
-    progress::during("the centre ends: what it has in hand is finished first", centre.stop()).await?;
+    progress::during(&said!("demo-ending"), centre.stop()).await?;
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -149,13 +148,13 @@ async fn work(
     configuration: &Configuration,
     arguments: &DemoArguments,
 ) -> anyhow::Result<(Summary, Night)> {
-    progress::during("the centre starts", centre.wait_until_ready()).await?;
+    progress::during(&said!("demo-starting"), centre.wait_until_ready()).await?;
     let traffic = traffic::run(town, post_office, centre, keyboard, arguments).await?;
     // A life that has just begun may still be starting the database.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let held = oracle::check(&open.database, &traffic.memory);
-    let findings = progress::during("everything sent is held against the database, row by row", held).await;
+    let findings = progress::during(&said!("demo-comparing"), held).await;
     let night = Night::read(&open.database, &traffic).await;
     open.close().await;
     Ok((Summary::new(findings?, &traffic, centre.rss_mb_max()), night?))
@@ -254,7 +253,7 @@ async fn build(
         superviseur: "superviseur".to_owned(),
     };
     // On a terminal it tells itself what it does.
-    progress::during_told("the centre's database and keys are made", init::init(configuration, &new)).await?;
+    progress::during_told(&said!("demo-making"), init::init(configuration, &new)).await?;
     let keys = keys::load(&DataFolder::open(&configuration.server.data_folder)?.keys())?;
     let mut maildrops = MailboxSettings::new("127.0.0.1", "");
     maildrops.port = Some(post_office.pop3_address().port());

@@ -14,6 +14,7 @@ use crate::clock::MomentError;
 use crate::configuration::ConfigurationError;
 use crate::database::OpenError;
 use crate::folder::FolderError;
+use crate::speech::{self, said};
 use crate::words_of_errors;
 
 /// Exit codes beside 0 and those of single commands.
@@ -73,7 +74,10 @@ pub struct Failure {
     exit: Exit,
     code: &'static str,
     parameters: Value,
+    /// In English, for programs.
     message: String,
+    /// In the language of whoever reads it.
+    words: String,
 }
 
 #[derive(Serialize)]
@@ -95,7 +99,8 @@ impl Failure {
     pub fn of(error: &anyhow::Error) -> Failure {
         let (exit, code) = error.chain().find_map(kind).unwrap_or((Exit::Refused, "refused"));
         let parameters = error.chain().find_map(administered).map_or(Value::Null, AdministrationError::parameters);
-        Failure { exit, code, parameters, message: sentence(error) }
+        let words = joined(causes(error).iter().map(|cause| speech::sentences(cause)));
+        Failure { exit, code, parameters, message: sentence(error), words }
     }
 
     /// Makes it of a command line that is not understood, or that asks for help.
@@ -103,23 +108,22 @@ impl Failure {
         if !error.use_stderr() {
             error.exit();
         }
-        Failure {
-            exit: Exit::Usage,
-            code: "command_line",
-            parameters: Value::Null,
-            message: error.render().to_string(),
-        }
+        let message = error.render().to_string();
+        // Help is in the language already.
+        let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let words = if is_help { message.clone() } else { speech::sentences(&message) };
+        Failure { exit: Exit::Usage, code: "command_line", parameters: Value::Null, words, message }
     }
 
     /// Tells it on standard error, as one JSON object for programs, and returns the exit code.
     pub fn tell(&self, is_for_programs: bool) -> ExitCode {
-        let Failure { exit, code, parameters, message } = self;
+        let Failure { exit, code, parameters, message, words } = self;
         let said = Said { code, exit_code: *exit as u8, message, parameters };
         match serde_json::to_string(&ForPrograms { error: said }) {
             Ok(json) if is_for_programs => eprintln!("{json}"),
             // clap's own text names the program where it has to.
-            _ if *exit == Exit::Usage => eprint!("{message}"),
-            _ => eprintln!("xmserver: {}", message.trim_end().replace('\n', "\n  ")),
+            _ if *exit == Exit::Usage => eprint!("{words}"),
+            _ => eprintln!("xmserver: {}", words.trim_end().replace('\n', "\n  ")),
         }
         ExitCode::from(*exit)
     }
@@ -127,19 +131,27 @@ impl Failure {
 
 /// Puts an error and its causes into one sentence. A cause that the sentence before it names already is not said again.
 pub fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
+    causes(error).join(": ")
+}
+
+/// Lists an error and its causes, but for those that are named before.
+fn causes(error: &anyhow::Error) -> Vec<String> {
     let words = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
         Some(error) => words_of_errors::in_utc(error),
         None => cause.to_string(),
     };
+    let mut causes: Vec<String> = Vec::new();
     for cause in error.chain().map(words) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
+        if !causes.join(": ").contains(&cause) {
+            causes.push(cause);
         }
     }
-    text
+    causes
+}
+
+/// Puts sentences into one, each behind what it is the cause of.
+fn joined(sentences: impl Iterator<Item = String>) -> String {
+    sentences.reduce(|first, cause| said!("sentence-and-cause", sentence = first, cause = cause)).unwrap_or_default()
 }
 
 fn administered<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a AdministrationError> {

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
+use crate::show::Labels;
+use crate::speech::said;
 use crate::{authority, keys, operator, show};
 
 /// What a new centre is.
@@ -63,11 +65,11 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     let passable = configuration.is_embedded() && Uid::effective().is_root();
     let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
     let _claim = folder.claim()?;
-    let progress = ProgressBar::new_spinner().with_message("the database is made");
+    let progress = ProgressBar::new_spinner().with_message(said!("init-progress-database"));
     progress.enable_steady_tick(Duration::from_millis(100));
     let open = OpenDatabase::open(configuration, Purpose::Make).await?;
     let done = fill(&open, &folder, arguments, &progress).await;
-    progress.set_message("the database is closed");
+    progress.set_message(said!("init-progress-closed"));
     open.close().await;
     progress.finish_and_clear();
     done
@@ -113,7 +115,7 @@ async fn fill(
             let Founder { operator, password } = mapping::found(connection, &account, &arguments.superviseur).await?;
             // Before anything is made, because it refuses what is somebody else's.
             let is_new = server::initialise(connection, &operator, &new).await?;
-            progress.set_message("the centre's keys are made");
+            progress.set_message(said!("init-progress-keys"));
             let made_keys = is_new && !folder.keys().exists();
             if made_keys {
                 make_keys(folder, &arguments.name).await?;
@@ -167,29 +169,39 @@ fn minor_digits(currency: &str) -> i16 {
 pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &Initialised) -> anyhow::Result<()> {
     use std::io::Write;
     let folder = configuration.server.data_folder.display();
+    let folder = folder.to_string();
     let database =
-        if configuration.is_embedded() { "a private PostgreSQL in the data folder" } else { "as configured" };
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "server       {}, mode {}", arguments.name, arguments.mode)?;
-    writeln!(out, "data folder  {folder}")?;
-    writeln!(out, "database     {database}")?;
-    let keys = if done.made_keys { "made" } else { "there already, untouched" };
-    writeln!(out, "keys         {folder}/keys ({keys}); back them up: without them no letter can be opened")?;
-    writeln!(
-        out,
-        "             agencies need {folder}/keys/centre-p256.crt (or centre-rsa.crt) and {}",
-        authority::AUTHORITY_CERTIFICATE
-    )?;
-    match &done.password {
+        if configuration.is_embedded() { said!("init-database-private") } else { said!("init-database-configured") };
+    let keys = if done.made_keys { said!("init-keys-made") } else { said!("init-there-already") };
+    let first_user = match &done.password {
         Some(password) => {
-            writeln!(out, "first user   {}, password {} (shown this once)", arguments.superviseur, password.reveal())?;
+            said!("init-first-user", user = &arguments.superviseur, password = password.reveal())
         }
-        None => writeln!(out, "first user   there already, untouched")?,
+        None => said!("init-there-already"),
+    };
+    let names = [
+        "heading-server",
+        "heading-data-folder",
+        "heading-database",
+        "heading-keys",
+        "heading-first-user",
+        "init-next-label",
+    ];
+    let labels = Labels::new(&names);
+    let [server_label, folder_label, database_label, keys_label, user_label, next_label] = names;
+    let lines = [
+        (server_label, said!("init-server", name = &arguments.name, mode = &arguments.mode)),
+        (folder_label, folder.clone()),
+        (database_label, database),
+        (keys_label, said!("init-keys", folder = &folder, state = keys)),
+        ("", said!("init-agencies-need", folder = &folder, authority = authority::AUTHORITY_CERTIFICATE)),
+        (user_label, first_user),
+        (next_label, said!("init-next", folder = &folder)),
+    ];
+    let mut out = std::io::stdout().lock();
+    for (label, text) in lines {
+        writeln!(out, "{}", labels.line(label, 2, &text))?;
     }
-    writeln!(
-        out,
-        "next         write {folder}/xmserver.toml (`xmserver sample configuration` shows one), then `xmserver check`"
-    )?;
     if out.flush().is_err() {
         bail!("what was done could not be told: standard output is closed");
     }

@@ -25,6 +25,8 @@ pub mod ready;
 pub mod reopen;
 pub mod run;
 pub mod show;
+pub mod speech;
 pub mod summary;
+pub mod usage;
 pub mod words_of_errors;
 pub mod words_of_problems;

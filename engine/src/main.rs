@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use engine::command::CommandLine;
 use engine::failure::Failure;
+use engine::{speech, usage};
 
 // OpenSSL allocates hundreds of small things for every letter, and gets this allocator too: it is linked under the names
 // of malloc and free. It takes a fifth off the work for a letter, and a quarter off memory.
@@ -18,9 +17,12 @@ pub fn main() -> ExitCode {
         eprintln!("xmserver: another TLS provider was installed first");
         return ExitCode::FAILURE;
     }
-    let line = match CommandLine::try_parse() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let has_json = arguments.iter().any(|word| word == "--json");
+    speech::begin(&arguments);
+    let line = match usage::read(arguments) {
         Ok(line) => line,
-        Err(error) => return Failure::of_command_line(error).tell(std::env::args().any(|word| word == "--json")),
+        Err(error) => return Failure::of_command_line(error).tell(has_json),
     };
     let is_for_programs = line.is_for_programs();
     line.run().unwrap_or_else(|error| Failure::of(&error).tell(is_for_programs))

@@ -7,6 +7,8 @@ use serde::Serialize;
 use store::administration::server::Server;
 use terminal_size::{Width, terminal_size_of};
 
+use crate::speech;
+
 /// Shows a list on one line.
 pub fn joined_or_dash(values: &[String]) -> String {
     if values.is_empty() { "-".to_owned() } else { values.join(", ") }
@@ -56,7 +58,7 @@ pub struct Table {
 impl Table {
     /// Makes a table with its headings.
     pub fn new(headings: &[&str]) -> Table {
-        Table { rows: vec![headings.iter().map(|heading| heading.to_uppercase()).collect()] }
+        Table { rows: vec![headings.iter().map(|heading| speech::heading(heading).to_uppercase()).collect()] }
     }
 
     /// Adds a row.
@@ -130,9 +132,30 @@ fn terminal_width() -> Option<usize> {
 /// # Errors
 /// Standard output cannot be written.
 pub fn facts(facts: &[(&str, String)]) -> anyhow::Result<()> {
-    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}\n", plain(value));
-    text(&facts.iter().map(line).collect::<String>())
+    let names: Vec<String> = facts.iter().map(|(name, _)| speech::heading(name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let line = |(name, (_, value)): (&String, &(&str, String))| format!("{name:<width$}  {}\n", plain(value));
+    text(&names.iter().zip(facts).map(line).collect::<String>())
+}
+
+/// Labels before lines, each as wide as the widest of them is in the language spoken.
+#[derive(Clone, Copy)]
+pub struct Labels {
+    width: usize,
+}
+
+impl Labels {
+    /// Measures labels by the names of their messages.
+    pub fn new(labels: &[&str]) -> Labels {
+        let width = labels.iter().map(|label| speech::words().text(label, []).chars().count()).max().unwrap_or(0);
+        Labels { width }
+    }
+
+    /// Writes a line behind its label, which is so many columns away from the widest.
+    pub fn line(self, label: &str, gap: usize, text: &str) -> String {
+        let label = if label.is_empty() { String::new() } else { speech::words().text(label, []) };
+        format!("{label:<width$}{text}", width = self.width + gap)
+    }
 }
 
 /// Shows an amount of minor units: `12500 XAF`, `-3.50 EUR`.

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sdc::refusal::RefusalCode;
 use serde_json::Value;
+use words::pseudo;
 
 /// Runs the demo and returns what it printed and its figures.
 fn demo(arguments: &[&str]) -> (String, Value) {
@@ -22,7 +24,8 @@ fn demo_told(arguments: &[&str]) -> (String, String, Value) {
     let place = tempfile::tempdir().unwrap();
     let figures = place.path().join("figures.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
-    command.arg("demo").args(arguments).arg("--exit").arg("--figures").arg(&figures).stdin(Stdio::null());
+    command.arg("demo").args(arguments).arg("--exit").arg("--figures").arg(&figures);
+    command.env("LC_ALL", "C").stdin(Stdio::null());
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{out}\n{err}");
@@ -103,7 +106,7 @@ fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
     let passable = std::fs::Permissions::from_mode(0o711);
     let place = tempfile::Builder::new().permissions(passable).tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
-    command.args(["demo", "--agencies", "3", "--letters", "20"]).env("TMPDIR", place.path());
+    command.args(["demo", "--agencies", "3", "--letters", "20"]).env("TMPDIR", place.path()).env("LC_ALL", "C");
     let mut demo = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let page = lines.find(|line| line.ends_with("/night.html")).unwrap();
@@ -135,7 +138,7 @@ fn who_sits_at_a_terminal_kills_the_centre_and_sends_a_letter_of_their_own() {
     let place = tempfile::Builder::new().permissions(passable).tempdir().unwrap();
     let demo = format!("exec {} demo --agencies 3 --letters 20", env!("CARGO_BIN_EXE_xmserver"));
     let mut command = Command::new("script");
-    command.args(["-qec", &demo, "/dev/null"]).env("TMPDIR", place.path()).env("SHELL", "/bin/sh");
+    command.args(["-qec", &demo, "/dev/null"]).env("TMPDIR", place.path()).env("SHELL", "/bin/sh").env("LC_ALL", "C");
     let mut terminal = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut keys = terminal.stdin.take().unwrap();
     let mut lines = BufReader::new(terminal.stdout.take().unwrap()).split(b'\n');
@@ -167,17 +170,33 @@ fn who_sits_at_a_terminal_kills_the_centre_and_sends_a_letter_of_their_own() {
 /// Runs the offered commands as somebody who copies them, and demands that each succeeds.
 fn assert_commands_work(offered: &str) {
     let mut shell = Command::new("sh");
-    let output = shell.args(["-ec", offered]).stdin(Stdio::null()).output().unwrap();
+    let output = shell.args(["-ec", offered]).env("LC_ALL", "C").stdin(Stdio::null()).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{offered}\n{out}\n{err}");
     assert!(out.contains("OUTCOME") && out.contains("ok    mailbox demo") && !out.contains("\nfail"), "{out}\n{err}");
 }
 
 #[test]
+fn no_sentence_of_the_demo_comes_from_outside_the_catalogues() {
+    let place = tempfile::tempdir().unwrap();
+    let page = place.path().join("page.html");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+    command.args(["--lang", pseudo::TAG, "demo", "--agencies", "3", "--letters", "40", "--exit", "--page"]).arg(&page);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}\n{err}");
+    let codes = RefusalCode::ALL.iter().map(|code| code.as_str());
+    let data: Vec<&str> = codes.chain(["XAF", "ms", "MB", page.to_str().unwrap()]).collect();
+    assert_eq!(pseudo::foreign(&out, &data), Vec::<String>::new(), "{out}");
+    assert_eq!(pseudo::foreign(&err, &data), Vec::<String>::new(), "{err}");
+    assert!(pseudo::unaccented(&out).contains("Every promise was kept"), "{out}");
+}
+
+#[test]
 fn a_folder_that_exists_is_not_touched() {
     let place = tempfile::tempdir().unwrap();
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_xmserver")).args(["demo", "--data"]).arg(place.path()).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
+    let output = command.args(["demo", "--data"]).arg(place.path()).env("LC_ALL", "C").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("expected a folder that does not exist yet"), "{said}");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);

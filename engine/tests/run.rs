@@ -67,7 +67,7 @@ impl Centre {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
         command.arg("--data-folder").arg(self.place.path().join("data")).args(arguments);
-        command.env("SECRET", "s3cr3t").stdin(Stdio::null()).stdout(Stdio::null());
+        command.env("SECRET", "s3cr3t").env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null());
         command
     }
 

@@ -136,7 +136,7 @@ impl Engine {
 
     fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
-        command.env(PASSWORD_VARIABLE, &self.password).stdin(Stdio::null());
+        command.env(PASSWORD_VARIABLE, &self.password).env("LC_ALL", "C").stdin(Stdio::null());
         command
     }
 

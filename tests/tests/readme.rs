@@ -57,6 +57,7 @@ impl Newcomer {
             .args(["-c", &format!("{path}{PRELUDE}{commands}")])
             .current_dir(self.home.path())
             .env("HOME", self.home.path())
+            .env("LC_ALL", "C")
             .env("XMSERVER_SERVER__DATA_FOLDER", data)
             .env("XMSERVER_SERVER__HTTP_ADDRESS", format!("127.0.0.1:{http}"))
             .stdin(Stdio::null())

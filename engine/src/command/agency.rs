@@ -14,6 +14,7 @@ use store::people::Operation;
 use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
 use crate::show;
+use crate::speech::{self, said};
 
 /// What to do with agencies.
 #[derive(Subcommand, Debug)]
@@ -193,20 +194,22 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
         AgencyCommand::Status { matricule, status } => {
             agencies::set_status(desk.connection(), &operator, matricule, status).await?;
             let result = json!({ "agency": matricule.as_i32(), "status": status });
-            desk.tell(&result, &format!("agency {matricule} has status {status} ({})\n", status_word(status)))
+            let (agency, word) = (matricule.to_string(), status_word(status));
+            desk.tell_line(&result, &said!("agency-status", agency = agency, status = status, word = word))
         }
         AgencyCommand::Grant(arguments) => grant(desk, arguments).await,
         AgencyCommand::Install { matricule, name } => {
             installations::add(desk.connection(), &operator, matricule, &name).await?;
             let result = json!({ "agency": matricule.as_i32(), "installation": name });
-            desk.tell(&result, &format!("installation {name} of agency {matricule} added\n"))
+            desk.tell_line(&result, &said!("agency-installed", name = name, agency = matricule.to_string()))
         }
         AgencyCommand::Recharge { matricule, amount, note } => {
             let minor_units = show::read_amount(&amount, &desk.server)?;
             let balance = agencies::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
             let result = json!({ "agency": matricule.as_i32(), "amount": minor_units, "balance": balance });
             let (amount, balance) = (show::amount(minor_units, &desk.server), show::amount(balance, &desk.server));
-            desk.tell(&result, &format!("agency {matricule} credited with {amount}; balance {balance}\n"))
+            let agency = matricule.to_string();
+            desk.tell_line(&result, &said!("agency-recharged", agency = agency, amount = amount, balance = balance))
         }
     }
 }
@@ -214,14 +217,20 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
 async fn grant(desk: &mut Desk, arguments: GrantArguments) -> anyhow::Result<()> {
     let GrantArguments { matricule, column, codes, withdraw } = arguments;
     let operator = desk.operator.clone();
-    let (count, done) = if withdraw {
-        (scopes::withdraw(desk.connection(), &operator, matricule, &column, &codes).await?, "withdrawn from")
+    let count = if withdraw {
+        scopes::withdraw(desk.connection(), &operator, matricule, &column, &codes).await?
     } else {
-        (scopes::grant(desk.connection(), &operator, matricule, &column, &codes).await?, "granted to")
+        scopes::grant(desk.connection(), &operator, matricule, &column, &codes).await?
     };
     let unchanged = codes.len() - count.min(codes.len());
     let result = json!({ "agency": matricule.as_i32(), "column": column, "changed": count, "unchanged": unchanged });
-    desk.tell(&result, &format!("{count} codes of {column} {done} agency {matricule}, {unchanged} as before\n"))
+    let agency = matricule.to_string();
+    let words = if withdraw {
+        said!("agency-withdrawn", count = count, column = &column, agency = agency, unchanged = unchanged)
+    } else {
+        said!("agency-granted", count = count, column = &column, agency = agency, unchanged = unchanged)
+    };
+    desk.tell_line(&result, &words)
 }
 
 async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
@@ -253,10 +262,9 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         return show_one(desk, matricule).await;
     }
     let names = arguments.installations.join(", ");
-    show::text(&format!(
-        "agency {matricule} added, installation {names}\nnext: xmserver cert register {matricule} CERTIFICATE; \
-         xmserver agency grant {matricule} COLUMN CODE …\n"
-    ))
+    let agency = matricule.to_string();
+    let added = said!("agency-added", agency = &agency, installations = names);
+    show::text(&format!("{added}\n{}\n", said!("agency-added-next", agency = agency)))
 }
 
 async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
@@ -282,17 +290,18 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
         .into_iter()
         .zip(data(after, desk))
         .filter(|((_, before), (_, after))| before != after)
-        .map(|((name, before), (_, after))| format!("{name}: {} → {}\n", show::plain(&before), show::plain(&after)))
+        .map(|((name, before), (_, after))| {
+            format!("{}\n", said!("agency-change", name = speech::heading(name), before = before, after = after))
+        })
         .collect();
     if lines.is_empty() {
-        return show::text(&format!("agency {matricule} is as it was\n"));
+        return show::text(&format!("{}\n", said!("agency-unchanged", agency = matricule.to_string())));
     }
-    let mut words = format!("agency {matricule} changed\n{lines}");
+    let agency = matricule.to_string();
+    let mut words = format!("{}\n{lines}", said!("agency-changed", agency = &agency));
     if before.email != after.email {
         // What was given up at the old address does not go by itself.
-        words.push_str(&format!(
-            "next: xmserver answer retry --agency {matricule} sends what waits to the new address\n"
-        ));
+        words.push_str(&format!("{}\n", said!("agency-retry-next", agency = agency)));
     }
     show::text(&words)
 }
@@ -344,7 +353,7 @@ impl Listing for AgencyFilter {
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let is_narrowed = self.text.is_some() || self.status.is_some() || self.profile.is_some() || self.in_debt;
-        Ok(if is_narrowed { "no such agency" } else { "no agency" }.to_owned())
+        Ok(if is_narrowed { said!("agency-none-such") } else { said!("agency-none") })
     }
 }
 
@@ -361,8 +370,7 @@ async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
         return show::json(&all);
     }
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("{}={}", scope.column_name, scope.code)).collect();
-    let installed: Vec<String> =
-        installed.iter().map(|one| format!("{} (highest sequence {})", one.name, one.sequence_highest)).collect();
+    let installed: Vec<String> = installed.iter().map(|one| installation(&one.name, one.sequence_highest)).collect();
     let mut facts = vec![("matricule", matricule.to_string())];
     facts.extend(data(&agency, desk));
     facts.extend([
@@ -384,16 +392,20 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
         ("email", agency.email.clone()),
         ("profile", agency.profile.clone()),
         ("credit limit", show::amount(agency.credit_limit, &desk.server)),
-        ("letter limit", format!("{} bytes", agency.letter_bytes_max)),
-        ("CBC allowed", if agency.cbc_allowed { "yes" } else { "no" }.to_owned()),
+        ("letter limit", said!("agency-bytes", bytes = agency.letter_bytes_max.to_string())),
+        ("CBC allowed", if agency.cbc_allowed { said!("word-yes") } else { said!("word-no") }),
     ]
 }
 
-fn status_word(status: i16) -> &'static str {
+fn installation(name: &str, sequence_highest: i64) -> String {
+    said!("agency-installation", name = name, sequence = sequence_highest.to_string())
+}
+
+fn status_word(status: i16) -> String {
     match status {
-        0 => "suspended",
-        1 => "some services",
-        2 => "all but export and import",
-        _ => "all services",
+        0 => said!("status-0"),
+        1 => said!("status-1"),
+        2 => said!("status-2"),
+        _ => said!("status-3"),
     }
 }

@@ -12,6 +12,7 @@ use super::letter::{self, Wanted};
 use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule, receipt_words};
 use crate::show;
+use crate::speech::{self, said};
 
 /// What to do with answers.
 #[derive(Subcommand, Debug)]
@@ -59,11 +60,10 @@ pub(super) async fn run(desk: &mut Desk, command: AnswerCommand) -> anyhow::Resu
             let operator = desk.operator.clone();
             let answers = answers::retry(desk.connection(), &operator, agency).await?;
             let words = match answers {
-                0 => "no answer waits\n".to_owned(),
-                1 => "1 answer is sent now\n".to_owned(),
-                many => format!("{many} answers are sent now\n"),
+                0 => said!("answer-none"),
+                many => said!("answer-sent-now", count = many),
             };
-            desk.tell(&json!({ "answers": answers }), &words)
+            desk.tell_line(&json!({ "answers": answers }), &words)
         }
     }
 }
@@ -76,10 +76,11 @@ async fn show_told(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
     }
     for story in &stories {
         let Some(decided) = &story.decided else {
-            show::text("nobody is answered whose signature is not proven\n")?;
+            show::text(&format!("{}\n", said!("answer-unproven")))?;
             continue;
         };
-        let subject = format!("letter {} of agency {}", decided.letter_id, show::matricule(decided.agency));
+        let (letter, agency) = (decided.letter_id.to_string(), show::matricule(decided.agency));
+        let subject = said!("answer-subject", letter = letter, agency = agency);
         let told = letter::receipt(decided).map(|receipt| receipt_words::lines(&receipt, desk)).unwrap_or_default();
         let told: String = told.iter().map(|line| format!("{}\n", show::plain(line))).collect();
         show::text(&format!("{subject}\n{told}{}\n", show::plain(&letter::answer_state(story, desk.clock))))?;
@@ -101,7 +102,8 @@ async fn resend(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     answers::resend(desk.connection(), &operator, agency, one.letter_id).await?;
     let result = json!({ "agency": one.agency, "letter_id": one.letter_id });
-    desk.tell(&result, &format!("the receipt of letter {} goes to agency {agency} again\n", one.letter_id))
+    let words = said!("answer-resent", letter = one.letter_id.to_string(), agency = agency.to_string());
+    desk.tell_line(&result, &words)
 }
 
 impl Listing for AnswerFilter {
@@ -128,7 +130,7 @@ impl Listing for AnswerFilter {
     }
 
     fn cells(answer: Answer, desk: &Desk) -> Vec<String> {
-        let next = if answer.is_given_up { "given up".to_owned() } else { desk.clock.short(answer.due_at) };
+        let next = if answer.is_given_up { said!("answer-given-up") } else { desk.clock.short(answer.due_at) };
         vec![
             answer.id.to_string(),
             show::matricule(answer.agency),
@@ -136,12 +138,12 @@ impl Listing for AnswerFilter {
             answer.attempts.to_string(),
             next,
             answer.email,
-            show::or_dash(answer.last_error),
+            show::or_dash(answer.last_error.map(|error| speech::sentences(&error))),
         ]
     }
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let is_narrowed = self.agency.is_some() || self.is_given_up;
-        Ok(if is_narrowed { "no such answer waits" } else { "no answer waits" }.to_owned())
+        Ok(if is_narrowed { said!("answer-none-such") } else { said!("answer-none") })
     }
 }

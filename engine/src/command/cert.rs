@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use chrono::{Days, Utc};
+use chrono::{DateTime, Days, Utc};
 use clap::{Args, Subcommand};
 use sdc::letter::Matricule;
 use serde_json::json;
@@ -16,8 +16,15 @@ use super::{Desk, read_matricule};
 use crate::ask;
 use crate::certificate::{self, Presented};
 use crate::clock::{Clock, Moment};
-use crate::show::{self, Table};
+use crate::show::{self, Labels, Table};
+use crate::speech::{self, said};
 use crate::words_of_errors;
+
+const AGENCY: &str = "heading-agency";
+const KEY: &str = "heading-key";
+const VALID: &str = "heading-valid";
+const FINGERPRINT: &str = "heading-sha-256";
+const WARNING: &str = "heading-warning";
 
 /// What to do with certificates.
 #[derive(Subcommand, Debug)]
@@ -128,14 +135,14 @@ async fn register(
         if !ask::is_possible() {
             bail!("nothing was registered: the certificate needs a second look; register it all the same with --yes");
         }
-        ask::agrees("Register it all the same?")?
+        ask::agrees(&said!("cert-ask-register"))?
     };
     if !accepts_concerns {
         bail!("nothing was registered");
     }
     let confirmed = match fingerprint {
         Some(fingerprint) => fingerprint,
-        None if ask::agrees(&format!("Did agency {matricule} tell you this fingerprint over another channel?"))? => {
+        None if ask::agrees(&said!("cert-ask-told", agency = matricule.to_string()))? => {
             hex::encode(&one.fields.fingerprint)
         }
         None => bail!("nothing was registered: the fingerprint was not confirmed"),
@@ -144,30 +151,36 @@ async fn register(
     let id = certificates::register(desk.connection(), &operator, matricule, &one.fields, confirmation).await?;
     let result = json!({ "id": id, "agency": matricule.as_i32(), "fingerprint": hex::encode(&one.fields.fingerprint),
         "not_before": one.fields.not_before, "not_after": one.fields.not_after, "concerns": concerns });
-    let words = format!(
-        "certificate of agency {matricule} registered: {}, valid from {} to {}\nagency  {}\nSHA-256 {}\n",
-        one.fields.algorithm,
-        clock.time(one.fields.not_before),
-        clock.time(one.fields.not_after),
-        show::plain(&agency.name),
-        spoken(&one.fields.fingerprint)
+    let registered = said!(
+        "cert-registered",
+        agency = matricule.to_string(),
+        algorithm = &one.fields.algorithm,
+        from = clock.time(one.fields.not_before),
+        to = clock.time(one.fields.not_after)
     );
-    desk.tell(&result, &words)
+    let labels = Labels::new(&[AGENCY, FINGERPRINT]);
+    let lines = [
+        registered,
+        labels.line(AGENCY, 1, &show::plain(&agency.name)),
+        labels.line(FINGERPRINT, 1, &spoken(&one.fields.fingerprint)),
+    ];
+    desk.tell_line(&result, &lines.join("\n"))
 }
 
 /// Chooses among the certificates of a file: the one that the agency told of, the only one, or the one that a person names.
 fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&str>) -> anyhow::Result<Presented> {
     let told = fingerprint.map(certificates::plain_hex);
     let is_told = |one: &Presented| told.as_ref().is_some_and(|told| *told == hex::encode(&one.fields.fingerprint));
-    let lines: Vec<String> = presented.iter().zip(1..).map(|(one, number)| format!("  {number}. {one}\n")).collect();
+    let line = |(one, number): (&Presented, i32)| format!("  {number}. {}\n", speech::sentences(&one.to_string()));
+    let lines: Vec<String> = presented.iter().zip(1..).map(line).collect();
     let (count, told_at) = (presented.len(), presented.iter().position(is_told));
     let at = match (count, told_at) {
         (_, Some(at)) => at,
         // Where it is another's fingerprint, registering says so.
         (1, None) => 0,
         (_, None) if fingerprint.is_none() && ask::is_possible() => {
-            ask::tell(&format!("the file holds {count} certificates:\n{}", lines.concat()))?;
-            let answer = ask::ask(&format!("Which one is that of agency {matricule} itself? Type its number:"))?;
+            ask::tell(&format!("{}\n{}", said!("cert-file-holds", count = count), lines.concat()))?;
+            let answer = ask::ask(&said!("cert-ask-which", agency = matricule.to_string()))?;
             let number = answer.parse::<usize>().unwrap_or(0);
             number.checked_sub(1).filter(|at| *at < count).unwrap_or(count)
         }
@@ -185,62 +198,63 @@ fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&
 
 fn facts(agency: &str, one: &Presented, concerns: &[Concern], clock: Clock) -> String {
     let fields = &one.fields;
-    let issuer = if one.subject == one.issuer { "itself" } else { &one.issuer };
+    let issuer = if one.subject == one.issuer { said!("cert-itself") } else { one.issuer.clone() };
     let facts = [
-        ("agency", show::plain(agency)),
-        ("subject", one.subject.clone()),
-        ("issuer", issuer.to_owned()),
-        ("key", fields.algorithm.clone()),
-        ("valid", format!("from {} to {}", clock.time(fields.not_before), clock.time(fields.not_after))),
-        ("SHA-256", spoken(&fields.fingerprint)),
+        (AGENCY, show::plain(agency)),
+        ("cert-holder-label", one.subject.clone()),
+        ("heading-issuer", issuer),
+        (KEY, fields.algorithm.clone()),
+        (VALID, valid(fields.not_before, fields.not_after, clock)),
+        (FINGERPRINT, spoken(&fields.fingerprint)),
     ];
-    let lines = facts.iter().map(|(name, value)| format!("{name:<8} {value}\n"));
-    lines
-        .chain(
-            concerns
-                .iter()
-                .map(|concern| format!("WARNING  {}\n", words_of_errors::concern(concern, |time| clock.time(time)))),
-        )
-        .collect()
+    let concern = |one: &Concern| (WARNING, speech::sentences(&words_of_errors::concern(one, |time| clock.time(time))));
+    let labels = Labels::new(&[AGENCY, "cert-holder-label", "heading-issuer", KEY, VALID, FINGERPRINT, WARNING]);
+    let lines = facts.into_iter().chain(concerns.iter().map(concern));
+    lines.map(|(label, text)| format!("{}\n", labels.line(label, 2, &text))).collect()
+}
+
+/// Says from when to when a certificate is valid.
+fn valid(from: DateTime<Utc>, to: DateTime<Utc>, clock: Clock) -> String {
+    said!("cert-valid", from = clock.time(from), to = clock.time(to))
 }
 
 /// Tells whose key was revoked, and what becomes of the agency.
 fn revoked(name: &str, found: &Revocable) -> String {
     let one = &found.certificate;
-    let sends = if found.has_another {
-        "it has another key with a valid certificate, and can send with it"
-    } else {
-        "it cannot send any more, until a certificate of another key is registered for it"
-    };
-    format!(
-        "certificate {name} is revoked\nagency  {} {}: {sends}\nSHA-256 {}\n",
-        show::matricule(one.agency),
-        show::plain(&found.agency_name),
-        spoken(&one.fingerprint)
-    )
+    let sends = if found.has_another { said!("cert-sends-another") } else { said!("cert-sends-no-more") };
+    let agency = format!("{} {}", show::matricule(one.agency), found.agency_name);
+    let labels = Labels::new(&[AGENCY, FINGERPRINT]);
+    let lines = [
+        said!("cert-revoked", name = name),
+        labels.line(AGENCY, 1, &said!("sentence-and-cause", sentence = agency, cause = sends)),
+        labels.line(FINGERPRINT, 1, &spoken(&one.fingerprint)),
+    ];
+    format!("{}\n", lines.join("\n"))
 }
 
 /// Shows what a revocation means and asks whether it is meant.
 fn agree_to_revoke(found: &Revocable, clock: Clock) -> anyhow::Result<()> {
     let one = &found.certificate;
     let matricule = show::matricule(one.agency);
+    let labels = Labels::new(&[AGENCY, KEY, VALID, FINGERPRINT, WARNING]);
+    let key = said!("cert-key", algorithm = &one.algorithm, count = found.certificates_of_key);
     let mut lines = vec![
-        format!("agency   {matricule} {}", show::plain(&found.agency_name)),
-        format!("key      {}, with {} of its certificates", one.algorithm, found.certificates_of_key),
-        format!("valid    from {} to {}", clock.time(one.not_before), clock.time(one.not_after)),
-        format!("SHA-256  {}", spoken(&one.fingerprint)),
+        labels.line(AGENCY, 2, &format!("{matricule} {}", show::plain(&found.agency_name))),
+        labels.line(KEY, 2, &key),
+        labels.line(VALID, 2, &valid(one.not_before, one.not_after, clock)),
+        labels.line(FINGERPRINT, 2, &spoken(&one.fingerprint)),
     ];
     lines.push(if found.has_another {
-        "The agency has another key with a valid certificate, and can send with it.".to_owned()
+        said!("cert-has-another")
     } else {
-        "WARNING  this is its only one: it cannot send any more".to_owned()
+        labels.line(WARNING, 2, &said!("cert-only-one"))
     });
     let shown = lines.join("\n");
     if !ask::is_possible() {
         bail!("{shown}\nnothing was revoked: say --yes to revoke this key, at once and for good");
     }
     ask::tell(&format!("{shown}\n"))?;
-    if ask::agrees("Revoke this key, at once and for good?")? { Ok(()) } else { bail!("nothing was revoked") }
+    if ask::agrees(&said!("cert-ask-revoke"))? { Ok(()) } else { bail!("nothing was revoked") }
 }
 
 fn review(letters: Vec<LetterToReview>, clock: Clock) -> anyhow::Result<()> {
@@ -254,7 +268,7 @@ fn review(letters: Vec<LetterToReview>, clock: Clock) -> anyhow::Result<()> {
             clock.time(letter.received_at),
         ]);
     }
-    table.print("no letter of the agency since then")
+    table.print(&said!("cert-no-letters"))
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {

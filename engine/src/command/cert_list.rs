@@ -7,6 +7,7 @@ use store::administration::certificates::{self, Certificate, CertificateFilter};
 use super::Desk;
 use super::listing::Listing;
 use crate::show;
+use crate::speech::said;
 
 impl Listing for CertificateFilter {
     type Line = Certificate;
@@ -45,6 +46,6 @@ impl Listing for CertificateFilter {
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let is_narrowed = self.agency.is_some() || self.ending_before.is_some();
-        Ok(if is_narrowed { "no such certificate" } else { "no certificate" }.to_owned())
+        Ok(if is_narrowed { said!("cert-none-such") } else { said!("cert-none") })
     }
 }

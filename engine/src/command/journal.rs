@@ -17,6 +17,7 @@ use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
 use crate::clock::Moment;
 use crate::show;
+use crate::speech::said;
 
 /// What to do with the journal.
 #[derive(Subcommand, Debug)]
@@ -107,9 +108,9 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
         std::fs::write(&file, original).with_context(|| format!("cannot write {}", file.display()))?;
     }
     let kept = match (&original, entries.as_slice()) {
-        (Some(_), _) => "kept".to_owned(),
-        (None, [entry, ..]) => format!("in quarantine as entry {entry}"),
-        (None, []) => "not kept any more".to_owned(),
+        (Some(_), _) => said!("journal-kept"),
+        (None, [entry, ..]) => said!("journal-in-quarantine", entry = entry.to_string()),
+        (None, []) => said!("journal-not-kept"),
     };
     if desk.json {
         return show::json(&line);
@@ -129,7 +130,7 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
         ("transport", line.transport),
         ("mailbox", line.mailbox),
         ("sender domain", line.sender_domain),
-        ("container", format!("{} bytes, {kept}", line.container_bytes)),
+        ("container", said!("journal-container", bytes = line.container_bytes, kept = kept)),
         ("rows", line.row_count.to_string()),
         ("flags", line.flags.to_string()),
         ("cost", show::amount(line.cost, &desk.server)),
@@ -176,6 +177,6 @@ impl Listing for JournalFilter {
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let is_narrowed = self.agency.is_some() || self.outcome.is_some() || self.letter_id.is_some();
         let is_narrowed = is_narrowed || self.flagged || self.since.is_some() || self.until.is_some();
-        Ok(if is_narrowed { "no such letter in the journal" } else { "no letter" }.to_owned())
+        Ok(if is_narrowed { said!("letter-none-such") } else { said!("letter-none") })
     }
 }

@@ -11,7 +11,22 @@ use store::administration::quarantine::QuarantineEntry;
 
 use super::{Desk, read_matricule, receipt_words};
 use crate::clock::Clock;
-use crate::show;
+use crate::show::{self, Labels};
+use crate::speech::{self, said};
+
+/// Labels of a story's lines.
+const LABELS: [&str; 10] = [
+    "heading-letter",
+    "heading-agency",
+    "heading-sequence",
+    "heading-payload",
+    "heading-verdict",
+    "heading-journal",
+    "heading-quarantine",
+    "heading-receipt",
+    "heading-answer",
+    "heading-entry",
+];
 
 /// What to do with one letter.
 #[derive(Subcommand, Debug)]
@@ -64,53 +79,70 @@ fn words(story: &Story, desk: &Desk) -> String {
     let mut lines = Vec::new();
     match &story.decided {
         Some(decided) => lines.extend(of_decided(decided, desk.clock)),
-        None => lines.push("letter     of a sender whom nobody vouches for: its content was not read".to_owned()),
+        None => lines.push(("heading-letter", said!("letter-stranger"))),
     }
     for line in &story.journal {
-        let when = desk.clock.time(line.received_at);
-        let from = format!("{} {}, from {}", line.transport, line.mailbox, show::or_dash(Some(&line.sender_domain)));
-        lines.push(format!(
-            "journal    line {}: {} by {from}, {} bytes, {when}",
-            line.id, line.outcome, line.container_bytes
-        ));
+        let words = said!(
+            "letter-journal",
+            line = line.id.to_string(),
+            outcome = &line.outcome,
+            transport = &line.transport,
+            mailbox = &line.mailbox,
+            domain = &line.sender_domain,
+            bytes = line.container_bytes,
+            time = desk.clock.time(line.received_at)
+        );
+        lines.push(("heading-journal", words));
     }
-    lines.extend(story.quarantine.iter().map(of_quarantine));
+    lines.extend(story.quarantine.iter().map(|entry| ("heading-quarantine", of_quarantine(entry))));
     if let Some(decided) = &story.decided {
         let told = receipt(decided).map(|receipt| receipt_words::lines(&receipt, desk));
-        let told = told.unwrap_or_else(|| vec!["cannot be read by this program".to_owned()]);
-        lines.extend(told.iter().map(|line| format!("receipt    {line}")));
-        lines.push(format!("answer     {}", answer_state(story, desk.clock)));
+        let told = told.unwrap_or_else(|| vec![said!("letter-unreadable")]);
+        lines.extend(told.into_iter().map(|line| ("heading-receipt", line)));
+        lines.push(("heading-answer", answer_state(story, desk.clock)));
     }
     for entry in &story.entries {
-        let (amount, balance) =
-            (show::amount(entry.amount, &desk.server), show::amount(entry.balance_after, &desk.server));
-        let when = desk.clock.time(entry.posted_at);
-        lines.push(format!(
-            "entry      {} of kind {}: {amount}, balance after it {balance}, {when}",
-            entry.id, entry.kind
-        ));
+        let words = said!(
+            "letter-entry",
+            entry = entry.id.to_string(),
+            kind = &entry.kind,
+            amount = show::amount(entry.amount, &desk.server),
+            balance = show::amount(entry.balance_after, &desk.server),
+            time = desk.clock.time(entry.posted_at)
+        );
+        lines.push(("heading-entry", words));
     }
-    lines.iter().map(|line| format!("{}\n", show::plain(line))).collect()
+    let labels = Labels::new(&LABELS);
+    lines.iter().map(|(label, line)| format!("{}\n", labels.line(label, 1, &show::plain(line)))).collect()
 }
 
-fn of_decided(decided: &Decided, clock: Clock) -> Vec<String> {
-    let installation = Some(&decided.installation).filter(|name| !name.is_empty());
+fn of_decided(decided: &Decided, clock: Clock) -> Vec<(&'static str, String)> {
+    let installation = show::or_dash(Some(&decided.installation).filter(|name| !name.is_empty()));
+    let agency = said!("letter-agency", agency = show::matricule(decided.agency), installation = installation);
+    let (sequence, attempt) = (show::or_dash(decided.sequence), decided.attempt.to_string());
     vec![
-        format!("letter     {}", decided.letter_id),
-        format!("agency     {}, installation {}", show::matricule(decided.agency), show::or_dash(installation)),
-        format!("sequence   {}, attempt {}", show::or_dash(decided.sequence), decided.attempt),
-        format!("payload    SHA-256 {}", hex::encode(&decided.digest)),
-        format!("verdict    {}, {}", decided.verdict, clock.time(decided.received_at)),
+        ("heading-letter", decided.letter_id.to_string()),
+        ("heading-agency", agency),
+        ("heading-sequence", said!("letter-sequence", sequence = sequence, attempt = attempt)),
+        ("heading-payload", format!("SHA-256 {}", hex::encode(&decided.digest))),
+        ("heading-verdict", format!("{}, {}", decided.verdict, clock.time(decided.received_at))),
     ]
 }
 
 fn of_quarantine(entry: &QuarantineEntry) -> String {
-    let claimed = match (entry.agency, entry.claimed_agency) {
-        (None, Some(claimed)) => format!(", agency {} (claimed, not proven)", show::matricule(claimed)),
-        _ => String::new(),
-    };
-    let digest = hex::encode(&entry.digest);
-    format!("quarantine entry {}: {}, {}{claimed}; container SHA-256 {digest}", entry.id, entry.reason, entry.state)
+    let (digest, number) = (hex::encode(&entry.digest), entry.id.to_string());
+    let (reason, state) = (&entry.reason, &entry.state);
+    match (entry.agency, entry.claimed_agency.map(show::matricule)) {
+        (None, Some(claimed)) => said!(
+            "letter-quarantine-claimed",
+            entry = number,
+            reason = reason,
+            state = state,
+            agency = claimed,
+            digest = digest
+        ),
+        _ => said!("letter-quarantine", entry = number, reason = reason, state = state, digest = digest),
+    }
 }
 
 /// Says what became of a receipt.
@@ -118,18 +150,28 @@ pub(super) fn answer_state(story: &Story, clock: Clock) -> String {
     let sent = story.decided.as_ref().and_then(|decided| decided.answered_at);
     match (&story.waiting, sent) {
         (Some(waiting), _) => of_waiting(waiting, clock),
-        (None, Some(sent)) => format!("sent {}", clock.time(sent)),
-        (None, None) => "none waits, and none was sent".to_owned(),
+        (None, Some(sent)) => said!("answer-sent", time = clock.time(sent)),
+        (None, None) => said!("answer-not-sent"),
     }
 }
 
 fn of_waiting(answer: &Answer, clock: Clock) -> String {
     let queued = clock.time(answer.queued_at);
-    let said = answer.last_error.as_ref().map_or_else(String::new, |error| format!("; the relay said: {error}"));
     let next = if answer.is_given_up {
-        "given up: `xmserver answer resend` sends it after all".to_owned()
+        said!("answer-next-given-up")
     } else {
-        format!("next attempt {}", clock.time(answer.due_at))
+        said!("answer-next-attempt", time = clock.time(answer.due_at))
     };
-    format!("queued {queued} for {}, {} attempts, {next}{said}", answer.email, answer.attempts)
+    let (address, attempts) = (&answer.email, answer.attempts);
+    match &answer.last_error {
+        Some(error) => said!(
+            "answer-waiting-said",
+            queued = queued,
+            address = address,
+            attempts = attempts,
+            next = next,
+            reason = speech::sentences(error)
+        ),
+        None => said!("answer-waiting", queued = queued, address = address, attempts = attempts, next = next),
+    }
 }

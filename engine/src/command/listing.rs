@@ -7,6 +7,7 @@ use store::administration::AdministrationError;
 
 use super::Desk;
 use crate::show::{self, Table};
+use crate::speech::said;
 
 /// Lines that people are shown where they do not say how many.
 const SHOWN: i64 = 100;
@@ -152,8 +153,13 @@ async fn tell_more<L: Listing>(desk: &mut Desk, listing: &L, last: L::Cursor, sh
     if counted == 0 {
         return Ok(());
     }
-    let word = if counted < COUNTED_MAX { "" } else { "more than " };
-    show::text(&format!("{shown} of {word}{}; more: {}, or --all\n", shown + counted, L::goes_on(last)))
+    let (all, option) = (shown + counted, L::goes_on(last));
+    let words = if counted < COUNTED_MAX {
+        said!("list-more", shown = shown, all = all, option = option)
+    } else {
+        said!("list-more-than", shown = shown, all = all, option = option)
+    };
+    show::text(&format!("{words}\n"))
 }
 
 #[cfg(test)]

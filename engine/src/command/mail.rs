@@ -8,7 +8,8 @@ use clap::Subcommand;
 use crate::configuration::Configuration;
 use crate::failure::NotConfigured;
 use crate::reach::{PassedStep, Reached, reach};
-use crate::show;
+use crate::show::{self, Labels};
+use crate::speech;
 
 /// What to do with mail.
 #[derive(Subcommand, Debug)]
@@ -46,12 +47,14 @@ pub(super) async fn run(configuration: &Configuration, command: MailCommand, jso
 }
 
 fn lines(reached: &Reached) -> String {
-    let mut text = format!("{}\n", reached.subject);
+    let labels = Labels::new(&["verdict-ok", "verdict-fail"]);
+    let mut text = format!("{}\n", speech::sentences(&reached.subject));
     for PassedStep { step, milliseconds } in &reached.passed {
-        text.push_str(&format!("  ok    {step} ({milliseconds} ms)\n"));
+        let step = format!("{} ({milliseconds} ms)", speech::sentences(step));
+        text.push_str(&format!("  {}\n", labels.line("verdict-ok", 2, &step)));
     }
     if let Some(failure) = &reached.failure {
-        text.push_str(&format!("  fail  {}\n", failure.message));
+        text.push_str(&format!("  {}\n", labels.line("verdict-fail", 2, &speech::sentences(&failure.message))));
     }
     text
 }

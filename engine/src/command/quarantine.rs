@@ -18,6 +18,7 @@ use super::listing::{self, Extent, Listing};
 use super::{Desk, read_matricule};
 use crate::configuration::Configuration;
 use crate::folder::DataFolder;
+use crate::speech::{self, said};
 use crate::{keys, reopen, show};
 
 /// What to do with the quarantine.
@@ -99,7 +100,8 @@ pub(super) async fn run(
         QuarantineCommand::Retry { id, reason } => try_again(desk, configuration, id, &reason).await,
         QuarantineCommand::Drop { id, reason } => {
             quarantine::drop(desk.connection(), &operator, id, &reason).await?;
-            desk.tell(&json!({ "id": id, "state": "dropped" }), &format!("quarantine entry {id} dropped\n"))
+            let words = said!("quarantine-dropped", entry = id.to_string());
+            desk.tell_line(&json!({ "id": id, "state": "dropped" }), &words)
         }
     }
 }
@@ -124,16 +126,19 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
 fn tried_words(tried: &Tried) -> String {
     match tried {
         Tried::Accepted { letter_id, attempt } => {
-            format!("letter {letter_id} is accepted by attempt {attempt}; its office is told")
+            said!("quarantine-accepted", letter = letter_id.to_string(), attempt = attempt.to_string())
         }
-        Tried::Refused { letter_id, attempt, refusal } => {
-            format!("letter {letter_id} is refused by attempt {attempt} too, {refusal}; its office is told")
+        Tried::Refused { letter_id, attempt, refusal } => said!(
+            "quarantine-refused-again",
+            letter = letter_id.to_string(),
+            attempt = attempt.to_string(),
+            refusal = speech::sentences(&refusal.to_string())
+        ),
+        Tried::Stranger(refusal) => {
+            said!("quarantine-no-attempt", refusal = speech::sentences(&refusal.to_string()))
         }
-        Tried::Stranger(refusal) => format!("no attempt is made, {refusal}"),
-        Tried::AcceptedBefore { letter_id } => {
-            format!("letter {letter_id} was accepted before: `xmserver letter show {letter_id}` tells when")
-        }
-        Tried::Waits => "a table of the letter's takes no rows now: `xmserver check` names it".to_owned(),
+        Tried::AcceptedBefore { letter_id } => said!("quarantine-accepted-before", letter = letter_id.to_string()),
+        Tried::Waits => said!("quarantine-waits"),
     }
 }
 
@@ -156,9 +161,9 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("journal lines", show::joined_or_dash(&lines)),
         ("received", clock.time(entry.received_at)),
         ("reason", entry.reason),
-        ("detail", entry.detail),
+        ("detail", speech::sentences(&entry.detail)),
         ("state", entry.state),
-        ("waits for a decision", entry.held.to_string()),
+        ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
         ("agency", show::or_dash(entry.agency.map(show::matricule))),
         ("installation", show::or_dash(entry.installation)),
         ("letter id", show::or_dash(entry.letter_id)),
@@ -176,7 +181,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("transport", entry.transport),
         ("mailbox", entry.mailbox),
         ("container SHA-256", hex::encode(entry.digest)),
-        ("original", format!("{} bytes, {} kept", entry.original_bytes, original.len())),
+        ("original", said!("quarantine-original", bytes = entry.original_bytes, kept = original.len())),
         ("held version", show::or_dash(held_version)),
     ]);
     show::facts(&facts)
@@ -184,7 +189,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
 
 /// What a container or a mail says of itself is never shown as if it were known.
 fn claimed(value: Option<String>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value} (claimed, not proven)"))
+    value.map_or_else(|| "-".to_owned(), |value| said!("claimed", value = value))
 }
 
 impl Listing for QuarantineFilter {
@@ -227,9 +232,8 @@ impl Listing for QuarantineFilter {
     async fn nothing(&self, connection: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
         let everything = QuarantineFilter { with_decided: true, limit: Some(1), ..QuarantineFilter::default() };
         if quarantine::list(connection, &everything).await?.is_empty() {
-            return Ok("the quarantine is empty".to_owned());
+            return Ok(said!("quarantine-empty"));
         }
-        let hint = if self.with_decided { "" } else { "; --with-decided lists those that were decided, too" };
-        Ok(format!("no entry of the quarantine is such a one{hint}"))
+        Ok(if self.with_decided { said!("quarantine-none-such") } else { said!("quarantine-none-such-hint") })
     }
 }

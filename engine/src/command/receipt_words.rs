@@ -1,77 +1,89 @@
 //! A receipt in words: what an officer on the telephone is read.
 
-use sdc::answer::receipt::{Flag, Receipt, Verdict};
-use sdc::refusal::{Refusal, Remedy};
+use sdc::answer::receipt::{Flag, Receipt, TableReceipt, Verdict};
+use sdc::refusal::{Refusal, RowFault};
+use words::{Value, Words};
 
 use super::Desk;
 use crate::show;
+use crate::speech::{self, said};
 
 /// Words a receipt, a line for each thing that it says.
 pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
     let mut lines = Vec::new();
     match (&receipt.verdict, &receipt.refusal) {
-        (Verdict::Accepted, _) => lines.push("accepted: every record is in the tables".to_owned()),
-        (Verdict::Refused, None) => lines.push("refused".to_owned()),
+        (Verdict::Accepted, _) => lines.push(said!("receipt-accepted")),
+        (Verdict::Refused, None) => lines.push(said!("receipt-refused")),
         (Verdict::Refused, Some(refusal)) => lines.extend(of_refusal(refusal)),
     }
-    match receipt.remedy {
-        Some(Remedy::Mend) => {
-            lines.push("to do: the officer mends it and sends the records in a new letter".to_owned());
-        }
-        Some(Remedy::Wait) => {
-            lines.push("to do: the office waits until it is told or has paid, then sends the records again".to_owned());
-        }
-        None => {}
-    }
-    lines.extend(
-        receipt.rows.iter().map(|rows| format!("{}: {} new, {} held already", rows.table, rows.new, rows.duplicate)),
-    );
+    let remedy = receipt.remedy.map(|remedy| speech::words().remedy(remedy));
+    lines.extend(remedy.map(|remedy| said!("receipt-to-do", remedy = remedy)));
+    let rows =
+        |rows: &TableReceipt| said!("receipt-rows", table = &rows.table, new = rows.new, duplicate = rows.duplicate);
+    lines.extend(receipt.rows.iter().map(rows));
     lines.extend(receipt.flags.iter().flat_map(of_flag));
     let account = &receipt.account;
     let (cost, balance) = (show::amount(account.cost, &desk.server), show::amount(account.balance, &desk.server));
-    lines.push(format!("cost {cost}, balance after it {balance}; highest sequence held {}", receipt.highest_sequence));
-    if let Some(seconds) = receipt.skew_seconds {
-        lines.push(format!("the office's clock less the centre's: {seconds} s, the letter's way included"));
-    }
+    let sequence = receipt.highest_sequence.to_string();
+    lines.push(said!("receipt-account", cost = cost, balance = balance, sequence = sequence));
+    lines.extend(receipt.skew_seconds.map(|seconds| said!("receipt-skew", seconds = seconds)));
     lines
 }
 
 fn of_refusal(refusal: &Refusal) -> Vec<String> {
-    let mut lines = vec![format!("refused {}: {}", refusal.code, refusal.code.meaning())];
-    lines.extend(refusal.parameters.iter().map(|(name, value)| format!("  {name}: {value}")));
-    for fault in &refusal.faults {
-        let column = fault.column.as_ref().map_or_else(String::new, |column| format!(", {column}"));
-        let expected = if fault.expected.is_empty() { String::new() } else { format!(", expected {}", fault.expected) };
-        lines.push(format!("  {} row {}{column}: rule {}{expected}", fault.table, fault.row, fault.rule));
-    }
+    let words = speech::words();
+    let (code, meaning) = (refusal.code.as_str(), words.refusal(refusal.code));
+    let mut lines = vec![said!("receipt-refused-because", code = code, meaning = meaning)];
+    lines.extend(refusal.parameters.iter().map(|(name, value)| {
+        let value = words.expected(value);
+        format!("  {}", said!("receipt-parameter", name = words.parameter(name), value = value))
+    }));
+    lines.extend(refusal.faults.iter().map(|fault| format!("  {}", of_fault(fault))));
     let named = u32::try_from(refusal.faults.len()).unwrap_or(u32::MAX);
     if refusal.faults_total > named {
-        lines.push(format!("  and {} more faulty rows", refusal.faults_total - named));
+        lines.push(format!("  {}", said!("receipt-faults-more", count = refusal.faults_total - named)));
     }
     lines
+}
+
+fn of_fault(fault: &RowFault) -> String {
+    let words = speech::words();
+    let (table, row) = (&fault.table, fault.row.to_string());
+    let (rule, expected) = (words.rule(&fault.rule), words.expected(&fault.expected));
+    match (&fault.column, expected.is_empty()) {
+        (None, true) => said!("receipt-fault", table = table, row = row, rule = rule),
+        (None, false) => {
+            said!("receipt-fault-expected", table = table, row = row, rule = rule, expected = expected)
+        }
+        (Some(column), true) => {
+            said!("receipt-fault-column", table = table, row = row, column = column, rule = rule)
+        }
+        (Some(column), false) => said!(
+            "receipt-fault-column-expected",
+            table = table,
+            row = row,
+            column = column,
+            rule = rule,
+            expected = expected
+        ),
+    }
 }
 
 /// Words a flag in both languages of the offices: it is read to an officer who may be asked for an explanation.
 fn of_flag(flag: &Flag) -> Vec<String> {
     let Flag { table, check, unjudged, rows, rows_total } = flag;
-    let (english, french) = if *unjudged {
-        ("cannot be judged, as a value is missing", "ne peut être jugé, car une valeur manque")
-    } else {
-        ("does not hold", "n'est pas respecté")
-    };
-    let (in_rows, aux_lignes) = match rows_total {
-        1 => ("1 row".to_owned(), "1 ligne".to_owned()),
-        many => (format!("{many} rows"), format!("{many} lignes")),
-    };
-    let mut lines = vec![
-        format!("to explain: check {check} of {table} {english}, in {in_rows}; accepted all the same"),
-        format!("à expliquer : le contrôle {check} de {table} {french}, sur {aux_lignes} ; accepté malgré cela"),
-    ];
-    lines.extend(rows.iter().map(|row| format!("  row, ligne {}: {}", row.row, row.arithmetic)));
+    let found = if *unjudged { "receipt-flag-unjudged" } else { "receipt-flag-broken" };
+    let of_table =
+        || [("check", Value::from(check)), ("table", Value::from(table)), ("rows", Value::from(*rows_total))];
+    let languages = words::offices();
+    let mut lines: Vec<String> = languages.map(|language| language.text(found, of_table())).to_vec();
+    let row = languages.map(|language| language.text("receipt-flag-row", [])).join(", ");
+    lines.extend(rows.iter().map(|one| format!("  {row} {}: {}", one.row, one.arithmetic)));
     let named = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let more = rows_total.saturating_sub(named);
     if more > 0 {
-        lines.push(format!("  and {more} more rows, et {more} autres lignes"));
+        let more = |language: &Words| language.text("receipt-flag-more", [("count", Value::from(more))]);
+        lines.push(format!("  {}", languages.map(more).join(", ")));
     }
     lines
 }

@@ -12,8 +12,20 @@ use store::administration::AdministrationError;
 use store::administration::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
 
 use super::Desk;
-use crate::show::{self, Table};
+use crate::show::{self, Labels, Table};
+use crate::speech::{self, said};
 use crate::words_of_problems;
+
+/// Labels of the lines about a table.
+const LABELS: [&str; 7] = [
+    "heading-legal-key",
+    "heading-scope",
+    "heading-corrections",
+    "heading-profile",
+    "heading-check",
+    "heading-trigger",
+    "heading-differs",
+];
 
 /// What to do with tables.
 #[derive(Subcommand, Debug)]
@@ -62,7 +74,7 @@ pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Resul
                 show::json(&abandoned)?;
             } else {
                 let name = abandoned.full_name();
-                show::text(&format!("table {name} is given up: letters for it are refused table_unknown\n"))?;
+                show::text(&format!("{}\n", said!("table-given-up", table = name)))?;
             }
         }
         TableCommand::Check => return check(desk).await,
@@ -96,15 +108,17 @@ pub(super) fn report(adoptions: &[tables::Adoption], json: bool) -> anyhow::Resu
         return show::json(&adoptions);
     }
     let line = |adoption: &tables::Adoption| {
+        let (table, version) = (&adoption.table, adoption.version.to_string());
         let outcome = match adoption.outcome {
-            Outcome::Adopted => "adopted",
-            Outcome::NewVersion => "has a new version",
-            Outcome::Changed => "changed",
-            Outcome::Unchanged => "is as it was",
+            Outcome::Adopted => said!("table-adopted", table = table, version = version),
+            Outcome::NewVersion => said!("table-new-version", table = table, version = version),
+            Outcome::Changed => said!("table-changed", table = table, version = version),
+            Outcome::Unchanged => said!("table-unchanged", table = table, version = version),
         };
-        let mut lines = format!("table {} {outcome}, version {}\n", adoption.table, adoption.version);
-        lines.extend(adoption.changes.iter().map(|change| format!("  {change}\n")));
-        lines.extend(adoption.warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+        let warning = |warning: &str| said!("table-warning", warning = speech::sentences(warning));
+        let mut lines = format!("{outcome}\n");
+        lines.extend(adoption.changes.iter().map(|change| format!("  {}\n", speech::sentences(&change.to_string()))));
+        lines.extend(adoption.warnings.iter().map(|one| format!("  {}\n", warning(&one.to_string()))));
         lines
     };
     show::text(&adoptions.iter().map(line).collect::<String>())
@@ -126,7 +140,7 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
             one.corrections,
         ]);
     }
-    table.print("no table is adopted: `xmserver table adopt FILE`, or `xmserver sample restore ecr`")
+    table.print(&said!("table-none"))
 }
 
 /// Shows a table as one reads it out on the telephone.
@@ -147,11 +161,11 @@ fn tell(shown: &Shown) -> anyhow::Result<()> {
     let table = &shown.table;
     let role = |column: &ColumnShown| {
         let roles = [
-            (column.is_needed, "needed"),
-            (column.is_legal_key, "legal key"),
-            (column.is_scope, "scope"),
-            (column.column.multiline, "several lines"),
-            (column.column.has_default, "has a default"),
+            (column.is_needed, said!("table-needed")),
+            (column.is_legal_key, said!("table-legal-key")),
+            (column.is_scope, said!("table-scope")),
+            (column.column.multiline, said!("table-several-lines")),
+            (column.column.has_default, said!("table-default")),
         ];
         roles.into_iter().filter(|(is_so, _)| *is_so).map(|(_, role)| role).collect::<Vec<_>>().join(", ")
     };
@@ -159,31 +173,35 @@ fn tell(shown: &Shown) -> anyhow::Result<()> {
     for column in &shown.columns {
         columns.row([column.column.name.clone(), column.sql_type.clone(), role(column)]);
     }
-    let mut text = format!(
-        "table {}, version {}, kept in {}.{}\nlegal key    {}\nscope        {}\ncorrections  {}\n",
-        table.full_name(),
-        table.version,
-        table.schema_name,
-        table.relation_name,
-        table.legal_key.join(", "),
-        show::or_dash(table.scope_column.clone()),
-        table.corrections
-    );
+    let relation = format!("{}.{}", table.schema_name, table.relation_name);
+    let version = table.version.to_string();
+    let labels = Labels::new(&LABELS);
+    let mut text =
+        format!("{}\n", said!("table-shown", table = table.full_name(), version = version, relation = relation));
+    let mut add = |label: &str, words: &str| text.push_str(&format!("{}\n", labels.line(label, 2, words)));
+    add("heading-legal-key", &table.legal_key.join(", "));
+    add("heading-scope", &show::or_dash(table.scope_column.clone()));
+    add("heading-corrections", &table.corrections);
     for right in &shown.rights {
-        let sends = if right.may_export { "may send" } else { "may not send" };
-        text.push_str(&format!("profile      {} {sends}, reads {}\n", right.profile, right.may_read));
+        let (profile, reads) = (&right.profile, &right.may_read);
+        let words = if right.may_export {
+            said!("table-may-send", profile = profile, reads = reads)
+        } else {
+            said!("table-may-not-send", profile = profile, reads = reads)
+        };
+        add("heading-profile", &words);
     }
     for check in &shown.checks_in_words {
-        text.push_str(&format!("check        {} ({}): {}\n", check.code, check.severity, check.arithmetic));
+        add("heading-check", &format!("{} ({}): {}", check.code, check.severity, check.arithmetic));
     }
     for trigger in &shown.triggers {
-        text.push_str(&format!("trigger      {}: {}\n", trigger.name, trigger.definition));
+        add("heading-trigger", &format!("{}: {}", trigger.name, trigger.definition));
     }
     for problem in &shown.drift {
-        text.push_str(&format!("differs      {}\n", words_of_problems::sentence(problem)));
+        add("heading-differs", &speech::sentences(&words_of_problems::sentence(problem)));
     }
     show::text(&(text.replace(|c: char| steers(c) && c != '\n', "\u{fffd}") + "\n"))?;
-    columns.print("no column")
+    columns.print(&said!("table-no-column"))
 }
 
 async fn check(desk: &mut Desk) -> anyhow::Result<ExitCode> {
@@ -194,12 +212,15 @@ async fn check(desk: &mut Desk) -> anyhow::Result<ExitCode> {
         let told = |drift: &tables::Drift| json!({ "table": drift.table, "problems": in_words(&drift.problems) });
         show::json(&drifts.iter().map(told).collect::<Vec<_>>())?;
     } else if differ {
+        let line = |table: &str, problem: &str| {
+            format!("{}\n", said!("table-problem", table = table, problem = speech::sentences(problem)))
+        };
         let lines = drifts.iter().flat_map(|drift| {
-            in_words(&drift.problems).into_iter().map(|problem| format!("table {}: {problem}\n", drift.table))
+            in_words(&drift.problems).into_iter().map(move |problem| line(&drift.table, &problem)).collect::<Vec<_>>()
         });
         show::text(&lines.collect::<String>())?;
     } else {
-        show::text("all adopted tables are as they were adopted\n")?;
+        show::text(&format!("{}\n", said!("table-all-as-adopted")))?;
     }
     Ok(if differ { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -8,6 +8,7 @@ use store::administration::tariffs::{self, NewTariff, Tariff};
 use super::Desk;
 use crate::clock::{Clock, Moment, MomentError};
 use crate::show::{self, Table};
+use crate::speech::said;
 
 /// What to do with tariffs.
 #[derive(Subcommand, Debug)]
@@ -68,18 +69,17 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
             let operator = desk.operator.clone();
             let id = tariffs::set(desk.connection(), &operator, &new).await?;
             let (act, kb) = (show::amount(new.per_act, &desk.server), show::amount(new.per_started_kb, &desk.server));
-            let from = new.valid_from.map_or_else(|| "now".to_owned(), |from| clock.time(from));
+            let from = new.valid_from.map_or_else(|| said!("tariff-now"), |from| clock.time(from));
             let words =
-                format!("tariff {id}: {} costs {act} per act and {kb} per started KB, from {from} on\n", new.service);
-            desk.tell(&json!({ "id": id, "tariff": new }), &words)
+                said!("tariff-set", id = id.to_string(), service = &new.service, act = act, kb = kb, from = from);
+            desk.tell_line(&json!({ "id": id, "tariff": new }), &words)
         }
         TariffCommand::Cancel { id } => {
             let operator = desk.operator.clone();
             let tariff = tariffs::cancel(desk.connection(), &operator, id).await?;
             let Tariff { service, valid_from, .. } = &tariff;
-            let words =
-                format!("tariff {id} of {service} is taken back: it would have begun {}\n", clock.time(*valid_from));
-            desk.tell(&tariff, &words)
+            let from = clock.time(*valid_from);
+            desk.tell_line(&tariff, &said!("tariff-cancelled", id = id.to_string(), service = service, from = from))
         }
         TariffCommand::List { with_ended } => {
             let found = tariffs::list(desk.connection(), with_ended).await?;
@@ -103,11 +103,7 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                     show::or_dash(one.valid_to.map(|time| clock.time(time))),
                 ]);
             }
-            table.print(if with_ended {
-                "no tariff was ever set: every service is free"
-            } else {
-                "no tariff: every service is free"
-            })
+            table.print(&if with_ended { said!("tariff-none-ever") } else { said!("tariff-none") })
         }
     }
 }

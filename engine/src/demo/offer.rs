@@ -4,29 +4,27 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::layout::{self, Paper};
+use crate::speech::said;
 
 /// The program's name.
 const NAME: &str = "xmserver";
-/// What is offered, and what each shows.
-const COMMANDS: [(&str, &str); 4] = [
-    ("journal list", "every letter that came, and what became of it"),
-    ("quarantine list", "what was not accepted, and why"),
-    ("agency list", "the offices and their accounts: prices are in XAF, per record"),
-    ("check", "everything that the centre needs"),
-];
-
 /// Words the offer.
 pub fn offer(folder: &Path, address: SocketAddr, paper: Paper) -> String {
-    let first = "The centre stays up. Look at it, and press Ctrl-C when you have seen enough.";
+    let commands = [
+        ("journal list", said!("demo-shows-journal")),
+        ("quarantine list", said!("demo-shows-quarantine")),
+        ("agency list", said!("demo-shows-agencies")),
+        ("check", said!("demo-shows-check")),
+    ];
     let mut lines = vec![String::new()];
-    lines.extend(layout::wrap(first, paper.width));
-    lines.extend([String::new(), "  # counters, as Prometheus reads them".to_owned()]);
+    lines.extend(layout::wrap(&said!("demo-stays"), paper.width));
+    lines.extend([String::new(), format!("  # {}", said!("demo-counters"))]);
     lines.push(format!("  http://{address}/metrics"));
     let program = program();
-    for (command, shows) in COMMANDS {
+    for (command, shows) in commands {
         let mut words = vec![program.clone(), "--data-folder".to_owned(), folder.display().to_string()];
         words.extend(command.split(' ').map(str::to_owned));
-        lines.extend(layout::wrap(shows, paper.width - 4).into_iter().map(|line| format!("  # {line}")));
+        lines.extend(layout::wrap(&shows, paper.width - 4).into_iter().map(|line| format!("  # {line}")));
         lines.push(format!("  {}", layout::command(&words, paper.width - 2)));
     }
     format!("{}\n", lines.join("\n"))

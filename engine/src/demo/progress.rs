@@ -8,6 +8,7 @@ use terminal_size::{Width, terminal_size_of};
 use tokio::time::Instant;
 
 use crate::ask;
+use crate::speech::said;
 
 /// Between two lines where there is no terminal.
 const PACE: Duration = Duration::from_secs(5);
@@ -69,7 +70,7 @@ pub async fn during_told<T>(words: &str, work: impl Future<Output = T>) -> T {
             done = &mut work => return done,
             () = tokio::time::sleep(PACE) => {
                 if let Some(seconds) = pace.due(Instant::now()) {
-                    tell(&format!("{words}: {seconds} s so far"));
+                    tell(&said!("demo-so-far", what = words, seconds = seconds));
                 }
             }
         }
@@ -77,16 +78,17 @@ pub async fn during_told<T>(words: &str, work: impl Future<Output = T>) -> T {
 }
 
 /// Makes a bar of so many steps; it is drawn where standard error is a terminal.
-fn bar(words: &'static str, steps: u64) -> ProgressBar {
+fn bar(words: String, steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     let columns = terminal_size_of(std::io::stderr()).map_or(0, |(Width(columns), _)| usize::from(columns));
     let template = if columns < BAR_COLUMNS_MIN {
-        "{msg:>17} {human_pos} of {human_len}"
+        format!("{{msg:>17}} {}", said!("demo-bar", done = "{human_pos}", all = "{human_len}"))
     } else {
-        "{msg:>17} {wide_bar} {human_pos:>7} of {human_len} {elapsed:>4}"
+        let counted = said!("demo-bar", done = "{human_pos:>7}", all = "{human_len}");
+        format!("{{msg:>17}} {{wide_bar}} {counted} {{elapsed:>4}}")
     };
-    // The template is a constant; were it wrong, the plain style would do.
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    // Should a language's template be wrong, the plain style does.
+    bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.with_message(words)
 }
 
@@ -100,9 +102,9 @@ impl Offices {
     /// Begins with none of so many.
     pub fn new(offices: u64) -> Offices {
         if !is_drawn() {
-            tell(&format!("{offices} offices get keys, certificates and credit"));
+            tell(&said!("demo-offices", offices = offices));
         }
-        Offices { bar: bar("offices set up", offices), pace: std::sync::Mutex::new(Pace::new(Instant::now())) }
+        Offices { bar: bar(said!("demo-bar-offices"), offices), pace: std::sync::Mutex::new(Pace::new(Instant::now())) }
     }
 
     /// One more is done.
@@ -111,7 +113,7 @@ impl Offices {
         let due = self.pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner).due(Instant::now());
         if let Some(seconds) = due.filter(|_| !is_drawn()) {
             let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
-            tell(&format!("{seconds} s: {done} of {all} offices set up"));
+            tell(&said!("demo-offices-done", seconds = seconds, done = done, all = all));
         }
     }
 
@@ -134,10 +136,10 @@ impl Bars {
     /// Makes both for so many letters.
     pub fn new(letters: u64) -> Bars {
         let both = MultiProgress::new();
-        let sent = both.add(bar("letters sent", letters));
-        let verified = both.add(bar("receipts verified", letters));
+        let sent = both.add(bar(said!("demo-bar-sent"), letters));
+        let verified = both.add(bar(said!("demo-bar-verified"), letters));
         if !is_drawn() {
-            tell(&format!("the offices send {letters} letters, good and bad, and verify their receipts"));
+            tell(&said!("demo-sending", letters = letters));
         }
         Bars { both, sent, verified, letters, pace: Pace::new(Instant::now()) }
     }
@@ -153,7 +155,8 @@ impl Bars {
 
     fn line(&mut self, sent: u64, verified: u64, now: Instant) -> Option<String> {
         let seconds = self.pace.due(now)?;
-        Some(format!("{seconds} s: {sent} of {} letters sent, {verified} receipts verified", self.letters))
+        let letters = self.letters;
+        Some(said!("demo-sent", seconds = seconds, sent = sent, letters = letters, verified = verified))
     }
 
     /// Writes a line above the bars, where they are drawn.

@@ -4,10 +4,12 @@ use sdc::refusal::RefusalCode;
 use serde::Serialize;
 use simulation::oracle::Findings;
 use simulation::record::Traffic;
+use words::decimal;
 
 use super::layout::Paper;
 use super::words::words;
 use crate::show;
+use crate::speech::said;
 
 /// Everything that is told.
 #[derive(Serialize)]
@@ -55,16 +57,12 @@ impl Summary {
     }
 
     /// Words the verdict.
-    pub fn verdict(&self) -> &'static str {
-        if self.is_sound() {
-            "Every promise was kept: each letter has exactly one effect, and each sender knows it."
-        } else {
-            "A promise was broken: see what is not 0 below."
-        }
+    pub fn verdict(&self) -> String {
+        if self.is_sound() { said!("demo-kept") } else { said!("demo-broken") }
     }
 
     fn render(&self, paper: Paper) -> String {
-        format!("{}\n\n{}", paper.boxed(self.verdict(), self.is_sound()).join("\n"), self.sheet(paper))
+        format!("{}\n\n{}", paper.boxed(&self.verdict(), self.is_sound()).join("\n"), self.sheet(paper))
     }
 
     /// Lays out what the verdict rests on, and the figures.
@@ -81,15 +79,15 @@ impl Summary {
     fn zeros(&self, paper: Paper) -> Vec<String> {
         let found = &self.findings;
         let zeros = [
-            (found.lost, "lost: a letter without its effect or its receipt"),
-            (found.doubled, "doubled: an effect there more than once"),
-            (found.wrong, "wrong: an effect that nobody asked for"),
-            (found.ledger_difference.unsigned_abs(), "XAF of difference in the books"),
-            (found.quarantined_innocent, "innocent letters in quarantine"),
-            (found.receipts_missing, "receipts missing"),
-            (found.receipts_wrong, "receipts wrong"),
+            (found.lost, said!("demo-lost")),
+            (found.doubled, said!("demo-doubled")),
+            (found.wrong, said!("demo-wrong")),
+            (found.ledger_difference.unsigned_abs(), said!("demo-difference")),
+            (found.quarantined_innocent, said!("demo-innocent")),
+            (found.receipts_missing, said!("demo-receipts-missing")),
+            (found.receipts_wrong, said!("demo-receipts-wrong")),
         ];
-        let line = |(count, words): &(u64, &str)| {
+        let line = |(count, words): &(u64, String)| {
             let lines = paper.item(margin(paper), &count.to_string(), words);
             lines.into_iter().map(|line| paper.judge(&line, *count == 0)).collect::<Vec<_>>()
         };
@@ -101,49 +99,40 @@ impl Summary {
     fn figures(&self, paper: Paper) -> Vec<String> {
         let found = &self.findings;
         let item = |figure: u64, words: String| paper.item(margin(paper), &figure.to_string(), &words);
-        let mut lines = item(found.letters_sent, "letters sent".to_owned());
-        let charged = format!("accepted: {} records, {} XAF charged for them", found.rows, found.charged);
-        lines.extend(item(found.accepted, charged));
-        lines.extend(item(found.duplicates, "came again and changed nothing".to_owned()));
-        let recognised = format!("attacks and mistakes sent on purpose, {} recognised:", found.refused);
-        lines.extend(item(found.bad_sent, recognised));
+        let mut lines = item(found.letters_sent, said!("demo-letters-sent"));
+        lines.extend(item(found.accepted, said!("demo-accepted", rows = found.rows, charged = found.charged)));
+        lines.extend(item(found.duplicates, said!("demo-duplicates")));
+        lines.extend(item(found.bad_sent, said!("demo-recognised", refused = found.refused)));
         for (code, count) in &found.refused_by_reason {
-            let words = RefusalCode::parse(code).map_or("refused for another reason", words);
+            let words = RefusalCode::parse(code).map_or_else(|| said!("demo-other-reason"), words);
             lines.extend(paper.item(margin(paper) + 7, &count.to_string(), &format!("{words} [{code}]")));
         }
-        lines.extend(item(found.receipts_verified, "receipts opened and verified by their offices".to_owned()));
+        lines.extend(item(found.receipts_verified, said!("demo-verified")));
         lines
     }
 
     fn times(&self, paper: Paper) -> Vec<String> {
         let found = &self.findings;
         let item = |figure: String, words: String| paper.item(margin(paper), &figure, &words);
-        let rate = format!("letters a second: the town's burst was settled and answered in {:.1} s", self.seconds);
+        let rate = said!("demo-rate", seconds = decimal(self.seconds, 1));
         let mut lines = item(format!("{:.0}", self.letters_per_second), rate);
-        lines.extend(item(
-            format!("{} ms", found.p50_ms),
-            format!(
-                "from mail to commit for half of the burst, {} ms for 99 in 100: all offices send at \
-                 once, so letters wait in a queue for those before them",
-                found.p99_ms
-            ),
-        ));
+        lines.extend(item(format!("{} ms", found.p50_ms), said!("demo-half", p99 = found.p99_ms.to_string())));
         if let Some(alone_ms) = found.alone_ms {
-            let words = "from mail to commit for one letter sent alone, when all was quiet: up to 1000 ms of it is the \
-                         wait until the centre looks into its mailbox, once a second";
-            lines.extend(item(format!("{alone_ms} ms"), words.to_owned()));
+            lines.extend(item(format!("{alone_ms} ms"), said!("demo-alone")));
         }
-        let share = self.machine_mb.map_or_else(String::new, |machine| {
-            format!(", {:.1} % of the machine's {machine:.0} MB", self.rss_mb_max * 100.0 / machine)
-        });
-        lines.extend(item(format!("{:.0} MB", self.rss_mb_max), format!("of memory at most in the centre{share}")));
+        let memory = self.machine_mb.map_or_else(
+            || said!("demo-memory"),
+            |machine| {
+                let percent = decimal(self.rss_mb_max * 100.0 / machine, 1);
+                said!("demo-memory-share", percent = percent, machine = decimal(machine, 0))
+            },
+        );
+        lines.extend(item(said!("demo-megabytes", megabytes = decimal(self.rss_mb_max, 0)), memory));
         if self.kills > 0 {
-            let by_hand = match self.kills_by_hand {
-                0 => String::new(),
-                by_hand => format!(" ({by_hand} by the key k)"),
+            let words = match self.kills_by_hand {
+                0 => said!("demo-kills", kills = self.kills),
+                by_hand => said!("demo-kills-by-hand", kills = self.kills, by_hand = by_hand),
             };
-            let times = if self.kills == 1 { "time" } else { "times" };
-            let words = format!("{times} the centre was killed without warning{by_hand}; it came back each time");
             lines.extend(item(self.kills.to_string(), words));
         }
         lines
@@ -212,7 +201,7 @@ mod tests {
         assert!(text.contains("80  from a suspended office [agency_suspended]"), "{text}");
         for code in RefusalCode::ALL {
             let line = text.lines().find(|line| line.ends_with(&format!("[{code}]")));
-            assert!(line.is_some_and(|line| line.contains(words(*code))), "{code}: {text}");
+            assert!(line.is_some_and(|line| line.contains(&words(*code))), "{code}: {text}");
         }
         assert!(text.contains("512 ms  from mail to commit for one letter sent alone"), "{text}");
         assert!(text.contains("(2 by the key k)"), "{text}");

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::centre::Centre;
 use super::keyboard::Keyboard;
 use super::{CENTRE_ADDRESS, DemoArguments, progress};
+use crate::speech::said;
 
 mod collect;
 mod watch;
@@ -76,7 +77,7 @@ pub async fn run(
         kills_by_hand: 0,
     };
     if day.keyboard.is_some() {
-        day.bars.note("Press k to kill the centre as a power cut would: the offices go on, and it comes back.");
+        day.bars.note(&said!("demo-press-k"));
     }
     let (began_at, began) = (Utc::now(), Instant::now());
     let mut senders = JoinSet::new();
@@ -144,7 +145,7 @@ impl Day<'_> {
         if self.keyboard.as_mut().is_some_and(|keyboard| keyboard.was_pressed(b'k')) {
             self.centre.kill_and_restart().await?;
             self.kills_by_hand += 1;
-            self.bars.note("The centre was killed by the key k, and is started again.");
+            self.bars.note(&said!("demo-killed"));
         }
         Ok(())
     }

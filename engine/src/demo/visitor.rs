@@ -38,6 +38,7 @@ use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::show;
+use crate::speech::said;
 
 /// Longest wait for a receipt, or for a refusal.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,7 +85,7 @@ impl Counter<'_> {
         let mut own = None;
         loop {
             self.tell("")?;
-            self.tell("A letter of your own: type the name of a child and press Enter (Enter alone: no more).")?;
+            self.tell(&said!("demo-own-letter"))?;
             let Some(line) = keyboard.line().await else { return Ok(()) };
             let name: String = line.trim().chars().filter(|character| !character.is_control()).take(NAME_MAX).collect();
             if name.is_empty() {
@@ -116,10 +117,8 @@ impl Counter<'_> {
         write(&folder.join("centre.crt"), &centre)?;
         let identity = Identity::from_pem(key.as_bytes(), certificate.as_bytes())?;
         let fingerprint = hex::encode(identity.certificate().fingerprint().as_bytes());
-        self.tell(&format!(
-            "A P-256 key was made for you: you are agency {matricule}, and certificate {}… is registered at the centre.",
-            fingerprint.split_at(16).0
-        ))?;
+        let (agency, beginning) = (matricule.to_string(), fingerprint.split_at(16).0);
+        self.tell(&said!("demo-own-key", agency = agency, fingerprint = beginning))?;
         let address = format!("agency-{matricule}@offices.example");
         let register = Register::new(&format!("C{matricule}"));
         let open = OpenDatabase::open(self.configuration, Purpose::Command).await?;
@@ -142,9 +141,8 @@ impl Counter<'_> {
         let receipt = self.receipt(own).await?;
         let waited = began.elapsed().as_millis();
         write(&own.folder.join("receipt.eml"), &receipt)?;
-        self.tell(&format!(
-            "The birth of {name:?} was signed, encrypted and mailed; the receipt came after {waited} ms."
-        ))?;
+        let (name, milliseconds) = (format!("{name:?}"), waited.to_string());
+        self.tell(&said!("demo-own-sent", name = name, milliseconds = milliseconds))?;
         self.open_receipt(own).await?;
         let mut changed = der;
         if let Some(last) = changed.last_mut() {
@@ -152,10 +150,8 @@ impl Counter<'_> {
         }
         relay_letter(&relay, own, &changed).await?;
         let reason = self.refusal(own, &changed).await?;
-        let meant = RefusalCode::parse(&reason).map_or("refused", words);
-        self.tell(&format!(
-            "The same letter with one bit changed was mailed too, and is in quarantine: {meant} [{reason}]."
-        ))
+        let meaning = RefusalCode::parse(&reason).map_or_else(|| said!("receipt-refused"), words);
+        self.tell(&said!("demo-own-changed", meaning = meaning, reason = reason))
     }
 
     async fn receipt(&self, own: &OwnOffice) -> anyhow::Result<Vec<u8>> {
@@ -173,7 +169,7 @@ impl Counter<'_> {
 
     /// Opens the receipt as an office does that has nothing but the stock command.
     async fn open_receipt(&self, own: &OwnOffice) -> anyhow::Result<()> {
-        self.tell("Open the receipt yourself:")?;
+        self.tell(&said!("demo-own-open"))?;
         let cd = layout::command(&["cd".to_owned(), own.folder.display().to_string()], self.paper.width - 2);
         show::text(&format!("  {cd}\n"))?;
         for arguments in OPEN_RECEIPT {
@@ -182,7 +178,7 @@ impl Counter<'_> {
             let output = Command::new("openssl").args(arguments.split(' ')).current_dir(&own.folder).output().await;
             let output = match output {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return self.tell("(Here it is not opened: the command openssl is not installed.)");
+                    return self.tell(&said!("demo-own-no-openssl"));
                 }
                 output => output.context("the command openssl could not be started")?,
             };
@@ -192,10 +188,7 @@ impl Counter<'_> {
         }
         let answer: Value = serde_json::from_slice(&fs::read(own.folder.join("receipt.json"))?)?;
         let receipt = answer.get("receipt").cloned().context("receipt.json holds no receipt")?;
-        self.tell(&format!(
-            "openssl has just opened and verified it. receipt.json says: {}.",
-            said(&serde_json::from_value(receipt)?)
-        ))
+        self.tell(&said!("demo-own-opened", said = short(&serde_json::from_value(receipt)?)))
     }
 
     /// Waits until a container is in quarantine, and returns the reason.
@@ -259,14 +252,17 @@ async fn relay_letter(relay: &Relay, own: &OwnOffice, der: &[u8]) -> anyhow::Res
 }
 
 /// Says in short what a receipt says.
-fn said(receipt: &Receipt) -> String {
-    let verdict = match (&receipt.verdict, &receipt.refusal) {
-        (Verdict::Accepted, _) => "accepted".to_owned(),
-        (Verdict::Refused, None) => "refused".to_owned(),
-        (Verdict::Refused, Some(refusal)) => format!("refused, {} [{}]", words(refusal.code), refusal.code),
-    };
+fn short(receipt: &Receipt) -> String {
     let rows: u64 = receipt.rows.iter().map(|table| u64::from(table.new)).sum();
-    format!("{verdict}, records new in the tables {rows}, cost {} XAF", receipt.account.cost)
+    let cost = receipt.account.cost;
+    match (&receipt.verdict, &receipt.refusal) {
+        (Verdict::Accepted, _) => said!("demo-own-accepted", rows = rows, cost = cost),
+        (Verdict::Refused, None) => said!("demo-own-refused", rows = rows, cost = cost),
+        (Verdict::Refused, Some(refusal)) => {
+            let (meaning, code) = (words(refusal.code), refusal.code.as_str());
+            said!("demo-own-refused-because", meaning = meaning, code = code, rows = rows, cost = cost)
+        }
+    }
 }
 
 /// Writes a file that its owner alone may read.

@@ -14,7 +14,7 @@ fn mode_of(path: &Path) -> u32 {
 }
 
 /// Makes a key and a certificate as an agency would, with the stock command. Returns the certificate's file.
-fn agency_certificate(folder: &Path, name: &str) -> PathBuf {
+pub fn agency_certificate(folder: &Path, name: &str) -> PathBuf {
     let (key, certificate) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.crt")));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "800"])

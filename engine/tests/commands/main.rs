@@ -6,5 +6,6 @@
 mod centre;
 mod cli;
 mod keys;
+mod languages;
 mod operators;
 mod people;

@@ -7,19 +7,19 @@ use store::database::{Database, DatabaseSettings};
 
 use crate::centre::{Centre, INIT};
 
-async fn in_douala() -> Centre {
+pub async fn in_douala() -> Centre {
     let centre = Centre::on_a_database_of_its_own().await;
     centre.done(&[&INIT[..], &["--zone", "africa/douala", "--currency", "xaf"]].concat());
     centre
 }
 
 /// Writes into the centre's database what letters would have left there.
-async fn write(centre: &Centre, statements: &str) {
+pub async fn write(centre: &Centre, statements: &str) {
     let database = Database::new(DatabaseSettings::new(centre.url.clone().unwrap())).unwrap();
     database.get().await.unwrap().batch_execute(statements).await.unwrap();
 }
 
-async fn agencies(centre: &Centre, count: u32) {
+pub async fn agencies(centre: &Centre, count: u32) {
     let statements = format!(
         "INSERT INTO xm.agencies (matricule, name, email) SELECT n, 'Mairie ' || n, 'o' || n || '@example.org' FROM generate_series(1, {count}) n;
          INSERT INTO xm.accounts (kind, agency) SELECT 'agency', n FROM generate_series(1, {count}) n;"
@@ -186,10 +186,10 @@ async fn what_a_stranger_claims_is_shown_as_claimed() {
     assert_eq!((&dropped["sender"], &dropped["claimed_agency"]), (&Value::Null, &json!(101)), "people's words go");
 }
 
-const LETTER: &str = "019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08";
+pub const LETTER: &str = "019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08";
 
 /// A letter refused for two rows, whose receipt the relay took two hours ago.
-async fn refused_letter(centre: &Centre) {
+pub async fn refused_letter(centre: &Centre) {
     let answer = json!({
         "sdc": 1, "id": "019a5f0e-c2f8-7d05-9c0e-6f6a1f0b2c44", "from": "centre-x",
         "to": { "agency": 1, "installation": "main" }, "time": "2026-11-02T08:15:12Z", "mode": "test",

@@ -25,6 +25,7 @@ use crate::authority::CENTRE_PAIRS;
 use crate::command::Desk;
 use crate::configuration::{Configuration, RelayConfiguration};
 use crate::folder::DataFolder;
+use crate::speech::said;
 
 /// The scope column of sample `ecr`.
 const SCOPE: &str = "CentreCode";
@@ -148,28 +149,31 @@ fn told(
     folder: &Path,
     fingerprint: &str,
 ) -> String {
-    let (agency, folder, email, centre) = (known.office.agency, folder.display(), &known.email, &relay.address);
+    let (agency, folder) = (known.office.agency.to_string(), folder.display().to_string());
+    let (email, centre) = (&known.email, &relay.address);
     let in_the_clear = |security: Security| security == Security::None;
     let send = if in_the_clear(relay.smtp.security) {
         let (host, port) = (&relay.smtp.host, relay.smtp.port());
         format!("curl -sS --mail-from {email} --mail-rcpt {centre} -T letter.eml smtp://{host}:{port}")
     } else {
-        format!("mail letter.sdc from {email} to {centre}, as an attachment or pasted into the text")
+        said!("office-send", email = email, centre = centre)
     };
     let fetch = match configuration.mailboxes.first().map(|mailbox| &mailbox.pop3) {
         Some(pop3) if in_the_clear(pop3.security) => {
             format!("curl -sS -u {email}:any pop3://{}:{}/1 > receipt.eml", pop3.host, pop3.port())
         }
-        _ => format!("save the answer that comes to {email} as receipt.eml"),
+        _ => said!("office-save", email = email),
     };
+    let made = said!("office-made", folder = &folder, agency = &agency);
+    let (there, then) = (said!("office-there", folder = &folder), said!("office-then"));
     format!(
-        "{folder} is an office of agency {agency}: key, certificate, and a letter with one act of birth. At the centre:\n\
+        "{made}\n\
          \x20 xmserver cert register {agency} {folder}/office.crt --fingerprint {fingerprint}\n\
-         At the office, in {folder}:\n\
+         {there}\n\
          \x20 {send}\n\
          \x20 {fetch}\n\
          \x20 openssl cms -decrypt -binary -inform PEM -in receipt.eml -recip office.crt -inkey office.key -out receipt.signed\n\
          \x20 openssl cms -verify -binary -inform DER -in receipt.signed -nointern -certfile centre.crt -noverify -out receipt.json\n\
-         Then receipt.json says what became of the letter. FORMAT.md makes such a letter by hand.\n"
+         {then}\n"
     )
 }

@@ -10,6 +10,7 @@ use super::trial::LOOPBACK;
 use crate::configuration::Configuration;
 use crate::demo::told_to_stop;
 use crate::show;
+use crate::speech::said;
 
 /// Runs a mail server where the configuration looks for one, until it is told to stop. What it holds then is gone.
 ///
@@ -19,11 +20,8 @@ pub async fn serve_post(configuration: &Configuration) -> anyhow::Result<ExitCod
     let (pop3_port, smtp_port) = ports(configuration)?;
     let settings = PostOfficeSettings { pop3_port, smtp_port, ..PostOfficeSettings::default() };
     let post_office = PostOffice::start(settings).context("the trial's mail server could not start")?;
-    show::text(&format!(
-        "POP3 at {}, SMTP at {}: every address has a mailbox, any password opens it; what they hold ends with this program\n",
-        post_office.pop3_address(),
-        post_office.smtp_address()
-    ))?;
+    let (pop3, smtp) = (post_office.pop3_address().to_string(), post_office.smtp_address().to_string());
+    show::text(&format!("{}\n", said!("post-serves", pop3 = pop3, smtp = smtp)))?;
     told_to_stop().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,116 @@
+//! What the program says to people, in their language: that of `--lang`, else that of their locale, else English.
+//!
+//! A program speaks to one person at one terminal, so the language is chosen once, before the command line is understood. Programs
+//! are spoken to in English: with `--json` nothing is translated, and lines of the log never are.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use words::{Catalogues, Language, Words};
+
+use crate::configuration::SYSTEM_FOLDER;
+
+static CATALOGUES: OnceLock<Catalogues> = OnceLock::new();
+static WORDS: OnceLock<Words> = OnceLock::new();
+
+/// Says a message of the catalogues: `said!("agency-changed", agency = matricule)`. Texts and numbers are parameters.
+macro_rules! said {
+    ($name:literal $(, $parameter:ident = $value:expr)* $(,)?) => {
+        $crate::speech::words().text($name, [$((stringify!($parameter), ::words::Value::from($value))),*])
+    };
+}
+pub(crate) use said;
+
+/// Chooses the language by the command line and the environment. The first call holds.
+pub fn begin(arguments: &[OsString]) {
+    let folder = option(arguments, "--words").map_or_else(|| PathBuf::from(SYSTEM_FOLDER).join("words"), PathBuf::from);
+    let catalogues = CATALOGUES.get_or_init(|| Catalogues::with_folder(&folder));
+    let asked = option(arguments, "--lang").and_then(|tag| tag.to_str()?.parse().ok());
+    let language = asked.unwrap_or_else(|| Language::of_environment(variable));
+    if arguments.iter().any(|word| word == "--json") {
+        return;
+    }
+    if let Some(words) = catalogues.words(&language) {
+        // Whoever came first has chosen.
+        WORDS.get_or_init(|| words);
+    }
+}
+
+/// Finds the value of an option before anything else of the command line is understood: a mistake in it is told in the language too.
+fn option<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> {
+    let before_values = arguments.iter().take_while(|word| *word != "--");
+    let mut words = before_values.map(OsString::as_os_str);
+    while let Some(word) = words.next() {
+        let text = word.to_str().unwrap_or_default();
+        if text == name {
+            return words.next();
+        }
+        if let Some(value) = text.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+            return Some(OsStr::new(value));
+        }
+    }
+    None
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the locale is that of whoever reads, and no configuration of the centre"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns the words of the language chosen; those of English where none was.
+pub fn words() -> &'static Words {
+    WORDS.get().unwrap_or_else(|| Words::english())
+}
+
+/// Reads the value of `--lang`: a language that has words.
+///
+/// # Errors
+/// The languages that have.
+pub fn read_language(text: &str) -> Result<String, String> {
+    let catalogues = CATALOGUES.get_or_init(Catalogues::built_in);
+    let is_spoken = text.parse().is_ok_and(|language| catalogues.words(&language).is_some());
+    if is_spoken {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected one of {}, found {text:?}", catalogues.languages().join(", ")))
+}
+
+/// Says sentences that are English where they arise: errors, and what `check` finds.
+pub fn sentences(english: &str) -> String {
+    words().sentences(english)
+}
+
+/// Says the heading of a column, or the name of a fact.
+pub fn heading(english: &str) -> String {
+    words().short("heading-", english)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_found_wherever_it_stands_on_the_command_line() {
+        let asked = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            option(&arguments, "--lang").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(asked("xmserver --lang fr check").as_deref(), Some("fr"));
+        assert_eq!(asked("xmserver agency list --lang=pt-BR").as_deref(), Some("pt-BR"));
+        assert_eq!(asked("xmserver agency list --language fr"), None);
+        assert_eq!(asked("xmserver agency add -- --lang fr"), None, "that is a value");
+        assert_eq!(asked("xmserver --lang"), None);
+    }
+
+    #[test]
+    fn a_language_without_words_is_refused_with_those_that_have_some() {
+        assert_eq!(read_language("fr"), Ok("fr".to_owned()));
+        assert_eq!(read_language("fr-CM"), Ok("fr-CM".to_owned()), "a region speaks its language");
+        assert_eq!(read_language("de"), Err("expected one of en, fr, found \"de\"".to_owned()));
+        assert!(read_language("").is_err());
+    }
+}

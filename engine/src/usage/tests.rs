@@ -1,0 +1,98 @@
+//! What of the command line is said in which language.
+
+use words::{Catalogues, Language, pseudo};
+
+use super::*;
+
+fn words(language: &str) -> Words {
+    let language: Language = language.parse().unwrap();
+    Catalogues::built_in().words(&language).unwrap()
+}
+
+/// Does something to a command and to each one below it.
+fn each(command: &Command, look: &mut impl FnMut(&Command)) {
+    look(command);
+    command.get_subcommands().for_each(|one| each(one, look));
+}
+
+/// The command line, with all that clap adds.
+fn built() -> Command {
+    let mut command = CommandLine::command();
+    command.build();
+    command
+}
+
+#[test]
+fn every_text_of_the_command_line_is_in_the_catalogues() {
+    let mut missing = Vec::new();
+    let mut seek = |family: &str, text: &str| {
+        if !["help-", "usage-"].iter().any(|one| Words::is_known(if family.is_empty() { one } else { family }, text)) {
+            missing.push(format!("{family}{text}"));
+        }
+    };
+    let mut seen = 0;
+    each(&built(), &mut |command| {
+        command.get_about().iter().for_each(|about| seek("", &about.to_string()));
+        for arg in command.get_arguments() {
+            seen += 1;
+            arg.get_help().iter().for_each(|help| seek("", &help.to_string()));
+            arg.get_long_help().iter().for_each(|help| seek("", &help.to_string()));
+            let values = arg.get_possible_values();
+            values.iter().filter_map(PossibleValue::get_help).for_each(|help| seek("", &help.to_string()));
+            let names = arg.get_value_names().unwrap_or_default();
+            if matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) {
+                names.iter().for_each(|name| seek("value-", name));
+            }
+        }
+    });
+    missing.sort_unstable();
+    missing.dedup();
+    assert!(seen > 100, "the command line was walked through");
+    assert!(missing.is_empty(), "no words in engine/words/catalogues for:\n{}", missing.join("\n"));
+}
+
+/// Accents change no width: so help in the language that nobody speaks must be that of English, but for them.
+#[test]
+fn help_in_another_language_is_laid_out_as_clap_lays_out_its_own() {
+    let (mut english, mut accented) = (Vec::new(), Vec::new());
+    let help = |command: &Command| {
+        let mut command = command.clone();
+        // Names of values in the long help are bold in English alone, and a blank line there may hold blanks.
+        let long = command.render_long_help().to_string();
+        let long = long.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        [command.render_help().ansi().to_string(), long]
+    };
+    each(&built(), &mut |command| english.extend(help(command)));
+    each(&in_language(CommandLine::command(), &words(pseudo::TAG)), &mut |command| accented.extend(help(command)));
+    assert_eq!(english.len(), accented.len());
+    for (english, accented) in english.iter().zip(&accented) {
+        assert_eq!(&pseudo::unaccented(accented), english);
+    }
+}
+
+#[test]
+fn a_command_line_is_explained_in_french() {
+    let mut command = in_language(CommandLine::command(), &words("fr"));
+    let agency = command.find_subcommand_mut("agency").unwrap().find_subcommand_mut("edit").unwrap();
+    let help = agency.render_long_help().to_string();
+    for part in [
+        "Utilisation : xmserver agency edit",
+        "Arguments :\n",
+        "Options :\n",
+        "--letter-limit <OCTETS>",
+        "Valeurs possibles :\n          - yes: C'est permis\n          - no:  Ce n'est pas permis",
+        "Afficher l'aide (un résumé avec '-h')",
+    ] {
+        assert!(help.contains(part), "{part} is missing in\n{help}");
+    }
+    let tariff = command.find_subcommand_mut("tariff").unwrap().find_subcommand_mut("set").unwrap();
+    let help = tariff.render_help().to_string();
+    assert!(help.contains("[par défaut : 0]") && help.contains("<SERVICE>"), "{help}");
+}
+
+#[test]
+fn english_is_left_as_it_is() {
+    let mut command = in_language(CommandLine::command(), &words("en"));
+    let plain = CommandLine::command().render_help().ansi().to_string();
+    assert_eq!(command.render_help().ansi().to_string(), plain);
+}

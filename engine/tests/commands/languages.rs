@@ -1,0 +1,371 @@
+//! In which language people are spoken to, and that no sentence comes from outside the catalogues.
+//!
+//! In the language that nobody speaks, every letter of a catalogue has an accent. So a word without one is data, which a test names,
+//! or a sentence that cannot be said in another language; and without its accents all must be what English says.
+
+use std::cell::RefCell;
+use std::process::Command;
+
+use serde_json::Value;
+use words::pseudo;
+
+use crate::centre::{Centre, INIT, Said};
+use crate::cli::agency_certificate;
+use crate::operators::{LETTER, agencies, in_douala, refused_letter, write};
+
+/// Words of no language: names, codes and units, and what others say.
+const DATA: [&str; 25] = [
+    "xmserver",
+    "XAF",
+    "UTC",
+    "WAT",
+    "SHA",
+    "RSA",
+    "PostgreSQL",
+    "OpenSSL",
+    "Debian",
+    "pgdg",
+    "http",
+    "ecr",
+    "ActeNaissance",
+    "ActeMariage",
+    "ActeDeces",
+    "MentionMarginale",
+    "CentreCode",
+    "AnneeRegistre",
+    "NumeroActe",
+    "OPTIONS",
+    "rows_invalid",
+    "example",
+    "org",
+    "help",
+    "deb",
+];
+
+/// As OpenSSL names the day of its release.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+struct Speaker<'a> {
+    centre: &'a Centre,
+    /// What the tests themselves have put into the centre.
+    data: Vec<&'a str>,
+    /// Every breach, to be told at once.
+    breaches: RefCell<Vec<String>>,
+}
+
+impl Drop for Speaker<'_> {
+    fn drop(&mut self) {
+        let breaches = self.breaches.take();
+        assert!(
+            breaches.is_empty() || std::thread::panicking(),
+            "{} breaches:\n{}",
+            breaches.len(),
+            breaches.join("\n")
+        );
+    }
+}
+
+impl<'a> Speaker<'a> {
+    fn new(centre: &'a Centre, data: Vec<&'a str>) -> Speaker<'a> {
+        Speaker { centre, data, breaches: RefCell::new(Vec::new()) }
+    }
+
+    /// Knows further data.
+    fn with(&self, further: &[&'a str]) -> Speaker<'a> {
+        Speaker::new(self.centre, self.data.iter().chain(further).copied().collect())
+    }
+
+    fn said(&self, language: &str, arguments: &[&str]) -> Said {
+        self.centre.say(&[&["--lang", language], arguments].concat())
+    }
+
+    /// Says what a command says in the language that nobody speaks, where nothing of it may come from outside the catalogues.
+    fn says(&self, arguments: &[&str]) -> String {
+        let said = self.said(pseudo::TAG, arguments);
+        let text = format!("{}{}", said.out, said.err);
+        let data: Vec<&str> = self.data.iter().chain(arguments).copied().collect();
+        let data: Vec<&str> = DATA.iter().copied().chain(data).collect();
+        let foreign = pseudo::foreign(&text, &data);
+        if !foreign.is_empty() || text.is_ascii() {
+            self.breaches.borrow_mut().push(format!("{arguments:?} says {foreign:?} in no language:\n{text}"));
+        }
+        text
+    }
+
+    /// Says what a command says that changes nothing: without its accents the same as in English.
+    fn shows(&self, arguments: &[&str]) {
+        let accented = self.says(arguments);
+        let said = self.said("en", arguments);
+        let (unaccented, english) = (pseudo::unaccented(&accented), format!("{}{}", said.out, said.err));
+        if unaccented != english {
+            self.breaches.borrow_mut().push(format!("{arguments:?}\nsays    {unaccented}\ninstead {english}"));
+        }
+    }
+}
+
+/// What an operator asks of a new centre.
+const QUESTIONS: &[&[&str]] = &[
+    &["init", "--name", "centre-y", "--mode", "test"],
+    &["agency", "list"],
+    &["agency", "list", "--in-debt"],
+    &["table", "list"],
+    &["table", "check"],
+    &["tariff", "list"],
+    &["tariff", "list", "--with-ended"],
+    &["journal", "list"],
+    &["journal", "list", "--flagged"],
+    &["journal", "show", "7"],
+    &["quarantine", "list"],
+    &["quarantine", "drop", "7", "--reason", "x"],
+    &["answer", "list"],
+    &["answer", "list", "--given-up"],
+    &["answer", "retry"],
+    &["cert", "list"],
+    &["cert", "list", "--ending-within-days", "9"],
+    &["letter", "show", "7"],
+    &["mail", "test"],
+    &["mail", "test", "--mailbox", "none"],
+];
+
+/// What an operator does there, rightly and wrongly.
+const CHANGES: &[&[&str]] = &[
+    &["sample", "restore", "ecr"],
+    &["sample", "restore", "ecr"],
+    &["agency", "add", "--name", "Mairie", "--email", "m@example.org", "--matricule", "1"],
+    &["agency", "add", "--name", "Mairie", "--email", "m@example.org", "--matricule", "1"],
+    &["agency", "add", "--name", "Mairie", "--email", "mairie"],
+    &["agency", "install", "1", "laptop"],
+    &["agency", "install", "1", "laptop"],
+    &["agency", "grant", "1", "CentreCode", "C01"],
+    &["agency", "grant", "1", "CentreCode", "C01", "--withdraw"],
+    &["agency", "grant", "1", "CentreCode", "--withdraw"],
+    &["agency", "grant", "1", "Nowhere", "C01"],
+    &["agency", "recharge", "1", "12500"],
+    &["agency", "recharge", "1", "12.5"],
+    &["agency", "status", "1", "0"],
+    &["agency", "status", "1", "7"],
+    &["agency", "edit", "1", "--cbc", "yes", "--email", "bureau@example.org"],
+    &["agency", "edit", "1", "--cbc", "yes"],
+    &["tariff", "set", "export", "--per-act", "100"],
+    &["tariff", "set", "account", "--per-act", "100"],
+    &["tariff", "set", "export", "--per-act", "1", "--from", "2099-12-01"],
+    &["tariff", "cancel", "2"],
+    &["tariff", "cancel", "1"],
+    &["cert", "register", "1", "/etc/hostname"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
+    let centre = Centre::on_a_database_of_its_own().await;
+    let folder = centre.place.path().to_str().unwrap().to_owned();
+    let url = centre.url.clone().unwrap();
+    let certificate = agency_certificate(centre.place.path(), "office");
+    let certificate = certificate.to_str().unwrap();
+    let data = vec![
+        folder.as_str(),
+        url.as_str(),
+        "centre-x",
+        "test",
+        "superviseur",
+        "keys",
+        "centre-p256",
+        "centre-rsa",
+        "authority",
+        "crt",
+        "data",
+        "main",
+        "standard",
+        "Mairie",
+        "Bureau",
+        "bureau",
+        "laptop",
+    ];
+    let speaker = Speaker::new(&centre, data);
+    speaker.shows(&["agency", "list"]);
+    let said = centre.say(&[&["--lang", pseudo::TAG], &INIT[..]].concat());
+    let password = said.out.lines().find(|line| line.contains("superviseur")).unwrap();
+    let password = password.split_whitespace().nth(4).unwrap();
+    let data: Vec<&str> = DATA.iter().copied().chain(speaker.data.iter().copied()).chain([password]).collect();
+    assert_eq!(pseudo::foreign(&said.out, &data), Vec::<String>::new(), "{}{}", said.out, said.err);
+
+    for arguments in QUESTIONS {
+        speaker.shows(arguments);
+    }
+    for arguments in CHANGES {
+        speaker.with(&["export, correct, import, certify", "export", "hostname", "etc", "Nowhere"]).says(arguments);
+    }
+    // What is free of the disk may differ from one moment to the next.
+    speaker.with(&MONTHS).says(&["check"]);
+    certificates(&centre, &speaker.data, certificate);
+    an_office(&centre, &speaker);
+}
+
+/// An office for a trial, with commands to be copied.
+fn an_office(centre: &Centre, speaker: &Speaker<'_>) {
+    let configuration = centre.done(&["sample", "configuration", "--trial", "2110", "2525"]);
+    std::fs::write(centre.data_folder().join("xmserver.toml"), configuration).unwrap();
+    centre.done(&["agency", "grant", "1", "CentreCode", "C01"]);
+    let office = centre.place.path().join("office");
+    let office = office.to_str().unwrap();
+    let told = speaker.said(pseudo::TAG, &["sample", "office", "1", office]);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    // Commands are indented; what is not is said.
+    let said: Vec<&str> = told.out.lines().filter(|line| !line.starts_with("  ")).collect();
+    assert_eq!(said.len(), 3, "{}", told.out);
+    let data: Vec<&str> = DATA.iter().copied().chain([office]).collect();
+    assert_eq!(pseudo::foreign(&said.join("\n"), &data), Vec::<String>::new(), "{}", told.out);
+    assert!(told.out.contains("  xmserver cert register 000001 "), "commands are not translated: {}", told.out);
+}
+
+/// A certificate is compared, registered, listed and revoked.
+fn certificates(centre: &Centre, data: &[&str], certificate: &str) {
+    let told = centre.refused(&["cert", "register", "1", certificate]);
+    let fingerprint = told.split("fingerprint is ").nth(1).unwrap().split(": compare").next().unwrap().to_owned();
+    let plain = fingerprint.replace(':', "").to_lowercase();
+    let data = data.iter().copied().chain([fingerprint.as_str(), plain.as_str(), "office", "CN", "PEM"]).collect();
+    let speaker = Speaker::new(centre, data);
+    speaker.shows(&["cert", "register", "1", certificate]);
+    speaker.says(&["cert", "register", "1", certificate, "--fingerprint", &fingerprint]);
+    speaker.shows(&["cert", "list"]);
+    speaker.shows(&["cert", "revoke", "1", "--reason", "lost"]);
+    speaker.says(&["cert", "revoke", "1", "--reason", "lost", "--yes", "--since", "2026-01-01"]);
+    speaker.shows(&["cert", "register", "1", certificate, "--fingerprint", &fingerprint]);
+    speaker.shows(&["agency", "show", "1"]);
+    speaker.shows(&["agency", "list"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
+    let centre = in_douala().await;
+    agencies(&centre, 2).await;
+    refused_letter(&centre).await;
+    let url = centre.url.clone().unwrap();
+    let digest = "11".repeat(32);
+    let data = vec![
+        url.as_str(),
+        LETTER,
+        digest.as_str(),
+        "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
+        "main",
+        "Mairie",
+        "letter",
+        "duplicate",
+        "mail",
+        "open",
+        "Sexe",
+        "enum",
+        "M or F",
+        "export",
+        "no such user",
+        "before",
+    ];
+    let speaker = Speaker::new(&centre, data);
+    for arguments in [
+        &["letter", "show", LETTER][..],
+        &["answer", "show", LETTER],
+        &["journal", "list"],
+        &["journal", "list", "--limit", "1"],
+        &["journal", "show", "1"],
+        &["journal", "show", "1", "--container", "/nowhere"],
+        &["quarantine", "list"],
+        &["quarantine", "show", "1"],
+        &["answer", "list"],
+    ] {
+        speaker.shows(arguments);
+    }
+    speaker.says(&["answer", "resend", LETTER]);
+    write(&centre, "UPDATE xm.outbox SET failed_at = now(), attempts = 9, last_error = 'no such user'").await;
+    speaker.shows(&["answer", "show", LETTER]);
+    speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
+    speaker.says(&["quarantine", "list"]);
+}
+
+#[test]
+fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
+    let centre = Centre::with_nothing_configured();
+    let folder = centre.place.path().to_str().unwrap().to_owned();
+    let data = vec![folder.as_str(), "data", "agency", "list", "name", "email", "limit", "all", "lst", "trial"];
+    let speaker = Speaker::new(&centre, data);
+    for arguments in [
+        &["agency", "list"][..],
+        &["agency", "lst"],
+        &["agency", "add"],
+        &["agency", "show", "abc"],
+        &["agency", "show"],
+        &["agency", "list", "--all", "--limit", "3"],
+        &["agency", "list", "--limit", "x"],
+        &["agency", "list", "--limit", "0"],
+        &["agency", "list", "--status", "9"],
+        &["agency", "list", "--lmit", "9"],
+        &["letter", "show", "xyz"],
+        &["journal", "list", "--letter-id", "x"],
+        &["tariff", "set", "export", "--from", "soon"],
+        &["sample", "configuration", "--trial", "1"],
+        &["sample", "office", "1", "/tmp"],
+        &["--config", "/nowhere.toml", "check"],
+        &["run"],
+    ] {
+        speaker.shows(arguments);
+    }
+    speaker.with(&MONTHS).says(&["check"]);
+    let wrong = centre.place.path().join("wrong.toml");
+    for text in
+        ["[server]\ncolour = 1\n", "[server]\nlog_level = 7\n", "[limits]\nwriters = 0\n", "[mailbox]\n", "[relay]\n"]
+    {
+        std::fs::write(&wrong, text).unwrap();
+        let keys = [
+            "colour",
+            "log_level",
+            "limits.writers",
+            "mailbox",
+            "relay",
+            "server",
+            "smtp",
+            "address",
+            "unknown",
+            "data_folder",
+            "http_address",
+            "log_format",
+            "shutdown_seconds_max",
+            "metrics_kept_seconds_max",
+        ];
+        speaker.with(&keys).with(&MONTHS).says(&["--config", wrong.to_str().unwrap(), "check"]);
+    }
+}
+
+#[test]
+fn the_language_is_that_of_the_locale_unless_another_is_asked_for() {
+    let centre = Centre::with_nothing_configured();
+    let told = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command: Command = centre.command(arguments);
+        command.env_remove("LC_ALL").env_remove("LC_MESSAGES").env_remove("LANG").envs(variables.iter().copied());
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let (french, english) = ("lancez d'abord `xmserver init`", "run `xmserver init` first");
+    assert!(told(&[("LANG", "fr_CM.UTF-8")], &["agency", "list"]).contains(french));
+    assert!(told(&[("LANG", "fr_CM.UTF-8"), ("LC_ALL", "C")], &["agency", "list"]).contains(english));
+    assert!(told(&[("LANG", "fr_FR"), ("LC_MESSAGES", "de_DE")], &["agency", "list"]).contains(english));
+    assert!(told(&[("LANG", "fr_FR")], &["agency", "list", "--lang", "en"]).contains(english));
+    assert!(told(&[], &["--lang=fr", "agency", "list"]).contains(french));
+    assert!(told(&[], &["--lang", "de", "agency", "list"]).contains("expected one of en, fr, found \"de\""));
+    // Programs are spoken to in one language.
+    let error: Value = serde_json::from_str(&told(&[("LANG", "fr_FR")], &["agency", "list", "--json"])).unwrap();
+    assert!(error["error"]["message"].as_str().unwrap().contains(english));
+}
+
+#[test]
+fn a_folder_adds_a_language_and_what_is_wrong_with_it_is_told() {
+    let centre = Centre::with_nothing_configured();
+    let words = centre.place.path().join("words");
+    std::fs::create_dir_all(words.join("pt")).unwrap();
+    std::fs::write(
+        words.join("pt/words.ftl"),
+        "verdict-fail = falha\ncheck-subject-relay = retransmissor\nbroken = { $\n",
+    )
+    .unwrap();
+    let said = centre.say(&["--words", words.to_str().unwrap(), "--lang", "pt-BR", "check"]);
+    assert!(said.out.lines().any(|line| line.starts_with("falha  ")), "{}", said.out);
+    // What it does not say is said in English.
+    assert!(said.out.contains("none is configured: add [relay]"), "{}", said.out);
+    assert!(said.out.contains("words.ftl, line 3: "), "{}", said.out);
+}

@@ -1,0 +1,80 @@
+# What `xmserver check` finds. Programs get these sentences in English; for people they are read back from here.
+
+verdict-ok = ok
+verdict-warn = warn
+verdict-fail = fail
+
+# What was looked at
+
+check-subject-configuration = configuration
+check-subject-environment = environment
+check-subject-mailboxes = mailboxes
+check-subject-passwords = passwords
+check-subject-disk = disk
+check-subject-data-folder = data folder
+check-subject-keys = keys
+check-subject-database = database
+check-subject-backup = backup
+check-subject-server = server
+check-subject-centre-keys = centre's keys
+check-subject-tables = tables
+check-subject-tariffs = tariffs
+check-subject-agencies = agencies
+check-subject-agency = agency { $agency }
+check-subject-reach = reach { $what }
+check-subject-words = words
+
+# Machine and configuration
+
+check-no-file = no file: defaults and environment
+check-no-keys = no keys of the configuration, though they look like some: { $names }; a key has two underscores between its levels, as in XMSERVER_SERVER__LOG_LEVEL
+check-no-mailbox = none is configured: add a [[mailbox]] to the configuration file
+check-no-relay = none is configured: add [relay], or no answer can leave
+check-peer = { $host } as { $name }
+check-http-open = { $address } is open to other machines and has no sign-in: let only the monitoring reach it
+check-http-running = { $address }, of the centre that runs
+check-http-free = { $address } is free
+check-http-taken = { $address } cannot be listened on ({ $reason }): end the program that has it, or choose another server.http_address
+check-http-in-use = address in use
+check-http-not-available = address not available
+check-http-denied = permission denied
+check-passwords-closed = { $count } files, closed to others
+check-disk-full = { $free } MB are free of { $size }: no letter can be committed; make room, and mail flows again by itself
+check-disk-elsewhere = { $free } MB are free of { $size }; the database has a disk of its own, which is not looked at here
+check-disk-low = { $free } MB are free of { $size }: less than { $percent } %
+check-disk-free = { $free } MB are free of { $size }
+check-certificate-valid = { $algorithm }, valid from { $from } to { $to }
+check-reached = every step passed
+check-words-line = { $file }, line { $line }: { $reason }; what is right in it is said all the same
+check-words-file = { $file } is not read: { $reason }
+
+# Database
+
+check-postgres = PostgreSQL { $version }
+check-postgres-old = PostgreSQL { $version } is too old: 15 or newer is needed
+check-fsync = fsync is off: a power cut loses letters whose mail is already deleted; set fsync = on
+check-full-page-writes = full_page_writes is off: a power cut can ruin tables; set full_page_writes = on
+check-synchronous-commit = synchronous_commit is { $value } in our sessions: it must be on
+check-encoding = the database's encoding is { $encoding }: it must be UTF8
+check-standby = the database is a standby, which cannot be written: name the primary
+check-checksums = data checksums are off: rotten pages go unnoticed; see pg_checksums --enable
+check-shared-user = the private PostgreSQL runs as { $user }, as other programs may: whoever can become { $again } can read the records; make a system user before `init` (useradd --system --no-create-home xmserver)
+check-backup-none = none is known: the database archives no WAL, so what is newer than the last copy is lost with its disk; OPERATIONS.md, Backup, says what to copy
+check-backup-failed = WAL is not archived: archive_command failed { $failures } times, last on { $failed }, and has succeeded { $succeeded }; its words are in PostgreSQL's log
+check-never = never
+check-last-on = last on { $time }
+check-backup-not-yet = archive_mode is on, and no WAL was archived yet
+check-backup-ok = WAL is archived, last on { $time }; whether a base backup goes with it, its tool tells
+check-server = { $name }, mode { $mode }, currency { $currency }
+check-keys-unknown = the database does not know its centre's keys yet: the next `xmserver run` or `init` has it take these
+check-keys-known = { $count } known to the database, all at hand and no others
+check-key-of-agency = the centre's own key is registered for it: `xmserver cert revoke "#{ $id }" --reason "key of the centre"`
+check-address-of-agency = { $address } is the centre's own address: its answers come back as letters; give it another one
+check-no-table = none is adopted, so every letter is refused: `xmserver table adopt FILE`
+check-tables = { $count } adopted, as they were adopted
+check-no-tariff = no tariff, so free: { $services }; `xmserver tariff set` sets a price
+check-tariff-unknown = tariff { $id } is for { $service }, which is no service of this program: it prices nothing
+check-tariffs = every service that has a price and is offered has one
+check-no-certificate = { $count } have no valid certificate, so nobody answers their letters: `xmserver cert register`
+check-no-grant = { $count } are granted no code of any scope, so their records are out of scope: `xmserver agency grant`
+check-agencies = { $count } not suspended, each with a certificate and a code of some scope

@@ -1,0 +1,242 @@
+# Headings of columns and names of facts
+
+heading-id = id
+heading-agency = agency
+heading-matricule = matricule
+heading-status = status
+heading-balance = balance
+heading-name = name
+heading-town = town
+heading-email = email
+heading-telephone = telephone
+heading-profile = profile
+heading-credit-limit = credit limit
+heading-letter-limit = letter limit
+heading-cbc-allowed = CBC allowed
+heading-added = added
+heading-installations = installations
+heading-scopes = scopes
+heading-queued = queued
+heading-attempts = attempts
+heading-next = next
+heading-address = address
+heading-the-relay-said = the relay said
+heading-algorithm = algorithm
+heading-valid-to = valid to
+heading-revoked = revoked
+heading-sha-256-fingerprint = sha-256 fingerprint
+heading-received = received
+heading-sequence = sequence
+heading-rows = rows
+heading-flags = flags
+heading-cost = cost
+heading-outcome = outcome
+heading-sender-domain = sender domain
+heading-bytes = bytes
+heading-state = state
+heading-reason = reason
+heading-letter-id = letter id
+heading-installation = installation
+heading-verdict = verdict
+heading-table = table
+heading-relation = relation
+heading-version = version
+heading-scope = scope
+heading-legal-key = legal key
+heading-corrections = corrections
+heading-column = column
+heading-type = type
+heading-remarks = remarks
+heading-service = service
+heading-per-act = per act
+heading-per-started-kb = per started KB
+heading-credit = credit
+heading-from = from
+heading-to = to
+heading-payload-sha-256 = payload SHA-256
+heading-attempt = attempt
+heading-transport = transport
+heading-mailbox = mailbox
+heading-container = container
+heading-clock-skew = clock skew
+heading-journal-lines = journal lines
+heading-detail = detail
+heading-waits-for-a-decision = waits for a decision
+heading-claimed-agency = claimed agency
+heading-claimed-signer = claimed signer
+heading-signer = signer
+heading-sender = sender
+heading-subject = subject
+heading-container-sha-256 = container SHA-256
+heading-original = original
+heading-held-version = held version
+heading-issuer = issuer
+heading-key = key
+heading-valid = valid
+heading-sha-256 = SHA-256
+heading-warning = WARNING
+heading-letter = letter
+heading-payload = payload
+heading-journal = journal
+heading-quarantine = quarantine
+heading-receipt = receipt
+heading-answer = answer
+heading-entry = entry
+heading-check = check
+heading-trigger = trigger
+heading-differs = differs
+heading-server = server
+heading-data-folder = data folder
+heading-database = database
+heading-keys = keys
+heading-first-user = first user
+
+# Small words
+
+sentence-and-cause = { $sentence }: { $cause }
+cert-holder-label = subject
+init-next-label = next
+word-yes = yes
+word-no = no
+word-true = true
+word-false = false
+ask-agree = { $question } Type yes or oui:
+claimed = { $value } (claimed, not proven)
+list-more = { $shown } of { $all }; more: { $option }, or --all
+list-more-than = { $shown } of more than { $all }; more: { $option }, or --all
+
+# Status of an agency
+
+status-0 = suspended
+status-1 = some services
+status-2 = all but export and import
+status-3 = all services
+
+# agency
+
+agency-status = agency { $agency } has status { $status } ({ $word })
+agency-installed = installation { $name } of agency { $agency } added
+agency-recharged = agency { $agency } credited with { $amount }; balance { $balance }
+agency-granted = { $count } codes of { $column } granted to agency { $agency }, { $unchanged } as before
+agency-withdrawn = { $count } codes of { $column } withdrawn from agency { $agency }, { $unchanged } as before
+agency-added = agency { $agency } added, installation { $installations }
+agency-added-next = next: xmserver cert register { $agency } CERTIFICATE; xmserver agency grant { $agency } COLUMN CODE …
+agency-unchanged = agency { $agency } is as it was
+agency-changed = agency { $agency } changed
+agency-change = { $name }: { $before } → { $after }
+agency-retry-next = next: xmserver answer retry --agency { $agency } sends what waits to the new address
+agency-none = no agency
+agency-none-such = no such agency
+agency-installation = { $name } (highest sequence { $sequence })
+agency-bytes = { $bytes } bytes
+
+# answer, letter
+
+answer-none = no answer waits
+answer-none-such = no such answer waits
+answer-sent-now = { $count ->
+    [one] { $count } answer is sent now
+   *[other] { $count } answers are sent now
+}
+answer-unproven = nobody is answered whose signature is not proven
+answer-subject = letter { $letter } of agency { $agency }
+answer-resent = the receipt of letter { $letter } goes to agency { $agency } again
+answer-given-up = given up
+answer-sent = sent { $time }
+answer-not-sent = none waits, and none was sent
+answer-waiting = queued { $queued } for { $address }, { $attempts } attempts, { $next }
+answer-waiting-said = queued { $queued } for { $address }, { $attempts } attempts, { $next }; the relay said: { $reason }
+answer-next-given-up = given up: `xmserver answer resend` sends it after all
+answer-next-attempt = next attempt { $time }
+letter-stranger = of a sender whom nobody vouches for: its content was not read
+letter-agency = { $agency }, installation { $installation }
+letter-sequence = { $sequence }, attempt { $attempt }
+letter-journal = line { $line }: { $outcome } by { $transport } { $mailbox }, from { $domain }, { $bytes } bytes, { $time }
+letter-quarantine = entry { $entry }: { $reason }, { $state }; container SHA-256 { $digest }
+letter-quarantine-claimed = entry { $entry }: { $reason }, { $state }, agency { $agency } (claimed, not proven); container SHA-256 { $digest }
+letter-unreadable = cannot be read by this program
+letter-entry = { $entry } of kind { $kind }: { $amount }, balance after it { $balance }, { $time }
+letter-none = no letter
+letter-none-such = no such letter in the journal
+
+# cert
+
+cert-file-holds = the file holds { $count } certificates:
+cert-ask-which = Which one is that of agency { $agency } itself? Type its number:
+cert-ask-register = Register it all the same?
+cert-ask-told = Did agency { $agency } tell you this fingerprint over another channel?
+cert-ask-revoke = Revoke this key, at once and for good?
+cert-registered = certificate of agency { $agency } registered: { $algorithm }, valid from { $from } to { $to }
+cert-itself = itself
+cert-valid = from { $from } to { $to }
+cert-key = { $algorithm }, with { $count } of its certificates
+cert-revoked = certificate { $name } is revoked
+cert-sends-another = it has another key with a valid certificate, and can send with it
+cert-sends-no-more = it cannot send any more, until a certificate of another key is registered for it
+cert-has-another = The agency has another key with a valid certificate, and can send with it.
+cert-only-one = this is its only one: it cannot send any more
+cert-no-letters = no letter of the agency since then
+cert-none = no certificate
+cert-none-such = no such certificate
+
+# journal, quarantine
+
+journal-kept = kept
+journal-in-quarantine = in quarantine as entry { $entry }
+journal-not-kept = not kept any more
+journal-container = { $bytes } bytes, { $kept }
+quarantine-dropped = quarantine entry { $entry } dropped
+quarantine-original = { $bytes } bytes, { $kept } kept
+quarantine-empty = the quarantine is empty
+quarantine-none-such = no entry of the quarantine is such a one
+quarantine-none-such-hint = no entry of the quarantine is such a one; --with-decided lists those that were decided, too
+
+# table, tariff
+
+table-adopted = table { $table } adopted, version { $version }
+table-new-version = table { $table } has a new version, version { $version }
+table-changed = table { $table } changed, version { $version }
+table-unchanged = table { $table } is as it was, version { $version }
+table-warning = warning: { $warning }
+table-none = no table is adopted: `xmserver table adopt FILE`, or `xmserver sample restore ecr`
+table-given-up = table { $table } is given up: letters for it are refused table_unknown
+table-shown = table { $table }, version { $version }, kept in { $relation }
+table-may-send = { $profile } may send, reads { $reads }
+table-may-not-send = { $profile } may not send, reads { $reads }
+table-needed = needed
+table-legal-key = legal key
+table-scope = scope
+table-several-lines = several lines
+table-default = has a default
+table-no-column = no column
+table-problem = table { $table }: { $problem }
+table-all-as-adopted = all adopted tables are as they were adopted
+tariff-set = tariff { $id }: { $service } costs { $act } per act and { $kb } per started KB, from { $from } on
+tariff-now = now
+tariff-cancelled = tariff { $id } of { $service } is taken back: it would have begun { $from }
+tariff-none = no tariff: every service is free
+tariff-none-ever = no tariff was ever set: every service is free
+
+# init
+
+init-progress-database = the database is made
+init-progress-closed = the database is closed
+init-progress-keys = the centre's keys are made
+init-server = { $name }, mode { $mode }
+init-database-private = a private PostgreSQL in the data folder
+init-database-configured = as configured
+init-keys = { $folder }/keys ({ $state }); back them up: without them no letter can be opened
+init-keys-made = made
+init-there-already = there already, untouched
+init-agencies-need = agencies need { $folder }/keys/centre-p256.crt (or centre-rsa.crt) and { $authority }
+init-first-user = { $user }, password { $password } (shown this once)
+init-next = write { $folder }/xmserver.toml (`xmserver sample configuration` shows one), then `xmserver check`
+
+# sample
+
+office-made = { $folder } is an office of agency { $agency }: key, certificate, and a letter with one act of birth. At the centre:
+office-there = At the office, in { $folder }:
+office-then = Then receipt.json says what became of the letter. FORMAT.md makes such a letter by hand.
+office-send = mail letter.sdc from { $email } to { $centre }, as an attachment or pasted into the text
+office-save = save the answer that comes to { $email } as receipt.eml
+post-serves = POP3 at { $pop3 }, SMTP at { $smtp }: every address has a mailbox, any password opens it; what they hold ends with this program

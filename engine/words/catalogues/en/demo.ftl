@@ -1,0 +1,70 @@
+# What the demo says on its way
+
+demo-making = the centre's database and keys are made
+demo-starting = the centre starts
+demo-comparing = everything sent is held against the database, row by row
+demo-ending = the centre ends: what it has in hand is finished first
+demo-so-far = { $what }: { $seconds } s so far
+demo-bar = { $done } of { $all }
+demo-bar-offices = offices set up
+demo-bar-sent = letters sent
+demo-bar-verified = receipts verified
+demo-offices = { $offices } offices get keys, certificates and credit
+demo-offices-done = { $seconds } s: { $done } of { $all } offices set up
+demo-sending = the offices send { $letters } letters, good and bad, and verify their receipts
+demo-sent = { $seconds } s: { $sent } of { $letters } letters sent, { $verified } receipts verified
+demo-press-k = Press k to kill the centre as a power cut would: the offices go on, and it comes back.
+demo-killed = The centre was killed by the key k, and is started again.
+demo-night = The night as a page, for a browser:
+demo-size = { $letters } letters of { $offices } offices on one machine, seed { $seed }
+
+# What it found
+
+demo-kept = Every promise was kept: each letter has exactly one effect, and each sender knows it.
+demo-broken = A promise was broken: see what is not 0 below.
+demo-lost = lost: a letter without its effect or its receipt
+demo-doubled = doubled: an effect there more than once
+demo-wrong = wrong: an effect that nobody asked for
+demo-difference = XAF of difference in the books
+demo-innocent = innocent letters in quarantine
+demo-receipts-missing = receipts missing
+demo-receipts-wrong = receipts wrong
+demo-letters-sent = letters sent
+demo-accepted = accepted: { $rows } records, { $charged } XAF charged for them
+demo-duplicates = came again and changed nothing
+demo-recognised = attacks and mistakes sent on purpose, { $refused } recognised:
+demo-other-reason = refused for another reason
+demo-verified = receipts opened and verified by their offices
+demo-rate = letters a second: the town's burst was settled and answered in { $seconds } s
+demo-half = from mail to commit for half of the burst, { $p99 } ms for 99 in 100: all offices send at once, so letters wait in a queue for those before them
+demo-alone = from mail to commit for one letter sent alone, when all was quiet: up to 1000 ms of it is the wait until the centre looks into its mailbox, once a second
+demo-memory = of memory at most in the centre
+demo-memory-share = of memory at most in the centre, { $percent } % of the machine's { $machine } MB
+demo-megabytes = { $megabytes } MB
+demo-kills = { $kills ->
+    [one] time
+   *[other] times
+} the centre was killed without warning; it came back each time
+demo-kills-by-hand = { $kills ->
+    [one] time
+   *[other] times
+} the centre was killed without warning ({ $by_hand } by the key k); it came back each time
+
+# What a visitor is offered
+
+demo-stays = The centre stays up. Look at it, and press Ctrl-C when you have seen enough.
+demo-counters = counters, as Prometheus reads them
+demo-shows-journal = every letter that came, and what became of it
+demo-shows-quarantine = what was not accepted, and why
+demo-shows-agencies = the offices and their accounts: prices are in XAF, per record
+demo-shows-check = everything that the centre needs
+demo-own-letter = A letter of your own: type the name of a child and press Enter (Enter alone: no more).
+demo-own-key = A P-256 key was made for you: you are agency { $agency }, and certificate { $fingerprint }… is registered at the centre.
+demo-own-sent = The birth of { $name } was signed, encrypted and mailed; the receipt came after { $milliseconds } ms.
+demo-own-changed = The same letter with one bit changed was mailed too, and is in quarantine: { $meaning } [{ $reason }].
+demo-own-open = Open the receipt yourself:
+demo-own-no-openssl = (Here it is not opened: the command openssl is not installed.)
+demo-own-opened = openssl has just opened and verified it. receipt.json says: { $said }.
+demo-own-accepted = accepted, records new in the tables { $rows }, cost { $cost } XAF
+demo-own-refused = refused, records new in the tables { $rows }, cost { $cost } XAF
+demo-own-refused-because = refused, { $meaning } [{ $code }], records new in the tables { $rows }, cost { $cost } XAF

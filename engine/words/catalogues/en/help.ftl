@@ -1,0 +1,217 @@
+# What `--help` says of commands and options. The English is that of the code, to the letter: a test compares them.
+
+help-program = Collects signed and encrypted records of remote agencies from mailboxes into PostgreSQL
+help-config = Configuration file; by default xmserver.toml in the data folder, else in /etc/xmserver
+help-data-folder = Data folder; by default what the configuration says, else /var/lib/xmserver
+help-json = For programs: the result, or why there is none, as JSON
+help-lang = Language that people are spoken to in, such as fr; by default that of the locale (LC_ALL, LC_MESSAGES, LANG), else English
+help-words = Folder of further languages; by default /etc/xmserver/words
+
+# Commands
+
+help-init = Make a new centre: database, authority, keys, first Superviseur
+help-run = Run the centre until it is told to stop
+help-check = Look at everything that the centre needs, and say what to do where it is not well
+help-demo = See it work, with nothing configured: agencies send good and bad letters, and everything is checked
+help-agency = Agencies: the registered remote offices
+help-cert = Certificates of agencies
+help-table = Tables that agencies may write to
+help-tariff = Prices
+help-journal = Letters received
+help-letter = One letter: all that the centre knows of it
+help-answer = Answers: what a letter was told, and those not sent yet
+help-quarantine = Containers not accepted
+help-mail = Mailboxes and relay
+help-sample = Sample databases and configurations; a mail server and an office for a trial
+
+# init, check, demo
+
+help-init-name = Name that letters are addressed to: 1 to 63 of a-z, 0-9, point and hyphen
+help-init-mode = Rehearsal or in earnest; it can never be changed
+help-init-currency = ISO 4217 code of the currency that every amount is in
+help-init-digits = Digits of the currency's minor unit; by default those of ISO 4217
+help-init-zone = Zone that times are shown in, such as Africa/Douala
+help-init-superviseur = Name of the first Superviseur
+help-check-online = Also reach out to every mailbox and the relay
+help-demo-agencies = Agencies
+help-demo-letters = Letters that they send in all
+help-demo-exit = End when everything is answered, instead of staying up
+help-demo-figures = Write the figures into this file as well
+help-demo-page = Write the page of the night here: verdict, curve and sheet, for a browser; by default into the centre's data, where that stays
+help-demo-seed = The same number is the same demo
+help-demo-data = Keep the centre's data in this new folder; by default it is thrown away
+help-demo-kills = Kill the centre so many times on the way, at random moments, without warning
+
+# agency
+
+help-agency-add = Add an agency with its account
+help-agency-list = List agencies by matricule
+help-agency-show = Show one agency: data, account, scopes, installations
+help-agency-edit = Change its data: address, name, plan, limits. What is not named stays
+help-agency-status = Set its status: 0 suspended, 1 some services, 2 all but export and import, 3 all
+help-agency-grant = Grant codes of a scope column: what the agency may write about
+help-agency-install = Add an installation: one set-up of an office program
+help-agency-recharge = Credit its account
+help-its-number = Its number
+help-the-agency = The agency
+help-status-range = 0 to 3
+help-installation-name = 1 to 32 of a-z, 0-9 and hyphen
+help-amount = In the main unit of the currency
+help-note = Stands in the ledger, such as the number of a bank slip
+help-next-number = Its number; the next free one by default
+help-its-name = Its name
+help-its-town = Its town
+help-its-telephone = Its telephone
+help-its-email = Where its answers go
+help-its-profile = Its profile: a bundle of rights
+help-status-words = 0 suspended, 1 some services, 2 all but export and import, 3 all
+help-credit-limit = How far its account may fall below zero where credit is refused, in the main unit of the currency
+help-installations = Its installations; may be given several times
+help-letter-limit = Largest container that it may send, in bytes: what its link bears
+help-cbc = Whether it may use AES-256-CBC, for older software
+help-yes = It is
+help-no = It is not
+help-text = Found in name, town, e-mail or matricule; case and accents do not matter
+help-of-status = Of this status
+help-of-profile = Of this profile
+help-in-debt = Whose account is below zero
+help-behind-matricule = Behind this matricule
+help-scope-column = The scope column, such as CentreCode
+help-codes = The codes
+help-withdraw = Take them away instead
+
+# answer, cert, journal, letter, quarantine
+
+help-answer-list = List those that have not been sent, oldest first
+help-answer-show = Show what a letter was told, in words, and what became of its receipt
+help-answer-resend = Send the receipt of a letter again, now, to the agency's address
+help-answer-retry = Send them now: those given up, once the address or the relay is put right, and those that wait for their next attempt
+help-those-for-agency = Those for this agency
+help-for-agency = For this agency
+help-given-up = Those given up
+help-behind-this = Behind this one
+help-cert-register = Register a certificate after its fingerprint was compared with what the agency told over another channel
+help-cert-list = List certificates
+help-cert-revoke = Revoke the key of a certificate, with every certificate of it, at once and for good
+help-cert-file = The certificate, PEM or DER
+help-cert-fingerprint = SHA-256 fingerprint that the agency told; asked for where it is not given
+help-cert-yes = Register it although it is not valid yet, or no longer, or an authority's, without asking
+help-cert-named = Its SHA-256 fingerprint, the beginning of it, or its number in `cert list`
+help-why = Why
+help-revoke-yes = Revoke it without asking
+help-revoke-since = Also list the agency's letters from this day or time on, to be looked over
+help-of-agency = Of this agency
+help-with-revoked = Revoked ones too
+help-ending-within = Ending within so many days
+help-behind-number = Behind this number
+help-journal-list = List letters, newest first
+help-journal-show = Show one line; `xmserver letter show` tells all of its letter
+help-journal-container = Also write the container's original bytes into this file
+help-outcome = accepted, duplicate, or the code of a refusal
+help-of-letter = Of this letter
+help-flagged = Of letters with flags only: accepted, and a check wants an explanation
+help-since = From this day or time of the centre on
+help-until = Before this day or time of the centre
+help-older-line = Older than this line
+help-letter-show = Tell its story: when it came, what was decided and why, what it cost, what became of its receipt
+help-wanted = Its id, its digest, or the number of a line of the journal
+help-wanted-agency = Of this agency, where two have given their letters the same id
+help-limit = At most so many; by default 100 for people and everything for programs
+help-all = Everything
+help-mail-test = Try every mailbox and the relay, step by step; exit code 1 where one fails
+help-this-mailbox = This mailbox only
+help-quarantine-list = List entries, newest first
+help-quarantine-show = Show one entry; that is put on record
+help-quarantine-container = Also write the original bytes into this file
+help-quarantine-drop = Drop an entry: its bytes go, its line stays
+help-quarantine-reason = With this reason: the code of a refusal
+help-held = Those that wait for a decision
+help-with-decided = Those decided already, too
+help-older-entry = Older than this entry
+
+# sample, table, tariff
+
+help-sample-restore = Make a sample's tables and adopt them
+help-sample-name = Which sample
+help-sample-configuration = Print a sample configuration with every key
+help-sample-trial = Print one for a trial instead, whose mail server is `xmserver sample post` on these ports of this machine
+help-sample-tables = Print a definition file for `table adopt`, with every key explained
+help-sample-post = Run the mail server of a trial until told to stop: every address has a mailbox, any password opens it
+help-sample-office = Make an office of an agency for a trial: its key, its certificate and a letter that the centre will accept
+help-new-folder = A folder that is not there yet
+help-table-adopt = Adopt the tables of a definition file, all or none; again after ALTER TABLE
+help-table-file = TOML or JSON; - for standard input
+help-table-list = List adopted tables
+help-table-show = Show a table: columns, types, scope, legal key, checks, rights and triggers
+help-table-application = The application, or application and table as ecr.ActeNaissance
+help-table-name = The table, in any case
+help-table-abandon = Give up a table that was dropped from the database: its registration ends, its history stays
+help-such-as-table = Such as ecr.ActeNaissance
+help-table-check = Compare adopted tables with their definitions; exit code 1 where they differ
+help-tariff-set = Set a price; the one that it follows ends where it begins
+help-tariff-cancel = Take back a price that has not begun
+help-tariff-list = List prices
+help-with-ended = Those that have ended, too
+help-tariff-service = export, correct, import or certify; all other services are free
+help-tariff-table = For this table only, such as ecr.ActeNaissance
+help-tariff-profile = For agencies of this profile only
+help-per-act = Price of an act, in the main unit of the currency
+help-per-kb = Price of each started 1 024 bytes of the container, in the main unit of the currency
+help-credit = Without enough credit: owe or refuse; by default owe for export and correct, refuse for import and certify
+help-tariff-from = Day or time of the centre at which it begins; now by default
+
+# What stands for a value
+
+value-file = FILE
+value-folder = FOLDER
+value-language = LANGUAGE
+value-command = COMMAND
+value-name = NAME
+value-mode = MODE
+value-currency = CURRENCY
+value-currency-digits = CURRENCY_DIGITS
+value-zone = ZONE
+value-superviseur = SUPERVISEUR
+value-agencies = AGENCIES
+value-letters = LETTERS
+value-seed = SEED
+value-kills = KILLS
+value-matricule = MATRICULE
+value-status = STATUS
+value-amount = AMOUNT
+value-note = NOTE
+value-email = EMAIL
+value-town = TOWN
+value-telephone = TELEPHONE
+value-profile = PROFILE
+value-credit-limit = CREDIT_LIMIT
+value-installations = INSTALLATIONS
+value-bytes = BYTES
+value-yes-or-no = YES|NO
+value-text = TEXT
+value-after = AFTER
+value-column = COLUMN
+value-codes = CODES
+value-agency = AGENCY
+value-fingerprint = FINGERPRINT
+value-certificate = CERTIFICATE
+value-reason = REASON
+value-since = SINCE
+value-ending-within-days = ENDING_WITHIN_DAYS
+value-outcome = OUTCOME
+value-letter-id = LETTER_ID
+value-until = UNTIL
+value-before = BEFORE
+value-id = ID
+value-id-or-digest-or-line = ID|DIGEST|LINE
+value-lines = LINES
+value-mailbox = MAILBOX
+value-pop3-port = POP3_PORT
+value-smtp-port = SMTP_PORT
+value-application = APPLICATION
+value-table = TABLE
+value-service = SERVICE
+value-per-act = PER_ACT
+value-per-started-kb = PER_STARTED_KB
+value-credit = CREDIT
+value-from = FROM

@@ -1,0 +1,98 @@
+# Ce que trouve `xmserver check`.
+
+verdict-ok = ok
+verdict-warn = avis
+verdict-fail = échec
+
+# Ce qui a été regardé
+
+check-subject-configuration = configuration
+check-subject-environment = environnement
+check-subject-mailboxes = boîtes aux lettres
+check-subject-passwords = mots de passe
+check-subject-disk = disque
+check-subject-data-folder = dossier des données
+check-subject-keys = clés
+check-subject-database = base de données
+check-subject-backup = sauvegarde
+check-subject-server = serveur
+check-subject-centre-keys = clés du centre
+check-subject-tables = tables
+check-subject-tariffs = tarifs
+check-subject-agencies = agences
+check-subject-agency = agence { $agency }
+check-subject-reach = joindre { $what }
+check-subject-words = mots
+
+# Machine et configuration
+
+check-no-file = aucun fichier : valeurs par défaut et environnement
+check-no-keys = ce ne sont pas des clés de la configuration, bien qu'elles y ressemblent : { $names } ; une clé a deux traits de soulignement entre ses niveaux, comme dans XMSERVER_SERVER__LOG_LEVEL
+check-no-mailbox = aucune n'est configurée : ajoutez un [[mailbox]] au fichier de configuration
+check-no-relay = aucun n'est configuré : ajoutez [relay], ou aucune réponse ne peut partir
+check-peer = { $host } en tant que { $name }
+check-http-open = { $address } est ouverte aux autres machines et sans identification : ne laissez que la surveillance l'atteindre
+check-http-running = { $address }, du centre qui tourne
+check-http-free = { $address } est libre
+check-http-taken = impossible d'écouter sur { $address } ({ $reason }) : mettez fin au programme qui l'occupe, ou choisissez un autre server.http_address
+check-http-in-use = adresse occupée
+check-http-not-available = adresse indisponible
+check-http-denied = permission refusée
+check-passwords-closed = { $count ->
+    [one] { $count } fichier, fermé aux autres
+   *[other] { $count } fichiers, fermés aux autres
+}
+check-disk-full = { $free } Mo sont libres sur { $size } : aucune lettre ne peut être enregistrée ; faites de la place, et le courrier reprend de lui-même
+check-disk-elsewhere = { $free } Mo sont libres sur { $size } ; la base a un disque à elle, qui n'est pas regardé ici
+check-disk-low = { $free } Mo sont libres sur { $size } : moins de { $percent } %
+check-disk-free = { $free } Mo sont libres sur { $size }
+check-certificate-valid = { $algorithm }, valable du { $from } au { $to }
+check-reached = chaque étape a réussi
+check-words-line = { $file }, ligne { $line } : { $reason } ; ce qui y est juste est dit malgré tout
+check-words-file = { $file } n'est pas lu : { $reason }
+
+# Base de données
+
+check-postgres = PostgreSQL { $version }
+check-postgres-old = PostgreSQL { $version } est trop ancien : il faut la version 15 ou une plus récente
+check-fsync = fsync est à off : une coupure de courant perd des lettres dont le courriel est déjà effacé ; mettez fsync = on
+check-full-page-writes = full_page_writes est à off : une coupure de courant peut détruire des tables ; mettez full_page_writes = on
+check-synchronous-commit = synchronous_commit vaut { $value } dans nos sessions : il doit valoir on
+check-encoding = le codage de la base est { $encoding } : il doit être UTF8
+check-standby = la base est une réplique, où l'on ne peut pas écrire : nommez la primaire
+check-checksums = les sommes de contrôle des données sont à off : des pages abîmées passent inaperçues ; voir pg_checksums --enable
+check-shared-user = le PostgreSQL privé tourne sous { $user }, comme d'autres programmes peuvent le faire : quiconque peut devenir { $again } peut lire les fiches ; créez un utilisateur système avant `init` (useradd --system --no-create-home xmserver)
+check-backup-none = aucune n'est connue : la base n'archive pas de WAL, donc ce qui est plus récent que la dernière copie se perd avec son disque ; OPERATIONS.md, Backup, dit ce qu'il faut copier
+check-backup-failed = le WAL n'est pas archivé : archive_command a échoué { $failures } fois, la dernière le { $failed }, et a réussi { $succeeded } ; ce qu'elle en dit est dans le journal de PostgreSQL
+check-never = jamais
+check-last-on = la dernière fois le { $time }
+check-backup-not-yet = archive_mode est à on, et aucun WAL n'a encore été archivé
+check-backup-ok = le WAL est archivé, la dernière fois le { $time } ; si une sauvegarde de base l'accompagne, son outil le dit
+check-server = { $name }, mode { $mode }, monnaie { $currency }
+check-keys-unknown = la base ne connaît pas encore les clés de son centre : le prochain `xmserver run` ou `init` lui fait prendre celles-ci
+check-keys-known = { $count ->
+    [one] { $count } connue de la base, ici et nulle autre
+   *[other] { $count } connues de la base, toutes ici et nulle autre
+}
+check-key-of-agency = la clé du centre même est enregistrée pour elle : `xmserver cert revoke "#{ $id }" --reason "key of the centre"`
+check-address-of-agency = { $address } est l'adresse du centre même : ses réponses reviennent comme des lettres ; donnez-lui-en une autre
+check-no-table = aucune n'est adoptée, donc toute lettre est refusée : `xmserver table adopt FICHIER`
+check-tables = { $count ->
+    [one] { $count } adoptée, telle qu'elle l'a été
+   *[other] { $count } adoptées, telles qu'elles l'ont été
+}
+check-no-tariff = sans tarif, donc gratuits : { $services } ; `xmserver tariff set` fixe un prix
+check-tariff-unknown = le tarif { $id } est pour { $service }, qui n'est pas un service de ce programme : il ne fixe le prix de rien
+check-tariffs = chaque service offert qui peut avoir un prix en a un
+check-no-certificate = { $count ->
+    [one] { $count } n'a pas de certificat valable, donc personne ne répond à ses lettres
+   *[other] { $count } n'ont pas de certificat valable, donc personne ne répond à leurs lettres
+} : `xmserver cert register`
+check-no-grant = { $count ->
+    [one] { $count } n'a reçu aucun code d'aucun ressort, donc ses fiches sont hors ressort
+   *[other] { $count } n'ont reçu aucun code d'aucun ressort, donc leurs fiches sont hors ressort
+} : `xmserver agency grant`
+check-agencies = { $count ->
+    [one] { $count } non suspendue, avec un certificat et un code de quelque ressort
+   *[other] { $count } non suspendues, chacune avec un certificat et un code de quelque ressort
+}

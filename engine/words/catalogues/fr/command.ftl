@@ -1,0 +1,254 @@
+# En-têtes de colonnes et noms de faits
+
+heading-id = n°
+heading-agency = agence
+heading-matricule = matricule
+heading-status = statut
+heading-balance = solde
+heading-name = nom
+heading-town = ville
+heading-email = adresse
+heading-telephone = téléphone
+heading-profile = profil
+heading-credit-limit = limite de crédit
+heading-letter-limit = limite des lettres
+heading-cbc-allowed = CBC permis
+heading-added = ajoutée
+heading-installations = installations
+heading-scopes = ressorts
+heading-queued = mise en file
+heading-attempts = essais
+heading-next = prochain
+heading-address = adresse
+heading-the-relay-said = le relais a dit
+heading-algorithm = algorithme
+heading-valid-to = valable jusqu'au
+heading-revoked = révoqué
+heading-sha-256-fingerprint = empreinte sha-256
+heading-received = reçu
+heading-sequence = ordre
+heading-rows = fiches
+heading-flags = signalements
+heading-cost = coût
+heading-outcome = issue
+heading-sender-domain = domaine de l'expéditeur
+heading-bytes = octets
+heading-state = état
+heading-reason = motif
+heading-letter-id = lettre
+heading-installation = installation
+heading-verdict = verdict
+heading-table = table
+heading-relation = relation
+heading-version = version
+heading-scope = ressort
+heading-legal-key = clé légale
+heading-corrections = corrections
+heading-column = colonne
+heading-type = type
+heading-remarks = remarques
+heading-service = service
+heading-per-act = par acte
+heading-per-started-kb = par Ko commencé
+heading-credit = crédit
+heading-from = du
+heading-to = au
+heading-payload-sha-256 = SHA-256 du contenu
+heading-attempt = essai
+heading-transport = transport
+heading-mailbox = boîte aux lettres
+heading-container = conteneur
+heading-clock-skew = écart d'horloge
+heading-journal-lines = lignes du journal
+heading-detail = détail
+heading-waits-for-a-decision = attend une décision
+heading-claimed-agency = agence prétendue
+heading-claimed-signer = signataire prétendu
+heading-signer = signataire
+heading-sender = expéditeur
+heading-subject = objet
+heading-container-sha-256 = SHA-256 du conteneur
+heading-original = original
+heading-held-version = version détenue
+heading-issuer = émetteur
+heading-key = clé
+heading-valid = valable
+heading-sha-256 = SHA-256
+heading-warning = ATTENTION
+heading-letter = lettre
+heading-payload = contenu
+heading-journal = journal
+heading-quarantine = quarantaine
+heading-receipt = accusé
+heading-answer = réponse
+heading-entry = écriture
+heading-check = contrôle
+heading-trigger = déclencheur
+heading-differs = diffère
+heading-server = serveur
+heading-data-folder = dossier
+heading-database = base
+heading-keys = clés
+heading-first-user = premier utilisateur
+
+# Petits mots
+
+sentence-and-cause = { $sentence } : { $cause }
+cert-holder-label = titulaire
+init-next-label = ensuite
+word-yes = oui
+word-no = non
+word-true = oui
+word-false = non
+ask-agree = { $question } Tapez oui ou yes :
+claimed = { $value } (prétendu, non prouvé)
+list-more = { $shown } sur { $all } ; la suite : { $option }, ou --all
+list-more-than = { $shown } sur plus de { $all } ; la suite : { $option }, ou --all
+
+# Statut d'une agence
+
+status-0 = suspendue
+status-1 = certains services
+status-2 = tous sauf export et import
+status-3 = tous les services
+
+# agency
+
+agency-status = l'agence { $agency } a le statut { $status } ({ $word })
+agency-installed = installation { $name } ajoutée à l'agence { $agency }
+agency-recharged = agence { $agency } créditée de { $amount } ; solde { $balance }
+agency-granted = { $count ->
+    [one] { $count } code de { $column } accordé
+   *[other] { $count } codes de { $column } accordés
+} à l'agence { $agency }, { $unchanged } comme avant
+agency-withdrawn = { $count ->
+    [one] { $count } code de { $column } retiré
+   *[other] { $count } codes de { $column } retirés
+} à l'agence { $agency }, { $unchanged } comme avant
+agency-added = agence { $agency } ajoutée, installation { $installations }
+agency-added-next = ensuite : xmserver cert register { $agency } CERTIFICAT ; xmserver agency grant { $agency } COLONNE CODE …
+agency-unchanged = l'agence { $agency } est comme elle était
+agency-changed = agence { $agency } modifiée
+agency-change = { $name } : { $before } → { $after }
+agency-retry-next = ensuite : xmserver answer retry --agency { $agency } envoie à la nouvelle adresse ce qui attend
+agency-none = aucune agence
+agency-none-such = aucune agence de ce genre
+agency-installation = { $name } (plus haut numéro d'ordre { $sequence })
+agency-bytes = { $bytes } octets
+
+# answer, letter
+
+answer-none = aucune réponse n'attend
+answer-none-such = aucune réponse de ce genre n'attend
+answer-sent-now = { $count ->
+    [one] { $count } réponse part maintenant
+   *[other] { $count } réponses partent maintenant
+}
+answer-unproven = on ne répond à personne dont la signature n'est pas prouvée
+answer-subject = lettre { $letter } de l'agence { $agency }
+answer-resent = l'accusé de réception de la lettre { $letter } repart vers l'agence { $agency }
+answer-given-up = abandonnée
+answer-sent = envoyée { $time }
+answer-not-sent = aucune n'attend, et aucune n'est partie
+answer-waiting = mise en file { $queued } pour { $address }, { $attempts ->
+    [one] { $attempts } essai
+   *[other] { $attempts } essais
+}, { $next }
+answer-waiting-said = mise en file { $queued } pour { $address }, { $attempts ->
+    [one] { $attempts } essai
+   *[other] { $attempts } essais
+}, { $next } ; le relais a dit : { $reason }
+answer-next-given-up = abandonnée : `xmserver answer resend` l'envoie malgré tout
+answer-next-attempt = prochain essai { $time }
+letter-stranger = d'un expéditeur dont personne ne répond : son contenu n'a pas été lu
+letter-agency = { $agency }, installation { $installation }
+letter-sequence = { $sequence }, essai { $attempt }
+letter-journal = ligne { $line } : { $outcome } par { $transport } { $mailbox }, de { $domain }, { $bytes } octets, { $time }
+letter-quarantine = entrée { $entry } : { $reason }, { $state } ; SHA-256 du conteneur { $digest }
+letter-quarantine-claimed = entrée { $entry } : { $reason }, { $state }, agence { $agency } (prétendue, non prouvée) ; SHA-256 du conteneur { $digest }
+letter-unreadable = ne peut pas être lu par ce programme
+letter-entry = { $entry } de genre { $kind } : { $amount }, solde après { $balance }, { $time }
+letter-none = aucune lettre
+letter-none-such = aucune lettre de ce genre dans le journal
+
+# cert
+
+cert-file-holds = le fichier contient { $count } certificats :
+cert-ask-which = Lequel est celui de l'agence { $agency } même ? Tapez son numéro :
+cert-ask-register = L'enregistrer malgré tout ?
+cert-ask-told = L'agence { $agency } vous a-t-elle dit cette empreinte par un autre canal ?
+cert-ask-revoke = Révoquer cette clé, tout de suite et pour toujours ?
+cert-registered = certificat de l'agence { $agency } enregistré : { $algorithm }, valable du { $from } au { $to }
+cert-itself = lui-même
+cert-valid = du { $from } au { $to }
+cert-key = { $algorithm }, avec { $count } de ses certificats
+cert-revoked = le certificat { $name } est révoqué
+cert-sends-another = elle a une autre clé avec un certificat valable, et peut envoyer avec elle
+cert-sends-no-more = elle ne peut plus rien envoyer, tant qu'un certificat d'une autre clé n'est pas enregistré pour elle
+cert-has-another = L'agence a une autre clé avec un certificat valable, et peut envoyer avec elle.
+cert-only-one = c'est son seul : elle ne peut plus rien envoyer
+cert-no-letters = aucune lettre de l'agence depuis lors
+cert-none = aucun certificat
+cert-none-such = aucun certificat de ce genre
+
+# journal, quarantine
+
+journal-kept = conservé
+journal-in-quarantine = en quarantaine, entrée { $entry }
+journal-not-kept = plus conservé
+journal-container = { $bytes } octets, { $kept }
+quarantine-dropped = entrée { $entry } de la quarantaine écartée
+quarantine-original = { $bytes } octets, dont { $kept } conservés
+quarantine-empty = la quarantaine est vide
+quarantine-none-such = aucune entrée de la quarantaine n'est de ce genre
+quarantine-none-such-hint = aucune entrée de la quarantaine n'est de ce genre ; --with-decided liste aussi celles qui ont été décidées
+
+# table, tariff
+
+table-adopted = table { $table } adoptée, version { $version }
+table-new-version = table { $table } : nouvelle version, version { $version }
+table-changed = table { $table } modifiée, version { $version }
+table-unchanged = table { $table } comme elle était, version { $version }
+table-warning = attention : { $warning }
+table-none = aucune table n'est adoptée : `xmserver table adopt FICHIER`, ou `xmserver sample restore ecr`
+table-given-up = la table { $table } est abandonnée : les lettres pour elle sont refusées table_unknown
+table-shown = table { $table }, version { $version }, conservée dans { $relation }
+table-may-send = { $profile } peut envoyer, lit { $reads }
+table-may-not-send = { $profile } ne peut pas envoyer, lit { $reads }
+table-needed = obligatoire
+table-legal-key = clé légale
+table-scope = ressort
+table-several-lines = plusieurs lignes
+table-default = a une valeur par défaut
+table-no-column = aucune colonne
+table-problem = table { $table } : { $problem }
+table-all-as-adopted = toutes les tables adoptées sont telles qu'elles ont été adoptées
+tariff-set = tarif { $id } : { $service } coûte { $act } par acte et { $kb } par Ko commencé, à partir de { $from }
+tariff-now = maintenant
+tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait commencé { $from }
+tariff-none = aucun tarif : chaque service est gratuit
+tariff-none-ever = aucun tarif n'a jamais été fixé : chaque service est gratuit
+
+# init
+
+init-progress-database = la base de données se crée
+init-progress-closed = la base de données se ferme
+init-progress-keys = les clés du centre se font
+init-server = { $name }, mode { $mode }
+init-database-private = un PostgreSQL privé dans le dossier des données
+init-database-configured = telle que configurée
+init-keys = { $folder }/keys ({ $state }) ; sauvegardez-les : sans elles aucune lettre ne peut être ouverte
+init-keys-made = faites
+init-there-already = déjà là, inchangé
+init-agencies-need = il faut aux agences { $folder }/keys/centre-p256.crt (ou centre-rsa.crt) et { $authority }
+init-first-user = { $user }, mot de passe { $password } (montré cette seule fois)
+init-next = écrivez { $folder }/xmserver.toml (`xmserver sample configuration` en montre un), puis `xmserver check`
+
+# sample
+
+office-made = { $folder } est un poste de l'agence { $agency } : clé, certificat, et une lettre avec un acte de naissance. Au centre :
+office-there = À l'agence, dans { $folder } :
+office-then = Alors receipt.json dit ce qu'est devenue la lettre. FORMAT.md fait une telle lettre à la main.
+office-send = envoyez letter.sdc de { $email } à { $centre }, en pièce jointe ou collée dans le texte
+office-save = enregistrez sous receipt.eml la réponse qui arrive à { $email }
+post-serves = POP3 à { $pop3 }, SMTP à { $smtp } : chaque adresse a une boîte, tout mot de passe l'ouvre ; ce qu'elles contiennent finit avec ce programme

@@ -1,0 +1,64 @@
+# Ce que dit la démonstration en chemin
+
+demo-making = la base et les clés du centre se font
+demo-starting = le centre démarre
+demo-comparing = tout ce qui a été envoyé est comparé à la base, ligne par ligne
+demo-ending = le centre s'arrête : ce qu'il a en main est d'abord fini
+demo-so-far = { $what } : { $seconds } s jusqu'ici
+demo-bar = { $done } sur { $all }
+demo-bar-offices = agences en place
+demo-bar-sent = lettres envoyées
+demo-bar-verified = accusés vérifiés
+demo-offices = { $offices } agences reçoivent clés, certificats et crédit
+demo-offices-done = { $seconds } s : { $done } agences en place sur { $all }
+demo-sending = les agences envoient { $letters } lettres, bonnes et mauvaises, et vérifient leurs accusés de réception
+demo-sent = { $seconds } s : { $sent } lettres envoyées sur { $letters }, { $verified } accusés de réception vérifiés
+demo-press-k = Appuyez sur k pour tuer le centre comme le ferait une coupure de courant : les agences continuent, et il revient.
+demo-killed = Le centre a été tué par la touche k, et redémarre.
+demo-night = La nuit en une page, pour un navigateur :
+demo-size = { $letters } lettres de { $offices } agences sur une machine, graine { $seed }
+
+# Ce qu'elle a trouvé
+
+demo-kept = Chaque promesse a été tenue : chaque lettre a exactement un effet, et chaque expéditeur le sait.
+demo-broken = Une promesse a été rompue : voyez ci-dessous ce qui n'est pas 0.
+demo-lost = perdue : une lettre sans son effet ou son accusé de réception
+demo-doubled = doublé : un effet présent plus d'une fois
+demo-wrong = faux : un effet que personne n'a demandé
+demo-difference = XAF de différence dans les comptes
+demo-innocent = lettres innocentes en quarantaine
+demo-receipts-missing = accusés de réception manquants
+demo-receipts-wrong = accusés de réception faux
+demo-letters-sent = lettres envoyées
+demo-accepted = acceptées : { $rows } fiches, { $charged } XAF facturés pour elles
+demo-duplicates = sont venues de nouveau et n'ont rien changé
+demo-recognised = attaques et erreurs envoyées exprès, { $refused } reconnues :
+demo-other-reason = refusée pour un autre motif
+demo-verified = accusés de réception ouverts et vérifiés par leurs agences
+demo-rate = lettres par seconde : la rafale de la ville a été réglée et a reçu réponse en { $seconds } s
+demo-half = du courriel à l'enregistrement pour la moitié de la rafale, { $p99 } ms pour 99 sur 100 : toutes les agences envoient à la fois, donc les lettres attendent derrière celles d'avant
+demo-alone = du courriel à l'enregistrement pour une lettre envoyée seule, quand tout était calme : jusqu'à 1000 ms en sont l'attente que le centre regarde dans sa boîte, une fois par seconde
+demo-memory = de mémoire au plus dans le centre
+demo-memory-share = de mémoire au plus dans le centre, { $percent } % des { $machine } Mo de la machine
+demo-megabytes = { $megabytes } Mo
+demo-kills = fois le centre a été tué sans prévenir ({ $kills }) ; il est revenu chaque fois
+demo-kills-by-hand = fois le centre a été tué sans prévenir ({ $kills }, dont { $by_hand } par la touche k) ; il est revenu chaque fois
+
+# Ce qui est offert au visiteur
+
+demo-stays = Le centre continue de tourner. Regardez-le, et appuyez sur Ctrl-C quand vous en avez assez vu.
+demo-counters = les compteurs, tels que Prometheus les lit
+demo-shows-journal = chaque lettre venue, et ce qu'elle est devenue
+demo-shows-quarantine = ce qui n'a pas été accepté, et pourquoi
+demo-shows-agencies = les agences et leurs comptes : les prix sont en XAF, par fiche
+demo-shows-check = tout ce dont le centre a besoin
+demo-own-letter = Une lettre à vous : tapez le nom d'un enfant et appuyez sur Entrée (Entrée seule : c'est fini).
+demo-own-key = Une clé P-256 a été faite pour vous : vous êtes l'agence { $agency }, et le certificat { $fingerprint }… est enregistré au centre.
+demo-own-sent = La naissance de { $name } a été signée, chiffrée et envoyée ; l'accusé de réception est venu après { $milliseconds } ms.
+demo-own-changed = La même lettre, un bit changé, a été envoyée aussi, et se trouve en quarantaine : { $meaning } [{ $reason }].
+demo-own-open = Ouvrez vous-même l'accusé de réception :
+demo-own-no-openssl = (Il n'est pas ouvert ici : la commande openssl n'est pas installée.)
+demo-own-opened = openssl vient de l'ouvrir et de le vérifier. receipt.json dit : { $said }.
+demo-own-accepted = acceptée, fiches nouvelles dans les tables { $rows }, coût { $cost } XAF
+demo-own-refused = refusée, fiches nouvelles dans les tables { $rows }, coût { $cost } XAF
+demo-own-refused-because = refusée, { $meaning } [{ $code }], fiches nouvelles dans les tables { $rows }, coût { $cost } XAF

@@ -1,0 +1,217 @@
+# Ce que dit `--help` des commandes et des options.
+
+help-program = Recueille dans PostgreSQL les fiches signées et chiffrées que des agences éloignées envoient par courriel
+help-config = Fichier de configuration ; par défaut xmserver.toml du dossier des données, sinon de /etc/xmserver
+help-data-folder = Dossier des données ; par défaut ce que dit la configuration, sinon /var/lib/xmserver
+help-json = Pour les programmes : le résultat, ou pourquoi il n'y en a pas, en JSON
+help-lang = Langue dans laquelle on parle aux personnes, comme en ; par défaut celle des paramètres régionaux (LC_ALL, LC_MESSAGES, LANG), sinon l'anglais
+help-words = Dossier d'autres langues ; par défaut /etc/xmserver/words
+
+# Commandes
+
+help-init = Créer un nouveau centre : base de données, autorité, clés, premier Superviseur
+help-run = Faire tourner le centre jusqu'à ce qu'on lui dise de s'arrêter
+help-check = Regarder tout ce dont le centre a besoin, et dire que faire là où cela ne va pas
+help-demo = Le voir à l'œuvre sans rien configurer : des agences envoient de bonnes et de mauvaises lettres, et tout est vérifié
+help-agency = Les agences : les centres éloignés enregistrés
+help-cert = Les certificats des agences
+help-table = Les tables où les agences peuvent écrire
+help-tariff = Les prix
+help-journal = Les lettres reçues
+help-letter = Une lettre : tout ce que le centre en sait
+help-answer = Les réponses : ce qu'on a dit à une lettre, et celles qui ne sont pas encore parties
+help-quarantine = Les conteneurs qui n'ont pas été acceptés
+help-mail = Les boîtes aux lettres et le relais
+help-sample = Des échantillons de bases et de configurations ; un serveur de courrier et une agence pour un essai
+
+# init, check, demo
+
+help-init-name = Nom auquel les lettres sont adressées : 1 à 63 caractères de a-z, 0-9, point et trait d'union
+help-init-mode = Essai (test) ou réel (live) ; cela ne pourra jamais être changé
+help-init-currency = Code ISO 4217 de la monnaie de tous les montants
+help-init-digits = Décimales de la monnaie ; par défaut celles d'ISO 4217
+help-init-zone = Fuseau dans lequel les heures sont affichées, comme Africa/Douala
+help-init-superviseur = Nom du premier Superviseur
+help-check-online = Joindre aussi chaque boîte aux lettres et le relais
+help-demo-agencies = Agences
+help-demo-letters = Lettres qu'elles envoient en tout
+help-demo-exit = S'arrêter quand tout a reçu réponse, au lieu de continuer à tourner
+help-demo-figures = Écrire aussi les chiffres dans ce fichier
+help-demo-page = Écrire ici la page de la nuit : verdict, courbe et feuille, pour un navigateur ; par défaut dans les données du centre, là où elles restent
+help-demo-seed = Le même nombre donne la même démonstration
+help-demo-data = Garder les données du centre dans ce nouveau dossier ; par défaut elles sont jetées
+help-demo-kills = Tuer le centre autant de fois en chemin, au hasard, sans prévenir
+
+# agency
+
+help-agency-add = Ajouter une agence avec son compte
+help-agency-list = Lister les agences par matricule
+help-agency-show = Montrer une agence : données, compte, ressorts, installations
+help-agency-edit = Modifier ses données : adresse, nom, profil, limites. Ce qui n'est pas nommé reste
+help-agency-status = Fixer son statut : 0 suspendue, 1 certains services, 2 tous sauf export et import, 3 tous
+help-agency-grant = Accorder des codes d'une colonne de ressort : ce dont l'agence peut écrire
+help-agency-install = Ajouter une installation : une mise en place du logiciel d'une agence
+help-agency-recharge = Recharger son compte
+help-its-number = Son numéro
+help-the-agency = L'agence
+help-status-range = 0 à 3
+help-installation-name = 1 à 32 caractères de a-z, 0-9 et trait d'union
+help-amount = Dans l'unité principale de la monnaie
+help-note = Figure dans les comptes, par exemple le numéro d'un bordereau de banque
+help-next-number = Son matricule ; par défaut le prochain qui soit libre
+help-its-name = Son nom
+help-its-town = Sa ville
+help-its-telephone = Son téléphone
+help-its-email = Où vont ses réponses
+help-its-profile = Son profil : un ensemble de droits
+help-status-words = 0 suspendue, 1 certains services, 2 tous sauf export et import, 3 tous
+help-credit-limit = Jusqu'où son compte peut descendre sous zéro là où le crédit est refusé, dans l'unité principale de la monnaie
+help-installations = Ses installations ; peut être donné plusieurs fois
+help-letter-limit = Le plus grand conteneur qu'elle puisse envoyer, en octets : ce que supporte sa liaison
+help-cbc = Si elle peut utiliser AES-256-CBC, pour des logiciels anciens
+help-yes = C'est permis
+help-no = Ce n'est pas permis
+help-text = Trouvé dans le nom, la ville, l'adresse ou le matricule ; casse et accents n'y font rien
+help-of-status = De ce statut
+help-of-profile = De ce profil
+help-in-debt = Dont le compte est sous zéro
+help-behind-matricule = Après ce matricule
+help-scope-column = La colonne de ressort, comme CentreCode
+help-codes = Les codes
+help-withdraw = Les retirer, au contraire
+
+# answer, cert, journal, letter, quarantine
+
+help-answer-list = Lister celles qui ne sont pas parties, la plus ancienne d'abord
+help-answer-show = Montrer en mots ce qu'on a dit à une lettre, et ce qu'est devenu son accusé de réception
+help-answer-resend = Renvoyer maintenant l'accusé de réception d'une lettre à l'adresse de l'agence
+help-answer-retry = Les envoyer maintenant : celles qui ont été abandonnées, une fois l'adresse ou le relais corrigés, et celles qui attendent leur prochain essai
+help-those-for-agency = Celles de cette agence
+help-for-agency = Pour cette agence
+help-given-up = Celles qui ont été abandonnées
+help-behind-this = Après celle-ci
+help-cert-register = Enregistrer un certificat après avoir comparé son empreinte à ce que l'agence a dit par un autre canal
+help-cert-list = Lister les certificats
+help-cert-revoke = Révoquer la clé d'un certificat, avec tous ses certificats, tout de suite et pour toujours
+help-cert-file = Le certificat, PEM ou DER
+help-cert-fingerprint = Empreinte SHA-256 que l'agence a dite ; demandée si elle n'est pas donnée
+help-cert-yes = L'enregistrer sans demander, bien qu'il ne soit pas encore valable, ou plus, ou qu'il soit d'une autorité
+help-cert-named = Son empreinte SHA-256, le début de celle-ci, ou son numéro dans `cert list`
+help-why = Pourquoi
+help-revoke-yes = Le révoquer sans demander
+help-revoke-since = Lister aussi les lettres de l'agence à partir de ce jour ou de cette heure, pour les revoir
+help-of-agency = De cette agence
+help-with-revoked = Les révoqués aussi
+help-ending-within = Qui expirent dans autant de jours
+help-behind-number = Après ce numéro
+help-journal-list = Lister les lettres, la plus récente d'abord
+help-journal-show = Montrer une ligne ; `xmserver letter show` dit tout de sa lettre
+help-journal-container = Écrire aussi les octets d'origine du conteneur dans ce fichier
+help-outcome = accepted, duplicate, ou le code d'un refus
+help-of-letter = De cette lettre
+help-flagged = Seulement des lettres signalées : acceptées, et un contrôle demande une explication
+help-since = À partir de ce jour ou de cette heure du centre
+help-until = Avant ce jour ou cette heure du centre
+help-older-line = Plus anciennes que cette ligne
+help-letter-show = Raconter son histoire : quand elle est venue, ce qui a été décidé et pourquoi, ce qu'elle a coûté, ce qu'est devenu son accusé de réception
+help-wanted = Son identifiant, son condensé, ou le numéro d'une ligne du journal
+help-wanted-agency = De cette agence, si deux ont donné à leurs lettres le même identifiant
+help-limit = Au plus autant ; par défaut 100 pour les personnes et tout pour les programmes
+help-all = Tout
+help-mail-test = Essayer chaque boîte aux lettres et le relais, étape par étape ; code de sortie 1 si l'un échoue
+help-this-mailbox = Seulement cette boîte aux lettres
+help-quarantine-list = Lister les entrées, la plus récente d'abord
+help-quarantine-show = Montrer une entrée ; ce regard est consigné
+help-quarantine-container = Écrire aussi les octets d'origine dans ce fichier
+help-quarantine-drop = Écarter une entrée : ses octets partent, sa ligne reste
+help-quarantine-reason = Avec ce motif : le code d'un refus
+help-held = Celles qui attendent une décision
+help-with-decided = Celles qui sont déjà décidées aussi
+help-older-entry = Plus anciennes que cette entrée
+
+# sample, table, tariff
+
+help-sample-restore = Créer les tables d'un échantillon et les adopter
+help-sample-name = Quel échantillon
+help-sample-configuration = Imprimer un échantillon de configuration avec chaque clé
+help-sample-trial = En imprimer plutôt une d'essai, dont le serveur de courrier est `xmserver sample post` sur ces ports de cette machine
+help-sample-tables = Imprimer un fichier de définitions pour `table adopt`, avec chaque clé expliquée
+help-sample-post = Faire tourner le serveur de courrier d'un essai jusqu'à ce qu'on l'arrête : chaque adresse a une boîte, tout mot de passe l'ouvre
+help-sample-office = Faire un poste d'une agence pour un essai : sa clé, son certificat et une lettre que le centre acceptera
+help-new-folder = Un dossier qui n'existe pas encore
+help-table-adopt = Adopter les tables d'un fichier de définitions, toutes ou aucune ; de nouveau après ALTER TABLE
+help-table-file = TOML ou JSON ; - pour l'entrée standard
+help-table-list = Lister les tables adoptées
+help-table-show = Montrer une table : colonnes, types, ressort, clé légale, contrôles, droits et déclencheurs
+help-table-application = L'application, ou application et table comme ecr.ActeNaissance
+help-table-name = La table, quelle que soit la casse
+help-table-abandon = Abandonner une table supprimée de la base : son inscription prend fin, son historique reste
+help-such-as-table = Comme ecr.ActeNaissance
+help-table-check = Comparer les tables adoptées à leurs définitions ; code de sortie 1 si elles diffèrent
+help-tariff-set = Fixer un prix ; celui qu'il suit finit où il commence
+help-tariff-cancel = Reprendre un prix qui n'a pas commencé
+help-tariff-list = Lister les prix
+help-with-ended = Ceux qui ont pris fin aussi
+help-tariff-service = export, correct, import ou certify ; tous les autres services sont gratuits
+help-tariff-table = Pour cette table seulement, comme ecr.ActeNaissance
+help-tariff-profile = Pour les agences de ce profil seulement
+help-per-act = Prix d'un acte, dans l'unité principale de la monnaie
+help-per-kb = Prix de chaque tranche commencée de 1 024 octets du conteneur, dans l'unité principale de la monnaie
+help-credit = Sans crédit suffisant : owe (devoir) ou refuse (refuser) ; par défaut owe pour export et correct, refuse pour import et certify
+help-tariff-from = Jour ou heure du centre où il commence ; maintenant par défaut
+
+# Ce qui tient lieu de valeur
+
+value-file = FICHIER
+value-folder = DOSSIER
+value-language = LANGUE
+value-command = COMMANDE
+value-name = NOM
+value-mode = MODE
+value-currency = MONNAIE
+value-currency-digits = DÉCIMALES
+value-zone = FUSEAU
+value-superviseur = SUPERVISEUR
+value-agencies = AGENCES
+value-letters = LETTRES
+value-seed = NOMBRE
+value-kills = FOIS
+value-matricule = MATRICULE
+value-status = STATUT
+value-amount = MONTANT
+value-note = NOTE
+value-email = ADRESSE
+value-town = VILLE
+value-telephone = TÉLÉPHONE
+value-profile = PROFIL
+value-credit-limit = MONTANT
+value-installations = INSTALLATION
+value-bytes = OCTETS
+value-yes-or-no = OUI|NON
+value-text = TEXTE
+value-after = APRÈS
+value-column = COLONNE
+value-codes = CODES
+value-agency = AGENCE
+value-fingerprint = EMPREINTE
+value-certificate = CERTIFICAT
+value-reason = MOTIF
+value-since = DEPUIS
+value-ending-within-days = JOURS
+value-outcome = ISSUE
+value-letter-id = LETTRE
+value-until = AVANT
+value-before = AVANT
+value-id = NUMÉRO
+value-id-or-digest-or-line = IDENTIFIANT|CONDENSÉ|LIGNE
+value-lines = LIGNES
+value-mailbox = BOÎTE
+value-pop3-port = PORT_POP3
+value-smtp-port = PORT_SMTP
+value-application = APPLICATION
+value-table = TABLE
+value-service = SERVICE
+value-per-act = PRIX
+value-per-started-kb = PRIX
+value-credit = CRÉDIT
+value-from = DÉBUT

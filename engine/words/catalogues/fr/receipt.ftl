@@ -1,0 +1,108 @@
+# Un accusé de réception en mots : ce qu'on lit à l'officier au téléphone.
+
+receipt-accepted = acceptée : toutes les fiches sont dans les tables
+receipt-refused = refusée
+receipt-refused-because = refusée { $code } : { $meaning }
+receipt-to-do = à faire : { $remedy }
+receipt-parameter = { $name } : { $value }
+receipt-rows = { $table } : { $new } nouvelles, { $duplicate } déjà détenues
+receipt-account = coût { $cost }, solde après { $balance } ; plus haut numéro d'ordre détenu { $sequence }
+receipt-skew = l'horloge de l'agence moins celle du centre : { $seconds } s, trajet de la lettre compris
+receipt-fault = { $table } ligne { $row } : règle { $rule }
+receipt-fault-expected = { $table } ligne { $row } : règle { $rule }, attendu : { $expected }
+receipt-fault-column = { $table } ligne { $row }, { $column } : règle { $rule }
+receipt-fault-column-expected = { $table } ligne { $row }, { $column } : règle { $rule }, attendu : { $expected }
+receipt-faults-more = et { $count ->
+    [one] { $count } autre ligne fautive
+   *[other] { $count } autres lignes fautives
+}
+
+# Les signalements se lisent dans les deux langues des agences, quelle que soit celle de l'opérateur.
+
+receipt-flag-broken = à expliquer : le contrôle { $check } de { $table } n'est pas respecté, sur { $rows ->
+    [one] { $rows } ligne
+   *[other] { $rows } lignes
+} ; accepté malgré cela
+receipt-flag-unjudged = à expliquer : le contrôle { $check } de { $table } ne peut être jugé, car une valeur manque, sur { $rows ->
+    [one] { $rows } ligne
+   *[other] { $rows } lignes
+} ; accepté malgré cela
+receipt-flag-row = ligne
+receipt-flag-more = et { $count ->
+    [one] { $count } autre ligne
+   *[other] { $count } autres lignes
+}
+
+# Les règles qu'une ligne peut enfreindre. Un contrôle porte le nom que sa table lui a donné.
+
+rule-type = de type
+rule-length = de longueur
+rule-range = d'étendue
+rule-precision = de précision
+rule-characters = de caractères
+rule-not_null = de valeur obligatoire
+rule-scope = de ressort
+rule-conflict = d'unicité
+rule-database = de la base de données
+
+# Les noms des paramètres d'un refus.
+
+parameter-agency = agence
+parameter-application = application
+parameter-balance = solde
+parameter-bytes = octets
+parameter-bytes_max = octets au plus
+parameter-column = colonne
+parameter-definition_version = version de la définition
+parameter-dictionary = dictionnaire
+parameter-expected = attendu
+parameter-found = trouvé
+parameter-granted = accordé
+parameter-installation = installation
+parameter-letter = lettre
+parameter-limit = limite
+parameter-line = ligne
+parameter-missing = manquant
+parameter-not_after = valable jusqu'à
+parameter-not_before = valable à partir de
+parameter-path = chemin
+parameter-price = prix
+parameter-profile = profil
+parameter-rule = règle
+parameter-sequence = numéro d'ordre
+parameter-sequence_floor = plus petit numéro d'ordre connu
+parameter-service = service
+parameter-status = statut
+parameter-status_needed = statut nécessaire
+parameter-table = table
+parameter-unknown = inconnu
+
+# Ce qu'un accusé de réception dit en anglais, signé tel quel.
+
+expected-value = une valeur
+expected-boolean = true ou false
+expected-base64 = du texte en base64
+expected-text = du texte
+expected-integer = un nombre entier
+expected-decimal = un nombre décimal écrit en texte
+expected-smallint = de -32768 à 32767
+expected-int = de -2147483648 à 2147483647
+expected-bigint = de -9223372036854775808 à 9223372036854775807
+expected-scale = { $digits } chiffres au plus après la virgule
+expected-zeros = un nombre entier qui se termine par { $zeros } zéros
+expected-precision = { $digits } chiffres au plus, dont { $scale } après la virgule
+expected-magnitude = un nombre inférieur à 10 puissance { $power }
+expected-length = { $characters } caractères au plus
+expected-lines = du texte dont les lignes finissent par LF ou CR LF
+expected-one-line = du texte d'une seule ligne
+expected-no-overrides = du texte sans U+202D ni U+202E
+expected-no-controls = du texte sans caractères de commande
+expected-date = une date AAAA-MM-JJ
+expected-time = une heure HH:MM ou HH:MM:SS
+expected-whole-seconds = une heure en secondes entières
+expected-fraction = une heure avec { $digits } chiffres au plus après les secondes
+expected-uuid = un UUID avec ses tirets
+expected-granted = un code accordé à l'agence
+expected-held = le contenu que détient le centre
+expected-none = aucun
+expected-codes = { $count } codes

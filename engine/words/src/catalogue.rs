@@ -1,0 +1,202 @@
+//! Where words come from: files compiled in, and beside them those of a folder, which come last and so say it better.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fluent_bundle::FluentResource;
+use fluent_bundle::concurrent::FluentBundle;
+
+use crate::{Language, Words, pseudo, value};
+
+/// Names a language's files and compiles them in.
+macro_rules! compiled_in {
+    ($language:literal: $($file:literal),* $(,)?) => {
+        ($language, &[$(($file, include_str!(concat!("../catalogues/", $language, "/", $file, ".ftl")))),*])
+    };
+}
+
+/// A file's name and its text.
+type Source = (&'static str, &'static str);
+
+/// The languages that are compiled in, each with its files.
+pub const BUILT_IN: &[(&str, &[Source])] = &[
+    compiled_in!("en": "refusal", "receipt", "error", "administration", "usage", "help", "command", "check", "demo"),
+    compiled_in!("fr": "refusal", "receipt", "error", "administration", "usage", "help", "command", "check", "demo"),
+];
+
+/// What is wrong with a file of a folder of words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, where one is wrong; else the file cannot be read.
+    pub line: Option<usize>,
+    /// The reason, as the reader of the file says it.
+    pub reason: String,
+}
+
+/// All languages that can be spoken.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogues {
+    folder: Option<PathBuf>,
+}
+
+impl Catalogues {
+    /// Has the languages that are compiled in.
+    pub fn built_in() -> Catalogues {
+        Catalogues::default()
+    }
+
+    /// Has those of a folder too: in a folder `pt` or `pt-BR` each, files `*.ftl`. A folder `fr` says single messages of French
+    /// in other words. A folder that is not there has none.
+    pub fn with_folder(folder: &Path) -> Catalogues {
+        Catalogues { folder: Some(folder.to_path_buf()) }
+    }
+
+    /// Lists the languages by their tags.
+    pub fn languages(&self) -> Vec<String> {
+        let mut tags: Vec<String> = BUILT_IN.iter().map(|(tag, _)| (*tag).to_owned()).collect();
+        let below = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let named =
+            below.filter(|entry| entry.path().is_dir()).filter_map(|entry| entry.file_name().into_string().ok());
+        tags.extend(named.filter_map(|name| name.parse::<Language>().ok()).map(|language| language.to_string()));
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+
+    /// Returns the words of a language, or of the one that a region speaks; nothing where there are none.
+    pub fn words(&self, language: &Language) -> Option<Words> {
+        let mut layers = Layers::default();
+        for name in language.names() {
+            layers.add_built_in(&name);
+            if let Some(folder) = &self.folder {
+                layers.add_folder(&folder.join(&name));
+                // As a locale is named.
+                let locale = name.replace('-', "_");
+                if locale != name {
+                    layers.add_folder(&folder.join(locale));
+                }
+            }
+        }
+        let is_pseudo = language.to_string() == pseudo::TAG;
+        if is_pseudo {
+            layers.add_built_in("en");
+        }
+        if layers.resources.is_empty() && layers.problems.is_empty() {
+            return None;
+        }
+        let mut bundle = FluentBundle::new_concurrent(vec![language.identifier().clone()]);
+        // Terminals show these marks as boxes, and only where directions meet are they of use.
+        bundle.set_use_isolating(language.is_right_to_left());
+        if is_pseudo {
+            bundle.set_transform(Some(pseudo::accented));
+        }
+        if language.names().first().is_some_and(|name| name == "fr") {
+            bundle.set_formatter(Some(value::french));
+        }
+        layers.resources.into_iter().for_each(|resource| bundle.add_resource_overriding(resource));
+        let is_plain_english =
+            !is_pseudo && !layers.is_of_folder && language.names().first().is_some_and(|name| name == "en");
+        Some(Words { language: language.clone(), is_plain_english, bundle, problems: layers.problems })
+    }
+}
+
+#[derive(Default)]
+struct Layers {
+    resources: Vec<FluentResource>,
+    /// Whether some of them come from a folder.
+    is_of_folder: bool,
+    problems: Vec<Problem>,
+}
+
+impl Layers {
+    fn add_built_in(&mut self, name: &str) {
+        let files = BUILT_IN.iter().filter(|(tag, _)| *tag == name).flat_map(|(_, files)| files.iter());
+        for (file, text) in files {
+            self.add(Path::new(file), (*text).to_owned());
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "ftl"));
+        files.sort_unstable();
+        self.is_of_folder |= !files.is_empty();
+        for file in files {
+            match fs::read_to_string(&file) {
+                Ok(text) => self.add(&file, text),
+                Err(error) => self.problems.push(Problem { file, line: None, reason: error.to_string() }),
+            }
+        }
+    }
+
+    /// Adds what can be read of a file, and tells the rest.
+    fn add(&mut self, file: &Path, text: String) {
+        let resource = match FluentResource::try_new(text) {
+            Ok(resource) => resource,
+            Err((resource, errors)) => {
+                let line = |at: usize| resource.source().get(..at).map(|before| before.matches('\n').count() + 1);
+                self.problems.extend(errors.iter().map(|error| Problem {
+                    file: file.to_path_buf(),
+                    line: line(error.pos.start),
+                    reason: error.to_string(),
+                }));
+                resource
+            }
+        };
+        self.resources.push(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(catalogues: &Catalogues, tag: &str) -> Option<Words> {
+        catalogues.words(&tag.parse().unwrap())
+    }
+
+    #[test]
+    fn a_folder_adds_a_language_and_says_single_messages_in_other_words() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let file = place.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("pt/refusal.ftl", "refusal-conflict = O mesmo registo existe com outro conteúdo.\n");
+        write("fr_CM/ours.ftl", "remedy-wait = patienter\n");
+        write("ar/refusal.ftl", "refusal-conflict = رمز { $x }\n");
+        let catalogues = Catalogues::with_folder(place.path());
+        assert_eq!(catalogues.languages(), ["ar", "en", "fr", "fr-CM", "pt"]);
+
+        let portuguese = words(&catalogues, "pt-BR").unwrap();
+        assert_eq!(portuguese.text("refusal-conflict", []), "O mesmo registo existe com outro conteúdo.");
+        assert_eq!(portuguese.text("refusal-poison", []), "The letter made the centre fail three times, alone.");
+        let cameroon = words(&catalogues, "fr-CM").unwrap();
+        assert_eq!(cameroon.text("remedy-wait", []), "patienter");
+        assert_eq!(cameroon.text("refusal-poison", []), words(&catalogues, "fr").unwrap().text("refusal-poison", []));
+        let arabic = words(&catalogues, "ar").unwrap();
+        assert_eq!(arabic.text("refusal-conflict", [("x", Value::from("C01"))]), "رمز \u{2068}C01\u{2069}");
+        assert!(words(&catalogues, "de").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_folder_is_told_and_the_rest_is_said() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("pt")).unwrap();
+        let file = place.path().join("pt/words.ftl");
+        fs::write(&file, "remedy-mend = corrigir\nbroken = { $\nremedy-wait = { $nobody-gives-this }\n").unwrap();
+        let portuguese = words(&Catalogues::with_folder(place.path()), "pt").unwrap();
+        let [problem] = portuguese.problems() else { panic!("{:?}", portuguese.problems()) };
+        assert_eq!((&problem.file, problem.line), (&file, Some(2)));
+        assert_eq!(portuguese.text("remedy-mend", []), "corrigir");
+        // English says what this cannot.
+        assert_eq!(portuguese.text("remedy-wait", []), Words::english().text("remedy-wait", []));
+        assert_eq!(portuguese.text("no-such-message", []), "no-such-message");
+    }
+
+    use crate::Value;
+}

@@ -1,0 +1,219 @@
+//! Reads an English text back into its message and parameters, so that it can be said in another language.
+//!
+//! Three kinds of text are English where they arise: errors and findings, which logs and programs read as well, made in crates
+//! that know no language; what a receipt expected, signed as it is; and what clap says of a command line. Each of them has its
+//! message, whose English is the text to the letter. A text that is no message, as a server's own words are, is said as it came.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::FluentResource;
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
+
+use crate::value::plain;
+use crate::{BUILT_IN, Value, Words};
+
+/// What the names of messages begin with that stand for sentences.
+const SENTENCES: [&str; 4] = ["error-", "check-", "usage-", "expected-"];
+/// Parameters that are sentences themselves. All others are names, numbers or others' words, which nobody may translate.
+const NESTED: [&str; 8] = ["cause", "decimals", "expected", "found", "reason", "step", "succeeded", "what"];
+/// Parameters that are one word.
+const SINGLE: [&str; 2] = ["agency", "name"];
+/// Parameters that hold numbers, so that `-5 to 7` is a range, and `sent to Douala` is none.
+const NUMBERS: [&str; 2] = ["least", "most"];
+/// Sentences within sentences.
+const DEPTH_MAX: usize = 4;
+/// Letters of its own below which a phrase is so short that only single words, or sentences, are taken for its parameters.
+const LETTERS_MIN: usize = 5;
+/// Letters of its own from which on a phrase is known even where a parameter is empty, as a list of nothing is.
+const LETTERS_OF_EMPTY_MIN: usize = 10;
+
+/// One phrase of English: what stands between its parameters, and their names.
+struct Phrase {
+    name: String,
+    /// One more than there are parameters.
+    texts: Vec<String>,
+    parameters: Vec<String>,
+    /// Of several phrases that fit, that is meant which begins as the text does, and else the one that says most itself.
+    rank: (bool, usize),
+}
+
+static PHRASES: LazyLock<Vec<Phrase>> = LazyLock::new(|| {
+    let english = BUILT_IN.iter().filter(|(tag, _)| *tag == "en").flat_map(|(_, files)| files.iter());
+    let text: String = english.map(|(_, text)| *text).collect();
+    let resource = FluentResource::try_new(text).unwrap_or_else(|(resource, _)| resource);
+    resource.entries().filter_map(phrase).collect()
+});
+
+fn phrase(entry: &Entry<&str>) -> Option<Phrase> {
+    let Entry::Message(message) = entry else { return None };
+    let (mut texts, mut parameters) = (vec![String::new()], Vec::new());
+    for element in &message.value.as_ref()?.elements {
+        match element {
+            PatternElement::TextElement { value } => texts.last_mut()?.push_str(value),
+            PatternElement::Placeable { expression: Expression::Inline(inline) } => match inline {
+                InlineExpression::VariableReference { id } => {
+                    parameters.push(id.name.to_owned());
+                    texts.push(String::new());
+                }
+                InlineExpression::StringLiteral { value } => texts.last_mut()?.push_str(value),
+                _ => return None,
+            },
+            // A choice between words cannot be read back.
+            PatternElement::Placeable { .. } => return None,
+        }
+    }
+    let begins = texts.first().is_some_and(|text| !text.is_empty());
+    let rank = (begins, texts.iter().map(String::len).sum());
+    Some(Phrase { name: message.id.name.to_owned(), texts, parameters, rank })
+}
+
+impl Phrase {
+    fn is_of(&self, family: &str) -> bool {
+        self.name.starts_with(family)
+    }
+
+    /// Reads a text; each parameter ends where the next piece of the phrase begins, and the last one with the text.
+    fn read<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
+        let (first, further) = self.texts.split_first()?;
+        let mut rest = text.strip_prefix(first.as_str())?;
+        let mut found = Vec::new();
+        for (at, piece) in further.iter().enumerate() {
+            let is_last = at + 1 == further.len();
+            let end = if is_last { rest.len().checked_sub(piece.len())? } else { rest.find(piece.as_str())? };
+            let (parameter, behind) = rest.split_at_checked(end)?;
+            found.push(parameter);
+            rest = behind.strip_prefix(piece.as_str())?;
+        }
+        (rest.is_empty() && self.admits(&found)).then_some(found)
+    }
+
+    fn admits(&self, found: &[&str]) -> bool {
+        let letters = self.letters();
+        found.iter().zip(&self.parameters).all(|(value, parameter)| {
+            let parameter = parameter.as_str();
+            if value.is_empty() || NESTED.contains(&parameter) {
+                return !value.is_empty() || letters >= LETTERS_OF_EMPTY_MIN;
+            }
+            let may_be_long = letters >= LETTERS_MIN && !SINGLE.contains(&parameter);
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+            (may_be_long || !value.contains(' '))
+                && !value.contains(": ")
+                && (is_number || !NUMBERS.contains(&parameter))
+        })
+    }
+
+    /// Counts letters that are not parameters' own.
+    fn letters(&self) -> usize {
+        self.texts.iter().flat_map(|text| text.chars()).filter(|letter| letter.is_alphabetic()).count()
+    }
+}
+
+/// Finds the phrase of some families that a text is, and its parameters.
+fn find<'a>(families: &[&str], text: &'a str) -> Option<(&'static Phrase, Vec<&'a str>)> {
+    let of_family = PHRASES.iter().filter(|phrase| families.iter().any(|family| phrase.is_of(family)));
+    of_family.filter_map(|phrase| Some((phrase, phrase.read(text)?))).max_by_key(|(phrase, _)| phrase.rank)
+}
+
+impl Words {
+    /// Says sentences that are English where they arise, one a line: errors, findings, what clap says of a command line.
+    pub fn sentences(&self, english: &str) -> String {
+        if self.is_plain_english() {
+            return english.to_owned();
+        }
+        let line = |line: &str| {
+            let begun = line.trim_start();
+            let sentence = begun.strip_prefix("- ").unwrap_or(begun);
+            let before = line.strip_suffix(sentence).unwrap_or_default();
+            format!("{before}{}", self.phrase(&SENTENCES, sentence, DEPTH_MAX))
+        };
+        english.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Says what was expected, as a receipt has it in English.
+    pub fn expected(&self, english: &str) -> String {
+        if self.is_plain_english() { english.to_owned() } else { self.phrase(&["expected-"], english, 1) }
+    }
+
+    /// Says a short text of the code, such as the heading of a column or the help of an option, that is a message of a family.
+    pub fn short(&self, family: &str, english: &str) -> String {
+        if self.is_plain_english() { english.to_owned() } else { self.phrase(&[family], english, 1) }
+    }
+
+    /// Says whether a text is a message of a family: a test asks that, of every text of the code.
+    pub fn is_known(family: &str, english: &str) -> bool {
+        find(&[family], english).is_some()
+    }
+
+    /// Says whether a text is a sentence that is said in every language: a test asks that, of every sentence of the code.
+    pub fn is_sentence(english: &str) -> bool {
+        let Some((phrase, found)) = find(&SENTENCES, english) else { return false };
+        // What only puts two sentences together says nothing itself.
+        phrase.letters() > 0 || found.iter().all(|part| !part.contains(' ') || Words::is_sentence(part))
+    }
+
+    fn phrase(&self, families: &[&str], english: &str, depth: usize) -> String {
+        let Some((phrase, found)) = find(families, english) else { return english.to_owned() };
+        let value = |name: &str, found: &str| match plain(found) {
+            Some(number) => number,
+            None if depth > 0 && NESTED.contains(&name) => Value::from(self.phrase(families, found, depth - 1)),
+            None => Value::from(found),
+        };
+        let parameters = phrase.parameters.iter().zip(found).map(|(name, found)| (name.clone(), value(name, found)));
+        self.text_of(&phrase.name, parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Catalogues, Words};
+
+    fn french() -> Words {
+        Catalogues::built_in().words(&"fr".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn phrases_of_receipts_are_said_in_french_and_others_as_they_came() {
+        for (english, expected) in [
+            ("a date YYYY-MM-DD", "une date AAAA-MM-JJ"),
+            ("at most 12 characters", "12 caractères au plus"),
+            ("at most 6 digits, 2 of them after the point", "6 chiffres au plus, dont 2 après la virgule"),
+            ("-32768 to 32767", "de -32768 à 32767"),
+            ("Exprimes 430 (430) = BulletinsTrouves 454 (454)", "Exprimes 430 (430) = BulletinsTrouves 454 (454)"),
+            ("", ""),
+        ] {
+            assert_eq!(french().expected(english), expected);
+            assert_eq!(Words::english().expected(english), english, "English is what it was");
+        }
+    }
+
+    #[test]
+    fn a_sentence_within_a_sentence_is_said_too() {
+        for (english, expected) in [
+            (
+                "could not create /srv/centre: Permission denied (os error 13)",
+                "échec de l'opération « création » sur /srv/centre : permission refusée (erreur système 13)",
+            ),
+            (
+                "environment variable XMSERVER_LIMITS__WRITERS: limits.writers: expected 1 to 64, found 0",
+                "variable d'environnement XMSERVER_LIMITS__WRITERS : limits.writers : attendu de 1 à 64, trouvé 0",
+            ),
+            (
+                "error: unrecognized subcommand 'lst'\n\n  tip: a similar subcommand exists: 'list'\n",
+                "erreur : commande inconnue : 'lst'\n\n  conseil : une commande semblable existe : 'list'\n",
+            ),
+            ("mail.example:995: tcp: no answer within 20 s", "mail.example:995 : tcp : pas de réponse en 20 s"),
+        ] {
+            assert_eq!(french().sentences(english), expected);
+            assert_eq!(Words::english().sentences(english), english, "English is what it was");
+        }
+    }
+
+    #[test]
+    fn others_words_and_names_are_left_alone() {
+        for english in ["sent to Douala as ordered", "FATAL", "--all", "  --limit <LINES>", "", "a mailbox of keys"] {
+            assert_eq!(french().sentences(english), english);
+        }
+        // A mailbox may be called like anything.
+        assert_eq!(french().sentences("mailbox none"), "boîte aux lettres none");
+    }
+}

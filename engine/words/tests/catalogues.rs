@@ -1,0 +1,331 @@
+//! The catalogues of the languages that are compiled in say the same things, with the same parameters, and each in its own words.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, Resource};
+use fluent_syntax::parser;
+use sdc::refusal::{RefusalCode, Remedy};
+use words::{BUILT_IN, Catalogues, Words};
+
+fn resource(language: &str, file: &str) -> Resource<&'static str> {
+    let (_, files) = BUILT_IN.iter().find(|(tag, _)| *tag == language).unwrap();
+    let (_, text) = files.iter().find(|(name, _)| *name == file).unwrap();
+    parser::parse(*text).unwrap_or_else(|(_, errors)| panic!("{language}/{file}.ftl: {errors:?}"))
+}
+
+/// Every message of a language: its text as it stands in the file, without parameters, and the names of these.
+fn messages(language: &str) -> BTreeMap<&'static str, (String, BTreeSet<&'static str>)> {
+    let (_, files) = BUILT_IN.iter().find(|(tag, _)| *tag == language).unwrap();
+    let mut found = BTreeMap::new();
+    for (file, _) in *files {
+        for entry in resource(language, file).body {
+            let Entry::Message(message) = entry else { continue };
+            let (mut text, mut parameters) = (String::new(), BTreeSet::new());
+            look(message.value.as_ref().unwrap(), &mut text, &mut parameters);
+            let former = found.insert(message.id.name, (text, parameters));
+            assert!(former.is_none(), "{language}: {} stands twice", message.id.name);
+        }
+    }
+    found
+}
+
+fn look(pattern: &Pattern<&'static str>, text: &mut String, parameters: &mut BTreeSet<&'static str>) {
+    for element in &pattern.elements {
+        match element {
+            PatternElement::TextElement { value } => text.push_str(value),
+            PatternElement::Placeable { expression: Expression::Inline(inline) } => of_inline(inline, text, parameters),
+            PatternElement::Placeable { expression: Expression::Select { selector, variants } } => {
+                of_inline(selector, text, parameters);
+                variants.iter().for_each(|variant| look(&variant.value, text, parameters));
+            }
+        }
+    }
+}
+
+fn of_inline(inline: &InlineExpression<&'static str>, text: &mut String, parameters: &mut BTreeSet<&'static str>) {
+    match inline {
+        InlineExpression::VariableReference { id } => {
+            parameters.insert(id.name);
+        }
+        InlineExpression::StringLiteral { value } => text.push_str(value),
+        other => panic!("nobody needs {other:?} yet: keep messages simple"),
+    }
+}
+
+#[test]
+fn every_language_has_the_same_messages_with_the_same_parameters() {
+    let english = messages("en");
+    assert!(english.len() > 500);
+    for (language, _) in BUILT_IN {
+        let all = messages(language);
+        let names = |of: &BTreeMap<&'static str, _>| of.keys().copied().collect::<BTreeSet<_>>();
+        let different: Vec<_> = names(&english).symmetric_difference(&names(&all)).copied().collect();
+        assert!(different.is_empty(), "{language} and en differ by {different:?}");
+        for (name, (_, parameters)) in all {
+            assert_eq!(parameters, english[name].1, "{language}: {name}");
+        }
+    }
+}
+
+/// What is spelled alike in both languages.
+const ALIKE: [&str; 40] = [
+    "check-subject-configuration",
+    "check-subject-tables",
+    "table-problem",
+    "value-mode",
+    "agency-change",
+    "error-of",
+    "heading-corrections",
+    "heading-installation",
+    "heading-installations",
+    "heading-journal",
+    "heading-matricule",
+    "heading-original",
+    "heading-relation",
+    "heading-sha-256",
+    "heading-table",
+    "heading-transport",
+    "heading-type",
+    "heading-verdict",
+    "heading-version",
+    "heading-service",
+    "init-server",
+    "letter-agency",
+    "parameter-application",
+    "parameter-installation",
+    "parameter-table",
+    "parameter-service",
+    "receipt-parameter",
+    "sentence-and-cause",
+    "usage-arguments",
+    "usage-options",
+    "value-application",
+    "value-codes",
+    "value-matricule",
+    "value-note",
+    "value-service",
+    "value-superviseur",
+    "value-table",
+    "verdict-ok",
+    "check-postgres",
+    "expected-codes",
+];
+
+#[test]
+fn french_is_not_english() {
+    let (english, french) = (messages("en"), messages("fr"));
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let is_same = |name: &&&'static str| letters(&english[**name].0) == letters(&french[**name].0);
+    let same: BTreeSet<&str> = english.keys().filter(is_same).copied().collect();
+    let admitted: BTreeSet<&str> = ALIKE.into_iter().collect();
+    let wrong: Vec<_> = same.difference(&admitted).collect();
+    assert!(wrong.is_empty(), "said in French as in English: {wrong:?}");
+    let needless: Vec<_> = admitted.difference(&same).collect();
+    assert!(needless.is_empty(), "differ by now, so that they need not be admitted: {needless:?}");
+}
+
+/// What stands in backquotes is typed, not read.
+#[test]
+fn commands_are_the_same_in_every_language() {
+    let english = messages("en");
+    // Words that stand for a value are those of the language.
+    let typed = |text: &str| -> Vec<String> {
+        let commands = text.split('`').skip(1).step_by(2);
+        commands.map(|one| one.replace("FICHIER", "FILE")).collect()
+    };
+    for (language, _) in BUILT_IN {
+        for (name, (text, _)) in messages(language) {
+            assert_eq!(typed(&text), typed(&english[name].0), "{language}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_code_has_words() {
+    for (language, _) in BUILT_IN {
+        let words = Catalogues::built_in().words(&language.parse().unwrap()).unwrap();
+        for code in RefusalCode::ALL {
+            let (meaning, short) = (words.refusal(*code), words.refusal_short(*code));
+            assert!(meaning.contains(' ') && meaning.ends_with('.'), "{language}: {code}: {meaning}");
+            let length = short.chars().count();
+            assert!((10..=40).contains(&length) && !short.contains(code.as_str()), "{language}: {code}: {short}");
+        }
+        for remedy in [Remedy::Mend, Remedy::Wait] {
+            assert!(words.remedy(remedy).contains(' '));
+        }
+    }
+    for code in RefusalCode::ALL {
+        assert_eq!(Words::english().refusal(*code), code.meaning(), "one text for FORMAT.md and for operators");
+    }
+}
+
+/// Rules that a row breaks, what was expected, and names of parameters: all that a refusal says beside its code.
+#[test]
+fn everything_that_a_refusal_tells_has_words() {
+    let code = sources_of(&["schema/store/src", "schema/sdc/src", "actors/src"]);
+    let literals = |text: &str, call: &str| -> Vec<String> { text.split(call).skip(1).filter_map(sentence).collect() };
+    let (mut seen, mut missing) = (0, Vec::new());
+    let mut seek = |family: &str, name: String, is_known: bool| {
+        seen += 1;
+        if !is_known {
+            missing.push(format!("{family}{name}"));
+        }
+    };
+    for (path, text) in &code {
+        for name in
+            literals(text, ".with(").iter().filter(|name| !name.contains(' ') && !path.contains("examine/cells"))
+        {
+            seek(
+                "parameter-",
+                name.clone(),
+                messages("en").contains_key(format!("parameter-{name}").as_str()) || name == "text",
+            );
+        }
+        let rules = ["rule: ", "Rule("].into_iter().flat_map(|call| literals(text, call));
+        for rule in rules.filter(|_| path.contains("examine") || path.contains("settle")) {
+            seek("rule-", rule.clone(), messages("en").contains_key(format!("rule-{rule}").as_str()));
+        }
+        if !path.contains("examine") {
+            continue;
+        }
+        // A rule is joined with a literal, or with what a function chose among some.
+        let joined = [".with(", "expected: ", "format!(", "Some(", "&'static str = ", "0 => "].into_iter();
+        for phrase in joined.flat_map(|call| literals(text, call)).filter(|phrase| phrase.contains(' ')) {
+            let is_figures = phrase.starts_with("x1");
+            seek("expected-", phrase.clone(), is_figures || Words::is_known("expected-", &phrase));
+        }
+    }
+    assert!(seen > 80, "the sources were read: {seen}");
+    missing.sort_unstable();
+    missing.dedup();
+    assert!(missing.is_empty(), "no words for {missing:#?}");
+}
+
+/// The sources of the crates, without their tests.
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && name != "tests" && name != "target" {
+            sources(&path, found);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+            found.push((path.display().to_string(), code));
+        }
+    }
+}
+
+fn sources_of(folders: &[&str]) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let mut found = Vec::new();
+    folders.iter().for_each(|folder| sources(&root.join(folder), &mut found));
+    found
+}
+
+/// Families whose messages are found by a code, or by the English text of the code.
+const FAMILIES: [&str; 9] =
+    ["check-", "error-", "expected-", "heading-", "help-", "parameter-", "refusal-", "rule-", "usage-"];
+
+#[test]
+fn every_message_is_said_somewhere_and_every_name_is_a_message() {
+    let code = sources_of(&["engine/src", "engine/words/src"]);
+    let english = messages("en");
+    let all: String = code.iter().map(|(_, text)| text.as_str()).collect();
+    let is_of_family =
+        |name: &str| FAMILIES.iter().any(|family| name.starts_with(family)) || name.starts_with("value-");
+    let unsaid: Vec<_> =
+        english.keys().filter(|name| !is_of_family(name) && !all.contains(&format!("\"{name}\""))).collect();
+    assert!(unsaid.is_empty(), "nobody says {unsaid:?}");
+    let mut names = 0;
+    let mut unknown = Vec::new();
+    for (path, text) in &code {
+        for said in text.split("said!(").skip(1) {
+            let Some(name) = said.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+                continue;
+            };
+            names += 1;
+            if !english.contains_key(name) {
+                unknown.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert!(names > 100, "the sources were read");
+    assert!(unknown.is_empty(), "no catalogue has {unknown:#?}");
+}
+
+/// Calls that make an error of a sentence.
+const CALLS: [&str; 6] =
+    ["#[error(", "bail!(", "anyhow!(", "anyhow::anyhow!(", ".context(", ".with_context(|| format!("];
+
+/// Sentences that nobody at a terminal reads, and those that others make.
+const NOT_TOLD: [&str; 8] = [
+    // Whole sentences of others.
+    "x1",
+    "x1 x1",
+    "x1x1",
+    // `/ready` tells programs; the log tells it too.
+    "engine/src/ready.rs",
+    // Read by offices, and by the program of a visitor.
+    "schema/sdc/src/cms.rs",
+    "schema/sdc/src/der.rs",
+    "schema/sdc/src/service.rs",
+    "engine/mail/src/extract.rs",
+];
+
+/// Reads the literal that a call begins with, with `x1` for each of its parameters.
+fn sentence(call: &str) -> Option<String> {
+    let literal = call.trim_start().strip_prefix('"')?;
+    let mut text = String::new();
+    let mut letters = literal.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, letters.peek().copied()) {
+            ('"', _) => return Some(text),
+            ('\\', Some('\n')) => while letters.next_if(|next| next.is_whitespace()).is_some() {},
+            ('\\', Some(escaped)) => {
+                letters.next();
+                text.push(if escaped == 'n' { '\n' } else { escaped });
+            }
+            ('{', _) => {
+                while letters.next_if(|next| *next != '}').is_some() {}
+                letters.next();
+                text.push_str("x1");
+            }
+            (letter, _) => text.push(letter),
+        }
+    }
+    None
+}
+
+/// An error is made in English, and said in the reader's language at the edge: by a message whose English it is.
+#[test]
+fn every_sentence_of_an_error_has_words() {
+    let mut code = sources_of(&["engine/src", "engine/mail/src", "schema/store/src", "schema/sdc/src"]);
+    // Those of administration become codes, with their sentences in one file of the engine.
+    code.retain(|(path, _)| !path.contains("administration") && !NOT_TOLD.iter().any(|file| path.ends_with(file)));
+    let (mut sentences, mut missing) = (0, Vec::new());
+    for (path, text) in &code {
+        let calls = CALLS.iter().flat_map(|call| text.split(call).skip(1));
+        for said in calls.filter_map(sentence).flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()) {
+            sentences += 1;
+            // What is put together of two texts begins or ends with a whole one.
+            let is_known = Words::is_sentence(&said) || NOT_TOLD.contains(&said.as_str());
+            if !is_known && !is_put_together(&said) {
+                missing.push(format!("{path}: {said}"));
+            }
+        }
+    }
+    assert!(sentences > 150, "the sources were read: {sentences}");
+    missing.sort_unstable();
+    missing.dedup();
+    assert!(missing.is_empty(), "{} sentences without words:\n{}", missing.len(), missing.join("\n"));
+}
+
+/// Says whether a text ends with further text that is a parameter: with and without it there are words.
+fn is_put_together(said: &str) -> bool {
+    let shorter = said.strip_suffix("x1").or_else(|| said.strip_prefix("x1"));
+    shorter.is_some_and(|text| Words::is_sentence(text.trim()))
+}
