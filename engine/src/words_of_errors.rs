@@ -355,7 +355,7 @@ mod tests {
     use sdc::letter::Matricule;
     use store::administration::tables::{Problem, ProblemCode};
     use store::fault::Fault;
-    use store::people::approvals::Act;
+    use store::people::approvals::{Act, Need};
     use store::people::{Account, Operation, Privilege};
 
     use super::*;
@@ -479,6 +479,17 @@ mod tests {
         ];
         for (error, sentence) in cases {
             assert_eq!(in_utc(&error), sentence, "{}", error.code());
+            for line in sentence.lines().map(|line| line.trim_start_matches("  - ")) {
+                assert!(::words::Words::is_sentence(line), "no catalogue has {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_operators_do_has_words() {
+        let operations = Operation::ALL.iter().map(|operation| operation.name());
+        for name in operations.chain(Need::ALL.iter().map(|need| need.name())) {
+            assert!(::words::Words::is_known("error-operation-", name), "no catalogue has {name}");
         }
     }
 

@@ -175,6 +175,7 @@ mod tests {
                 let problem = if with_check { problem.with("check", "c") } else { problem };
                 let words = sentence(&problem);
                 assert!(!words.contains(&problem.to_string()) && words.contains(' '), "{words}");
+                assert!(::words::Words::is_sentence(&words), "no catalogue has {words}");
             }
         }
     }

@@ -11,6 +11,7 @@ use store::people::users::NewUser;
 
 use super::Desk;
 use super::listing::{self, Extent, Listing};
+use crate::speech::said;
 use crate::{ask, show};
 
 /// What to do with approvals.
@@ -66,23 +67,28 @@ pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Re
                 agree(desk, id).await?;
             }
             let confirmed = approvals::confirm(desk.connection(), &operator, id).await?;
-            let words = format!("approval {id} confirmed and done: {}\n", in_words(&confirmed.approval.act, desk));
-            desk.tell(&confirmed, &words)
+            let what = in_words(&confirmed.approval.act, desk);
+            desk.tell_line(&confirmed, &said!("approval-done", approval = id.to_string(), what = what))
         }
         ApprovalCommand::Refuse { id, reason } => {
             let refused = approvals::refuse(desk.connection(), &operator, id, &reason).await?;
-            desk.tell(&refused, &format!("approval {id} is {}: nothing was done\n", refused.state))
+            let words = if refused.state == "withdrawn" {
+                said!("approval-withdrawn", approval = id.to_string())
+            } else {
+                said!("approval-refused", approval = id.to_string())
+            };
+            desk.tell_line(&refused, &words)
         }
         ApprovalCommand::Limit { amount: None } => {
             let limit = server::recharge_limit(desk.connection()).await?;
-            let words = format!("one person alone recharges up to {}\n", show::amount(limit, &desk.server));
-            desk.tell(&json!({ "limit": limit }), &words)
+            let words = said!("approval-limit", amount = show::amount(limit, &desk.server));
+            desk.tell_line(&json!({ "limit": limit }), &words)
         }
         ApprovalCommand::Limit { amount: Some(amount) } => {
             let limit = show::read_amount(&amount, &desk.server)?;
             server::set_recharge_limit(desk.connection(), &operator, limit).await?;
-            let words = format!("one person alone recharges up to {} now\n", show::amount(limit, &desk.server));
-            desk.tell(&json!({ "limit": limit }), &words)
+            let words = said!("approval-limit-set", amount = show::amount(limit, &desk.server));
+            desk.tell_line(&json!({ "limit": limit }), &words)
         }
     }
 }
@@ -92,33 +98,30 @@ pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     let approval = approvals::ask(desk.connection(), &operator, act).await?;
     let id = approval.id;
-    let words = format!(
-        "nothing is done yet: {} needs a second person\nasked as approval {id}; another user of privilege 3 confirms it with \
-         `xmserver approval confirm {id}` until {}\n",
-        in_words(act, desk),
-        desk.clock.time(approval.expires_at)
-    );
-    desk.tell(&json!({ "approval": approval }), &words)
+    let needs = said!("approval-needed", what = in_words(act, desk));
+    let next = said!("approval-asked", approval = id.to_string(), time = desk.clock.time(approval.expires_at));
+    desk.tell_line(&json!({ "approval": approval }), &format!("{needs}\n{next}"))
 }
 
 /// Shows what would be done, and asks whether it is to be.
 async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
     let approval = approvals::show(desk.connection(), id).await?;
-    let mut shown = format!(
-        "approval {id}\nasked    by {} on {}\nwhat     {}\n",
-        approval.asked_by,
-        desk.clock.time(approval.asked_at),
-        show::plain(&in_words(&approval.act, desk))
-    );
+    let time = desk.clock.time(approval.asked_at);
+    let mut shown = vec![
+        said!("approval-shown", approval = id.to_string()),
+        said!("approval-shown-asked", user = approval.asked_by, time = time),
+        said!("approval-shown-what", what = show::plain(&in_words(&approval.act, desk))),
+    ];
     if let Some(agency) = agency_of(&approval.act) {
         let name = agencies::show(desk.connection(), agency).await?.name;
-        shown.push_str(&format!("agency   {agency} {}\n", show::plain(&name)));
+        shown.push(said!("approval-shown-agency", agency = agency.to_string(), name = show::plain(&name)));
     }
+    let shown = shown.join("\n") + "\n";
     if !ask::is_possible() {
         bail!("{shown}nothing was done: say --yes to confirm it");
     }
     ask::tell(&shown)?;
-    if ask::agrees("Confirm it?")? { Ok(()) } else { bail!("nothing was done: it waits still") }
+    if ask::agrees(&said!("approval-ask-confirm"))? { Ok(()) } else { bail!("nothing was done: it waits still") }
 }
 
 fn agency_of(act: &Act) -> Option<Matricule> {
@@ -131,34 +134,59 @@ fn agency_of(act: &Act) -> Option<Matricule> {
 /// Words what is asked.
 fn in_words(act: &Act, desk: &Desk) -> String {
     match act {
-        Act::CertificateReplace { agency, certificate, .. } => format!(
-            "a further certificate for agency {agency}, {}, SHA-256 {}",
-            certificate.algorithm,
-            store::administration::certificates::spoken(&certificate.fingerprint)
+        Act::CertificateReplace { agency, certificate, .. } => said!(
+            "act-certificate",
+            agency = agency.to_string(),
+            algorithm = certificate.algorithm.to_string(),
+            fingerprint = store::administration::certificates::spoken(&certificate.fingerprint)
         ),
         Act::AgencyRecharge { agency, amount, note } => {
-            let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
-            format!("recharging agency {agency} with {}{note}", show::amount(*amount, &desk.server))
+            let (agency, amount) = (agency.to_string(), show::amount(*amount, &desk.server));
+            if note.is_empty() {
+                said!("act-recharge", agency = agency, amount = amount)
+            } else {
+                said!("act-recharge-note", agency = agency, amount = amount, note = note)
+            }
         }
-        Act::RechargeLimit { amount } => {
-            format!("letting one person alone recharge up to {}", show::amount(*amount, &desk.server))
-        }
-        Act::UserAdd(NewUser { name, privilege, is_commission, account }) => {
-            let mark = if *is_commission { ", a member of the election commission" } else { "" };
-            let by = account.as_ref().map_or_else(String::new, |account| format!(", by account {}", account.name));
-            format!("adding user {name} of privilege {} ({}){mark}{by}", privilege.number(), privilege.title())
-        }
+        Act::RechargeLimit { amount } => said!("act-limit", amount = show::amount(*amount, &desk.server)),
+        Act::UserAdd(new) => user_in_words(new),
         Act::UserPrivilege { user, privilege } => {
-            format!("giving user {user} privilege {} ({})", privilege.number(), privilege.title())
+            let (number, title) = (privilege.number().to_string(), privilege.title());
+            said!("act-privilege", user = user, privilege = number, title = title)
         }
-        Act::UserCommission { user, is_commission } => {
-            let what = if *is_commission { "making user {} a member" } else { "ending that user {} is a member" };
-            format!("{} of the election commission", what.replace("{}", user))
-        }
+        Act::UserCommission { user, is_commission: true } => said!("act-commission", user = user),
+        Act::UserCommission { user, is_commission: false } => said!("act-no-commission", user = user),
         Act::UserMap { user, account } => {
-            format!("making account {} (uid {}) that of user {user}", account.name, account.uid)
+            said!("act-map", account = &account.name, uid = account.uid.to_string(), user = user)
         }
-        Act::UserUnmap { account } => format!("ending that account {account} is a user's"),
+        Act::UserUnmap { account } => said!("act-unmap", account = account),
+    }
+}
+
+fn user_in_words(new: &NewUser) -> String {
+    let NewUser { name, privilege, is_commission, account } = new;
+    let (number, title) = (privilege.number().to_string(), privilege.title());
+    let added = if *is_commission {
+        said!("act-add-commission", user = name, privilege = number, title = title)
+    } else {
+        said!("act-add", user = name, privilege = number, title = title)
+    };
+    match account {
+        Some(account) => said!("act-add-account", added = added, account = &account.name),
+        None => added,
+    }
+}
+
+/// Says how far an approval is; the codes are those of `--json`.
+fn state(code: &str) -> String {
+    match code {
+        "waiting" => said!("approval-state-waiting"),
+        "expired" => said!("approval-state-expired"),
+        "confirmed" => said!("approval-state-confirmed"),
+        "refused" => said!("approval-state-refused"),
+        "changed" => said!("approval-state-changed"),
+        "withdrawn" => said!("approval-state-withdrawn"),
+        other => other.to_owned(),
     }
 }
 
@@ -194,13 +222,13 @@ impl Listing for Asked {
             approval.id.to_string(),
             desk.clock.time(approval.asked_at),
             approval.asked_by,
-            approval.state,
+            state(&approval.state),
             show::or_dash(approval.decided_by),
             in_words(&approval.act, desk),
         ]
     }
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
-        Ok(if self.with_decided { "nothing was ever asked" } else { "nothing waits for a second person" }.to_owned())
+        Ok(if self.with_decided { said!("approval-none-ever") } else { said!("approval-none") })
     }
 }

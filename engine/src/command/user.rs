@@ -8,6 +8,7 @@ use store::people::{Account, Privilege, mapping};
 
 use super::{Desk, Entrance};
 use crate::show::{self, Table};
+use crate::speech::said;
 
 /// What to do with users.
 #[derive(Subcommand, Debug)]
@@ -90,7 +91,7 @@ pub(super) async fn run(desk: &mut Desk, command: UserCommand) -> anyhow::Result
         UserCommand::List => list(desk).await,
         UserCommand::Map { name, account: None } if name == operator.user() => {
             let result = json!({ "user": name });
-            desk.tell(&result, &format!("this account is that of user {name}\n"))
+            desk.tell_line(&result, &said!("user-own-account", user = name))
         }
         UserCommand::Map { account: None, .. } => {
             bail!("this account is that of user {}: name the account to be mapped", operator.user())
@@ -99,25 +100,30 @@ pub(super) async fn run(desk: &mut Desk, command: UserCommand) -> anyhow::Result
             let account = of_machine(&account)?;
             mapping::map(desk.connection(), &operator, &name, &account).await?;
             let result = json!({ "user": name, "account": account });
-            desk.tell(&result, &format!("account {} (uid {}) is now that of user {name}\n", account.name, account.uid))
+            let uid = account.uid.to_string();
+            desk.tell_line(&result, &said!("user-mapped", account = account.name, uid = uid, user = name))
         }
         UserCommand::Unmap { account } => {
             let user = mapping::unmap(desk.connection(), &operator, &account).await?;
             let result = json!({ "user": user, "account": account });
-            desk.tell(&result, &format!("account {account} is no longer that of user {user}\n"))
+            desk.tell_line(&result, &said!("user-unmapped", account = account, user = user))
         }
         UserCommand::Privilege { name, privilege } => {
             users::set_privilege(desk.connection(), &operator, &name, privilege).await?;
             let result = json!({ "user": name, "privilege": privilege.number() });
-            let (number, title) = (privilege.number(), privilege.title());
-            desk.tell(&result, &format!("user {name} has privilege {number} ({title})\n"))
+            let (number, title) = (privilege.number().to_string(), privilege.title());
+            desk.tell_line(&result, &said!("user-privilege", user = name, privilege = number, title = title))
         }
         UserCommand::Commission { name, mark } => {
             let is_commission = mark == Mark::Yes;
             users::set_commission(desk.connection(), &operator, &name, is_commission).await?;
-            let is = if is_commission { "is" } else { "is not" };
             let result = json!({ "user": name, "is_commission": is_commission });
-            desk.tell(&result, &format!("user {name} {is} a member of the election commission\n"))
+            let words = if is_commission {
+                said!("user-commission", user = name)
+            } else {
+                said!("user-no-commission", user = name)
+            };
+            desk.tell_line(&result, &words)
         }
     }
 }
@@ -129,15 +135,17 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     // No face asks for a password yet, so nobody is told one.
     users::add(desk.connection(), &operator, &new).await?;
-    desk.tell(&json!({ "user": new }), &added(&new))
+    desk.tell_line(&json!({ "user": new }), &added(&new))
 }
 
 fn added(new: &NewUser) -> String {
     let signs_in = match &new.account {
-        Some(account) => format!("signs in to commands by account {}", account.name),
-        None => format!("next: xmserver user map {} ACCOUNT", new.name),
+        Some(account) => said!("user-added-account", account = &account.name),
+        None => said!("user-added-next", user = &new.name),
     };
-    format!("user {} added, privilege {} ({})\n{signs_in}\n", new.name, new.privilege.number(), new.privilege.title())
+    let (number, title) = (new.privilege.number().to_string(), new.privilege.title());
+    let added = said!("user-added", user = &new.name, privilege = number, title = title);
+    format!("{added}\n{signs_in}")
 }
 
 async fn list(desk: &mut Desk) -> anyhow::Result<()> {
@@ -152,12 +160,12 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
         table.row([
             name,
             format!("{privilege} {title}"),
-            if is_commission { "yes" } else { "-" }.to_owned(),
+            if is_commission { said!("word-yes") } else { "-".to_owned() },
             desk.clock.time(created_at),
             show::joined_or_dash(&accounts),
         ]);
     }
-    table.print("no user")
+    table.print(&said!("user-none"))
 }
 
 /// Finds an account by its name: what is mapped is the number that the kernel knows it by, too.

@@ -125,6 +125,51 @@ const QUESTIONS: &[&[&str]] = &[
     &["letter", "show", "7"],
     &["mail", "test"],
     &["mail", "test", "--mailbox", "none"],
+    &["user", "list"],
+    &["user", "map", "superviseur"],
+    &["user", "map", "other"],
+    &["user", "map", "superviseur", "no-such-account"],
+    &["user", "unmap", "no-such-account"],
+    &["user", "add", "x"],
+    &["user", "privilege", "other", "2"],
+    &["user", "privilege", "other", "9"],
+    &["user", "commission", "other", "no"],
+    &["approval", "list"],
+    &["approval", "list", "--with-decided"],
+    &["approval", "limit"],
+    &["approval", "confirm", "7"],
+    &["approval", "confirm", "7", "--yes"],
+    &["approval", "refuse", "7", "--reason", "x"],
+    &["quarantine", "retry", "7", "--reason", "x"],
+];
+
+/// What needs one person, what needs two, and how one is asked.
+const PEOPLE: &[&[&str]] = &[
+    &["user", "add", "zoe"],
+    &["user", "add", "zoe"],
+    &["user", "map", "zoe", "games"],
+    &["user", "unmap", "games"],
+    &["user", "add", "mbome", "--privilege", "3", "--account", "daemon"],
+    &["user", "add", "nkolo", "--privilege", "2", "--commission", "--account", "games"],
+    &["user", "add", "nkolo", "--privilege", "2"],
+    &["user", "add", "nkolo", "--commission"],
+    &["user", "privilege", "zoe", "2"],
+    &["user", "privilege", "zoe", "1"],
+    &["user", "commission", "zoe", "yes"],
+    &["user", "commission", "zoe", "no"],
+    &["user", "map", "mbome", "games"],
+    &["user", "unmap", "daemon"],
+    &["agency", "recharge", "1", "2000000", "--note", "slip"],
+    &["agency", "recharge", "1", "2000000"],
+    &["approval", "limit", "5000000"],
+    &["approval", "limit", "1000"],
+    &["approval", "confirm", "2"],
+    &["approval", "confirm", "2", "--yes"],
+    &["approval", "refuse", "2", "--reason", "x"],
+    &["approval", "refuse", "2", "--reason", "x"],
+    &["approval", "list"],
+    &["approval", "list", "--with-decided"],
+    &["user", "list"],
 ];
 
 /// What an operator does there, rightly and wrongly.
@@ -167,6 +212,11 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
         "centre-x",
         "test",
         "superviseur",
+        // Titles of privileges, and accounts of this machine.
+        "Opérateur",
+        "Chef d'Agence",
+        "Superviseur",
+        "uid",
         "keys",
         "centre-p256",
         "centre-rsa",
@@ -188,6 +238,9 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     let data: Vec<&str> = DATA.iter().copied().chain(speaker.data.iter().copied()).chain([password]).collect();
     assert_eq!(pseudo::foreign(&said.out, &data), Vec::<String>::new(), "{}{}", said.out, said.err);
 
+    let users = centre.json(&["user", "list", "--json"]);
+    let account = users[0]["accounts"][0]["name"].as_str().unwrap().to_owned();
+    let speaker = speaker.with(&[&account, "other", "no-such-account"]);
     for arguments in QUESTIONS {
         speaker.shows(arguments);
     }
@@ -196,6 +249,9 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     }
     // What is free of the disk may differ from one moment to the next.
     speaker.with(&MONTHS).says(&["check"]);
+    for arguments in PEOPLE {
+        speaker.with(&["zoe", "mbome", "nkolo", "games", "daemon", "slip"]).says(arguments);
+    }
     certificates(&centre, &speaker.data, certificate);
     an_office(&centre, &speaker);
 }
@@ -309,6 +365,13 @@ fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
     }
     speaker.with(&MONTHS).says(&["check"]);
     let wrong = centre.place.path().join("wrong.toml");
+    for (text, keys) in [
+        ("[folder]\npath = \"/nowhere\"\n", ["folder", "nowhere", "in", "out"]),
+        ("[folder]\nname = \"Stick\"\npath = \"x\"\n", ["folder.name", "folder.path", "Stick", "x"]),
+    ] {
+        std::fs::write(&wrong, text).unwrap();
+        speaker.with(&keys).with(&MONTHS).says(&["--config", wrong.to_str().unwrap(), "check"]);
+    }
     for text in
         ["[server]\ncolour = 1\n", "[server]\nlog_level = 7\n", "[limits]\nwriters = 0\n", "[mailbox]\n", "[relay]\n"]
     {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 pub const TAG: &str = "qps";
 
 const PLAIN: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const ACCENTED: &str = "áƀçðéƒĝĥíĵķļḿñóþɋŕšţúṽŵẋýžÁɃÇÐÉƑĜĤÍĴĶĻḾÑÓÞɊŔŠŢÚṼŴẊÝŽ";
+const ACCENTED: &str = "áƀçðëƒĝĥíĵķļḿñóþɋŕšţúṽŵẋýžÁɃÇÐËƑĜĤÍĴĶĻḾÑÓÞɊŔŠŢÚṼŴẊÝŽ";
 
 /// Accents the text of a message; its parameters stay what they are.
 pub fn accented(text: &str) -> Cow<'_, str> {

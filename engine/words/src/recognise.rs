@@ -202,6 +202,24 @@ mod tests {
                 "erreur : commande inconnue : 'lst'\n\n  conseil : une commande semblable existe : 'list'\n",
             ),
             ("mail.example:995: tcp: no answer within 20 s", "mail.example:995 : tcp : pas de réponse en 20 s"),
+            (
+                "/srv/transfer: out is not writable: Permission denied (os error 13): make it, or mount it, and let this program \
+                 read, write and remove files there; it goes on by itself",
+                "/srv/transfer : out n'est pas ouvert en écriture : permission refusée (erreur système 13) : créez-le, ou montez-le, \
+                 et laissez ce programme y lire, écrire et supprimer des fichiers ; le reste reprend de lui-même",
+            ),
+            (
+                "user clerk has privilege 1 (Opérateur): agency.status needs 2 (Chef d'Agence)",
+                "l'utilisateur clerk a le privilège 1 (Opérateur) : il faut 2 (Chef d'Agence) pour fixer le statut d'une agence",
+            ),
+            (
+                "check c: severity hold is not offered by this release: use refuse or flag",
+                "contrôle c : la gravité hold n'est pas offerte par cette version : utilisez refuse ou flag",
+            ),
+            (
+                "nothing of quarantine entry 7 can be tried: refused: no_container",
+                "rien de l'entrée 7 de la quarantaine ne peut être repris : refusée : no_container",
+            ),
         ] {
             assert_eq!(french().sentences(english), expected);
             assert_eq!(Words::english().sentences(english), english, "English is what it was");

@@ -90,6 +90,13 @@ heading-data-folder = data folder
 heading-database = database
 heading-keys = keys
 heading-first-user = first user
+heading-privilege = privilege
+heading-commission = commission
+heading-accounts = accounts
+heading-asked = asked
+heading-by = by
+heading-decided-by = decided by
+heading-what = what
 
 # Small words
 
@@ -190,6 +197,11 @@ quarantine-original = { $bytes } bytes, { $kept } kept
 quarantine-empty = the quarantine is empty
 quarantine-none-such = no entry of the quarantine is such a one
 quarantine-none-such-hint = no entry of the quarantine is such a one; --with-decided lists those that were decided, too
+quarantine-accepted = letter { $letter } is accepted by attempt { $attempt }; its office is told
+quarantine-refused-again = letter { $letter } is refused by attempt { $attempt } too, { $refusal }; its office is told
+quarantine-no-attempt = no attempt is made, { $refusal }
+quarantine-accepted-before = letter { $letter } was accepted before: `xmserver letter show { $letter }` tells when
+quarantine-waits = a table of the letter's takes no rows now: `xmserver check` names it
 
 # table, tariff
 
@@ -216,6 +228,51 @@ tariff-now = now
 tariff-cancelled = tariff { $id } of { $service } is taken back: it would have begun { $from }
 tariff-none = no tariff: every service is free
 tariff-none-ever = no tariff was ever set: every service is free
+
+# approval, user
+
+approval-done = approval { $approval } confirmed and done: { $what }
+approval-refused = approval { $approval } is refused: nothing was done
+approval-withdrawn = approval { $approval } is withdrawn: nothing was done
+approval-limit = one person alone recharges up to { $amount }
+approval-limit-set = one person alone recharges up to { $amount } now
+approval-needed = nothing is done yet: { $what } needs a second person
+approval-asked = asked as approval { $approval }; another user of privilege 3 confirms it with `xmserver approval confirm { $approval }` until { $time }
+approval-shown = approval { $approval }
+approval-shown-asked = asked    by { $user } on { $time }
+approval-shown-what = what     { $what }
+approval-shown-agency = agency   { $agency } { $name }
+approval-ask-confirm = Confirm it?
+approval-none = nothing waits for a second person
+approval-none-ever = nothing was ever asked
+approval-state-waiting = waiting
+approval-state-expired = expired
+approval-state-confirmed = confirmed
+approval-state-refused = refused
+approval-state-changed = changed
+approval-state-withdrawn = withdrawn
+act-certificate = a further certificate for agency { $agency }, { $algorithm }, SHA-256 { $fingerprint }
+act-recharge = recharging agency { $agency } with { $amount }
+act-recharge-note = recharging agency { $agency } with { $amount } ({ $note })
+act-limit = letting one person alone recharge up to { $amount }
+act-add = adding user { $user } of privilege { $privilege } ({ $title })
+act-add-commission = adding user { $user } of privilege { $privilege } ({ $title }), a member of the election commission
+act-add-account = { $added }, by account { $account }
+act-privilege = giving user { $user } privilege { $privilege } ({ $title })
+act-commission = making user { $user } a member of the election commission
+act-no-commission = ending that user { $user } is a member of the election commission
+act-map = making account { $account } (uid { $uid }) that of user { $user }
+act-unmap = ending that account { $account } is a user's
+user-own-account = this account is that of user { $user }
+user-mapped = account { $account } (uid { $uid }) is now that of user { $user }
+user-unmapped = account { $account } is no longer that of user { $user }
+user-privilege = user { $user } has privilege { $privilege } ({ $title })
+user-commission = user { $user } is a member of the election commission
+user-no-commission = user { $user } is not a member of the election commission
+user-added = user { $user } added, privilege { $privilege } ({ $title })
+user-added-account = signs in to commands by account { $account }
+user-added-next = next: xmserver user map { $user } ACCOUNT
+user-none = no user
 
 # init
 

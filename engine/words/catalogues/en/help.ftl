@@ -21,6 +21,8 @@ help-journal = Letters received
 help-letter = One letter: all that the centre knows of it
 help-answer = Answers: what a letter was told, and those not sent yet
 help-quarantine = Containers not accepted
+help-approval = What one person asked and another one decides
+help-user = People: who may do what, and by which account of this machine
 help-mail = Mailboxes and relay
 help-sample = Sample databases and configurations; a mail server and an office for a trial
 
@@ -118,11 +120,13 @@ help-wanted = Its id, its digest, or the number of a line of the journal
 help-wanted-agency = Of this agency, where two have given their letters the same id
 help-limit = At most so many; by default 100 for people and everything for programs
 help-all = Everything
-help-mail-test = Try every mailbox and the relay, step by step; exit code 1 where one fails
-help-this-mailbox = This mailbox only
+help-mail-test = Try every mailbox, the transfer folder and the relay, step by step; exit code 1 where one fails
+help-this-mailbox = This mailbox or folder only
 help-quarantine-list = List entries, newest first
 help-quarantine-show = Show one entry; that is put on record
 help-quarantine-container = Also write the original bytes into this file
+help-quarantine-retry = Try an entry again, once what was wrong is mended: the letter gets another attempt
+help-mended = What was mended
 help-quarantine-drop = Drop an entry: its bytes go, its line stays
 help-quarantine-reason = With this reason: the code of a refusal
 help-held = Those that wait for a decision
@@ -159,6 +163,33 @@ help-per-act = Price of an act, in the main unit of the currency
 help-per-kb = Price of each started 1 024 bytes of the container, in the main unit of the currency
 help-credit = Without enough credit: owe or refuse; by default owe for export and correct, refuse for import and certify
 help-tariff-from = Day or time of the centre at which it begins; now by default
+
+# approval, user
+
+help-approval-list = List what was asked and waits
+help-approval-confirm = Confirm what another person asked: it is done at once, if what it concerns is still as it was then
+help-approval-yes = Confirm it without asking
+help-approval-refuse = Refuse what another person asked, or take back what you asked
+help-approval-limit = Show the most that one person recharges alone, or set it: a higher one is asked, too
+help-with-expired = Those that are decided or have expired, too
+help-older-approval = Older than this one
+help-user-add = Add a user
+help-user-list = List users with their accounts
+help-user-map = Make an account of this machine a user's: by it he signs in to commands
+help-the-user = The user
+help-account-default = The account; by default the one that runs this command, which becomes the first where no account is anybody's yet
+help-user-unmap = End that an account is a user's
+help-the-account = The account
+help-user-privilege = Change what a user may do: 1 Opérateur, 2 Chef d'Agence, 3 Superviseur
+help-privilege-range = 1 to 3
+help-user-commission = Mark a user as a member of the election commission, or no longer
+help-user-mark = Whether he is
+help-user-name = 2 to 32 of a-z, 0-9, point, underscore and hyphen
+help-privilege-words = 1 Opérateur, 2 Chef d'Agence, 3 Superviseur
+help-member = He is a member of the election commission
+help-user-account = The account of this machine by which he signs in to commands
+help-has = He has
+help-has-not = He has not
 
 # What stands for a value
 
@@ -215,3 +246,5 @@ value-per-act = PER_ACT
 value-per-started-kb = PER_STARTED_KB
 value-credit = CREDIT
 value-from = FROM
+value-account = ACCOUNT
+value-privilege = PRIVILEGE

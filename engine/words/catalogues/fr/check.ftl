@@ -9,6 +9,7 @@ verdict-fail = échec
 check-subject-configuration = configuration
 check-subject-environment = environnement
 check-subject-mailboxes = boîtes aux lettres
+check-subject-folder = dossier de transfert { $name }
 check-subject-passwords = mots de passe
 check-subject-disk = disque
 check-subject-data-folder = dossier des données
@@ -20,6 +21,7 @@ check-subject-centre-keys = clés du centre
 check-subject-tables = tables
 check-subject-tariffs = tarifs
 check-subject-agencies = agences
+check-subject-people = personnes
 check-subject-agency = agence { $agency }
 check-subject-reach = joindre { $what }
 check-subject-words = mots
@@ -28,8 +30,13 @@ check-subject-words = mots
 
 check-no-file = aucun fichier : valeurs par défaut et environnement
 check-no-keys = ce ne sont pas des clés de la configuration, bien qu'elles y ressemblent : { $names } ; une clé a deux traits de soulignement entre ses niveaux, comme dans XMSERVER_SERVER__LOG_LEVEL
-check-no-mailbox = aucune n'est configurée : ajoutez un [[mailbox]] au fichier de configuration
+check-no-mailbox = aucune n'est configurée : ajoutez un [[mailbox]], ou un [folder], au fichier de configuration
 check-no-relay = aucun n'est configuré : ajoutez [relay], ou aucune réponse ne peut partir
+check-folder = { $reason } : créez-le, ou montez-le, et laissez ce programme y lire, écrire et supprimer des fichiers ; le reste reprend de lui-même
+check-folder-silent = le disque ne répond pas depuis { $seconds } s
+check-folder-itself = le dossier
+check-folder-in-closed = in n'est pas ouvert en écriture
+check-folder-out-closed = out n'est pas ouvert en écriture
 check-peer = { $host } en tant que { $name }
 check-http-open = { $address } est ouverte aux autres machines et sans identification : ne laissez que la surveillance l'atteindre
 check-http-running = { $address }, du centre qui tourne
@@ -96,3 +103,6 @@ check-agencies = { $count ->
     [one] { $count } non suspendue, avec un certificat et un code de quelque ressort
    *[other] { $count } non suspendues, chacune avec un certificat et un code de quelque ressort
 }
+check-people-none = aucun compte n'est encore celui d'un utilisateur, donc aucune commande ne marche : `xmserver user map { $user }` fait du compte qui la lance le premier
+check-people-one = un seul utilisateur de privilège 3 peut s'identifier, donc personne ne confirme ce qui en demande deux : `xmserver user add NOM --privilege 3 --account COMPTE`
+check-people = { $users } utilisateurs peuvent s'identifier, dont { $superviseurs } de privilège 3

@@ -90,6 +90,13 @@ heading-data-folder = dossier
 heading-database = base
 heading-keys = clés
 heading-first-user = premier utilisateur
+heading-privilege = privilège
+heading-commission = commission électorale
+heading-accounts = comptes
+heading-asked = demandée
+heading-by = par
+heading-decided-by = décidée par
+heading-what = objet de la demande
 
 # Petits mots
 
@@ -202,6 +209,11 @@ quarantine-original = { $bytes } octets, dont { $kept } conservés
 quarantine-empty = la quarantaine est vide
 quarantine-none-such = aucune entrée de la quarantaine n'est de ce genre
 quarantine-none-such-hint = aucune entrée de la quarantaine n'est de ce genre ; --with-decided liste aussi celles qui ont été décidées
+quarantine-accepted = la lettre { $letter } est acceptée par l'essai { $attempt } ; son agence en est avisée
+quarantine-refused-again = la lettre { $letter } est refusée aussi par l'essai { $attempt }, { $refusal } ; son agence en est avisée
+quarantine-no-attempt = aucun essai n'est fait, { $refusal }
+quarantine-accepted-before = la lettre { $letter } a déjà été acceptée : `xmserver letter show { $letter }` dit quand
+quarantine-waits = une table de la lettre ne prend pas de fiches en ce moment : `xmserver check` la nomme
 
 # table, tariff
 
@@ -228,6 +240,51 @@ tariff-now = maintenant
 tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait commencé { $from }
 tariff-none = aucun tarif : chaque service est gratuit
 tariff-none-ever = aucun tarif n'a jamais été fixé : chaque service est gratuit
+
+# approval, user
+
+approval-done = approbation { $approval } confirmée et exécutée : { $what }
+approval-refused = l'approbation { $approval } est refusée : rien n'a été fait
+approval-withdrawn = l'approbation { $approval } est retirée : rien n'a été fait
+approval-limit = une personne seule recharge jusqu'à { $amount }
+approval-limit-set = une personne seule recharge désormais jusqu'à { $amount }
+approval-needed = rien n'est encore fait : { $what } demande une seconde personne
+approval-asked = demande enregistrée sous l'approbation { $approval } ; un autre utilisateur de privilège 3 la confirme par `xmserver approval confirm { $approval }` jusqu'au { $time }
+approval-shown = approbation { $approval }
+approval-shown-asked = demandée par { $user } le { $time }
+approval-shown-what = objet    { $what }
+approval-shown-agency = agence   { $agency } { $name }
+approval-ask-confirm = La confirmer ?
+approval-none = rien n'attend une seconde personne
+approval-none-ever = rien n'a jamais été demandé
+approval-state-waiting = en attente
+approval-state-expired = périmée
+approval-state-confirmed = confirmée
+approval-state-refused = refusée
+approval-state-changed = sans effet
+approval-state-withdrawn = retirée
+act-certificate = un certificat de plus pour l'agence { $agency }, { $algorithm }, SHA-256 { $fingerprint }
+act-recharge = la recharge de l'agence { $agency } de { $amount }
+act-recharge-note = la recharge de l'agence { $agency } de { $amount } ({ $note })
+act-limit = l'autorisation pour une personne seule de recharger jusqu'à { $amount }
+act-add = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title })
+act-add-commission = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title }), membre de la commission électorale
+act-add-account = { $added }, par le compte { $account }
+act-privilege = l'octroi à l'utilisateur { $user } du privilège { $privilege } ({ $title })
+act-commission = l'entrée de l'utilisateur { $user } dans la commission électorale
+act-no-commission = la sortie de l'utilisateur { $user } de la commission électorale
+act-map = l'attribution du compte { $account } (uid { $uid }) à l'utilisateur { $user }
+act-unmap = le retrait du compte { $account } à son utilisateur
+user-own-account = ce compte est celui de l'utilisateur { $user }
+user-mapped = le compte { $account } (uid { $uid }) est désormais celui de l'utilisateur { $user }
+user-unmapped = le compte { $account } n'est plus celui de l'utilisateur { $user }
+user-privilege = l'utilisateur { $user } a le privilège { $privilege } ({ $title })
+user-commission = l'utilisateur { $user } est membre de la commission électorale
+user-no-commission = l'utilisateur { $user } n'est pas membre de la commission électorale
+user-added = utilisateur { $user } ajouté, privilège { $privilege } ({ $title })
+user-added-account = s'identifie auprès des commandes par le compte { $account }
+user-added-next = ensuite : xmserver user map { $user } COMPTE
+user-none = aucun utilisateur
 
 # init
 

@@ -21,6 +21,8 @@ help-journal = Les lettres reçues
 help-letter = Une lettre : tout ce que le centre en sait
 help-answer = Les réponses : ce qu'on a dit à une lettre, et celles qui ne sont pas encore parties
 help-quarantine = Les conteneurs qui n'ont pas été acceptés
+help-approval = Ce qu'une personne a demandé et qu'une autre décide
+help-user = Les personnes : qui peut faire quoi, et par quel compte de cette machine
 help-mail = Les boîtes aux lettres et le relais
 help-sample = Des échantillons de bases et de configurations ; un serveur de courrier et une agence pour un essai
 
@@ -118,11 +120,13 @@ help-wanted = Son identifiant, son condensé, ou le numéro d'une ligne du journ
 help-wanted-agency = De cette agence, si deux ont donné à leurs lettres le même identifiant
 help-limit = Au plus autant ; par défaut 100 pour les personnes et tout pour les programmes
 help-all = Tout
-help-mail-test = Essayer chaque boîte aux lettres et le relais, étape par étape ; code de sortie 1 si l'un échoue
-help-this-mailbox = Seulement cette boîte aux lettres
+help-mail-test = Essayer chaque boîte aux lettres, le dossier de transfert et le relais, étape par étape ; code de sortie 1 si l'un échoue
+help-this-mailbox = Seulement cette boîte aux lettres ou ce dossier
 help-quarantine-list = Lister les entrées, la plus récente d'abord
 help-quarantine-show = Montrer une entrée ; ce regard est consigné
 help-quarantine-container = Écrire aussi les octets d'origine dans ce fichier
+help-quarantine-retry = Reprendre une entrée, une fois corrigé ce qui n'allait pas : la lettre reçoit un nouvel essai
+help-mended = Ce qui a été corrigé
 help-quarantine-drop = Écarter une entrée : ses octets partent, sa ligne reste
 help-quarantine-reason = Avec ce motif : le code d'un refus
 help-held = Celles qui attendent une décision
@@ -159,6 +163,33 @@ help-per-act = Prix d'un acte, dans l'unité principale de la monnaie
 help-per-kb = Prix de chaque tranche commencée de 1 024 octets du conteneur, dans l'unité principale de la monnaie
 help-credit = Sans crédit suffisant : owe (devoir) ou refuse (refuser) ; par défaut owe pour export et correct, refuse pour import et certify
 help-tariff-from = Jour ou heure du centre où il commence ; maintenant par défaut
+
+# approval, user
+
+help-approval-list = Lister ce qui a été demandé et qui attend
+help-approval-confirm = Confirmer ce qu'une autre personne a demandé : c'est fait tout de suite, si ce que cela concerne est resté tel quel
+help-approval-yes = La confirmer sans demander
+help-approval-refuse = Refuser ce qu'une autre personne a demandé, ou reprendre ce que vous avez demandé
+help-approval-limit = Montrer, ou fixer, le montant maximal qu'une personne recharge seule : un montant plus haut se demande aussi
+help-with-expired = Celles qui sont décidées ou périmées aussi
+help-older-approval = Plus anciennes que celle-ci
+help-user-add = Ajouter un utilisateur
+help-user-list = Lister les utilisateurs avec leurs comptes
+help-user-map = Donner un compte de cette machine à un utilisateur : par lui il s'identifie auprès des commandes
+help-the-user = L'utilisateur
+help-account-default = Le compte ; par défaut celui qui lance cette commande, et qui devient le premier si aucun compte n'est encore à personne
+help-user-unmap = Retirer son compte à un utilisateur
+help-the-account = Le compte
+help-user-privilege = Changer ce qu'un utilisateur peut faire : 1 Opérateur, 2 Chef d'Agence, 3 Superviseur
+help-privilege-range = 1 à 3
+help-user-commission = Marquer un utilisateur comme membre de la commission électorale, ou ne plus le marquer
+help-user-mark = S'il l'est
+help-user-name = 2 à 32 caractères de a-z, 0-9, point, trait de soulignement et trait d'union
+help-privilege-words = 1 Opérateur, 2 Chef d'Agence ou 3 Superviseur
+help-member = Il est membre de la commission électorale
+help-user-account = Le compte de cette machine par lequel il s'identifie auprès des commandes
+help-has = Il l'a
+help-has-not = Il ne l'a pas
 
 # Ce qui tient lieu de valeur
 
@@ -215,3 +246,5 @@ value-per-act = PRIX
 value-per-started-kb = PRIX
 value-credit = CRÉDIT
 value-from = DÉBUT
+value-account = COMPTE
+value-privilege = PRIVILÈGE
