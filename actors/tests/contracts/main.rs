@@ -9,10 +9,11 @@ mod stands;
 mod transports;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actors::custody::Fate;
 
-use bad::{Careless, Hasty};
+use bad::{Careless, Hasty, Stubborn};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
 use stands::{FolderStand, Pop3Stand, PushedStand};
 use transports::{Breach, Stand, World};
@@ -50,6 +51,14 @@ fn one_that_deletes_what_is_not_settled_breaks_it() {
     let stand = || -> Box<dyn Stand> { Box::new(FolderStand::new(&world, hasty)) };
     kept(transports::hold_to("lends", &world, &stand));
     broken(transports::hold_to("settles", &world, &stand));
+}
+
+#[test]
+fn what_is_settled_and_cannot_be_deleted_is_not_settled_again() {
+    let (world, refuses) = (World::new(), Arc::new(AtomicBool::new(true)));
+    let stubborn = |folder| Arc::new(Stubborn::over(folder, Arc::clone(&refuses)));
+    let stand = Box::new(FolderStand::new(&world, stubborn));
+    transports::settles_once(&world, stand, &refuses).unwrap();
 }
 
 #[test]
