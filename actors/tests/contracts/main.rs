@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 
 use actors::custody::Fate;
 
-use bad::{Careless, Hasty, Stubborn};
+use bad::{Careless, Hasty, Reticent, Stubborn};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
 use stands::{FolderStand, Pop3Stand, PushedStand};
 use transports::{Breach, Stand, World};
@@ -59,6 +59,14 @@ fn what_is_settled_and_cannot_be_deleted_is_not_settled_again() {
     let stubborn = |folder| Arc::new(Stubborn::over(folder, Arc::clone(&refuses)));
     let stand = Box::new(FolderStand::new(&world, stubborn));
     transports::settles_once(&world, stand, &refuses).unwrap();
+}
+
+#[test]
+fn a_suspect_that_is_left_out_of_a_listing_stays_one() {
+    let (world, hides) = (World::new(), Arc::new(AtomicBool::new(false)));
+    let reticent = |folder| Arc::new(Reticent::over(folder, Arc::clone(&hides)));
+    let stand = Box::new(FolderStand::new(&world, reticent));
+    transports::suspects_what_is_left_out(&world, stand, &hides).unwrap();
 }
 
 #[test]

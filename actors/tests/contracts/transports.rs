@@ -153,6 +153,36 @@ pub fn settles_once(world: &World, stand: Box<dyn Stand>, refuses: &AtomicBool) 
     Ok(())
 }
 
+/// A suspect that a listing leaves out is not gone: it stays what it is, and is poison when its attempts are used up.
+pub fn suspects_what_is_left_out(world: &World, stand: Box<dyn Stand>, hides: &AtomicBool) -> Result<(), String> {
+    let mut case = Case::new(world, stand);
+    case.put(1);
+    case.start();
+    for attempt in 0..=ATTEMPTS_MAX {
+        let share = case.next(1)?.share;
+        // The session that has it in hand has listed it; the next one does not.
+        hides.store(attempt == ATTEMPTS_MAX, Ordering::Relaxed);
+        let unwound = catch_unwind(AssertUnwindSafe(move || {
+            let _held = share;
+            panic!("planted");
+        }));
+        ensure(unwound.is_err(), || "nothing failed".to_owned())?;
+    }
+    let polls = case.metrics.polls.with_label_values(&["source", "ok"]);
+    let (polled, began) = (polls.get(), Instant::now());
+    while polls.get() <= polled + 5 {
+        ensure(case.received.recv_timeout(LOOK).is_err(), || "it is lent and not listed".to_owned())?;
+        ensure(began.elapsed() < PATIENCE, || "no further polls".to_owned())?;
+    }
+    hides.store(false, Ordering::Relaxed);
+    let poison = case.next(1)?;
+    ensure(poison.is_poison, || "it is innocent, since it was not listed".to_owned())?;
+    poison.share.settle();
+    case.until_held(0, &mut Vec::new())?;
+    case.kill();
+    Ok(())
+}
+
 fn letter(number: usize) -> Vec<u8> {
     format!("Subject: SDC 1 agency=000042\r\n\r\nletter {number}\r\n").into_bytes()
 }
