@@ -148,8 +148,8 @@ impl TransferFolder {
         trouble(self.path(), what, errno)
     }
 
-    /// Works on the disk of `in` or `out`, on a thread of its own. Where the disk does not answer in time the work is left behind: it holds its thread
-    /// and its turn, and nothing else.
+    /// Works on the disk of `in` or `out`, on a thread of its own. Where the disk does not answer in time the work is left behind: it
+    /// holds its thread and its turn, and nothing else.
     ///
     /// # Errors
     /// Those of the work, and a disk that hangs.

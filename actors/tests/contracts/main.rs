@@ -16,7 +16,7 @@ use actors::custody::Fate;
 use bad::{Careless, Hasty, Reticent, Stubborn};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
 use stands::{FolderStand, Pop3Stand, PushedStand};
-use transports::{Breach, Stand, World};
+use transports::{Breach, Stand, World, listed};
 
 fn kept(outcome: Result<(), Breach>) {
     if let Err(breach) = outcome {
@@ -58,7 +58,7 @@ fn what_is_settled_and_cannot_be_deleted_is_not_settled_again() {
     let (world, refuses) = (World::new(), Arc::new(AtomicBool::new(true)));
     let stubborn = |folder| Arc::new(Stubborn::over(folder, Arc::clone(&refuses)));
     let stand = Box::new(FolderStand::new(&world, stubborn));
-    transports::settles_once(&world, stand, &refuses).unwrap();
+    listed::settles_once(&world, stand, &refuses).unwrap();
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_suspect_that_is_left_out_of_a_listing_stays_one() {
     let (world, hides) = (World::new(), Arc::new(AtomicBool::new(false)));
     let reticent = |folder| Arc::new(Reticent::over(folder, Arc::clone(&hides)));
     let stand = Box::new(FolderStand::new(&world, reticent));
-    transports::suspects_what_is_left_out(&world, stand, &hides).unwrap();
+    listed::suspects_what_is_left_out(&world, stand, &hides).unwrap();
 }
 
 #[test]
