@@ -5,19 +5,23 @@
 //! for longer than one piece of work, `in` and `out` are never made (whoever mounts the medium sees them, and without it an
 //! answer would be put under the mount), no link is followed, and nothing outside is opened.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{self, AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::{AccessFlags, faccessat};
+use nix::unistd::{AccessFlags, faccessat, fsync};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+use crate::transport::Watch;
 
 /// Folder of letters, and that of answers.
 pub const IN: &str = "in";
@@ -28,8 +32,27 @@ pub const SUFFIX: &str = ".sdc";
 
 /// Longest wait for a disk, or for the turn at one that is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pieces of work that may hang in a disk at once: each holds a thread until the system lets go of it.
-const AT_ONCE_MAX: usize = 8;
+/// Longest wait of an operator's command for a disk.
+pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+/// Pieces of work of each direction that may hang in a disk at once: each holds a thread until the system lets go of it.
+const AT_ONCE_MAX: usize = 4;
+/// How long a file that does not look whole must have been left alone.
+const UNFINISHED_QUIET: Duration = Duration::from_secs(15 * 60);
+
+/// How long a file must have been left alone by its writer, as two listings of ours see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet {
+    /// One that looks whole. Zero where every writer renames: then nothing is waited for.
+    pub whole: Duration,
+    /// One that is empty, or has no `-----END` line.
+    pub unfinished: Duration,
+}
+
+impl From<Duration> for Quiet {
+    fn from(whole: Duration) -> Quiet {
+        Quiet { whole, unfinished: if whole.is_zero() { whole } else { UNFINISHED_QUIET } }
+    }
+}
 
 /// A transfer folder. Cheap to clone.
 #[derive(Clone)]
@@ -39,9 +62,14 @@ struct Parts {
     path: PathBuf,
     /// Lends its threads for blocking work. It outlives every actor, and does not wait for a disk that hangs when it ends.
     runtime: Handle,
-    at_once: Arc<Semaphore>,
+    /// Answers must not wait for letters, nor letters for answers: each direction may have a disk of its own.
+    letters_at_once: Arc<Semaphore>,
+    answers_at_once: Arc<Semaphore>,
     patience: Duration,
-    quiet: Duration,
+    /// Held by a listing for as long as it runs.
+    watch: Mutex<Watch>,
+    /// Agencies of whose folders in `out` this process knows that they outlive the machine's end.
+    lasting: Mutex<HashSet<Box<str>>>,
 }
 
 /// Why something could not be done with the folder.
@@ -60,16 +88,30 @@ pub enum Trouble {
     /// The disk does not answer.
     #[error("{path}: the disk has not answered for {seconds} s", path = .0.display(), seconds = .1.as_secs())]
     Hangs(PathBuf, Duration),
+    /// The listing before has not come to its end.
+    #[error("{path}: the disk has not ended the listing before: the next waits for it", path = .0.display())]
+    Busy(PathBuf),
     /// One file of it alone.
     #[error("{0}: {1}")]
     File(String, String),
 }
 
 impl TransferFolder {
-    /// Takes a folder. Nothing of it is looked at yet. Files that were written less than `quiet` ago are left alone.
-    pub fn new(path: impl Into<PathBuf>, runtime: Handle, quiet: Duration) -> TransferFolder {
-        let at_once = Arc::new(Semaphore::new(AT_ONCE_MAX));
-        TransferFolder(Arc::new(Parts { path: path.into(), runtime, at_once, patience: PATIENCE, quiet }))
+    /// Takes a folder. Nothing of it is looked at yet. Files that have not been left alone for so long are not listed.
+    pub fn new(path: impl Into<PathBuf>, runtime: Handle, quiet: impl Into<Quiet>) -> TransferFolder {
+        TransferFolder::with(path.into(), runtime, quiet.into(), (AT_ONCE_MAX, PATIENCE))
+    }
+
+    fn with(path: PathBuf, runtime: Handle, quiet: Quiet, (at_once, patience): (usize, Duration)) -> TransferFolder {
+        TransferFolder(Arc::new(Parts {
+            path,
+            runtime,
+            letters_at_once: Arc::new(Semaphore::new(at_once)),
+            answers_at_once: Arc::new(Semaphore::new(at_once)),
+            patience,
+            watch: Mutex::new(Watch::new(quiet)),
+            lasting: Mutex::default(),
+        }))
     }
 
     /// Returns its path.
@@ -77,9 +119,23 @@ impl TransferFolder {
         &self.0.path
     }
 
-    /// Returns how long a file must have been left alone by its writer.
-    pub(crate) fn quiet(&self) -> Duration {
-        self.0.quiet
+    /// Returns what is known of the files in `in`, for one listing at a time; nothing while another runs.
+    pub(crate) fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
+        match self.0.watch.try_lock() {
+            Ok(watch) => Some(watch),
+            Err(TryLockError::Poisoned(poisoned)) => Some(PoisonError::into_inner(poisoned)),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Says whether this process has synced `out` since an agency's folder was made.
+    pub(crate) fn is_lasting(&self, agency: &str) -> bool {
+        self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).contains(agency)
+    }
+
+    /// Notes that it has.
+    pub(crate) fn lasts(&self, agency: &str) {
+        self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).insert(agency.into());
     }
 
     /// Opens one of the two folders.
@@ -92,19 +148,21 @@ impl TransferFolder {
         trouble(self.path(), what, errno)
     }
 
-    /// Works on the disk, on a thread of its own. Where the disk does not answer in time the work is left behind: it holds its thread
-    /// and its turn, and nothing else.
+    /// Works on the disk of `in` or `out`, on a thread of its own. Where the disk does not answer in time the work is left behind: it
+    /// holds its thread and its turn, and nothing else.
     ///
     /// # Errors
     /// Those of the work, and a disk that hangs.
     pub(crate) async fn on_disk<T: Send + 'static>(
         &self,
+        direction: &str,
         work: impl FnOnce(&TransferFolder) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (folder, patience) = (self.clone(), self.0.patience);
+        let at_once = if direction == OUT { &self.0.answers_at_once } else { &self.0.letters_at_once };
         let working = async {
             // Never closed, so a turn always comes.
-            let turn = Arc::clone(&self.0.at_once).acquire_owned().await.ok();
+            let turn = Arc::clone(at_once).acquire_owned().await.ok();
             self.0
                 .runtime
                 .spawn_blocking(move || {
@@ -146,8 +204,37 @@ pub fn open(path: &Path, name: &str) -> Result<OwnedFd, Trouble> {
     Ok(folder)
 }
 
+/// Does the same on a thread of its own, which is left behind where the disk does not answer in time.
+///
+/// # Errors
+/// See [`open`]; and a disk that hangs.
+pub fn open_within(path: &Path, name: &str, patience: Duration) -> Result<OwnedFd, Trouble> {
+    let (of, name) = (path.to_owned(), name.to_owned());
+    within(path, patience, move || open(&of, &name))
+}
+
+fn within<T: Send + 'static>(
+    path: &Path,
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let (done, waits) = channel();
+    // Not one of a runtime's, which would be waited for when the program ends.
+    std::thread::spawn(move || drop(done.send(work())));
+    waits.recv_timeout(patience).unwrap_or_else(|_elapsed| Err(Trouble::Hangs(path.to_owned(), patience)))
+}
+
 fn trouble(path: &Path, what: &str, errno: Errno) -> Trouble {
     Trouble::Folder { path: path.to_owned(), what: what.to_owned(), error: errno.into() }
+}
+
+/// Syncs a folder. A file system that has no such thing has done what it can.
+pub(crate) fn sync(folder: &OwnedFd) -> Result<(), Errno> {
+    fsync(folder.as_fd()).or_else(|errno| if has_no_sync(errno) { Ok(()) } else { Err(errno) })
+}
+
+fn has_no_sync(errno: Errno) -> bool {
+    matches!(errno, Errno::EINVAL | Errno::ENOTSUP)
 }
 
 /// Says whether an error on one file is in truth the disk's.

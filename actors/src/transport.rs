@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use mail::MailError;
 
 use crate::admission::Lender;
+pub(crate) use folder::Watch;
 
 /// What is to be known of a transport, whatever it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Listing {
     pub odd_lines: usize,
     /// The first of them, fit to be shown.
     pub first_odd_line: Option<String>,
+    /// How much is there that is not listed this time. Unless that is nothing, what is not listed is not gone.
+    pub left_out: usize,
 }
 
 /// What came of asking for a candidate.

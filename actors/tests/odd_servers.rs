@@ -8,9 +8,10 @@ mod centre;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use actors::metrics::Handled;
 use actors::pipeline::Widths;
 use centre::{CENTRE_ADDRESS, QUARANTINED, SETTLED, World, quick, wait_until};
-use simulation::post_office::{Break, Fault, ListingOf, When};
+use simulation::post_office::{Break, Fault, ListingOf, PostOffice, PostOfficeSettings, When};
 use tracing_subscriber::{EnvFilter, fmt};
 
 const POISON: &str = "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'";
@@ -259,6 +260,35 @@ fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_re
     world.wait_for("suspects", SUSPECTS, 0);
     assert!(running.drain());
     assert_eq!(world.count(QUARANTINED), 0);
+}
+
+/// It would have all mailboxes wait until nothing is in hand, for a mail that is not there.
+#[test]
+fn a_suspect_that_the_server_refuses_is_told_of_while_mail_of_others_is_in_hand() {
+    let _scenario = fail::FailScenario::setup();
+    let mut world = World::new();
+    let (_, mail) = world.next_mail();
+    world.deliver(mail);
+    let uidl = world.post_office.uidls(CENTRE_ADDRESS).remove(0);
+    world.post_office.faults().set(Fault::RefuseMail { uidl: uidl.clone() }, When::Always);
+    let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
+    let (_, mail) = world.next_mail();
+    other_mailbox.deliver(CENTRE_ADDRESS, mail).unwrap();
+    fail::cfg("sdc_decoder::decode", "pause").unwrap();
+    world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('away', '{uidl}', 0)"));
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), Widths::default());
+    let decoder = running.metrics().actor("sdc_decoder");
+    wait_until("the other's letter is in hand", || decoder.counts(Handled::Ok).0 == 1);
+    world.sql("UPDATE xm.suspects SET mailbox = 'main'");
+    let polls = running.polls("main", "ok");
+    let began = std::time::Instant::now();
+    wait_until("further polls", || running.polls("main", "ok") > polls + 5);
+    assert!(began.elapsed() < std::time::Duration::from_secs(9), "it waited until nothing was in hand");
+    assert_eq!(running.unfetchable("main"), 1);
+    fail::remove("sdc_decoder::decode");
+    world.wait_for("letters settled", SETTLED, 1);
+    assert!(running.drain());
+    assert_eq!(world.count("SELECT sum(attempts) FROM xm.suspects"), 0);
 }
 
 /// Sizes stand in for ids: three failures alone make a poison letter without an id too, and of those alike only one.

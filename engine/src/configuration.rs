@@ -149,7 +149,7 @@ pub struct FolderConfiguration {
     /// Pause between looks while it is empty.
     #[serde(default = "poll_interval_seconds")]
     pub poll_interval_seconds: u64,
-    /// How long a file must have been left alone by whoever writes it.
+    /// How long a file must have been left alone by whoever writes it, from one look at it to another; 0 where every writer renames.
     #[serde(default = "quiet_seconds")]
     pub quiet_seconds: u64,
     /// Largest file that is taken whole; of larger ones only the first 16 KB.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use actors::transfer_folder;
+use actors::transfer_folder::{self, LOOK_PATIENCE};
 use mail::TestReport;
 use mail::pop3::Mailbox;
 use mail::smtp::Relay;
@@ -73,7 +73,7 @@ fn folder_reached(folder: &FolderConfiguration) -> Reached {
     let mut reached = Reached { subject: format!("folder {}", folder.name), passed: Vec::new(), failure: None };
     for name in [transfer_folder::IN, transfer_folder::OUT] {
         let started = Instant::now();
-        match transfer_folder::open(&folder.path, name) {
+        match transfer_folder::open_within(&folder.path, name, LOOK_PATIENCE) {
             Ok(_open) => reached.passed.push(PassedStep { step: name, milliseconds: milliseconds(started.elapsed()) }),
             Err(trouble) => {
                 reached.failure = Some(FailedStep { step: Some(name), message: trouble.to_string() });

@@ -50,8 +50,11 @@ pub struct Lending {
     claims: Tally<(Matricule, Lane)>,
     /// Ids of mails that are lent.
     ids: Tally<Box<str>>,
-    /// Mails that were settled after their session and are not deleted yet, by id, with their digests.
+    /// Mails that were settled and are not deleted yet, since that was after their session or their source refused, by id, with their
+    /// digests.
     settled: HashMap<Box<str>, u64>,
+    /// The same, of mails that this session may delete, by number.
+    marked: HashMap<u32, (Box<str>, u64)>,
     /// Ids of mails that are not the same at a second look: a server may write into a mail when it was given. A session waits for such a
     /// mail, for as long as for one without an id.
     changing: HashSet<Box<str>>,
@@ -75,6 +78,7 @@ impl Default for Lending {
             claims: Tally::default(),
             ids: Tally::default(),
             settled: HashMap::new(),
+            marked: HashMap::new(),
             changing: HashSet::new(),
             batches: BTreeMap::new(),
             batch: None,
@@ -89,6 +93,7 @@ impl Lending {
     pub fn begin_session(&mut self) {
         self.session = self.session.wrapping_add(1);
         self.batch = None;
+        self.marked.clear();
     }
 
     /// Notes that what is lent from now on is written down in this line.
@@ -175,7 +180,20 @@ impl Lending {
         }
     }
 
-    /// Says whether a mail was settled after its session, to judge by its id.
+    /// Notes that a mail of this session is settled, and is to be deleted by it.
+    pub fn mark(&mut self, number: u32, mail: &LentMail) {
+        if let (Some(token), Some(digest)) = (&mail.listed.token, mail.digest) {
+            self.marked.insert(number, (token.clone(), digest));
+        }
+    }
+
+    /// Remembers mails that their source refuses to delete. They are not settled again: later sessions only try to delete them.
+    pub fn undeleted(&mut self, numbers: &[u32]) {
+        let marked: Vec<(Box<str>, u64)> = numbers.iter().filter_map(|number| self.marked.remove(number)).collect();
+        self.settled.extend(marked);
+    }
+
+    /// Says whether a mail was settled after its session, or not deleted in it, to judge by its id.
     pub fn is_settled(&self, listed: &Candidate) -> bool {
         !self.settled.is_empty() && listed.token.as_ref().is_some_and(|token| self.settled.contains_key(token))
     }
@@ -187,7 +205,9 @@ impl Lending {
             return false;
         };
         let is_same = self.digest(outcome) == Some(digest);
-        if !is_same {
+        if is_same {
+            self.marked.insert(listed.number, (token, digest));
+        } else {
             self.changing.insert(token);
         }
         is_same
@@ -309,6 +329,27 @@ mod tests {
             assert!(!lending.has(&listed(1, "a")) && !lending.has_settled());
             lend(&mut lending, 9, "a");
             assert_eq!(lending.has_without_id(), !is_same, "its session waits for one that changes");
+        }
+    }
+
+    #[test]
+    fn a_mail_that_its_source_does_not_delete_is_known_until_it_does_or_is_another() {
+        for (octets, is_same) in [("one", true), ("two", false)] {
+            let mut lending = Lending::default();
+            lending.begin_session();
+            let ticket = lend(&mut lending, 7, "a");
+            let returned = lending.take_back(ticket).unwrap();
+            lending.mark(7, &returned.mail);
+            lending.undeleted(&[7]);
+            assert!(lending.has(&listed(1, "a")) && lending.is_settled(&listed(1, "a")), "it is not fetched as new");
+            for number in [3, 4] {
+                lending.begin_session();
+                assert!(lending.take_settled(&listed(number, "a"), &mail("one")));
+                lending.undeleted(&[number]);
+            }
+            lending.begin_session();
+            assert_eq!(lending.take_settled(&listed(2, "a"), &mail(octets)), is_same);
+            assert!(!lending.has(&listed(2, "a")), "deleted now, or another");
         }
     }
 

@@ -153,9 +153,11 @@ impl Memory {
         self.deferred_claims.remove(&matricule);
     }
 
-    /// Forgets whatever is no longer in the mailbox.
-    pub fn forget_all_but(&mut self, mails: &[Candidate]) {
-        self.breakers.forget_all_but(mails);
+    /// Forgets whatever is no longer in the mailbox. Over which mails sessions broke is remembered unless the listing is whole.
+    pub fn forget_all_but(&mut self, mails: &[Candidate], is_whole: bool) {
+        if is_whole {
+            self.breakers.forget_all_but(mails);
+        }
         self.withheld.forget_all_but(mails);
         if !self.true_bytes.is_empty() {
             let listed: HashSet<Box<str>> = mails.iter().map(hint).collect();
@@ -193,11 +195,21 @@ mod tests {
         memory.forget(&listed("a", 1));
         assert!(memory.has_deferred(agency));
         assert_eq!((memory.claim(&listed("b", 1)), memory.claim(&listed("d", 1))), (Some(agency), None));
-        memory.forget_all_but(&[listed("c", 1)]);
+        memory.forget_all_but(&[listed("c", 1)], true);
         assert_eq!(memory.deferred.len(), 1);
         assert!(memory.has_deferred(agency));
         memory.forget(&listed("c", 1));
         assert!(!memory.has_deferred(agency));
+    }
+
+    #[test]
+    fn a_mail_over_which_sessions_broke_is_gone_only_where_the_listing_is_whole() {
+        let (mut memory, mail) = (Memory::default(), listed("a", 1));
+        memory.breakers.broke(&mail, std::time::Duration::ZERO, Instant::now());
+        memory.forget_all_but(&[], false);
+        assert!(memory.breakers.has_mail(&mail));
+        memory.forget_all_but(&[], true);
+        assert!(!memory.breakers.has_mail(&mail));
     }
 
     #[test]
@@ -210,7 +222,7 @@ mod tests {
         assert!(memory.has_left(&listed("a", 10)) && memory.deferred_claim(&listed("a", 10)).is_some());
         assert!(!memory.has_left(&listed("", 10)) && memory.deferred_claim(&listed("", 10)).is_none());
         assert!(!memory.has_left(&listed("a", 11)), "the id has gone to another mail");
-        memory.forget_all_but(&[]);
+        memory.forget_all_but(&[], true);
         assert!(!memory.has_left(&listed("a", 10)));
     }
 

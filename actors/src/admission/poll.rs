@@ -108,6 +108,8 @@ pub struct Poll<'a> {
     /// Settled and not deleted yet.
     pub to_delete: Vec<u32>,
     deleted: usize,
+    /// Nothing was left out of the listing: what is not listed is gone.
+    pub is_listed_whole: bool,
     /// Suspects when the session began.
     pub suspected: HashSet<Box<str>>,
     /// Mails that stay in the mailbox by its rule.
@@ -153,6 +155,7 @@ impl<'a> Poll<'a> {
             lending,
             to_delete: Vec::new(),
             deleted: 0,
+            is_listed_whole: true,
             suspected: HashSet::new(),
             left: Vec::new(),
             given_back: Vec::new(),
@@ -272,13 +275,13 @@ impl<'a> Poll<'a> {
         self.complaints.refused_words.get_or_insert(words);
     }
 
-    /// Tells what is wrong with the mailbox, where that has changed, and shows how many mails cannot be fetched.
+    /// Tells what is wrong with the mailbox, where that has changed, and shows how many mails cannot be fetched or deleted.
     pub fn tell(&mut self, memory: &mut Memory, turn: Turn) {
         if turn == Turn::Others {
             self.complaints.tell(&memory.told, self.parts);
             memory.told = std::mem::take(&mut self.complaints);
         }
-        let unfetchable = memory.told.refused + memory.breakers.unfetchable();
+        let unfetchable = memory.told.refused + memory.told.undeleted + memory.breakers.unfetchable();
         let gauge = self.parts.metrics.unfetchable.with_label_values(&[&*self.parts.name]);
         gauge.set(i64::try_from(unfetchable).unwrap_or(i64::MAX));
     }
@@ -294,6 +297,7 @@ impl<'a> Poll<'a> {
         point("mailbox_poller::delete");
         let refused = session.delete(&self.to_delete).await?;
         self.complaints.undeleted += refused.len();
+        self.lending.undeleted(&refused);
         self.deleted += self.to_delete.len() - refused.len();
         self.to_delete.clear();
         point("mailbox_poller::deleted");

@@ -32,7 +32,10 @@ impl Poll<'_> {
             self.tried.insert(number, report.fate);
         }
         match (report.fate, number) {
-            (Fate::Settled, Some(number)) => self.to_delete.push(number),
+            (Fate::Settled, Some(number)) => {
+                self.lending.mark(number, &mail);
+                self.to_delete.push(number);
+            }
             (Fate::Settled, None) => {
                 self.has_given_back = true;
                 self.lending.settled(&mail);

@@ -60,8 +60,8 @@ impl Poll<'_> {
         }
         // Of mails that are remembered alike the first one is tried: if it is innocent it settles, and goes out of the way.
         let by_hint: HashMap<Box<str>, &Candidate> = mails.iter().rev().map(|listed| (hint(listed), listed)).collect();
-        // A server that gave an id yesterday and gives none today has not lost the mail.
-        let has_every_id = mails.iter().all(|listed| listed.token.is_some());
+        // A server that gave an id yesterday and gives none today has not lost the mail, nor a folder a file that it leaves alone.
+        let has_every_id = self.is_listed_whole && mails.iter().all(|listed| listed.token.is_some());
         // Whatever becomes of them now, they are not fetched beside others.
         self.suspected = suspects.iter().map(|suspect| suspect.token.as_str().into()).collect();
         self.wait_for_own(memory).await;
@@ -113,6 +113,11 @@ impl Poll<'_> {
         // Everything else stops only when the mail is here, and not for a server that hangs with mail in hand.
         let mut fetching = session.fetch(listed, self.parts.mail_bytes_max).await?;
         let Some(taken) = self.next(&mut fetching, memory).await? else { return Ok(false) };
+        // What is not given needs no room, and nobody waits for it.
+        if let Outcome::Refused(words) = taken.outcome {
+            self.refuse(words);
+            return Ok(false);
+        }
         let Ok(alone) = timeout(ALONE_WAIT_MAX, self.parts.hands.take_all()).await else {
             tracing::warn!(mailbox = &*self.parts.name, "a suspect waits: mail of others is in hand for too long");
             memory.suspects_wait_until = Some(Instant::now() + SUSPECTS_PAUSE);
@@ -124,7 +129,7 @@ impl Poll<'_> {
             return Ok(true);
         }
         // Only now: a connection that is cut before, or a server that does not give the mail, is not the letter's doing.
-        if !is_poison && !matches!(taken.outcome, Outcome::Refused(_)) {
+        if !is_poison {
             self.parts.attempt(suspect.token.clone(), memory.absolved.clone()).await?;
             memory.absolved.clear();
             point("mailbox_poller::alone");

@@ -1,7 +1,8 @@
 //! Answers leave as files in the transfer folder's `out`, each under a name of its own: written as `.part`, synced, renamed, and the
 //! folder synced. So whoever looks finds an answer whole or not at all, and what is taken outlives the machine's end.
 //!
-//! A disk that is full or gone takes nothing, and the answers wait for it. The same answer again takes the place of its file.
+//! A disk that is full or gone takes nothing, and the answers wait for it; what is wrong with one agency's folder alone keeps the answers
+//! of others not. The same answer again takes the place of its file.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,13 +14,13 @@ use futures_util::future::BoxFuture;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use store::failure::{is_made_to_fail, point};
 use store::outbox::Claimed;
 use uuid::Uuid;
 
 use super::{Again, Courier, NotTaken, Sealed};
-use crate::transfer_folder::{OUT, SUFFIX, TransferFolder, Trouble, is_of_disk};
+use crate::transfer_folder::{OUT, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
 
 /// Folders and files are open to owner and group, less the process's umask: the gateway's user is in the group.
 const FOLDER_MODE: u32 = 0o770;
@@ -43,7 +44,7 @@ impl Courier for TransferFolder {
             for Sealed { answer, document } in answers {
                 let place = Place::of(answer);
                 let document = document.clone();
-                self.on_disk(move |folder| put(folder, &place, &document)).await?;
+                self.on_disk(OUT, move |folder| put(folder, &place, &document)).await?;
             }
             Ok(())
         }
@@ -87,13 +88,26 @@ impl Place {
 /// Puts an answer into the folder.
 fn put(folder: &TransferFolder, place: &Place, document: &[u8]) -> Result<(), Trouble> {
     let out = folder.open(OUT)?;
-    let shown = |file: &str| format!("{}/{OUT}/{}/{file}", folder.path().display(), place.agency);
-    // What the disk says of one file it would say of all.
-    let told = |file: &str, errno: Errno| match is_of_disk(errno) {
-        true => folder.trouble(&format!("{OUT}/{}", place.agency), errno),
-        false => Trouble::File(shown(file), errno.desc().to_owned()),
-    };
-    let own = own_folder(&out, &place.agency).map_err(|errno| told("", errno))?;
+    make_own_folder(folder, &out, &place.agency)?;
+    put_below(&out, place, document).map_err(|errno| told_of(folder, &out, place, document, errno))
+}
+
+/// Makes the trouble of what the disk says of an answer: its own, unless `out` itself would not take it either.
+fn told_of(folder: &TransferFolder, out: &OwnedFd, place: &Place, document: &[u8], errno: Errno) -> Trouble {
+    let disk = if is_of_disk(errno) { try_disk(out, place, document) } else { Ok(()) };
+    match disk {
+        Err(errno) if is_of_disk(errno) => folder.trouble(OUT, errno),
+        _ => {
+            let shown = format!("{}/{OUT}/{}/{}", folder.path().display(), place.agency, place.file);
+            Trouble::File(shown, errno.desc().to_owned())
+        }
+    }
+}
+
+/// Puts an answer into its agency's own folder.
+fn put_below(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let own = openat(out.as_fd(), place.agency.as_str(), flags, Mode::empty())?;
     let part = OsString::from(&place.part);
     let written = write(&own, &place.part, document).and_then(|()| {
         point("exporter::written");
@@ -102,20 +116,31 @@ fn put(folder: &TransferFolder, place: &Place, document: &[u8]) -> Result<(), Tr
     if let Err(errno) = written {
         // What is left of it would take room on a disk that is full. Where it is not there, that is as well.
         unlinkat(own.as_fd(), part.as_os_str(), UnlinkatFlags::NoRemoveDir).ok();
-        return Err(told(&place.file, errno));
+        return Err(errno);
     }
-    fsync(own.as_fd()).map_err(|errno| told(&place.file, errno))
+    sync(&own)
 }
 
-/// Opens an agency's own folder, and makes it where it is the agency's first answer.
-fn own_folder(out: &OwnedFd, agency: &str) -> Result<OwnedFd, Errno> {
-    match mkdirat(out.as_fd(), agency, Mode::from_bits_truncate(FOLDER_MODE)) {
-        Ok(()) => fsync(out.as_fd())?,
-        Err(Errno::EEXIST) => {}
-        Err(errno) => return Err(errno),
+/// Says whether `out` itself would take what an agency's own folder does not: that may have a quota or a medium of its own.
+fn try_disk(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno> {
+    let tried = write(out, &place.part, document);
+    unlinkat(out.as_fd(), place.part.as_str(), UnlinkatFlags::NoRemoveDir).ok();
+    tried
+}
+
+/// Makes an agency's own folder where it is the agency's first answer. It may have been made by a process that died before its sync, so
+/// this one syncs once whatever it finds.
+fn make_own_folder(folder: &TransferFolder, out: &OwnedFd, agency: &str) -> Result<(), Trouble> {
+    let is_new = match mkdirat(out.as_fd(), agency, Mode::from_bits_truncate(FOLDER_MODE)) {
+        Ok(()) => true,
+        Err(Errno::EEXIST) => false,
+        Err(errno) => return Err(folder.trouble(&format!("{OUT}/{agency}"), errno)),
+    };
+    if is_new || !folder.is_lasting(agency) {
+        sync(out).map_err(|errno| folder.trouble(OUT, errno))?;
+        folder.lasts(agency);
     }
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(out.as_fd(), agency, flags, Mode::empty())
+    Ok(())
 }
 
 /// Writes a file whole, and syncs it.

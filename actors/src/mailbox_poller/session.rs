@@ -84,10 +84,13 @@ async fn hold_session(
     let gauge = source.metrics.mailbox_mails.with_label_values(&[&*source.name]);
     gauge.set(i64::try_from(listing.candidates.len()).unwrap_or(i64::MAX));
     point("mailbox_poller::listed");
-    memory.forget_all_but(&listing.candidates);
+    poll.is_listed_whole = listing.left_out == 0;
+    memory.forget_all_but(&listing.candidates, poll.is_listed_whole);
     // Before it is decided what to fetch: what has come back may have to stay.
     poll.take_back(memory);
-    poll.lending.forget_all_but(&listing.candidates);
+    if poll.is_listed_whole {
+        poll.lending.forget_all_but(&listing.candidates);
+    }
     let mails: Vec<Candidate> = match turn {
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),

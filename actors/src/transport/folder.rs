@@ -1,19 +1,22 @@
 //! The transfer folder's `in`: each `*.sdc` file is a document, settled by unlinking it and syncing the folder.
 //!
-//! A file is listed once it has been left alone for a while by whoever writes it (a writer that is to be trusted writes under another
-//! name and renames). Only regular files under one name are read, whatever stands there otherwise is told of and stays. A settled
-//! file goes in three steps: it is renamed to a name that nobody else has, read again, and unlinked if it is octet for octet what was
-//! settled. So a file that was written to, or another that got its name meanwhile, is never lost: under its new name it is
-//! listed again.
+//! A file is listed once two listings of ours found it unchanged, far enough apart (`watch`). Whoever writes under another name
+//! and renames loses nothing. Of one who writes in place, and pauses for longer than is waited, the half is taken for the letter, and
+//! what he writes once it is unlinked is gone. Only regular files under one name are read, whatever stands there otherwise is told of
+//! and stays. A settled file goes in three steps: it is renamed to a name that nobody else has, read again, and unlinked if it is octet
+//! for octet what was settled. So a file that was written to until then, or another that got its name meanwhile, is never lost: under
+//! its new name it is listed again. A disk too full for the new name has it unlinked under its own.
 
-use std::collections::HashMap;
+mod watch;
+
+use std::collections::{BinaryHeap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -21,7 +24,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
+use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, unlinkat};
 use sdc::digest::Digest;
 use uuid::Uuid;
 
@@ -29,12 +32,16 @@ use super::{
     Candidate, Facts, Fetching, Form, HEAD_BYTES_MAX, Listing, Outcome, Outcomes, SIZE_BYTES_MAX, Session, Transport,
     TransportFault,
 };
-use crate::transfer_folder::{IN, SUFFIX, TransferFolder, Trouble, is_of_disk};
+use crate::transfer_folder::{IN, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
+use watch::Version;
+pub(crate) use watch::Watch;
 
 /// Most files listed at a time; the others come with later sessions.
 const FILES_MAX: usize = 100_000;
-/// Most entries listed that are no regular files: each is asked for, refused and told of.
+/// Most entries listed that are not to be read: each is asked for, refused and told of.
 const ODD_MAX: usize = 100;
+/// Longest time of a listing for looks whether files are whole; the others have theirs with the next.
+const LOOKS_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest name that is a token as it stands, as long as a UIDL may be (RFC 1939, section 7).
 const TOKEN_BYTES_MAX: usize = 70;
 /// How the name begins under which a settled file is looked at once more.
@@ -47,7 +54,7 @@ impl Transport for TransferFolder {
 
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
         async move {
-            let folder = self.on_disk(|folder| folder.open(IN)).await?;
+            let folder = self.on_disk(IN, |folder| folder.open(IN)).await?;
             let session = FolderSession {
                 folder: self.clone(),
                 letters: Arc::new(folder),
@@ -87,8 +94,8 @@ impl Session for FolderSession {
     fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
         async move {
             let letters = Arc::clone(&self.letters);
-            let files = self.folder.on_disk(move |folder| list(folder, &letters)).await?;
-            let mut listing = Listing::default();
+            let (files, left_out) = self.folder.on_disk(IN, move |folder| list(folder, &letters)).await?;
+            let mut listing = Listing { left_out, ..Listing::default() };
             for (number, file) in (1..).zip(files) {
                 listing.candidates.push(Candidate {
                     number,
@@ -116,7 +123,7 @@ impl Session for FolderSession {
             let known = |number: &u32| Some((*number, self.files.get(number)?.clone(), *self.fetched.get(number)?));
             let files: Vec<(u32, OsString, Seen)> = numbers.iter().filter_map(known).collect();
             let letters = Arc::clone(&self.letters);
-            Ok(self.folder.on_disk(move |_| Ok(remove_all(&letters, files))).await?)
+            Ok(self.folder.on_disk(IN, move |_| Ok(remove_all(&letters, files))).await?)
         }
         .boxed()
     }
@@ -124,8 +131,8 @@ impl Session for FolderSession {
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
         async move {
             let FolderSession { folder, letters, .. } = *self;
-            let sync = move |folder: &TransferFolder| fsync(letters.as_fd()).map_err(|errno| folder.trouble(IN, errno));
-            Ok(folder.on_disk(sync).await?)
+            let synced = move |folder: &TransferFolder| sync(&letters).map_err(|errno| folder.trouble(IN, errno));
+            Ok(folder.on_disk(IN, synced).await?)
         }
         .boxed()
     }
@@ -145,7 +152,7 @@ impl Outcomes for Reading<'_> {
                 return Ok(Some(Outcome::Refused("it was not listed in this session".to_owned())));
             };
             let (letters, bytes_max) = (Arc::clone(&self.session.letters), self.bytes_max);
-            let read = self.session.folder.on_disk(move |_| read(&letters, &name, bytes_max)).await;
+            let read = self.session.folder.on_disk(IN, move |_| read(&letters, &name, bytes_max)).await;
             match read {
                 Ok(outcome) => {
                     if let Some(digest) = digest(&outcome) {
@@ -161,11 +168,50 @@ impl Outcomes for Reading<'_> {
     }
 }
 
-/// A file that is listed.
-struct Listed {
+/// A file that is found. Those that came first are less: a sender sets the time of its writing, not that of its last change.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    changed: (i64, i64),
     name: OsString,
-    size_bytes: u64,
-    written: Duration,
+    version: Version,
+}
+
+/// What an entry of the folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// One to be read.
+    Letter,
+    /// A link, a folder, a pipe, a file under several names or one that this program may not read.
+    Odd,
+}
+
+impl Kind {
+    /// Tells by what the system says of it, and of leave to read it.
+    fn of(stat: &FileStat, access: Result<(), Errno>) -> Kind {
+        let is_letter = is_regular(stat) && stat.st_nlink <= 1 && access.is_ok();
+        if is_letter { Kind::Letter } else { Kind::Odd }
+    }
+}
+
+/// The first of what is found, however much that is.
+struct First {
+    found: BinaryHeap<Found>,
+    most: usize,
+    beyond: usize,
+}
+
+impl First {
+    fn new(most: usize) -> First {
+        First { found: BinaryHeap::new(), most, beyond: 0 }
+    }
+
+    fn add(&mut self, found: Found) {
+        self.found.push(found);
+        if self.found.len() > self.most {
+            self.found.pop();
+            self.beyond += 1;
+        }
+    }
 }
 
 /// Returns what a file is known by across sessions: its name, where that is as a UIDL may be; else what its name comes to.
@@ -184,14 +230,53 @@ fn is_letter(name: &[u8]) -> bool {
     ends && (name.first() != Some(&b'.') || name.starts_with(SETTLED_PREFIX.as_bytes()))
 }
 
-/// Lists the files that may be taken now, those that were written first, first.
-fn list(folder: &TransferFolder, letters: &OwnedFd) -> Result<Vec<Listed>, Trouble> {
+/// Lists the files that may be taken now, those that came first, first, and what is not to be read last. Returns as well how many
+/// entries are there and not listed.
+///
+/// # Errors
+/// The folder's own, or the listing before hangs still.
+fn list(folder: &TransferFolder, letters: &OwnedFd) -> Result<(Vec<Listed>, usize), Trouble> {
+    let Some(mut watch) = folder.watch() else {
+        return Err(Trouble::Busy(folder.path().to_owned()));
+    };
+    let (files, odd) = find(folder, letters)?;
+    watch.tell_beyond(folder.path(), files.beyond, odd.beyond);
+    let mut left_out = files.beyond + odd.beyond;
+    let began = Instant::now();
+    let mut looked = watch.begin();
+    let mut listed = Vec::new();
+    for found in files.found.into_sorted_vec() {
+        let look = || (began.elapsed() < LOOKS_TIME_MAX).then(|| watch::is_whole(letters, &found.name));
+        let is_ready = looked.is_ready(&found.name, found.version, Instant::now(), look);
+        if is_ready { listed.push(found) } else { left_out += 1 }
+    }
+    for found in odd.found.into_sorted_vec() {
+        let is_ready = looked.is_ready(&found.name, found.version, Instant::now(), || Some(true));
+        if is_ready { listed.push(found) } else { left_out += 1 }
+    }
+    looked.end();
+    Ok((listed.into_iter().map(Listed::from).collect(), left_out))
+}
+
+/// A file that is listed.
+struct Listed {
+    name: OsString,
+    size_bytes: u64,
+}
+
+impl From<Found> for Listed {
+    fn from(found: Found) -> Listed {
+        Listed { name: found.name, size_bytes: found.version.size_bytes }
+    }
+}
+
+/// Finds the letters, and what is odd.
+fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Trouble> {
     let trouble = |errno| folder.trouble(IN, errno);
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     // Opened anew: what is read of a folder is read once through one descriptor.
     let mut entries = Dir::openat(letters.as_fd(), ".", flags, Mode::empty()).map_err(trouble)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (mut files, mut odd) = (Vec::new(), 0);
+    let (mut files, mut odd) = (First::new(FILES_MAX), First::new(ODD_MAX));
     for entry in entries.iter() {
         let entry = entry.map_err(trouble)?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
@@ -205,26 +290,19 @@ fn list(folder: &TransferFolder, letters: &OwnedFd) -> Result<Vec<Listed>, Troub
             Err(errno) if is_of_disk(errno) => return Err(trouble(errno)),
             Err(_) => continue,
         };
-        let written = written(&stat);
-        if !is_regular(&stat) {
-            odd += 1;
-            if odd > ODD_MAX {
-                continue;
-            }
-        } else if stat.st_nlink > 1 || now.abs_diff(written) < folder.quiet() {
-            continue;
+        let at = AtFlags::AT_EACCESS | AtFlags::AT_SYMLINK_NOFOLLOW;
+        let access = match is_regular(&stat) {
+            true => faccessat(letters.as_fd(), name, AccessFlags::R_OK, at),
+            false => Ok(()),
+        };
+        let version = Version::of(&stat);
+        let found = Found { changed: version.changed, name: name.to_owned(), version };
+        match Kind::of(&stat, access) {
+            Kind::Letter => files.add(found),
+            Kind::Odd => odd.add(found),
         }
-        let size_bytes = u64::try_from(stat.st_size).unwrap_or_default();
-        files.push(Listed { name: name.to_owned(), size_bytes, written });
     }
-    files.sort_by(|one, other| (one.written, &one.name).cmp(&(other.written, &other.name)));
-    files.truncate(FILES_MAX);
-    Ok(files)
-}
-
-fn written(stat: &FileStat) -> Duration {
-    let (seconds, nanos) = (u64::try_from(stat.st_mtime), u32::try_from(stat.st_mtime_nsec));
-    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+    Ok((files, odd))
 }
 
 fn is_regular(stat: &FileStat) -> bool {
@@ -277,17 +355,29 @@ fn remove_all(letters: &OwnedFd, files: Vec<(u32, OsString, Seen)>) -> Vec<u32> 
 }
 
 /// Removes a file if it is what was settled. What is something else by now stays, under another name.
+///
+/// # Errors
+/// It stays, though it may be what was settled.
 fn remove(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
     let aside = OsString::from(format!("{SETTLED_PREFIX}{}{SUFFIX}", Uuid::now_v7().simple()));
     match renameat(letters.as_fd(), name, letters.as_fd(), aside.as_os_str()) {
-        Ok(()) => {}
+        Ok(()) => unlink_settled(letters, &aside, settled),
         // Somebody has removed it.
-        Err(Errno::ENOENT) => return Ok(()),
-        Err(errno) => return Err(errno),
+        Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => unlink_in_place(letters, name, settled, errno),
     }
-    let found = read(letters, &aside, settled.bytes_max).ok().and_then(|outcome| digest(&outcome));
-    if found == Some(settled.digest) {
-        unlinkat(letters.as_fd(), aside.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
+}
+
+/// Removes a file under its own name where the disk has no room for another: else it would stay full.
+fn unlink_in_place(letters: &OwnedFd, name: &OsStr, settled: Seen, errno: Errno) -> Result<(), Errno> {
+    if matches!(errno, Errno::ENOSPC | Errno::EDQUOT) { unlink_settled(letters, name, settled) } else { Err(errno) }
+}
+
+fn unlink_settled(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
+    // What cannot be read cannot be compared.
+    let found = read(letters, name, settled.bytes_max).map_err(|_told_when_listed| Errno::EACCES)?;
+    if digest(&found) == Some(settled.digest) {
+        unlinkat(letters.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;
     }
     Ok(())
 }

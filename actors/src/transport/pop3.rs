@@ -31,7 +31,7 @@ impl Session for Pop3Session {
         async move {
             let pop3::Listing { mails, odd_lines, first_odd_line } = self.session.listing().await?;
             let candidates = mails.into_iter().map(Candidate::from).collect();
-            Ok(Listing { candidates, odd_lines, first_odd_line })
+            Ok(Listing { candidates, odd_lines, first_odd_line, left_out: 0 })
         }
         .boxed()
     }

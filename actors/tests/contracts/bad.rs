@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actors::courier::{Courier, NotTaken, Sealed};
 use actors::transfer_folder::{IN, TransferFolder};
@@ -62,6 +64,120 @@ impl Session for HastySession {
             Ok(Fetching::of(wanted, Given(outcomes.into_iter())))
         }
         .boxed()
+    }
+
+    fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
+        self.session.delete(numbers)
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
+        self.session.close()
+    }
+}
+
+/// Refuses to delete anything while it is told to, as a folder of another user does.
+pub struct Stubborn {
+    folder: TransferFolder,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Stubborn {
+    pub fn over(folder: TransferFolder, refuses: Arc<AtomicBool>) -> Stubborn {
+        Stubborn { folder, refuses }
+    }
+}
+
+impl Transport for Stubborn {
+    fn facts(&self) -> Facts {
+        Transport::facts(&self.folder)
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
+        async move {
+            let session = Transport::open(&self.folder).await?;
+            let session: Box<dyn Session> = Box::new(StubbornSession { session, refuses: Arc::clone(&self.refuses) });
+            Ok(session)
+        }
+        .boxed()
+    }
+}
+
+struct StubbornSession {
+    session: Box<dyn Session>,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Session for StubbornSession {
+    fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
+        self.session.list()
+    }
+
+    fn fetch<'s>(
+        &'s mut self,
+        wanted: &'s [Candidate],
+        bytes_max: u64,
+    ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
+        self.session.fetch(wanted, bytes_max)
+    }
+
+    fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return async move { Ok(numbers.to_vec()) }.boxed();
+        }
+        self.session.delete(numbers)
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
+        self.session.close()
+    }
+}
+
+/// Leaves everything out of its listings while it is told to, as a folder does whose files are still written.
+pub struct Reticent {
+    folder: TransferFolder,
+    hides: Arc<AtomicBool>,
+}
+
+impl Reticent {
+    pub fn over(folder: TransferFolder, hides: Arc<AtomicBool>) -> Reticent {
+        Reticent { folder, hides }
+    }
+}
+
+impl Transport for Reticent {
+    fn facts(&self) -> Facts {
+        Transport::facts(&self.folder)
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
+        async move {
+            let session = Transport::open(&self.folder).await?;
+            let session: Box<dyn Session> = Box::new(ReticentSession { session, hides: Arc::clone(&self.hides) });
+            Ok(session)
+        }
+        .boxed()
+    }
+}
+
+struct ReticentSession {
+    session: Box<dyn Session>,
+    hides: Arc<AtomicBool>,
+}
+
+impl Session for ReticentSession {
+    fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
+        if self.hides.load(Ordering::Relaxed) {
+            return async move { Ok(Listing { left_out: 1, ..Listing::default() }) }.boxed();
+        }
+        self.session.list()
+    }
+
+    fn fetch<'s>(
+        &'s mut self,
+        wanted: &'s [Candidate],
+        bytes_max: u64,
+    ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
+        self.session.fetch(wanted, bytes_max)
     }
 
     fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {

@@ -9,13 +9,14 @@ mod stands;
 mod transports;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actors::custody::Fate;
 
-use bad::{Careless, Hasty};
+use bad::{Careless, Hasty, Reticent, Stubborn};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
 use stands::{FolderStand, Pop3Stand, PushedStand};
-use transports::{Breach, Stand, World};
+use transports::{Breach, Stand, World, listed};
 
 fn kept(outcome: Result<(), Breach>) {
     if let Err(breach) = outcome {
@@ -50,6 +51,22 @@ fn one_that_deletes_what_is_not_settled_breaks_it() {
     let stand = || -> Box<dyn Stand> { Box::new(FolderStand::new(&world, hasty)) };
     kept(transports::hold_to("lends", &world, &stand));
     broken(transports::hold_to("settles", &world, &stand));
+}
+
+#[test]
+fn what_is_settled_and_cannot_be_deleted_is_not_settled_again() {
+    let (world, refuses) = (World::new(), Arc::new(AtomicBool::new(true)));
+    let stubborn = |folder| Arc::new(Stubborn::over(folder, Arc::clone(&refuses)));
+    let stand = Box::new(FolderStand::new(&world, stubborn));
+    listed::settles_once(&world, stand, &refuses).unwrap();
+}
+
+#[test]
+fn a_suspect_that_is_left_out_of_a_listing_stays_one() {
+    let (world, hides) = (World::new(), Arc::new(AtomicBool::new(false)));
+    let reticent = |folder| Arc::new(Reticent::over(folder, Arc::clone(&hides)));
+    let stand = Box::new(FolderStand::new(&world, reticent));
+    listed::suspects_what_is_left_out(&world, stand, &hides).unwrap();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The contract of transports. A source holds the only copy of a mail until the last share of it is settled, whatever happens to the
 //! actor over it, to the way to it, to the database, or beside it.
 
+pub mod listed;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 
-use actors::transfer_folder::{self, Trouble};
+use actors::transfer_folder::{self, LOOK_PATIENCE, Trouble};
 use chrono::{Days, Utc};
 
 use super::{Findings, Verdict};
@@ -73,7 +73,7 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
 
 /// Lists what keeps letters from being taken out of the transfer folder, or answers from being put into it.
 pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
-    let opened = |name: &str| transfer_folder::open(&folder.path, name).err();
+    let opened = |name: &str| transfer_folder::open_within(&folder.path, name, LOOK_PATIENCE).err();
     let told = |trouble: Trouble| {
         format!(
             "{trouble}: make it, or mount it, and let this program read, write and remove files there; it goes on by itself"

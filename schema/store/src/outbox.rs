@@ -32,16 +32,23 @@ macro_rules! still_claimed {
 }
 
 /// Begins a statement that queues the answer to letters `l` of `xm.letters` anew: their highest attempt, from its first part where
-/// parts are kept.
+/// parts are kept. It leaves by the transport that the letter came by at first or, where one is named, by that of a table that is joined.
 macro_rules! queue_anew {
     () => {
-        "INSERT INTO xm.outbox AS o (agency, letter_id, transport, attempt, part)
-         SELECT l.agency, l.letter_id,
-                l.transport || CASE WHEN p.part IS NULL AND l.attempt = 1 THEN '' ELSE '-parts' END, l.attempt,
-                coalesce(p.part, 0)
-           FROM xm.letters l
-           LEFT JOIN xm.answer_parts p
-             ON p.agency = l.agency AND p.letter_id = l.letter_id AND p.attempt = l.attempt AND p.part = 1"
+        $crate::outbox::queue_anew!("l.transport", "")
+    };
+    ($transport:literal, $joined:literal) => {
+        concat!(
+            "INSERT INTO xm.outbox AS o (agency, letter_id, transport, attempt, part)
+             SELECT l.agency, l.letter_id, ",
+            $transport,
+            " || CASE WHEN p.part IS NULL AND l.attempt = 1 THEN '' ELSE '-parts' END, l.attempt,
+                    coalesce(p.part, 0)
+               FROM xm.letters l ",
+            $joined,
+            " LEFT JOIN xm.answer_parts p
+                 ON p.agency = l.agency AND p.letter_id = l.letter_id AND p.attempt = l.attempt AND p.part = 1"
+        )
     };
 }
 pub(crate) use queue_anew;

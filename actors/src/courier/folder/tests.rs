@@ -101,3 +101,25 @@ async fn a_name_that_a_database_makes_up_stays_in_its_folder() {
     folder.carry(&[answer(Some(("../../x", 7)), 0, "x")]).await.unwrap();
     assert_eq!(files(place.path())[0].0, place.path().join("out/000042/.._.._x-7-1-0.sdc"));
 }
+
+#[tokio::test]
+async fn what_the_disk_says_of_one_agency_keeps_no_other_waiting() {
+    let (place, folder) = stand();
+    folder.carry(&[answer(Some(("pc1", 7)), 0, "x")]).await.unwrap();
+    let out = folder.open(OUT).unwrap();
+    let below = Place { part: "x.part".to_owned(), ..Place::of(&answer(Some(("pc1", 8)), 0, "x").answer) };
+    let of_folder = |errno| told_of(&folder, &out, &below, b"x", errno).is_of_folder();
+    assert!(!of_folder(Errno::EDQUOT) && !of_folder(Errno::EIO) && !of_folder(Errno::EACCES), "out itself is well");
+    assert_eq!(files(place.path()).len(), 1, "nothing is left of the trial");
+    fs::write(place.path().join("out/x.part"), "").unwrap();
+    assert!(!of_folder(Errno::ENOSPC), "a trial that fails for another reason says nothing of the disk");
+}
+
+#[tokio::test]
+async fn an_agencys_folder_is_made_lasting_once_whoever_made_it() {
+    let (place, folder) = stand();
+    fs::create_dir(place.path().join("out/000042")).unwrap();
+    assert!(!folder.is_lasting("000042"));
+    folder.carry(&[answer(Some(("pc1", 7)), 0, "x")]).await.unwrap();
+    assert!(folder.is_lasting("000042") && !folder.is_lasting("000043"));
+}

@@ -1,7 +1,7 @@
 //! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -338,30 +338,41 @@ impl Written {
     }
 
     /// Queues the answers of letters delivered again: at most once an hour, never while one is unsent. An answer that
-    /// could not be delivered is due again, since its office evidently still asks.
+    /// could not be delivered is due again, since its office evidently still asks. It leaves by the transport that the letter came by
+    /// last, also where it waits for the other one: an office that changes its way has lost the other.
     async fn queue_answers_again(&self) -> Result<(), Fault> {
-        let (mut agencies, mut letters) = (Vec::new(), Vec::new());
+        // Of one that came several times the last one counts, and one row cannot be changed twice by one statement.
+        let mut transports = BTreeMap::new();
         for (arrival, decision) in self.batch.iter().zip(&self.decisions) {
             if arrival.source.is_fetched_again {
                 continue;
             }
             if let (Some(signer), Decision::Duplicate(key)) = (arrival.signer(), decision) {
-                agencies.push(Some(signer.matricule.as_i32()));
-                letters.push(Some(key.letter_id));
+                transports.insert((signer.matricule.as_i32(), key.letter_id), arrival.source.transport);
             }
         }
-        if agencies.is_empty() {
+        if transports.is_empty() {
             return Ok(());
         }
-        let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
+        let binds = [
+            Bind::Integers(transports.keys().map(|(agency, _)| Some(*agency)).collect()),
+            Bind::Uuids(transports.keys().map(|(_, letter)| Some(*letter)).collect()),
+            Bind::Texts(transports.values().map(|transport| Some(*transport)).collect()),
+        ];
         // A letter locked by somebody else is being marked as answered at this moment.
         let text = concat!(
-            outbox::queue_anew!(),
-            " WHERE (l.agency, l.letter_id) IN (SELECT * FROM unnest(?, ?))
-                AND (l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour')
+            outbox::queue_anew!(
+                "g.transport",
+                "JOIN unnest(?, ?, ?) AS g (agency, letter_id, transport) ON g.agency = l.agency AND g.letter_id = l.letter_id"
+            ),
+            " WHERE l.answered_at IS NULL OR l.answered_at < now() - interval '1 hour'
+                 OR EXISTS (SELECT FROM xm.outbox w
+                             WHERE w.agency = l.agency AND w.letter_id = l.letter_id AND w.failed_at IS NULL
+                               AND w.transport NOT IN (g.transport, g.transport || '-parts'))
                 FOR NO KEY UPDATE OF l SKIP LOCKED ",
             outbox::or_make_due!(),
-            " WHERE o.failed_at IS NOT NULL"
+            ", claimed_by = NULL, claimed_until = NULL
+              WHERE o.failed_at IS NOT NULL OR replace(o.transport, '-parts', '') <> replace(excluded.transport, '-parts', '')"
         );
         self.execute(text, &binds).await?;
         Ok(())

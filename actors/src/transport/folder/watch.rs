@@ -1,0 +1,135 @@
+//! Which files are left alone by now. Only our own listings and the monotonic clock are believed: a file's times are its writer's, who
+//! may keep those of the original, and on a mount they are another machine's clock.
+//!
+//! A file that looks whole has to be the same for the quiet time; one that is empty, or has no `-----END` line at its end, far longer: a
+//! copy that stalls leaves such a one.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Instant;
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{FileStat, Mode};
+
+use crate::transfer_folder::Quiet;
+
+/// What a whole document ends with, some lines of others behind it.
+const END: &[u8] = b"-----END";
+/// How far before its end a file's `-----END` line is looked for. One that has it elsewhere is waited for like an unfinished one.
+const TAIL_BYTES: i64 = 64 << 10;
+
+/// What changes when a file is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    pub size_bytes: u64,
+    /// When it was written, as its writer may say, in seconds and nanoseconds.
+    pub written: (i64, i64),
+    /// When anything of it changed last, as the file system says.
+    pub changed: (i64, i64),
+}
+
+impl Version {
+    pub fn of(stat: &FileStat) -> Version {
+        Version {
+            size_bytes: u64::try_from(stat.st_size).unwrap_or_default(),
+            written: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
+struct Watched {
+    version: Version,
+    since: Instant,
+    is_whole: Option<bool>,
+}
+
+/// What is known of the files from the listings before: of no more than one listing looks at.
+pub(crate) struct Watch {
+    quiet: Quiet,
+    files: HashMap<OsString, Watched>,
+    beyond: (usize, usize),
+}
+
+/// A listing under way.
+pub(super) struct Looked<'w> {
+    watch: &'w mut Watch,
+    files: HashMap<OsString, Watched>,
+}
+
+impl Watch {
+    /// Knows of no file yet.
+    pub(crate) fn new(quiet: Quiet) -> Watch {
+        Watch { quiet, files: HashMap::new(), beyond: (0, 0) }
+    }
+
+    /// Begins a listing. What it does not look at is forgotten once it ends.
+    pub(super) fn begin(&mut self) -> Looked<'_> {
+        Looked { watch: self, files: HashMap::new() }
+    }
+
+    /// Tells what a listing does not look at, when that begins and ends.
+    pub(super) fn tell_beyond(&mut self, path: &Path, files: usize, odd: usize) {
+        let (path, before) = (path.display(), std::mem::replace(&mut self.beyond, (files, odd)));
+        let is_beyond = |(files, odd)| files > 0 || odd > 0;
+        match (is_beyond(before), is_beyond(self.beyond)) {
+            (false, true) => tracing::warn!(
+                %path,
+                files,
+                odd,
+                "the folder holds more than is listed at a time: these files wait for those before them, and these entries that are \
+                 no letters are not told of one by one"
+            ),
+            (true, false) => tracing::info!(%path, "the folder is listed whole again"),
+            _ => {}
+        }
+    }
+}
+
+impl Looked<'_> {
+    /// Says whether a file has been left alone for long enough. `look` says whether it is whole, where there is time for a look.
+    pub fn is_ready(
+        &mut self,
+        name: &OsStr,
+        version: Version,
+        now: Instant,
+        look: impl FnOnce() -> Option<bool>,
+    ) -> bool {
+        let quiet = self.watch.quiet;
+        if quiet.whole.is_zero() {
+            return true;
+        }
+        let known = self.watch.files.remove(name).filter(|watched| watched.version == version);
+        let mut watched = known.unwrap_or(Watched { version, since: now, is_whole: None });
+        let left_alone = now.saturating_duration_since(watched.since);
+        let is_ready = left_alone >= quiet.whole && {
+            watched.is_whole = watched.is_whole.or_else(look);
+            watched.is_whole.is_some_and(|is_whole| is_whole || left_alone >= quiet.unfinished)
+        };
+        self.files.insert(name.to_owned(), watched);
+        is_ready
+    }
+
+    /// Ends the listing.
+    pub fn end(self) {
+        self.watch.files = self.files;
+    }
+}
+
+/// Says whether a file has an `-----END` line near its end. What cannot be read is not waited for: whoever fetches it is told why.
+pub(super) fn is_whole(letters: &OwnedFd, name: &OsStr) -> bool {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let Ok(file) = openat(letters.as_fd(), name, flags, Mode::empty()) else { return true };
+    let mut file = File::from(file);
+    let mut tail = Vec::new();
+    // A file shorter than that is read from its beginning, where it stands already.
+    let _from = file.seek(SeekFrom::End(-TAIL_BYTES)).ok();
+    match file.take(TAIL_BYTES.unsigned_abs()).read_to_end(&mut tail) {
+        Ok(_) => tail.windows(END.len()).any(|octets| octets == END),
+        Err(_) => true,
+    }
+}
