@@ -4,11 +4,13 @@ CARGO ?= cargo
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo test lint deny bench fuzz nemesis night
+.PHONY: help setup demo test check lint doc deny bench fuzz nemesis night
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
 	@echo "make test    format, lints and every test, against real PostgreSQL, Dovecot and Postfix"
+	@echo "make check   format, lints and the unit tests that need no server: under a minute once built"
+	@echo "make doc     the documentation of every crate, without a warning"
 	@echo "make lint    format and lints; licences and sources too where cargo-deny is installed"
 	@echo "make deny    licences, bans and sources of dependencies; installs cargo-deny when missing (minutes)"
 	@echo "make bench   a burst next to the machine's limit, and micro-benchmarks: under three minutes once built"
@@ -24,6 +26,14 @@ demo: setup
 
 test: lint
 	@CARGO="$(CARGO)" tests/run.sh
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --features engine/nemesis -- -D warnings
+	@ONLY="sdc|agency|office|collect|simulation|words|catalogues|house_rules" CARGO="$(CARGO)" tests/run.sh
+
+doc: setup
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: one line for each binary and for each failure on the terminal, everything in the log, and at the end one
 # line that says how many passed, how many failed, and where the log lies. Arguments go to every binary: a part of a test's name.
+# ONLY=… runs the binaries whose name this pattern matches.
 # Tests of one crate share one private PostgreSQL by running in one process. Two processes run beside each other, since much of
 # what they do is to wait for mail servers; those of whole centres, which take longest, begin.
 set -uo pipefail
@@ -18,6 +19,10 @@ mkdir "$outputs"
     2> >(tee "$log" | grep --line-buffered -E '^( +Compiling [a-z-]+ v[^ ]+ \(|(error|warning)(\[|:))' >&2) \
     | sed -n 's|.*"manifest_path":"\([^"]*\)/Cargo.toml".*"executable":"\([^"]*\)".*|\1 \2|p' | grep '/deps/[^/]*$' | sort -u >"$outputs/binaries"
 built=${PIPESTATUS[0]}
+if [ -n "${ONLY:-}" ]; then
+    grep -E "/deps/($ONLY)-[0-9a-f]+\$" "$outputs/binaries" >"$outputs/chosen"
+    mv "$outputs/chosen" "$outputs/binaries"
+fi
 
 # Runs one binary from its crate's folder, as cargo does.
 run_one() {
@@ -36,7 +41,7 @@ export -f run_one
 export outputs log
 
 if [ "$built" -eq 0 ]; then
-    { grep "^$PWD/tests " "$outputs/binaries"; grep -v "^$PWD/tests " "$outputs/binaries"; } |
+    { grep "^$PWD/tests " "$outputs/binaries"; grep -v "^$PWD/tests " "$outputs/binaries"; true; } |
         xargs -P 2 -L 1 bash -c 'run_one "$1" "$2" '"$(printf '%q ' "$@")" _
 fi
 

@@ -1,7 +1,7 @@
 //! What of a source is taken next, and what is not taken at all: lanes, windows, suspects, what waits and what breaks. It knows no
 //! protocol: what a transport lists goes in, and which mail to fetch next comes out.
 //!
-//! [`Admission`] is what all mail of one source passes, polled or pushed. A [`poll::Poll`] admits what a source lists.
+//! [`Admission`] is what all mail of one source passes, polled or pushed. A `poll::Poll` admits what a source lists.
 
 pub(crate) mod breakers;
 pub mod lanes;

@@ -86,7 +86,7 @@ pub(super) struct Exchange {
 pub(super) enum Turn {
     /// Send this challenge, already in base64, and bring the answer.
     Challenge(String),
-    /// The client claims this; judge it by [`Exchange::judge`].
+    /// The client claims this: whoever judges it ends the exchange, by [`Exchange::refuse`] where it is refused.
     Claimed(Claim),
     /// The exchange is over, the sign-in refused.
     Refused,
