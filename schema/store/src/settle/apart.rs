@@ -1,15 +1,17 @@
-//! Takes a batch apart that met a fault of its own, so that the letters beside the one that causes it settle.
+//! Takes a batch apart that met a fault of its own: the letter that causes the fault waits, and the others are settled.
 
 use std::time::{Duration, Instant};
 
-use super::{Arrival, Outcome, RefusedLetter, Settled, Settler, Unsettled};
+use super::arrival::{Arrival, Outcome};
+use super::settled::{RefusedLetter, Settled, Unsettled};
+use super::settler::Settler;
 use crate::fault::Fault;
 
 /// What became of a batch that was taken apart.
 #[derive(Debug)]
 pub struct Apart {
-    /// For each arrival, in the batch's order: its outcome, or what kept it from one. It is none of the letter's own doing
-    /// then, nor where the outcome is that it is deferred: what its bytes determine is a refusal.
+    /// For each arrival, in the batch's order: its outcome, or the fault that kept it from one. Neither a fault nor the outcome
+    /// `Deferred` is caused by the letter's bytes: what these determine is a refusal.
     pub outcomes: Vec<Result<Outcome, Fault>>,
     /// Rows written.
     pub rows: usize,
@@ -27,19 +29,20 @@ impl From<Settled> for Apart {
 }
 
 impl Unsettled {
-    /// Says whether the fault may be of some letter of the batch, so that the others must be settled without it. The batch
+    /// Says whether one letter of the batch may cause the fault, so that the others must be settled without it: the whole batch
     /// would meet the same fault for ever.
     pub fn must_be_taken_apart(&self) -> bool {
         self.fault.is_own() && !self.batch.is_empty()
     }
 }
 
-/// Longest that a batch is taken apart: the letters behind it wait. What is not tried by then comes again.
+/// How long a batch is taken apart at most, since the writer's other letters wait meanwhile. Letters that are not tried by then are
+/// settled another time.
 const APART_MAX: Duration = Duration::from_secs(30);
 
 impl Settler {
-    /// Settles the halves of a batch, and the halves of those that fail again, until what fails stands alone: that waits, and
-    /// is tried again ever more seldom. A fault of the database itself (away or altered) ends it: the rest would meet it too.
+    /// Settles the halves of a batch, and the halves of those that fail again, until single letters fail. These wait, with pauses
+    /// that grow. A fault of the database itself (away or altered) ends the search, since the remaining letters would meet it too.
     pub async fn settle_apart(&self, Unsettled { fault, batch }: Unsettled) -> Apart {
         let mut apart = Apart {
             outcomes: batch.iter().map(|_| Err(fault.clone())).collect(),
@@ -57,8 +60,9 @@ impl Settler {
                     apart.refused.extend(refused);
                     apart.rows += rows;
                     apart.charged = apart.charged.saturating_add(charged);
-                    for (place, outcome) in apart.outcomes[places].iter_mut().zip(outcomes) {
-                        *place = Ok(outcome);
+                    // A letter without an outcome would keep the fault, and be settled another time.
+                    for (at, outcome) in outcomes.into_iter().enumerate() {
+                        apart.outcomes[first + at] = Ok(outcome);
                     }
                 }
                 Err(Unsettled { fault, batch }) => {
@@ -85,17 +89,18 @@ impl Settler {
     }
 }
 
-/// What has failed so far, each with its place, or that of its first letter.
+/// Parts of the batch that have failed so far, each with the place of its first letter.
 #[derive(Default)]
 struct Failed {
-    /// To be tried again; the last one next.
+    /// Parts to be tried again, the last one next.
     parts: Vec<(usize, Vec<Arrival>)>,
+    /// Letters that failed by themselves.
     alone: Vec<(usize, Arrival, Fault)>,
 }
 
 impl Failed {
-    /// Cuts a part in two, so that its first half is next. A part that is gone because its commit has an unknown outcome is
-    /// not cut.
+    /// Cuts a part in two, of which the first half is tried next. A part whose COMMIT has an unknown outcome comes back empty, and is
+    /// left out.
     fn add(&mut self, first: usize, mut part: Vec<Arrival>, fault: Fault) {
         if part.len() < 2 {
             self.alone.extend(part.pop().map(|arrival| (first, arrival, fault)));

@@ -1,4 +1,4 @@
-//! What reaches settling: a letter with a verified signer, or a container that nobody vouches for.
+//! What reaches settling: a letter with a verified signer, or a container without one.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ pub struct Source {
     pub sender_domain: String,
     /// What else mail and container say of their sender.
     pub claimed: Claimed,
-    /// Whether the centre fetched the mail again by itself, since a letter of it waits. What else is in it was settled the first
-    /// time: nobody sent that again, so it is in no journal and no count twice, and nobody is answered anew.
+    /// Whether the centre fetched the mail again by itself, because one of its letters waits. The other containers of the mail were
+    /// settled the first time and have not been sent again: they get no second line in the journal, no second count and no answer.
     pub is_fetched_again: bool,
 }
 
-/// What a mail and its container say of their sender: nothing of it is proven, all of it is bounded, on one line and
-/// without control characters. Kept in quarantine only, for the person who has to find out whose the container is.
+/// What a mail and its container say of their sender. Nothing of it is proven; each text is bounded, on one line and without control
+/// characters. Only quarantine keeps it, for the operator who has to find out whose the container is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claimed {
     /// The agency that the mail mentions.
@@ -40,23 +40,23 @@ pub struct Claimed {
     pub sender: String,
     /// The mail's `Subject`.
     pub subject: String,
-    /// The agency whose registered key signed a letter that was taken out of the same mail: proven of that letter, and so of no
-    /// stranger's mail.
+    /// The agency whose registered key signed another letter of the same mail. That is proven, so the mail is not a stranger's.
     pub signer_beside: Option<Matricule>,
 }
 
 /// One container, as far as it has been understood.
 #[derive(Debug)]
 pub struct Arrival {
-    /// When the centre took it in hand.
+    /// When the centre received it, by the centre's clock.
     pub received_at: DateTime<Utc>,
     /// Where it came from.
     pub source: Source,
     /// Its original bytes; of an over-size mail the first part.
     pub container: Vec<u8>,
-    /// How many bytes it has in all, as it came.
+    /// How many bytes the original has in all.
     pub container_bytes: usize,
-    /// How many bytes it has however it was wrapped on the way: what is priced, and limited. See `Document::rendered_bytes`.
+    /// How many bytes its document has when rendered without a hint: the measure of price and limit, which does not depend on how the
+    /// post wrapped it. See `Document::rendered_bytes`.
     pub rendered_bytes: usize,
     /// What it is.
     pub content: Content,
@@ -72,9 +72,9 @@ pub enum Content {
         signer: Arc<Signer>,
         /// SHA-256 of the signed octets.
         digest: Digest,
-        /// How it was encrypted, and so will its answer be.
+        /// How the letter was encrypted; its answer will be encrypted alike.
         cipher: ContentCipher,
-        /// How its payload was packed, and so will its answer be.
+        /// How its payload was packed; its answer will be packed alike.
         form: PayloadForm,
         /// The letter, or why it cannot be read.
         letter: Result<Letter, Unreadable>,
@@ -98,23 +98,23 @@ impl Arrival {
             Content::Signed { signer, .. } => Some(signer),
         }
     }
-}
 
-impl Arrival {
-    /// Returns what it asks of the database, in rows: those that it brings, or those that its answer may have.
-    pub fn work(&self) -> usize {
+    /// Returns the letter, where a registered key signed it and it could be read.
+    pub fn letter(&self) -> Option<&Letter> {
         match &self.content {
-            Content::Signed { letter: Ok(letter), .. } => work::rows(&letter.request),
-            Content::Signed { .. } | Content::Stranger(_) => 0,
+            Content::Signed { letter: Ok(letter), .. } => Some(letter),
+            Content::Signed { .. } | Content::Stranger(_) => None,
         }
+    }
+
+    /// Returns how much work it is for the database, in rows: those that it brings, or those that its answer may have.
+    pub fn work(&self) -> usize {
+        self.letter().map_or(0, |letter| work::rows(&letter.request))
     }
 
     /// Returns how many rows it brings.
     pub fn rows(&self) -> usize {
-        match &self.content {
-            Content::Signed { letter: Ok(letter), .. } => letter.request.rows(),
-            Content::Signed { .. } | Content::Stranger(_) => 0,
-        }
+        self.letter().map_or(0, |letter| letter.request.rows())
     }
 }
 
@@ -125,11 +125,12 @@ pub enum Outcome {
     Accepted,
     /// It had been settled before; nothing changed.
     Duplicate,
-    /// The same, and nobody sent it again: it is in a mail of which another letter waits.
+    /// It had been settled before and was not sent again: the centre fetched its mail anew because another letter of the mail waits.
     SettledBefore,
     /// It is refused; an office is told if the code says so.
     Refused(RefusalCode),
-    /// Nothing of it is committed: a table of its takes no rows now. It comes again.
+    /// Nothing of it is committed, because a table that it needs takes no rows now, or because of a fault that its bytes do not cause.
+    /// Its mail stays, and it is settled another time.
     Deferred,
 }
 

@@ -1,7 +1,7 @@
-//! Decides every letter of a batch, in order, by what is held. Pure: the same inputs give the same decisions.
+//! Decides every letter of a batch, in the order of effect, by what the centre holds. Pure: the same inputs give the same decisions.
 //!
-//! Decided anew after each thing learnt from the database, so that a letter found refused gives its price and its
-//! records back to the letters behind it.
+//! A batch is decided anew whenever something more is learnt from the database. So a letter that turns out to be refused no longer
+//! uses credit or records that later letters of the batch need.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,26 +9,29 @@ use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
 use sdc::service::Credit;
 use uuid::Uuid;
 
+use super::account::Account;
 use super::arrival::{Arrival, Content};
+use super::batch::Case;
+use super::decision::{Acceptance, Decision};
 use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
-use super::reads::{Account, Standing};
+use super::standing::Standing;
 use super::work::Work;
-use crate::catalogue::{Catalogue, Price};
+use crate::catalogue::Catalogue;
 use crate::examine::{TableRows, row_number};
 
-/// What has been learnt since the first round.
+/// What has been learnt from the database since the first round.
 #[derive(Default)]
 pub struct Knowledge {
     /// Records already held that a letter of the batch names too; read once the insert has met one.
     pub held: Option<HeldRecords>,
     /// Letters that a rule of the database itself refused, by their place in the batch.
     pub refused_by_database: HashMap<usize, Refusal>,
-    /// Tables that take no rows of anybody now: they are no longer what was adopted, or locked.
+    /// Tables that take no rows of any letter now: they are locked, or no longer as they were adopted.
     pub withheld: HashSet<i32>,
-    /// Letters that met a fault which is not theirs, by their place in the batch.
+    /// Letters that met a fault which their bytes do not cause, by their place in the batch.
     pub waiting: HashSet<usize>,
-    /// Whether an operator has the letters tried again: a refusal is not the last word on them.
+    /// Whether an operator has the letters tried again, so that a refused one may get another verdict.
     pub is_retry: bool,
 }
 
@@ -45,78 +48,27 @@ impl Knowledge {
     }
 }
 
-/// An accepted letter.
-pub struct Acceptance {
-    pub work: Work,
-    /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
-    pub is_new: Vec<Vec<bool>>,
-    pub price: Price,
-}
-
-/// What becomes of an arrival.
-///
-/// A check of severity `hold` gets a variant of its own here, `Held`, with the service that releases: it uses key and number,
-/// writes no rows, charges nothing, and its receipt has a verdict of its own (SPEC 7, Held).
-pub enum Decision {
-    Stranger(Refusal),
-    /// Its verdict stands under this key.
-    Duplicate(Key),
-    Accepted {
-        key: Key,
-        acceptance: Acceptance,
-        account: Account,
-        highest_sequence: i64,
-    },
-    Refused {
-        key: Key,
-        refusal: Refusal,
-        held_version: Option<serde_json::Value>,
-        account: Account,
-        highest_sequence: i64,
-    },
-    /// A table of its takes no rows now, or it met a fault that is not its own. Nothing of it is committed, no number used
-    /// up: it comes again.
-    Deferred,
-}
-
-impl Decision {
-    pub fn acceptance(&self) -> Option<&Acceptance> {
-        match self {
-            Decision::Accepted { acceptance, .. } => Some(acceptance),
-            _ => None,
-        }
-    }
-}
-
-/// Returns by what the letters of one agency take effect one behind the other.
-pub fn place_in_order(key: &Key, at: usize) -> (String, Option<i64>, usize) {
-    (key.installation.clone(), key.sequence, at)
-}
-
-/// Returns the places of a batch in the order of effect: by agency, installation and sequence number, else as they came.
-pub fn order_of_effect(batch: &[Arrival], judged: &[Judged]) -> Vec<usize> {
+/// Returns the places of a batch in the order in which its letters take effect: by agency, installation and sequence number, and
+/// where these are alike as they came.
+pub fn order_of_effect(batch: &[Case]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..batch.len()).collect();
-    order.sort_by_key(|&at| {
-        let agency = batch[at].signer().map(|signer| signer.matricule);
-        (agency, judged[at].key().map(|key| place_in_order(key, at)), at)
+    order.sort_by_key(|&place| {
+        let case = &batch[place];
+        let agency = case.signer().map(|signer| signer.matricule);
+        (agency, case.judged.key().map(|key| key.order_of_effect(place)), place)
     });
     order
 }
 
-/// Decides a batch. The result is in the batch's own order.
+/// Decides every letter of a batch. Returns each decision with the place of its letter, in the order of effect.
 pub fn decide(
-    batch: &[Arrival],
-    judged: &[Judged],
+    batch: &[Case],
     standing: &Standing,
     catalogue: &Catalogue,
     knowledge: &Knowledge,
-) -> Vec<Decision> {
+) -> Vec<(usize, Decision)> {
     let mut round = Round::new(standing, catalogue, knowledge);
-    let mut decisions: Vec<Option<Decision>> = (0..batch.len()).map(|_| None).collect();
-    for at in order_of_effect(batch, judged) {
-        decisions[at] = Some(round.decide_one(at, &batch[at], &judged[at]));
-    }
-    decisions.into_iter().flatten().collect()
+    order_of_effect(batch).into_iter().map(|place| (place, round.decide_one(place, &batch[place]))).collect()
 }
 
 struct Round<'a> {
@@ -146,7 +98,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn decide_one(&mut self, at: usize, arrival: &'a Arrival, judged: &'a Judged) -> Decision {
+    fn decide_one(&mut self, at: usize, case: &'a Case) -> Decision {
+        let Case { arrival, judged, .. } = case;
         let waits = self.knowledge.waiting.contains(&at);
         let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key()) else {
             if waits {
@@ -159,7 +112,7 @@ impl<'a> Round<'a> {
         };
         let agency = signer.matricule.as_i32();
         let digest_bytes = digest.as_bytes();
-        // A committed verdict is final: the same letter again is a duplicate, whatever is known of its sender by now.
+        // A committed verdict is final: the same letter again is a duplicate, whatever has become of its sender since.
         let derived = Key::of_digest(digest, &key.installation);
         let mut attempt = key.attempt;
         for held in [key, &derived] {
@@ -184,7 +137,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Returns the number of a retry of a letter that has a verdict; none where the verdict stands.
+    /// Returns the number of the next attempt at a letter that has a verdict; none where the verdict is final.
     fn next_attempt(&self, agency: i32, letter_id: Uuid) -> Option<i16> {
         let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.is_retry)?;
         (!held.is_accepted).then(|| held.attempt.saturating_add(1))
@@ -195,7 +148,7 @@ impl<'a> Round<'a> {
         held.or_else(|| self.by_id.get(&(agency, letter_id)).map(Vec::as_slice))
     }
 
-    /// Says why a letter cannot have the id and number that it claims; those that it has itself, by an earlier attempt, are its own.
+    /// Returns the refusal of a letter whose id or number another letter has. An earlier attempt at the same letter is no other letter.
     fn contested(&self, agency: i32, key: &Key, digest: &[u8]) -> Option<Refusal> {
         if self.verdict(agency, key.letter_id).is_some_and(|held| held != digest) {
             return Some(Refusal::new(RefusalCode::LetterConflict).with("letter", key.letter_id));
@@ -271,7 +224,7 @@ impl<'a> Round<'a> {
     }
 
     fn account(&self, agency: i32) -> Account {
-        // Every agency has an account by construction; one without is treated as empty, and its charge then fails loudly.
+        // Every agency has an account by construction. A missing one counts as empty, and the charge then fails loudly.
         let account = self.standing.account(agency).unwrap_or(Account { id: 0, balance: 0, credit_limit: 0 });
         Account { balance: self.balances.get(&agency).copied().unwrap_or(account.balance), ..account }
     }
@@ -378,8 +331,8 @@ impl<'a> BatchRecords<'a> {
 
 /// Compares two records of one batch by the columns that either brings.
 fn compare(rows: &TableRows, row: usize, (other, other_row): Place<'_>) -> Match {
-    let same =
-        rows.columns == other.columns && rows.values.iter().zip(&other.values).all(|(a, b)| a.same(row, b, other_row));
+    let is_same = |column: usize| rows.values[column].same(row, &other.values[column], other_row);
+    let same = rows.columns == other.columns && (0..rows.values.len()).all(is_same);
     if same { Match::Same } else { Match::Differs }
 }
 

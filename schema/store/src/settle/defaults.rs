@@ -1,7 +1,7 @@
 //! Columns of the legal key that letters leave to the table's default, filled in with what PostgreSQL would put there.
 //!
-//! A record is found again by its legal key, and a key that is known in part only finds nothing: the record sent again would
-//! meet the table's own index, and be refused for it.
+//! A record that is held is found by its whole legal key. If a part were left to the default, a record sent again would not be found,
+//! and would be refused by the table's own unique index.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,6 +11,7 @@ use diesel::sql_types::{Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::Value;
 
+use super::batch::Case;
 use super::gathered::relation;
 use super::judge::Judged;
 use crate::definition::{Column, ColumnType, Definition};
@@ -19,15 +20,15 @@ use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
 
 /// Fills in the columns of legal keys that letters leave out and whose defaults are the same for every row of a transaction.
-/// Others (a sequence, a random number) make each record another one, which has no duplicates.
+/// A default that differs from row to row (a sequence, a random number) makes each record another one, which has no duplicates.
 ///
 /// # Errors
-/// The database is away. A default that cannot be reckoned is left to the insert, which says so of its table alone.
-pub async fn fill(connection: &mut AsyncPgConnection, judged: &mut [Judged]) -> Result<(), Fault> {
+/// The database is away. A default that cannot be evaluated is left to the insert, whose fault concerns its table alone.
+pub async fn fill(connection: &mut AsyncPgConnection, batch: &mut [Case]) -> Result<(), Fault> {
     let mut defaults: HashMap<(i32, usize), Option<Value>> = HashMap::new();
-    for judged in judged {
-        let Judged::Sound { work, .. } = judged else { continue };
-        // Just judged, so nobody else has them.
+    for case in batch {
+        let Judged::Sound { work, .. } = &mut case.judged else { continue };
+        // The letter has just been judged, so its work has not been copied yet.
         let Some(tables) = work.tables_mut() else { continue };
         for rows in tables {
             for index in left_out(rows) {
@@ -69,7 +70,7 @@ struct Twice {
     second: Option<String>,
 }
 
-/// Reckons a default as a letter would bring it; nothing where it cannot be told, or is not the same twice.
+/// Evaluates a default as a letter would bring it; nothing where it cannot be evaluated, or is not the same twice.
 async fn read(
     connection: &mut AsyncPgConnection,
     definition: &Definition,

@@ -1,4 +1,4 @@
-//! Rows of many letters gathered by table and set of columns, so that one statement serves them all.
+//! Rows of many letters, gathered by table and set of columns, so that one statement serves them all.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::arrival::Arrival;
-use super::decide::Decision;
+use super::batch::Case;
+use super::decision::Decision;
 use crate::definition::{ColumnType, Definition};
 use crate::examine::{ColumnValues, TableRows};
 use crate::fault::Fault;
 use crate::identifier::quoted;
 use crate::statement::{Bind, Statement};
 
-/// Where a row stands: place in the batch, table in the letter, row in the table.
+/// Where a row comes from: place of the letter in the batch, place of the table in the letter, place of the row in the table.
 pub type Place = (usize, usize, usize);
 
 /// Rows of many letters for one table and one set of columns.
@@ -28,41 +28,38 @@ pub struct Gathered<'a> {
     numeros: Vec<Option<i64>>,
     sequences: Vec<Option<i64>>,
     letters: Vec<Option<Uuid>>,
-    /// Where each row stands.
+    /// Where each row comes from.
     pub places: Vec<Place>,
 }
 
 /// Says whether a row is to be inserted.
-pub fn is_new(decisions: &[Decision]) -> impl Fn(Place) -> bool {
-    |(at, table, row)| decisions[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
+pub fn is_new(batch: &[Case]) -> impl Fn(Place) -> bool {
+    |(at, table, row)| batch[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
 }
 
-/// Gathers the wanted rows of accepted letters, in the order of decisions.
-pub fn gather<'a>(batch: &[Arrival], decisions: &'a [Decision], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'a>> {
-    groups(batch, decisions, wanted).filter(|group| !group.places.is_empty()).collect()
+/// Returns rows for every table and set of columns that accepted letters write to: of several letters those of the first.
+pub fn shapes(batch: &[Case]) -> Vec<&TableRows> {
+    let mut shapes: BTreeMap<(i32, &[usize]), &TableRows> = BTreeMap::new();
+    for rows in batch.iter().filter_map(Case::acceptance).flat_map(|acceptance| acceptance.work.tables()) {
+        shapes.entry((rows.definition.table_id, rows.columns.as_slice())).or_insert(rows);
+    }
+    shapes.into_values().collect()
 }
 
-/// Gathers none of their rows: every table and set of columns that they would be written to, and nothing to write.
-pub fn gather_none<'a>(batch: &[Arrival], decisions: &'a [Decision]) -> Vec<Gathered<'a>> {
-    groups(batch, decisions, |_| false).collect()
-}
-
-fn groups<'a>(
-    batch: &[Arrival],
-    decisions: &'a [Decision],
-    wanted: impl Fn(Place) -> bool,
-) -> impl Iterator<Item = Gathered<'a>> {
+/// Gathers the wanted rows of accepted letters, in the order of the batch.
+pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_>> {
     let mut groups: BTreeMap<(i32, &[usize]), Gathered> = BTreeMap::new();
-    for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
-        let Decision::Accepted { key, acceptance, .. } = decision else { continue };
-        let Some(signer) = arrival.signer() else { continue };
+    for (at, case) in batch.iter().enumerate() {
+        let Decision::Accepted { key, acceptance, .. } = &case.decision else { continue };
+        let Some(signer) = case.signer() else { continue };
         for (table, rows) in acceptance.work.tables().iter().enumerate() {
             let group = groups
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));
             let wanted: Vec<usize> = (0..rows.row_count()).filter(|row| wanted((at, table, *row))).collect();
-            for (to, from) in group.values.iter_mut().zip(&rows.values) {
-                from.push_onto(&wanted, to);
+            // Both have one entry for each column, since the columns are the group's key.
+            for (column, from) in rows.values.iter().enumerate() {
+                from.push_onto(&wanted, &mut group.values[column]);
             }
             group.agencies.extend(wanted.iter().map(|_| Some(signer.matricule.as_i32())));
             group.installations.extend(wanted.iter().map(|_| Some(key.installation.as_str())));
@@ -72,11 +69,12 @@ fn groups<'a>(
             group.places.extend(wanted.iter().map(|&row| (at, table, row)));
         }
     }
-    groups.into_values()
+    groups.into_values().filter(|group| !group.places.is_empty()).collect()
 }
 
 impl<'a> Gathered<'a> {
-    fn empty(rows: &'a TableRows) -> Gathered<'a> {
+    /// Gathers no row, for the table and the columns of these.
+    pub fn empty(rows: &'a TableRows) -> Gathered<'a> {
         Gathered {
             definition: Arc::clone(&rows.definition),
             columns: &rows.columns,
@@ -151,7 +149,7 @@ impl Types {
         Ok(Types(rows.into_iter().collect()))
     }
 
-    /// Returns the type of a column. A column that is gone has none; the statement that names it says so.
+    /// Returns the type of a column, and `text` for a column that is gone: the statement that names it then fails.
     pub fn of(&self, name: &str) -> &str {
         self.0.get(name).map_or("text", String::as_str)
     }

@@ -1,7 +1,7 @@
 //! Finds the records already held that letters of a batch name too, and whether their content is the same.
 //!
-//! A letter of 20 KB can contradict records of gigabytes. So what is held is first only compared, in PostgreSQL; then the
-//! versions of few rows are fetched, each cut, within a bound for the whole batch that [`super::SettlingSettings`] tells.
+//! A letter of 20 KB can contradict records of gigabytes. So PostgreSQL first only compares the records held; then the versions of a
+//! few rows are fetched, each cut to size, within a bound for the whole batch (`held_bytes_max` of the settings).
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,8 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::refusal::ROW_FAULTS_MAX;
 use serde_json::{Value, json};
 
-use super::arrival::Arrival;
-use super::decide::Decision;
+use super::batch::Case;
 use super::gathered::{Gathered, Place, Types, gather};
 use crate::definition::ColumnType;
 use crate::examine::STATUS;
@@ -20,7 +19,8 @@ use crate::fault::Fault;
 use crate::identifier::quoted;
 use crate::statement::{Bind, Statement};
 
-/// Bytes of one version, as JSON: at most, and at least before fewer versions are shown. A full birth record takes 1 200.
+/// Bytes of one version, as JSON: at most, and at least where many versions share the bound, of which then fewer are fetched. A full
+/// birth record takes 1 200.
 const VERSION_BYTES_MAX: usize = 4096;
 const VERSION_BYTES_MIN: usize = 512;
 
@@ -65,13 +65,12 @@ impl HeldRecords {
 /// Looks up every row of the accepted letters by identity and by legal key. `version_bytes_max` bounds the versions of the batch.
 pub async fn look_up(
     connection: &mut AsyncPgConnection,
-    batch: &[Arrival],
-    decisions: &[Decision],
+    batch: &[Case],
     version_bytes_max: usize,
 ) -> Result<HeldRecords, Fault> {
     let mut held = HeldRecords::default();
     let mut types = HashMap::new();
-    for gathered in gather(batch, decisions, |_| true) {
+    for gathered in gather(batch, |_| true) {
         let types = match types.entry(gathered.definition.table_id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(Types::read(connection, &gathered.definition).await?),
@@ -80,15 +79,15 @@ pub async fn look_up(
     }
     let differing = held.matches.iter().filter(|(_, found)| **found == Match::Differs).map(|(place, _)| *place);
     let (chosen, cut_bytes) = choose(differing.collect(), version_bytes_max);
-    for gathered in gather(batch, decisions, |place| chosen.contains(&place)) {
+    for gathered in gather(batch, |place| chosen.contains(&place)) {
         let types = &types[&gathered.definition.table_id];
         fetch_versions(connection, gathered, types, cut_bytes, &mut held.versions).await?;
     }
     Ok(held)
 }
 
-/// Chooses the rows whose versions are fetched, and the bytes at which each is cut: of every letter in turn the first, the
-/// second, and so on, within the bound.
+/// Chooses the rows whose versions are fetched, and the bytes at which each is cut: first one row of every letter, then a second row of
+/// every letter, and so on within the bound.
 fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
     differing.sort_unstable();
     let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
@@ -107,7 +106,7 @@ fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place
     (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
 }
 
-/// Compares no row, which fails where the table cannot be read any more.
+/// Compares no row: fails only where the table cannot be read any more.
 pub async fn compare_none(connection: &mut AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), Fault> {
     let types = Types::read(connection, &gathered.definition).await?;
     compare(connection, gathered, &types, &mut HashMap::new()).await
@@ -134,7 +133,7 @@ async fn compare(
     Ok(())
 }
 
-/// Fetches versions, cut by PostgreSQL, so that it never sends more. What is cut is no JSON any more, and stands as text.
+/// Fetches versions. PostgreSQL cuts them, so that it never sends more; a version that is cut is no JSON any more and kept as text.
 async fn fetch_versions(
     connection: &mut AsyncPgConnection,
     gathered: Gathered<'_>,
@@ -175,8 +174,8 @@ enum Found {
     Version,
 }
 
-/// Writes a query of the records held that the rows meet. Both sides are compared as the column keeps them. Identity and
-/// legal key are each served by their unique index; `UNION` drops what is found by both.
+/// Writes a query of the records held that have the identity or the legal key of one of the rows. Both sides are compared as the
+/// column keeps them. Each half of the `UNION` is served by a unique index; `UNION` drops what both find.
 fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     let sides = |name: &str| (format!("t.{}", quoted(name)), format!("n.{}::{}", quoted(name), types.of(name)));
     // A collation given to a column after adoption may take different texts for the same; octets do not. The key is met as the

@@ -14,7 +14,7 @@ use crate::signers::Signer;
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;
 
-/// Under which key a verdict is kept.
+/// The key under which a verdict is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The letter's own id, or the one made from its digest.
@@ -34,8 +34,8 @@ impl Key {
         Key { letter_id, installation: installation.to_owned(), sequence, attempt: FIRST_ATTEMPT }
     }
 
-    /// Makes the key of a letter that cannot claim one of its own: unreadable, sent to another server, or
-    /// using an id or number that another letter holds.
+    /// Makes the key of a letter that cannot have the id and number that it names: it is unreadable, addressed to another server, or
+    /// another letter has them already.
     pub fn of_digest(digest: &Digest, installation: &str) -> Key {
         let mut octets = [0; 16];
         octets.copy_from_slice(&digest.as_bytes()[..16]);
@@ -46,6 +46,12 @@ impl Key {
     /// Returns the key of another attempt at the same letter.
     pub fn of_attempt(&self, attempt: i16) -> Key {
         Key { attempt, ..self.clone() }
+    }
+
+    /// Returns by what the letters of one agency take effect one after the other: installation, sequence number, and the place in
+    /// the batch where neither tells.
+    pub fn order_of_effect(&self, place: usize) -> (&str, Option<i64>, usize) {
+        (&self.installation, self.sequence, place)
     }
 
     /// Says whether it is of the first attempt at its letter.
@@ -65,11 +71,11 @@ pub enum Judged {
         /// Why.
         refusal: Refusal,
     },
-    /// To be accepted unless the centre holds something against it.
+    /// Accepted unless records, numbers or an account that the centre holds stand against it.
     Sound {
         /// Its key.
         key: Key,
-        /// What it wants done.
+        /// What it asks to have done.
         work: Work,
     },
 }
@@ -97,7 +103,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
     let Content::Signed { digest, cipher, letter, .. } = &arrival.content else {
         return judge(arrival, catalogue);
     };
-    // A revoked key may be in anybody's hands: whoever signed is a stranger.
+    // A revoked key may be in other hands, so the signer counts as a stranger.
     if signer.revoked_at.is_some() {
         return Judged::Stranger(Refusal::new(RefusalCode::CertificateRevoked).with("agency", signer.matricule));
     }
@@ -105,7 +111,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         Ok(letter) => letter,
         Err(unreadable) => {
             let key = match &unreadable.key {
-                // Another server's or mode's numbers are not ours to use up.
+                // A number of another server or mode is not one of this row of numbers, and must not use one up.
                 Some(known)
                     if is_addressed(&known.from, signer)
                         && known.to == catalogue.server.name
@@ -119,7 +125,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         }
     };
     if let Some(refusal) = misaddressed(letter, signer, catalogue) {
-        // Numbers of another sender, server or mode are another row of numbers: none of ours is used up.
+        // Another sender, server or mode has another row of numbers, so the letter uses up no number here.
         let installation = if is_addressed(&letter.from, signer) { letter.from.installation.as_str() } else { "" };
         return Judged::Refused { key: Key::of_digest(digest, installation), refusal };
     }
@@ -153,7 +159,7 @@ fn misaddressed(letter: &Letter, signer: &Signer, catalogue: &Catalogue) -> Opti
     None
 }
 
-/// The tests of a letter that is truly from and for whom it says.
+/// Tests a letter whose sender and addressee are proven.
 fn admit(
     arrival: &Arrival,
     letter: &Letter,

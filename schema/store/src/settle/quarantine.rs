@@ -1,11 +1,13 @@
 //! Keeps what was not accepted, with its original bytes: whole where the signer is known, up to a ceiling otherwise.
 //!
-//! Whoever can send mail can fill a disk. So the bytes of strangers have a total, shared by reason so that one flood does
-//! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains, and nothing
-//! that grows with the mails: neither bytes nor a line of the journal. Poison that may be a registered agency's is kept all the
-//! same: it may be the only copy of its records. So may be a mail that was not looked into as a whole, where an agency signed a
-//! letter of it. Such mails have a room of their own within the total, of which no agency has more than an eighth (`rooms`): one letter
-//! that somebody has caught, sent again and again with other octets behind it, takes the room of no other agency.
+//! Everybody who can send mail could fill the disk. So the bytes of strangers have a total, which is shared out by reason, so that one
+//! flood does not push out the evidence of another fault. What is beyond the total is only counted, by day, reason and sender domain:
+//! it leaves neither bytes nor a line of the journal, nothing that grows with the number of mails.
+//!
+//! Poison that may be a registered agency's is kept all the same, since it may be the only copy of its records. So may be a mail of
+//! which not every document was looked into, where an agency signed one of its letters. Such mails have a room of their own within
+//! the total, of which no agency has more than an eighth (`rooms`): a letter that a stranger has intercepted, sent again and again
+//! with other octets after it, takes no other agency's room.
 
 mod rooms;
 
@@ -19,10 +21,11 @@ use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use uuid::Uuid;
 
-use super::SettlingSettings;
 use super::arrival::{Arrival, Claimed};
-use super::decide::Decision;
+use super::batch::Case;
+use super::decision::Decision;
 use super::judge::Key;
+use super::settings::SettlingSettings;
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement, runs, unnested};
 pub use rooms::give_back;
@@ -30,9 +33,9 @@ use rooms::{Booked, Rooms};
 
 /// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
-/// Stands for the domains beyond that.
+/// Stands for the domains beyond that number.
 const OTHER_DOMAINS: &str = "(other)";
-/// What an entry takes beside its original, in bytes: without it a flood of tiny containers would pass the ceiling.
+/// What an entry takes beside its original, in bytes. If it were not counted, a flood of tiny containers would pass the ceiling.
 const ENTRY_BYTES: i64 = 512;
 
 /// Returns what an entry counts for: its original, what was kept of its mail, and its line.
@@ -49,7 +52,7 @@ struct Item<'a> {
     key: Option<&'a Key>,
     held_version: Option<&'a serde_json::Value>,
     digest: Vec<u8>,
-    /// The agency in whose part of the room for such mails it is kept.
+    /// The agency in whose part of the room for vouched mails it is kept.
     vouched_by: Option<Matricule>,
 }
 
@@ -58,13 +61,13 @@ impl Item<'_> {
         &self.arrival.source.claimed
     }
 
-    /// Returns the agency that it claims to be of: better than by the mail's words, by a letter beside it.
+    /// Returns the agency that it claims to be of: the signer of another letter of its mail, else the one that the mail mentions.
     fn claimed_agency(&self) -> Option<Matricule> {
         self.claimed().signer_beside.or(self.claimed().agency)
     }
 
-    /// Returns the agency that a poison letter claims to be of. Anybody can claim one; but each poison letter costs three
-    /// failures of the program with nothing else in hand, so nobody fills a disk that way.
+    /// Returns the agency that a poison letter claims to be of. A stranger can claim any, but fills no disk that way: each poison
+    /// letter takes three failures of the program with nothing else in hand.
     fn claimed_poison(&self) -> Option<i32> {
         let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
         Some(agency.as_i32())
@@ -79,14 +82,14 @@ impl Item<'_> {
 /// Puts the refused containers of a batch into quarantine, or counts them. Returns the places of those that were only counted.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
-    batch: &[Arrival],
-    decisions: &[Decision],
+    batch: &[Case],
     settings: &SettlingSettings,
 ) -> Result<HashSet<usize>, Fault> {
     let mut kept = Vec::new();
     let mut strangers: BTreeMap<&'static str, Vec<Item>> = BTreeMap::new();
-    for (place, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
-        let (refusal, key, held_version) = match decision {
+    for (place, case) in batch.iter().enumerate() {
+        let arrival = &case.arrival;
+        let (refusal, key, held_version) = match &case.decision {
             Decision::Stranger(refusal) => (refusal, None, None),
             Decision::Refused { key, refusal, held_version, .. } => (refusal, Some(key), held_version.as_ref()),
             Decision::Accepted { .. } | Decision::Duplicate(_) | Decision::Deferred => continue,
@@ -107,7 +110,7 @@ pub async fn insert(
     insert_strangers(connection, strangers, settings).await
 }
 
-/// Returns the digests of what was not there yet, by reason.
+/// Inserts items; returns reason and digest of those that were not there yet.
 async fn insert_items(
     connection: &mut AsyncPgConnection,
     items: &[Item<'_>],
@@ -161,7 +164,7 @@ fn saturating(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Both versions wait for a person.
+/// Says whether the letter waits for an operator's decision between two versions.
 fn is_held(code: RefusalCode) -> bool {
     matches!(code, RefusalCode::Conflict | RefusalCode::LetterConflict | RefusalCode::SequenceConflict)
 }
@@ -196,7 +199,7 @@ async fn insert_strangers(
             if new.remove(&(reason.to_owned(), item.digest.clone())) {
                 booked.add(reason, item.vouched_by, item.bytes());
             } else {
-                // Kept already; sent a million times it is one entry and a count.
+                // The same container is kept already: sent a million times it is one entry and a count.
                 beyond.push(item);
             }
         }

@@ -1,26 +1,25 @@
 //! Writes the rows of accepted letters: one statement per table and set of columns, its text the same for every batch.
 //!
-//! A row counts as written only if PostgreSQL says so: a trigger, rule or inheritance that keeps a row out makes the count
-//! that INSERT tells smaller than the number of rows sent, and the letter is refused.
+//! A row counts as written only if PostgreSQL says so: a trigger, rule or inheritance that keeps a row out makes the count that INSERT
+//! returns smaller than the number of rows sent, and the letter is refused.
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::join_all;
 use futures_util::join;
 
-use super::arrival::Arrival;
-use super::decide::Decision;
+use super::batch::Case;
 use super::gathered::{Gathered, gather, is_new};
 use crate::database::StatementLimits;
 use crate::fault::{ConstraintKind, Fault};
 use crate::statement::{Bind, Statement, unnested};
 
-/// Most inserts sent without waiting for one another. Each holds its bytes until it is sent; and nobody says in which order
-/// `join_all` polls more than thirty.
+/// Most inserts that are sent without waiting for one another. More would hold more memory, since each holds its bytes until it is sent;
+/// and above 30 futures `join_all` no longer polls in order, on which `OpenTransaction::shared` relies.
 const TOGETHER_MAX: usize = 8;
 
 /// What a receipt names as the rule of a row that the table did not keep.
 const NOT_KEPT: &str = "a trigger or rule of the table keeps this row out";
-/// What it names where a trigger raised: the message may quote the row, so it is not handed on.
+/// What a receipt names as the rule where a trigger raised an error. The trigger's message may quote the row, so it is not handed on.
 const RAISED: &str = "a rule of the database";
 
 /// How an insert of a whole batch went.
@@ -31,7 +30,7 @@ pub enum Inserted {
     SomeAreHeld,
     /// A rule of the database itself refused some row, or kept it out.
     Refused,
-    /// Something else failed: a table that takes no rows of anybody, a trigger over some row, or the database.
+    /// Something else failed: a table that takes no rows of any letter, a trigger over some row, or the database.
     Failed(Fault),
 }
 
@@ -39,24 +38,17 @@ pub enum Inserted {
 pub enum NotInserted {
     /// The rule that refused one of them.
     Rule(String),
-    /// One has the identity or legal key of one already there; the name of the constraint.
+    /// One row has the identity or legal key of a row already there. Holds the name of the constraint.
     Held(String),
-    /// Something failed that no rule of the table is about.
+    /// A fault that is no rule's refusal.
     Failed(Fault),
 }
 
-/// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only. Once all are in their
-/// tables, `limits` are what later statements may take.
-pub async fn insert(
-    connection: &AsyncPgConnection,
-    batch: &[Arrival],
-    decisions: &[Decision],
-    limits: StatementLimits,
-) -> Inserted {
-    let mut inserts: Vec<_> = gather(batch, decisions, is_new(decisions))
-        .into_iter()
-        .map(|gathered| insert_gathered(connection, gathered))
-        .collect();
+/// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only. Once all rows are in their
+/// tables, `limits` bound the statements that follow.
+pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: StatementLimits) -> Inserted {
+    let mut inserts: Vec<_> =
+        gather(batch, is_new(batch)).into_iter().map(|gathered| insert_gathered(connection, gathered)).collect();
     let last = inserts.split_off(inserts.len().saturating_sub(TOGETHER_MAX));
     for insert in inserts {
         if let Err(why) = insert.await {
@@ -65,14 +57,15 @@ pub async fn insert(
     }
     let (inserted, checked, limited) =
         join!(join_all(last), check_deferred(connection), limit_later(connection, limits));
-    // The first that failed tells why; those behind it only that the transaction is aborted.
+    // The first statement that failed tells why; those after it tell only that the transaction is aborted.
     match inserted.into_iter().collect::<Result<(), NotInserted>>().and(checked).and(limited) {
         Ok(()) => Inserted::All,
         Err(why) => not_inserted(why),
     }
 }
 
-/// Bounds what later statements may take. Prepared like the inserts, and so behind them, at no message more.
+/// Bounds what later statements may take. The statement is prepared like the inserts, so it is done after them, and costs no further
+/// message.
 async fn limit_later(mut connection: &AsyncPgConnection, limits: StatementLimits) -> Result<(), NotInserted> {
     let text = "SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true)";
     let (lock, statement) = (limits.lock.as_millis().to_string(), limits.statement.as_millis().to_string());
@@ -93,12 +86,12 @@ fn not_inserted(why: NotInserted) -> Inserted {
 
 /// Has PostgreSQL check now what it would check at COMMIT only, when no letter can be blamed any more.
 pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotInserted> {
-    // Prepared like the inserts, and so behind them.
+    // These statements are prepared like the inserts, so they are done after them.
     let set = async |text| Statement::<()>::new(text, &[]).execute(&mut &*connection).await;
     let (checked, deferred) = join!(set("SET CONSTRAINTS ALL IMMEDIATE"), set("SET CONSTRAINTS ALL DEFERRED"));
     match checked.and(deferred) {
         Ok(_nothing) => Ok(()),
-        // Here a constraint of any kind is a rule: which record it is about is not looked for.
+        // A deferred constraint of any kind counts as a rule: which record breaks it is not searched for.
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
             fault => not_a_constraint(fault),
@@ -106,8 +99,8 @@ pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotIns
     }
 }
 
-/// Inserts gathered rows. Plainly: records sent twice are rare, and ON CONFLICT would look into every unique index twice for
-/// every row, which takes as long again.
+/// Inserts gathered rows, without ON CONFLICT: that would look into every unique index twice for every row and double the time, for
+/// records sent twice, which are rare.
 pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), NotInserted> {
     let values: String = gathered.arrays().iter().map(|array| format!("unnest({array}), ")).collect();
     let text = format!(

@@ -1,5 +1,5 @@
-//! The statement of an account, as it is in the settling transaction: what is committed, and the letters of the batch that take
-//! effect before the one that asks. So the end of its present day is the balance of the receipt beside it.
+//! The statement of an account as of one letter: the committed entries, and those of the letters of the batch that take effect before
+//! it. So a statement up to today closes with the balance of the receipt beside it.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use diesel::sql_types::{BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -8,15 +8,12 @@ use sdc::answer::statement::{self, EntryKind, Statement, StatementEntry};
 use sdc::request::Period;
 use uuid::Uuid;
 
-use super::arrival::Arrival;
-use super::decide::{Decision, place_in_order};
-use super::reads::Account;
+use super::account::Account;
+use super::batch::Case;
+use super::decision::Decision;
+use super::work::STATEMENT_ENTRIES_MAX;
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement as Sql};
-
-/// Entries that a statement tells, the newest ones. It bounds what one letter makes the centre hold and send, and how long its
-/// agency is locked. An office takes no more than a thousand objects in a member.
-pub const ENTRIES_MAX: usize = 500;
 
 /// The days of a statement, and when the last one ends.
 struct Days {
@@ -26,7 +23,7 @@ struct Days {
     ends_at: DateTime<Utc>,
 }
 
-/// A movement without the balance behind it.
+/// A movement without the balance after it.
 struct Movement {
     at: DateTime<Utc>,
     kind: EntryKind,
@@ -38,10 +35,10 @@ struct Movement {
 /// An accepted letter of a batch that asks for a statement.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
-    pub batch: &'a [Arrival],
-    pub decisions: &'a [Decision],
+    pub batch: &'a [Case],
+    /// The letter's place in it.
     pub place: usize,
-    /// Its agency's account behind it.
+    /// The agency's account after the letter's charge.
     pub account: &'a Account,
     pub period: Period,
 }
@@ -51,18 +48,19 @@ pub struct Asking<'a> {
 /// # Errors
 /// A fault of the database.
 pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: &str) -> Result<Statement, Fault> {
-    let Asking { batch, decisions, place, account, period } = asking;
+    let Asking { batch, place, account, period } = asking;
+    let case = &batch[place];
     // An accepted letter has a signer; an agency without number has no entries.
-    let agency = batch[place].signer().map_or(0, |signer| signer.matricule.as_i32());
-    let days = read_days(connection, period, batch[place].received_at).await?;
+    let agency = case.signer().map_or(0, |signer| signer.matricule.as_i32());
+    let days = read_days(connection, period, case.arrival.received_at).await?;
     let (total, after) = read_sums(connection, agency, account, &days).await?;
     let mut movements = read_movements(connection, agency, account, &days).await?;
     let (of_batch, later): (Vec<Movement>, Vec<Movement>) =
-        before(batch, decisions, place).into_iter().partition(|movement| movement.at < days.ends_at);
+        before(batch, place).into_iter().partition(|movement| movement.at < days.ends_at);
     let of_batch: Vec<Movement> = of_batch.into_iter().filter(|movement| movement.at >= days.begins_at).collect();
     let total = total.saturating_add(i64::try_from(of_batch.len()).unwrap_or(i64::MAX));
     movements.extend(of_batch);
-    movements.drain(..movements.len().saturating_sub(ENTRIES_MAX));
+    movements.drain(..movements.len().saturating_sub(STATEMENT_ENTRIES_MAX));
 
     let after = later.iter().fold(after, |sum, movement| sum.saturating_add(movement.amount));
     let closing = account.balance.saturating_sub(after);
@@ -85,8 +83,8 @@ pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: 
     })
 }
 
-/// Divides a statement into at most so many parts, each of as many entries as `fits` says of the octets that they take as JSON; an
-/// entry that alone does not fit stands alone. Where that is not enough, only the newest entries are told.
+/// Divides a statement into `parts_max` parts at most. A part takes entries as long as `fits` says so of the octets of their JSON; an
+/// entry that does not fit by itself has a part of its own. Entries for which there is no part left are left out, the oldest first.
 pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) -> Vec<Statement> {
     let Statement { from, to, currency, mut opening, closing, credit_limit, entries_total, entries } = whole;
     // From the newest on, since the oldest are those left out.
@@ -114,14 +112,14 @@ pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) 
     parts.into_iter().rev().map(part).collect()
 }
 
-/// Returns a statement without entries that takes as much room as that of any part.
+/// Returns a statement without entries whose JSON is as long as that of any part without its entries.
 pub fn widest_frame(whole: &Statement) -> Statement {
     let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
     let currency = currency.clone();
     Statement { from, to, currency, opening: i64::MIN, closing, credit_limit, entries_total, entries: Vec::new() }
 }
 
-/// Says which days are asked for, by the centre's calendar.
+/// Reads which days are asked for, by the centre's calendar.
 async fn read_days(
     mut connection: &AsyncPgConnection,
     period: Period,
@@ -138,7 +136,7 @@ async fn read_days(
     Ok(Days { from, to, begins_at, ends_at })
 }
 
-/// Returns how many movements the days have, and what those behind them come to.
+/// Returns how many movements the days have, and the sum of the movements after them.
 async fn read_sums(
     mut connection: &AsyncPgConnection,
     agency: i32,
@@ -169,8 +167,8 @@ async fn read_movements(
 ) -> Result<Vec<Movement>, Fault> {
     type Row = (Timestamptz, Text, BigInt, Nullable<SqlUuid>, Text);
     type Loaded = (DateTime<Utc>, String, i64, Option<Uuid>, String);
-    // The newest by the index of their moments, which orders them nearly as they took effect. They are told by their ids: letters of
-    // one batch take effect by their numbers, however the post delivered them.
+    // The newest movements are found by the index of their moments, which is nearly the order in which they took effect. They are
+    // listed by their ids, which is exactly that order: letters of one batch take effect by their numbers, however the post came.
     let text =
         "SELECT s.posted_at, s.kind, CASE WHEN s.credit = ? THEN s.amount ELSE -s.amount END, s.letter_id, s.note
                   FROM (SELECT * FROM xm.entries WHERE agency = ? AND posted_at >= ? AND posted_at < ?
@@ -181,11 +179,11 @@ async fn read_movements(
         Bind::Integer(agency),
         Bind::Timestamptz(days.begins_at),
         Bind::Timestamptz(days.ends_at),
-        Bind::Bigint(i64::try_from(ENTRIES_MAX).unwrap_or(i64::MAX)),
+        Bind::Bigint(i64::try_from(STATEMENT_ENTRIES_MAX).unwrap_or(i64::MAX)),
     ];
     let rows: Vec<Loaded> = Sql::<Row>::new(text, &binds).load(&mut connection).await?;
     let movement = |(at, kind, amount, letter, note): Loaded| {
-        // Whoever wrote an entry with other tools has not brought it into the form that a reader admits.
+        // An entry written with other tools need not have the form that readers of statements admit.
         Ok(Movement { at, kind: read_kind(&kind)?, amount, letter, note: statement::note(&note) })
     };
     rows.into_iter().map(movement).collect()
@@ -206,22 +204,22 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
     }
 }
 
-/// Returns what the letters of the batch are charged that take effect before the one at a place, for the same agency and in that
-/// order.
-fn before(batch: &[Arrival], decisions: &[Decision], place: usize) -> Vec<Movement> {
-    let accepted = move |at: usize| match (&decisions[at], batch[at].signer()) {
+/// Returns the charges of those letters of the batch that take effect before the one at `place` and are of the same agency, in the
+/// order of effect.
+fn before(batch: &[Case], place: usize) -> Vec<Movement> {
+    let accepted = move |at: usize| match (&batch[at].decision, batch[at].signer()) {
         (Decision::Accepted { key, acceptance, .. }, Some(signer)) => Some((key, acceptance, signer.matricule)),
         _ => None,
     };
-    let asking = accepted(place).map(|(key, _, agency)| (agency, place_in_order(key, place)));
+    let asking = accepted(place).map(|(key, _, agency)| (agency, key.order_of_effect(place)));
     let before = |at: usize| {
         let (key, acceptance, agency) = accepted(at)?;
         let (of, asking) = asking.as_ref()?;
-        let place = place_in_order(key, at);
+        let place = key.order_of_effect(at);
         let is_before = agency == *of && place < *asking && acceptance.price.amount > 0;
         is_before.then(|| {
             let movement = Movement {
-                at: batch[at].received_at,
+                at: batch[at].arrival.received_at,
                 kind: EntryKind::Letter,
                 amount: -acceptance.price.amount,
                 letter: Some(key.letter_id),

@@ -1,4 +1,4 @@
-//! What was decided of each arrival, as it is written down: the verdict with its receipt, and the line of the journal.
+//! The verdict on a letter with its receipt, as it is kept in `xm.letters`.
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
@@ -10,23 +10,15 @@ use sdc::refusal::Refusal;
 use sdc::service::Credit;
 use uuid::Uuid;
 
-use super::arrival::{Arrival, Content, Outcome};
-use super::decide::{Acceptance, Decision};
-use super::flags::{count_new, new_flags};
+use super::account::Account;
+use super::arrival::{Content, Outcome};
+use super::batch::Case;
+use super::bodies;
+use super::decision::{Acceptance, Decision};
+use super::flags::new_flags;
 use super::judge::Key;
-use super::reads::Account;
-use super::work;
 use crate::catalogue::Catalogue;
-
-pub fn outcome(arrival: &Arrival, decision: &Decision) -> Outcome {
-    match decision {
-        Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
-        Decision::Duplicate(_) if arrival.source.is_fetched_again => Outcome::SettledBefore,
-        Decision::Duplicate(_) => Outcome::Duplicate,
-        Decision::Accepted { .. } => Outcome::Accepted,
-        Decision::Deferred => Outcome::Deferred,
-    }
-}
+use crate::examine::TableRows;
 
 /// A new verdict as it goes into `xm.letters`.
 pub struct VerdictRow {
@@ -39,10 +31,10 @@ pub struct VerdictRow {
     pub cipher: ContentCipher,
     /// The answer with its receipt alone, as it is signed.
     pub receipt: Vec<u8>,
-    /// What it gives beside the receipt: the payload of each part; none where the service gives nothing.
+    /// What the answer gives beside the receipt: the payload of each part; none where the service gives nothing.
     pub parts: Vec<Vec<u8>>,
     pub received_at: DateTime<Utc>,
-    /// When it was decided: at its arrival, or when an operator had it tried again.
+    /// When the letter was decided on: at its arrival, or when an operator had it tried again.
     pub decided_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
@@ -54,14 +46,14 @@ pub struct VerdictRow {
 impl VerdictRow {
     /// `body` is what the answer gives beside its receipt.
     pub async fn new(
-        arrival: &Arrival,
-        decision: &Decision,
+        case: &Case,
         catalogue: &Catalogue,
         body: Option<AnswerContent>,
         decided_at: DateTime<Utc>,
     ) -> Option<VerdictRow> {
+        let arrival = &case.arrival;
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
-        let (key, account, highest_sequence, acceptance, refusal) = match decision {
+        let (key, account, highest_sequence, acceptance, refusal) = match &case.decision {
             Decision::Accepted { key, acceptance, account, highest_sequence } => {
                 (key, account, highest_sequence, Some(acceptance), None)
             }
@@ -74,7 +66,7 @@ impl VerdictRow {
         let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
         let flags = acceptance.map(new_flags).unwrap_or_default();
-        let mut receipt = receipt(arrival, key, acceptance, refusal, balance, *highest_sequence);
+        let mut receipt = receipt(case, key, acceptance, refusal, balance, *highest_sequence);
         receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
         let answer = Answer {
             sdc: FORMAT_VERSION,
@@ -90,14 +82,14 @@ impl VerdictRow {
             body: None,
         };
         let parts = match body {
-            Some(body) => work::parts(&answer, body, *form, signer.letter_bytes_max).await,
+            Some(body) => bodies::parts(&answer, body, *form, signer.letter_bytes_max).await,
             None => Vec::new(),
         };
         Some(VerdictRow {
             agency: signer.matricule.as_i32(),
             key: key.clone(),
             digest: digest.as_bytes().to_vec(),
-            outcome: outcome(arrival, decision),
+            outcome: case.outcome(),
             transport: arrival.source.transport,
             certificate_id: signer.certificate_id,
             cipher: *cipher,
@@ -114,14 +106,14 @@ impl VerdictRow {
 }
 
 fn receipt(
-    arrival: &Arrival,
+    case: &Case,
     key: &Key,
     acceptance: Option<&Acceptance>,
     refusal: Option<&Refusal>,
     account: AccountReceipt,
     highest_sequence: i64,
 ) -> Receipt {
-    let (digest, letter) = match &arrival.content {
+    let (digest, letter) = match &case.arrival.content {
         Content::Signed { digest, letter, .. } => (digest.to_string(), letter.as_ref().ok()),
         Content::Stranger(_) => (String::new(), None),
     };
@@ -139,8 +131,8 @@ fn receipt(
         flags: Vec::new(),
         account,
         highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
-        received: arrival.received_at,
-        skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
+        received: case.arrival.received_at,
+        skew_seconds: case.skew_seconds(),
     }
 }
 
@@ -148,64 +140,10 @@ fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
     let count = |marks: &[bool], wanted: bool| {
         u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
     };
-    let tables = acceptance.work.tables().iter().zip(&acceptance.is_new);
-    tables
-        .map(|(rows, marks)| TableReceipt {
-            table: rows.definition.name.clone(),
-            new: count(marks, true),
-            duplicate: count(marks, false),
-        })
-        .collect()
-}
-
-fn skew_seconds(office: DateTime<Utc>, centre: DateTime<Utc>) -> i64 {
-    office.signed_duration_since(centre).num_seconds()
-}
-
-/// What happened to an arrival, as it goes into `xm.journal`.
-pub struct JournalLine<'a> {
-    pub id: i64,
-    pub arrival: &'a Arrival,
-    /// When the container came, or an operator had it tried again.
-    pub at: DateTime<Utc>,
-    pub agency: Option<i32>,
-    pub key: Option<&'a Key>,
-    pub digest: Option<&'a [u8]>,
-    pub service: Option<&'static str>,
-    pub outcome: Outcome,
-    /// Which attempt at a letter it is; absent where there is no letter.
-    pub attempt: Option<i16>,
-    pub rows: usize,
-    pub flags: usize,
-    pub cost: i64,
-    pub skew_seconds: Option<i64>,
-}
-
-impl<'a> JournalLine<'a> {
-    pub fn new(id: i64, arrival: &'a Arrival, decision: &'a Decision, at: DateTime<Utc>) -> JournalLine<'a> {
-        let key = match decision {
-            Decision::Stranger(_) | Decision::Deferred => None,
-            Decision::Duplicate(key) | Decision::Accepted { key, .. } | Decision::Refused { key, .. } => Some(key),
-        };
-        let (digest, letter) = match &arrival.content {
-            Content::Stranger(_) => (None, None),
-            Content::Signed { digest, letter, .. } => (Some(digest.as_bytes().as_slice()), letter.as_ref().ok()),
-        };
-        let acceptance = decision.acceptance();
-        JournalLine {
-            id,
-            arrival,
-            at,
-            agency: arrival.signer().map(|signer| signer.matricule.as_i32()),
-            key,
-            digest,
-            service: letter.map(|letter| letter.request.service().name()),
-            outcome: outcome(arrival, decision),
-            attempt: key.map(|key| key.attempt),
-            rows: acceptance.map_or(0, |acceptance| acceptance.is_new.iter().flatten().filter(|new| **new).count()),
-            flags: acceptance.map_or(0, count_new),
-            cost: acceptance.map_or(0, |acceptance| acceptance.price.amount),
-            skew_seconds: letter.map(|letter| skew_seconds(letter.time, arrival.received_at)),
-        }
-    }
+    let receipt = |(rows, marks): (&TableRows, &[bool])| TableReceipt {
+        table: rows.definition.name.clone(),
+        new: count(marks, true),
+        duplicate: count(marks, false),
+    };
+    acceptance.tables().map(receipt).collect()
 }

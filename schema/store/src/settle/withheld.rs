@@ -1,7 +1,7 @@
-//! What waits although its letters are sound: tables that are no longer what was adopted or that somebody keeps locked, and
-//! single letters that meet a fault which is not theirs. All others go on.
+//! Tables and letters that wait although the letters are sound: tables that are locked or no longer as they were adopted, and single
+//! letters that meet a fault which their bytes do not cause. All other letters go on.
 //!
-//! A letter that waits stays in its mailbox and is never poison: what befalls it lies in the database, and is mended there.
+//! A letter that waits stays in its mailbox and never becomes poison: its fault lies in the database, and is mended there.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sdc::digest::Digest;
 
 use super::arrival::{Arrival, Content, Outcome};
+use super::batch::Case;
 use crate::database::StatementLimits;
 use crate::definition::Definition;
 use crate::fault::Fault;
@@ -17,20 +18,21 @@ use crate::fault::Fault;
 /// Pauses before a table is tried again: the first, and the longest.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// The first pause of what used up its time, and the longest of a letter: each try takes others' time too.
+/// The first pause after a statement used up its time, and the longest pause of a letter: each try takes time of other letters too.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
-/// Letters remembered; of those beyond it is only not known that they must wait.
+/// Letters remembered. A letter beyond them is not known to wait, so each batch tries it anew.
 const LETTERS_MAX: usize = 10_000;
 
-/// What a statement may take that writes letters' rows, of which a batch has a fraction of a second's: less than others, since all
-/// letters of its writer wait meanwhile. An operator who makes an index locks a table for longer, and its letters wait.
+/// Limits of a statement that writes letters' rows. A batch has a fraction of a second's work, and all letters of its writer wait
+/// meanwhile, so they are below those of other statements. While an operator makes an index, which locks a table for longer, the
+/// table's letters wait.
 const SETTLING_LOCK: Duration = Duration::from_secs(2);
 const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
-/// The same where something is tried of which it is known, or feared, that it holds up everybody; the time at least.
+/// Limits of a statement that tries again what is known, or feared, to hold up all letters; of the time the lower bound.
 const TRIAL_LOCK: Duration = Duration::from_secs(1);
 const TRIAL_STATEMENT_MIN: Duration = Duration::from_secs(1);
-/// The same where the cause is looked for of what took too long: letters beside it may have thousands of rows.
+/// Limit of a statement while the cause of one that took too long is searched for: other letters may have thousands of rows.
 const SEARCH_STATEMENT: Duration = Duration::from_secs(2);
 
 /// The tables and letters that wait. Shared by the batches of a settler.
@@ -46,21 +48,22 @@ struct Waits {
 struct TableWait {
     name: String,
     wait: Wait,
-    /// The catalogue that it was adopted in: adopted anew, it is tried at once.
+    /// The revision of the catalogue in which the table failed. Once it is adopted anew, it is tried at once.
     revision: i64,
 }
 
 #[derive(Clone, Copy)]
 struct Wait {
-    /// The next pause, and the last one.
+    /// The next pause.
     pause: Duration,
+    /// The last pause.
     paused: Duration,
     until: Instant,
 }
 
 impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
-        // Whatever took all the time that it was given takes it from everybody.
+        // What used up its time once takes that time from all other letters at each try.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
         Wait { pause, paused: pause, until: now }
     }
@@ -73,25 +76,25 @@ impl Wait {
 }
 
 impl Withheld {
-    /// Returns the tables to leave alone now. One whose pause is over is not among them: the next batch tries it.
+    /// Returns the tables that wait now. A table whose pause is over is not among them: the next batch tries it.
     pub fn tables(&self, revision: i64, now: Instant) -> HashSet<i32> {
         let mut waits = self.lock();
         waits.tables.retain(|_, table| table.revision == revision);
         waits.tables.iter().filter(|(_, table)| now < table.wait.until).map(|(table_id, _)| *table_id).collect()
     }
 
-    /// Returns the places of the letters to leave alone now.
-    pub fn letters(&self, batch: &[Arrival], now: Instant) -> HashSet<usize> {
+    /// Returns the places of the letters that wait now.
+    pub fn letters(&self, batch: &[Case], now: Instant) -> HashSet<usize> {
         let waits = self.lock();
         if waits.letters.is_empty() {
             return HashSet::new();
         }
-        let waits_still = |arrival| waits.letters.get(&name(arrival)).is_some_and(|wait| now < wait.until);
-        (0..batch.len()).filter(|at| waits_still(&batch[*at])).collect()
+        let waits_still = |case: &Case| waits.letters.get(&name(&case.arrival)).is_some_and(|wait| now < wait.until);
+        (0..batch.len()).filter(|place| waits_still(&batch[*place])).collect()
     }
 
-    /// Returns what statements may take that write to these tables for these letters. Where one of them has waited that is a tenth
-    /// of its last pause, so that trying it takes no more than a tenth of the time of the others.
+    /// Returns the limits of statements that write to these tables for these letters. Where a table or letter has waited, a statement has
+    /// a tenth of the last pause, so that trying takes no more than a tenth of the time of other letters.
     pub fn limits<'a>(
         &self,
         mut tables: impl Iterator<Item = i32>,
@@ -111,12 +114,12 @@ impl Withheld {
         }
     }
 
-    /// Says whether the letters of a table wait, or waited until now.
+    /// Says whether a table waits, or has waited and not been tried since.
     pub fn has_table(&self, table_id: i32) -> bool {
         self.lock().tables.contains_key(&table_id)
     }
 
-    /// Makes the letters of a table wait, longer each time. Told once, until it takes letters again.
+    /// Makes a table wait, longer each time. The log tells it once, until the table takes letters again.
     pub fn add_table(&self, definition: &Definition, fault: &Fault, revision: i64, now: Instant) {
         let name = format!("{}.{}", definition.application, definition.name);
         let mut waits = self.lock();
@@ -131,7 +134,7 @@ impl Withheld {
         table.wait.lengthen(PAUSE_MAX, now);
     }
 
-    /// Makes single letters wait, longer each time. Of the letters of one call that meet the same fault the first is told.
+    /// Makes single letters wait, longer each time. The log tells the first of those that meet the same fault.
     pub fn add_letters<'a>(&self, letters: impl Iterator<Item = (&'a Arrival, &'a Fault)>, now: Instant) {
         let mut waits = self.lock();
         waits.letters.retain(|_, wait| now < wait.until + LETTER_PAUSE_MAX);
@@ -176,12 +179,13 @@ impl Withheld {
     }
 
     /// Returns the letters of a batch that have waited, with their places.
-    pub fn waiting_among(&self, batch: &[Arrival]) -> Vec<(usize, Digest)> {
+    pub fn waiting_among(&self, batch: &[Case]) -> Vec<(usize, Digest)> {
         let waits = self.lock();
         if waits.letters.is_empty() {
             return Vec::new();
         }
-        batch.iter().map(name).enumerate().filter(|(_, digest)| waits.letters.contains_key(digest)).collect()
+        let names = batch.iter().map(|case| name(&case.arrival));
+        names.enumerate().filter(|(_, digest)| waits.letters.contains_key(digest)).collect()
     }
 
     /// Forgets letters that are settled.
@@ -194,17 +198,17 @@ impl Withheld {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waits> {
-        // The maps are valid after every single operation, so a panic elsewhere does not spoil them.
+        // The maps are valid after every single operation, so a panic while they are locked does not spoil them.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns what statements may take that write letters' rows.
+/// Returns the limits of statements that write letters' rows.
 pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
     StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-/// Returns what statements may take that look for the cause of a fault: less where time is what it took too much of.
+/// Returns the limits of statements that search for the cause of a fault: lower where the fault was that a statement took too long.
 pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
     let is_slow = fault.is_some_and(Fault::is_beside_other_work);
     shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })
@@ -214,7 +218,8 @@ fn shortened(limits: StatementLimits, statement: Duration) -> StatementLimits {
     StatementLimits { lock: limits.lock.min(TRIAL_LOCK), statement: limits.statement.min(statement) }
 }
 
-/// Names a letter however often it comes: by its signed octets, or where nobody signed by all of its own.
+/// Returns what names a letter each time that it comes: the digest of its signed octets, or of the whole container where it has no
+/// verified signer.
 fn name(arrival: &Arrival) -> Digest {
     match &arrival.content {
         Content::Signed { digest, .. } => *digest,

@@ -1,5 +1,5 @@
-//! What quarantine has room for of what no known signer sent: a share of the total for each reason, and one room for mails that an
-//! agency vouches for, whose parts are the agencies'. All of them together are the total.
+//! The rooms of quarantine for containers without a known signer: one for each reason, and one for mails that an agency vouches for, in
+//! which each agency has a part. All rooms together are the total.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,11 +7,12 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 
-use super::{Item, SettlingSettings};
+use super::Item;
 use crate::fault::Fault;
+use crate::settle::settings::SettlingSettings;
 use crate::statement::{Bind, Statement};
 
-/// Stands among the reasons for the room of mails that an agency vouches for.
+/// Names, among the reasons, the room of mails that an agency vouches for.
 const VOUCHED: &str = "vouched";
 
 /// What is kept in the rooms that a batch may need, which are locked until its end.
@@ -54,7 +55,7 @@ impl Rooms {
         Ok(Rooms { kept: kept.into_iter().collect(), of_agencies })
     }
 
-    /// Takes room for a mail that an agency vouches for, if there is some of that agency's.
+    /// Takes room for a mail that an agency vouches for, and says whether that agency's part had enough.
     pub fn take_vouched(&mut self, agency: Matricule, bytes: i64, settings: &SettlingSettings) -> bool {
         let of_agency = self.of_agencies.entry(agency).or_default();
         let all = self.kept.entry(VOUCHED.to_owned()).or_default();
@@ -67,7 +68,7 @@ impl Rooms {
         fits
     }
 
-    /// Takes room of a reason, if there is some or there has to be.
+    /// Takes room of a reason, and says whether there was enough. Where it `has_to_be`, it is taken beyond the ceiling too.
     pub fn take(&mut self, reason: &str, bytes: i64, settings: &SettlingSettings, has_to_be: bool) -> bool {
         let kept = self.kept.entry(reason.to_owned()).or_default();
         let with_it = kept.saturating_add(bytes);
@@ -83,7 +84,7 @@ fn ceiling(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// What a batch has added, by room.
+/// Bytes that a batch has added, by room.
 #[derive(Default)]
 pub struct Booked {
     rooms: BTreeMap<&'static str, i64>,
@@ -99,7 +100,7 @@ impl Booked {
         *self.rooms.entry(if vouched_by.is_some() { VOUCHED } else { reason }).or_default() += bytes;
     }
 
-    /// Writes it down.
+    /// Adds them to the rooms in the database.
     pub async fn write(self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         let (rooms, bytes) = self.rooms.iter().map(|(room, bytes)| (Some(*room), Some(*bytes))).unzip();
         let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes

@@ -18,10 +18,13 @@ use uuid::Builder;
 use crate::catalogue::Catalogue;
 use crate::definition::{Corrections, Definition};
 use crate::examine::{Flags, TableRows};
+use crate::settle::account::Account;
 use crate::settle::arrival::{Arrival, Claimed, Content, Source};
-use crate::settle::decide::{Decision, Knowledge, decide, order_of_effect};
+use crate::settle::batch::{Batch, Case};
+use crate::settle::decide::{Knowledge, decide, order_of_effect};
+use crate::settle::decision::Decision;
 use crate::settle::judge::{Judged, Key};
-use crate::settle::reads::{Account, Standing};
+use crate::settle::standing::Standing;
 use crate::settle::work::Work;
 use crate::signers::Signer;
 
@@ -198,11 +201,11 @@ impl Centre {
     }
 
     fn settle(&mut self, sent: &[Sent]) -> Vec<Verdict> {
-        let batch: Vec<Arrival> = sent.iter().map(Sent::arrival).collect();
-        let judged: Vec<Judged> = sent.iter().map(Sent::judged).collect();
-        let decisions = decide(&batch, &judged, &self.standing, &self.catalogue, &Knowledge::default());
-        self.standing.commit(&batch, &decisions);
-        decisions.iter().map(Verdict::of).collect()
+        let mut batch = batch(sent);
+        let decisions = decide(&batch, &self.standing, &self.catalogue, &Knowledge::default());
+        batch.take_decisions(decisions);
+        self.standing.commit(&batch);
+        batch.iter().map(|case| Verdict::of(&case.decision)).collect()
     }
 
     fn balances(&self) -> [i64; 2] {
@@ -210,9 +213,13 @@ impl Centre {
     }
 }
 
+fn batch(sent: &[Sent]) -> Batch {
+    let cases: Vec<Case> = sent.iter().map(|sent| Case::new(sent.arrival(), sent.judged())).collect();
+    Batch::from(cases)
+}
+
 fn in_order_of_effect(sent: &[Sent]) -> Vec<Sent> {
-    let (batch, judged): (Vec<_>, Vec<_>) = sent.iter().map(|sent| (sent.arrival(), sent.judged())).unzip();
-    order_of_effect(&batch, &judged).into_iter().map(|at| sent[at].clone()).collect()
+    order_of_effect(&batch(sent)).into_iter().map(|at| sent[at].clone()).collect()
 }
 
 /// Leaves one letter for each id and each number, and whatever of it is delivered again.

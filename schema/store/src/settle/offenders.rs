@@ -1,7 +1,7 @@
-//! Names the rows that a rule of the database itself refuses: a constraint or trigger that the operators put on a table. And
-//! the letters over whose rows a trigger fails, which are to blame for nothing.
+//! Finds the rows that a rule of the database itself refuses, a constraint or trigger that the operators put on a table; and the letters
+//! over whose rows a trigger fails, which are not refused for it.
 //!
-//! The rare path. PostgreSQL stops at the first fault and does not say which row, so the letters are tried one by one, and
+//! The rare path. PostgreSQL stops at the first fault and does not say which row caused it, so the letters are tried one by one, and
 //! the rows of an offender in ever smaller parts.
 
 use std::collections::{HashMap, HashSet};
@@ -10,29 +10,29 @@ use std::time::{Duration, Instant};
 use diesel_async::SimpleAsyncConnection;
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
 
-use super::arrival::Arrival;
-use super::decide::{Acceptance, Decision};
-use super::gathered::{gather, is_new};
-use super::open::OpenTransaction;
+use super::batch::Case;
+use super::decision::Acceptance;
+use super::gathered::{Place, gather};
 use super::rows::{NotInserted, check_deferred, insert_gathered};
+use super::transaction::OpenTransaction;
 use crate::examine::row_number;
 use crate::fault::Fault;
 
-/// Rows that are named; the others of a letter may be right or wrong.
+/// Rows that a refusal names at most. The other rows of the letter may be right or wrong.
 const NAMED_MAX: usize = 10;
-/// Rows of one letter that are tried again to find those to name: each costs as much as if it were written.
+/// Rows of one letter that are tried again, at most, to find those to name: each try costs as much as writing the row.
 const TRIED_MAX: usize = 20_000;
-/// Longest search, in which the agencies' accounts stay locked. What is not tried by then comes again.
+/// Longest search, during which the agencies' accounts stay locked. Letters that are not tried by then are settled another time.
 const SEARCH_MAX: Duration = Duration::from_secs(20);
 
-/// What letters that cannot be settled together do alone, by their place in the batch.
+/// What became of the letters of a failed batch, tried one by one; by their place in the batch.
 #[derive(Default)]
 pub struct Offenders {
-    /// Those that a rule refuses.
+    /// Letters that a rule refuses.
     pub refused: HashMap<usize, Refusal>,
-    /// Those over which a trigger fails.
+    /// Letters over whose rows a trigger fails.
     pub failed: HashMap<usize, Fault>,
-    /// Those that there was no time to try.
+    /// Letters that there was no time to try.
     pub untried: HashSet<usize>,
 }
 
@@ -42,32 +42,25 @@ impl Offenders {
     }
 }
 
-/// Tries the accepted letters one after the other, keeps what passes for those behind it to meet, and takes everything back in
-/// the end.
+/// Tries the accepted letters one after the other. The rows of a letter that passes are kept, so that later letters meet them; in the
+/// end everything is taken back.
 ///
 /// # Errors
-/// What no letter is to blame for: the database is away.
-pub async fn find_offenders(
-    transaction: &mut OpenTransaction,
-    batch: &[Arrival],
-    decisions: &[Decision],
-) -> Result<Offenders, Fault> {
+/// A fault that no letter causes: the database is away.
+pub async fn find_offenders(transaction: &mut OpenTransaction, batch: &[Case]) -> Result<Offenders, Fault> {
     let began = Instant::now();
     let mut offenders = Offenders::default();
-    for at in 0..decisions.len() {
-        if decisions[at].acceptance().is_none() {
-            continue;
-        }
-        // One at least: else a batch would never get on.
+    for (at, case) in batch.iter().enumerate() {
+        let Some(trial) = Trial::of(case) else { continue };
+        // At least one offender must be found, or the next round would search in vain again.
         if began.elapsed() > SEARCH_MAX && !offenders.is_empty() {
             offenders.untried.insert(at);
             continue;
         }
-        let whole = Trial { batch, decisions, at };
-        match whole.insert(transaction, |_, _| true, Check::Whole).await? {
+        match trial.insert(transaction, |_, _| true, Check::Whole).await? {
             Tried::Kept => {}
             Tried::Refused(rule) => {
-                offenders.refused.insert(at, whole.name_rows(transaction, &rule).await?);
+                offenders.refused.insert(at, trial.name_rows(transaction, &rule).await?);
             }
             Tried::Failed(fault) => {
                 offenders.failed.insert(at, fault);
@@ -80,32 +73,36 @@ pub async fn find_offenders(
 
 /// What became of rows that were tried.
 enum Tried {
-    /// They are in their tables.
+    /// The rows are in their tables.
     Kept,
-    /// This rule refused one of them.
+    /// This rule refused one of the rows.
     Refused(String),
-    /// Something failed that is no rule.
+    /// A fault that is no rule's refusal.
     Failed(Fault),
 }
 
-/// Whether constraints that are checked at the end are checked too: only a whole letter must satisfy them.
+/// Whether deferred constraints are checked too: a whole letter must satisfy them, a part of its rows need not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Check {
     Whole,
     Rows,
 }
 
-/// One letter of a batch, tried alone.
+/// An accepted letter, tried alone.
 struct Trial<'a> {
-    batch: &'a [Arrival],
-    decisions: &'a [Decision],
-    at: usize,
+    /// The letter, as a batch of one.
+    alone: &'a [Case],
+    acceptance: &'a Acceptance,
 }
 
-impl Trial<'_> {
-    /// Finds the rows that fail, halving what fails until single rows are left.
+impl<'a> Trial<'a> {
+    fn of(case: &'a Case) -> Option<Trial<'a>> {
+        case.acceptance().map(|acceptance| Trial { alone: std::slice::from_ref(case), acceptance })
+    }
+
+    /// Finds the rows that the rule refuses, halving what fails until single rows are left.
     async fn name_rows(&self, transaction: &mut OpenTransaction, rule: &str) -> Result<Refusal, Fault> {
-        let tables = self.decisions[self.at].acceptance().map_or(&[][..], |acceptance| acceptance.work.tables());
+        let tables = self.acceptance.work.tables();
         let all =
             tables.iter().enumerate().flat_map(|(table, rows)| (0..rows.row_count()).map(move |row| (table, row)));
         let mut faults = Vec::new();
@@ -122,12 +119,12 @@ impl Trial<'_> {
             let rule = match self.insert(transaction, chosen, Check::Rows).await? {
                 Tried::Kept => continue,
                 Tried::Refused(rule) => rule,
-                // The letter is refused whatever a trigger does over its other rows, which are not looked into any further.
+                // The letter is refused anyway, so it does not matter that a trigger fails over other rows of it.
                 Tried::Failed(_) => break,
             };
             if part.len() > 1 {
                 let second_half = part.split_off(part.len() / 2);
-                // The last one is tried next.
+                // The first half is tried next.
                 untried.extend([second_half, part]);
                 continue;
             }
@@ -146,7 +143,7 @@ impl Trial<'_> {
         Ok(Refusal::new(RefusalCode::RowsInvalid).with("rule", rule).with_faults(faults))
     }
 
-    /// Inserts chosen rows and keeps them, or takes them back and says why.
+    /// Inserts chosen rows and keeps them, or takes them back and returns why.
     ///
     /// # Errors
     /// The database is away.
@@ -156,9 +153,8 @@ impl Trial<'_> {
         chosen: impl Fn(usize, usize) -> bool,
         check: Check,
     ) -> Result<Tried, Fault> {
-        let Some(one) = narrowed(&self.decisions[self.at], chosen) else { return Ok(Tried::Kept) };
         execute(transaction, "SAVEPOINT trial").await?;
-        let tried = match self.insert_one(transaction, one, check).await {
+        let tried = match self.insert_new(transaction, chosen, check).await {
             Ok(()) => Tried::Kept,
             Err(NotInserted::Rule(rule) | NotInserted::Held(rule)) => Tried::Refused(rule),
             Err(NotInserted::Failed(fault)) => Tried::Failed(fault),
@@ -173,15 +169,15 @@ impl Trial<'_> {
         Ok(tried)
     }
 
-    async fn insert_one(
+    async fn insert_new(
         &self,
-        transaction: &mut OpenTransaction,
-        one: Decision,
+        transaction: &OpenTransaction,
+        chosen: impl Fn(usize, usize) -> bool,
         check: Check,
     ) -> Result<(), NotInserted> {
-        let one = [one];
+        let is_wanted = |(_, table, row): Place| self.acceptance.is_new[table][row] && chosen(table, row);
         let connection = transaction.shared();
-        for gathered in gather(&self.batch[self.at..=self.at], &one, is_new(&one)) {
+        for gathered in gather(self.alone, is_wanted) {
             insert_gathered(connection, gathered).await?;
         }
         match check {
@@ -193,17 +189,4 @@ impl Trial<'_> {
 
 async fn execute(transaction: &mut OpenTransaction, text: &str) -> Result<(), Fault> {
     Ok(transaction.connection().batch_execute(text).await?)
-}
-
-/// Copies a decision with only the chosen new rows marked.
-fn narrowed(decision: &Decision, chosen: impl Fn(usize, usize) -> bool) -> Option<Decision> {
-    let Decision::Accepted { key, acceptance, account, highest_sequence } = decision else { return None };
-    let is_new = acceptance
-        .is_new
-        .iter()
-        .enumerate()
-        .map(|(table, marks)| marks.iter().enumerate().map(|(row, &new)| new && chosen(table, row)).collect())
-        .collect();
-    let acceptance = Acceptance { work: acceptance.work.clone(), is_new, price: acceptance.price };
-    Some(Decision::Accepted { key: key.clone(), acceptance, account: *account, highest_sequence: *highest_sequence })
 }

@@ -1,19 +1,19 @@
-//! A transaction that is open on a pooled connection, and the promise that it never goes back to the pool that way.
+//! A transaction that is open on a pooled connection, and the promise that the connection never returns to the pool with it open.
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::database::{Connection, ROOM_PROBE, StatementLimits};
 use crate::fault::Fault;
 
-/// An open transaction. Dropped with its connection, as it is without [`OpenTransaction::commit`], the connection is
-/// taken out of the pool and closed: a connection merely returned would keep its row locks until somebody recycles it.
+/// An open transaction. Where it is dropped without [`OpenTransaction::commit`], its connection is taken out of the pool and closed: a
+/// connection merely returned would keep its row locks until it is taken out again.
 pub struct OpenTransaction {
     connection: Option<Connection>,
     closes_after_commit: bool,
 }
 
 impl OpenTransaction {
-    /// Takes a connection, to be guarded before the first statement: a failed BEGIN must not go back to the pool either.
+    /// Takes a connection, before the first statement: after a BEGIN that failed it must not return to the pool either.
     pub fn on(connection: Connection) -> OpenTransaction {
         OpenTransaction { connection: Some(connection), closes_after_commit: false }
     }
@@ -27,15 +27,16 @@ impl OpenTransaction {
         self.connection.as_mut().expect("an open transaction has its connection")
     }
 
-    /// The connection for statements that one task sends without waiting for one another. They reach PostgreSQL in the order
-    /// in which they are first polled, also where some must be prepared first: a simple query (`begin`, `savepoint`) only if
-    /// it stands first, since it waits for none of those.
+    /// Returns the connection for statements that one task sends without waiting for one another.
+    ///
+    /// Prepared statements are done in the order in which they are first polled, also where some have to be prepared before. `BEGIN` and
+    /// `SAVEPOINT` (`begin`, `savepoint`) are simple queries and overtake statements that have to be prepared: poll those first.
     pub fn shared(&self) -> &AsyncPgConnection {
         #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
         self.connection.as_ref().expect("an open transaction has its connection")
     }
 
-    /// Sets the savepoint, with what statements may take from there on. A rollback to it leaves that as it is.
+    /// Sets the savepoint, and the limits of the statements that follow. The limits stay as they are after a rollback to it.
     pub async fn savepoint(&self, limits: StatementLimits) -> Result<(), Fault> {
         let text = format!("{}; SAVEPOINT letters", set_local(limits));
         Ok((&mut self.shared()).batch_execute(&text).await?)
@@ -45,16 +46,18 @@ impl OpenTransaction {
         Ok(self.connection().batch_execute("ROLLBACK TO SAVEPOINT letters").await?)
     }
 
-    /// Bounds from now on what a statement may take.
+    /// Sets the limits of the statements that follow.
     pub async fn limit(&mut self, limits: StatementLimits) -> Result<(), Fault> {
         Ok(self.connection().batch_execute(&set_local(limits)).await?)
     }
 
-    /// Says whether a fault, of which the transaction has been freed, may be of a single row. A SQLSTATE does not tell: a
-    /// trigger hands on that of another database, or raises any. A database that is away, or full, does not write either.
+    /// Succeeds where a single row may have caused the fault. The transaction must have been rolled back to before it.
+    ///
+    /// The SQLSTATE does not tell, since a trigger may raise any, or hand on that of another database. What tells is whether the
+    /// database writes: one that is away, or full, does not.
     ///
     /// # Errors
-    /// The fault: it is of the database, or of other transactions.
+    /// The fault, where the database or another transaction has caused it.
     pub async fn is_of_a_row(&mut self, fault: &Fault) -> Result<(), Fault> {
         if !fault.may_be_of_a_row() {
             return Err(fault.clone());
@@ -66,12 +69,12 @@ impl OpenTransaction {
         Ok(())
     }
 
-    /// Keeps the connection from going back to the pool, with the room that it took for something large.
+    /// Closes the connection after the commit instead of returning it to the pool, with the memory that it took for something large.
     pub fn close_after_commit(&mut self) {
         self.closes_after_commit = true;
     }
 
-    /// Commits. On error the outcome is unknown; the letters come again and are then found settled, or not.
+    /// Commits. On error the outcome is unknown: the letters come again from their transport and are then found settled, or not.
     pub async fn commit(mut self) -> Result<(), Fault> {
         self.connection().batch_execute("COMMIT").await?;
         if !self.closes_after_commit {

@@ -11,19 +11,13 @@ use futures_util::join;
 use sdc::letter::Matricule;
 use uuid::Uuid;
 
-use super::arrival::{Arrival, Content};
-use super::judge::{Judged, Key};
+use super::account::Account;
+use super::arrival::Content;
+use super::batch::Case;
+use super::judge::Key;
 use crate::failure::{self, Bug};
 use crate::fault::Fault;
 use crate::statement::{Bind, Statement};
-
-/// An agency's account under lock.
-#[derive(Clone, Copy, Debug)]
-pub struct Account {
-    pub id: i32,
-    pub balance: i64,
-    pub credit_limit: i64,
-}
 
 /// The numbers of one installation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +32,7 @@ pub struct KnownLetter {
     pub digest: Vec<u8>,
     /// The highest attempt at it.
     pub attempt: i16,
-    /// Whether that was accepted: nothing makes another attempt then.
+    /// Whether that attempt was accepted, so that there is no further one.
     pub is_accepted: bool,
 }
 
@@ -51,19 +45,20 @@ pub struct Standing {
     numbers: HashMap<(i32, String), Numbers>,
     by_id: HashMap<(i32, Uuid), KnownLetter>,
     by_sequence: HashMap<(i32, String, i64), KnownLetter>,
-    /// Reserved keys of the journal, one per arrival.
-    pub journal_ids: Vec<i64>,
 }
 
 impl Standing {
-    /// Locks the agencies' accounts in the order of their matricules, and reads what needs no letter's key.
+    /// Locks the accounts of agencies in the order of their matricules, reads what needs no letter's key, and reserves keys of the
+    /// journal, one for each letter.
     ///
-    /// The account row is the agency's lock: every agency has one, settling changes it anyway, and it serialises the
-    /// agency across mailboxes, transports and replicas. What is read after it, in statements of their own, is the
-    /// newest committed state; a join in the locking statement would still show the state before the wait.
-    pub async fn lock(mut connection: &AsyncPgConnection, batch: &[Arrival]) -> Result<Standing, Fault> {
-        let agencies: BTreeSet<i32> =
-            batch.iter().filter_map(|arrival| arrival.signer().map(|signer| signer.matricule.as_i32())).collect();
+    /// The account row is the agency's lock: every agency has one, settling changes it anyway, and it serialises the agency across
+    /// mailboxes, transports and replicas. Statements that follow the lock read the newest committed state; a join in the locking
+    /// statement would still show the state before the wait.
+    pub async fn lock(
+        mut connection: &AsyncPgConnection,
+        agencies: BTreeSet<i32>,
+        letters: usize,
+    ) -> Result<(Standing, Vec<i64>), Fault> {
         let agencies: Vec<Option<i32>> = agencies.into_iter().map(Some).collect();
 
         let text = "SELECT agency, id, balance, credit_limit FROM xm.accounts WHERE agency = ANY(?)
@@ -74,42 +69,32 @@ impl Standing {
         let account = |(agency, id, balance, credit_limit): (Option<i32>, _, _, _)| {
             agency.map(|agency| (agency, Account { id, balance, credit_limit }))
         };
-        let (server, revisions) = join!(read_server(connection, batch.len()), read_revisions(connection, &binds));
+        let (server, revisions) = join!(read_server(connection, letters), read_revisions(connection, &binds));
         let (catalogue_revision, journal_ids) = server?;
-        Ok(Standing {
+        let standing = Standing {
             catalogue_revision,
             revisions: revisions?,
             accounts: rows.into_iter().filter_map(account).collect(),
-            journal_ids,
             ..Standing::default()
-        })
+        };
+        Ok((standing, journal_ids))
     }
 
     /// Reads what is found by the keys of letters: the numbers of their installations, and what already has a verdict.
-    pub async fn read_by_keys(
-        &mut self,
-        connection: &AsyncPgConnection,
-        batch: &[Arrival],
-        judged: &[Judged],
-    ) -> Result<(), Fault> {
-        let (numbers, by_id) = join!(read_numbers(connection, batch, judged), read_by_id(connection, batch, judged));
+    pub async fn read_by_keys(&mut self, connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
+        let (numbers, by_id) = join!(read_numbers(connection, batch), read_by_id(connection, batch));
         (self.numbers, self.by_id) = (numbers?, by_id?);
-        self.read_by_sequence(connection, batch, judged).await
+        self.read_by_sequence(connection, batch).await
     }
 
     /// Finds the letters of the batch whose sequence number already has a verdict.
-    async fn read_by_sequence(
-        &mut self,
-        mut connection: &AsyncPgConnection,
-        batch: &[Arrival],
-        judged: &[Judged],
-    ) -> Result<(), Fault> {
+    async fn read_by_sequence(&mut self, mut connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
         if failure::has(Bug::NoUniqueKey) {
             return Ok(());
         }
         let (mut agencies, mut installations, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
-        for (agency, key) in keys(batch, judged) {
-            // Nothing can be held above the highest number, so only resends and confused offices cost this look.
+        for (agency, key) in batch.iter().filter_map(Case::claimed_key) {
+            // No letter has a number above the highest, so only letters sent again and offices that miscount cost this statement.
             if let Some(sequence) = key.sequence
                 && sequence <= self.numbers(agency, &key.installation).highest
             {
@@ -180,10 +165,11 @@ async fn read_revisions(mut connection: &AsyncPgConnection, agencies: &[Bind<'_>
 /// Reads the numbers of the installations that the letters are of.
 async fn read_numbers(
     mut connection: &AsyncPgConnection,
-    batch: &[Arrival],
-    judged: &[Judged],
+    batch: &[Case],
 ) -> Result<HashMap<(i32, String), Numbers>, Fault> {
-    let named: BTreeSet<(i32, &str)> = keys(batch, judged)
+    let named: BTreeSet<(i32, &str)> = batch
+        .iter()
+        .filter_map(Case::claimed_key)
         .filter(|(_, key)| !key.installation.is_empty())
         .map(|(agency, key)| (agency, key.installation.as_str()))
         .collect();
@@ -201,18 +187,17 @@ async fn read_numbers(
 /// Finds the letters of the batch whose id already has a verdict.
 async fn read_by_id(
     mut connection: &AsyncPgConnection,
-    batch: &[Arrival],
-    judged: &[Judged],
+    batch: &[Case],
 ) -> Result<HashMap<(i32, Uuid), KnownLetter>, Fault> {
     if failure::has(Bug::NoUniqueKey) {
         return Ok(HashMap::new());
     }
     let (mut agencies, mut letters) = (Vec::new(), Vec::new());
-    for (arrival, judged) in batch.iter().zip(judged) {
-        let (Content::Signed { signer, digest, .. }, Some(key)) = (&arrival.content, judged.key()) else {
+    for case in batch {
+        let (Content::Signed { signer, digest, .. }, Some(key)) = (&case.arrival.content, case.judged.key()) else {
             continue;
         };
-        // Whatever was wrong with a letter when it came first, its verdict stands under the key made from its digest.
+        // A letter that could not have its own key when it came first has its verdict under the key made from its digest.
         for letter_id in [key.letter_id, Key::of_digest(digest, &key.installation).letter_id] {
             agencies.push(Some(signer.matricule.as_i32()));
             letters.push(Some(letter_id));
@@ -227,8 +212,4 @@ async fn read_by_id(
         ((agency, letter_id), KnownLetter { digest, attempt, is_accepted })
     };
     Ok(rows.into_iter().map(known).collect())
-}
-
-fn keys<'a>(batch: &'a [Arrival], judged: &'a [Judged]) -> impl Iterator<Item = (i32, &'a Key)> {
-    batch.iter().zip(judged).filter_map(|(arrival, judged)| Some((arrival.signer()?.matricule.as_i32(), judged.key()?)))
 }

@@ -1,8 +1,10 @@
 //! What the database would hold after a batch, without a database: for properties of deciding.
 
-use super::super::decide::Decision;
-use super::{Account, KnownLetter, Standing};
-use crate::settle::arrival::{Arrival, Content};
+use super::{KnownLetter, Standing};
+use crate::settle::account::Account;
+use crate::settle::arrival::Content;
+use crate::settle::batch::Case;
+use crate::settle::decision::Decision;
 use crate::settle::judge::Key;
 
 impl Standing {
@@ -12,13 +14,13 @@ impl Standing {
     }
 
     /// Adds what a batch commits: verdicts by id and number, the highest numbers, balances.
-    pub fn commit(&mut self, batch: &[Arrival], decisions: &[Decision]) {
+    pub fn commit(&mut self, batch: &[Case]) {
         // Letters lie in the order of arrival, and the last balance is that of the last in the order of effect.
         let mut paid = std::collections::HashMap::<i32, i64>::new();
-        for (arrival, decision) in batch.iter().zip(decisions) {
-            let Content::Signed { signer, digest, .. } = &arrival.content else { continue };
+        for case in batch {
+            let Content::Signed { signer, digest, .. } = &case.arrival.content else { continue };
             let agency = signer.matricule.as_i32();
-            match decision {
+            match &case.decision {
                 Decision::Accepted { key, acceptance, .. } => {
                     *paid.entry(agency).or_default() += acceptance.price.amount;
                     self.keep(agency, key, digest.as_bytes(), true);

@@ -1,19 +1,19 @@
-//! Finds the tables of which a trigger fails over whatever row comes. A statement without rows passes there (`empty`), and letters
-//! tried one by one fail one by one (`isolate`): every batch with one of them would be tried so, and slow all others.
+//! Finds the tables whose trigger fails over every row. A statement without rows passes there (`broken_tables`), and letters that are
+//! tried one by one all fail (`offenders`). If such a table were not withheld, each batch with a letter for it would be tried one by
+//! one, and slow all other letters.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::arrival::Arrival;
-use super::decide::Decision;
-use super::isolate::Offenders;
+use super::batch::Case;
+use super::offenders::Offenders;
 use crate::definition::Definition;
 use crate::fault::Fault;
 
-/// Agencies whose letters must fail before it is the table's fault: what one sends may be all that is wrong.
+/// How many agencies' letters must fail before the table is blamed: with one agency, its letters may be what is wrong.
 pub const AGENCIES_MIN: usize = 2;
 
-/// A table of which, of all letters tried, none passed and each that was not refused met the same fault.
+/// A table that took no letter of all that were tried, where each letter that no rule refused met the same fault.
 pub struct FailingTable {
     pub definition: Arc<Definition>,
     /// What the first one met.
@@ -24,13 +24,13 @@ pub struct FailingTable {
     pub letters: HashSet<usize>,
 }
 
-/// Returns the tables that failed for all their letters. Where letters bring rows of several tables nobody knows which of them
-/// it was: each of which no letter passes is among them, and the first that takes a letter by itself is free again.
-pub fn failing_tables(batch: &[Arrival], decisions: &[Decision], offenders: &Offenders) -> Vec<FailingTable> {
+/// Returns the tables that failed for all their letters. Where letters bring rows of several tables, it is not known which of these
+/// failed: each table that took no letter is returned, and one is free again once it takes a letter that brings no other table.
+pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable> {
     let mut tables: BTreeMap<i32, Option<FailingTable>> = BTreeMap::new();
     let mut agencies: BTreeMap<i32, HashSet<i32>> = BTreeMap::new();
-    for (at, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
-        let (Some(acceptance), Some(signer)) = (decision.acceptance(), arrival.signer()) else { continue };
+    for (at, case) in batch.iter().enumerate() {
+        let (Some(acceptance), Some(signer)) = (case.acceptance(), case.signer()) else { continue };
         if offenders.refused.contains_key(&at) || offenders.untried.contains(&at) {
             continue;
         }

@@ -1,0 +1,140 @@
+//! A batch of letters in one settling transaction: each letter is a case, which holds all that is known and decided of it.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sdc::letter::Letter;
+
+use super::arrival::{Arrival, Outcome};
+use super::decision::{Acceptance, Decision};
+use super::judge::{Judged, Key, judge};
+use crate::catalogue::Catalogue;
+use crate::fault::Fault;
+use crate::signers::Signer;
+
+/// One letter of a batch.
+pub struct Case {
+    /// What came.
+    pub arrival: Arrival,
+    /// The letter as judged by itself.
+    pub judged: Judged,
+    /// How it is settled. Before the first decision it is deferred, so that nothing undecided could be committed.
+    pub decision: Decision,
+    /// The key of its line in the journal. Absent until it is reserved; no line can be written without it.
+    pub journal_id: Option<i64>,
+}
+
+impl Case {
+    /// Makes an undecided case of a letter that has been judged.
+    pub fn new(arrival: Arrival, judged: Judged) -> Case {
+        Case { arrival, judged, decision: Decision::Deferred, journal_id: None }
+    }
+
+    /// Returns the verified signer.
+    pub fn signer(&self) -> Option<&Arc<Signer>> {
+        self.arrival.signer()
+    }
+
+    /// Returns the letter, where it could be read.
+    pub fn letter(&self) -> Option<&Letter> {
+        self.arrival.letter()
+    }
+
+    /// Returns what is accepted of it, where it is.
+    pub fn acceptance(&self) -> Option<&Acceptance> {
+        self.decision.acceptance()
+    }
+
+    /// Returns the agency and the key that a letter with a verified signer claims.
+    pub fn claimed_key(&self) -> Option<(i32, &Key)> {
+        Some((self.signer()?.matricule.as_i32(), self.judged.key()?))
+    }
+
+    /// Returns the outcome of its decision.
+    pub fn outcome(&self) -> Outcome {
+        match &self.decision {
+            Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
+            Decision::Duplicate(_) if self.arrival.source.is_fetched_again => Outcome::SettledBefore,
+            Decision::Duplicate(_) => Outcome::Duplicate,
+            Decision::Accepted { .. } => Outcome::Accepted,
+            Decision::Deferred => Outcome::Deferred,
+        }
+    }
+
+    /// Returns by how many seconds the office's clock was ahead of the centre's, the way of the letter included.
+    pub fn skew_seconds(&self) -> Option<i64> {
+        self.letter().map(|letter| letter.time.signed_duration_since(self.arrival.received_at).num_seconds())
+    }
+}
+
+/// The letters of one settling transaction, in the order of their arrival. As a slice it can be read and changed, but never
+/// made shorter, so that every letter leaves with an outcome.
+pub struct Batch(Vec<Case>);
+
+impl Batch {
+    /// Judges every letter by itself.
+    pub fn judged(arrivals: Vec<Arrival>, catalogue: &Catalogue) -> Batch {
+        let case = |arrival: Arrival| {
+            let judged = judge(&arrival, catalogue);
+            Case::new(arrival, judged)
+        };
+        Batch(arrivals.into_iter().map(case).collect())
+    }
+
+    /// Judges every letter again, by another catalogue.
+    pub fn judge_again(&mut self, catalogue: &Catalogue) {
+        for case in &mut self.0 {
+            case.judged = judge(&case.arrival, catalogue);
+        }
+    }
+
+    /// Gives each letter a reserved key of the journal.
+    ///
+    /// # Errors
+    /// [`Fault::Bug`] where there are not as many keys as letters.
+    pub fn number(&mut self, journal_ids: Vec<i64>) -> Result<(), Fault> {
+        if journal_ids.len() != self.0.len() {
+            let (keys, letters) = (journal_ids.len(), self.0.len());
+            return Err(Fault::Bug(format!("{keys} keys of the journal were reserved for {letters} letters")));
+        }
+        for (place, journal_id) in journal_ids.into_iter().enumerate() {
+            self.0[place].journal_id = Some(journal_id);
+        }
+        Ok(())
+    }
+
+    /// Takes decisions, each with the place of its letter, in place of those made before. A letter without one is deferred.
+    pub fn take_decisions(&mut self, decisions: Vec<(usize, Decision)>) {
+        for case in &mut self.0 {
+            case.decision = Decision::Deferred;
+        }
+        for (place, decision) in decisions {
+            self.0[place].decision = decision;
+        }
+    }
+
+    /// Takes the letters out again, as they came.
+    pub fn into_arrivals(self) -> Vec<Arrival> {
+        self.0.into_iter().map(|case| case.arrival).collect()
+    }
+}
+
+impl From<Vec<Case>> for Batch {
+    fn from(cases: Vec<Case>) -> Batch {
+        Batch(cases)
+    }
+}
+
+impl Deref for Batch {
+    type Target = [Case];
+
+    fn deref(&self) -> &[Case] {
+        &self.0
+    }
+}
+
+impl DerefMut for Batch {
+    fn deref_mut(&mut self) -> &mut [Case] {
+        &mut self.0
+    }
+}

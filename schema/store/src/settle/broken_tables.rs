@@ -1,0 +1,52 @@
+//! Finds the tables that take no rows of any letter, as opposed to those whose trigger fails over some row: by writing and reading no
+//! row at all.
+//!
+//! A statement without rows fails by whatever is wrong with the table itself (a column that is gone, a right taken away, a lock), and
+//! never by a trigger that looks at a row.
+
+use std::sync::Arc;
+
+use diesel_async::SimpleAsyncConnection;
+
+use super::batch::Case;
+use super::gathered::{Gathered, shapes};
+use super::held;
+use super::rows::{NotInserted, insert_gathered};
+use super::transaction::OpenTransaction;
+use crate::definition::Definition;
+use crate::examine::TableRows;
+use crate::fault::Fault;
+
+/// Returns the tables of accepted letters that take no rows of any letter now, each with its fault.
+///
+/// # Errors
+/// A fault that no table causes: the connection is gone.
+pub async fn broken_tables(
+    transaction: &mut OpenTransaction,
+    batch: &[Case],
+) -> Result<Vec<(Arc<Definition>, Fault)>, Fault> {
+    let mut broken: Vec<(Arc<Definition>, Fault)> = Vec::new();
+    for rows in shapes(batch) {
+        let definition = &rows.definition;
+        if broken.iter().any(|(known, _)| known.table_id == definition.table_id) {
+            continue;
+        }
+        transaction.connection().batch_execute("SAVEPOINT empty").await?;
+        let tried = write_and_read(transaction, rows).await;
+        transaction.connection().batch_execute("ROLLBACK TO SAVEPOINT empty; RELEASE SAVEPOINT empty").await?;
+        if let Err(fault) = tried {
+            broken.push((Arc::clone(definition), fault));
+        }
+    }
+    Ok(broken)
+}
+
+/// Writes and reads no row, which fails where the table does. A rule of the table that refuses a statement without rows is no fault
+/// of the table: the rule refuses letters too.
+async fn write_and_read(transaction: &mut OpenTransaction, rows: &TableRows) -> Result<(), Fault> {
+    match insert_gathered(transaction.shared(), Gathered::empty(rows)).await {
+        Ok(()) => held::compare_none(transaction.connection(), Gathered::empty(rows)).await,
+        Err(NotInserted::Rule(_) | NotInserted::Held(_)) => Ok(()),
+        Err(NotInserted::Failed(fault)) => Err(fault),
+    }
+}

@@ -1,0 +1,70 @@
+//! What is decided of a letter: how it is settled, under which key, and at what price.
+
+use sdc::refusal::Refusal;
+
+use super::account::Account;
+use super::judge::Key;
+use super::work::Work;
+use crate::catalogue::Price;
+use crate::examine::TableRows;
+
+/// An accepted letter.
+pub struct Acceptance {
+    pub work: Work,
+    /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
+    pub is_new: Vec<Vec<bool>>,
+    pub price: Price,
+}
+
+impl Acceptance {
+    /// Returns the tables that the letter writes to, each with a mark for each of its rows: whether it is new.
+    pub fn tables(&self) -> impl Iterator<Item = (&TableRows, &[bool])> {
+        // By index, so that marks which are missing are a panic and not a table that is passed over.
+        self.work.tables().iter().enumerate().map(|(table, rows)| (rows, self.is_new[table].as_slice()))
+    }
+
+    /// Counts the rows that are inserted.
+    pub fn new_rows(&self) -> usize {
+        self.is_new.iter().flatten().filter(|new| **new).count()
+    }
+}
+
+/// How an arrival is settled.
+///
+/// A check of severity `hold` gets a variant of its own here, `Held`, with the service that releases: it uses key and number,
+/// writes no rows, charges nothing, and its receipt has a verdict of its own (SPEC 7, Held).
+pub enum Decision {
+    /// No registered key signed it: quarantine, and no answer to anybody.
+    Stranger(Refusal),
+    /// The letter has its verdict already, under this key.
+    Duplicate(Key),
+    Accepted {
+        key: Key,
+        acceptance: Acceptance,
+        /// The account after the charge.
+        account: Account,
+        /// The highest number of the installation, this letter's included.
+        highest_sequence: i64,
+    },
+    Refused {
+        key: Key,
+        refusal: Refusal,
+        /// Versions held of the records that the letter contradicts, for the operators.
+        held_version: Option<serde_json::Value>,
+        account: Account,
+        /// The highest number of the installation, this letter's included.
+        highest_sequence: i64,
+    },
+    /// One of the letter's tables takes no rows now, or the letter met a fault that its bytes do not cause. Nothing of it is
+    /// committed and no number used up: the mail stays, and the letter is settled another time.
+    Deferred,
+}
+
+impl Decision {
+    pub fn acceptance(&self) -> Option<&Acceptance> {
+        match self {
+            Decision::Accepted { acceptance, .. } => Some(acceptance),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Writes the verdicts of later attempts at letters, in rows of their own.
+
+use crate::fault::Fault;
+use crate::settle::verdict::VerdictRow;
+use crate::settle::written::Written;
+use crate::statement::Bind;
+
+impl Written {
+    /// Removes unsent answers to earlier attempts. The row of the new answer gets an id of its own, so that a program which has claimed
+    /// the old row changes nothing of the new one.
+    pub(super) async fn take_answers_back(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let again = self.again(verdicts);
+        if again.is_empty() {
+            return Ok(());
+        }
+        let text = "DELETE FROM xm.outbox o USING unnest(?, ?) AS n (agency, letter_id)
+                     WHERE o.agency = n.agency AND o.letter_id = n.letter_id";
+        self.execute(text, &names(&again)).await?;
+        Ok(())
+    }
+
+    /// Writes the rows of later attempts, in one statement, so that the statements sent after it are done after it.
+    pub(super) async fn insert_attempts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let again = self.again(verdicts);
+        let Some(retry) = self.retry.as_ref().filter(|_| !again.is_empty()) else { return Ok(()) };
+        let mut binds = Vec::from(names(&again));
+        binds.extend([
+            Bind::Smallints(again.iter().map(|verdict| Some(verdict.key.attempt)).collect()),
+            Bind::Texts(again.iter().map(|verdict| Some(verdict.outcome.as_str())).collect()),
+            Bind::Byteas(again.iter().map(|verdict| Some(verdict.receipt.as_slice())).collect()),
+            Bind::Timestamptzs(again.iter().map(|verdict| Some(verdict.decided_at)).collect()),
+            Bind::Text(&retry.decider),
+        ]);
+        let text = "WITH n AS (SELECT * FROM unnest(?, ?, ?, ?, ?, ?)
+                                 AS n (agency, letter_id, attempt, verdict, receipt, decided_at)),
+                         raised AS (UPDATE xm.letters l SET attempt = n.attempt, verdict = n.verdict, answered_at = NULL
+                                      FROM n WHERE l.agency = n.agency AND l.letter_id = n.letter_id)
+                    INSERT INTO xm.attempts (agency, letter_id, attempt, verdict, receipt, decided_at, decider)
+                    SELECT n.*, ? FROM n";
+        self.execute(text, &binds).await?;
+        Ok(())
+    }
+
+    fn again<'a>(&self, verdicts: &'a [VerdictRow]) -> Vec<&'a VerdictRow> {
+        let verdicts = verdicts.iter().filter(|_| self.retry.is_some());
+        verdicts.filter(|verdict| !verdict.key.is_of_first_attempt()).collect()
+    }
+}
+
+fn names<'a>(verdicts: &[&VerdictRow]) -> [Bind<'a>; 2] {
+    [
+        Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+        Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
+    ]
+}

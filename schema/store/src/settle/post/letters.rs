@@ -1,0 +1,59 @@
+//! Writes the verdicts on letters, and the highest numbers of their installations.
+
+use crate::fault::Fault;
+use crate::outbox;
+use crate::settle::verdict::VerdictRow;
+use crate::settle::written::Written;
+use crate::statement::{Bind, unnested};
+
+impl Written {
+    pub(super) async fn insert_letters(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let has_row = |verdict: &&VerdictRow| {
+            !verdict.key.is_of_first_attempt()
+                && self.standing.known_by_id(verdict.agency, verdict.key.letter_id).is_some()
+        };
+        let verdicts: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| !has_row(verdict)).collect();
+        if verdicts.is_empty() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
+            Bind::Bigints(verdicts.iter().map(|verdict| verdict.key.sequence).collect()),
+            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.digest.as_slice())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.outcome.as_str())).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.transport)).collect()),
+            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
+            Bind::Byteas(verdicts.iter().map(|verdict| Some(verdict.receipt.as_slice())).collect()),
+            Bind::Timestamptzs(verdicts.iter().map(|verdict| Some(verdict.received_at)).collect()),
+            Bind::Texts(verdicts.iter().map(|verdict| outbox::kept_cipher(verdict.cipher)).collect()),
+        ];
+        let text = format!(
+            "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate,
+                                     receipt, received_at, cipher)
+             SELECT {}",
+            unnested(binds.len())
+        );
+        self.execute(&text, &binds).await?;
+        Ok(())
+    }
+
+    pub(super) async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
+        if numbered.is_empty() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Integers(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
+            Bind::Bigints(numbered.iter().map(|verdict| verdict.key.sequence).collect()),
+        ];
+        let text = "UPDATE xm.installations i SET sequence_highest = n.highest
+                      FROM (SELECT agency, name, max(sequence) AS highest FROM unnest(?, ?, ?) AS s (agency, name, sequence)
+                             GROUP BY agency, name) n
+                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.highest";
+        self.execute(text, &binds).await?;
+        Ok(())
+    }
+}

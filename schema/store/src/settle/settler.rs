@@ -1,0 +1,181 @@
+//! The settler: opens the transaction of a batch, judges its letters under the agencies' locks, and has their rows written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use diesel_async::AsyncPgConnection;
+use futures_util::join;
+use tokio::task::yield_now;
+
+use super::arrival::Arrival;
+use super::batch::{Batch, Case};
+use super::bodies::Bodies;
+use super::decide::Knowledge;
+use super::retry::Retry;
+use super::rounds::Rounds;
+use super::settings::SettlingSettings;
+use super::settled::{Settled, Unsettled};
+use super::standing::Standing;
+use super::transaction::OpenTransaction;
+use super::withheld::Withheld;
+use super::written::Written;
+use super::{defaults, judge};
+use crate::catalogue::Catalogue;
+use crate::database::{Connection, Database};
+use crate::fault::Fault;
+use crate::signers::{self, Signer};
+
+/// Settles batches. Cheap to share; holds a copy of the catalogue that every transaction checks for staleness.
+pub struct Settler {
+    database: Database,
+    settings: SettlingSettings,
+    catalogue: ArcSwapOption<Catalogue>,
+    pub(super) withheld: Arc<Withheld>,
+}
+
+impl Settler {
+    /// Makes a settler.
+    pub fn new(database: Database, settings: SettlingSettings) -> Settler {
+        Settler { database, settings, catalogue: ArcSwapOption::empty(), withheld: Arc::default() }
+    }
+
+    /// Opens the transaction, decides every letter and writes the rows of those accepted.
+    ///
+    /// # Errors
+    /// [`Unsettled`] with the batch; the transaction is gone.
+    pub async fn write(&self, batch: Vec<Arrival>) -> Result<Written, Unsettled> {
+        self.write_as(batch, None).await
+    }
+
+    /// Writes as [`Settler::write`] does; letters that were refused are tried again.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_again(&self, batch: Vec<Arrival>, retry: Retry) -> Result<Written, Unsettled> {
+        self.write_as(batch, Some(retry)).await
+    }
+
+    /// Writes and posts a batch.
+    ///
+    /// # Errors
+    /// [`Unsettled`], as of [`Settler::write`] and [`Written::post`].
+    pub async fn settle(&self, batch: Vec<Arrival>) -> Result<Settled, Unsettled> {
+        self.write(batch).await?.post().await
+    }
+
+    async fn write_as(&self, arrivals: Vec<Arrival>, retry: Option<Retry>) -> Result<Written, Unsettled> {
+        let (connection, catalogue) = match self.connect().await {
+            Ok(connected) => connected,
+            Err(fault) => return Err(Unsettled { fault, batch: arrivals }),
+        };
+        let transaction = OpenTransaction::on(connection);
+        let (locked, batch) = begin(&transaction, arrivals, &catalogue).await;
+        let (standing, journal_ids) = match locked {
+            Ok(locked) => locked,
+            Err(fault) => return Err(Unsettled { fault, batch: batch.into_arrivals() }),
+        };
+        let (bodies, settings, withheld) = (Bodies::new(), self.settings.clone(), Arc::clone(&self.withheld));
+        let mut written = Written { transaction, batch, bodies, standing, catalogue, settings, withheld, retry };
+        match self.write_rows(&mut written, journal_ids).await {
+            Ok(()) => Ok(written),
+            Err(fault) => Err(Unsettled { fault, batch: written.batch.into_arrivals() }),
+        }
+    }
+
+    async fn connect(&self) -> Result<(Connection, Arc<Catalogue>), Fault> {
+        let mut connection = self.database.get().await?;
+        let catalogue = match self.catalogue.load_full() {
+            Some(catalogue) => catalogue,
+            None => self.reload_catalogue(&mut connection).await?,
+        };
+        Ok((connection, catalogue))
+    }
+
+    async fn reload_catalogue(&self, connection: &mut AsyncPgConnection) -> Result<Arc<Catalogue>, Fault> {
+        let catalogue = Arc::new(Catalogue::load(connection).await?);
+        self.catalogue.store(Some(Arc::clone(&catalogue)));
+        Ok(catalogue)
+    }
+
+    /// Reads what the decisions need, under the locks, decides, and writes the rows of accepted letters.
+    async fn write_rows(&self, written: &mut Written, journal_ids: Vec<i64>) -> Result<(), Fault> {
+        let Written { transaction, batch, standing, catalogue, .. } = written;
+        batch.number(journal_ids)?;
+        let connection = transaction.connection();
+        if standing.catalogue_revision != catalogue.revision {
+            *catalogue = self.reload_catalogue(connection).await?;
+            batch.judge_again(catalogue);
+        }
+        judge_stale_again(connection, batch, standing, catalogue).await?;
+        defaults::fill(connection, batch).await?;
+        standing.read_by_keys(connection, batch).await?;
+
+        let now = Instant::now();
+        let knowledge = Knowledge {
+            withheld: self.withheld.tables(catalogue.revision, now),
+            waiting: self.withheld.letters(batch, now),
+            is_retry: written.retry.is_some(),
+            ..Knowledge::default()
+        };
+        let rounds = Rounds {
+            transaction,
+            batch,
+            standing,
+            catalogue,
+            withheld: &self.withheld,
+            usual: self.database.limits(),
+            held_bytes_max: self.settings.held_bytes_max,
+            knowledge,
+        };
+        written.bodies = rounds.run().await?;
+        Ok(())
+    }
+}
+
+/// Begins the transaction and locks the accounts of the letters' agencies. Returns what is held of the agencies and the reserved keys
+/// of the journal, and the letters judged by themselves.
+async fn begin(
+    transaction: &OpenTransaction,
+    arrivals: Vec<Arrival>,
+    catalogue: &Catalogue,
+) -> (Result<(Standing, Vec<i64>), Fault>, Batch) {
+    let agencies = arrivals.iter().filter_map(|arrival| Some(arrival.signer()?.matricule.as_i32())).collect();
+    let locking = Standing::lock(transaction.shared(), agencies, arrivals.len());
+    // Letters are judged while PostgreSQL takes the locks, which are held for as long: those who also want them are
+    // operators who change the agency, and another process that settles for it.
+    let judging = async {
+        yield_now().await;
+        Batch::judged(arrivals, catalogue)
+    };
+    let (begun, locked, batch) = join!(transaction.begin(), locking, judging);
+    (begun.and(locked), batch)
+}
+
+/// Judges again the letters whose agency has changed since its signer was cached, and those that came when the certificate was
+/// not valid but another certificate of the same key may have been.
+async fn judge_stale_again(
+    connection: &mut AsyncPgConnection,
+    batch: &mut [Case],
+    standing: &Standing,
+    catalogue: &Catalogue,
+) -> Result<(), Fault> {
+    let is_stale = |arrival: &Arrival, signer: &Signer| {
+        standing.revision(signer.matricule) != Some(signer.revision) || signer.may_be_valid_at(arrival.received_at)
+    };
+    let stale: Vec<&Signer> = batch
+        .iter()
+        .filter_map(|case| case.signer().map(Arc::as_ref).filter(|signer| is_stale(&case.arrival, signer)))
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let fresh: HashMap<_, _> = signers::reload(connection, &stale).await?;
+    for case in batch {
+        if let Some(signer) = case.signer().and_then(|signer| fresh.get(&signer.certificate_id)) {
+            case.judged = judge::judge_for(&case.arrival, signer, catalogue);
+        }
+    }
+    Ok(())
+}
