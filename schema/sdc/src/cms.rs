@@ -8,7 +8,6 @@ mod elements;
 mod enveloped_data;
 mod libcrypto;
 mod signed_data;
-mod signer_words;
 
 use std::fmt;
 
@@ -18,34 +17,12 @@ use openssl::error::ErrorStack;
 use crate::answer::Answer;
 use crate::digest::Digest;
 use crate::document::Document;
+pub use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use crate::letter::Letter;
 use crate::payload::{self, PayloadForm, PayloadLimits, Unreadable};
 use crate::prescan::{Enveloped, ScanError, SignatureKey, Signed, scan_enveloped, scan_signed};
 use crate::refusal::{Refusal, RefusalCode};
-
-/// How the content is encrypted. The answer to a letter is encrypted as the letter was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ContentCipher {
-    /// `AuthEnvelopedData`, AES-256-GCM.
-    Aes256Gcm,
-    /// `EnvelopedData`, AES-256-CBC: for older software, per agency. Unauthenticated, so only the signature inside counts.
-    Aes256Cbc,
-}
-
-/// The certificate that a signature names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SignerId {
-    /// By subject key identifier.
-    KeyId(Vec<u8>),
-    /// By issuer and serial number.
-    IssuerSerial {
-        /// DER of the issuer's name.
-        issuer: Vec<u8>,
-        /// Content octets of the serial number.
-        serial: Vec<u8>,
-    },
-}
 
 /// A container that has been decrypted, and whose inner structure is admitted. Nothing in it is proven.
 pub struct Opened {
@@ -96,16 +73,6 @@ fn refusal(error: ScanError, malformed: RefusalCode, forbidden: RefusalCode) -> 
         ScanError::Forbidden(_) => forbidden,
     };
     Refusal::new(code).with("expected", error)
-}
-
-impl ContentCipher {
-    /// Returns its name, as it is kept with a letter.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ContentCipher::Aes256Gcm => "aes-256-gcm",
-            ContentCipher::Aes256Cbc => "aes-256-cbc",
-        }
-    }
 }
 
 impl Opened {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::payload::PayloadLimits;
+use crate::limits::PayloadLimits;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 

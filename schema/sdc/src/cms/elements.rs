@@ -1,7 +1,7 @@
 //! Elements that signed and enveloped structures are both written of.
 
-use crate::cms::SignerId;
 use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, context, context_primitive};
+use crate::identifiers::SignerId;
 
 /// Writes an object identifier.
 pub fn identifier(oid: &[u8]) -> Vec<u8> {

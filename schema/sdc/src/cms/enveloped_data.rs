@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::agreement::{KEY_BYTES, WrappingKey};
 use super::elements::{content_info, identifier, issuer_serial, name, version};
-use super::{ContentCipher, SignerId};
 use crate::der::{self, BIT_STRING, INTEGER, NULL, OCTET_STRING, SEQUENCE, SET, context, context_primitive};
+use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::{self, RegisteredCertificate, SigningKey};
 use crate::prescan::{
     Agreement, CBC_IV_BYTES, EncryptedContent, GCM_NONCE_BYTES, GCM_TAG_BYTES, KdfHash, KeyKind, oid,

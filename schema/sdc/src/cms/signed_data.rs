@@ -6,9 +6,9 @@
 use openssl::error::ErrorStack;
 
 use super::elements::{content_info, identifier, name, version};
-use crate::cms::{ContentCipher, SignerId};
 use crate::der::{self, NULL, OCTET_STRING, SEQUENCE, SET, context};
 use crate::digest::Digest;
+use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::SigningKey;
 use crate::prescan::{KeyKind, oid};
 

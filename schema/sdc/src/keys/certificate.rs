@@ -9,10 +9,11 @@ use openssl::pkey::{PKey, Public};
 use openssl::sha::sha1;
 use openssl::x509::{X509, X509Ref};
 
+use super::error::{KeyError, unreadable};
 use super::fields::{self, Fields};
-use super::{KeyError, pinned, unreadable};
-use crate::cms::{ContentCipher, SignerId};
+use super::pinned;
 use crate::digest::Digest;
+use crate::identifiers::{ContentCipher, SignerId};
 use crate::prescan::{IssuerSerial, KeyKind, RecipientId};
 
 /// A certificate, parsed: the pinned one of an agency, or the centre's at an agency.

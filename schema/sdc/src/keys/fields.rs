@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::KeyError;
+use super::error::KeyError;
 use crate::der::{
     self, BIT_STRING, BOOLEAN, DerError, GENERALIZED_TIME, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader,
     SEQUENCE, UTC_TIME, context,

@@ -6,11 +6,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::{Uuid, Variant};
 
-use super::json::{Document, malformed};
-use super::members::{is_name, text};
 use super::{LetterKey, PayloadLimits, Unreadable};
 use crate::answer::statement::Statement;
 use crate::answer::{Answer, AnswerBody, AnswerContent};
+use crate::json::members::{is_name, text};
+use crate::json::{Document, malformed};
 use crate::letter::{FORMAT_VERSION, Letter, Mode};
 use crate::moment;
 use crate::refusal::{Refusal, RefusalCode};

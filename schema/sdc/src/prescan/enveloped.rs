@@ -2,10 +2,10 @@
 
 use super::identifiers::{Algorithm, algorithm, issuer_serial, key_id};
 use super::{IssuerSerial, ScanError, oid};
-use crate::cms::ContentCipher;
 use crate::der::{
     self, BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive,
 };
+use crate::identifiers::ContentCipher;
 
 pub const GCM_NONCE_BYTES: usize = 12;
 pub const GCM_TAG_BYTES: usize = 16;

@@ -4,8 +4,8 @@
 
 use super::identifiers::{algorithm, issuer_serial, key_id};
 use super::{IssuerSerial, KeyKind, ScanError, oid};
-use crate::cms::SignerId;
 use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive};
+use crate::identifiers::SignerId;
 
 /// Attributes that a signer may add; each costs a comparison.
 const ATTRIBUTES_MAX: usize = 16;

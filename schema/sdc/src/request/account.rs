@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::payload::members::{malformed, optional_members, text};
+use crate::json::malformed;
+use crate::json::members::{optional_members, text};
 use crate::refusal::Refusal;
 
 /// What a day looks like.

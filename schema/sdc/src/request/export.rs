@@ -6,9 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::malformed;
+use crate::json::members::{array, members, name};
+use crate::limits::PayloadLimits;
 use crate::names::folded;
-use crate::payload::PayloadLimits;
-use crate::payload::members::{array, malformed, members, name};
 use crate::refusal::Refusal;
 
 /// Records by table.

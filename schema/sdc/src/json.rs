@@ -13,8 +13,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use unicode_normalization::is_nfc;
 
-use super::PayloadLimits;
+use crate::limits::PayloadLimits;
 use crate::refusal::{Refusal, RefusalCode};
+
+pub mod members;
 
 const SYNTAX: &str = "JSON of RFC 8259";
 const INTEGER: &str = "an integer of 64 bits; fractions travel as text";

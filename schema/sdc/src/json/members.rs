@@ -4,18 +4,14 @@ use std::fmt::Display;
 
 use serde_json::{Map, Value};
 
-pub(crate) use super::json::malformed;
+use super::malformed;
 use crate::refusal::Refusal;
 
 /// What PostgreSQL lets a name have (NAMEDATALEN less one).
 const NAME_OCTETS_MAX: usize = 63;
 
 /// Takes an object apart that has these members and no others.
-pub(crate) fn members<const N: usize>(
-    value: Value,
-    path: impl Display,
-    names: [&str; N],
-) -> Result<[Value; N], Refusal> {
+pub fn members<const N: usize>(value: Value, path: impl Display, names: [&str; N]) -> Result<[Value; N], Refusal> {
     let expected = || malformed(&path, &format!("an object of {}", names.join(", ")));
     let Value::Object(mut object): Value = value else { return Err(expected()) };
     let complete = object.len() == N && names.iter().all(|name| object.contains_key(*name));
@@ -26,7 +22,7 @@ pub(crate) fn members<const N: usize>(
 }
 
 /// Takes an object apart that may have these members and has no others.
-pub(crate) fn optional_members<const N: usize>(
+pub fn optional_members<const N: usize>(
     value: Value,
     path: impl Display,
     names: [&str; N],
@@ -38,12 +34,12 @@ pub(crate) fn optional_members<const N: usize>(
 }
 
 /// Takes one member out of an object; null where there is none.
-pub(crate) fn take(object: &mut Map<String, Value>, name: &str) -> Value {
+pub fn take(object: &mut Map<String, Value>, name: &str) -> Value {
     object.remove(name).unwrap_or_default()
 }
 
 /// Takes an array of 1 to `length_max`.
-pub(crate) fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<Value>, Refusal> {
+pub fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::Array(array) if (1..=length_max).contains(&array.len()) => Ok(array),
         _ => Err(malformed(path, &format!("an array of 1 to {length_max}"))),
@@ -51,12 +47,12 @@ pub(crate) fn array(value: Value, path: impl Display, length_max: usize) -> Resu
 }
 
 /// Takes the name of an application, a table or a column.
-pub(crate) fn name(value: Value, path: impl Display) -> Result<String, Refusal> {
+pub fn name(value: Value, path: impl Display) -> Result<String, Refusal> {
     text(value).filter(|text| is_name(text)).ok_or_else(|| malformed(path, "a name of 1 to 63 octets"))
 }
 
 /// Takes a text.
-pub(crate) fn text(value: Value) -> Option<String> {
+pub fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,
@@ -64,6 +60,6 @@ pub(crate) fn text(value: Value) -> Option<String> {
 }
 
 /// Says whether a text may be a name. Names come back in refusals and logs: bounded, and on one line.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     (1..=NAME_OCTETS_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
