@@ -152,6 +152,11 @@ impl Words {
     }
 
     fn phrase(&self, families: &[&str], english: &str, depth: usize) -> String {
+        if families.contains(&"error-")
+            && let Some(refusal) = self.refused(english)
+        {
+            return refusal;
+        }
         let Some((phrase, found)) = find(families, english) else { return english.to_owned() };
         let value = |name: &str, found: &str| match plain(found) {
             Some(number) => number,
@@ -220,6 +225,39 @@ mod tests {
                 "nothing of quarantine entry 7 can be tried: refused: no_container",
                 "rien de l'entrée 7 de la quarantaine ne peut être repris : refusée : no_container",
             ),
+            (
+                "the certificate is not in strict DER with names of bounded length (expected a serial number): have it issued again",
+                "le certificat n'est pas en DER strict avec des noms de longueur limitée (attendu un numéro de série) : faites-le \
+                 établir de nouveau",
+            ),
+        ] {
+            assert_eq!(french().sentences(english), expected);
+            assert_eq!(Words::english().sentences(english), english, "English is what it was");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_said_with_its_parameters() {
+        for (english, expected) in [
+            ("refused: no_container", "refusée : no_container"),
+            (
+                "refused: envelope_forbidden, expected one recipient",
+                "refusée : envelope_forbidden, attendu un seul destinataire",
+            ),
+            (
+                "refused: payload_malformed, column 5, expected an object of table, columns, values, line 3, path body.tables[0]",
+                "refusée : payload_malformed, colonne 5, attendu un objet composé de table, columns, values, ligne 3, \
+                 chemin body.tables[0]",
+            ),
+            (
+                "refused: rows_invalid, rule births_nom_check, 12 faulty rows",
+                "refusée : rows_invalid, règle births_nom_check, 12 lignes fautives",
+            ),
+            (
+                "refused: letter_too_large, bytes 5000, bytes_max 4096",
+                "refusée : letter_too_large, octets 5000, octets au plus 4096",
+            ),
+            ("refused: by whoever it was", "refusée : by whoever it was"),
         ] {
             assert_eq!(french().sentences(english), expected);
             assert_eq!(Words::english().sentences(english), english, "English is what it was");

@@ -17,6 +17,7 @@ use openssl::error::ErrorStack;
 use crate::answer::Answer;
 use crate::digest::Digest;
 use crate::document::Document;
+use crate::expected::Expected;
 pub use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use crate::letter::Letter;
@@ -45,12 +46,12 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
     let enveloped = scan_enveloped(document.der())
         .map_err(|error| refusal(error, RefusalCode::EnvelopeMalformed, RefusalCode::EnvelopeForbidden))?;
     let key = keys.find(&enveloped.recipient).ok_or_else(|| Refusal::new(RefusalCode::NotForThisCentre))?;
-    // Whoever mixes up the kinds of keys finds paths in OpenSSL that nobody else has walked.
+    // An encrypted key of another kind than the recipient's would reach paths in OpenSSL that no other software uses.
     if enveloped.key_kind != key.certificate.key_kind() {
         let refusal = Refusal::new(RefusalCode::EnvelopeMalformed);
-        return Err(refusal.with("expected", "an encrypted key that fits the recipient's"));
+        return Err(refusal.with("expected", Expected::FittingEncryptedKey));
     }
-    // One code whatever goes wrong here: padding, key and tag told apart would make the centre an oracle (CVE-2019-1563).
+    // One code for every cause: if padding, key and tag were told apart, the centre would be an oracle (CVE-2019-1563).
     let signed =
         decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
@@ -96,11 +97,11 @@ impl Opened {
         // OpenSSL looks at the key alone and verifies an ECDSA signature that says it is RSA's; other software does not.
         if !self.signature_key.is_of(certificate.key_kind()) {
             let refusal = Refusal::new(RefusalCode::SignatureForbidden);
-            return Err(refusal.with("expected", "a signature algorithm of the signer's kind of key"));
+            return Err(refusal.with("expected", Expected::SignatureOfKey));
         }
         let invalid = |_one_reason: ErrorStack| Refusal::new(RefusalCode::SignatureInvalid);
         let mut content = CmsContentInfo::from_der(&self.signed).map_err(invalid)?;
-        // Whoever named another certificate is not verified with this one.
+        // A signature that names another certificate is not verified with this one.
         if !certificate.signer_ids().contains(&self.signer)
             || !libcrypto::set_signer(&mut content, certificate.pinned())
         {

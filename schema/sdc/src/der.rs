@@ -4,6 +4,8 @@
 //! reaches it. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within
 //! a SET OF, which changes no value and which signers of older software get wrong.
 
+use crate::expected::Expected;
+
 /// Deepest nesting admitted.
 pub const DEPTH_MAX: usize = 16;
 
@@ -48,7 +50,7 @@ pub const fn context_primitive(number: u8) -> Tag {
 /// Not DER, or not the structure asked for. Holds what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
-pub struct DerError(pub &'static str);
+pub struct DerError(pub Expected);
 
 type Result<T> = std::result::Result<T, DerError>;
 
@@ -92,22 +94,22 @@ impl<'a> Reader<'a> {
 
     /// Reads the next element.
     pub fn element(&mut self) -> Result<Element<'a>> {
-        let [tag, rest @ ..] = self.rest else { return Err(DerError("one more element")) };
+        let [tag, rest @ ..] = self.rest else { return Err(DerError(Expected::OneMoreElement)) };
         // High tag numbers have many encodings, and nothing in CMS needs them.
         if tag & 0x1f == 0x1f {
-            return Err(DerError("tag numbers below 31"));
+            return Err(DerError(Expected::TagNumber));
         }
         let (length, length_octets) = length(rest)?;
         let header = 1 + length_octets;
         // A length beyond the bytes that are there has been the way into other people's memory.
         let end = header.checked_add(length).filter(|end| *end <= self.rest.len());
-        let (whole, rest) = self.rest.split_at(end.ok_or(DerError("lengths within the bytes"))?);
+        let (whole, rest) = self.rest.split_at(end.ok_or(DerError(Expected::LengthWithinBytes))?);
         self.rest = rest;
         Ok(Element { tag: *tag, content: &whole[header..], whole })
     }
 
     /// Reads the next element, which must have this tag.
-    pub fn expect(&mut self, tag: Tag, what: &'static str) -> Result<Element<'a>> {
+    pub fn expect(&mut self, tag: Tag, what: Expected) -> Result<Element<'a>> {
         if self.peek() != Some(tag) {
             return Err(DerError(what));
         }
@@ -120,17 +122,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next element, which must be constructed with this tag, and returns a reader of its content.
-    pub fn enter(&mut self, tag: Tag, what: &'static str) -> Result<Reader<'a>> {
+    pub fn enter(&mut self, tag: Tag, what: Expected) -> Result<Reader<'a>> {
         Ok(Reader::new(self.expect(tag, what)?.content))
     }
 
     /// Demands that nothing is left: what follows a structure is where a second meaning would hide.
-    pub fn end(&self, what: &'static str) -> Result<()> {
+    pub fn end(&self, what: Expected) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(DerError(what)) }
     }
 
     /// Reads an INTEGER that must be small and not negative.
-    pub fn small_integer(&mut self, what: &'static str) -> Result<u8> {
+    pub fn small_integer(&mut self, what: Expected) -> Result<u8> {
         match self.expect(INTEGER, what)?.content {
             [value] if *value < 0x80 => Ok(*value),
             _ => Err(DerError(what)),
@@ -140,21 +142,21 @@ impl<'a> Reader<'a> {
 
 /// Reads a definite, minimal length; returns it and how many octets it took.
 fn length(bytes: &[u8]) -> Result<(usize, usize)> {
-    let [first, rest @ ..] = bytes else { return Err(DerError("a length")) };
+    let [first, rest @ ..] = bytes else { return Err(DerError(Expected::Length)) };
     match first {
         0..=0x7f => Ok((usize::from(*first), 1)),
         // An indefinite length is BER: where it ends is found by reading on, and readers differ. OpenSSL writes it with -stream.
-        0x80 => Err(DerError("definite lengths: sign and encrypt without -stream")),
+        0x80 => Err(DerError(Expected::DefiniteLength)),
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
-            let octets = rest.get(..count).ok_or(DerError("a whole length"))?;
+            let octets = rest.get(..count).ok_or(DerError(Expected::WholeLength))?;
             let value = octets.iter().fold(0usize, |value, octet| value << 8 | usize::from(*octet));
             // A longer form than needed is a second encoding of the same value.
             let is_minimal = octets[0] != 0 && value > 0x7f;
-            if is_minimal { Ok((value, 1 + count)) } else { Err(DerError("minimal lengths")) }
+            if is_minimal { Ok((value, 1 + count)) } else { Err(DerError(Expected::MinimalLength)) }
         }
         // No document is that long; on 32 bits the length would wrap round.
-        _ => Err(DerError("lengths of at most four octets")),
+        _ => Err(DerError(Expected::ShortLength)),
     }
 }
 
@@ -165,14 +167,14 @@ fn length(bytes: &[u8]) -> Result<(usize, usize)> {
 pub fn check(bytes: &[u8]) -> Result<()> {
     let mut reader = Reader::new(bytes);
     let element = reader.element()?;
-    reader.end("nothing after the structure")?;
+    reader.end(Expected::NothingAfterStructure)?;
     check_element(&element, 0)
 }
 
 fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     // Every level of nesting costs a reader stack; 4 000 of them have ended processes.
     if depth > DEPTH_MAX {
-        return Err(DerError("nesting of at most 16 levels"));
+        return Err(DerError(Expected::Depth));
     }
     let is_universal = element.tag & CLASS == 0;
     if element.tag & CONSTRUCTED == 0 {
@@ -180,7 +182,7 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     }
     // A constructed string is BER: the same octets in pieces, which a reader must join before it can compare them.
     if is_universal && !matches!(element.tag, SEQUENCE | SET) {
-        return Err(DerError("strings and numbers in one piece"));
+        return Err(DerError(Expected::StringInOnePiece));
     }
     let mut reader = Reader::new(element.content);
     while !reader.is_empty() {
@@ -189,7 +191,7 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks a value of a universal type: each has one encoding, and an empty one has been read as whatever lay behind it.
+/// Checks a value of a universal type: each has one encoding, and readers have taken an empty one for the octets after it.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
     let is_sound = match element.tag {
         // The end mark of an indefinite length.
@@ -211,7 +213,7 @@ fn check_primitive(element: &Element<'_>) -> Result<()> {
         OBJECT_IDENTIFIER => is_minimal_identifier(element.content),
         tag => !matches!(tag | CONSTRUCTED, SEQUENCE | SET),
     };
-    if is_sound { Ok(()) } else { Err(DerError("the one encoding that DER gives a value")) }
+    if is_sound { Ok(()) } else { Err(DerError(Expected::OneEncoding)) }
 }
 
 /// Says whether each arc is complete and without leading zeros: `2a 80 86` would be a second spelling of `2a 86`.
@@ -299,7 +301,7 @@ mod tests {
             (&[0x10, 0x00], VALUE),
         ];
         for (bytes, expected) in bad {
-            assert_eq!(check(bytes), Err(DerError(expected)), "{bytes:02x?}");
+            assert_eq!(check(bytes).map_err(|error| error.0.to_string()), Err(expected.to_owned()), "{bytes:02x?}");
         }
     }
 
@@ -310,7 +312,7 @@ mod tests {
             nested = write(SEQUENCE, &[&nested]);
         }
         assert_eq!(check(&nested), Ok(()));
-        assert_eq!(check(&write(SEQUENCE, &[&nested])), Err(DerError("nesting of at most 16 levels")));
+        assert_eq!(check(&write(SEQUENCE, &[&nested])), Err(DerError(Expected::Depth)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use memchr::memmem;
 
+use crate::expected::Expected;
 use crate::letter::Matricule;
 use crate::refusal::{Refusal, RefusalCode};
 
@@ -53,21 +54,21 @@ impl Document {
     /// `document_malformed`, with parameter `expected`.
     pub fn parse(text: &[u8], limits: &DocumentLimits) -> Result<Document, Refusal> {
         if text.len() > limits.document_bytes_max {
-            return Err(malformed(format!("at most {} bytes", limits.document_bytes_max)));
+            return Err(malformed(Expected::DocumentBytes(limits.document_bytes_max)));
         }
         let block = Blocks::of(text).next().filter(|block| block.is_alone);
-        let block = block.ok_or_else(|| malformed(format!("a line {BEGIN}")))?;
+        let block = block.ok_or_else(|| malformed(Expected::BeginLine))?;
         if block.start > limits.preamble_bytes_max {
-            return Err(malformed(format!("at most {} bytes before the block", limits.preamble_bytes_max)));
+            return Err(malformed(Expected::BytesBeforeBlock(limits.preamble_bytes_max)));
         }
         if !block.is_closed {
-            return Err(malformed(format!("a line -----END {}-----", block.label)));
+            return Err(malformed(Expected::EndLine(block.label)));
         }
         // Anything after the block could be a second one that another reader prefers.
         if !is_blank(&text[block.end..]) {
-            return Err(malformed("nothing after the block"));
+            return Err(malformed(Expected::NothingAfterBlock));
         }
-        let der = block.der().ok_or_else(|| malformed("base64 with its padding"))?;
+        let der = block.der().ok_or_else(|| malformed(Expected::PaddedBase64))?;
         Ok(Document { claim: claim(&text[..block.start]), der })
     }
 
@@ -136,7 +137,7 @@ fn is_blank(text: &[u8]) -> bool {
         .is_ok_and(|text| text.chars().all(|character| character.is_whitespace() || character == '>'))
 }
 
-fn malformed(expected: impl ToString) -> Refusal {
+fn malformed(expected: Expected) -> Refusal {
     Refusal::new(RefusalCode::DocumentMalformed).with("expected", expected)
 }
 

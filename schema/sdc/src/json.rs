@@ -1,6 +1,6 @@
 //! JSON without liberties: what RFC 8259 leaves to each reader is refused here, so that there is one reading.
 //!
-//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not NFC and deep nesting are
+//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not Expected::Nfc and deep nesting are
 //! refused with the place and the expectation, never with the value. The syntax itself is serde_json's affair.
 
 use std::borrow::Cow;
@@ -13,19 +13,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use unicode_normalization::is_nfc;
 
+use crate::expected::{Expected, Names};
 use crate::limits::PayloadLimits;
 use crate::refusal::{Refusal, RefusalCode};
 
 pub mod members;
-
-const SYNTAX: &str = "JSON of RFC 8259";
-const INTEGER: &str = "an integer of 64 bits; fractions travel as text";
-const NO_NUL: &str = "text without U+0000";
-const NFC: &str = "text in Unicode normalization form C";
-const ONCE: &str = "each member once";
-const SHALLOW: &str = "less nesting";
-const FEW: &str = "fewer values";
-const FEW_OBJECTS: &str = "fewer objects";
 
 /// The outermost object of a payload, its members not yet read.
 pub struct Document<'a> {
@@ -39,24 +31,24 @@ impl<'a> Document<'a> {
         let text = str::from_utf8(octets).map_err(|error| {
             let before = String::from_utf8_lossy(&octets[..error.valid_up_to()]);
             let (line, column) = position(&before, before.len());
-            malformed("", "UTF-8").with("line", line).with("column", column)
+            malformed("", Expected::Utf8).with("line", line).with("column", column)
         })?;
         let mut decoder = serde_json::Deserializer::from_str(text);
         let members = decoder.deserialize_map(Members).and_then(|members| decoder.end().map(|()| members));
         match members {
             Ok(members) => Ok(Document { text, members }),
-            Err(error) => Err(malformed("", SYNTAX).with("line", error.line()).with("column", error.column())),
+            Err(error) => Err(malformed("", Expected::Json).with("line", error.line()).with("column", error.column())),
         }
     }
 
     /// Refuses members outside this list, and repeated ones.
-    pub fn admit(&self, known: &[&str]) -> Result<(), Refusal> {
+    pub fn admit(&self, known: &'static [&'static str]) -> Result<(), Refusal> {
         let mut seen = HashSet::new();
         if !self.members.iter().all(|(name, _)| seen.insert(name)) {
-            return Err(malformed("", ONCE));
+            return Err(malformed("", Expected::MemberOnce));
         }
         if self.members.iter().any(|(name, _)| !known.contains(&name.as_ref())) {
-            return Err(malformed("", &format!("no members but {}", known.join(", "))));
+            return Err(malformed("", Expected::NoMembersBut(Names(known))));
         }
         Ok(())
     }
@@ -69,9 +61,9 @@ impl<'a> Document<'a> {
     /// Reads one member, strictly.
     pub fn member(&self, name: &'static str, limits: &PayloadLimits) -> Result<Value, Refusal> {
         let mut of_name = self.members.iter().filter(|(member, _)| member == name);
-        let Some((_, raw)) = of_name.next() else { return Err(malformed(name, "a member of this name")) };
+        let Some((_, raw)) = of_name.next() else { return Err(malformed(name, Expected::MemberOfName)) };
         if of_name.next().is_some() {
-            return Err(malformed(name, ONCE));
+            return Err(malformed(name, Expected::MemberOnce));
         }
         let mut progress =
             Progress { limits, values: 0, objects: 0, path: vec![Step::Member(name.to_owned())], expected: None };
@@ -84,7 +76,8 @@ impl<'a> Document<'a> {
                 let column = if error.line() == 1 { column + error.column() } else { error.column() };
                 // The one thing that serde_json refuses in good JSON: what is beyond a float, such as 1e400.
                 let is_number = error.to_string().starts_with("number out of range");
-                let expected = progress.expected.unwrap_or(if is_number { INTEGER } else { SYNTAX });
+                let expected =
+                    progress.expected.unwrap_or(if is_number { Expected::JsonInteger } else { Expected::Json });
                 let refusal = malformed(path_text(&progress.path), expected);
                 Err(refusal.with("line", line + error.line() - 1).with("column", column))
             }
@@ -93,7 +86,7 @@ impl<'a> Document<'a> {
 }
 
 /// Makes the refusal of a payload that is wrong at one place.
-pub fn malformed(path: impl fmt::Display, expected: &str) -> Refusal {
+pub fn malformed(path: impl fmt::Display, expected: Expected) -> Refusal {
     let refusal = Refusal::new(RefusalCode::PayloadMalformed).with("expected", expected);
     let path = path.to_string();
     if path.is_empty() { refusal } else { refusal.with("path", path) }
@@ -137,7 +130,7 @@ fn path_text(path: &[Step]) -> String {
                 if !text.is_empty() {
                     text.push('.');
                 }
-                // A stranger's name for a member may be as long as the payload, or somebody's own.
+                // A member's name comes from a stranger: it may be as long as the payload, or the name of a person.
                 let is_plain =
                     name.len() <= 32 && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
                 text.push_str(if is_plain { name } else { "?" });
@@ -154,28 +147,28 @@ struct Progress<'a> {
     objects: usize,
     /// Where the reader is; after an error, where that was.
     path: Vec<Step>,
-    expected: Option<&'static str>,
+    expected: Option<Expected>,
 }
 
 impl Progress<'_> {
-    fn refuse<E: de::Error>(&mut self, expected: &'static str) -> E {
+    fn refuse<E: de::Error>(&mut self, expected: Expected) -> E {
         self.expected = Some(expected);
         E::custom(expected)
     }
 
     fn count<E: de::Error>(&mut self) -> Result<(), E> {
         self.values += 1;
-        if self.values > self.limits.values_max { Err(self.refuse(FEW)) } else { Ok(()) }
+        if self.values > self.limits.values_max { Err(self.refuse(Expected::FewerValues)) } else { Ok(()) }
     }
 
     fn count_object<E: de::Error>(&mut self) -> Result<(), E> {
         self.objects += 1;
-        if self.objects > self.limits.objects_max { Err(self.refuse(FEW_OBJECTS)) } else { Ok(()) }
+        if self.objects > self.limits.objects_max { Err(self.refuse(Expected::FewerObjects)) } else { Ok(()) }
     }
 
     /// The members of the document are the first level, the member being read the second.
     fn enter<E: de::Error>(&mut self) -> Result<(), E> {
-        if self.path.len() >= self.limits.depth_max { Err(self.refuse(SHALLOW)) } else { Ok(()) }
+        if self.path.len() >= self.limits.depth_max { Err(self.refuse(Expected::LessNesting)) } else { Ok(()) }
     }
 
     fn text<E: de::Error>(&mut self, text: &str) -> Result<(), E> {
@@ -185,9 +178,9 @@ impl Progress<'_> {
             return Ok(());
         }
         if memchr::memchr(0, text.as_bytes()).is_some() {
-            return Err(self.refuse(NO_NUL));
+            return Err(self.refuse(Expected::NoNul));
         }
-        if is_nfc(text) { Ok(()) } else { Err(self.refuse(NFC)) }
+        if is_nfc(text) { Ok(()) } else { Err(self.refuse(Expected::Nfc)) }
     }
 }
 
@@ -207,7 +200,7 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(SYNTAX)
+        write!(f, "{}", Expected::Json)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
@@ -228,12 +221,12 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
         match i64::try_from(value) {
             Ok(value) => self.visit_i64(value),
-            Err(_) => Err(self.progress.refuse(INTEGER)),
+            Err(_) => Err(self.progress.refuse(Expected::JsonInteger)),
         }
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Value, E> {
-        Err(self.progress.refuse(INTEGER))
+        Err(self.progress.refuse(Expected::JsonInteger))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
@@ -266,7 +259,7 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
         while let Some(name) = members.next_key::<Cow<'de, str>>()? {
             progress.text(&name)?;
             if object.contains_key(name.as_ref()) {
-                return Err(progress.refuse(ONCE));
+                return Err(progress.refuse(Expected::MemberOnce));
             }
             progress.path.push(Step::Member(name.clone().into_owned()));
             let value = members.next_value_seed(Strict { progress: &mut *progress })?;

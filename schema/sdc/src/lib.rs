@@ -9,6 +9,7 @@ pub mod cms;
 pub mod der;
 pub mod digest;
 pub mod document;
+pub mod expected;
 pub mod identifiers;
 mod json;
 pub mod keys;

@@ -1,9 +1,6 @@
-//! A moment as it stands in a letter: one reader for the letter's own time and for the cells of its records.
+//! A moment as a letter writes it: one reader for the letter's own time and for the cells of its records.
 
 use chrono::{DateTime, Datelike, Utc};
-
-/// What a moment looks like, for refusals.
-pub const EXPECTED: &str = "a time as in RFC 3339, such as 2026-11-23T14:05:00Z";
 
 /// Years that RFC 3339 (5.6) can write and PostgreSQL has: it knows no year 0.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;

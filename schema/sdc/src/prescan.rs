@@ -9,6 +9,7 @@ mod identifiers;
 mod signed;
 
 use crate::der::DerError;
+use crate::expected::Expected;
 
 pub use enveloped::{Agreement, EncryptedContent, Enveloped, KdfHash, KeyKind, RecipientId, scan_enveloped};
 pub(crate) use enveloped::{CBC_IV_BYTES, GCM_NONCE_BYTES, GCM_TAG_BYTES};
@@ -21,10 +22,10 @@ pub use signed::{SignatureKey, Signed, scan_signed};
 pub enum ScanError {
     /// Not the structure that FORMAT.md describes.
     #[error("{0}")]
-    Malformed(&'static str),
+    Malformed(Expected),
     /// A well-formed structure that is refused.
     #[error("{0}")]
-    Forbidden(&'static str),
+    Forbidden(Expected),
 }
 
 impl From<DerError> for ScanError {

@@ -101,3 +101,5 @@ expected-granted = a code granted to the agency
 expected-held = the content that the centre holds
 expected-none = none
 expected-codes = { $count } codes
+expected-not-kept = a trigger or rule of the table keeps this row out
+expected-raised = a rule of the database

@@ -80,6 +80,10 @@ refusal-conflict-short = a record sent before, changed
 refusal-check_failed-short = votes whose sums are wrong
 refusal-insufficient_credit-short = no credit for what it costs
 
+# How many rows are wrong, behind the parameters of a refusal.
+
+refusal-faulty-rows = { $count } faulty rows
+
 # What the office does about it.
 
 remedy-mend = the officer mends it and sends the records in a new letter

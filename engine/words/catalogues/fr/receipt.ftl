@@ -106,3 +106,5 @@ expected-granted = un code accordé à l'agence
 expected-held = le contenu que détient le centre
 expected-none = aucun
 expected-codes = { $count } codes
+expected-not-kept = un déclencheur ou une règle de la table écarte cette ligne
+expected-raised = une règle de la base de données

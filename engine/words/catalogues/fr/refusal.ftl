@@ -80,6 +80,13 @@ refusal-conflict-short = une fiche déjà envoyée, changée
 refusal-check_failed-short = des voix dont les sommes sont fausses
 refusal-insufficient_credit-short = pas assez de crédit pour le prix
 
+# Combien de lignes sont fautives, après les paramètres d'un refus.
+
+refusal-faulty-rows = { $count ->
+    [one] { $count } ligne fautive
+   *[other] { $count } lignes fautives
+}
+
 # Ce qu'en fait l'agence.
 
 remedy-mend = l'officier corrige et envoie les fiches dans une nouvelle lettre

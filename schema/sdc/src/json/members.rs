@@ -5,14 +5,19 @@ use std::fmt::Display;
 use serde_json::{Map, Value};
 
 use super::malformed;
+use crate::expected::{Expected, Names};
 use crate::refusal::Refusal;
 
 /// What PostgreSQL lets a name have (NAMEDATALEN less one).
 const NAME_OCTETS_MAX: usize = 63;
 
 /// Takes an object apart that has these members and no others.
-pub fn members<const N: usize>(value: Value, path: impl Display, names: [&str; N]) -> Result<[Value; N], Refusal> {
-    let expected = || malformed(&path, &format!("an object of {}", names.join(", ")));
+pub fn members<const N: usize>(
+    value: Value,
+    path: impl Display,
+    names: &'static [&'static str; N],
+) -> Result<[Value; N], Refusal> {
+    let expected = || malformed(&path, Expected::ObjectOf(Names(names)));
     let Value::Object(mut object): Value = value else { return Err(expected()) };
     let complete = object.len() == N && names.iter().all(|name| object.contains_key(*name));
     if !complete {
@@ -25,9 +30,9 @@ pub fn members<const N: usize>(value: Value, path: impl Display, names: [&str; N
 pub fn optional_members<const N: usize>(
     value: Value,
     path: impl Display,
-    names: [&str; N],
+    names: &'static [&'static str; N],
 ) -> Result<[Option<Value>; N], Refusal> {
-    let expected = || malformed(&path, &format!("an object of {}, or none of them", names.join(", ")));
+    let expected = || malformed(&path, Expected::ObjectOfSome(Names(names)));
     let Value::Object(mut object): Value = value else { return Err(expected()) };
     let found = names.map(|name| object.remove(name));
     if object.is_empty() { Ok(found) } else { Err(expected()) }
@@ -42,13 +47,13 @@ pub fn take(object: &mut Map<String, Value>, name: &str) -> Value {
 pub fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::Array(array) if (1..=length_max).contains(&array.len()) => Ok(array),
-        _ => Err(malformed(path, &format!("an array of 1 to {length_max}"))),
+        _ => Err(malformed(path, Expected::ArrayOf(length_max))),
     }
 }
 
 /// Takes the name of an application, a table or a column.
 pub fn name(value: Value, path: impl Display) -> Result<String, Refusal> {
-    text(value).filter(|text| is_name(text)).ok_or_else(|| malformed(path, "a name of 1 to 63 octets"))
+    text(value).filter(|text| is_name(text)).ok_or_else(|| malformed(path, Expected::Name))
 }
 
 /// Takes a text.

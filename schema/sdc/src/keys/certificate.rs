@@ -117,7 +117,7 @@ impl RegisteredCertificate {
 
     /// Says whether it is there to certify others, not to sign letters: probably the wrong one of a chain.
     pub fn is_authority(&self) -> bool {
-        // What it says beside the fields that were read when it was made is nobody's reason to refuse it.
+        // Other fields than those read at construction are no reason to refuse the certificate, so an error in them counts as no.
         fields::is_authority(&self.der).unwrap_or(false)
     }
 

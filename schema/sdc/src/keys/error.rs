@@ -37,7 +37,7 @@ pub enum KeyError {
     },
 }
 
-/// Puts OpenSSL's reasons into one phrase, the first cause first; its codes, files and lines help nobody here.
+/// Puts OpenSSL's reasons into one phrase, the first cause first, without its codes, files and lines.
 fn reasons(stack: &ErrorStack) -> String {
     let mut reasons: Vec<&str> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
     reasons.dedup();

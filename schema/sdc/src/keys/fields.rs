@@ -10,6 +10,7 @@ use crate::der::{
     self, BIT_STRING, BOOLEAN, DerError, GENERALIZED_TIME, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader,
     SEQUENCE, UTC_TIME, context,
 };
+use crate::expected::Expected;
 use crate::prescan::{ISSUER_BYTES_MAX, KEY_ID_BYTES_MAX, KeyKind, SERIAL_BYTES_MAX, oid};
 
 /// The fields that are used.
@@ -47,22 +48,22 @@ impl<'a> Fields<'a> {
     /// Not in strict DER, or of a key that is not admitted.
     pub fn read(certificate: &'a [u8]) -> Result<Fields<'a>, KeyError> {
         der::check(certificate)?;
-        let mut outer = Reader::new(certificate).enter(SEQUENCE, "a certificate")?;
-        let mut signed = outer.enter(SEQUENCE, "a certificate's content")?;
+        let mut outer = Reader::new(certificate).enter(SEQUENCE, Expected::Certificate)?;
+        let mut signed = outer.enter(SEQUENCE, Expected::CertificateContent)?;
         signed.optional(context(0))?;
-        let serial = bounded(signed.expect(INTEGER, "a serial number")?.content, SERIAL_BYTES_MAX)?;
-        signed.expect(SEQUENCE, "a signature algorithm")?;
-        let issuer = bounded(signed.expect(SEQUENCE, "an issuer")?.whole, ISSUER_BYTES_MAX)?;
-        let mut validity = signed.enter(SEQUENCE, "a validity")?;
+        let serial = bounded(signed.expect(INTEGER, Expected::Serial)?.content, SERIAL_BYTES_MAX)?;
+        signed.expect(SEQUENCE, Expected::SignatureAlgorithm)?;
+        let issuer = bounded(signed.expect(SEQUENCE, Expected::Issuer)?.whole, ISSUER_BYTES_MAX)?;
+        let mut validity = signed.enter(SEQUENCE, Expected::Validity)?;
         let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
-        validity.end("two times of validity")?;
-        signed.expect(SEQUENCE, "a subject")?;
-        let spki = signed.expect(SEQUENCE, "a public key")?;
+        validity.end(Expected::TwoTimes)?;
+        signed.expect(SEQUENCE, Expected::Subject)?;
+        let spki = signed.expect(SEQUENCE, Expected::PublicKey)?;
         let mut info = Reader::new(spki.content);
-        let algorithm = info.enter(SEQUENCE, "a public key's algorithm")?;
-        let bits = info.expect(BIT_STRING, "a public key's bits")?.content;
-        info.end("nothing after a public key")?;
-        let public_key = bits.strip_prefix(&[0]).ok_or(DerError("a public key of whole octets"))?;
+        let algorithm = info.enter(SEQUENCE, Expected::PublicKeyAlgorithm)?;
+        let bits = info.expect(BIT_STRING, Expected::PublicKeyBits)?.content;
+        info.end(Expected::NothingAfterPublicKey)?;
+        let public_key = bits.strip_prefix(&[0]).ok_or(DerError(Expected::WholePublicKey))?;
         let (key, key_id) = (Key::admitted(algorithm, public_key)?, key_id(signed)?);
         Ok(Fields { serial, issuer, not_before, not_after, spki: spki.whole, public_key, key, key_id })
     }
@@ -72,13 +73,13 @@ impl<'a> Key<'a> {
     /// Takes an admitted key in its one usual encoding.
     fn admitted(mut algorithm: Reader<'a>, public_key: &'a [u8]) -> Result<Key<'a>, KeyError> {
         let refused = |kind: &str| Err(KeyError::NotAdmitted(kind.to_owned()));
-        match algorithm.expect(OBJECT_IDENTIFIER, "a public key's algorithm")?.content {
+        match algorithm.expect(OBJECT_IDENTIFIER, Expected::PublicKeyAlgorithm)?.content {
             oid::EC_PUBLIC_KEY => {
                 // Explicit parameters, or a compressed point, would be the same key under another hash.
                 let Some(curve) = algorithm.optional(OBJECT_IDENTIFIER)? else {
                     return refused("EC without a named curve");
                 };
-                algorithm.end("one curve")?;
+                algorithm.end(Expected::OneCurve)?;
                 let key = match curve.content {
                     oid::P256 => Key::P256(public_key),
                     oid::P384 => Key::P384(public_key),
@@ -87,8 +88,8 @@ impl<'a> Key<'a> {
                 if public_key.first() == Some(&4) { Ok(key) } else { refused("EC with a compressed point") }
             }
             oid::RSA_ENCRYPTION => {
-                algorithm.expect(NULL, "RSA without parameters")?;
-                algorithm.end("RSA without parameters")?;
+                algorithm.expect(NULL, Expected::RsaWithoutParameters)?;
+                algorithm.end(Expected::RsaWithoutParameters)?;
                 Key::admitted_rsa(public_key)
             }
             oid::RSASSA_PSS => refused("RSA-PSS"),
@@ -97,10 +98,10 @@ impl<'a> Key<'a> {
     }
 
     fn admitted_rsa(public_key: &'a [u8]) -> Result<Key<'a>, KeyError> {
-        let mut numbers = Reader::new(public_key).enter(SEQUENCE, "an RSA key")?;
+        let mut numbers = Reader::new(public_key).enter(SEQUENCE, Expected::RsaKey)?;
         let modulus = positive(&mut numbers)?;
         let exponent = positive(&mut numbers)?;
-        numbers.end("an RSA key of two numbers")?;
+        numbers.end(Expected::TwoRsaNumbers)?;
         let key = Key::Rsa { modulus, exponent };
         // With an exponent of 1 every text is its own signature.
         if exponent.last().is_none_or(|last| last & 1 == 0) || exponent == [1] {
@@ -146,16 +147,16 @@ impl<'a> Key<'a> {
 
 /// Reads a positive INTEGER without the octet that only holds its sign.
 fn positive<'a>(numbers: &mut Reader<'a>) -> Result<&'a [u8], DerError> {
-    match numbers.expect(INTEGER, "an RSA key's number")?.content {
+    match numbers.expect(INTEGER, Expected::RsaNumber)?.content {
         [0, rest @ ..] => Ok(rest),
-        [first, ..] if *first >= 0x80 => Err(DerError("an RSA key of positive numbers")),
+        [first, ..] if *first >= 0x80 => Err(DerError(Expected::PositiveRsaNumbers)),
         number => Ok(number),
     }
 }
 
 /// Reads a time: of two digits for the year up to 2049, of four from 2050 on, in UTC to the second (RFC 5280, 4.1.2.5).
 pub(super) fn time(validity: &mut Reader<'_>) -> Result<DateTime<Utc>, DerError> {
-    const WHAT: &str = "a time of validity, in UTC and to the second";
+    const WHAT: Expected = Expected::ValidityTime;
     let element = validity.element()?;
     let digits = element.content.strip_suffix(b"Z").ok_or(DerError(WHAT))?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -174,13 +175,13 @@ pub(super) fn time(validity: &mut Reader<'_>) -> Result<DateTime<Utc>, DerError>
     Ok(time.ok_or(DerError(WHAT))?.and_utc())
 }
 
-/// What the pre-scan does not admit as a name, no envelope and no signature could name.
+/// Checks the length of a name. The pre-scan admits no longer one, so no envelope and no signature could name the certificate.
 fn bounded(name: &[u8], bytes_max: usize) -> Result<&[u8], DerError> {
-    const WHAT: &str = "an issuer of at most 1024 bytes, a serial number of 21, a key identifier of 1 to 64";
+    const WHAT: Expected = Expected::BoundedNames;
     if (1..=bytes_max).contains(&name.len()) { Ok(name) } else { Err(DerError(WHAT)) }
 }
 
-/// Finds the subject key identifier behind the public key.
+/// Finds the subject key identifier among the fields after the public key.
 fn key_id(rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
     let mut found = None;
     each_extension(rest, |name, value| {
@@ -188,15 +189,15 @@ fn key_id(rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
             return Ok(());
         }
         let mut value = Reader::new(value);
-        let id = bounded(value.expect(OCTET_STRING, "a key identifier")?.content, KEY_ID_BYTES_MAX)?;
-        value.end("one key identifier")?;
+        let id = bounded(value.expect(OCTET_STRING, Expected::KeyId)?.content, KEY_ID_BYTES_MAX)?;
+        value.end(Expected::OneKeyId)?;
         // Of two, one reader takes the first and another the last.
-        if found.replace(id).is_some() { Err(DerError("one key identifier")) } else { Ok(()) }
+        if found.replace(id).is_some() { Err(DerError(Expected::OneKeyId)) } else { Ok(()) }
     })?;
     Ok(found)
 }
 
-/// Hands on each extension behind the public key, as its name and value.
+/// Calls `take` with the name and the value of each extension after the public key.
 fn each_extension<'a>(
     mut rest: Reader<'a>,
     mut take: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), DerError>,
@@ -206,12 +207,12 @@ fn each_extension<'a>(
         if tag != context(3) {
             continue;
         }
-        let mut extensions = field.enter(SEQUENCE, "extensions")?;
+        let mut extensions = field.enter(SEQUENCE, Expected::Extensions)?;
         while !extensions.is_empty() {
-            let mut extension = extensions.enter(SEQUENCE, "an extension")?;
-            let name = extension.expect(OBJECT_IDENTIFIER, "an extension's name")?.content;
+            let mut extension = extensions.enter(SEQUENCE, Expected::Extension)?;
+            let name = extension.expect(OBJECT_IDENTIFIER, Expected::ExtensionName)?.content;
             extension.optional(BOOLEAN)?;
-            take(name, extension.expect(OCTET_STRING, "an extension's value")?.content)?;
+            take(name, extension.expect(OCTET_STRING, Expected::ExtensionValue)?.content)?;
         }
     }
     Ok(())
@@ -224,24 +225,24 @@ fn each_extension<'a>(
 /// # Errors
 /// Not in strict DER.
 pub fn is_authority(certificate: &[u8]) -> Result<bool, DerError> {
-    let mut outer = Reader::new(certificate).enter(SEQUENCE, "a certificate")?;
-    let mut signed = outer.enter(SEQUENCE, "a certificate's content")?;
+    let mut outer = Reader::new(certificate).enter(SEQUENCE, Expected::Certificate)?;
+    let mut signed = outer.enter(SEQUENCE, Expected::CertificateContent)?;
     signed.optional(context(0))?;
-    signed.expect(INTEGER, "a serial number")?;
-    signed.expect(SEQUENCE, "a signature algorithm")?;
-    let issuer = signed.expect(SEQUENCE, "an issuer")?.whole;
-    signed.expect(SEQUENCE, "a validity")?;
-    let subject = signed.expect(SEQUENCE, "a subject")?.whole;
-    signed.expect(SEQUENCE, "a public key")?;
+    signed.expect(INTEGER, Expected::Serial)?;
+    signed.expect(SEQUENCE, Expected::SignatureAlgorithm)?;
+    let issuer = signed.expect(SEQUENCE, Expected::Issuer)?.whole;
+    signed.expect(SEQUENCE, Expected::Validity)?;
+    let subject = signed.expect(SEQUENCE, Expected::Subject)?.whole;
+    signed.expect(SEQUENCE, Expected::PublicKey)?;
     let (mut is_ca, mut signs_content) = (false, true);
     each_extension(signed, |name, value| {
         let mut value = Reader::new(value);
         if name == oid::BASIC_CONSTRAINTS {
-            let mut constraints = value.enter(SEQUENCE, "basic constraints")?;
+            let mut constraints = value.enter(SEQUENCE, Expected::BasicConstraints)?;
             is_ca = constraints.optional(BOOLEAN)?.is_some_and(|ca| ca.content == [0xff]);
         } else if name == oid::KEY_USAGE {
-            // Behind the count of unused bits: the first bit is digitalSignature.
-            let bits = value.expect(BIT_STRING, "a key usage")?.content;
+            // After the octet that counts unused bits, the first bit is digitalSignature.
+            let bits = value.expect(BIT_STRING, Expected::KeyUsage)?.content;
             signs_content = bits.get(1).is_some_and(|first| first & 0x80 != 0);
         }
         Ok(())

@@ -11,6 +11,7 @@ use zstd::zstd_safe::{self, CCtx, CDict, CParameter, DCtx, SafeResult};
 
 use super::dictionary::{self, Published};
 use super::{PayloadForm, PayloadLimits};
+use crate::expected::Expected;
 use crate::refusal::{Refusal, RefusalCode};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -39,7 +40,7 @@ pub fn pack_answer(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
         PayloadForm::Json => json,
         PayloadForm::Frame { dictionary } => {
             let frame = frame_of(&json, dictionary::newest_up_to(dictionary), |published| &published.for_answers);
-            // There is room for every frame, so this is a library out of memory: whoever reads frames reads JSON too.
+            // There is room for every frame, so the library is out of memory. An office that reads frames reads JSON too.
             frame.unwrap_or(json)
         }
     }
@@ -89,14 +90,14 @@ fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Publishe
 /// octets are more than the JSON may have.
 pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u8]>, Refusal> {
     if !octets.starts_with(&MAGIC) {
-        // Skippable frames and the formats before zstd 0.8 have other magics: to us they are bad JSON.
+        // Skippable frames and the formats before zstd 0.8 have other magics: here they are bad JSON.
         if octets.len() > limits.decompressed_bytes_max {
             let refusal = Refusal::new(RefusalCode::PayloadMalformed).with("limit", "size");
             return Err(refusal.with("expected", limits.decompressed_bytes_max).with("found", octets.len()));
         }
         return Ok(Cow::Borrowed(octets));
     }
-    let header = Header::read(octets).ok_or_else(|| frame("a whole frame header"))?;
+    let header = Header::read(octets).ok_or_else(|| frame(Expected::WholeFrameHeader))?;
     if header.window_bytes > limits.window_bytes_max {
         let refusal = Refusal::new(RefusalCode::CompressionMalformed).with("limit", "window");
         return Err(refusal.with("expected", limits.window_bytes_max).with("found", header.window_bytes));
@@ -111,7 +112,7 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     }
     // Walks the block headers without decoding; the decoder itself would go on with a second frame.
     if zstd_safe::find_frame_compressed_size(octets) != Ok(octets.len()) {
-        return Err(frame("exactly one frame and nothing after it"));
+        return Err(frame(Expected::OneFrame));
     }
     let mut json = Vec::with_capacity(capacity);
     let decoded = DECOMPRESSOR.with_borrow_mut(|context| match header.dictionary_id {
@@ -124,7 +125,7 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     match decoded {
         Ok(_) => Ok(Cow::Owned(json)),
         Err(error) if is_full(error) && header.content_bytes.is_none() => Err(too_large(bytes_max, limits)),
-        Err(_) => Err(frame("blocks that decode to the declared size and checksum")),
+        Err(_) => Err(frame(Expected::SoundBlocks)),
     }
 }
 
@@ -195,6 +196,6 @@ fn is_full(error: zstd_safe::ErrorCode) -> bool {
     zstd_safe::is_error_kind(error, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall)
 }
 
-fn frame(expected: &str) -> Refusal {
+fn frame(expected: Expected) -> Refusal {
     Refusal::new(RefusalCode::CompressionMalformed).with("limit", "frame").with("expected", expected)
 }

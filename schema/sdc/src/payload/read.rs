@@ -9,6 +9,7 @@ use uuid::{Uuid, Variant};
 use super::{LetterKey, PayloadLimits, Unreadable};
 use crate::answer::statement::Statement;
 use crate::answer::{Answer, AnswerBody, AnswerContent};
+use crate::expected::Expected;
 use crate::json::members::{is_name, text};
 use crate::json::{Document, malformed};
 use crate::letter::{FORMAT_VERSION, Letter, Mode};
@@ -20,7 +21,7 @@ use crate::service::Service;
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
 const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
 
-/// What stands in an answer that gives something beside its receipt, all or none.
+/// Members of an answer that gives something beside its receipt: all of them, or none.
 const BODY: [&str; 4] = ["service", "part", "parts", "body"];
 
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
@@ -42,10 +43,10 @@ pub fn answer(json: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
         sdc,
         id: head.id()?,
         from: head.server("from")?,
-        to: head.typed("to", "an agency, and an installation where known")?,
+        to: head.typed("to", Expected::Addressee)?,
         time: head.time()?,
         mode: head.mode()?,
-        receipt: head.typed("receipt", "a receipt")?,
+        receipt: head.typed("receipt", Expected::Receipt)?,
         body: head.body()?,
     })
 }
@@ -67,11 +68,11 @@ impl Head<'_> {
     }
 
     fn key(&self) -> Result<LetterKey, Refusal> {
-        let from = self.typed("from", "an agency from 1 to 999999 and an installation")?;
+        let from = self.typed("from", Expected::Sender)?;
         let key =
             LetterKey { id: self.id()?, from, to: self.server("to")?, sequence: self.sequence()?, mode: self.mode()? };
         if !is_installation(&key.from.installation) {
-            return Err(malformed("from.installation", "1 to 32 of a-z, 0-9 and -, not beginning with -"));
+            return Err(malformed("from.installation", Expected::Installation));
         }
         Ok(key)
     }
@@ -80,7 +81,7 @@ impl Head<'_> {
         self.document.member(name, self.limits)
     }
 
-    fn typed<T: DeserializeOwned + Serialize>(&self, name: &'static str, expected: &str) -> Result<T, Refusal> {
+    fn typed<T: DeserializeOwned + Serialize>(&self, name: &'static str, expected: Expected) -> Result<T, Refusal> {
         let value = self.member(name)?;
         // serde's own message quotes the value.
         let read: T = serde_json::from_value(value.clone()).map_err(|_quotes| malformed(name, expected))?;
@@ -90,7 +91,7 @@ impl Head<'_> {
     }
 
     fn version(&self) -> Result<u16, Refusal> {
-        let version = self.member("sdc")?.as_u64().ok_or_else(|| malformed("sdc", "a format version"))?;
+        let version = self.member("sdc")?.as_u64().ok_or_else(|| malformed("sdc", Expected::FormatVersion))?;
         if version == u64::from(FORMAT_VERSION) {
             return Ok(FORMAT_VERSION);
         }
@@ -104,31 +105,29 @@ impl Head<'_> {
             let is_v7 = id.get_version_num() == 7 && id.get_variant() == Variant::RFC4122;
             is_v7 && text.as_deref() == Some(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
         });
-        id.ok_or_else(|| malformed("id", "a UUID of version 7, in lower case with hyphens"))
+        id.ok_or_else(|| malformed("id", Expected::LetterId))
     }
 
     fn server(&self, name: &'static str) -> Result<String, Refusal> {
-        text(self.member(name)?)
-            .filter(|text| is_name(text))
-            .ok_or_else(|| malformed(name, "the name of a server, 1 to 63 octets"))
+        text(self.member(name)?).filter(|text| is_name(text)).ok_or_else(|| malformed(name, Expected::Server))
     }
 
     fn sequence(&self) -> Result<u64, Refusal> {
         let sequence = self.member("sequence")?.as_u64().filter(|number| (1..=SEQUENCE_MAX).contains(number));
-        sequence.ok_or_else(|| malformed("sequence", "an integer from 1 to 9007199254740992"))
+        sequence.ok_or_else(|| malformed("sequence", Expected::Sequence))
     }
 
     fn time(&self) -> Result<DateTime<Utc>, Refusal> {
         let time = text(self.member("time")?).and_then(|text| moment::read(&text));
-        time.ok_or_else(|| malformed("time", moment::EXPECTED))
+        time.ok_or_else(|| malformed("time", Expected::Moment))
     }
 
     fn mode(&self) -> Result<Mode, Refusal> {
-        self.typed("mode", "test or live")
+        self.typed("mode", Expected::Mode)
     }
 
     fn service(&self) -> Result<String, Refusal> {
-        text(self.member("service")?).ok_or_else(|| malformed("service", "the name of a service"))
+        text(self.member("service")?).ok_or_else(|| malformed("service", Expected::ServiceName))
     }
 
     fn body(&self) -> Result<Option<AnswerBody>, Refusal> {
@@ -136,22 +135,21 @@ impl Head<'_> {
             return Ok(None);
         }
         let service = self.service()?.parse();
-        let (part, parts) =
-            (self.typed("part", "a number from 1 to parts")?, self.typed("parts", "a number of parts")?);
+        let (part, parts) = (self.typed("part", Expected::Part)?, self.typed("parts", Expected::Parts)?);
         if !(1..=parts).contains(&part) {
-            return Err(malformed("part", "a number from 1 to parts"));
+            return Err(malformed("part", Expected::Part));
         }
         let content = match service {
             Ok(Service::Account) => AnswerContent::Statement(self.statement()?),
-            _ => return Err(malformed("service", "a service whose answer has a body")),
+            _ => return Err(malformed("service", Expected::ServiceWithBody)),
         };
         Ok(Some(AnswerBody { part, parts, content }))
     }
 
     fn statement(&self) -> Result<Statement, Refusal> {
-        let statement: Statement = self.typed("body", "a statement")?;
+        let statement: Statement = self.typed("body", Expected::Statement)?;
         if statement.to < statement.from {
-            return Err(malformed("body.to", "a day that is not before from"));
+            return Err(malformed("body.to", Expected::DayNotBefore));
         }
         Ok(statement)
     }

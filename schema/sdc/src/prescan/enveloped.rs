@@ -5,6 +5,7 @@ use super::{IssuerSerial, ScanError, oid};
 use crate::der::{
     self, BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive,
 };
+use crate::expected::Expected;
 use crate::identifiers::ContentCipher;
 
 pub const GCM_NONCE_BYTES: usize = 12;
@@ -127,88 +128,88 @@ impl EncryptedContent<'_> {
 /// What is not admitted, and whether it is malformed or forbidden.
 pub fn scan_enveloped(bytes: &[u8]) -> Result<Enveloped<'_>, ScanError> {
     der::check(bytes)?;
-    let mut outer = Reader::new(bytes).enter(SEQUENCE, "a ContentInfo")?;
-    let content_type = outer.expect(OBJECT_IDENTIFIER, "a content type")?.content;
-    let mut content = outer.enter(context(0), "a content")?;
-    outer.end("nothing after the content")?;
-    let mut body = content.enter(SEQUENCE, "an enveloped structure")?;
-    content.end("one content")?;
+    let mut outer = Reader::new(bytes).enter(SEQUENCE, Expected::ContentInfo)?;
+    let content_type = outer.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content;
+    let mut content = outer.enter(context(0), Expected::Content)?;
+    outer.end(Expected::NothingAfterContent)?;
+    let mut body = content.enter(SEQUENCE, Expected::Envelope)?;
+    content.end(Expected::OneContent)?;
     match content_type {
         oid::AUTH_ENVELOPED_DATA => scan_authenticated(&mut body),
         oid::ENVELOPED_DATA => scan_unauthenticated(&mut body),
-        _ => Err(ScanError::Forbidden("AuthEnvelopedData or EnvelopedData")),
+        _ => Err(ScanError::Forbidden(Expected::EnvelopeType)),
     }
 }
 
 fn scan_authenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanError> {
-    if body.small_integer("version 0")? != 0 {
-        return Err(ScanError::Malformed("version 0"));
+    if body.small_integer(Expected::Version0)? != 0 {
+        return Err(ScanError::Malformed(Expected::Version0));
     }
     let Recipient { id: recipient, key_kind, agreement } = scan_recipients(body)?;
     let (algorithm, octets) = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_GCM {
-        return Err(ScanError::Forbidden("AES-256-GCM"));
+        return Err(ScanError::Forbidden(Expected::Aes256Gcm));
     }
     let nonce = scan_gcm_parameters(algorithm)?;
     if body.peek() == Some(context(1)) {
-        return Err(ScanError::Forbidden("no attributes"));
+        return Err(ScanError::Forbidden(Expected::NoAttributes));
     }
-    let tag = body.expect(OCTET_STRING, "an authentication tag")?.content;
+    let tag = body.expect(OCTET_STRING, Expected::Tag)?.content;
     no_attributes(body)?;
-    let tag = exactly(tag, "an authentication tag of 16 bytes")?;
+    let tag = exactly(tag, Expected::TagBytes)?;
     let content = EncryptedContent::Aes256Gcm { nonce, octets, tag };
     Ok(Enveloped { recipient, key_kind, agreement, content })
 }
 
 fn scan_unauthenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanError> {
     // Version 3 announces a password or a recipient of another kind (RFC 5652, 6.1).
-    if !matches!(body.small_integer("version 0 or 2")?, 0 | 2) {
-        return Err(ScanError::Forbidden("version 0 or 2: key transport or key agreement"));
+    if !matches!(body.small_integer(Expected::Version0Or2)?, 0 | 2) {
+        return Err(ScanError::Forbidden(Expected::VersionOfKnownRecipient));
     }
     let Recipient { id: recipient, key_kind, agreement } = scan_recipients(body)?;
     let (algorithm, octets) = scan_encrypted_content(body)?;
     if algorithm.oid != oid::AES256_CBC {
-        return Err(ScanError::Forbidden("AES-256-CBC"));
+        return Err(ScanError::Forbidden(Expected::Aes256Cbc));
     }
-    let vector = exactly(algorithm.octets("an initialisation vector")?, "an initialisation vector of 16 bytes")?;
+    let vector = exactly(algorithm.octets(Expected::Vector)?, Expected::VectorBytes)?;
     no_attributes(body)?;
     let content = EncryptedContent::Aes256Cbc { vector, octets };
     Ok(Enveloped { recipient, key_kind, agreement, content })
 }
 
-fn exactly<'a, const LENGTH: usize>(octets: &'a [u8], what: &'static str) -> Result<&'a [u8; LENGTH], ScanError> {
+fn exactly<'a, const LENGTH: usize>(octets: &'a [u8], what: Expected) -> Result<&'a [u8; LENGTH], ScanError> {
     octets.try_into().map_err(|_other_length| ScanError::Forbidden(what))
 }
 
 /// Unprotected attributes are what anybody on the way can write.
 fn no_attributes(body: &Reader<'_>) -> Result<(), ScanError> {
-    if body.is_empty() { Ok(()) } else { Err(ScanError::Forbidden("no attributes")) }
+    if body.is_empty() { Ok(()) } else { Err(ScanError::Forbidden(Expected::NoAttributes)) }
 }
 
 /// Returns the nonce. ICVlen has a default of 12, so it must be present to be 16.
 fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<&[u8; GCM_NONCE_BYTES], ScanError> {
-    let mut parameters = algorithm.parameters.enter(SEQUENCE, "GCM parameters")?;
-    algorithm.parameters.end("only GCM parameters")?;
-    let nonce = parameters.expect(OCTET_STRING, "a GCM nonce")?;
+    let mut parameters = algorithm.parameters.enter(SEQUENCE, Expected::GcmParameters)?;
+    algorithm.parameters.end(Expected::OnlyGcmParameters)?;
+    let nonce = parameters.expect(OCTET_STRING, Expected::GcmNonce)?;
     let tag_bytes = parameters.optional(INTEGER)?.map(|element| element.content);
-    parameters.end("only nonce and ICVlen")?;
-    let nonce = exactly(nonce.content, "a GCM nonce of 12 bytes")?;
+    parameters.end(Expected::OnlyNonceAndIcvLength)?;
+    let nonce = exactly(nonce.content, Expected::GcmNonceBytes)?;
     if tag_bytes != Some(&[16]) {
-        return Err(ScanError::Forbidden("an ICVlen of 16"));
+        return Err(ScanError::Forbidden(Expected::IcvLength));
     }
     Ok(nonce)
 }
 
 fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<(Algorithm<'a>, &'a [u8]), ScanError> {
-    let mut info = body.enter(SEQUENCE, "encrypted content")?;
-    let content_type = info.expect(OBJECT_IDENTIFIER, "a content type")?.content;
+    let mut info = body.enter(SEQUENCE, Expected::EncryptedContent)?;
+    let content_type = info.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content;
     // CompressedData inside would be a bomb outside our limits; the signed structure travels as plain data.
     if content_type != oid::DATA {
-        return Err(ScanError::Forbidden("encrypted content of type data"));
+        return Err(ScanError::Forbidden(Expected::DataEncrypted));
     }
-    let algorithm = algorithm(&mut info, "a content encryption algorithm")?;
-    let octets = info.expect(context_primitive(0), "encrypted content in one piece")?.content;
-    info.end("nothing after the encrypted content")?;
+    let algorithm = algorithm(&mut info, Expected::ContentAlgorithm)?;
+    let octets = info.expect(context_primitive(0), Expected::EncryptedInOnePiece)?.content;
+    info.end(Expected::NothingAfterEncryptedContent)?;
     Ok((algorithm, octets))
 }
 
@@ -219,24 +220,24 @@ struct Recipient<'a> {
 }
 
 fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError> {
-    // Originator information is more certificates and lists that nobody asked for.
+    // Originator information brings further certificates and revocation lists, which this format does not use.
     if body.peek() == Some(context(0)) {
-        return Err(ScanError::Forbidden("no originator information"));
+        return Err(ScanError::Forbidden(Expected::NoOriginatorInformation));
     }
-    let mut recipients = body.enter(SET, "recipients")?;
+    let mut recipients = body.enter(SET, Expected::Recipients)?;
     let recipient = match recipients.peek() {
-        Some(SEQUENCE) => scan_key_transport(recipients.enter(SEQUENCE, "a recipient")?)?,
-        Some(tag) if tag == context(1) => scan_key_agreement(recipients.enter(context(1), "a recipient")?)?,
+        Some(SEQUENCE) => scan_key_transport(recipients.enter(SEQUENCE, Expected::Recipient)?)?,
+        Some(tag) if tag == context(1) => scan_key_agreement(recipients.enter(context(1), Expected::Recipient)?)?,
         // [2] key wrap, [3] password, [4] other: none of them names a key of ours, and their code has had its CVEs.
-        Some(_) => return Err(ScanError::Forbidden("key transport or key agreement")),
-        None => return Err(ScanError::Malformed("one recipient")),
+        Some(_) => return Err(ScanError::Forbidden(Expected::RecipientKind)),
+        None => return Err(ScanError::Malformed(Expected::OneRecipient)),
     };
     // Each further recipient is one more key operation for the asking, and one more reader of what is for the centre.
-    if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden("one recipient")) }
+    if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden(Expected::OneRecipient)) }
 }
 
 fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> {
-    let version = info.small_integer("version 0 or 2")?;
+    let version = info.small_integer(Expected::Version0Or2)?;
     let recipient = if info.peek() == Some(context_primitive(0)) {
         RecipientId::KeyId(key_id(info.element()?.content)?)
     } else {
@@ -244,27 +245,27 @@ fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> 
     };
     let version_expected = if matches!(recipient, RecipientId::KeyId(_)) { 2 } else { 0 };
     if version != version_expected {
-        return Err(ScanError::Malformed("the version that fits the recipient's identifier"));
+        return Err(ScanError::Malformed(Expected::RecipientVersion));
     }
-    let algorithm = algorithm(&mut info, "a key encryption algorithm")?;
+    let algorithm = algorithm(&mut info, Expected::KeyAlgorithm)?;
     match algorithm.oid {
         oid::RSA_ENCRYPTION => algorithm.without_parameters()?,
         oid::RSAES_OAEP => scan_oaep(algorithm)?,
-        _ => return Err(ScanError::Forbidden("RSA, or OAEP with SHA-256")),
+        _ => return Err(ScanError::Forbidden(Expected::KeyTransport)),
     }
-    let key = info.expect(OCTET_STRING, "an encrypted key")?;
-    info.end("nothing after the encrypted key")?;
+    let key = info.expect(OCTET_STRING, Expected::EncryptedKey)?;
+    info.end(Expected::NothingAfterEncryptedKey)?;
     if !RSA_KEY_BYTES.contains(&key.content.len()) {
-        return Err(ScanError::Forbidden("RSA of 2048 to 4096 bits"));
+        return Err(ScanError::Forbidden(Expected::RsaBits));
     }
     Ok(Recipient { id: recipient, key_kind: KeyKind::Rsa { modulus_bytes: key.content.len() }, agreement: None })
 }
 
 /// OAEP with its parameters written out: SHA-256 for hash and mask, no label. Absent ones mean SHA-1, and have crashed OpenSSL.
 fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
-    let forbidden = ScanError::Forbidden("OAEP with explicit SHA-256");
+    let forbidden = ScanError::Forbidden(Expected::OaepSha256);
     let Some(parameters) = outer.parameters.optional(SEQUENCE)? else { return Err(forbidden) };
-    outer.parameters.end("only OAEP parameters")?;
+    outer.parameters.end(Expected::OnlyOaepParameters)?;
     let mut parameters = Reader::new(parameters.content);
     let (Some(hash), Some(mask)) = (parameters.optional(context(0))?, parameters.optional(context(1))?) else {
         return Err(forbidden);
@@ -273,9 +274,9 @@ fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
         return Err(forbidden);
     }
     let (mut hash, mut mask) = (Reader::new(hash.content), Reader::new(mask.content));
-    let hash_algorithm = algorithm(&mut hash, "a hash")?;
-    let mut mask_algorithm = algorithm(&mut mask, "a mask generation function")?;
-    let mask_hash = algorithm(&mut mask_algorithm.parameters, "a hash of the mask")?;
+    let hash_algorithm = algorithm(&mut hash, Expected::Hash)?;
+    let mut mask_algorithm = algorithm(&mut mask, Expected::Mask)?;
+    let mask_hash = algorithm(&mut mask_algorithm.parameters, Expected::MaskHash)?;
     let is_sha256 = hash_algorithm.oid == oid::SHA256 && mask_hash.oid == oid::SHA256;
     let nothing_left = hash.is_empty() && mask.is_empty() && mask_algorithm.parameters.is_empty();
     if !is_sha256 || mask_algorithm.oid != oid::MGF1 || !nothing_left {
@@ -286,71 +287,71 @@ fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
 }
 
 fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> {
-    if info.small_integer("version 3")? != 3 {
-        return Err(ScanError::Malformed("version 3"));
+    if info.small_integer(Expected::Version3)? != 3 {
+        return Err(ScanError::Malformed(Expected::Version3));
     }
-    let mut originator = info.enter(context(0), "an originator")?;
+    let mut originator = info.enter(context(0), Expected::Originator)?;
     // An originator named by certificate is static DH, with a key that a stranger chose for us to look up.
     if originator.peek() != Some(context(1)) {
-        return Err(ScanError::Forbidden("an originator's ephemeral key"));
+        return Err(ScanError::Forbidden(Expected::EphemeralKey));
     }
-    let (key_kind, point) = scan_originator_key(originator.enter(context(1), "an originator's key")?)?;
-    originator.end("one originator")?;
-    // Nobody needs it, and its length is the sender's to choose.
+    let (key_kind, point) = scan_originator_key(originator.enter(context(1), Expected::OriginatorKey)?)?;
+    originator.end(Expected::OneOriginator)?;
+    // User keying material is not needed, and its length would be the sender's to choose.
     if info.peek() == Some(context(1)) {
-        return Err(ScanError::Forbidden("no user keying material"));
+        return Err(ScanError::Forbidden(Expected::NoKeyingMaterial));
     }
-    let mut agreement = algorithm(&mut info, "a key agreement algorithm")?;
+    let mut agreement = algorithm(&mut info, Expected::AgreementAlgorithm)?;
     let Some((_, kdf)) = STD_DH_KDF.into_iter().find(|(oid, _)| *oid == agreement.oid) else {
-        return Err(ScanError::Forbidden("standard DH with the X9.63 KDF"));
+        return Err(ScanError::Forbidden(Expected::StandardAgreement));
     };
     let wrap_algorithm = agreement.parameters.rest();
-    let wrap = algorithm(&mut agreement.parameters, "a key wrap algorithm")?;
-    agreement.parameters.end("one key wrap algorithm")?;
+    let wrap = algorithm(&mut agreement.parameters, Expected::WrapAlgorithm)?;
+    agreement.parameters.end(Expected::OneWrapAlgorithm)?;
     // Unwrapping with padding has written past its buffer (CVE-2026-63072).
     if wrap.oid != oid::AES256_WRAP {
-        return Err(ScanError::Forbidden("AES-256 key wrap without padding"));
+        return Err(ScanError::Forbidden(Expected::Aes256Wrap));
     }
     wrap.without_parameters()?;
-    let mut keys = info.enter(SEQUENCE, "encrypted keys")?;
-    info.end("nothing after the encrypted keys")?;
-    let mut key = keys.enter(SEQUENCE, "an encrypted key")?;
+    let mut keys = info.enter(SEQUENCE, Expected::EncryptedKeys)?;
+    info.end(Expected::NothingAfterEncryptedKeys)?;
+    let mut key = keys.enter(SEQUENCE, Expected::EncryptedKey)?;
     if !keys.is_empty() {
-        return Err(ScanError::Forbidden("one recipient"));
+        return Err(ScanError::Forbidden(Expected::OneRecipient));
     }
     let id = scan_agreement_recipient(&mut key)?;
-    let wrapped = key.expect(OCTET_STRING, "a wrapped key")?;
-    key.end("nothing after the wrapped key")?;
+    let wrapped = key.expect(OCTET_STRING, Expected::WrappedKey)?;
+    key.end(Expected::NothingAfterWrappedKey)?;
     if wrapped.content.len() != WRAPPED_KEY_BYTES {
-        return Err(ScanError::Forbidden("a wrapped key of 40 bytes"));
+        return Err(ScanError::Forbidden(Expected::WrappedKeyBytes));
     }
     let agreement = Agreement { point, kdf, wrap_algorithm, wrapped_key: wrapped.content };
     Ok(Recipient { id, key_kind, agreement: Some(agreement) })
 }
 
 fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanError> {
-    let mut algorithm = algorithm(&mut key, "an originator's algorithm")?;
+    let mut algorithm = algorithm(&mut key, Expected::OriginatorAlgorithm)?;
     if algorithm.oid != oid::EC_PUBLIC_KEY {
-        return Err(ScanError::Forbidden("an EC key"));
+        return Err(ScanError::Forbidden(Expected::EcKey));
     }
     // Without a curve, the recipient's own is meant (RFC 5753, 3.1.1).
     let curve = algorithm.parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content);
     match curve {
-        Some(_) => algorithm.parameters.end("one curve")?,
+        Some(_) => algorithm.parameters.end(Expected::OneCurve)?,
         None => algorithm.without_parameters()?,
     }
-    let point = key.expect(BIT_STRING, "an originator's point")?;
-    key.end("nothing after the point")?;
+    let point = key.expect(BIT_STRING, Expected::OriginatorPoint)?;
+    key.end(Expected::NothingAfterPoint)?;
     // Compressed points have a second encoding, and leave the decompressing to us.
     let (point_kind, point) = match point.content {
         [0, point @ ..] if point.len() == P256_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P256, point),
         [0, point @ ..] if point.len() == P384_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P384, point),
-        _ => return Err(ScanError::Forbidden("an uncompressed point of P-256 or P-384")),
+        _ => return Err(ScanError::Forbidden(Expected::UncompressedPoint)),
     };
     // A point of another curve than it says is how invalid-curve attacks begin; OpenSSL checks that it is on the curve.
     match (curve, point_kind) {
         (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok((point_kind, point)),
-        _ => Err(ScanError::Forbidden("P-256 or P-384, and a point of that curve")),
+        _ => Err(ScanError::Forbidden(Expected::PointOfCurve)),
     }
 }
 
@@ -358,8 +359,8 @@ fn scan_agreement_recipient(key: &mut Reader<'_>) -> Result<RecipientId, ScanErr
     if key.peek() != Some(context(0)) {
         return Ok(RecipientId::IssuerSerial(issuer_serial(key)?));
     }
-    let mut id = key.enter(context(0), "a recipient's key identifier")?;
-    let content = id.expect(OCTET_STRING, "a key identifier")?.content;
-    id.end("no date or other attribute")?;
+    let mut id = key.enter(context(0), Expected::RecipientKeyId)?;
+    let content = id.expect(OCTET_STRING, Expected::KeyId)?.content;
+    id.end(Expected::NoOtherAttribute)?;
     Ok(RecipientId::KeyId(key_id(content)?))
 }

@@ -2,6 +2,7 @@
 
 use super::ScanError;
 use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
+use crate::expected::Expected;
 
 /// Longest issuer name, serial number and key identifier admitted; each is compared and stored.
 pub const ISSUER_BYTES_MAX: usize = 1024;
@@ -18,30 +19,30 @@ pub struct IssuerSerial {
 }
 
 pub fn issuer_serial(reader: &mut Reader<'_>) -> Result<IssuerSerial, ScanError> {
-    let mut inside = reader.enter(SEQUENCE, "an issuer and serial number")?;
-    let issuer = inside.expect(SEQUENCE, "an issuer's name")?.whole;
-    let serial = inside.expect(INTEGER, "a serial number")?.content;
-    inside.end("nothing after a serial number")?;
+    let mut inside = reader.enter(SEQUENCE, Expected::IssuerAndSerial)?;
+    let issuer = inside.expect(SEQUENCE, Expected::IssuerName)?.whole;
+    let serial = inside.expect(INTEGER, Expected::Serial)?.content;
+    inside.end(Expected::NothingAfterSerial)?;
     if issuer.len() > ISSUER_BYTES_MAX || serial.len() > SERIAL_BYTES_MAX {
-        return Err(ScanError::Malformed("an issuer or serial number of bounded length"));
+        return Err(ScanError::Malformed(Expected::BoundedIssuerOrSerial));
     }
     Ok(IssuerSerial { issuer: issuer.to_vec(), serial: serial.to_vec() })
 }
 
 pub fn key_id(content: &[u8]) -> Result<Vec<u8>, ScanError> {
     if content.is_empty() || content.len() > KEY_ID_BYTES_MAX {
-        return Err(ScanError::Malformed("a key identifier of 1 to 64 bytes"));
+        return Err(ScanError::Malformed(Expected::BoundedKeyId));
     }
     Ok(content.to_vec())
 }
 
-/// An algorithm and what stands after its identifier.
+/// An algorithm's identifier and its parameters.
 pub struct Algorithm<'a> {
     pub oid: &'a [u8],
     pub parameters: Reader<'a>,
 }
 
-pub fn algorithm<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<Algorithm<'a>, ScanError> {
+pub fn algorithm<'a>(reader: &mut Reader<'a>, what: Expected) -> Result<Algorithm<'a>, ScanError> {
     let mut parameters = reader.enter(SEQUENCE, what)?;
     let oid = parameters.expect(OBJECT_IDENTIFIER, what)?.content;
     Ok(Algorithm { oid, parameters })
@@ -51,11 +52,11 @@ impl<'a> Algorithm<'a> {
     /// Demands parameters that are absent or NULL; both occur for the same algorithms.
     pub fn without_parameters(mut self) -> Result<(), ScanError> {
         self.parameters.optional(NULL)?;
-        Ok(self.parameters.end("no parameters")?)
+        Ok(self.parameters.end(Expected::NoParameters)?)
     }
 
     /// Demands one OCTET STRING as parameters; returns its content.
-    pub fn octets(mut self, what: &'static str) -> Result<&'a [u8], ScanError> {
+    pub fn octets(mut self, what: Expected) -> Result<&'a [u8], ScanError> {
         let octets = self.parameters.expect(OCTET_STRING, what)?.content;
         self.parameters.end(what)?;
         Ok(octets)

@@ -1,10 +1,12 @@
 //! The inner structure: `SignedData` with attached content, signed attributes and exactly one signer (RFC 5652, 5).
 //!
-//! What comes out is written anew from the parts that were looked at, so that a certificate brought along reaches nobody.
+//! The scanned structure is written anew from the parts that were looked at, so that a certificate which the letter brings along does
+//! not reach the verifier.
 
 use super::identifiers::{algorithm, issuer_serial, key_id};
 use super::{IssuerSerial, KeyKind, ScanError, oid};
 use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, context, context_primitive};
+use crate::expected::Expected;
 use crate::identifiers::SignerId;
 
 /// Attributes that a signer may add; each costs a comparison.
@@ -53,41 +55,41 @@ pub struct Signed {
 /// What is not admitted, and whether it is malformed or forbidden.
 pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
     der::check(bytes)?;
-    let mut outer = Reader::new(bytes).enter(SEQUENCE, "a ContentInfo")?;
-    let content_type = outer.expect(OBJECT_IDENTIFIER, "a content type")?.content;
+    let mut outer = Reader::new(bytes).enter(SEQUENCE, Expected::ContentInfo)?;
+    let content_type = outer.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content;
     if content_type != oid::SIGNED_DATA {
-        return Err(ScanError::Forbidden("SignedData"));
+        return Err(ScanError::Forbidden(Expected::SignedData));
     }
-    let mut content = outer.enter(context(0), "a content")?;
-    outer.end("nothing after the content")?;
-    let mut body = content.enter(SEQUENCE, "a signed structure")?;
-    content.end("one content")?;
-    let version = body.expect(INTEGER, "version 1 or 3")?;
+    let mut content = outer.enter(context(0), Expected::Content)?;
+    outer.end(Expected::NothingAfterContent)?;
+    let mut body = content.enter(SEQUENCE, Expected::Signed)?;
+    content.end(Expected::OneContent)?;
+    let version = body.expect(INTEGER, Expected::Version1Or3)?;
     if !matches!(version.content, [1 | 3]) {
-        return Err(ScanError::Malformed("version 1 or 3"));
+        return Err(ScanError::Malformed(Expected::Version1Or3));
     }
-    let digests = body.expect(SET, "digest algorithms")?;
+    let digests = body.expect(SET, Expected::DigestAlgorithms)?;
     let mut one_digest = Reader::new(digests.content);
     let digest = scan_digest(&mut one_digest)?;
-    one_digest.end("one digest algorithm")?;
-    let info = body.expect(SEQUENCE, "signed content")?;
+    one_digest.end(Expected::OneDigestAlgorithm)?;
+    let info = body.expect(SEQUENCE, Expected::SignedContent)?;
     scan_content(Reader::new(info.content))?;
     // Who may sign is registered. A certificate from the letter itself would let anyone sign as anyone.
     body.optional(context(0))?;
     // A revocation list from the letter would let a sender say who is revoked.
     if body.peek() == Some(context(1)) {
-        return Err(ScanError::Forbidden("no revocation lists"));
+        return Err(ScanError::Forbidden(Expected::NoRevocationLists));
     }
-    let signers = body.expect(SET, "signers")?;
-    body.end("nothing after the signers")?;
+    let signers = body.expect(SET, Expected::Signers)?;
+    body.end(Expected::NothingAfterSigners)?;
     let mut one_signer = Reader::new(signers.content);
-    // None: "signed" by nobody. Several: readers differ on whose letter it is.
+    // Without a signer nothing is signed; with several, readers differ on whose letter it is.
     if one_signer.is_empty() {
-        return Err(ScanError::Forbidden("one signer"));
+        return Err(ScanError::Forbidden(Expected::OneSigner));
     }
-    let (signer, signature_key) = scan_signer(one_signer.enter(SEQUENCE, "a signer")?, digest)?;
+    let (signer, signature_key) = scan_signer(one_signer.enter(SEQUENCE, Expected::Signer)?, digest)?;
     if !one_signer.is_empty() {
-        return Err(ScanError::Forbidden("one signer"));
+        return Err(ScanError::Forbidden(Expected::OneSigner));
     }
     let body = der::write(SEQUENCE, &[version.whole, digests.whole, info.whole, signers.whole]);
     let content_type = der::write(OBJECT_IDENTIFIER, &[oid::SIGNED_DATA]);
@@ -96,27 +98,27 @@ pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
 }
 
 fn scan_content(mut info: Reader<'_>) -> Result<(), ScanError> {
-    if info.expect(OBJECT_IDENTIFIER, "a content type")?.content != oid::DATA {
-        return Err(ScanError::Forbidden("signed content of type data"));
+    if info.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content != oid::DATA {
+        return Err(ScanError::Forbidden(Expected::DataSigned));
     }
     // A detached signature is over content that the reader supplies.
     if info.is_empty() {
-        return Err(ScanError::Forbidden("attached content"));
+        return Err(ScanError::Forbidden(Expected::AttachedContent));
     }
-    let mut content = info.enter(context(0), "attached content")?;
-    info.end("one content")?;
-    content.expect(OCTET_STRING, "content in one piece")?;
-    Ok(content.end("one content")?)
+    let mut content = info.enter(context(0), Expected::AttachedContent)?;
+    info.end(Expected::OneContent)?;
+    content.expect(OCTET_STRING, Expected::ContentInOnePiece)?;
+    Ok(content.end(Expected::OneContent)?)
 }
 
 fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {
-    let digest = algorithm(reader, "a digest algorithm")?;
+    let digest = algorithm(reader, Expected::DigestAlgorithm)?;
     let hash = match digest.oid {
         oid::SHA256 => Hash::Sha256,
         oid::SHA384 => Hash::Sha384,
         oid::SHA512 => Hash::Sha512,
         // Two letters with one SHA-1 or MD5 can be made, the one to be signed and the one to be sent.
-        _ => return Err(ScanError::Forbidden("SHA-256, SHA-384 or SHA-512")),
+        _ => return Err(ScanError::Forbidden(Expected::Sha2)),
     };
     digest.without_parameters()?;
     Ok(hash)
@@ -124,7 +126,7 @@ fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {
 
 /// Checks a signature algorithm: one that names its hash must name the digest's, or two readers would hash differently.
 fn scan_signature(reader: &mut Reader<'_>, digest: Hash) -> Result<SignatureKey, ScanError> {
-    let signature = algorithm(reader, "a signature algorithm")?;
+    let signature = algorithm(reader, Expected::SignatureAlgorithm)?;
     let (key, hash) = match signature.oid {
         oid::RSA_ENCRYPTION => (SignatureKey::Rsa, digest),
         oid::RSA_SHA256 => (SignatureKey::Rsa, Hash::Sha256),
@@ -133,17 +135,17 @@ fn scan_signature(reader: &mut Reader<'_>, digest: Hash) -> Result<SignatureKey,
         oid::ECDSA_SHA256 => (SignatureKey::Elliptic, Hash::Sha256),
         oid::ECDSA_SHA384 => (SignatureKey::Elliptic, Hash::Sha384),
         oid::ECDSA_SHA512 => (SignatureKey::Elliptic, Hash::Sha512),
-        _ => return Err(ScanError::Forbidden("ECDSA or RSA PKCS #1 v1.5 with SHA-2")),
+        _ => return Err(ScanError::Forbidden(Expected::SignatureKind)),
     };
     if hash != digest {
-        return Err(ScanError::Forbidden("one hash for digest and signature"));
+        return Err(ScanError::Forbidden(Expected::OneHash));
     }
     signature.without_parameters()?;
     Ok(key)
 }
 
 fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<(SignerId, SignatureKey), ScanError> {
-    let version = info.small_integer("version 1 or 3")?;
+    let version = info.small_integer(Expected::Version1Or3)?;
     let signer = if info.peek() == Some(context_primitive(0)) {
         SignerId::KeyId(key_id(info.element()?.content)?)
     } else {
@@ -152,44 +154,44 @@ fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<(SignerId, Signatur
     };
     let version_expected = if matches!(signer, SignerId::KeyId(_)) { 3 } else { 1 };
     if version != version_expected {
-        return Err(ScanError::Malformed("the version that fits the signer's identifier"));
+        return Err(ScanError::Malformed(Expected::SignerVersion));
     }
     if scan_digest(&mut info)? != digest {
-        return Err(ScanError::Malformed("the signer's digest algorithm as announced"));
+        return Err(ScanError::Malformed(Expected::SignerDigest));
     }
     // Without signed attributes, a signature over content can be passed off as one over attributes, and the reverse.
     if info.peek() != Some(context(0)) {
-        return Err(ScanError::Forbidden("signed attributes"));
+        return Err(ScanError::Forbidden(Expected::SignedAttributes));
     }
-    scan_attributes(info.enter(context(0), "signed attributes")?)?;
+    scan_attributes(info.enter(context(0), Expected::SignedAttributes)?)?;
     let key = scan_signature(&mut info, digest)?;
-    info.expect(OCTET_STRING, "a signature")?;
-    // Anybody can change what is not signed, so nothing stands there.
-    if info.is_empty() { Ok((signer, key)) } else { Err(ScanError::Forbidden("no unsigned attributes")) }
+    info.expect(OCTET_STRING, Expected::Signature)?;
+    // Unsigned attributes could be changed on the way, so there are none.
+    if info.is_empty() { Ok((signer, key)) } else { Err(ScanError::Forbidden(Expected::NoUnsignedAttributes)) }
 }
 
 fn scan_attributes(mut attributes: Reader<'_>) -> Result<(), ScanError> {
     let mut seen: Vec<&[u8]> = Vec::new();
     while !attributes.is_empty() {
-        let mut attribute = attributes.enter(SEQUENCE, "an attribute")?;
-        let kind = attribute.expect(OBJECT_IDENTIFIER, "an attribute's type")?.content;
-        let mut values = attribute.enter(SET, "an attribute's values")?;
-        attribute.end("nothing after an attribute's values")?;
+        let mut attribute = attributes.enter(SEQUENCE, Expected::Attribute)?;
+        let kind = attribute.expect(OBJECT_IDENTIFIER, Expected::AttributeType)?.content;
+        let mut values = attribute.enter(SET, Expected::AttributeValues)?;
+        attribute.end(Expected::NothingAfterAttributeValues)?;
         // Of two message digests, one reader compares the first and another the last.
         if seen.contains(&kind) || seen.len() == ATTRIBUTES_MAX {
-            return Err(ScanError::Forbidden("each of a few attributes once"));
+            return Err(ScanError::Forbidden(Expected::AttributesOnce));
         }
         seen.push(kind);
         match kind {
             oid::CONTENT_TYPE => {
-                if values.expect(OBJECT_IDENTIFIER, "a content type")?.content != oid::DATA {
-                    return Err(ScanError::Forbidden("a signed content type of data"));
+                if values.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content != oid::DATA {
+                    return Err(ScanError::Forbidden(Expected::SignedDataType));
                 }
-                values.end("one content type")?;
+                values.end(Expected::OneContentType)?;
             }
             oid::MESSAGE_DIGEST => {
-                values.expect(OCTET_STRING, "a message digest")?;
-                values.end("one message digest")?;
+                values.expect(OCTET_STRING, Expected::MessageDigest)?;
+                values.end(Expected::OneMessageDigest)?;
             }
             _ => {}
         }
@@ -197,6 +199,6 @@ fn scan_attributes(mut attributes: Reader<'_>) -> Result<(), ScanError> {
     if seen.contains(&oid::CONTENT_TYPE) && seen.contains(&oid::MESSAGE_DIGEST) {
         Ok(())
     } else {
-        Err(ScanError::Forbidden("a signed content type and message digest"))
+        Err(ScanError::Forbidden(Expected::SignedTypeAndDigest))
     }
 }

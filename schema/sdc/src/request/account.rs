@@ -4,12 +4,10 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::expected::Expected;
 use crate::json::malformed;
 use crate::json::members::{optional_members, text};
 use crate::refusal::Refusal;
-
-/// What a day looks like.
-const DAY: &str = "a day as YYYY-MM-DD, from the year 0001 on";
 
 /// Days of the centre's calendar, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,11 +22,11 @@ pub struct Period {
 
 /// Reads the body from its JSON.
 pub(super) fn read(body: Value) -> Result<Period, Refusal> {
-    let [from, to] = optional_members(body, "body", ["from", "to"])?;
+    let [from, to] = optional_members(body, "body", &["from", "to"])?;
     let from = from.map(|from| day(from, "body.from")).transpose()?;
     let to = to.map(|to| day(to, "body.to")).transpose()?;
     if from.zip(to).is_some_and(|(from, to)| to < from) {
-        return Err(malformed("body.to", "a day that is not before from"));
+        return Err(malformed("body.to", Expected::DayNotBefore));
     }
     Ok(Period { from, to })
 }
@@ -39,5 +37,5 @@ fn day(value: Value, path: &str) -> Result<NaiveDate, Refusal> {
         // chrono passes over blanks, signs and missing zeros: what is not written as it is read has another form.
         (("0001-01-01".len() == text.len()) && day.to_string() == text && !text.starts_with("0000")).then_some(day)
     });
-    read.ok_or_else(|| malformed(path, DAY))
+    read.ok_or_else(|| malformed(path, Expected::Day))
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::expected::Expected;
 use crate::json::malformed;
 use crate::json::members::{array, members, name};
 use crate::limits::PayloadLimits;
@@ -60,7 +61,7 @@ impl fmt::Debug for TableRecords {
 
 /// Reads the body from its JSON.
 pub(super) fn read(body: Value, limits: &PayloadLimits) -> Result<Records, Refusal> {
-    let [application, tables] = members(body, "body", ["application", "tables"])?;
+    let [application, tables] = members(body, "body", &["application", "tables"])?;
     let application = name(application, "body.application")?;
     let tables = array(tables, "body.tables", limits.tables_max)?;
     let mut rows_left = limits.rows_max;
@@ -71,7 +72,7 @@ pub(super) fn read(body: Value, limits: &PayloadLimits) -> Result<Records, Refus
         let table = table(entry, path, rows_left, limits)?;
         rows_left -= table.row_count();
         if !names.insert(folded(&table.table)) {
-            return Err(malformed(format_args!("{path}.table"), "each table once, whatever the case of its letters"));
+            return Err(malformed(format_args!("{path}.table"), Expected::TableOnce));
         }
         read.push(table);
     }
@@ -85,7 +86,7 @@ fn table(
     rows_max: usize,
     limits: &PayloadLimits,
 ) -> Result<TableRecords, Refusal> {
-    let [table, columns, values] = members(entry, path, ["table", "columns", "values"])?;
+    let [table, columns, values] = members(entry, path, &["table", "columns", "values"])?;
     let table = name(table, format_args!("{path}.table"))?;
     let columns_path = format_args!("{path}.columns");
     let mut names = HashSet::new();
@@ -93,8 +94,7 @@ fn table(
     for (index, column) in array(columns, columns_path, limits.columns_max)?.into_iter().enumerate() {
         let column = name(column, format_args!("{columns_path}[{index}]"))?;
         if !names.insert(folded(&column)) {
-            let expected = "each column once, whatever the case of its letters";
-            return Err(malformed(format_args!("{columns_path}[{index}]"), expected));
+            return Err(malformed(format_args!("{columns_path}[{index}]"), Expected::ColumnOnce));
         }
         read.push(column);
     }
@@ -108,19 +108,18 @@ fn values_by_column(
     columns: usize,
     rows_max: usize,
 ) -> Result<Vec<Vec<Value>>, Refusal> {
-    let Value::Array(arrays) = values else { return Err(malformed(path, "an array per column")) };
+    let Value::Array(arrays) = values else { return Err(malformed(path, Expected::ArrayPerColumn)) };
     if arrays.len() != columns {
-        return Err(malformed(path, &format!("{columns} arrays, one per column")));
+        return Err(malformed(path, Expected::ArraysPerColumn(columns)));
     }
     let mut read: Vec<Vec<Value>> = Vec::with_capacity(columns);
     for (index, column) in arrays.into_iter().enumerate() {
         let column = array(column, format_args!("{path}[{index}]"), rows_max)?;
         if let Some(first) = read.first().filter(|first| first.len() != column.len()) {
-            return Err(malformed(format_args!("{path}[{index}]"), &format!("{} values as in [0]", first.len())));
+            return Err(malformed(format_args!("{path}[{index}]"), Expected::ValuesAsFirst(first.len())));
         }
         if let Some(row) = column.iter().position(|value| value.is_array() || value.is_object()) {
-            let expected = "text, an integer, true, false or null";
-            return Err(malformed(format_args!("{path}[{index}][{row}]"), expected));
+            return Err(malformed(format_args!("{path}[{index}][{row}]"), Expected::CellValue));
         }
         read.push(column);
     }

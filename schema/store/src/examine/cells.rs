@@ -4,6 +4,7 @@
 //! is taken only if the column keeps it as it was sent, or in the one form that this file gives it.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
+use sdc::expected::Expected;
 use sdc::moment;
 use serde_json::Value;
 use uuid::Uuid;
@@ -199,7 +200,7 @@ fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
 /// Reads a moment no finer than the column keeps it: microseconds, or fewer digits where `fraction_digits` says so.
 pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
     const MICROSECONDS: u8 = 6;
-    let expected = || TYPE.with(moment::EXPECTED);
+    let expected = || TYPE.with(Expected::Moment.to_string());
     let time = value.as_str().and_then(moment::read).ok_or_else(expected)?;
     let digits = fraction_digits.unwrap_or(MICROSECONDS).min(MICROSECONDS);
     if time.nanosecond() % 10_u32.pow(9 - u32::from(digits)) != 0 {
