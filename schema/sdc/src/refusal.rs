@@ -38,7 +38,7 @@ macro_rules! refusal_codes {
                 match self { $(RefusalCode::$variant => $code,)* }
             }
 
-            /// Returns what the sender does about it; `None` when no verified sender exists, so nobody is told.
+            /// Returns what the sender does about it; `None` where no sender is verified, so that no answer is sent.
             pub fn remedy(self) -> Option<Remedy> {
                 match self { $(RefusalCode::$variant => $remedy,)* }
             }

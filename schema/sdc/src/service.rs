@@ -1,7 +1,7 @@
 //! The services that an office may ask for: a closed list, and one table of what holds of each (SPEC 4, Services).
 //!
-//! Whatever depends on the service asks this table; no other list of services stands anywhere. What a release offers of them is
-//! what it can read: [`crate::request::Request::OFFERED`]. A notice is none of them: nobody asks for it, the centre writes first.
+//! All code that depends on the service asks this table; there is no other list of services. A release offers those whose requests it
+//! reads: [`crate::request::Request::OFFERED`]. A notice is no service: it is not asked for, the centre writes first.
 
 use std::fmt;
 use std::str::FromStr;

@@ -41,7 +41,7 @@ pub struct AccountReceipt {
 }
 
 /// Rows of one table that break one check of severity `flag`, or that it cannot judge. Accepted all the same; the operators
-/// keep the flag until somebody has explained it (SPEC 4, Checks).
+/// keep the flag until it is explained (SPEC 4, Checks).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flag {

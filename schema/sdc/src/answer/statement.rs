@@ -33,7 +33,7 @@ pub struct Statement {
     pub currency: String,
     /// Balance before the first entry of all parts; negative is a debt.
     pub opening: i64,
-    /// Balance behind the last entry of all parts.
+    /// Balance after the last entry of all parts.
     pub closing: i64,
     /// How far below zero the balance may be for services that are not given on credit.
     pub credit_limit: i64,
@@ -53,7 +53,7 @@ pub struct StatementEntry {
     pub kind: EntryKind,
     /// Minor units: above zero it was credited, below zero charged.
     pub amount: i64,
-    /// Balance behind it.
+    /// Balance after it.
     pub balance: i64,
     /// The letter that was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]

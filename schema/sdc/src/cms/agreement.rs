@@ -15,15 +15,15 @@ use crate::prescan::KdfHash;
 /// AES-256.
 pub const KEY_BYTES: usize = 32;
 
-/// A key that wraps another. Like every secret here it is wiped when it is done with, as OpenSSL's are.
+/// A key that wraps another. Like every secret here it is wiped when it is dropped, as OpenSSL's are.
 pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl WrappingKey {
     /// Agrees on a key: the same one comes out of our private and their public key as out of theirs and ours.
     ///
-    /// `peer` is a point on the curve of `own`, not at infinity. Nobody multiplies it by the order of the curve, which would
-    /// take as long as the agreement itself and finds points of a smaller order. The curves admitted here have none
-    /// (cofactor 1): there, a point on the curve is a full key (NIST SP 800-56A, 5.6.2.3.4).
+    /// `peer` is a point on the curve of `own`, not at infinity. It is not multiplied by the order of the curve, which would find points
+    /// of a smaller order and take as long as the agreement itself: the curves admitted here have no such points (cofactor 1), so a
+    /// point on the curve is a full key (NIST SP 800-56A, 5.6.2.3.4).
     ///
     /// # Errors
     /// OpenSSL's own.
@@ -59,7 +59,7 @@ impl WrappingKey {
     }
 }
 
-/// OpenSSL gives key wrap to those alone who say that they mean it.
+/// Makes a context for key wrap, which OpenSSL gives only where the flag asks for it.
 fn wrapping() -> Result<CipherCtx, ErrorStack> {
     let mut context = CipherCtx::new()?;
     context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
@@ -67,7 +67,7 @@ fn wrapping() -> Result<CipherCtx, ErrorStack> {
 }
 
 fn finished(mut context: CipherCtx, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
-    // Room for all that is ever asked for: a vector that grows leaves a copy behind.
+    // Room for the longest output: a vector that grows would leave a copy of the secret in memory.
     let mut output = Zeroizing::new(Vec::with_capacity(octets.len() + 4 * KEY_BYTES));
     context.cipher_update_vec(octets, &mut output)?;
     context.cipher_final_vec(&mut output)?;

@@ -40,7 +40,7 @@ unsafe extern "C" {
 /// Given a certificate to look through, OpenSSL would compare names in it first, and for that read it whole.
 pub fn set_signer(content: &mut CmsContentInfo, signer: &X509Ref) -> bool {
     // SAFETY: both pointers come from borrows that outlive the calls. The stack and its members belong to `content`, which
-    // is borrowed mutably, so nobody else holds them. "set1" takes a reference of its own to the certificate, and never
+    // is borrowed mutably, so no other code holds them. "set1" takes a reference of its own to the certificate, and never
     // changes it. `OPENSSL_sk_num` answers -1 for a null pointer, as for content that is no `SignedData`.
     unsafe {
         let signers = CMS_get0_SignerInfos(content.as_ptr());

@@ -29,7 +29,7 @@ const CHARACTERS: [bool; 256] = {
 pub struct Block<'t> {
     /// Where the line of its first marker begins.
     pub start: usize,
-    /// Where it ends: behind the last marker or, where that is missing, before the next block or with the text.
+    /// Where it ends: after the last marker or, where that is missing, before the next block or with the text.
     pub end: usize,
     /// Whether its last marker is there.
     pub is_closed: bool,
@@ -47,8 +47,8 @@ impl<'t> Block<'t> {
         lines.flat_map(|line| without_prefix(line).iter().copied()).filter(|octet| !matches!(octet, b' ' | b'\t'))
     }
 
-    /// Says whether the block is closed and its body could be base64 with its padding, and how many octets it took to know: one
-    /// pass, which ends at the first octet that could not be.
+    /// Says whether the block is closed and its body could be base64 with its padding, and how many octets were examined for it: one
+    /// pass, which ends at the first octet that no base64 has.
     pub fn is_whole(&self) -> (bool, usize) {
         let (mut characters, mut padding, mut is_at_start) = (0usize, 0usize, true);
         for (examined, octet) in (1..).zip(self.body) {
