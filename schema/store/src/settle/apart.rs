@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::arrival::{Arrival, Outcome};
 use super::settled::{RefusedLetter, Settled, Unsettled};
 use super::settler::Settler;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
 
 /// What became of a batch that was taken apart.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use sdc::letter::Letter;
 use super::arrival::{Arrival, Outcome};
 use super::decision::{Acceptance, Decision};
 use super::judge::{Judged, Key, judge};
-use crate::catalogue::Catalogue;
-use crate::fault::Fault;
-use crate::signers::Signer;
+use crate::certificates::signers::Signer;
+use crate::database::fault::Fault;
+use crate::tables::catalogue::Catalogue;
 
 /// One letter of a batch.
 pub struct Case {

@@ -14,8 +14,8 @@ use super::batch::Case;
 use super::decision::Decision;
 use super::statement;
 use super::work::Work;
-use crate::catalogue::Catalogue;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::catalogue::Catalogue;
 
 /// What signing and encrypting add to a payload, in octets: at most, for an RSA key of 4096 bits and names of an issuer.
 const SEALING_BYTES_MAX: usize = 1_200;

@@ -13,9 +13,9 @@ use super::gathered::{Gathered, shapes};
 use super::held;
 use super::rows::{NotInserted, insert_gathered};
 use super::transaction::OpenTransaction;
-use crate::definition::Definition;
-use crate::examine::TableRows;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::definition::Definition;
+use crate::tables::examine::TableRows;
 
 /// Returns the tables of accepted letters that take no rows of any letter now, each with its fault.
 ///

@@ -17,8 +17,8 @@ use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
 use super::standing::Standing;
 use super::work::Work;
-use crate::catalogue::Catalogue;
-use crate::examine::{TableRows, row_number};
+use crate::tables::catalogue::Catalogue;
+use crate::tables::examine::{TableRows, row_number};
 
 /// What has been learnt from the database since the first round.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use sdc::refusal::Refusal;
 use super::account::Account;
 use super::judge::Key;
 use super::work::Work;
-use crate::catalogue::Price;
-use crate::examine::TableRows;
+use crate::tables::catalogue::Price;
+use crate::tables::examine::TableRows;
 
 /// An accepted letter.
 pub struct Acceptance {

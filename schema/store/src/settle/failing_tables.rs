@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::batch::Case;
 use super::offenders::Offenders;
-use crate::definition::Definition;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::definition::Definition;
 
 /// How many agencies' letters must fail before the table is blamed: with one agency, its letters may be what is wrong.
 pub const AGENCIES_MIN: usize = 2;

@@ -3,7 +3,7 @@
 use sdc::answer::receipt::Flag;
 
 use super::decision::Acceptance;
-use crate::examine::{Finding, Flagged, Sides, TableRows, row_number};
+use crate::tables::examine::{Finding, Flagged, Sides, TableRows, row_number};
 
 /// Returns the flags of an accepted letter with the keys of their tables: one for each check that speaks of new rows. A record that
 /// the centre holds already was flagged when it came first.

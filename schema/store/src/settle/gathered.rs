@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::batch::Case;
 use super::decision::Decision;
-use crate::definition::{ColumnType, Definition};
-use crate::examine::{ColumnValues, TableRows};
-use crate::fault::Fault;
-use crate::identifier::quoted;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::identifier::quoted;
+use crate::database::statement::{Bind, Statement};
+use crate::tables::definition::{ColumnType, Definition};
+use crate::tables::examine::{ColumnValues, TableRows};
 
 /// Where a row comes from: place of the letter in the batch, place of the table in the letter, place of the row in the table.
 pub type Place = (usize, usize, usize);

@@ -15,8 +15,8 @@ use super::decision::Acceptance;
 use super::gathered::{Place, gather};
 use super::rows::{NotInserted, check_deferred, insert_gathered};
 use super::transaction::OpenTransaction;
-use crate::examine::row_number;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::examine::row_number;
 
 /// Rows that a refusal names at most. The other rows of the letter may be right or wrong.
 const NAMED_MAX: usize = 10;

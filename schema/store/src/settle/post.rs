@@ -16,13 +16,13 @@ use tokio::task::yield_now;
 use super::arrival::Outcome;
 use super::bodies::Bodies;
 use super::decision::Decision;
-use super::quarantine;
 use super::settled::{RefusedLetter, Settled, Unsettled};
 use super::verdict::VerdictRow;
 use super::written::Written;
-use crate::failure::{self, Bug, point};
-use crate::fault::Fault;
-use crate::statement::STATEMENT_BYTES_MAX;
+use crate::database::fault::Fault;
+use crate::database::statement::STATEMENT_BYTES_MAX;
+use crate::letters::quarantine;
+use crate::planted::{self, Bug, point};
 
 impl Written {
     /// Posts and commits.
@@ -63,7 +63,7 @@ impl Written {
         }
         let counted = quarantine::insert(self.transaction.connection(), &self.batch, &self.settings).await?;
         self.take_answers_back(&verdicts).await?;
-        let charge = async { if failure::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
+        let charge = async { if planted::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
         // The statements are sent one after the other, without waiting for each answer. All answers are waited for: after a statement
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
         // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
@@ -83,7 +83,7 @@ impl Written {
         .into();
         written.into_iter().collect::<Result<(), Fault>>()?;
         point("settle::commit");
-        if failure::has(Bug::ChargeOutside) {
+        if planted::has(Bug::ChargeOutside) {
             self.transaction.connection().batch_execute("COMMIT; BEGIN").await?;
             self.charge(&verdicts).await?;
         }

@@ -16,9 +16,9 @@ use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::{self, Withheld};
 use super::{held, rows};
-use crate::catalogue::Catalogue;
 use crate::database::StatementLimits;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::catalogue::Catalogue;
 
 /// Rounds of decide and insert before a batch is given up as a fault. Each round removes at least one letter's rows.
 const ROUNDS_MAX: usize = 50;

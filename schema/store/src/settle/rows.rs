@@ -10,8 +10,8 @@ use futures_util::join;
 use super::batch::Case;
 use super::gathered::{Gathered, gather, is_new};
 use crate::database::StatementLimits;
-use crate::fault::{ConstraintKind, Fault};
-use crate::statement::{Bind, Statement, unnested};
+use crate::database::fault::{ConstraintKind, Fault};
+use crate::database::statement::{Bind, Statement, unnested};
 
 /// Most inserts that are sent without waiting for one another. More would hold more memory, since each holds its bytes until it is sent;
 /// and above 30 futures `join_all` no longer polls in order, on which `OpenTransaction::shared` relies.

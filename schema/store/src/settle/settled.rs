@@ -4,7 +4,7 @@ use sdc::refusal::RefusalCode;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Outcome};
-use crate::fault::Fault;
+use crate::database::fault::Fault;
 
 /// What a committed batch did, in the batch's order.
 #[derive(Debug)]

@@ -22,10 +22,10 @@ use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
 use super::{defaults, judge};
-use crate::catalogue::Catalogue;
+use crate::certificates::signers::{self, Signer};
+use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
-use crate::fault::Fault;
-use crate::signers::{self, Signer};
+use crate::tables::catalogue::Catalogue;
 
 /// Settles batches. Cheap to share; holds a copy of the catalogue that every transaction checks for staleness.
 pub struct Settler {

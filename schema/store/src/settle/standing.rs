@@ -15,9 +15,9 @@ use super::account::Account;
 use super::arrival::Content;
 use super::batch::Case;
 use super::judge::Key;
-use crate::failure::{self, Bug};
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+use crate::planted::{self, Bug};
 
 /// The numbers of one installation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +89,7 @@ impl Standing {
 
     /// Finds the letters of the batch whose sequence number already has a verdict.
     async fn read_by_sequence(&mut self, mut connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
-        if failure::has(Bug::NoUniqueKey) {
+        if planted::has(Bug::NoUniqueKey) {
             return Ok(());
         }
         let (mut agencies, mut installations, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
@@ -189,7 +189,7 @@ async fn read_by_id(
     mut connection: &AsyncPgConnection,
     batch: &[Case],
 ) -> Result<HashMap<(i32, Uuid), KnownLetter>, Fault> {
-    if failure::has(Bug::NoUniqueKey) {
+    if planted::has(Bug::NoUniqueKey) {
         return Ok(HashMap::new());
     }
     let (mut agencies, mut letters) = (Vec::new(), Vec::new());

@@ -12,8 +12,8 @@ use super::account::Account;
 use super::batch::Case;
 use super::decision::Decision;
 use super::work::STATEMENT_ENTRIES_MAX;
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement as Sql};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement as Sql};
 
 /// The days of a statement, and when the last one ends.
 struct Days {

@@ -2,8 +2,8 @@
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
+use crate::database::fault::Fault;
 use crate::database::{Connection, ROOM_PROBE, StatementLimits};
-use crate::fault::Fault;
 
 /// An open transaction. Where it is dropped without [`OpenTransaction::commit`], its connection is taken out of the pool and closed: a
 /// connection merely returned would keep its row locks until it is taken out again.

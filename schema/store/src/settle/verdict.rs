@@ -17,8 +17,8 @@ use super::bodies;
 use super::decision::{Acceptance, Decision};
 use super::flags::new_flags;
 use super::judge::Key;
-use crate::catalogue::Catalogue;
-use crate::examine::TableRows;
+use crate::tables::catalogue::Catalogue;
+use crate::tables::examine::TableRows;
 
 /// A new verdict as it goes into `xm.letters`.
 pub struct VerdictRow {

@@ -8,9 +8,9 @@ use sdc::refusal::Refusal;
 use sdc::request::{Period, Request};
 use sdc::service::Service;
 
-use crate::catalogue::Catalogue;
-use crate::examine::{self, TableRows};
-use crate::signers::Signer;
+use crate::certificates::signers::Signer;
+use crate::tables::catalogue::Catalogue;
+use crate::tables::examine::{self, TableRows};
 
 /// Entries that a statement of account tells, the newest ones. The bound limits what one letter makes the centre hold and send, and
 /// how long its agency is locked. An office takes no more than a thousand objects in a member.

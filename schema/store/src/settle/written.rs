@@ -13,9 +13,9 @@ use super::settings::SettlingSettings;
 use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
-use crate::catalogue::Catalogue;
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+use crate::tables::catalogue::Catalogue;
 
 /// A batch whose rows are written in a transaction that is still open. Dropping it rolls back and closes the connection.
 pub struct Written {

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::fault::Fault;
-use crate::outbox;
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, runs};
+use crate::letters::outbox;
 use crate::settle::decision::Decision;
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
-use crate::statement::{Bind, runs};
 
 impl Written {
     /// Keeps the parts that answers give beside their receipts.

@@ -1,9 +1,9 @@
 //! Writes the verdicts of later attempts at letters, in rows of their own.
 
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::database::statement::Bind;
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
-use crate::statement::Bind;
 
 impl Written {
     /// Removes unsent answers to earlier attempts. The row of the new answer gets an id of its own, so that a program which has claimed

@@ -1,9 +1,9 @@
 //! Writes the flags of accepted letters, for the operators.
 
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, unnested};
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
-use crate::statement::{Bind, unnested};
 
 impl Written {
     /// Writes the flags of accepted letters. Most batches have none, and cost no statement.

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, runs, unnested};
 use crate::settle::arrival::{Arrival, Content, Outcome};
 use crate::settle::batch::Case;
 use crate::settle::decision::{Acceptance, Decision};
 use crate::settle::flags::count_new;
 use crate::settle::judge::Key;
 use crate::settle::written::Written;
-use crate::statement::{Bind, runs, unnested};
 
 /// What happened to an arrival, as it goes into `xm.journal`.
 struct JournalLine<'a> {

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::database::statement::Bind;
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
-use crate::statement::Bind;
 
 impl Written {
     pub(super) async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {

@@ -1,10 +1,10 @@
 //! Writes the verdicts on letters, and the highest numbers of their installations.
 
-use crate::fault::Fault;
-use crate::outbox;
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, unnested};
+use crate::letters::outbox;
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
-use crate::statement::{Bind, unnested};
 
 impl Written {
     pub(super) async fn insert_letters(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {

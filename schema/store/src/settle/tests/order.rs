@@ -15,18 +15,19 @@ use sdc::refusal::{Refusal, RefusalCode};
 use sdc::service::Credit;
 use uuid::Builder;
 
-use crate::catalogue::Catalogue;
-use crate::definition::{Corrections, Definition};
-use crate::examine::{Flags, TableRows};
+use crate::certificates::signers::Signer;
+use crate::database::fault::Fault;
 use crate::settle::account::Account;
-use crate::settle::arrival::{Arrival, Claimed, Content, Source};
+use crate::settle::arrival::{Arrival, Claimed, Content, Outcome, Source};
 use crate::settle::batch::{Batch, Case};
 use crate::settle::decide::{Knowledge, decide, order_of_effect};
 use crate::settle::decision::Decision;
 use crate::settle::judge::{Judged, Key};
 use crate::settle::standing::Standing;
 use crate::settle::work::Work;
-use crate::signers::Signer;
+use crate::tables::catalogue::Catalogue;
+use crate::tables::definition::{Corrections, Definition};
+use crate::tables::examine::{Flags, TableRows};
 
 const AGENCIES: [u32; 2] = [42, 43];
 const PER_ACT: i64 = 150;
@@ -203,6 +204,9 @@ impl Centre {
     fn settle(&mut self, sent: &[Sent]) -> Vec<Verdict> {
         let mut batch = batch(sent);
         let decisions = decide(&batch, &self.standing, &self.catalogue, &Knowledge::default());
+        let mut places: Vec<usize> = decisions.iter().map(|(place, _)| *place).collect();
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..batch.len()), "one decision for each letter");
         batch.take_decisions(decisions);
         self.standing.commit(&batch);
         batch.iter().map(|case| Verdict::of(&case.decision)).collect()
@@ -220,6 +224,30 @@ fn batch(sent: &[Sent]) -> Batch {
 
 fn in_order_of_effect(sent: &[Sent]) -> Vec<Sent> {
     order_of_effect(&batch(sent)).into_iter().map(|at| sent[at].clone()).collect()
+}
+
+#[test]
+fn a_batch_takes_as_many_keys_of_the_journal_as_it_has_letters() {
+    let letter = |sequence| Sent { agency: 42, installation: "pc1", sequence, id: 1, content: 2 };
+    let mut batch = batch(&[letter(1), letter(2)]);
+    for journal_ids in [vec![], vec![7], vec![7, 8, 9]] {
+        assert!(matches!(batch.number(journal_ids), Err(Fault::Bug(_))));
+        assert!(batch.iter().all(|case| case.journal_id.is_none()), "no letter has another's line");
+    }
+    batch.number(vec![8, 7]).unwrap();
+    assert_eq!(batch.iter().map(|case| case.journal_id).collect::<Vec<_>>(), [Some(8), Some(7)]);
+}
+
+#[test]
+fn a_letter_that_is_not_decided_on_is_deferred() {
+    let sent = [Sent { agency: 42, installation: "pc1", sequence: 1, id: 1, content: 2 }];
+    let centre = Centre::new(Terms { credit: Credit::Owe, balance: 0, credit_limit: 0 });
+    let mut batch = batch(&sent);
+    assert_eq!(batch[0].outcome(), Outcome::Deferred);
+    batch.take_decisions(decide(&batch, &centre.standing, &centre.catalogue, &Knowledge::default()));
+    assert_eq!(batch[0].outcome(), Outcome::Accepted);
+    batch.take_decisions(Vec::new());
+    assert_eq!(batch[0].outcome(), Outcome::Deferred, "what was decided before is not left");
 }
 
 /// Leaves one letter for each id and each number, and whatever of it is delivered again.
