@@ -11,14 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use mail::{MailboxSettings, Security};
 use nix::unistd::Uid;
 use simulation::night::{Night, Words};
 use simulation::oracle;
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 use simulation::town::{CentreCertificates, Town, TownPlan};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
@@ -27,70 +25,32 @@ use crate::init::{self, InitArguments};
 use crate::speech::said;
 use crate::{keys, show};
 
+mod arguments;
 mod centre;
 mod keyboard;
 mod layout;
 mod offer;
 mod progress;
+mod relay;
+mod stop;
 mod summary;
 mod traffic;
 mod visitor;
 mod words;
 
+pub use arguments::DemoArguments;
+use arguments::{CENTRE_ADDRESS, SERVER};
 use centre::Centre;
 use keyboard::Keyboard;
 use layout::Paper;
+pub(crate) use stop::told_to_stop;
 use summary::Summary;
 use visitor::Counter;
 
-/// The server's name.
-const SERVER: &str = "demo";
-/// Where letters go.
-const CENTRE_ADDRESS: &str = "centre@demo.example";
 /// Bytes that the post office holds: senders pause long before.
 const STORED_BYTES_MAX: u64 = 256 << 20;
-/// Agencies in the longest demo; each has a key and a maildrop.
-const AGENCIES_MAX: u64 = 20_000;
-
 /// Columns of the sheet on the page.
 const PAGE_COLUMNS: usize = 100;
-
-/// How large the demo is.
-#[derive(Args, Clone, Debug)]
-pub struct DemoArguments {
-    /// Agencies
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=AGENCIES_MAX))]
-    pub agencies: u64,
-    /// Letters that they send in all
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub letters: u64,
-    /// End when everything is answered, instead of staying up
-    #[arg(long)]
-    pub exit: bool,
-    /// Write the figures into this file as well
-    #[arg(long, value_name = "FILE")]
-    pub figures: Option<PathBuf>,
-    /// Write the page of the night here: verdict, curve and sheet, for a browser; by default into the centre's data, where that stays
-    #[arg(long, value_name = "FILE")]
-    pub page: Option<PathBuf>,
-    /// The same number is the same demo
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Keep the centre's data in this new folder; by default it is thrown away
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// Kill the centre so many times on the way, at random moments, without warning
-    #[arg(long, default_value_t = 0)]
-    pub kills: u64,
-}
-
-impl DemoArguments {
-    /// Returns where the page goes; nowhere, where nobody asked for it and the data goes with the demo at once.
-    fn page_file(&self, data: &Path) -> Option<PathBuf> {
-        let is_there = self.data.is_some() || !self.exit;
-        self.page.clone().or_else(|| is_there.then(|| data.join("night.html")))
-    }
-}
 
 /// Runs the demo. The exit code tells whether every promise was kept.
 ///
@@ -158,17 +118,6 @@ async fn work(
     let night = Night::read(&open.database, &traffic).await;
     open.close().await;
     Ok((Summary::new(findings?, &traffic, centre.rss_mb_max()), night?))
-}
-
-/// Waits for Ctrl-C, for the end of the terminal, or for whoever ends services.
-pub(crate) async fn told_to_stop() -> std::io::Result<()> {
-    let mut terminal_gone = signal(SignalKind::hangup())?;
-    let mut told = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = terminal_gone.recv() => Ok(()),
-        _ = told.recv() => Ok(()),
-    }
 }
 
 /// Where the demo lives.

@@ -61,7 +61,7 @@ pub struct DataFolder(PathBuf);
 
 /// The identity of this process, kept across restarts. While it lives, nobody else runs on its folder.
 #[derive(Debug)]
-pub struct Claim {
+pub struct FolderLock {
     /// The name under which this process takes mailboxes and mails in hand.
     pub process: Uuid,
     // The kernel frees the lock however the process ends.
@@ -119,7 +119,7 @@ impl DataFolder {
     ///
     /// # Errors
     /// [`FolderError::InUse`]; the operating system refuses.
-    pub fn claim(&self) -> Result<Claim, FolderError> {
+    pub fn lock(&self) -> Result<FolderLock, FolderError> {
         let path = self.0.join("process");
         let mut file = OpenOptions::new()
             .create(true)
@@ -150,25 +150,25 @@ impl DataFolder {
             .and_then(|()| file.set_len(text.len() as u64))
             .and_then(|()| file.sync_all())
             .map_err(io("write", &path))?;
-        Ok(Claim { process, _lock: file })
+        Ok(FolderLock { process, _lock: file })
     }
 
-    /// Takes the folder as [`DataFolder::claim`] does, and waits for it so long.
+    /// Takes the folder as [`DataFolder::lock`] does, and waits for it so long.
     ///
     /// # Errors
     /// As there.
-    pub fn claim_within(&self, longest: Duration) -> Result<Claim, FolderError> {
+    pub fn lock_within(&self, longest: Duration) -> Result<FolderLock, FolderError> {
         let began = Instant::now();
         loop {
-            match self.claim() {
+            match self.lock() {
                 Err(FolderError::InUse { .. }) if began.elapsed() < longest => std::thread::park_timeout(LOOK),
-                claimed => return claimed,
+                locked => return locked,
             }
         }
     }
 
     /// Says whether a process runs here. Nothing is written, and nobody who looks at the same time is taken for one.
-    pub fn is_claimed(&self) -> bool {
+    pub fn is_locked(&self) -> bool {
         let Ok(file) = File::open(self.0.join("process")) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
@@ -216,27 +216,27 @@ mod tests {
     fn a_process_keeps_its_name_and_its_folder() {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
-        let claim = folder.claim().unwrap();
-        let refused = folder.claim().unwrap_err().to_string();
+        let lock = folder.lock().unwrap();
+        let refused = folder.lock().unwrap_err().to_string();
         assert!(refused.contains(&format!("process id {}", std::process::id())), "{refused}");
-        assert!(folder.is_claimed());
-        let process = claim.process;
-        drop(claim);
-        assert_eq!(folder.claim().unwrap().process, process);
+        assert!(folder.is_locked());
+        let process = lock.process;
+        drop(lock);
+        assert_eq!(folder.lock().unwrap().process, process);
     }
 
     #[test]
     fn who_looks_whether_a_folder_is_in_use_is_not_taken_for_its_user_and_a_server_waits_for_it() {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
-        assert!(!folder.is_claimed(), "nothing has run here");
-        drop(folder.claim().unwrap());
+        assert!(!folder.is_locked(), "nothing has run here");
+        drop(folder.lock().unwrap());
         let looking = File::open(folder.path().join("process")).unwrap();
         looking.lock_shared().unwrap();
-        assert!(!folder.is_claimed(), "another look is no process that runs");
-        folder.claim().unwrap_err();
+        assert!(!folder.is_locked(), "another look is no process that runs");
+        folder.lock().unwrap_err();
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| folder.claim_within(Duration::from_secs(600)));
+            let waiting = scope.spawn(|| folder.lock_within(Duration::from_secs(600)));
             drop(looking);
             waiting.join().unwrap().unwrap();
         });
@@ -247,7 +247,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(place.path(), false).unwrap();
         std::fs::write(place.path().join("process"), "0193").unwrap();
-        let process = folder.claim().unwrap().process;
+        let process = folder.lock().unwrap().process;
         let text = std::fs::read_to_string(place.path().join("process")).unwrap();
         assert_eq!(text, format!("{process}\n{}\n", std::process::id()));
     }

@@ -2,6 +2,7 @@
 //!
 //! Done again with the same name, it completes what is missing and leaves what is there.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -56,6 +57,20 @@ pub struct Initialised {
     pub password: Option<OneTimePassword>,
 }
 
+/// Makes a centre, and tells what was made: as JSON for programs, in words for people.
+///
+/// # Errors
+/// See [`init`]; standard output cannot be written.
+pub async fn run(configuration: &Configuration, arguments: &InitArguments, json: bool) -> anyhow::Result<ExitCode> {
+    let done = init(configuration, arguments).await?;
+    if json {
+        report_json(configuration, arguments, &done)?;
+    } else {
+        report(configuration, arguments, &done)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Makes data folder, database, server, keys and first Superviseur.
 ///
 /// # Errors
@@ -64,7 +79,7 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     let arguments = &judged(arguments)?;
     let passable = configuration.is_embedded() && Uid::effective().is_root();
     let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
-    let _claim = folder.claim()?;
+    let _lock = folder.lock()?;
     let progress = ProgressBar::new_spinner().with_message(said!("init-progress-database"));
     progress.enable_steady_tick(Duration::from_millis(100));
     let open = OpenDatabase::open(configuration, Purpose::Make).await?;

@@ -118,10 +118,11 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
+    use actors::transport::NoContainer;
     use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
 
     use super::*;
-    use crate::configuration::{MailboxConfiguration, NoContainerRule};
+    use crate::configuration::MailboxConfiguration;
 
     /// Serves one connection: greets, and answers every line the same.
     fn server(greeting: &'static str, answer: &'static str) -> u16 {
@@ -155,7 +156,7 @@ mod tests {
         let mailbox = MailboxConfiguration {
             name: "main".to_owned(),
             poll_interval_seconds: 10,
-            no_container: NoContainerRule::Leave,
+            no_container: NoContainer::Leave,
             pop3: mailbox,
         };
         let configuration = Configuration {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use actors::pipeline::Limits;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use mail::extract::{MailLimits, extract};
@@ -15,8 +16,6 @@ use store::administration::quarantine::retry::TakenUp;
 use store::fault::Fault;
 use store::settle::{Arrival, Claimed, Content, Source};
 use store::signers::Signers;
-
-use crate::configuration::Limits;
 
 /// Certificates that are kept while the containers of one mail are opened.
 const SIGNERS_MAX: u64 = 100;

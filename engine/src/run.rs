@@ -10,12 +10,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::courier::{Courier, SmtpCourier};
-use actors::messages::NoContainer;
+use actors::courier::Courier;
+use actors::courier::smtp::SmtpCourier;
+use actors::database_tasks::DatabaseTasks;
 use actors::metrics::Metrics;
-use actors::pipeline::{Pipeline, PipelineParts, PolledSource, Widths};
+use actors::pipeline::{Pipeline, PipelineParts, PolledSource};
 use actors::supervision::Policy;
 use actors::transfer_folder::TransferFolder;
+use actors::transport::NoContainer;
 use anyhow::{Context, bail};
 use mail::extract::MailLimits;
 use mail::pop3::Mailbox;
@@ -30,12 +32,10 @@ use store::people::SystemAccount;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{
-    Configuration, FolderConfiguration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration,
-};
+use crate::configuration::{Configuration, FolderConfiguration, MailboxConfiguration, RelayConfiguration};
 use crate::database::{self, OpenDatabase, Purpose};
 use crate::failure::Exit;
-use crate::folder::{Claim, DataFolder};
+use crate::folder::{DataFolder, FolderLock};
 use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed, ObservedParts};
 use crate::keys::{self, LoadedKeys};
@@ -49,7 +49,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Partitions are made for so many months ahead.
 const MONTHS_AHEAD: i32 = 2;
 /// Longest wait for the data folder: the program that ran here is at its end, or a look at the folder holds it for a moment.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks at whether mail is taken.
 const READINESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -68,7 +68,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     }
     required(configuration)?;
     let folder = DataFolder::of(configuration)?;
-    let claim = folder.claim_within(CLAIM_PATIENCE)?;
+    let lock = folder.lock_within(LOCK_PATIENCE)?;
     let keys = keys::load(&folder.keys())?;
     let listener = TcpListener::bind(configuration.server.http_address)
         .with_context(|| format!("server.http_address: cannot listen on {}", configuration.server.http_address))?;
@@ -76,7 +76,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let database = database::connect(configuration)?;
     let centre = Centre {
         configuration,
-        claim,
+        lock,
         keys: Arc::new(keys),
         keys_folder: folder.keys(),
         database: database.clone(),
@@ -118,7 +118,7 @@ pub fn database_runtime() -> anyhow::Result<Runtime> {
 
 struct Centre<'a> {
     configuration: &'a Configuration,
-    claim: Claim,
+    lock: FolderLock,
     keys: Arc<LoadedKeys>,
     keys_folder: PathBuf,
     database: Database,
@@ -231,23 +231,18 @@ impl Centre<'_> {
             couriers.push(Arc::new(self.smtp(relay, server)?));
         }
         couriers.extend(folder.map(|(_, folder)| -> Arc<dyn Courier> { Arc::new(folder) }));
-        let limits = &self.configuration.limits;
         let largest = sources.iter().map(|source| source.mail_bytes_max).max().unwrap_or(0);
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
-            database: self.database.clone(),
-            database_runtime: self.runtime.clone(),
+            tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
             sources,
             pushed: Vec::new(),
             couriers,
-            process: self.claim.process,
+            process: self.lock.process,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
-            document_limits: limits.of_documents(),
-            payload_limits: limits.of_payloads(),
-            settling: limits.of_settling(),
-            widths: widths(limits),
+            limits: self.configuration.limits.clone(),
             policy: Policy::default(),
             metrics,
         })
@@ -358,11 +353,7 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
         name: mailbox.name.clone(),
         transport: Arc::new(open),
         mail_bytes_max: mailbox.pop3.mail_size_max_bytes,
-        no_container: match mailbox.no_container {
-            NoContainerRule::Leave => NoContainer::Leave,
-            NoContainerRule::Quarantine => NoContainer::Quarantine,
-            NoContainerRule::Drop => NoContainer::Drop,
-        },
+        no_container: mailbox.no_container,
         interval: Duration::from_secs(mailbox.poll_interval_seconds),
     })
 }
@@ -375,26 +366,6 @@ fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSou
         mail_bytes_max: configured.file_size_max_bytes,
         no_container: NoContainer::Quarantine,
         interval: Duration::from_secs(configured.poll_interval_seconds),
-    }
-}
-
-fn widths(limits: &Limits) -> Widths {
-    let defaults = Widths::default();
-    Widths {
-        crypto_threads: if limits.crypto_threads == 0 { defaults.crypto_threads } else { limits.crypto_threads },
-        writers: limits.writers,
-        mails_in_hand_max: limits.mails_in_hand_max,
-        kilobytes_in_hand_max: limits.kilobytes_in_hand_max,
-        slow_mails_max: limits.slow_mails_max,
-        unpacked_bytes_max: limits.unpacked_bytes_max,
-        window_mails: limits.window_mails,
-        session_mails_max: limits.session_mails_max,
-        session_time_max: Duration::from_secs(limits.session_seconds_max),
-        batch_letters_max: limits.batch_letters_max,
-        batch_wait: Duration::from_millis(limits.batch_wait_milliseconds),
-        signers_cached_max: limits.signers_cached_max,
-        answers_claimed_max: limits.answers_claimed_max,
-        sending_max: limits.sending_max,
     }
 }
 
@@ -428,23 +399,4 @@ fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use sdc::document::DocumentLimits;
-    use sdc::payload::PayloadLimits;
-    use store::settle::SettlingSettings;
-
-    use super::*;
-
-    /// The pipeline's defaults and the configuration's are the same numbers.
-    #[test]
-    fn unconfigured_limits_are_the_pipelines_own() {
-        assert_eq!(format!("{:?}", widths(&Limits::default())), format!("{:?}", Widths::default()));
-        assert_eq!(Limits::default().document_bytes_max, DocumentLimits::default().document_bytes_max);
-        assert_eq!(Limits::default().payload_bytes_max, PayloadLimits::default().decompressed_bytes_max);
-        assert_eq!(Limits::default().letter_rows_max, PayloadLimits::default().rows_max);
-        assert_eq!(Limits::default().quarantine_bytes_max, SettlingSettings::default().stranger_bytes_max);
-    }
 }

@@ -9,7 +9,7 @@ use store::administration::{agencies, centre_addresses, centre_keys, server, tab
 use store::database::Archiving;
 use store::people::{Privilege, users};
 
-use super::{Findings, Verdict};
+use super::findings::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;

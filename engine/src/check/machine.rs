@@ -7,7 +7,7 @@ use std::path::Path;
 use actors::transfer_folder::{self, LOOK_PATIENCE, Trouble};
 use chrono::{Days, Utc};
 
-use super::{Findings, Verdict};
+use super::findings::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::configuration::{Configuration, FolderConfiguration};
 use crate::disk;
@@ -84,7 +84,7 @@ pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
 
 /// Looks whether the address of metrics and health is free, unless the centre of this folder runs and has it.
 fn address(configuration: &Configuration, findings: &mut Findings) {
-    let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_claimed());
+    let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_locked());
     let address = configuration.server.http_address;
     match TcpListener::bind(address) {
         _ if is_running => findings.add(Verdict::Ok, "http", format!("{address}, of the centre that runs")),

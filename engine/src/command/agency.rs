@@ -11,8 +11,8 @@ use store::administration::installations;
 use store::administration::scopes;
 use store::people::Operation;
 
+use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule};
 use crate::show;
 use crate::speech::{self, said};
 

@@ -8,9 +8,10 @@ use serde_json::json;
 use store::administration::AdministrationError;
 use store::administration::answers::{self, Answer, AnswerFilter};
 
+use super::desk::{Desk, read_matricule};
 use super::letter::{self, Wanted};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule, receipt_words};
+use super::receipt_words;
 use crate::show;
 use crate::speech::{self, said};
 

@@ -9,7 +9,7 @@ use store::administration::{AdministrationError, agencies, server};
 use store::people::approvals::{self, Act, Approval};
 use store::people::users::NewUser;
 
-use super::Desk;
+use super::desk::Desk;
 use super::listing::{self, Extent, Listing};
 use crate::speech::said;
 use crate::{ask, show};

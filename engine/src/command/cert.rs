@@ -12,7 +12,7 @@ use store::administration::certificates::{
     self, CertificateFilter, Concern, Confirmation, LetterToReview, Revocable, spoken,
 };
 
-use super::{Desk, read_matricule};
+use super::desk::{Desk, read_matricule};
 use crate::ask;
 use crate::certificate::{self, Presented};
 use crate::clock::{Clock, Moment};

@@ -4,7 +4,7 @@ use diesel_async::AsyncPgConnection;
 use store::administration::AdministrationError;
 use store::administration::certificates::{self, Certificate, CertificateFilter};
 
-use super::Desk;
+use super::desk::Desk;
 use super::listing::Listing;
 use crate::show;
 use crate::speech::said;

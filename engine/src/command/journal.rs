@@ -13,8 +13,8 @@ use store::administration::journal::{self, JournalFilter, JournalLine};
 use store::administration::quarantine;
 use uuid::Uuid;
 
+use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule};
 use crate::clock::Moment;
 use crate::show;
 use crate::speech::said;

@@ -9,7 +9,8 @@ use store::administration::answers::Answer;
 use store::administration::letters::{self, Decided, Named, Story};
 use store::administration::quarantine::QuarantineEntry;
 
-use super::{Desk, read_matricule, receipt_words};
+use super::desk::{Desk, read_matricule};
+use super::receipt_words;
 use crate::clock::Clock;
 use crate::show::{self, Labels};
 use crate::speech::{self, said};

@@ -5,7 +5,7 @@ use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use store::administration::AdministrationError;
 
-use super::Desk;
+use super::desk::Desk;
 use crate::show::{self, Table};
 use crate::speech::said;
 

@@ -14,8 +14,8 @@ use store::administration::journal;
 use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
 use store::settle::{Settler, Tried};
 
+use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule};
 use crate::configuration::Configuration;
 use crate::folder::DataFolder;
 use crate::speech::{self, said};

@@ -13,8 +13,8 @@ use store::administration::tables;
 use store::samples;
 
 #[cfg(feature = "demo")]
-use super::read_matricule;
-use super::{Desk, table};
+use super::desk::{Desk, read_matricule};
+use super::table;
 use crate::configuration::{Configuration, SAMPLE};
 use crate::show;
 

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use store::administration::tariffs::{self, NewTariff, Tariff};
 
-use super::Desk;
+use super::desk::Desk;
 use crate::clock::{Clock, Moment, MomentError};
 use crate::show::{self, Table};
 use crate::speech::said;

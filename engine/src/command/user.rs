@@ -6,7 +6,7 @@ use serde_json::json;
 use store::people::users::{self, NewUser, User};
 use store::people::{Account, Privilege, mapping};
 
-use super::{Desk, Entrance};
+use super::desk::{Desk, Entrance};
 use crate::show::{self, Table};
 use crate::speech::said;
 

@@ -1,5 +1,7 @@
 //! Each mistake in a configuration gets its sentence: which file and key, and what was expected.
 
+use std::path::Path;
+
 use super::*;
 
 fn load(text: &str) -> Result<Configuration, Vec<String>> {

@@ -1,9 +1,10 @@
 //! What a configuration must be beyond its types. Looks at nothing outside: `xmserver check` does that.
 
+use actors::pipeline::Limits;
 use figment::Figment;
 use tracing_subscriber::EnvFilter;
 
-use super::{Configuration, Limits, sentence};
+use super::{Configuration, sentence};
 
 /// Lists every mistake.
 pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<String> {

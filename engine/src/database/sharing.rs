@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{LOOK, OpenError};
+use super::error::{LOOK, OpenError};
 
 /// A private PostgreSQL that several commands use. Dropped, this one uses it no more.
 pub struct Sharing {

@@ -117,7 +117,7 @@ impl Centre {
         };
         tokio::select! {
             failed = visit => failed,
-            told = super::told_to_stop() => Ok(told?),
+            told = super::stop::told_to_stop() => Ok(told?),
             status = self.wait_for_end() => bail!("the centre ended by itself with {}", status?),
         }
     }

@@ -10,7 +10,7 @@ use store::administration::centre_keys;
 use store::database::Database;
 use tokio::sync::Mutex;
 
-use super::Unready;
+use super::unready::Unready;
 use crate::keys::{self, LoadedKeys};
 use crate::words_of_errors;
 

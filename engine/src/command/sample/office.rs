@@ -22,7 +22,7 @@ use store::administration::{agencies, certificates, installations, scopes, table
 use uuid::Uuid;
 
 use crate::authority::CENTRE_PAIRS;
-use crate::command::Desk;
+use crate::command::desk::Desk;
 use crate::configuration::{Configuration, RelayConfiguration};
 use crate::folder::DataFolder;
 use crate::speech::said;
