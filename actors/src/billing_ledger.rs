@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler};
-use store::failure::point;
-use store::fault::Fault;
+use store::database::fault::Fault;
+use store::planted::point;
 use store::settle::{Apart, Outcome, Settler, Unsettled, Written};
 
 use crate::database_tasks::DatabaseTasks;

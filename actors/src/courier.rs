@@ -8,7 +8,7 @@ mod folder;
 pub mod smtp;
 
 use futures_util::future::BoxFuture;
-use store::outbox::Claimed;
+use store::letters::outbox::Claimed;
 
 /// An answer, sealed for its office.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, Context, ContextFutureSpawner, WrapFuture};
 use store::database::Database;
-use store::fault::Fault;
+use store::database::fault::Fault;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 

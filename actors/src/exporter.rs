@@ -19,10 +19,10 @@ use sdc::cms;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
 use sent::{Asked, Failure, Mailed, Sent};
-use store::failure::point;
-use store::fault::Fault;
-use store::outbox::{self, Claimed};
-use store::signers::Signers;
+use store::certificates::signers::Signers;
+use store::database::fault::Fault;
+use store::letters::outbox::{self, Claimed};
+use store::planted::point;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
-use store::outbox;
+use store::certificates::signers::Signers;
+use store::letters::outbox;
 use store::settle::{Settler, SettlingSettings};
-use store::signers::Signers;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;

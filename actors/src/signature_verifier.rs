@@ -12,10 +12,10 @@ use sdc::cms::{ContentCipher, SignerId};
 use sdc::letter::Matricule;
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
-use store::failure::point;
-use store::fault::Fault;
+use store::certificates::signers::{Signer, Signers};
+use store::database::fault::Fault;
+use store::planted::point;
 use store::settle::Content;
-use store::signers::{Signer, Signers};
 
 use crate::admission::lanes::Claims;
 use crate::at_work::AtWork;

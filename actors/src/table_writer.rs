@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
-use store::failure::point;
-use store::fault::Fault;
+use store::database::fault::Fault;
+use store::planted::point;
 use store::settle::{Apart, Arrival, Settler, Written};
 
 use crate::billing_ledger::BillingLedger;

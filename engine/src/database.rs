@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use store::cluster::{Cluster, ClusterError, ClusterSettings};
+use cluster::{Cluster, ClusterError, ClusterSettings};
 use store::database::{Database, DatabaseSettings};
 
 use crate::configuration::Configuration;

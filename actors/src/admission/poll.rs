@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sdc::document;
 use sdc::letter::Matricule;
-use store::failure::{self, Bug, point};
+use store::planted::{self, Bug, point};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -214,7 +214,7 @@ impl<'a> Poll<'a> {
 
     /// Deletes the mails that are settled by now.
     pub async fn delete_settled(&mut self, session: &mut dyn Session) -> Result<(), PollError> {
-        if failure::has(Bug::DeleteBeforeCommit) {
+        if planted::has(Bug::DeleteBeforeCommit) {
             self.to_delete.extend(self.lending.forget_session());
         }
         if self.to_delete.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::fault::Fault;
+use store::database::fault::Fault;
 
 use crate::transport::TransportFault;
 

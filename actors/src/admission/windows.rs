@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sdc::document;
 use sdc::letter::Matricule;
-use store::failure::point;
+use store::planted::point;
 use tokio::time::timeout;
 
 use super::lanes::{BeingTried, Lane};

@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use store::failure::point;
-use store::in_hand::Suspect;
+use store::letters::in_hand::Suspect;
+use store::planted::point;
 use uuid::Uuid;
 
 use super::parts::MailboxPollerParts;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler};
-use store::in_hand;
+use store::letters::in_hand;
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 

@@ -3,8 +3,8 @@
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde::Serialize;
-use store::administration::centre_addresses;
-use store::administration::server::Server;
+use store::centre::addresses;
+use store::centre::server::Server;
 use store::database::{Connection, Database};
 use store::people::Operator;
 
@@ -35,7 +35,7 @@ impl Desk {
     /// Writes down the addresses that are configured as the centre's own, so that no agency gets one: also before the first
     /// `run`, which does so too.
     pub(super) async fn record_own_addresses(&mut self) -> anyhow::Result<()> {
-        Ok(centre_addresses::record(&mut self.connection, &self.own_addresses).await?)
+        Ok(addresses::record(&mut self.connection, &self.own_addresses).await?)
     }
 
     pub(super) fn connection(&mut self) -> &mut AsyncPgConnection {

@@ -2,8 +2,8 @@
 
 use std::process::{ExitCode, Termination};
 
-use store::administration::AdministrationError;
-use store::administration::server;
+use store::centre::server;
+use store::error::AdministrationError;
 use store::people::{mapping, sign_in_as_system_account};
 use tokio::runtime::Runtime;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use store::cluster::ClusterError;
+use cluster::ClusterError;
 use store::database::SettingsError;
 
 /// Pause between two looks at a private PostgreSQL that another process has.
