@@ -66,7 +66,7 @@ pub(super) fn start_exporters(
             courier: Arc::clone(courier),
             key: Arc::clone(&parts.signing_key),
             signers: Arc::clone(&shared.signers),
-            leased_max: parts.limits.answers_claimed_max,
+            leased_max: parts.limits.answers_leased_max,
             sending_max: parts.limits.sending_max,
             interval: Duration::from_secs(1),
             yield_max: Duration::from_secs(5),

@@ -33,8 +33,9 @@ pub struct Limits {
     pub batch_wait_milliseconds: u64,
     /// Certificates kept in memory.
     pub signers_cached_max: u64,
-    /// Answers taken from the outbox at a time.
-    pub answers_claimed_max: i64,
+    /// Answers leased from the outbox at a time.
+    #[serde(alias = "answers_claimed_max")]
+    pub answers_leased_max: i64,
     /// Answers being sent at a time.
     pub sending_max: usize,
     /// Largest container that is opened; an agency's own limit is mostly lower.
@@ -91,7 +92,7 @@ impl Default for Limits {
             batch_letters_max: 300,
             batch_wait_milliseconds: 100,
             signers_cached_max: 10_000,
-            answers_claimed_max: 200,
+            answers_leased_max: 200,
             sending_max: 4,
             document_bytes_max: 4 << 20,
             payload_bytes_max: 4 << 20,
