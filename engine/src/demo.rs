@@ -1,8 +1,8 @@
 //! `xmserver demo`: the whole star on one machine, with nothing configured, and proof that it keeps its promises.
 //!
-//! A post office in memory, agencies with real keys, and the centre itself: `xmserver run` as a process of its own, with
-//! its private PostgreSQL. Agencies send good and bad letters and verify what comes back; then everything that they sent
-//! is held against the database, row by row. The engine's own counters are asked nothing.
+//! The demo has a post office in memory, agencies with real keys, and the centre itself: `xmserver run` as a process of its own, with its
+//! private PostgreSQL. Agencies send good and bad letters and verify the answers. Then everything that they sent is compared with the
+//! database, row by row. The engine's own counters prove nothing here, and are not read.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -22,7 +22,7 @@ use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::init::{self, InitArguments};
-use crate::speech::said;
+use crate::speech::{self, said};
 use crate::{keys, show};
 
 mod arguments;
@@ -47,7 +47,7 @@ pub(crate) use stop::told_to_stop;
 use summary::Summary;
 use visitor::Counter;
 
-/// Bytes that the post office holds: senders pause long before.
+/// Most bytes that the post office holds; senders pause long before.
 const STORED_BYTES_MAX: u64 = 256 << 20;
 /// Columns of the sheet on the page.
 const PAGE_COLUMNS: usize = 100;
@@ -80,11 +80,7 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let paper = Paper::of_standard_output();
     summary.print(paper)?;
     if let Some(file) = arguments.page_file(&place.data) {
-        let (letters, offices, seed) = (arguments.letters, arguments.agencies, arguments.seed.to_string());
-        let size = said!("demo-size", letters = letters, offices = offices, seed = seed);
-        let sheet = summary.sheet(Paper { width: PAGE_COLUMNS, is_coloured: false });
-        let words = Words { verdict: &summary.verdict(), is_sound: summary.is_sound(), size: &size, sheet: &sheet };
-        std::fs::write(&file, night.page(&words))
+        std::fs::write(&file, page(&night, &summary, arguments))
             .with_context(|| format!("--page {}: cannot be written", file.display()))?;
         show::text(&format!("\n{}\n  {}\n", said!("demo-night"), file.display()))?;
     }
@@ -99,7 +95,24 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Lets the town send, and holds the database against what it sent.
+/// Writes the page of the night, in the language spoken.
+fn page(night: &Night, summary: &Summary, arguments: &DemoArguments) -> String {
+    let (letters, offices, seed) = (arguments.letters, arguments.agencies, arguments.seed.to_string());
+    night.page(&Words {
+        language: &speech::words().language().to_string(),
+        title: &said!("demo-page-title"),
+        verdict: &summary.verdict(),
+        is_sound: summary.is_sound(),
+        size: &said!("demo-size", letters = letters, offices = offices, seed = seed),
+        caption: &said!("demo-page-caption"),
+        caption_killed: &said!("demo-page-caption-killed"),
+        picture: &said!("demo-page-picture"),
+        legend: [&said!("demo-page-settled"), &said!("demo-page-sent"), &said!("demo-page-killed")],
+        sheet: &summary.sheet(Paper { width: PAGE_COLUMNS, is_coloured: false }),
+    })
+}
+
+/// Lets the town send, and compares the database with what it sent.
 async fn work(
     town: Town,
     post_office: &PostOffice,
@@ -110,7 +123,7 @@ async fn work(
 ) -> anyhow::Result<(Summary, Night)> {
     progress::during(&said!("demo-starting"), centre.wait_until_ready()).await?;
     let traffic = traffic::run(town, post_office, centre, keyboard, arguments).await?;
-    // A life that has just begun may still be starting the database.
+    // After a kill the centre may still be starting its database.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let held = oracle::check(&open.database, &traffic.memory);
@@ -145,7 +158,7 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn make() -> anyhow::Result<TemporaryFolder> {
-        // Short, since people copy it; of chance enough that nobody is there before us.
+        // A short name, since people copy it, and random enough that no such folder is there.
         let name = uuid::Uuid::new_v4().simple().to_string();
         let path = std::env::temp_dir().join(format!("xm-demo-{}", name.split_at(12).0));
         if path.exists() {

@@ -1,4 +1,4 @@
-//! The desk at which an operator works: the centre's database, who he is, and how results are told.
+//! The desk at which an operator works: the centre's database, the operator, and how results are told.
 
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
@@ -11,11 +11,11 @@ use store::people::Operator;
 use crate::clock::Clock;
 use crate::show;
 
-/// How somebody comes to the desk.
+/// How an operator signs in at the desk.
 pub(super) enum Entrance {
-    /// By the account of the operating system.
+    /// As the user to whom this account of the operating system is mapped.
     Account,
-    /// Where no account is anybody's yet, as the first, who becomes this user.
+    /// As this user, where no account is mapped to any user yet: this account is then the first.
     FirstOf(String),
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Loads the configuration, and starts a log that tells no more than warnings: a command tells its result itself.
+    /// Loads the configuration, and starts a log of warnings and errors only: a command tells its result itself.
     pub(super) fn configuration(&self) -> anyhow::Result<Configuration> {
         let configuration = Configuration::load(&self.sources)?;
         let mut server = configuration.server.clone();
@@ -33,7 +33,7 @@ impl Place {
         Ok(configuration)
     }
 
-    /// Opens the database and does one thing there, for the user whose account this is.
+    /// Opens the database and does one thing there, for the user to whom this account is mapped.
     pub(super) fn at_desk<T: Termination>(
         &self,
         work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
@@ -89,7 +89,7 @@ async fn with_desk<T: Termination>(
         Err(error) => error,
     };
     match done.downcast() {
-        // Whatever command it was: what needs a second person is asked in its place.
+        // An act of any command that needs a second person is asked for instead.
         Ok(AdministrationError::ApprovalNeeded(act)) => {
             approval::asked(&mut desk, &act).await.map_err(|error| in_zone(error, clock))?;
             Ok(Exit::Asked.into())

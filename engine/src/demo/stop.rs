@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for Ctrl-C, for the end of the terminal, or for whoever ends services.
+/// Waits for Ctrl-C, for the end of the terminal, or for the signal that ends services.
 pub async fn told_to_stop() -> std::io::Result<()> {
     let mut terminal_gone = signal(SignalKind::hangup())?;
     let mut told = signal(SignalKind::terminate())?;

@@ -1,4 +1,4 @@
-//! Agencies at work: they write good and bad letters, send them, collect what comes back and verify it.
+//! Agencies at work: they write good and bad letters, send them, collect the answers and verify them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -76,7 +76,7 @@ pub async fn run(
     }
     day.settle(senders).await?;
     let lasted = began.elapsed();
-    // A life that has just begun would be measured instead of the letter.
+    // A centre that has just been started again would be measured instead of the letter.
     day.centre.wait_until_ready().await?;
     let mut alone = JoinSet::new();
     alone.spawn(send_alone(Arc::clone(&shared), relay));
