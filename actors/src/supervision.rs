@@ -167,7 +167,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 pub enum Escalation {
     /// The actor was rebuilt too often.
     #[error(
-        "{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service manager starts a fresh one"
+        "{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service \
+         manager starts a fresh one"
     )]
     TooManyRestarts {
         /// Which actor.

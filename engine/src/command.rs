@@ -1,4 +1,5 @@
-//! The commands of operators, one file per noun. Each does one thing, and tells what it did.
+//! The command line, and the one place where a command is chosen. The commands have one file for each noun; each command does one thing
+//! and tells its result.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

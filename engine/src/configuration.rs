@@ -1,7 +1,7 @@
-//! The one door of configuration: one TOML file, then the environment over it; unknown keys are refused.
+//! Everything that is configured: one TOML file, and the environment above it. Unknown keys are refused.
 //!
-//! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found.
-//! Secrets have no key here: a password stands in a file of its own or in the environment, and is named by its place.
+//! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found. Secrets have no key:
+//! a password stands in a file of its own or in the environment, and the configuration names that place.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -49,8 +49,8 @@ pub struct Configuration {
     /// The file that was read, if any.
     #[serde(skip)]
     pub file: Option<PathBuf>,
-    /// Environment variables that look like keys of ours and are none. Platforms make such names for every service
-    /// (`XMSERVER_PORT`), so they are told of, and stop nothing.
+    /// Environment variables that look like keys and are none. Platforms make such names for every service (`XMSERVER_PORT`), so these are
+    /// logged and refuse nothing.
     #[serde(skip)]
     pub no_keys: Vec<String>,
 }

@@ -39,7 +39,7 @@ pub struct OpenDatabase {
 pub enum Purpose {
     /// `init`: make it.
     Make,
-    /// `run`: it must be there, and ours alone.
+    /// `run`: it must be there, and this process alone may use it.
     Serve,
     /// A command: it must be there; another process may run it.
     Command,
@@ -80,7 +80,7 @@ impl OpenDatabase {
         if let Some(sharing) = self.sharing {
             sharing.left_by_others(SHARING_TOLD).await;
             cluster.stop().await;
-            // Only now may others take what is stopped for gone.
+            // Held until the PostgreSQL has stopped, so that no other command takes a PostgreSQL that stops for one that is gone.
             drop(sharing);
         } else {
             cluster.stop().await;
@@ -88,7 +88,7 @@ impl OpenDatabase {
     }
 }
 
-/// Returns the database, connected to when it is first asked something.
+/// Returns the database. The first query connects to it.
 ///
 /// # Errors
 /// The file with its URL cannot be read; the settings cannot work.
@@ -128,10 +128,10 @@ async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Priv
             settings: Vec::new(),
         };
         match Cluster::start(settings).await {
-            // A server is not shared: it stops when it is told to, whoever uses it.
+            // A server's PostgreSQL is not kept alive for commands: it stops with the server.
             Ok(cluster) if purpose == Purpose::Serve => return Ok((Some(cluster), None)),
             Ok(cluster) => return Ok((Some(cluster), Some(Sharing::host(&folder)?))),
-            // One that is not made to the end yet is waited for as well.
+            // A PostgreSQL that another process is still making is in use, too.
             Err(ClusterError::InUse(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -165,7 +165,7 @@ async fn answers(url: &str) -> bool {
     }
 }
 
-/// Names the database of a private PostgreSQL, whoever runs it.
+/// Returns the URL of a private PostgreSQL, whichever process runs it.
 fn private_url(folder: &Path) -> String {
     let socket = folder.join("socket").display().to_string().replace('\\', r"\\").replace('\'', r"\'");
     format!("host='{socket}' user=xmserver dbname=xmserver")

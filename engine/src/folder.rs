@@ -34,7 +34,8 @@ pub enum FolderError {
     Missing(PathBuf),
     /// It is not there, and the configuration names a database, which may have its centre already.
     #[error(
-        "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre that nobody has made yet begins with `xmserver init`",
+        "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre \
+         that nobody has made yet begins with `xmserver init`",
         .0.display()
     )]
     MissingBesideDatabase(PathBuf),
@@ -59,7 +60,8 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FolderE
 #[derive(Clone, Debug)]
 pub struct DataFolder(PathBuf);
 
-/// The identity of this process, kept across restarts. While it lives, nobody else runs on its folder.
+/// The lock on a data folder, and the identity of this process, which it keeps across restarts. While the lock is held, no other process
+/// runs on the folder.
 #[derive(Debug)]
 pub struct FolderLock {
     /// The name under which this process takes mailboxes and mails in hand.
@@ -69,8 +71,8 @@ pub struct FolderLock {
 }
 
 impl DataFolder {
-    /// Makes the folder where there is none. Only its owner may read it; with `passable`, others may pass through it to
-    /// what is theirs below (the private PostgreSQL's own user, where we are root).
+    /// Makes the folder where there is none. Only its owner may read it. With `passable`, other users may pass through it to their own
+    /// files below: the private PostgreSQL's user, where this process is root.
     ///
     /// # Errors
     /// The operating system refuses.
@@ -86,7 +88,7 @@ impl DataFolder {
     /// Finds the configured folder.
     ///
     /// # Errors
-    /// It is not there: of a second program of a centre, to which `init` is no help.
+    /// The folder is not there; where a database is configured, the error says so, since a second program of a centre needs no `init`.
     pub fn of(configuration: &Configuration) -> Result<DataFolder, FolderError> {
         let found = DataFolder::open(&configuration.server.data_folder);
         match found {
@@ -115,7 +117,7 @@ impl DataFolder {
         self.0.join("keys")
     }
 
-    /// Takes the folder for this process, and reads or makes its identity.
+    /// Locks the folder for this process, and reads or makes the process's identity.
     ///
     /// # Errors
     /// [`FolderError::InUse`]; the operating system refuses.
@@ -142,9 +144,9 @@ impl DataFolder {
         }
         file.read_to_string(&mut text).map_err(io("read", &path))?;
         let known = text.lines().next().and_then(|name| name.trim().parse().ok());
-        // New, or cut off by a crash of its very first start: nothing is known under the old name then.
+        // No name is there, or one that was cut off by a crash of the very first start, under which nothing is known.
         let process: Uuid = known.unwrap_or_else(Uuid::new_v4);
-        // A known name is written over by itself, so that a crash here cannot take it away.
+        // A known name is overwritten by itself, so that a crash here cannot lose it.
         let text = format!("{process}\n{}\n", std::process::id());
         file.write_all_at(text.as_bytes(), 0)
             .and_then(|()| file.set_len(text.len() as u64))
@@ -153,7 +155,7 @@ impl DataFolder {
         Ok(FolderLock { process, _lock: file })
     }
 
-    /// Takes the folder as [`DataFolder::lock`] does, and waits for it so long.
+    /// Locks the folder as [`DataFolder::lock`] does, and waits for that so long.
     ///
     /// # Errors
     /// As there.
@@ -167,7 +169,7 @@ impl DataFolder {
         }
     }
 
-    /// Says whether a process runs here. Nothing is written, and nobody who looks at the same time is taken for one.
+    /// Says whether a process runs on this folder. Nothing is written, and processes that look at the same time count as none.
     pub fn is_locked(&self) -> bool {
         let Ok(file) = File::open(self.0.join("process")) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))

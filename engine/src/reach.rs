@@ -13,11 +13,11 @@ use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguratio
 /// How one server was reached.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reached {
-    /// Such as `mailbox main`, or `relay`.
+    /// What was tried, such as `mailbox main`, or `relay`.
     pub subject: String,
     /// Steps that went well, in order.
     pub passed: Vec<PassedStep>,
-    /// What ended the test, if anything did.
+    /// The step that failed, if one did.
     pub failure: Option<FailedStep>,
 }
 
@@ -30,7 +30,7 @@ pub struct PassedStep {
     pub milliseconds: u64,
 }
 
-/// The step that did not.
+/// The step that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct FailedStep {
     /// Its name, where it is known.

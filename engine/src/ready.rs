@@ -16,8 +16,7 @@ use unready::{Closed, Unready};
 
 /// Longest that readiness waits for the database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
-/// With less room on the disk of the data folder, PostgreSQL may meet its end in the midst of a batch: it makes files of
-/// 16 MB each for its log.
+/// With less room on the disk of the data folder, PostgreSQL may fail in the midst of a batch: it makes files of 16 MB each for its log.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// What readiness looks at.
@@ -73,12 +72,12 @@ impl Readiness {
         if closed == Some(Closed::Draining) {
             return Err(Unready::NoMailTaken(Closed::Draining));
         }
-        // Asked before the gate, which a database that is away has closed: what keeps it closed is what to mend.
+        // The database is asked before the gate: a database that is away closes the gate, and is what to mend.
         let is_starting = closed == Some(Closed::Starting);
         match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
             Ok(Ok(())) => {}
             Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
-            // A program that starts is about to run them, and to make its keys known.
+            // A program that starts is about to run the migrations, and to compare its keys.
             Ok(Err(MigrateError::DatabaseOlder { .. })) if is_starting => {}
             Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
             Ok(Err(MigrateError::Fault(fault))) if fault.is_not_admitted() => return Err(Unready::DatabaseRefuses),

@@ -1,5 +1,5 @@
-//! Opens what quarantine has kept as the decoder and the verifier would, without a mailbox and without actors: for an operator who
-//! has it tried again.
+//! Opens a container from quarantine as the decoder and the verifier would, without a mailbox and without actors, for an operator who has
+//! it tried again.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub enum ReopenError {
     Fault(#[from] Fault),
 }
 
-/// Returns the containers of an entry, opened as far as that goes now.
+/// Returns the containers of an entry, opened as far as they can be opened now.
 ///
 /// # Errors
 /// [`ReopenError`].

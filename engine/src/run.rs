@@ -1,8 +1,8 @@
 //! `xmserver run`: builds the centre from its configuration, keeps it running, drains it when told to stop.
 //!
-//! Three runtimes, each with its own duty: the database's outlives the actors, the actors' system carries them, and
-//! the main thread waits for signals. A first SIGTERM, SIGINT or SIGHUP drains, a second one stops at once; either way nothing
-//! is lost, because what is not settled is in its mailbox still.
+//! There are three runtimes: that of the database outlives the actors, the actors' system carries the actors, and the main thread waits for
+//! signals. A first SIGTERM, SIGINT or SIGHUP drains, a second one stops at once. In both cases no letter is lost, because a letter that
+//! is not settled is still in its mailbox.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ const START_PAUSE_MAX: Duration = Duration::from_secs(15);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Partitions are made for so many months ahead.
 const MONTHS_AHEAD: i32 = 2;
-/// Longest wait for the data folder: the program that ran here is at its end, or a look at the folder holds it for a moment.
+/// Longest wait for the lock of the data folder: the former program may be ending, or another may look at the folder for a moment.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks at whether mail is taken.
 const READINESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -92,7 +92,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Refuses what may be left out for the other commands, but not here.
+/// Refuses a configuration without what only `run` needs.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
     if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
         bail!("no mailbox is configured: add a [[mailbox]] or a [folder] to the configuration, or no letter can come");
@@ -126,7 +126,7 @@ struct Centre<'a> {
     runtime: Handle,
 }
 
-/// What the process shows of itself.
+/// What the process shows of itself, and what serves it.
 struct Shown {
     registry: Registry,
     metrics: Metrics,
@@ -172,8 +172,8 @@ impl Centre<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Serves what the process shows of itself, from the first moment on: a PostgreSQL that recovers from a crash may take
-    /// minutes to start, and who asks meanwhile whether the process lives is not kept waiting for it.
+    /// Serves what the process shows of itself, from the first moment on: a PostgreSQL that recovers from a crash may take minutes to
+    /// start, and whether the process lives must be answered meanwhile.
     fn show(&self, listener: TcpListener) -> anyhow::Result<Shown> {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
@@ -208,7 +208,7 @@ impl Centre<'_> {
                 self.runtime.spawn(async move { prepared(&database, &account, &keys, &own_addresses).await }).await?;
             match prepared {
                 Err(Unprepared::Away(reason)) => {
-                    // One line for the state, however long it lasts.
+                    // One line for each time that the database is away, however long.
                     if pause == START_PAUSE {
                         tracing::warn!(reason, "the database is away; trying again until it answers");
                     }
@@ -250,7 +250,7 @@ impl Centre<'_> {
     }
 
     fn smtp(&self, relay: &RelayConfiguration, server: &Server) -> anyhow::Result<SmtpCourier> {
-        // Its connections live where those of the database do.
+        // The relay's connections live on the runtime of the database's.
         let _guard = self.runtime.enter();
         let open = Relay::new(&relay.smtp).context("relay")?;
         Ok(SmtpCourier { relay: Arc::new(open), address: relay.address.clone(), server_name: server.name.clone() })
@@ -261,8 +261,7 @@ impl Centre<'_> {
         TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
     }
 
-    /// Makes the partitions of the coming months, says whose addresses are the centre's own, and forgets old parts of answers, every
-    /// day.
+    /// Every day: makes the partitions of the coming months, writes down the centre's own addresses, and forgets old parts of answers.
     fn keep_partitions(&self) {
         let database = self.database.clone();
         let own_addresses = self.configuration.own_addresses();
@@ -329,8 +328,8 @@ impl From<AdministrationError> for Unprepared {
 }
 
 impl From<Fault> for Unprepared {
-    /// Who is not let in has it wrong, and is told so at once. A program that runs already goes on trying: its password may be in the
-    /// midst of a change.
+    /// A program that the database does not admit is misconfigured, and ends at once. (A program that runs already goes on trying: its
+    /// password may be in the midst of a change.)
     fn from(fault: Fault) -> Unprepared {
         if fault.is_passing() && !fault.is_not_admitted() {
             Unprepared::Away(fault.to_string())
@@ -359,7 +358,8 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
     })
 }
 
-/// What is taken out of the transfer folder. A file of its name is a document, whatever it holds, so no other rule is ever met.
+/// Makes the transfer folder's `in` a source. A file with a letter's name is a document, whatever it holds, so the rule for mail without a
+/// container is never used.
 fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
     PolledSource {
         name: configured.name.clone(),
@@ -374,7 +374,7 @@ fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSou
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
-    /// A terminal that is closed, or a service manager that reloads; not where `nohup` has said that neither counts.
+    /// A terminal that is closed, or a service manager that reloads; absent where the program was started with SIGHUP ignored (`nohup`).
     hangup: Option<Signal>,
 }
 
@@ -395,7 +395,7 @@ impl Stops {
     }
 }
 
-/// Says whether whoever started the program had it ignore SIGHUP: bit 0 of the mask that proc(5) tells.
+/// Says whether the program was started with SIGHUP ignored: bit 0 of the mask that proc(5) tells.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -41,7 +41,10 @@ pub enum PollError {
     #[error(transparent)]
     Database(#[from] Fault),
     /// Letters in hand did not come back in time.
-    #[error("{0} mails in hand were not settled within {seconds} s; they stay where they are and come again", seconds = SETTLE_WAIT_MAX.as_secs())]
+    #[error(
+        "{0} mails in hand were not settled within {seconds} s; they stay where they are and come again",
+        seconds = SETTLE_WAIT_MAX.as_secs()
+    )]
     Unsettled(usize),
 }
 

@@ -71,7 +71,7 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
     }
 }
 
-/// Lists what keeps letters from being taken out of the transfer folder, or answers from being put into it.
+/// Lists what prevents letters from being taken out of the transfer folder, or answers from being put into it.
 pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
     let opened = |name: &str| transfer_folder::open_within(&folder.path, name, LOOK_PATIENCE).err();
     let told = |trouble: Trouble| {
@@ -111,7 +111,7 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
     findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));
 }
 
-/// Looks how much room there is. Where the database lies elsewhere, nothing of a letter is written here.
+/// Looks how much room there is on the disk. Where the database lies elsewhere, little is written here.
 fn disk(configuration: &Configuration, folder: &Path, findings: &mut Findings) {
     let Some(room) = disk::room(folder) else { return };
     let megabytes = |bytes: u64| bytes >> 20;

@@ -28,7 +28,8 @@ pub enum OpenError {
     NoServer(PathBuf),
     /// Another process holds the private PostgreSQL, and it does not answer.
     #[error(
-        "the private PostgreSQL in {} has not answered for {seconds} s: the xmserver that runs there starts it again whenever it ends; {} says why it does not",
+        "the private PostgreSQL in {} has not answered for {seconds} s: the xmserver that runs there starts it again \
+         whenever it ends; {} says why it does not",
         folder.display(), folder.join("postgres.log").display()
     )]
     NotAnswering {

@@ -37,7 +37,8 @@ pub enum Unready {
     },
     /// The folder of keys has changed since the program started.
     #[error(
-        "the keys that this program runs with are no longer in its folder: {reason}: put them back, from a backup or from a program that serves this centre"
+        "the keys that this program runs with are no longer in its folder: {reason}: put them back, from a \
+         backup or from a program that serves this centre"
     )]
     KeysOfFolder {
         /// What is found there.
