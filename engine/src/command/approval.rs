@@ -215,10 +215,6 @@ impl Listing for Asked {
         approval.id
     }
 
-    fn goes_on(last: i64) -> String {
-        format!("--before {last}")
-    }
-
     fn cells(approval: Approval, desk: &Desk) -> Vec<String> {
         vec![
             approval.id.to_string(),

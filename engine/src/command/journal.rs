@@ -157,10 +157,6 @@ impl Listing for JournalFilter {
         line.id
     }
 
-    fn goes_on(last: i64) -> String {
-        format!("--before {last}")
-    }
-
     fn cells(line: JournalLine, desk: &Desk) -> Vec<String> {
         vec![
             line.id.to_string(),

@@ -1,5 +1,7 @@
 //! Lists, page by page. No list is cut silently: people are told how many lines are left and how to go on, programs get all lines.
 
+use std::fmt::Display;
+
 use clap::Args;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
@@ -42,7 +44,9 @@ pub(super) trait Listing {
     /// One line.
     type Line: Serialize;
     /// What names a line's place.
-    type Cursor: Copy;
+    type Cursor: Copy + Display;
+    /// The option that goes on behind a line: most lists begin with the newest.
+    const GOES_ON: &'static str = "--before";
     /// Headings of the table.
     const HEADINGS: &'static [&'static str];
 
@@ -57,8 +61,10 @@ pub(super) trait Listing {
     /// Returns a line's place.
     fn cursor(line: &Self::Line) -> Self::Cursor;
 
-    /// Returns the option that goes on behind a line.
-    fn goes_on(last: Self::Cursor) -> String;
+    /// Returns the option that goes on behind a line, with its value as it is typed.
+    fn goes_on(last: Self::Cursor) -> String {
+        format!("{} {last}", Self::GOES_ON)
+    }
 
     /// Returns a line's cells, one for each heading.
     fn cells(line: Self::Line, desk: &Desk) -> Vec<String>;

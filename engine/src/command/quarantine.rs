@@ -222,10 +222,6 @@ impl Listing for QuarantineFilter {
         entry.id
     }
 
-    fn goes_on(last: i64) -> String {
-        format!("--before {last}")
-    }
-
     fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
         // In brackets: who signed is not known.
         let claimed = || entry.claimed_agency.map(|agency| format!("({})", show::matricule(agency)));
