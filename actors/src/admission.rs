@@ -7,7 +7,6 @@
 pub mod source;
 
 pub mod decoders;
-pub mod lanes;
 pub(crate) mod records;
 
 pub mod lender;

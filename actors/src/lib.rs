@@ -35,9 +35,9 @@
 //! | word | meaning | where |
 //! |---|---|---|
 //! | claim | the matricule that a mail mentions; never believed, it picks the lane | `Provenance::claim` |
-//! | failed claim | a mail named an agency in the last 60 s, and proved not to be that agency's | [`admission::lanes`] |
-//! | heard | a letter of the agency was verified in the last 60 s | [`admission::lanes`] |
-//! | lane | fast: a known agency, no failed claim; slow: its claim failed, it was not heard; last: the rest | [`admission::lanes::Lane`] |
+//! | failed claim | a mail named an agency in the last 60 s, and proved not to be that agency's | [`claims`] |
+//! | heard | a letter of the agency was verified in the last 60 s | [`claims`] |
+//! | lane | fast: a known agency, no failed claim; slow: its claim failed, it was not heard; last: the rest | [`claims::Lane`], [`lane_queue`] |
 //! | trial | of several mails with one claim one is opened and verified, while the others wait | [`trial`] |
 //! | deferred | a mail stays in its source unopened, until mail of better lanes has been taken | `admission::memory` |
 //! | held up | an agency's mail was left for want of room, so later mail of that agency must not overtake it | `admission::windows` |
@@ -52,11 +52,13 @@
 pub mod admission;
 pub mod at_work;
 pub mod billing_ledger;
+pub mod claims;
 pub mod courier;
 pub mod custody;
 pub mod database_tasks;
 pub mod exporter;
 pub mod gate;
+pub mod lane_queue;
 mod lifelong;
 pub mod mailbox_poller;
 pub mod messages;

@@ -15,7 +15,7 @@ use actix::Message;
 use sdc::letter::Matricule;
 use store::settle::{Apart, Written};
 
-use crate::admission::lanes::Lane;
+use crate::claims::Lane;
 use crate::custody::{Letters, Share};
 use crate::metrics::ActorMetrics;
 use crate::proof::Proof;

@@ -16,7 +16,7 @@ use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
-use crate::admission::lanes::Claims;
+use crate::claims::Claims;
 use crate::database_tasks::{DatabaseTasks, Undone};
 use crate::gate::Gate;
 use crate::refusal_log::RefusalLog;

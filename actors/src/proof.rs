@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use sdc::letter::Matricule;
 
-use crate::admission::lanes::Claims;
+use crate::claims::Claims;
 use crate::trial::Trial;
 
 /// What is known so far of a mail's letters, which share it. The claim is judged only once each letter has an outcome: a letter without
@@ -60,7 +60,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::admission::lanes::Lane;
+    use crate::claims::Lane;
     use crate::trial::Concluded;
 
     fn matricule(number: u32) -> Matricule {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::admission::lanes::BeingTried;
+use crate::claims::BeingTried;
 use crate::payload_room::PayloadRoom;
 pub use holdings::Claimant;
 use holdings::{Holdings, Size};

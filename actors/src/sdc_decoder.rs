@@ -17,8 +17,9 @@ use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::planted::point;
 
-use crate::admission::lanes::{Claims, Lane, LaneQueue};
 use crate::at_work::AtWork;
+use crate::claims::{Claims, Lane};
+use crate::lane_queue::LaneQueue;
 use crate::messages::{Carried, Fetched, OpenedContainer, Rejected};
 use crate::metrics::Metrics;
 use crate::proof::Proof;

@@ -17,8 +17,8 @@ use store::database::fault::Fault;
 use store::planted::point;
 use store::settle::Content;
 
-use crate::admission::lanes::Claims;
 use crate::at_work::AtWork;
+use crate::claims::Claims;
 use crate::database_tasks::DatabaseTasks;
 use crate::messages::{Carried, OpenedContainer};
 use crate::metrics::Metrics;

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::alone::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
-use super::lanes::{BeingTried, Lane};
 use super::source::{Admission, MailState};
+use crate::claims::{BeingTried, Lane};
 use crate::custody::Fate;
 use crate::metrics::ActorMetrics;
 use crate::room::{Claimant, Permits};

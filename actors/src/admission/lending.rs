@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 use sdc::letter::Matricule;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::lanes::{LANES, Lane};
+use crate::claims::{LANES, Lane};
 use crate::custody::Report;
 use crate::tally::Tally;
 use crate::transport::{Candidate, FetchOutcome};

@@ -11,12 +11,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::breakers::BREAKS_MAX;
-use super::lanes::Lane;
 use super::lending::{Lending, LentMail};
 use super::memory::{Complaints, Memory};
 use super::polled::{NextPoll, PollError};
 use super::records::LEASE_HOLD;
 use super::source::{Admission, MailState, Turns};
+use crate::claims::Lane;
 use crate::custody::Fate;
 use crate::metrics::ActorMetrics;
 use crate::room::Permits;

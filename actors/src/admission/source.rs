@@ -9,8 +9,8 @@ use store::settle::{Claimed, Source};
 use uuid::Uuid;
 
 use super::decoders::Decoders;
-use super::lanes::{Claims, Lane};
 use crate::at_work::MailName;
+use crate::claims::{Claims, Lane};
 use crate::custody::Share;
 use crate::database_tasks::DatabaseTasks;
 use crate::gate::Gate;

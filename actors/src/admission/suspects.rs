@@ -9,11 +9,11 @@ use store::planted::point;
 use tokio::time::{timeout, timeout_at};
 
 use super::alone::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
-use super::lanes::Lane;
 use super::memory::Memory;
 use super::poll::Poll;
 use super::polled::PollError;
 use super::source::MailState;
+use crate::claims::Lane;
 use crate::transport::{Candidate, FetchOutcome, Session};
 
 /// Pause of the suspects after the room did not become empty in time, so that other mail goes on undisturbed.

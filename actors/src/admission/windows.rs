@@ -9,11 +9,11 @@ use sdc::letter::Matricule;
 use store::planted::point;
 use tokio::time::timeout;
 
-use super::lanes::{BeingTried, Lane};
 use super::memory::Memory;
 use super::poll::Poll;
 use super::polled::PollError;
 use super::source::MailState;
+use crate::claims::{BeingTried, Lane};
 use crate::room::{Claimant, Permits};
 use crate::transport::{Candidate, FetchOutcome, Session, Taken};
 

@@ -3,7 +3,7 @@
 //! which queues share a buffer (Choudhury and Hahne, Dynamic queue length thresholds, 1998): no part is kept free for claims that send
 //! nothing.
 //!
-//! A claim is never believed. Forged mail takes of the part of the office that it names, until the claim fails (`lanes`).
+//! A claim is never believed. Forged mail takes of the part of the office that it names, until the claim fails (`claims`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use actix::Actor;
 use actors::admission::decoders::{Decoder, Decoders};
-use actors::admission::lanes::Claims;
 use actors::admission::source::{Admission, Turns};
 use actors::at_work::AtWork;
+use actors::claims::Claims;
 use actors::database_tasks::DatabaseTasks;
 use actors::gate::Gate;
 use actors::mailbox_poller::{MailboxPoller, MailboxPollerParts};
