@@ -1,7 +1,7 @@
-//! Which mail each thread has in its hands, so that one that hangs is blamed for it, and no other.
+//! Which mail each thread is working on, so that a thread which hangs is blamed on that mail and on no other.
 //!
-//! Actors that share a thread share its slot. Before an actor begins with a letter it makes its name known here; a thread
-//! that no longer answers cannot be asked.
+//! Each thread has a slot, shared by the actors on it. Before an actor begins with a letter, it puts its own name and the mail's into the
+//! slot: a thread that no longer answers cannot be asked.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,7 @@ pub struct Work {
     pub actor: &'static str,
     /// Which mail.
     pub mail: MailName,
-    /// Tells it from the same actor's work on the same mail at another time.
+    /// Counts pieces of work: the same actor may work on the same mail again.
     number: u64,
 }
 

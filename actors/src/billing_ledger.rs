@@ -1,35 +1,37 @@
-//! Charges the accounts, writes verdicts, journal and answers, and commits: the moment from which a letter is settled.
+//! Posts what `store::settle` has decided: writes entries, verdicts, journal and answers, and commits. From the commit on a letter is
+//! settled. (Prices and credit are decided under the writer, in `store::settle`.)
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use actix::{Actor, Context, Handler};
 use store::database::fault::Fault;
 use store::planted::point;
-use store::settle::{Apart, Outcome, Settler, Unsettled};
-use tokio::runtime::Handle;
+use store::settle::{Apart, Outcome, Settler, Unsettled, Written};
 
+use crate::database_tasks::DatabaseTasks;
 use crate::exporter::Exporter;
-use crate::intake::Intake;
-use crate::messages::{Duty, Posted, TakenApart, Written};
+use crate::gate::Gate;
+use crate::messages::{Posted, TakenApart, WrittenBatch};
 use crate::metrics::{ActorMetrics, Metrics};
+use crate::provenance::Duty;
 use crate::refusal_log::RefusalLog;
-use crate::supervision::{Guard, Heartbeat, Link};
+use crate::supervision::{Guard, Guarded, Heartbeat, Link};
+use crate::writer_time::WorkedTime;
 
 /// What a ledger is built with.
 #[derive(Clone)]
 pub struct BillingLedgerParts {
     /// Settles the parts of a batch that met a fault of its own.
     pub settler: Arc<Settler>,
-    /// The runtime on which transactions run to their end.
-    pub database_runtime: Handle,
-    /// Who is told that answers wait.
+    /// Where transactions run to their end.
+    pub tasks: DatabaseTasks,
+    /// Told that answers wait.
     pub exporters: Arc<[Link<Exporter>]>,
     /// Closed when the database is away.
-    pub intake: Intake,
+    pub gate: Gate,
     /// Where outcomes are counted.
     pub metrics: Arc<Metrics>,
-    /// Where refusals are told, with those of the other ledgers.
+    /// Logs refusals, together with those of the other ledgers.
     pub refusals: RefusalLog,
 }
 
@@ -45,30 +47,21 @@ impl BillingLedger {
         BillingLedger { parts, guard }
     }
 
-    fn post(&mut self, written: Written, context: &mut Context<BillingLedger>) {
+    fn post(&mut self, batch: WrittenBatch, context: &mut Context<BillingLedger>) {
         point("billing_ledger::take");
-        let started = Instant::now();
-        let booking = written.booking.clone();
+        let worked = WorkedTime::of(&batch.booking);
         let (settler, metrics) = (Arc::clone(&self.parts.settler), self.guard.metrics.clone());
-        let task = self.parts.database_runtime.spawn(async move {
-            let Written { written, duties, .. } = written;
+        let work = async move {
+            let WrittenBatch { written, duties, .. } = batch;
             point("billing_ledger::post");
             let posted = post(&settler, written, &metrics).await;
             point("billing_ledger::committed");
             (posted, duties)
+        };
+        self.parts.tasks.run(self, context, work, |actor, (posted, duties), _| {
+            drop(worked);
+            actor.posted(posted, duties);
         });
-        task.into_actor(self)
-            .map(move |done, actor, context| {
-                let guard = actor.guard.clone();
-                guard.metrics.waited(started.elapsed());
-                booking.book(started.elapsed(), Instant::now());
-                match done {
-                    Ok((posted, duties)) => guard.run(context, |_| actor.posted(posted, duties)),
-                    Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
-                    Err(_cancelled) => {}
-                }
-            })
-            .spawn(context);
     }
 
     fn posted(&mut self, posted: Result<Apart, Fault>, duties: Vec<Duty>) {
@@ -77,11 +70,11 @@ impl BillingLedger {
             Ok(apart) => apart,
             Err(fault) => {
                 self.guard.metrics.fault();
-                // The intake tells a database that is away, once.
+                // The gate logs a database that is away, once.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
                 }
-                self.parts.intake.fault(&fault);
+                self.parts.gate.fault(&fault);
                 return;
             }
         };
@@ -93,16 +86,16 @@ impl BillingLedger {
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }
-        // Each looks for answers of its own; one that finds none has lost a look.
+        // Each exporter looks for answers of its own transport; a look that finds none costs little.
         for exporter in self.parts.exporters.iter() {
             exporter.send(Posted);
         }
     }
 
-    /// Gives a duty up: settled, or back to its transport.
+    /// Ends a duty: settles the letter, or returns its mail to the source.
     fn conclude(&self, outcome: Result<Outcome, Fault>, mut duty: Duty) {
         match outcome {
-            // It comes again; why is told by the settler, once.
+            // The letter is withheld; the settler logs why, once.
             Ok(Outcome::Deferred) => duty.share.withhold(),
             Ok(Outcome::SettledBefore) => duty.share.settle(),
             Ok(outcome) => {
@@ -113,17 +106,17 @@ impl BillingLedger {
                 }
                 duty.share.settle();
             }
-            // Never the letter's own doing: what its bytes determine is a verdict. So it makes nothing poison.
+            // A fault is never the letter's own: what the letter's bytes determine is a verdict. So a fault makes no suspect.
             Err(fault) => {
                 self.guard.metrics.fault();
-                self.parts.intake.fault(&fault);
+                self.parts.gate.fault(&fault);
             }
         }
     }
 }
 
 /// Posts a batch, in parts where it meets a fault of its own.
-async fn post(settler: &Settler, written: store::settle::Written, metrics: &ActorMetrics) -> Result<Apart, Fault> {
+async fn post(settler: &Settler, written: Written, metrics: &ActorMetrics) -> Result<Apart, Fault> {
     match written.post().await {
         Ok(settled) => Ok(settled.into()),
         Err(unsettled) if unsettled.must_be_taken_apart() => {
@@ -131,6 +124,12 @@ async fn post(settler: &Settler, written: store::settle::Written, metrics: &Acto
             Ok(settler.settle_apart(unsettled).await)
         }
         Err(Unsettled { fault, .. }) => Err(fault),
+    }
+}
+
+impl Guarded for BillingLedger {
+    fn guard(&self) -> &Guard {
+        &self.guard
     }
 }
 
@@ -142,12 +141,12 @@ impl Actor for BillingLedger {
     }
 }
 
-impl Handler<Written> for BillingLedger {
+impl Handler<WrittenBatch> for BillingLedger {
     type Result = ();
 
-    fn handle(&mut self, written: Written, context: &mut Context<BillingLedger>) {
+    fn handle(&mut self, batch: WrittenBatch, context: &mut Context<BillingLedger>) {
         let guard = self.guard.clone();
-        guard.run(context, |context| self.post(written, context));
+        guard.run(context, |context| self.post(batch, context));
     }
 }
 

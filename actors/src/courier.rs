@@ -1,21 +1,19 @@
-//! How answers leave: a courier takes a sealed answer, and says that it is taken, or when it may be tried again.
+//! How answers leave: a courier takes a sealed answer, and says that it has taken it, or when it may be tried again.
 //!
-//! An answer is committed long before it leaves, and one that a courier did not clearly take leaves again: the office counts it once.
-//! So a courier may always say that it did not take an answer, and must never say that it did where the answer may be gone. What a
-//! courier owes is executed in `tests/contracts`.
+//! An answer that a courier did not clearly take is sent again, and the office counts it once. So a courier may always say that it did
+//! not take an answer, and must never say that it did where the answer may be lost. The contract of couriers is executed in
+//! `tests/contracts`.
 
 mod folder;
-mod smtp;
+pub mod smtp;
 
 use futures_util::future::BoxFuture;
 use store::letters::outbox::Claimed;
 
-pub use smtp::SmtpCourier;
-
 /// An answer, sealed for its office.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    /// Which it is.
+    /// The answer, as the outbox has it.
     pub answer: Claimed,
     /// The document.
     pub document: Vec<u8>,
@@ -24,11 +22,11 @@ pub struct Sealed {
 /// When an answer that was not taken may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// Once the courier is back: it was not even tried, since no answer gets through now.
+    /// Once the courier is back: the answer was not tried, since none gets through now.
     OnceBack,
-    /// Later, ever more slowly. Others get through meanwhile.
+    /// Later, after ever longer pauses; other answers get through meanwhile.
     Later,
-    /// Never by itself: an operator has to look at it.
+    /// Never by itself: an operator has to look at the answer.
     Never,
 }
 
@@ -53,7 +51,7 @@ pub trait Courier: Send + Sync + 'static {
     /// Returns how many answers to one office may travel together.
     fn together_max(&self) -> usize;
 
-    /// Carries answers to one office, all or none of them. `Ok` means that they will reach it whatever becomes of this process and
-    /// this machine.
+    /// Carries answers to one office, all or none of them. `Ok` means that they reach the office whatever becomes of this process and this
+    /// machine.
     fn carry<'c>(&'c self, answers: &'c [Sealed]) -> BoxFuture<'c, Result<(), NotTaken>>;
 }

@@ -1,8 +1,9 @@
-//! Mail in hand: who holds it, how it is settled, and that it is never lost on the way.
+//! Mail in hand: how a mail is lent, how its fate is reported, and why it is never lost on the way.
 //!
-//! A transport keeps the only copy that counts and lends the mail to the actors. Whatever happens to the messages
-//! that carry it (handled, refused by a full mailbox, dropped with a dead actor's queue, unwound by a panic), the last share
-//! of a mail that goes away reports the mail's fate to its transport. So nothing lives only in an actor's mailbox.
+//! A source keeps the only copy of a mail that counts, and its poller lends the mail to the actors. Each message that carries a part of
+//! the mail holds a [`Share`]. Whatever happens to the message (an actor handles it, a full mailbox refuses it, it is dropped with the
+//! queue of a dead actor, a panic unwinds it), the mail's last share to be dropped reports the mail's fate to the poller. So no mail
+//! lives only in an actor's mailbox.
 
 #[cfg(test)]
 mod tests;
@@ -13,23 +14,29 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::metrics::{ActorMetrics, Handled, Stay};
-use crate::room::{Hands, Held, Permits};
+use crate::room::{Hands, LentPlace, Permits};
 
-/// What became of a mail.
+/// A message that carries letters.
+pub trait Letters {
+    /// Counts its letters with an actor, and no longer with the actor before it.
+    fn enter(&mut self, actor: &ActorMetrics);
+}
+
+/// What became of a lent mail. A worse fate has a higher number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Fate {
-    /// Everything in it is committed: the transport may delete it.
+    /// Everything in the mail is committed: it may be deleted.
     Settled = 0,
-    /// By the mailbox's rule it is not ours and stays where it is.
+    /// The mail holds no container, and by its mailbox's rule it stays there.
     Left = 1,
-    /// What it claims has come to stand worse: it stays unopened, and waits for others.
+    /// The mail's lane has become worse since it was fetched: it stays unopened until mail of better lanes has been taken.
     Deferred = 2,
-    /// A table of its takes no rows now, or it meets a fault that is not its own: it stays until that is mended.
+    /// A table of one of its letters takes no rows now, or a letter met a fault that is not its own: the mail stays until that is mended.
     Withheld = 3,
-    /// The world was wrong: it stays, and is fetched again.
+    /// A fault of the world, or an actor that was rebuilt: the mail stays and is fetched again.
     Returned = 4,
-    /// It was in the hands of code that panicked: it stays, and is tried alone.
+    /// Code panicked over the mail: it stays and is tried alone.
     Suspect = 5,
 }
 
@@ -55,10 +62,10 @@ impl Fate {
     }
 }
 
-/// The report that a transport gets for every mail it lent, exactly once.
+/// The report that a poller gets for every mail that it lent, exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The transport's own number for the mail.
+    /// The poller's own number for the mail.
     pub number: u64,
     /// What became of it.
     pub fate: Fate,
@@ -68,11 +75,11 @@ pub struct Report {
 struct Lent {
     number: u64,
     worst: AtomicU8,
-    // Bounded by the permits: each message is one mail in hand.
+    // Bounded by the permits, since each report is of one mail in hand.
     reports: UnboundedSender<Report>,
-    /// With the transport that lent it, for as long as it is lent.
+    /// Counts the mail with the poller that lent it, for as long as it is lent.
     stay: Stay,
-    _held: Held,
+    _place: LentPlace,
     _permits: Permits,
 }
 
@@ -80,36 +87,36 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
         self.stay.end(report.fate.handled(), 1);
-        // A transport that no longer listens has ended: the mail is still in the mailbox.
+        // A poller that no longer listens has ended: the mail is still in its source.
         self.reports.send(report).ok();
     }
 }
 
 impl Hands {
-    /// Lends a mail of a transport, by the transport's own number for it. Its permits are given back with its last share,
-    /// and `transport` counts it for as long.
+    /// Lends a mail, by its poller's own number for it. The mail's permits are given back with its last share, and until then `poller`
+    /// counts the mail.
     pub fn lend(
         &self,
         number: u64,
         permits: Permits,
         reports: UnboundedSender<Report>,
-        transport: &ActorMetrics,
+        poller: &ActorMetrics,
     ) -> Share {
-        let stay = Stay::begin(transport, 1);
+        let stay = Stay::begin(poller, 1);
         let worst = AtomicU8::new(Fate::Settled as u8);
-        let lent = Lent { number, worst, reports, stay, _held: self.hold(), _permits: permits };
+        let lent = Lent { number, worst, reports, stay, _place: self.hold(), _permits: permits };
         Share { lent: Arc::new(lent), is_settled: false, stay: None }
     }
 }
 
-/// The duty to settle a lent mail, or one container in it. Dropped unsettled, it gives the whole mail back.
+/// The duty to settle a lent mail, or one container of it. A share that is dropped unsettled returns the whole mail to its source.
 ///
-/// The mail travels with its first share; each container found in it gets another. The worst of their fates is the mail's.
+/// The mail travels with its first share; each container found in it gets another. The mail's fate is the worst of its shares'.
 #[derive(Debug)]
 pub struct Share {
     lent: Arc<Lent>,
     is_settled: bool,
-    /// With the actor that has it now.
+    /// Counts the container with the actor that has it now.
     stay: Option<Stay>,
 }
 
@@ -119,13 +126,14 @@ impl Share {
         Share { lent: Arc::clone(&self.lent), is_settled: false, stay: None }
     }
 
-    /// Counts it with an actor from now on; the one before is done with it, and all was well unless it said otherwise.
+    /// Counts the container with an actor from now on. For the actor before, the container went on well unless that actor has said
+    /// otherwise.
     pub fn enter(&mut self, actor: &ActorMetrics) {
         self.end_stay(Handled::Ok);
         self.stay = Some(Stay::begin(actor, 1));
     }
 
-    /// Says that the actor which has it now refuses it. The duty remains: a refusal is settled as well.
+    /// Says that the actor which has the container now refuses it. The duty remains: a refusal is settled as well.
     pub fn refused(&mut self) {
         self.end_stay(Handled::Refused);
     }
@@ -149,14 +157,14 @@ impl Share {
         self.is_settled = true;
     }
 
-    /// Gives the mail back unopened, to be fetched when others have been tried.
+    /// Reports that the mail stays unopened, to be fetched when mail of better lanes has been taken.
     pub fn defer(mut self) {
         self.end_stay(Handled::Deferred);
         self.worsen(Fate::Deferred);
         self.is_settled = true;
     }
 
-    /// Gives the mail back because the container has to wait, sound as it is.
+    /// Reports that the mail stays because this container, although sound, has to wait.
     pub fn withhold(mut self) {
         self.end_stay(Handled::Deferred);
         self.worsen(Fate::Withheld);
@@ -171,7 +179,8 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         if !self.is_settled {
-            // Unwinding means that the code holding this very share panicked; a queue dropped with its actor does not.
+            // During unwinding a share is dropped only by the code that held it and panicked. A queue that is dropped with its actor is
+            // dropped later, when nothing unwinds.
             self.worsen(if std::thread::panicking() { Fate::Suspect } else { Fate::Returned });
         }
     }

@@ -1,9 +1,11 @@
 //! Seals the answers that wait in the outbox and hands them to a courier: the relay, or the transfer folder. There is one exporter for
-//! each courier, so that one that is away keeps no other waiting. Yields to settlement, for a bounded time.
+//! each courier, so that a courier that is away keeps no other waiting. Sending yields to settlement, for a bounded time.
 //!
-//! An answer is committed long before it leaves; here it is only carried. What a courier did not clearly take is sent
-//! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. Whatever
-//! is sent again goes alone, under a Message-ID made of its letter's id.
+//! An answer is committed long before it leaves; the exporter only carries it. An answer that the courier did not clearly take is sent
+//! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. An answer that is
+//! sent again goes alone, under a Message-ID made of its letter's id.
+//!
+//! The exporter leases answers: for a while they are this process's, and no other process sends them.
 
 mod sent;
 
@@ -11,31 +13,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sdc::cms;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
 use sent::{Asked, Failure, Mailed, Sent};
 use store::certificates::signers::Signers;
-use store::database::Database;
 use store::database::fault::Fault;
 use store::letters::outbox::{self, Claimed};
 use store::planted::point;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::courier::{Again, Courier, NotTaken, Sealed};
+use crate::database_tasks::DatabaseTasks;
 use crate::messages::Posted;
 use crate::metrics::{ActorMetrics, Handled, Metrics, Stay};
 use crate::outage::Outage;
 use crate::room::Hands;
-use crate::supervision::{Guard, Heartbeat};
+use crate::supervision::{Guard, Guarded, Heartbeat};
 
-/// How long a claim holds against other processes, should this one die and not come back.
-const CLAIM_HOLD: Duration = Duration::from_secs(120);
+/// How long answers are leased: other processes wait so long, should this one die and not come back.
+const LEASE_HOLD: Duration = Duration::from_secs(120);
 
 /// Longest pause between two rounds while the courier cannot be reached.
 const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -43,23 +43,21 @@ const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// What an exporter is built with.
 #[derive(Clone)]
 pub struct ExporterParts {
-    /// The outbox.
-    pub database: Database,
-    /// This process, by the name that it keeps across restarts: its claims are its own again at once.
+    /// The outbox, and the runtime of the courier's connections.
+    pub tasks: DatabaseTasks,
+    /// This process, by the name that it keeps across restarts, so that after a restart it has its leases again at once.
     pub process: Uuid,
-    /// The runtime of the database's connections and of the courier's.
-    pub database_runtime: Handle,
     /// Where answers go.
     pub courier: Arc<dyn Courier>,
     /// Whose signature they bear.
     pub key: Arc<SigningKey>,
     /// Certificates to seal for, parsed when their letters were verified.
     pub signers: Arc<Signers>,
-    /// Answers claimed at a time.
-    pub claim_max: i64,
+    /// Answers leased at a time.
+    pub leased_max: i64,
     /// Answers on their way at a time.
     pub sending_max: usize,
-    /// Pause between two looks at the outbox when nobody tells of answers.
+    /// Pause between two looks at the outbox while no ledger tells of answers.
     pub interval: Duration,
     /// Longest time that sending waits for settlement.
     pub yield_max: Duration,
@@ -76,12 +74,12 @@ pub struct Exporter {
     parts: ExporterParts,
     guard: Guard,
     is_sending: bool,
-    /// Whether what a former life or a failed round claimed may still be claimed.
-    has_former_claims: bool,
-    /// Answers were posted while a round was under way.
+    /// Whether answers may still be leased that a former life or a failed round has leased.
+    has_former_leases: bool,
+    /// Whether answers were posted while a round was under way.
     is_told: bool,
     yielding_since: Option<Instant>,
-    /// Rounds since the courier was last reached, and until when the next one waits.
+    /// Rounds since the courier was last reached, and until when the next round waits.
     rounds_away: u32,
     rests_until: Option<Instant>,
     outage: Outage,
@@ -98,7 +96,7 @@ impl Exporter {
             parts,
             guard,
             is_sending: false,
-            has_former_claims: true,
+            has_former_leases: true,
             is_told: false,
             yielding_since: None,
             rounds_away: 0,
@@ -124,29 +122,13 @@ impl Exporter {
         self.is_sending = true;
         self.is_told = false;
         let parts = self.parts.clone();
-        let (has_former_claims, actor) = (self.has_former_claims, self.guard.metrics.clone());
-        let began = Instant::now();
-        // A set of one: unlike a handle alone, it ends its task when this actor ends.
-        let mut round = JoinSet::new();
-        round
-            .spawn_on(async move { send_round(&parts, &actor, has_former_claims).await }, &self.parts.database_runtime);
-        async move { round.join_next().await }
-            .into_actor(self)
-            .map(move |done, actor, context| {
-                let guard = actor.guard.clone();
-                guard.metrics.waited(began.elapsed());
-                match done {
-                    Some(Ok(outcome)) => guard.run(context, |context| actor.sent(outcome, context)),
-                    Some(Err(failed)) if failed.is_panic() => {
-                        guard.end_after_panic(context, failed.into_panic().as_ref());
-                    }
-                    Some(Err(_)) | None => {}
-                }
-            })
-            .spawn(context);
+        let (has_former_leases, metrics) = (self.has_former_leases, self.guard.metrics.clone());
+        let round = async move { send_round(&parts, &metrics, has_former_leases).await };
+        // If this actor ends meanwhile, the one built in its place takes up the answers that this one has leased.
+        self.parts.tasks.run_while_alive(self, context, round, Exporter::sent);
     }
 
-    /// Settlement goes first, but an answer is part of the promise: the wait has an end.
+    /// Says whether sending waits for settlement now. The wait is bounded, since answers are part of the promise too.
     fn yields_to_settlement(&mut self) -> bool {
         if self.parts.hands.in_hand() < self.parts.busy_mails {
             self.yielding_since = None;
@@ -162,8 +144,8 @@ impl Exporter {
 
     fn sent(&mut self, outcome: Result<Sent, Fault>, context: &mut Context<Exporter>) {
         self.is_sending = false;
-        // What a round claimed and did not send, because the database went away under it, is still claimed by this process.
-        self.has_former_claims = outcome.is_err();
+        // A round that a fault of the database ended leaves its answers leased by this process.
+        self.has_former_leases = outcome.is_err();
         if let Ok(sent) = &outcome {
             sent.tell(self.parts.courier.noun(), &mut self.outage, Instant::now());
         }
@@ -192,24 +174,25 @@ impl Exporter {
     }
 }
 
-/// What the mails of one round share.
+/// The state that the mails of one round share.
 struct Sending {
     at_once: Semaphore,
     is_away: AtomicBool,
 }
 
-/// Claims, seals and sends one round. It ends where the courier cannot be reached: each further mail would find the same.
-async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_claims: bool) -> Result<Sent, Fault> {
-    let claimed = {
-        let mut connection = parts.database.get().await?;
-        if has_former_claims {
+/// Leases, seals and sends the answers of one round. The round ends where the courier cannot be reached: each further mail would find
+/// the same.
+async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leases: bool) -> Result<Sent, Fault> {
+    let leased = {
+        let mut connection = parts.tasks.database.get().await?;
+        if has_former_leases {
             outbox::release_of(&mut connection, parts.process, parts.courier.transport()).await?;
         }
-        outbox::claim(&mut connection, parts.process, parts.courier.transport(), parts.claim_max, CLAIM_HOLD).await?
+        outbox::claim(&mut connection, parts.process, parts.courier.transport(), parts.leased_max, LEASE_HOLD).await?
     };
-    let mut sent = Sent::of(claimed.len());
+    let mut sent = Sent::of(leased.len());
     let round = Sending { at_once: Semaphore::new(parts.sending_max.max(1)), is_away: AtomicBool::new(false) };
-    let mut sending: FuturesUnordered<_> = group(claimed, parts.courier.together_max())
+    let mut sending: FuturesUnordered<_> = group(leased, parts.courier.together_max())
         .into_iter()
         .map(|mail| send_mail(parts, actor, mail, &round))
         .collect();
@@ -218,22 +201,22 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_clai
     }
     if !sent.sent.is_empty() {
         point("exporter::sent");
-        let mut connection = parts.database.get().await?;
+        let mut connection = parts.tasks.database.get().await?;
         outbox::sent(&mut connection, &sent.sent).await?;
     }
     if !sent.untried.is_empty() {
-        let mut connection = parts.database.get().await?;
+        let mut connection = parts.tasks.database.get().await?;
         outbox::leave(&mut connection, &sent.untried).await?;
     }
     parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.sent.len() as u64);
     Ok(sent)
 }
 
-/// Puts answers to one agency together that are sent for the first time. One that is sent again goes alone, so
-/// that its Message-ID never names two different mails, and is the same from then on.
-fn group(claimed: Vec<Claimed>, together_max: usize) -> Vec<Vec<Claimed>> {
+/// Groups answers into mails: answers to one agency that are sent for the first time go together. An answer that is sent again goes
+/// alone, so that its Message-ID never names two different mails, and stays the same from then on.
+fn group(leased: Vec<Claimed>, together_max: usize) -> Vec<Vec<Claimed>> {
     let mut mails: Vec<Vec<Claimed>> = Vec::new();
-    for answer in claimed {
+    for answer in leased {
         let joins = mails.last().is_some_and(|mail| {
             mail.len() < together_max
                 && !answer.is_sent_again
@@ -254,9 +237,9 @@ async fn send_mail(
     mail: Vec<Claimed>,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
-    // What is put back for later ends it as a fault.
+    // Answers that are put back for later are counted as faults when the stay is dropped.
     let mut stay = Stay::begin(actor, mail.len());
-    // Never closed, so a permit always comes.
+    // The semaphore is never closed, so a permit always comes.
     let _permit = round.at_once.acquire().await.ok();
     if round.is_away.load(Ordering::Relaxed) {
         stay.end(Handled::Deferred, mail.len());
@@ -264,7 +247,7 @@ async fn send_mail(
     }
     let (sealed, unsealable) = seal(parts, mail).await;
     if !unsealable.is_empty() {
-        let mut connection = parts.database.get().await?;
+        let mut connection = parts.tasks.database.get().await?;
         outbox::give_up(&mut connection, &unsealable, "no valid certificate to seal the answer for").await?;
         parts.metrics.answers.with_label_values(&["given_up"]).inc_by(unsealable.len() as u64);
         stay.end(Handled::Refused, unsealable.len());
@@ -284,7 +267,7 @@ async fn send_mail(
     }
 }
 
-/// Keeps the answers of a mail that was not sent: given up, put back for later, or left where the mail itself was not tried.
+/// Decides about the answers of a mail that was not sent: they are given up, put back for later, or left as untried.
 async fn not_sent(
     parts: &ExporterParts,
     stay: &mut Stay,
@@ -301,9 +284,8 @@ async fn not_sent(
         return Ok(Mailed { untried: answers, courier: Asked::Away(failure), ..Mailed::default() });
     }
     let words = failure.words.to_string();
-    let mut connection = parts.database.get().await?;
-    // A refusal of the address alone will not mend itself by trying again.
-    // Of several together each is tried alone first.
+    let mut connection = parts.tasks.database.get().await?;
+    // A refused address does not mend itself, so its answer is given up. Of several answers in one mail each is tried alone first.
     if failure.words.again == Again::Never && count == 1 {
         outbox::give_up(&mut connection, &answers, &words).await?;
         stay.end(Handled::Refused, count);
@@ -315,7 +297,8 @@ async fn not_sent(
     Ok(Mailed { courier: Asked::Reached, refused: Some(failure), ..Mailed::default() })
 }
 
-/// Seals on a thread for blocking work: a P-256 sealing takes the time of a whole small transaction.
+/// Seals answers on a thread for blocking work: a P-256 sealing takes as long as a whole small transaction. Returns the sealed answers
+/// and those that have no valid certificate.
 async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Vec<Sealed>, Vec<Claimed>) {
     let (key, signers) = (Arc::clone(&parts.key), Arc::clone(&parts.signers));
     let sealing = tokio::task::spawn_blocking(move || {
@@ -338,6 +321,12 @@ async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Vec<Sealed>, Vec<Cl
         Ok(done) => done,
         Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
         Err(_cancelled) => (Vec::new(), Vec::new()),
+    }
+}
+
+impl Guarded for Exporter {
+    fn guard(&self) -> &Guard {
+        &self.guard
     }
 }
 

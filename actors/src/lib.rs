@@ -1,16 +1,65 @@
 //! Six supervised actors, the messages between them, and what keeps them alive.
 //!
-//! The flow of a letter, one file per actor: [`mailbox_poller`] → [`sdc_decoder`] → [`signature_verifier`] →
+//! The flow of a letter, one file per actor: [`mailbox_poller`] (or [`push_intake`]) → [`sdc_decoder`] → [`signature_verifier`] →
 //! [`table_writer`] → [`billing_ledger`] → [`exporter`]; [`messages`] lists the arrows. [`pipeline`] builds them, last actor
 //! first, and drains them in order.
+//!
+//! # Words
+//!
+//! Where mail comes from:
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | source | a mailbox, the transfer folder, or an address that is pushed to; a *transport* reaches it | [`transport`] |
+//! | candidate, token | a mail or file as a source lists it, and its name across sessions (UIDL, file name) | [`transport::Candidate`] |
+//! | session, window | one connection to a source; the candidates asked for at a time | `mailbox_poller::session` |
+//! | gate | closed while the database is away: no mail is fetched | [`gate`] |
+//! | courier | carries answers out: the relay, the transfer folder | [`courier`] |
+//! | lease | a mailbox, or an answer in the outbox, is one process's for a while | `admission::records`, [`exporter`] |
+//!
+//! Who has a mail:
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | in hand, lent | the actors have a mail, whose only copy that counts stays in its source | [`custody`] |
+//! | share | the duty to report what became of one container of a lent mail | [`custody::Share`] |
+//! | fate | what became of a lent mail: settled, left, deferred, withheld, returned, suspect | [`custody::Fate`] |
+//! | provenance | where a mail came from and when; every message carries it whole | [`provenance`] |
+//! | stay | a letter with one actor, counted when it comes and by its outcome when it goes | [`metrics::Stay`] |
+//! | hands, permit | how much may be in hand at once, and leave to hold some of it | [`room`] |
+//! | holding | what the mails of one claim take of the room | `room::holdings` |
+//! | life | one actor from its start to its end; the actor rebuilt after a panic has another | [`supervision`] |
+//!
+//! In which order mail is taken:
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | claim | the matricule that a mail mentions; never believed, it picks the lane | `Provenance::claim` |
+//! | failed claim | a mail named an agency in the last 60 s, and proved not to be that agency's | [`claims`] |
+//! | heard | a letter of the agency was verified in the last 60 s | [`claims`] |
+//! | lane | fast: a known agency, no failed claim; slow: its claim failed, it was not heard; last: the rest | [`claims::Lane`], [`lane_queue`] |
+//! | trial | of several mails with one claim one is opened and verified, while the others wait | [`trial`] |
+//! | deferred | a mail stays in its source unopened, until mail of better lanes has been taken | `admission::memory` |
+//! | held up | an agency's mail was left for want of room, so later mail of that agency must not overtake it | `admission::windows` |
+//! | carried over | a mail that was still in hand when its session ended | `admission::lending` |
+//! | breaker | a mail over which sessions break; it gets sessions of its own | `admission::breakers` |
+//! | withheld | a sound letter waits: its table takes no rows now, or a fault is not its own | `admission::withheld` |
+//! | suspect, alone | code panicked or hung over the mail; it is fetched with nothing else in hand | `admission::suspects` |
+//! | poison | a suspect that failed three times alone: it goes to quarantine unopened | `admission::alone` |
+//! | proof, remainder | what the letters of one mail prove together; what of a mail was not looked into | [`proof`], [`remainder`] |
+//! | writer time | each agency's part of a writer's time, as a bucket that refills | [`writer_time`] |
 
 pub mod admission;
 pub mod at_work;
 pub mod billing_ledger;
+pub mod claims;
 pub mod courier;
 pub mod custody;
+pub mod database_tasks;
 pub mod exporter;
-pub mod intake;
+pub mod gate;
+pub mod lane_queue;
+mod lifelong;
 pub mod mailbox_poller;
 pub mod messages;
 pub mod metrics;
@@ -18,12 +67,12 @@ mod outage;
 pub mod payload_room;
 pub mod pipeline;
 pub mod proof;
+pub mod provenance;
 pub mod push_intake;
 mod refusal_log;
 pub mod remainder;
 pub mod room;
 pub mod sdc_decoder;
-pub mod shares;
 pub mod signature_verifier;
 pub mod stop;
 pub mod supervision;
@@ -31,6 +80,8 @@ pub mod table_writer;
 mod tally;
 pub mod transfer_folder;
 pub mod transport;
+pub mod trial;
+pub mod writer_time;
 
 /// Capacity of an actor's mailbox. Never the bound that counts: permits are, and fewer of them exist.
 pub(crate) const MAILBOX_CAPACITY: usize = 1 << 16;

@@ -1,30 +1,28 @@
-//! Polls one source, a mailbox or the transfer folder: fetches mail in windows, lends each to a decoder, and deletes what has been
-//! committed.
+//! Polls one source, a mailbox or the transfer folder: fetches mail in windows, lends each mail to a decoder, and deletes mail whose
+//! letters are committed.
 //!
-//! The source holds the only copy that counts until the letter's transaction is committed; what is marked as deleted goes when the
-//! session is closed, and one whose end was not seen has not happened. Every other end of a session (a cut, a panic, a kill)
-//! leaves the mail where it is, and settling knows a letter that comes again.
+//! The source holds the only copy that counts until the letters' transaction is committed. Mail that is marked as deleted is gone only
+//! once the close of the session was answered. Every other end of a session (a cut, a panic, a kill) leaves the mail where it is, and
+//! settling recognises a letter that comes again.
 
+mod parts;
 mod session;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
-use futures_util::FutureExt;
-use tokio::sync::RwLock;
 use uuid::Uuid;
 
 use crate::admission::lending::Lending;
 use crate::admission::memory::Memory;
-use crate::admission::poll::{NextPoll, PollError, Polled};
+use crate::admission::polled::{NextPoll, PollError, Polled};
 use crate::admission::records::LEASE_HOLD;
-use crate::admission::{Admission, Turns};
+use crate::admission::source::{Admission, Turns};
+use crate::lifelong::{LifeWork, Lifelong};
 use crate::outage::Outage;
-use crate::supervision::{Guard, Heartbeat};
-use crate::transport::Transport;
+use crate::supervision::Guard;
+pub use parts::MailboxPollerParts;
 
-/// Sessions that may each break over another mail before that is taken for trouble of the server itself.
+/// So many sessions in a row may each find another breaker before that is taken for trouble of the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
 /// Shortest and longest pause between polls of a mailbox that fails.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
@@ -33,68 +31,30 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for a database that is to take a lease back.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// What a poller is built with.
-#[derive(Clone)]
-pub struct MailboxPollerParts {
-    /// What its mail passes.
-    pub source: Admission,
-    /// How the source is reached.
-    pub transport: Arc<dyn Transport>,
-    /// How much is taken at a time, and when.
-    pub turns: Turns,
-    /// Held for reading by every poller until it has ended its last session and given its lease back, so that draining
-    /// can wait for that.
-    pub polling: Arc<RwLock<()>>,
-}
-
 /// See the module.
-pub struct MailboxPoller {
-    parts: MailboxPollerParts,
-    guard: Guard,
-}
+pub type MailboxPoller = Lifelong<MailboxPollerParts>;
 
-impl MailboxPoller {
-    /// Makes a poller.
-    pub fn new(parts: MailboxPollerParts, guard: Guard) -> MailboxPoller {
-        MailboxPoller { parts, guard }
+impl LifeWork for MailboxPollerParts {
+    /// Polls until the process drains, and gives the lease back then.
+    async fn work(self, guard: Guard) {
+        let _polling = self.polling.read().await;
+        poll_until_drained(&self, &guard).await;
+        self.give_lease_back().await;
     }
 }
 
-impl Actor for MailboxPoller {
-    type Context = Context<MailboxPoller>;
-
-    fn started(&mut self, context: &mut Context<MailboxPoller>) {
-        let polling = poll_for_ever(self.parts.clone(), self.guard.clone());
-        std::panic::AssertUnwindSafe(polling)
-            .catch_unwind()
-            .into_actor(self)
-            .map(|ended, actor, context| {
-                if let Err(panic) = ended {
-                    actor.guard.clone().end_after_panic(context, panic.as_ref());
-                }
-            })
-            .spawn(context);
-    }
-}
-
-impl Handler<Heartbeat> for MailboxPoller {
-    type Result = ();
-
-    fn handle(&mut self, _: Heartbeat, _: &mut Context<MailboxPoller>) {}
-}
-
-/// Returns how long it is until a mailbox's next turn: each has one in every interval, at its own moment of it. All at the same
-/// moment, they would keep each other and the letters that they bring waiting.
+/// Returns how long it is until a source's next turn. Each source has one in every interval, at a moment of its own: polled at the same
+/// moment, all sources would keep each other and their letters waiting.
 fn until_turn(elapsed: Duration, interval: Duration, phase: Duration) -> Duration {
     let passed = (elapsed + interval).saturating_sub(phase).as_nanos() % interval.as_nanos().max(1);
     interval.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX)))
 }
 
 impl MailboxPollerParts {
-    /// Gives the source to whoever wants it next: without that another program waits for the lease's end.
+    /// Gives the source's lease back: otherwise another process would wait for the lease to end.
     async fn give_lease_back(&self) {
         let source = &self.source;
-        if !source.intake.is_open() {
+        if !source.gate.is_open() {
             return;
         }
         match tokio::time::timeout(RELEASE_WAIT_MAX, source.release_lease()).await {
@@ -105,29 +65,19 @@ impl MailboxPollerParts {
     }
 }
 
-/// Polls until the process drains, and gives the lease back then.
-async fn poll_for_ever(parts: MailboxPollerParts, guard: Guard) {
-    let _polling = parts.polling.read().await;
-    poll_until_drained(&parts, &guard).await;
-    parts.give_lease_back().await;
-}
-
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
-    let MailboxPollerParts { source, turns, .. } = parts;
+    let source = &parts.source;
     // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
     let life = Uuid::now_v7();
     let (mut memory, mut lending) = (Memory::default(), Lending::default());
-    let mut pause = Duration::ZERO;
-    let mut breaks_in_a_row = 0;
-    let mut outage = Outage::default();
-    let began = Instant::now();
+    let mut rhythm = Rhythm::begin(parts);
     loop {
         tokio::select! {
             () = source.drain.told() => break,
             () = async {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(rhythm.pause).await;
                 source.claims.known().await;
-                source.intake.open().await;
+                source.gate.open().await;
             } => {}
         }
         if source.drain.is_told() {
@@ -135,58 +85,83 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         }
         let breakers_before = memory.breakers.len();
         let outcome = guard.metrics.timed(session::poll(parts, &guard.metrics, life, &mut memory, &mut lending)).await;
-        // A session that broke over one more mail has reached the mailbox and found something out: the mail behind it is next.
-        let found_breaker = memory.breakers.len() > breakers_before;
-        breaks_in_a_row = if found_breaker { breaks_in_a_row + 1 } else { 0 };
-        let word = outcome
-            .as_ref()
-            .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
-        source.metrics.polls.with_label_values(&[&*source.name, word]).inc();
-        match &outcome {
-            // It was not tried here: the program with its lease tells how it is.
-            Ok(polled) if polled.is_elsewhere => source.metrics.polled_elsewhere(&source.name),
-            Ok(_) => {
-                source.metrics.reached(&source.name, true);
-                if let Some(polls) = outage.end() {
-                    tracing::info!(mailbox = &*source.name, polls, "the {} is polled again", source.facts.noun);
-                }
-            }
-            Err(PollError::Source(_)) if found_breaker => source.metrics.reached(&source.name, true),
-            Err(PollError::Source(_)) => source.metrics.reached(&source.name, false),
-            // Neither says anything of the mailbox.
-            Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
+        if let Err(PollError::Database(_)) = outcome {
+            guard.metrics.fault();
         }
-        pause = match outcome {
-            Ok(Polled { next: NextPoll::AtOnce, .. }) => Duration::ZERO,
-            // Providers lock out whoever signs in all the time.
-            Ok(Polled { next: NextPoll::Soon, .. }) => {
-                (pause * 2).clamp(BACKOFF_MIN.min(turns.interval), turns.interval)
-            }
-            Ok(Polled { next: NextPoll::InTurn, .. }) => until_turn(began.elapsed(), turns.interval, turns.phase),
-            Err(error) => {
-                if let PollError::Database(_) = error {
-                    guard.metrics.fault();
-                }
-                // A mail over which the session broke has been told of by its name.
-                let polls = if found_breaker { None } else { outage.failed(&error.to_string(), Instant::now()) };
-                if let Some(polls) = polls {
-                    tracing::warn!(mailbox = &*source.name, step = error.step(), polls, %error, "a poll failed; the mail stays where it is");
-                }
-                let least = BACKOFF_MIN.min(turns.interval);
-                if found_breaker && breaks_in_a_row <= BREAKS_IN_A_ROW_MAX {
-                    least
-                } else {
-                    (pause * 2).clamp(least, BACKOFF_MAX.max(turns.interval))
-                }
-            }
-        };
-        // Nobody else is to take over the mailbox, and suspect what is in hand.
+        let found_breaker = memory.breakers.len() > breakers_before;
+        rhythm.tell(&outcome, found_breaker);
+        rhythm.next(&outcome, found_breaker);
+        // The lease is renewed in time: a process that took it over would make suspects of the mail in hand.
         if !lending.is_empty() {
-            pause = pause.min(LEASE_HOLD / 3);
+            rhythm.pause = rhythm.pause.min(LEASE_HOLD / 3);
         }
     }
     if let Err(error) = session::end(parts, &guard.metrics, life, &mut memory, &mut lending).await {
         tracing::debug!(mailbox = &*source.name, %error, "mail that is settled stays in the {} and comes again", source.facts.noun);
+    }
+}
+
+/// When a poller polls next, and what is told of the polls before.
+struct Rhythm<'p> {
+    source: &'p Admission,
+    turns: Turns,
+    began: Instant,
+    /// Until the next poll.
+    pause: Duration,
+    breaks_in_a_row: u32,
+    outage: Outage,
+}
+
+impl Rhythm<'_> {
+    fn begin(parts: &MailboxPollerParts) -> Rhythm<'_> {
+        let MailboxPollerParts { source, turns, .. } = parts;
+        let (began, outage) = (Instant::now(), Outage::default());
+        Rhythm { source, turns: *turns, began, pause: Duration::ZERO, breaks_in_a_row: 0, outage }
+    }
+
+    /// Counts and logs how a poll ended. A poll that has found a breaker has reached the source.
+    fn tell(&mut self, outcome: &Result<Polled, PollError>, found_breaker: bool) {
+        let Admission { name, metrics, facts, .. } = self.source;
+        let word = outcome
+            .as_ref()
+            .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
+        metrics.polls.with_label_values(&[&**name, word]).inc();
+        match outcome {
+            // The source was not tried here: the process that has its lease shows how it is.
+            Ok(polled) if polled.is_elsewhere => metrics.polled_elsewhere(name),
+            Ok(_) => {
+                metrics.reached(name, true);
+                if let Some(polls) = self.outage.end() {
+                    tracing::info!(mailbox = &**name, polls, "the {} is polled again", facts.noun);
+                }
+            }
+            Err(PollError::Source(_)) => metrics.reached(name, found_breaker),
+            // Neither error says anything of the source.
+            Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
+        }
+        // A breaker has been logged by its name already.
+        if let Err(error) = outcome
+            && !found_breaker
+            && let Some(polls) = self.outage.failed(&error.to_string(), Instant::now())
+        {
+            tracing::warn!(mailbox = &**name, step = error.step(), polls, %error, "a poll failed; the mail stays where it is");
+        }
+    }
+
+    /// Sets the pause until the next poll.
+    fn next(&mut self, outcome: &Result<Polled, PollError>, found_breaker: bool) {
+        let interval = self.turns.interval;
+        let least = BACKOFF_MIN.min(interval);
+        // A session that found another breaker has made progress: the mail behind the breaker is next.
+        self.breaks_in_a_row = if found_breaker { self.breaks_in_a_row + 1 } else { 0 };
+        self.pause = match outcome.as_ref().map(|polled| polled.next) {
+            Ok(NextPoll::AtOnce) => Duration::ZERO,
+            // Providers lock out a client that signs in all the time.
+            Ok(NextPoll::Soon) => (self.pause * 2).clamp(least, interval),
+            Ok(NextPoll::InTurn) => until_turn(self.began.elapsed(), interval, self.turns.phase),
+            Err(_) if found_breaker && self.breaks_in_a_row <= BREAKS_IN_A_ROW_MAX => least,
+            Err(_) => (self.pause * 2).clamp(least, BACKOFF_MAX.max(interval)),
+        };
     }
 }
 

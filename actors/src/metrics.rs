@@ -4,16 +4,18 @@
 //! so an alert on it would stay silent that first time.
 
 mod actor;
+mod families;
 mod in_hand;
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Registry};
 use sdc::refusal::RefusalCode;
 
-use crate::messages::NoContainer;
 use crate::room::Hands;
+use crate::transport::NoContainer;
 use actor::ActorFamilies;
 pub use actor::{ActorMetrics, Handled, Stay};
+use families::{counters, gauges, registered};
 use in_hand::InHand;
 
 /// Names of the actors, as on metrics, in logs and of their files.
@@ -124,7 +126,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Shows from now on what these hands hold, as it is whenever somebody looks.
+    /// Shows from now on what these hands hold at the moment of each scrape.
     pub fn show_in_hand(&self, hands: &Hands) {
         self.in_hand.show(hands);
     }
@@ -139,13 +141,13 @@ impl Metrics {
         self.mailbox_up.with_label_values(&[mailbox]).set(i64::from(is_up));
     }
 
-    /// Shows nothing of a mailbox that another program polls: what was seen there last may be long gone, and that one tells.
+    /// Shows nothing of a mailbox that another process polls: what this one saw there last may be long gone, and that process shows it.
     pub fn polled_elsewhere(&self, mailbox: &str) {
         for gauge in [&self.mailbox_up, &self.mailbox_mails] {
-            // Where nothing is shown, that is no error.
+            // A series that is not there need not be removed.
             gauge.remove_label_values(&[mailbox]).ok();
         }
-        // Shown by all, so that an alert on it begins and ends.
+        // Every process shows this gauge, so that an alert on it begins and ends.
         self.unfetchable.with_label_values(&[mailbox]).set(0);
     }
 
@@ -171,19 +173,6 @@ impl Metrics {
     pub fn actor(&self, name: &'static str) -> ActorMetrics {
         self.actors.actor(name)
     }
-}
-
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
-    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-}
-
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-    registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
-}
-
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
 }
 
 #[cfg(test)]

@@ -1,25 +1,24 @@
-//! What is told of attempts that fail one after another: the first, the first in other words, each once an hour, and the end. A mailbox
-//! or a relay that stays away for a night would else be a line of the log for every poll or round, also one that fails now in
-//! these words and now in those.
+//! Which of many failed attempts are logged: the first, each that fails in words not logged within the last hour, and the end. Otherwise a
+//! mailbox or relay that stays away for a night would be a line of the log for every poll or round.
 
 use std::time::{Duration, Instant};
 
 /// Time between two lines with the same words.
 const TOLD_EVERY: Duration = Duration::from_secs(3600);
 
-/// Wordings told within that time; what is said of no two attempts alike would else be told of each.
+/// Most wordings logged within that time: where each attempt fails in other words, not each is logged.
 const WORDINGS_MAX: usize = 8;
 
-/// The attempts at something that failed since the last one that did not.
+/// The failed attempts since the last one that succeeded.
 #[derive(Debug, Default)]
 pub struct Outage {
     attempts: u64,
-    /// What was told lately, and when.
+    /// Wordings that were logged lately, and when.
     told: Vec<(String, Instant)>,
 }
 
 impl Outage {
-    /// Counts an attempt that failed. Returns how many have so far, where that is to be told.
+    /// Counts a failed attempt. Returns how many have failed so far, where this one is to be logged.
     pub fn failed(&mut self, words: &str, now: Instant) -> Option<u64> {
         self.attempts += 1;
         self.told.retain(|(_, at)| now.duration_since(*at) < TOLD_EVERY);
@@ -30,7 +29,7 @@ impl Outage {
         Some(self.attempts)
     }
 
-    /// Ends it. Returns how many attempts failed, where any did.
+    /// Ends the outage. Returns how many attempts failed, where any did.
     pub fn end(&mut self) -> Option<u64> {
         let attempts = std::mem::take(self).attempts;
         (attempts > 0).then_some(attempts)

@@ -1,9 +1,10 @@
-//! Room for what letters say, shared fairly: however much one agency has sent, the letters of others find room beside it.
+//! Room for payloads that are read and not settled, shared between agencies: however much one agency sends, letters of other agencies
+//! find room.
 //!
-//! A letter of many records takes forty times the memory of its mail, and nobody knows how many there are before it is opened. In one
-//! queue, hundreds of mails of 30 KB that unpack to megabytes would keep whatever came behind them from its writer, where shares
-//! of time (`shares`) could help it. So here too agencies take turns, and one that holds half of the room waits until something
-//! of it is settled, while others pass. What is too large for the room that is left is passed for a while only.
+//! A letter of many records takes forty times the memory of its mail, and how many records it has is not known before it is opened. In
+//! one queue, hundreds of mails of 30 KB that unpack to megabytes would keep later letters from their writer, where each agency has its
+//! part of the time (`writer_time`). So agencies take turns here too. An agency that holds half of the room waits until a letter of its
+//! is settled, and letters of other agencies pass. A letter that is too large for the free room is passed too, but only for a while.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sdc::letter::Matricule;
 use tokio::sync::oneshot;
 
-/// The part of the room that one agency may hold, where that is more than one letter.
+/// An agency with more than one letter may hold one part of the room in so many.
 const AGENCY_PARTS: usize = 2;
 
-/// A bounded number of bytes of payloads, in the hands of whoever settles them.
+/// A bounded number of bytes of payloads that are read and not settled. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PayloadRoom {
     bytes_max: usize,
@@ -32,12 +33,12 @@ struct Inner {
 struct Waiter {
     agency: Matricule,
     bytes: usize,
-    /// What others took although it was their elder.
+    /// Bytes that later waiters were given before this one.
     passed_by_bytes: usize,
     given: oneshot::Sender<Unpacked>,
 }
 
-/// Room for what a letter says, taken when it is read and given back when it is settled.
+/// Room for a letter's payload: taken before the payload is read, and given back when the letter is settled and this is dropped.
 #[derive(Debug, Default)]
 pub struct Unpacked {
     taken: Option<(PayloadRoom, Matricule, usize)>,
@@ -51,10 +52,10 @@ impl Drop for Unpacked {
     }
 }
 
-/// Gives what a waiter kept from others to them, when it is answered or has gone away.
-struct Waiting<'a>(&'a PayloadRoom);
+/// Gives free room to other waiters once a waiter has been answered or has gone away.
+struct GivesOnDrop<'a>(&'a PayloadRoom);
 
-impl Drop for Waiting<'_> {
+impl Drop for GivesOnDrop<'_> {
     fn drop(&mut self) {
         self.0.give();
     }
@@ -66,7 +67,7 @@ impl PayloadRoom {
         PayloadRoom { bytes_max, inner: Arc::default() }
     }
 
-    /// Takes room for a payload of so many bytes, if there is room at once and nobody has to be passed.
+    /// Takes room for a payload of so many bytes, if there is room at once and no waiter would be passed.
     pub fn try_take(&self, agency: Matricule, bytes: usize) -> Option<Unpacked> {
         let mut inner = self.locked();
         let bytes = bytes.min(self.bytes_max);
@@ -74,16 +75,16 @@ impl PayloadRoom {
         (is_free && inner.fits(agency, bytes, self.bytes_max)).then(|| self.hold(&mut inner, agency, bytes))
     }
 
-    /// Waits for room for a payload of so many bytes. One larger than the whole room waits for the whole room. Whoever waits
-    /// asks for one letter of an agency at a time, so that agencies take turns and the letters of one keep their order.
+    /// Waits for room for a payload of so many bytes; a payload larger than the whole room waits for the whole room. Callers ask for one
+    /// letter of an agency at a time, so that agencies take turns and the letters of one agency keep their order.
     pub async fn take(&self, agency: Matricule, bytes: usize) -> Unpacked {
-        // Dropped behind the receiver, so that one who no longer listens stands in nobody's way.
-        let _waiting = Waiting(self);
+        // Dropped after the receiver, when this waiter counts as closed and is passed.
+        let _gives = GivesOnDrop(self);
         let (given, taken) = oneshot::channel();
         let bytes = bytes.min(self.bytes_max);
         self.locked().waiting.push_back(Waiter { agency, bytes, passed_by_bytes: 0, given });
         self.give();
-        // Answered always: a waiter goes out of the queue only with what it waited for.
+        // A waiter leaves the queue only with its room, so this is always answered.
         taken.await.unwrap_or_default()
     }
 
@@ -106,11 +107,11 @@ impl PayloadRoom {
         self.give();
     }
 
-    /// Gives what is free to those who wait, the eldest first.
+    /// Gives the free room to the waiters, the eldest first.
     fn give(&self) {
         let given = self.choose();
         for (waiter, unpacked) in given {
-            // Whoever went away meanwhile drops it, and so gives it back.
+            // Where the waiter went away meanwhile, the room is dropped and so given back.
             waiter.send(unpacked).ok();
         }
     }
@@ -120,8 +121,9 @@ impl PayloadRoom {
         let mut given = Vec::new();
         let mut passed = VecDeque::new();
         let waiting = std::mem::take(&mut inner.waiting);
-        // What stands in front for its own agency's sake is passed at will; what finds no room, until as much as the room holds
-        // has gone before it: then it is kept for it. Else a large letter would wait for ever beside many small ones.
+        // A waiter whose agency holds its part already is passed without limit. A waiter that only finds no room is passed until later
+        // waiters were given as many bytes as the whole room has; then free room is kept for it. Otherwise a large letter would wait for
+        // ever beside many small ones.
         let mut is_kept = false;
         for waiter in waiting.into_iter().filter(|waiter| !waiter.given.is_closed()) {
             if !is_kept && inner.fits(waiter.agency, waiter.bytes, self.bytes_max) {
@@ -138,7 +140,7 @@ impl PayloadRoom {
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
-        // Valid after every single operation, so a panic elsewhere does not spoil it.
+        // The counts are valid after every single operation, so a panic elsewhere does not spoil them.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -148,7 +150,7 @@ impl Inner {
         self.taken + bytes <= bytes_max && self.is_within_part(agency, bytes, bytes_max)
     }
 
-    /// Says whether an agency holds nothing, or little enough to hold so many bytes more.
+    /// Says whether an agency may hold so many bytes more: it holds nothing, or stays within its part.
     fn is_within_part(&self, agency: Matricule, bytes: usize, bytes_max: usize) -> bool {
         self.held.get(&agency).is_none_or(|held| held + bytes <= bytes_max / AGENCY_PARTS)
     }

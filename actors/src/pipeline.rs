@@ -1,6 +1,7 @@
 //! Builds the actors, last one first, keeps them supervised, and drains them in the order of the flow.
 
 mod actors;
+mod limits;
 mod parts;
 mod supervisor;
 
@@ -9,27 +10,27 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use store::certificates::signers::Signers;
-use store::database::Database;
 use store::letters::outbox;
 use store::settle::{Settler, SettlingSettings};
-use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
-use crate::admission::lanes::Claims;
-use crate::intake::Intake;
+use crate::claims::Claims;
+use crate::database_tasks::{DatabaseTasks, Undone};
+use crate::gate::Gate;
 use crate::refusal_log::RefusalLog;
 use crate::room::Hands;
 use crate::stop::{StopTeller, stop};
 use crate::supervision::Escalation;
 use actors::{Shared, keep_house, start_decoders, start_exporters, start_sources, start_writers};
-pub use parts::{PipelineParts, PolledSource, PushedSource, Widths};
+pub use limits::Limits;
+pub use parts::{PipelineParts, PolledSource, PushedSource};
 use supervisor::Supervisor;
 
-/// The room for payloads that each writer keeps for records held that letters contradict: one part in so many.
+/// Each writer keeps one part in so many of the room for payloads, for the held records that letters contradict.
 const HELD_PARTS: u32 = 16;
-/// Longest wait for a database that is to take claims back.
+/// Longest wait for a database that is to release leases of answers.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A running pipeline. Must be built inside a running actix system.
@@ -37,9 +38,9 @@ pub struct Pipeline {
     drain: StopTeller,
     end: StopTeller,
     hands: Hands,
-    intake: Intake,
+    gate: Gate,
     polling: Arc<RwLock<()>>,
-    outbox: OutboxClaims,
+    outbox: AnswerLeases,
     escalations: UnboundedReceiver<Escalation>,
     arbiters: Vec<Arbiter>,
 }
@@ -50,22 +51,22 @@ impl Pipeline {
         let (drain, draining) = stop();
         let (end, ending) = stop();
         let (escalate, escalations) = unbounded_channel();
-        let widths = parts.widths.clone();
-        // What is held of contradicted records takes its room out of that of payloads.
-        let held_bytes_max = widths.unpacked_bytes_max / HELD_PARTS;
-        let writers = u32::try_from(widths.writers.max(1)).unwrap_or(u32::MAX);
-        let settling = SettlingSettings { held_bytes_max: held_bytes_max as usize, ..parts.settling };
+        let limits = &parts.limits;
+        // The room for held records that letters contradict is taken from that for payloads.
+        let held_bytes_max = limits.unpacked_bytes_max / HELD_PARTS;
+        let writers = u32::try_from(limits.writers.max(1)).unwrap_or(u32::MAX);
+        let settling = SettlingSettings { held_bytes_max: held_bytes_max as usize, ..limits.of_settling() };
         let shared = Shared {
             hands: Hands::new(
-                widths.mails_in_hand_max,
-                widths.kilobytes_in_hand_max,
-                widths.slow_mails_max,
-                widths.unpacked_bytes_max.saturating_sub(held_bytes_max.saturating_mul(writers)).max(1),
+                limits.mails_in_hand_max,
+                limits.kilobytes_in_hand_max,
+                limits.slow_mails_max,
+                limits.unpacked_bytes_max.saturating_sub(held_bytes_max.saturating_mul(writers)).max(1),
             ),
-            intake: Intake::default(),
+            gate: Gate::default(),
             claims: Arc::new(Claims::default()),
-            signers: Arc::new(Signers::new(widths.signers_cached_max)),
-            settler: Arc::new(Settler::new(parts.database.clone(), settling)),
+            signers: Arc::new(Signers::new(limits.signers_cached_max)),
+            settler: Arc::new(Settler::new(parts.tasks.database.clone(), settling)),
             metrics: Arc::new(parts.metrics.clone()),
             refusals: RefusalLog::default(),
             draining,
@@ -74,8 +75,7 @@ impl Pipeline {
                 policy: parts.policy.clone(),
                 ending,
                 escalate,
-                database: parts.database.clone(),
-                database_runtime: parts.database_runtime.clone(),
+                tasks: parts.tasks.clone(),
                 process: parts.process,
             },
         };
@@ -86,13 +86,9 @@ impl Pipeline {
         let decoders = start_decoders(&parts, &shared, &writers, &mut arbiters);
         start_sources(&parts, &shared, &decoders, &mut arbiters);
         keep_house(&parts, &shared);
-        let Shared { hands, intake, polling, .. } = shared;
-        let outbox = OutboxClaims {
-            database: parts.database.clone(),
-            runtime: parts.database_runtime.clone(),
-            process: parts.process,
-        };
-        Pipeline { drain, end, hands, intake, polling, outbox, escalations, arbiters }
+        let Shared { hands, gate, polling, .. } = shared;
+        let outbox = AnswerLeases { tasks: parts.tasks.clone(), process: parts.process };
+        Pipeline { drain, end, hands, gate, polling, outbox, escalations, arbiters }
     }
 
     /// Waits until an actor can no longer be kept alive.
@@ -107,15 +103,15 @@ impl Pipeline {
 
     /// Says whether mail may be fetched.
     pub fn is_taking_mail(&self) -> bool {
-        self.intake.is_open()
+        self.gate.is_open()
     }
 
-    /// Drains: no more mail is fetched, what is in hand is settled and deleted, then the actors end. Returns whether
-    /// everything came back before the deadline; what did not is in its mailbox still.
+    /// Drains: no more mail is fetched, mail in hand is settled and deleted, then the actors end. Returns whether all mail came back before
+    /// the deadline; mail that did not is still in its source.
     pub async fn drain(self, deadline: Duration) -> bool {
         self.drain.tell();
         let came_back = tokio::time::timeout(deadline, async {
-            // A poller ends when its mail has come back and is deleted; every permit back means nothing is in hand.
+            // A poller ends when its mail has come back and is deleted. When all permits can be taken, no mail is in hand.
             drop(self.polling.write().await);
             drop(self.hands.take_all().await);
         })
@@ -126,14 +122,14 @@ impl Pipeline {
             // A thread that panicked has ended as well.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
-        if self.intake.is_open() {
-            self.outbox.give_up().await;
+        if self.gate.is_open() {
+            self.outbox.release().await;
         }
         came_back
     }
 
-    /// Stops every actor where it stands, without waiting: what is in hand is in its mailbox still. The end of a process does it
-    /// too, but not every pipeline has a process of its own.
+    /// Stops every actor at once, without waiting: mail in hand is still in its source. The end of a process does the same, but in tests a
+    /// pipeline has no process of its own.
     pub fn stop(&self) {
         self.end.tell();
         for arbiter in &self.arbiters {
@@ -142,22 +138,22 @@ impl Pipeline {
     }
 }
 
-/// What the exporters have claimed of the outbox, to be given up once they have ended.
-struct OutboxClaims {
-    database: Database,
-    runtime: Handle,
+/// The answers that this process has leased, to be released once the exporters have ended.
+struct AnswerLeases {
+    tasks: DatabaseTasks,
     process: Uuid,
 }
 
-impl OutboxClaims {
-    /// Lets another program send at once what was claimed here and is not sent: else it waits for the claims' end.
-    async fn give_up(self) {
-        let OutboxClaims { database, runtime, process } = self;
-        let releasing = runtime.spawn(async move { outbox::release(&mut *database.get().await?, process).await });
-        match tokio::time::timeout(RELEASE_WAIT_MAX, releasing).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(fault))) => tracing::debug!(%fault, "the exporters' claims end by themselves"),
-            Ok(Err(_)) | Err(_) => tracing::debug!("the exporters' claims end by themselves"),
+impl AnswerLeases {
+    /// Releases the leases: another process can send the answers at once, and need not wait for the leases to end.
+    async fn release(self) {
+        let AnswerLeases { tasks, process } = self;
+        let database = tasks.database.clone();
+        let releasing = async move { outbox::release(&mut *database.get().await?, process).await };
+        match tasks.call_within(RELEASE_WAIT_MAX, releasing).await {
+            Ok(()) => {}
+            Err(Undone::Fault(fault)) => tracing::debug!(%fault, "the leases of answers end by themselves"),
+            Err(Undone::LeftBehind) => tracing::debug!("the leases of answers end by themselves"),
         }
     }
 }

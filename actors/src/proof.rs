@@ -1,23 +1,24 @@
 //! What the letters of one mail prove of the agency that the mail claims.
 //!
-//! A sound letter of another agency proves nothing of it: whoever replays one in mails that claim an office would have that
-//! office's lane and room for as long as they like. So the claim fails, unless a letter of the agency claimed is in the same mail: a
-//! gateway that sends the letters of several offices together, or an office with several matricules, writes one subject for all.
+//! A sound letter of another agency makes the claim fail. Otherwise a stranger who replays that letter, in mails that claim an office,
+//! would have the office's lane and room for as long as he likes. The claim does not fail where the same mail also holds a letter of the
+//! claimed agency: a gateway that sends letters of several offices together, or an office with several matricules, writes one subject
+//! for all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use sdc::letter::Matricule;
 
-use crate::admission::lanes::Claims;
-use crate::messages::Trial;
+use crate::claims::Claims;
+use crate::trial::Trial;
 
-/// Shared by the letters of a mail. Judges nothing unless each of them has an outcome: what goes back comes again, and may be what
-/// proves the claim.
+/// What is known so far of a mail's letters, which share it. The claim is judged only once each letter has an outcome: a letter without
+/// one comes again, and may be the one that proves the claim.
 pub struct Proof {
     claims: Arc<Claims>,
     claim: Option<Matricule>,
-    /// Ends with this, after the claim has failed where it fails: the mails behind must find that.
+    /// Dropped with this, so after the claim has been judged: the mails that wait behind the trial must find the claim failed.
     trial: Option<Trial>,
     letters_without_outcome: AtomicUsize,
     is_from_claimed: AtomicBool,
@@ -25,7 +26,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Begins with a mail of so many letters.
+    /// Begins for a mail of so many letters.
     pub fn new(claims: Arc<Claims>, claim: Option<Matricule>, trial: Option<Trial>, letters: usize) -> Proof {
         Proof {
             claims,
@@ -37,7 +38,7 @@ impl Proof {
         }
     }
 
-    /// Says of one letter, once, that it is known whose it is: an agency's, or nobody's.
+    /// Says of one letter, once, which agency has signed it, or that no known one has.
     pub fn conclude(&self, signer: Option<Matricule>) {
         if let Some(signer) = signer {
             let is_from = if self.claim == Some(signer) { &self.is_from_claimed } else { &self.is_from_another };
@@ -59,8 +60,8 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::admission::lanes::Lane;
-    use crate::messages::Concluded;
+    use crate::claims::Lane;
+    use crate::trial::Concluded;
 
     fn matricule(number: u32) -> Matricule {
         Matricule::try_from(number).unwrap()

@@ -1,19 +1,19 @@
-//! Runs over one pushed source: lets its senders in, and ends when what they have pushed is settled.
+//! Runs over one pushed source: lets its senders in, and ends, when the process drains, once all pushed mail has its fate.
 //!
-//! Nothing is kept here. Each sender holds the only copy of its mail until the fate of the mail's share is told to it; whoever is cut
-//! off meanwhile, by a panic or a kill, sends it again.
+//! No mail is kept here. Each sender holds the only copy of its mail until it is told the mail's fate; a sender that is cut off
+//! meanwhile, by a panic or a kill, sends the mail again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
-use futures_util::FutureExt;
 use tokio::sync::RwLock;
 
-use crate::admission::{Admission, Lender};
+use crate::admission::lender::Lender;
+use crate::admission::source::Admission;
+use crate::lifelong::{LifeWork, Lifelong};
 use crate::outage::Outage;
-use crate::supervision::{Guard, Heartbeat};
-use crate::transport::Pushed;
+use crate::supervision::Guard;
+use crate::transport::pushed::Pushed;
 
 /// First and longest pause before a source that cannot listen, or a database that fails, is tried again.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
@@ -21,62 +21,35 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long the last senders have to take their answers, when the process drains.
 const ANSWERS_WAIT: Duration = Duration::from_millis(500);
 
-/// What an intake is built with.
+/// What a push intake is built with.
 #[derive(Clone)]
 pub struct PushIntakeParts {
-    /// What its mail passes.
+    /// The source, with what its mail passes.
     pub source: Admission,
     /// How mail comes.
     pub transport: Arc<dyn Pushed>,
-    /// Held for reading until nothing that was pushed is in hand, so that draining can wait for that.
+    /// Held for reading until no pushed mail is in hand, so that draining can wait for that.
     pub polling: Arc<RwLock<()>>,
 }
 
 /// See the module.
-pub struct PushIntake {
-    parts: PushIntakeParts,
-    guard: Guard,
-}
+pub type PushIntake = Lifelong<PushIntakeParts>;
 
-impl PushIntake {
-    /// Makes an intake.
-    pub fn new(parts: PushIntakeParts, guard: Guard) -> PushIntake {
-        PushIntake { parts, guard }
+impl LifeWork for PushIntakeParts {
+    async fn work(self, guard: Guard) {
+        let _polling = self.polling.read().await;
+        listen_until_drained(&self, &guard).await;
     }
 }
 
-impl Actor for PushIntake {
-    type Context = Context<PushIntake>;
-
-    fn started(&mut self, context: &mut Context<PushIntake>) {
-        let listening = listen_until_drained(self.parts.clone(), self.guard.clone());
-        std::panic::AssertUnwindSafe(listening)
-            .catch_unwind()
-            .into_actor(self)
-            .map(|ended, actor, context| {
-                if let Err(panic) = ended {
-                    actor.guard.clone().end_after_panic(context, panic.as_ref());
-                }
-            })
-            .spawn(context);
-    }
-}
-
-impl Handler<Heartbeat> for PushIntake {
-    type Result = ();
-
-    fn handle(&mut self, _: Heartbeat, _: &mut Context<PushIntake>) {}
-}
-
-/// Listens until the process drains, and answers then whoever waits for the fate of a mail.
-async fn listen_until_drained(parts: PushIntakeParts, guard: Guard) {
-    let _polling = parts.polling.read().await;
-    let PushIntakeParts { source, transport, .. } = &parts;
+/// Listens until the process drains, and then answers the senders that wait for a fate.
+async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
+    let PushIntakeParts { source, transport, .. } = parts;
     let mut outage = Outage::default();
     let mut pause = PAUSE_MIN;
     while !source.drain.is_told() {
         tokio::select! {
-            () = source.intake.open() => {}
+            () = source.gate.open() => {}
             () = source.drain.told() => return,
         }
         match Lender::begin(source.clone(), guard.metrics.clone()).await {

@@ -1,22 +1,22 @@
-//! A line of the log for each refusal, at a rate that a person can read: who, which letter, why. Never what it says.
+//! A line of the log for each refusal, at a rate that a person can read: which agency, which letter, why. Never the letter's content.
 //!
-//! Whoever can send mail could otherwise fill the log: what is beyond the rate is counted, and told with the next minute.
-//! Containers of nobody known have a rate of their own, so that a flood of them hides no refusal of an office.
+//! Without a rate, anybody who can send mail could fill the log. Refusals beyond the rate are counted, and their number is logged at the
+//! end of the minute. Containers of strangers have a rate of their own, so that a flood of them hides no refusal of an office.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use store::settle::RefusedLetter;
 
-/// Lines in a minute about letters of agencies, and about containers of nobody known.
+/// Lines in a minute about letters of agencies, and about containers of strangers.
 const AGENCIES_PER_MINUTE: u32 = 60;
 const STRANGERS_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Between two looks whether a minute is over.
+/// Pause between two looks whether a minute is over.
 const TICK: Duration = Duration::from_secs(5);
 
-/// Tells refusals. One for the whole program, whichever writers meet them and however often these are rebuilt: a clone is the
-/// same log.
+/// Logs refusals. There is one rate for the whole program, however many ledgers there are and however often they are rebuilt: a clone is
+/// the same log.
 #[derive(Clone, Debug, Default)]
 pub struct RefusalLog(Arc<Mutex<Minute>>);
 
@@ -39,7 +39,7 @@ impl Budget {
         Budget { left: per_minute, per_minute, untold: 0 }
     }
 
-    /// Says whether there is a line for one more.
+    /// Takes a line; says whether there was one left.
     fn take(&mut self) -> bool {
         let has_line = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -47,7 +47,7 @@ impl Budget {
         has_line
     }
 
-    /// Begins a minute, and returns how many of the one before were not told.
+    /// Begins a minute, and returns how many refusals of the one before were not logged.
     fn refill(&mut self) -> u64 {
         self.left = self.per_minute;
         std::mem::take(&mut self.untold)
@@ -65,7 +65,7 @@ impl Default for Minute {
 }
 
 impl Minute {
-    /// Begins another minute where this one is over; returns how many letters and containers it leaves untold.
+    /// Begins another minute where this one is over; returns how many letters and containers were not logged.
     fn end(&mut self, now: Instant) -> (u64, u64) {
         if now.duration_since(self.began) < MINUTE {
             return (0, 0);
@@ -76,7 +76,7 @@ impl Minute {
 }
 
 impl RefusalLog {
-    /// Tells what was refused.
+    /// Logs refusals, as far as the rate admits.
     pub fn tell(&self, refused: &[RefusedLetter]) {
         self.end_minute(Instant::now());
         let mut minute = self.lock();
@@ -96,8 +96,7 @@ impl RefusalLog {
         }
     }
 
-    /// Tells at the end of each minute what was beyond its rate, for as long as it is polled: also where nothing else is refused
-    /// from then on.
+    /// Logs at the end of each minute how many refusals were beyond the rate, for as long as this is polled.
     pub async fn tell_minutes(&self) {
         self.look_every(TICK).await;
     }

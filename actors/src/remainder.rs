@@ -1,17 +1,18 @@
-//! What the limits of a mail leave out of it, and whether an office vouches for that.
+//! The remainder: a mail of more documents than are looked into, kept whole, and the agency that vouches for it.
 //!
-//! A mail of more documents than are looked into may hold letters of an office behind the first hundred, and is their only copy. So it
-//! is kept with its bytes once each letter taken out of it has an outcome, and as an agency's where one of these was signed
-//! with a registered key that nobody has revoked. What it claims, and that its letters open, is within anybody's power.
+//! Such a mail may hold letters of an office behind the first hundred documents, and is their only copy. So the mail is kept with its
+//! bytes, once each letter taken out of it has an outcome. It is kept as an agency's if one of these letters was signed with a registered
+//! key that is not revoked. The claim, and letters that merely open, vouch for nothing: anybody can write both.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use sdc::letter::Matricule;
 
-use crate::messages::Settleable;
+use crate::provenance::Settleable;
 
-/// A mail that was not looked into as a whole. Dropped before each of its letters has an outcome it leaves the mail's fate to these.
+/// A mail that was not looked into as a whole. Where this is dropped before each letter has an outcome, the mail's fate is that of the
+/// letters.
 pub struct Remainder {
     letters_without_outcome: AtomicUsize,
     signer: OnceLock<Matricule>,
@@ -19,13 +20,13 @@ pub struct Remainder {
 }
 
 impl Remainder {
-    /// Holds a mail until so many letters have an outcome.
+    /// Holds a mail until so many of its letters have an outcome.
     pub fn new(mail: Settleable, letters: usize) -> Remainder {
         let letters_without_outcome = AtomicUsize::new(letters);
         Remainder { letters_without_outcome, signer: OnceLock::new(), mail: Mutex::new(Some(mail)) }
     }
 
-    /// Says of one letter, once, that it is known whose it is: an agency's, or nobody's. Returns the mail with the last.
+    /// Says of one letter, once, which agency has signed it, or that no known one has. With the last letter, returns the mail.
     pub fn conclude(&self, signer: Option<Matricule>) -> Option<Settleable> {
         if let Some(signer) = signer {
             self.signer.get_or_init(|| signer);
@@ -42,7 +43,7 @@ impl Remainder {
 impl Drop for Remainder {
     fn drop(&mut self) {
         if let Some(mail) = self.mail.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            mail.share.withhold();
+            mail.duty.share.withhold();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! How much may be in hand at once: places for mails, their bytes and what letters say, how much of it one claim holds, and
-//! since when each mail is lent.
+//! How much may be in hand at once: permits for mails and their kilobytes, room for payloads, how much of it the mails of one claim hold,
+//! and since when each mail is lent.
 
 mod holdings;
 #[cfg(test)]
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::admission::lanes::Tried;
+use crate::claims::BeingTried;
 use crate::payload_room::PayloadRoom;
 pub use holdings::Claimant;
 use holdings::{Holdings, Size};
 
-/// Longest wait of a window for all the room that it asks for, and then for that of its first mail. Whoever waits gathers what is given
-/// back, before those who came later; and these wait no longer than that.
+/// Longest wait of a window for permits of all its mails, and then for those of its first mail. The semaphores serve in order: a window
+/// that waits is given every permit that comes back, and later windows wait behind it, so the wait must be short.
 const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -36,32 +36,32 @@ pub struct Hands {
     holdings: Holdings,
 }
 
-/// When each mail that is lent was taken in hand, by its number in the order of lending: the first is the oldest.
+/// When each lent mail was taken in hand, by its number in the order of lending: the first is the oldest.
 #[derive(Debug, Default)]
 struct LentMails {
     next: u64,
     taken_at: BTreeMap<u64, Instant>,
 }
 
-/// The place of a lent mail among them.
+/// The entry of one lent mail, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LentPlace {
     lent: Arc<Mutex<LentMails>>,
     number: u64,
 }
 
-impl Drop for Held {
+impl Drop for LentPlace {
     fn drop(&mut self) {
         locked(&self.lent).taken_at.remove(&self.number);
     }
 }
 
 fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
-    // Valid after every single operation, so a panic elsewhere does not spoil it.
+    // The map is valid after every single operation, so a panic elsewhere does not spoil it.
     lent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The one place of a suspect: two at once would be blamed for each other.
+/// Leave to try a suspect. There is one: of two suspects tried at once, each would be blamed for the other.
 #[derive(Debug)]
 pub struct Suspected {
     _room: Option<OwnedSemaphorePermit>,
@@ -103,7 +103,7 @@ pub struct Permits {
     kilobytes: Option<OwnedSemaphorePermit>,
     slow_mails: Option<OwnedSemaphorePermit>,
     _claimed: Option<holdings::Held>,
-    _tried: Option<Tried>,
+    _tried: Option<BeingTried>,
     _alone: Option<Alone>,
 }
 
@@ -111,7 +111,7 @@ fn kilobytes(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
-/// Marks that one mail has the whole process to itself.
+/// Marks, until it is dropped, that one mail has the whole process to itself.
 #[derive(Debug)]
 struct Alone(Arc<AtomicBool>);
 
@@ -122,7 +122,7 @@ impl Drop for Alone {
 }
 
 impl Hands {
-    /// Sets the bounds: mails and kilobytes in hand, mails of the slow lane besides, and bytes of payloads as they are read.
+    /// Sets the bounds: mails and kilobytes in hand, mails of the slow lane in addition, and bytes of payloads that are read.
     pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32, unpacked_bytes_max: u32) -> Hands {
         let is_alone = Arc::default();
         Hands {
@@ -137,13 +137,13 @@ impl Hands {
         }
     }
 
-    /// Notes that one more mail is lent, for as long as its place is held.
-    pub(crate) fn hold(&self) -> Held {
+    /// Notes that one more mail is lent, until the entry is dropped.
+    pub(crate) fn hold(&self) -> LentPlace {
         let mut lent = locked(&self.lent);
         let number = lent.next;
         lent.next += 1;
         lent.taken_at.insert(number, Instant::now());
-        Held { lent: Arc::clone(&self.lent), number }
+        LentPlace { lent: Arc::clone(&self.lent), number }
     }
 
     /// Returns how many mails are lent and not settled, and since when the oldest of them is.
@@ -152,9 +152,9 @@ impl Hands {
         (lent.taken_at.len(), lent.taken_at.first_key_value().map(|(_, taken_at)| taken_at.elapsed()))
     }
 
-    /// Waits for room for a window of mails, by their sizes in bytes: not for long for all of them, then for the first alone, with
-    /// which others come that find room at once. Returns for how many there is room; none where all of it stays taken. A
-    /// window or mail larger than the whole room waits for the whole room.
+    /// Takes permits for a window of mails, by their sizes in bytes. Waits a little for permits for all of them; then longer for the first
+    /// mail alone, and adds further mails for which there are permits at once. Returns for how many mails there are permits, which may be
+    /// none. A window or mail larger than the whole room waits for the whole room.
     pub async fn take(&self, sizes: &[u64]) -> (Permits, usize) {
         if let Ok(permits) = timeout(WINDOW_WAIT_MAX, self.take_together(sizes)).await {
             return (permits, sizes.len());
@@ -172,7 +172,7 @@ impl Hands {
 
     async fn take_together(&self, sizes: &[u64]) -> Permits {
         let mails = self.mails.take(u32::try_from(sizes.len()).unwrap_or(u32::MAX)).await;
-        // Each mail by itself: what is split off for it is rounded up as well.
+        // Each mail is rounded up by itself, as when its permits are split off.
         let whole = sizes.iter().fold(0, |sum: u32, bytes| sum.saturating_add(kilobytes(*bytes)));
         let kilobytes = self.kilobytes.take(whole).await;
         Permits { mails, kilobytes, ..Permits::default() }
@@ -188,12 +188,12 @@ impl Hands {
         self.try_take(1).is_some()
     }
 
-    /// Says whether a claim may hold so many mails more, of so many bytes together, which are not fetched yet.
+    /// Says whether the mails of a claim may hold the room of so many further mails, of so many bytes together.
     pub fn has_room_for(&self, claimant: Claimant, mails: usize, bytes: u64) -> bool {
         self.holdings.may_hold(claimant, Size { mails, kilobytes: kilobytes(bytes) as usize })
     }
 
-    /// Counts the permits of a mail with what it claims. Gives them back where that claim would hold more than what is free then.
+    /// Counts a mail's permits with its claim. Returns them as the error where the claim would then hold more than what is free.
     pub fn claim(&self, own: Permits, claimant: Claimant) -> Result<Permits, Permits> {
         match self.holdings.hold(claimant, own.size()) {
             Some(claimed) => Ok(Permits { _claimed: Some(claimed), ..own }),
@@ -201,13 +201,13 @@ impl Hands {
         }
     }
 
-    /// Takes room for bytes of a mail that are beyond its listed size, if there is room at once.
+    /// Takes permits for bytes of a mail beyond its listed size, if there are any at once.
     pub fn try_take_bytes(&self, bytes: u64) -> Option<Permits> {
         let kilobytes = self.kilobytes.try_take(kilobytes(bytes))?;
         Some(Permits { kilobytes: Some(kilobytes), ..Permits::default() })
     }
 
-    /// Waits for the one place of a suspect, while it is fetched and tried.
+    /// Waits for leave to try a suspect; held while the suspect is fetched and tried.
     pub async fn take_suspect(&self) -> Suspected {
         Suspected { _room: self.suspects.take(1).await }
     }
@@ -222,35 +222,35 @@ impl Hands {
         Permits { mails, kilobytes, slow_mails, _alone: alone, ..Permits::default() }
     }
 
-    /// Takes a place in the slow lane if there is one.
+    /// Takes a permit of the slow lane if there is one.
     pub fn try_take_slow(&self) -> Option<Permits> {
         let slow_mails = self.slow_mails.try_take(1)?;
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Waits for places in the slow lane, for all of them where more are asked for than there are.
+    /// Waits for permits of the slow lane, for all of them where more are asked for than there are.
     pub async fn take_slow(&self, mails: u32) -> Permits {
         Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
     }
 
-    /// Returns the room for what letters say.
+    /// Returns the room for payloads.
     pub fn payloads(&self) -> &PayloadRoom {
         &self.payloads
     }
 
-    /// Returns for how many mails there are permits out: in hand, or about to be. All of them while a suspect is alone.
+    /// Returns how many permits for mails are taken: for mails in hand or about to be fetched. All of them while a suspect is alone.
     pub fn in_hand(&self) -> u32 {
         self.mails.taken() + self.slow_mails.taken()
     }
 
-    /// Says whether more letters may be on their way to somebody who has `waiting` of them already.
+    /// Says whether more letters may be on their way to an actor that has `waiting` letters already.
     pub fn expects_more_than(&self, waiting: usize) -> bool {
         !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > waiting
     }
 }
 
 impl Permits {
-    /// Splits off what one mail of a window needs.
+    /// Splits off the permits of one mail of a window.
     pub fn split(&mut self, bytes: u64) -> Permits {
         let kilobytes = kilobytes(bytes) as usize;
         let part = |permit: &mut Option<OwnedSemaphorePermit>, most: usize| {
@@ -262,7 +262,7 @@ impl Permits {
         Permits { mails, kilobytes, ..Permits::default() }
     }
 
-    /// Adds room for more bytes of the same mail.
+    /// Adds permits for more bytes of the same mail.
     pub fn with(mut self, more: Permits) -> Permits {
         self.merge(more);
         self
@@ -285,14 +285,14 @@ impl Permits {
         Size { mails: places(&self.mails), kilobytes: places(&self.kilobytes) }
     }
 
-    /// Splits off one place in the slow lane, where there is one left.
+    /// Splits off one permit of the slow lane, where there is one left.
     pub fn split_slow(&mut self) -> Option<Permits> {
         let slow_mails = self.slow_mails.as_mut()?.split(1)?;
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Moves a mail into the slow lane: its place among the others is free again, its bytes are still in hand.
-    pub fn into_slow(mut self, slow: Permits, tried: Option<Tried>) -> Permits {
+    /// Moves a mail into the slow lane: gives its permit for a mail back, and keeps those for its kilobytes.
+    pub fn into_slow(mut self, slow: Permits, tried: Option<BeingTried>) -> Permits {
         Permits { kilobytes: self.kilobytes.take(), _tried: tried, ..slow }
     }
 }

@@ -1,7 +1,7 @@
-//! Finds the containers in a mail and opens their envelopes. One per core, on a thread of its own.
+//! Finds the containers in a mail and opens their envelopes. One decoder per core, on a thread of its own.
 //!
-//! Cheap before dear: size, MIME, armour and the strict pre-scan before the private key is used. Whatever
-//! fails here has no verified sender, so nobody is told why.
+//! Cheap checks come before dear ones: size, MIME, armour and the strict pre-scan before the private key is used. A container that fails
+//! here has no verified signer, so its sender is not told why.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,24 +16,25 @@ use sdc::keys::CentreKeys;
 use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::planted::point;
-use store::settle::{Arrival, Claimed, Content};
 
-use crate::admission::lanes::{Claims, Lane, LaneQueue};
 use crate::at_work::AtWork;
-use crate::messages::{Carried, Concluded, Fetched, NoContainer, Opened, Rejected, Settleable, Trial};
+use crate::claims::{Claims, Lane};
+use crate::lane_queue::LaneQueue;
+use crate::messages::{Carried, Fetched, OpenedContainer, Rejected};
 use crate::metrics::Metrics;
-use crate::payload_room::Unpacked;
 use crate::proof::Proof;
+use crate::provenance::{Original, Settleable};
 use crate::remainder::Remainder;
 use crate::signature_verifier::SignatureVerifier;
 use crate::supervision::{Guard, Heartbeat, Link};
 use crate::table_writer::TableWriters;
-use crate::transport::Form;
+use crate::transport::{Form, NoContainer};
+use crate::trial::{Concluded, Trial};
 
 /// How long the decoder works before it answers heartbeats and takes new mail.
 const SLICE: Duration = Duration::from_millis(5);
-/// How long it works before the verifier has its turn on the thread, where nobody waits for what that proves: many letters
-/// together are verified and settled with fewer queries.
+/// How long the decoder works before the verifier on its thread has a turn, while no mail waits for a trial: many letters together are
+/// verified and settled with fewer queries.
 const TURN: Duration = Duration::from_millis(100);
 
 /// What a decoder is built with.
@@ -49,7 +50,7 @@ pub struct SdcDecoderParts {
     pub claims: Arc<Claims>,
     /// Where mails without a container are counted.
     pub metrics: Metrics,
-    /// What the thread has in its hands.
+    /// Where the thread says which mail it works on.
     pub at_work: AtWork,
     /// Where opened containers go.
     pub verifier: Link<SignatureVerifier>,
@@ -62,7 +63,7 @@ pub struct SdcDecoder {
     parts: SdcDecoderParts,
     guard: Guard,
     queue: LaneQueue<Fetched>,
-    /// For each claim that is being tried in the fast lane, the mails with the same claim that came after.
+    /// For each claim of the fast lane with a trial, the later mails with the same claim, which wait for it.
     behind: HashMap<Matricule, VecDeque<Fetched>>,
     is_working: bool,
     turn_began: Instant,
@@ -70,7 +71,7 @@ pub struct SdcDecoder {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Work;
+struct NextSlice;
 
 impl SdcDecoder {
     /// Makes a decoder.
@@ -102,23 +103,23 @@ impl SdcDecoder {
             return;
         }
         if self.behind.values().all(VecDeque::is_empty) && self.turn_began.elapsed() < TURN {
-            context.notify(Work);
+            context.notify(NextSlice);
         } else {
-            // A message to ourselves would be handled before the other actors of the thread have theirs.
+            // The decoder's message to itself would be handled before the other actors of the thread have a turn.
             tokio::task::yield_now()
                 .into_actor(self)
                 .map(|(), actor, context| {
                     actor.turn_began = Instant::now();
-                    context.notify(Work);
+                    context.notify(NextSlice);
                 })
                 .spawn(context);
         }
     }
 
-    /// Keeps back a mail whose claim another one is just proving or failing to prove, and gives back one whose claim stands
-    /// worse than when it was fetched.
+    /// Decides whether a mail is decoded now. A mail of the fast lane waits while another mail with its claim is tried, or begins a trial
+    /// itself. A mail whose lane has become worse since it was fetched is deferred.
     fn admit(&mut self, mut mail: Fetched, context: &Context<SdcDecoder>) -> Option<Fetched> {
-        let Some(claim) = mail.claim else { return Some(mail) };
+        let Some(claim) = mail.provenance.claim() else { return Some(mail) };
         if mail.lane == Lane::Fast
             && mail.trial.is_none()
             && let Some(behind) = self.behind.get_mut(&claim)
@@ -126,7 +127,7 @@ impl SdcDecoder {
             behind.push_back(mail);
             return None;
         }
-        if self.parts.claims.lane(mail.claim) > mail.lane {
+        if self.parts.claims.lane(Some(claim)) > mail.lane {
             mail.conclude();
             mail.share.defer();
             return None;
@@ -142,7 +143,7 @@ impl SdcDecoder {
         let Concluded { claim, is_void } = concluded;
         let Some(mut behind) = self.behind.remove(&claim) else { return };
         if is_void {
-            // All go back with the shares dropped here.
+            // The trial was void: the mails that waited return to their source with the shares that are dropped here.
             return;
         }
         let Some(mut next) = behind.pop_front() else { return };
@@ -156,16 +157,17 @@ impl SdcDecoder {
         if !self.is_working {
             self.is_working = true;
             self.turn_began = Instant::now();
-            context.notify(Work);
+            context.notify(NextSlice);
         }
     }
 
     fn decode(&self, mut fetched: Fetched) {
-        let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.name);
-        // Before anything that may fail over the mail: whoever finds it in quarantine has somebody to ask.
+        let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.provenance.name);
+        // Read before anything that may fail over the mail, so that an operator who finds the mail in quarantine knows whom to ask.
         if fetched.form == Form::Mail {
             let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
-            fetched.source.claimed = Claimed { sender, subject, ..fetched.source.claimed };
+            let claimed = &mut fetched.provenance.source.claimed;
+            (claimed.sender, claimed.subject) = (sender, subject);
         }
         if fetched.is_poison {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::Poison));
@@ -181,9 +183,9 @@ impl SdcDecoder {
                 return self.reject_mail(fetched, refusal);
             }
         };
-        // Beyond some limits nothing is looked into: the mail may hold more than what was found.
+        // Parts of a mail beyond some limits are not looked into, so the mail may hold more containers than were found.
         let beyond = extracted.beyond.map(|limit| Refusal::new(RefusalCode::MailMalformed).with("limit", limit));
-        fetched.source.sender_domain = extracted.sender_domain;
+        fetched.provenance.source.sender_domain = extracted.sender_domain;
         if extracted.containers.is_empty() {
             return match beyond {
                 Some(refusal) => self.reject_mail(fetched, refusal),
@@ -191,13 +193,9 @@ impl SdcDecoder {
             };
         }
         let (claims, trial) = (Arc::clone(&self.parts.claims), fetched.trial.take());
-        let proof = Arc::new(Proof::new(claims, fetched.claim, trial, extracted.containers.len()));
+        let proof = Arc::new(Proof::new(claims, fetched.provenance.claim(), trial, extracted.containers.len()));
         let carry = |container| Carried {
-            name: fetched.name.clone(),
-            source: fetched.source.clone(),
-            received_at: fetched.received_at,
-            taken_at: fetched.taken_at,
-            claim: fetched.claim,
+            provenance: fetched.provenance.clone(),
             proof: Some(Arc::clone(&proof)),
             remainder: None,
             container,
@@ -205,7 +203,7 @@ impl SdcDecoder {
         };
         let letters: Vec<Carried> = extracted.containers.into_iter().map(carry).collect();
         drop(proof);
-        // Every container has a share of its own by now; the mail's first one has done its duty, or keeps what was not looked into.
+        // Every container has a share of its own by now. The mail's first share is settled, or goes with the remainder.
         match beyond {
             Some(refusal) => {
                 fetched.share.refused();
@@ -222,7 +220,7 @@ impl SdcDecoder {
         }
     }
 
-    /// Finds the containers. A document alone is one, whatever it holds.
+    /// Finds the containers. A file of the transfer folder is one container, whatever it holds.
     fn extract(&self, fetched: &Fetched) -> Result<Extracted, MailRefused> {
         match fetched.form {
             Form::Mail => extract(&fetched.mail, &self.parts.mail_limits),
@@ -232,11 +230,10 @@ impl SdcDecoder {
 
     /// Opens the containers of a mail. Returns whether all could be opened.
     ///
-    /// A damaged one says nothing of who sent it, so it counts against the claim only where the mail has nothing else: beside others
-    /// it is for these to prove the claim or to fail it. A mail that holds nothing at all counts too: what only claims would
-    /// otherwise have the fast lane for nothing.
+    /// The claim fails where every container is damaged: a mail that only names an agency must not have the fast lane. Beside other
+    /// containers a damaged one says nothing of the sender, and the others prove the claim or fail it.
     fn open_all(&self, letters: Vec<Carried>) -> bool {
-        let claim = letters.first().and_then(|letter| letter.claim);
+        let claim = letters.first().and_then(|letter| letter.provenance.claim());
         let refused: Vec<Option<RefusalCode>> = letters.into_iter().map(|letter| self.open(letter)).collect();
         if refused.iter().all(|code| *code == Some(RefusalCode::DocumentMalformed)) {
             self.parts.claims.failed(claim);
@@ -244,37 +241,42 @@ impl SdcDecoder {
         refused.iter().all(Option::is_none)
     }
 
-    /// Returns why it could not be opened.
+    /// Opens a container. Returns why it could not be opened.
     fn open(&self, mut carried: Carried) -> Option<RefusalCode> {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
             .and_then(|document| Ok((cms::open(&document, &self.parts.keys)?, document.rendered_bytes())));
         match opened {
             Ok((opened, rendered_bytes)) => {
                 point("sdc_decoder::opened");
-                self.parts.verifier.hand_on(Opened { opened, rendered_bytes, carried });
+                self.parts.verifier.hand_on(OpenedContainer { opened, rendered_bytes, carried });
                 None
             }
             Err(refusal) => {
                 let code = refusal.code;
                 if code != RefusalCode::DocumentMalformed {
-                    self.parts.claims.failed(carried.claim);
+                    self.parts.claims.failed(carried.provenance.claim());
                 }
-                carried.conclude(None, &self.parts.writers);
+                self.parts.writers.conclude(&mut carried, None);
                 self.parts.writers.reject(carried, refusal);
                 Some(code)
             }
         }
     }
 
-    /// Automatic mail is told apart only to be counted. It has no rule of its own, because anybody can write that header:
-    /// what keeps programs from answering each other is that only a letter with a verified signer is answered.
+    /// Treats a mail without a container by the rule of its source. Automatic mail is told apart only to be counted: it has no rule of its
+    /// own, because anybody can write that header. Programs cannot answer each other in a loop, since only a letter with a verified signer
+    /// is answered.
     fn without_container(&self, fetched: Fetched, is_automatic: bool) {
-        let labels = [&*fetched.source.mailbox, fetched.no_container.as_str(), if is_automatic { "yes" } else { "no" }];
+        let labels = [
+            &*fetched.provenance.source.mailbox,
+            fetched.no_container.as_str(),
+            if is_automatic { "yes" } else { "no" },
+        ];
         self.parts.metrics.without_container.with_label_values(&labels).inc();
         if fetched.no_container == NoContainer::Quarantine {
             return self.reject_mail(fetched, Refusal::new(RefusalCode::NoContainer));
         }
-        self.parts.claims.failed(fetched.claim);
+        self.parts.claims.failed(fetched.provenance.claim());
         fetched.conclude();
         if fetched.no_container == NoContainer::Leave {
             fetched.share.leave();
@@ -286,32 +288,25 @@ impl SdcDecoder {
     /// Rejects a mail as a whole.
     fn reject_mail(&self, mut fetched: Fetched, refusal: Refusal) {
         fetched.share.refused();
-        self.parts.claims.failed(fetched.claim);
+        self.parts.claims.failed(fetched.provenance.claim());
         fetched.conclude();
         self.parts.writers.send_rejected(Rejected(whole(fetched, refusal)));
     }
 }
 
-/// Makes a mail as a whole what goes to quarantine.
+/// Makes a mail as a whole an entry for quarantine.
 fn whole(fetched: Fetched, refusal: Refusal) -> Settleable {
     let mail_bytes = fetched.mail.len();
     let bytes = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
-    let arrival = Arrival {
-        received_at: fetched.received_at,
-        source: fetched.source,
-        container: fetched.mail,
-        container_bytes: bytes,
-        rendered_bytes: bytes,
-        content: Content::Stranger(refusal),
-    };
-    Settleable { arrival, taken_at: fetched.taken_at, unpacked: Unpacked::default(), share: fetched.share }
+    let original = Original { octets: fetched.mail, container_bytes: bytes, rendered_bytes: bytes };
+    fetched.provenance.refused(original, refusal, fetched.share)
 }
 
 impl Actor for SdcDecoder {
     type Context = Context<SdcDecoder>;
 
     fn started(&mut self, context: &mut Context<SdcDecoder>) {
-        // The permits bound what can come; the mailbox itself must never be the one to refuse.
+        // The permits bound how many messages can come, so the actor's mailbox must never refuse one.
         context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
     }
 }
@@ -337,10 +332,10 @@ impl Handler<Concluded> for SdcDecoder {
     }
 }
 
-impl Handler<Work> for SdcDecoder {
+impl Handler<NextSlice> for SdcDecoder {
     type Result = ();
 
-    fn handle(&mut self, _: Work, context: &mut Context<SdcDecoder>) {
+    fn handle(&mut self, _: NextSlice, context: &mut Context<SdcDecoder>) {
         let guard = self.guard.clone();
         guard.run(context, |context| self.work(context));
     }

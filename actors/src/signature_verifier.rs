@@ -1,12 +1,11 @@
-//! Proves who signed: verifies each letter with the one certificate registered for the key it names, then reads it.
+//! Proves who signed: verifies each letter with the one certificate registered for the key that the letter names, then reads the payload.
 //!
-//! Certificates not in the cache are looked up together: under load they gather for a moment, and while one query is under
-//! way the next ones gather, so that a night on which every letter comes from another office costs a query per batch, not
-//! one per letter.
+//! Certificates that are not cached are looked up together: under load the letters gather for a moment, and while one query is under way
+//! the next letters gather. So a night on which every letter comes from another office costs one query per batch, not one per letter.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::cms::{ContentCipher, SignerId};
@@ -14,29 +13,28 @@ use sdc::letter::Matricule;
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::certificates::signers::{Signer, Signers};
-use store::database::Database;
 use store::database::fault::Fault;
 use store::planted::point;
-use store::settle::{Arrival, Content};
-use tokio::runtime::Handle;
+use store::settle::Content;
 
-use crate::admission::lanes::Claims;
 use crate::at_work::AtWork;
-use crate::messages::{Carried, Opened, Settleable};
+use crate::claims::Claims;
+use crate::database_tasks::DatabaseTasks;
+use crate::messages::{Carried, OpenedContainer};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
+use crate::provenance::{Original, Settleable};
 use crate::room::Hands;
-use crate::supervision::{Guard, Heartbeat};
+use crate::supervision::{Guard, Guarded, Heartbeat};
 use crate::table_writer::TableWriters;
 
 /// Most identifiers in one query.
 const LOOK_UP_MAX: usize = 500;
-/// Letters whose certificates are looked up at once, and longest wait of the first for others while more are on their way:
-/// each query has a cost of its own.
+/// So many letters are looked up without further waiting; and the longest wait of the first letter while more are on their way.
 const LOOK_UP_ENOUGH: usize = 250;
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
-/// Letters that are handed on together at most. One by one, each would wake the writers' thread, which then takes the core
-/// from whatever is at work on it.
+/// Most letters that are handed on together. Handed on one by one, each letter would wake the writers' thread, which would take a core
+/// from the decoders.
 const READY_MAX: usize = 32;
 
 /// What a verifier is built with.
@@ -44,19 +42,17 @@ const READY_MAX: usize = 32;
 pub struct SignatureVerifierParts {
     /// Registered certificates.
     pub signers: Arc<Signers>,
-    /// Where those not cached are.
-    pub database: Database,
-    /// The runtime of the database's connections, which outlives every actor.
-    pub database_runtime: Handle,
+    /// The database, for certificates that are not cached.
+    pub tasks: DatabaseTasks,
     /// Limits of a payload.
     pub payload_limits: PayloadLimits,
     /// Known and failed claims.
     pub claims: Arc<Claims>,
-    /// What the thread has in its hands.
+    /// Where the thread says which mail it works on.
     pub at_work: AtWork,
-    /// Where there is room for what letters say.
+    /// The room for payloads.
     pub hands: Hands,
-    /// Where the skew of clocks is shown, and signatures that are refused.
+    /// Counts skews of clocks, and signatures that are refused.
     pub metrics: Arc<Metrics>,
     /// Where letters go.
     pub writers: TableWriters,
@@ -66,13 +62,13 @@ pub struct SignatureVerifierParts {
 pub struct SignatureVerifier {
     parts: SignatureVerifierParts,
     guard: Guard,
-    waiting: Vec<Opened>,
+    waiting: Vec<OpenedContainer>,
     is_looking_up: bool,
     is_timer_set: bool,
-    /// Letters that wait for room, by agency; for the first of each room has been asked. Behind one that waits, those of its
-    /// agency wait and keep their order; those of others do not.
+    /// Letters that wait for room, by agency; room has been asked for the first of each agency. The agency's further letters wait behind
+    /// it and keep their order, while letters of other agencies pass.
     unread: HashMap<Matricule, VecDeque<Unread>>,
-    /// Read, to be handed on when there is nothing else to do, or when they are many.
+    /// Letters that are read: they are handed on when the verifier has nothing else to do, or when they are many.
     ready: Vec<(Matricule, Settleable)>,
 }
 
@@ -86,7 +82,7 @@ struct Unread {
 }
 
 impl Unread {
-    /// Returns how much room what it says takes at most.
+    /// Returns how many bytes the payload takes at most.
     fn bytes(&self, limits: &PayloadLimits) -> usize {
         self.verified.unpacked_bytes(limits)
     }
@@ -116,11 +112,11 @@ impl SignatureVerifier {
         }
     }
 
-    fn take(&mut self, opened: Opened, context: &mut Context<SignatureVerifier>) {
-        match self.parts.signers.cached(opened.opened.signer()) {
-            Some(signer) => self.verify(opened, signer, context),
+    fn take(&mut self, container: OpenedContainer, context: &mut Context<SignatureVerifier>) {
+        match self.parts.signers.cached(container.opened.signer()) {
+            Some(signer) => self.verify(container, signer, context),
             None => {
-                self.waiting.push(opened);
+                self.waiting.push(container);
                 self.look_up_if_due(context);
             }
         }
@@ -142,47 +138,31 @@ impl SignatureVerifier {
         }
         self.is_looking_up = true;
         let take = self.waiting.len().min(LOOK_UP_MAX);
-        let batch: Vec<Opened> = self.waiting.drain(..take).collect();
-        let ids: Vec<SignerId> = batch.iter().map(|opened| opened.opened.signer().clone()).collect();
-        let (signers, database) = (Arc::clone(&self.parts.signers), self.parts.database.clone());
-        let began = Instant::now();
-        let query = self.parts.database_runtime.spawn(async move {
+        let batch: Vec<OpenedContainer> = self.waiting.drain(..take).collect();
+        let ids: Vec<SignerId> = batch.iter().map(|container| container.opened.signer().clone()).collect();
+        let (signers, database) = (Arc::clone(&self.parts.signers), self.parts.tasks.database.clone());
+        let query = async move {
             let mut connection = database.get().await?;
             signers.look_up(&mut connection, &ids).await
-        });
-        query
-            .into_actor(self)
-            .map(move |found, actor, context| {
-                let guard = actor.guard.clone();
-                guard.metrics.waited(began.elapsed());
-                match found {
-                    Ok(found) => guard.run(context, |context| actor.looked_up(batch, found, context)),
-                    Err(failed) => {
-                        // The batch goes back to its transport with the shares dropped here.
-                        if failed.is_panic() {
-                            guard.end_after_panic(context, failed.into_panic().as_ref());
-                        }
-                    }
-                }
-            })
-            .spawn(context);
+        };
+        // Where the query panics, the batch goes back to its transport with the shares that are dropped here.
+        self.parts.tasks.run(self, context, query, |actor, found, context| actor.looked_up(batch, found, context));
     }
 
-    fn looked_up(&mut self, batch: Vec<Opened>, found: LookedUp, context: &mut Context<SignatureVerifier>) {
+    fn looked_up(&mut self, batch: Vec<OpenedContainer>, found: LookedUp, context: &mut Context<SignatureVerifier>) {
         point("signature_verifier::looked_up");
         self.is_looking_up = false;
         match found {
             Ok(found) => {
-                for opened in batch {
-                    match found.get(opened.opened.signer()).cloned() {
-                        Some(signer) => self.verify(opened, signer, context),
-                        // Whoever it is, it is no stranger: its mail stays until the certificate can be read again.
-                        None if self.parts.signers.is_unreadable(opened.opened.signer()) => {
-                            opened.carried.share.withhold();
-                        }
+                for container in batch {
+                    let named = container.opened.signer();
+                    match found.get(named).cloned() {
+                        Some(signer) => self.verify(container, signer, context),
+                        // The signer is registered, and its certificate cannot be read now: the mail stays until it can be.
+                        None if self.parts.signers.is_unreadable(named) => container.carried.share.withhold(),
                         None => {
-                            let signer = opened.opened.signer().words();
-                            self.reject(opened.carried, signer, Refusal::new(RefusalCode::UnknownSigner));
+                            let signer = named.words();
+                            self.reject(container.carried, signer, Refusal::new(RefusalCode::UnknownSigner));
                         }
                     }
                 }
@@ -197,11 +177,11 @@ impl SignatureVerifier {
         self.look_up_if_due(context);
     }
 
-    fn verify(&mut self, opened: Opened, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
+    fn verify(&mut self, container: OpenedContainer, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {
         let at_work = self.parts.at_work.clone();
-        let _at_work = at_work.begin(self.guard.metrics.name(), &opened.carried.name);
+        let _at_work = at_work.begin(self.guard.metrics.name(), &container.carried.provenance.name);
         point("signature_verifier::verify");
-        let Opened { opened, rendered_bytes, mut carried } = opened;
+        let OpenedContainer { opened, rendered_bytes, mut carried } = container;
         let (cipher, named) = (opened.cipher(), opened.signer().clone());
         let verified = match opened.verify(&signer.certificate) {
             Ok(verified) => verified,
@@ -211,12 +191,12 @@ impl SignatureVerifier {
             }
         };
         self.parts.claims.heard(signer.matricule);
-        // A revoked key may be in anybody's hands: it vouches for nothing, and proves no claim.
+        // A revoked key may be in anybody's hands, so it vouches for no mail and proves no claim.
         let vouches = signer.revoked_at.is_none().then_some(signer.matricule);
         if vouches.is_none() {
-            self.parts.claims.failed(carried.claim);
+            self.parts.claims.failed(carried.provenance.claim());
         }
-        carried.conclude(vouches, &self.parts.writers);
+        self.parts.writers.conclude(&mut carried, vouches);
         let matricule = signer.matricule;
         let letter = Unread { verified, cipher, signer, rendered_bytes, carried };
         if let Some(waiting) = self.unread.get_mut(&matricule) {
@@ -225,7 +205,7 @@ impl SignatureVerifier {
         match self.parts.hands.payloads().try_take(matricule, letter.bytes(&self.parts.payload_limits)) {
             Some(unpacked) => self.read(letter, unpacked, context),
             None => {
-                // Those that are ready give their room back once they are settled.
+                // Letters that are ready give their room back once they are settled, so they go first.
                 self.hand_on();
                 self.unread.insert(matricule, VecDeque::from([letter]));
                 self.wait_for_room(matricule, context);
@@ -258,27 +238,21 @@ impl SignatureVerifier {
 
     fn read(&mut self, letter: Unread, unpacked: Unpacked, context: &mut Context<SignatureVerifier>) {
         let at_work = self.parts.at_work.clone();
-        let _at_work = at_work.begin(self.guard.metrics.name(), &letter.carried.name);
+        let _at_work = at_work.begin(self.guard.metrics.name(), &letter.carried.provenance.name);
         point("signature_verifier::read");
         let Unread { verified, cipher, signer, rendered_bytes, carried } = letter;
+        let Carried { provenance, container: octets, share, .. } = carried;
         let matricule = signer.matricule;
         let form = verified.form();
         let letter = verified.letter(&self.parts.payload_limits);
         if let Ok(letter) = &letter {
-            self.parts.metrics.skew_seconds.observe((letter.time - carried.received_at).as_seconds_f64());
+            self.parts.metrics.skew_seconds.observe((letter.time - provenance.received_at).as_seconds_f64());
         }
         let content = Content::Signed { digest: verified.digest(), cipher, form, letter, signer };
-        let arrival = Arrival {
-            received_at: carried.received_at,
-            source: carried.source,
-            container_bytes: carried.container.len(),
-            rendered_bytes,
-            container: carried.container,
-            content,
-        };
-        let settleable = Settleable { arrival, taken_at: carried.taken_at, unpacked, share: carried.share };
+        let original = Original { rendered_bytes, ..Original::of(octets) };
+        let settleable = provenance.settleable(original, content, (unpacked, share));
         if self.ready.is_empty() {
-            // A message to ourselves is handled behind those that wait already.
+            // The verifier's message to itself is handled behind the messages that wait already.
             context.notify(HandOn);
         }
         self.ready.push((matricule, settleable));
@@ -291,13 +265,19 @@ impl SignatureVerifier {
         self.parts.writers.send_verified(std::mem::take(&mut self.ready));
     }
 
-    /// `signer` is the certificate that the signature names, in words.
+    /// Rejects a container. `signer` describes the certificate that the signature names.
     fn reject(&self, mut carried: Carried, signer: String, refusal: Refusal) {
-        carried.source.claimed.signer = Some(signer);
+        carried.provenance.source.claimed.signer = Some(signer);
         carried.share.refused();
-        self.parts.claims.failed(carried.claim);
-        carried.conclude(None, &self.parts.writers);
+        self.parts.claims.failed(carried.provenance.claim());
+        self.parts.writers.conclude(&mut carried, None);
         self.parts.writers.reject(carried, refusal);
+    }
+}
+
+impl Guarded for SignatureVerifier {
+    fn guard(&self) -> &Guard {
+        &self.guard
     }
 }
 
@@ -308,19 +288,19 @@ impl Actor for SignatureVerifier {
         context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
     }
 
-    /// Also after a panic: those that are ready have nothing to do with it, and later mail of their agencies would overtake
-    /// them if they went back.
+    /// Hands on the letters that are ready, also after a panic: they have no part in it, and if they returned to their source, later mail
+    /// of their agencies would overtake them.
     fn stopped(&mut self, _: &mut Context<SignatureVerifier>) {
         self.hand_on();
     }
 }
 
-impl Handler<Opened> for SignatureVerifier {
+impl Handler<OpenedContainer> for SignatureVerifier {
     type Result = ();
 
-    fn handle(&mut self, opened: Opened, context: &mut Context<SignatureVerifier>) {
+    fn handle(&mut self, container: OpenedContainer, context: &mut Context<SignatureVerifier>) {
         let guard = self.guard.clone();
-        guard.run(context, |context| self.take(opened, context));
+        guard.run(context, |context| self.take(container, context));
     }
 }
 

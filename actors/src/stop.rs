@@ -1,12 +1,12 @@
-//! A flag that is told once and can be waited for by any number of tasks.
+//! A flag that is set once, and that any number of tasks can wait for.
 
 use tokio::sync::watch;
 
-/// Told once, for ever.
+/// The flag, as those who wait for it have it.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// The other end.
+/// Sets the flag.
 #[derive(Debug)]
 pub struct StopTeller(watch::Sender<bool>);
 
@@ -17,22 +17,22 @@ pub fn stop() -> (StopTeller, Stop) {
 }
 
 impl StopTeller {
-    /// Tells everybody.
+    /// Sets the flag, for ever.
     pub fn tell(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Stop {
-    /// Says whether it has been told.
+    /// Says whether the flag is set.
     pub fn is_told(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it is told. A teller that has gone away has told.
+    /// Waits until the flag is set, or its teller is dropped.
     pub async fn told(&self) {
         let mut receiver = self.0.clone();
-        // An error means that the teller is gone, which ends the wait as well.
+        // An error means that the teller is dropped, which ends the wait as well.
         drop(receiver.wait_for(|told| *told).await);
     }
 }

@@ -1,9 +1,9 @@
-//! Keeps actors alive: rebuilds one from its factory after a panic, and ends the process when that does not help.
+//! Keeps actors alive: rebuilds an actor from its factory after a panic, and ends the process when that does not help.
 //!
-//! actix is good at typed messages and isolation, and has limits that were measured: a handler's panic kills the actor, its
-//! queue and its `Supervisor`, and unwinding re-enters the actor. So every handler's body runs under [`Guard::run`], which
-//! catches the panic, and the actor then stops: a panic makes all its state suspect, so it is rebuilt, not resumed.
-//! Letters in its queue go back to their transport by themselves (`custody`).
+//! actix is good at typed messages and isolation, and has limits that were measured: a handler's panic kills the actor, its queue and its
+//! `Supervisor`, and unwinding re-enters the actor. So every handler's body runs under [`Guard::run`], which catches the panic and stops
+//! the actor. A panic makes all state of the actor doubtful, so the actor is rebuilt and not resumed. Letters in its queue return to their
+//! sources by themselves (`custody`).
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -17,14 +17,14 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use crate::at_work::{AtWork, MailName, Work};
-use crate::messages::Letters;
+use crate::custody::Letters;
 use crate::metrics::ActorMetrics;
 use crate::stop::Stop;
 
 /// Into how many waits the deadline of a heartbeat is cut.
 const HEARTBEAT_WAITS: u32 = 10;
 
-/// Asked of every actor at intervals. No answer within the deadline means a hung thread.
+/// Sent to every actor at intervals. No answer within the deadline means that the actor's thread hangs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Heartbeat;
@@ -73,17 +73,17 @@ impl<A: Actor> Clone for Link<A> {
 }
 
 impl<A: Actor> Link<A> {
-    /// Makes a link to an actor that shows itself by these metrics. It leads nowhere before the actor is supervised.
+    /// Makes a link to an actor with these metrics. The link leads nowhere before the actor is supervised.
     pub fn new(metrics: ActorMetrics) -> Link<A> {
         Link { addr: Arc::new(ArcSwapOption::empty()), metrics }
     }
 
-    /// Returns the metrics of the actor that it leads to.
+    /// Returns the metrics of the actor.
     pub fn metrics(&self) -> &ActorMetrics {
         &self.metrics
     }
 
-    /// Sends letters, which are with that actor from now on: what waits in its mailbox counts there.
+    /// Sends letters, which are counted with the receiving actor from now on, also while they wait in its mailbox.
     /// Returns whether they were taken; see [`Link::send`].
     pub fn hand_on<M>(&self, mut letters: M) -> bool
     where
@@ -96,7 +96,7 @@ impl<A: Actor> Link<A> {
         self.send(letters)
     }
 
-    /// Sends a message, or drops it where no actor takes it: a letter in it then goes back to its transport.
+    /// Sends a message, or drops it where no actor takes it: the mail of a letter in it then returns to its source.
     /// Returns whether it was taken.
     pub fn send<M>(&self, message: M) -> bool
     where
@@ -118,7 +118,7 @@ impl<A: Actor> Link<A> {
     }
 }
 
-/// What every actor carries: its metrics, and the line on which its end is told.
+/// What every actor carries: its metrics, and the notice of its end for its supervisor.
 #[derive(Clone)]
 pub struct Guard {
     /// Counters and times under the actor's name.
@@ -127,8 +127,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Runs a handler's body. After a panic the actor is stopped, and nothing else of it runs. Letters are not counted here but
-    /// where their outcome is known: a handler may be a private tick, or take a letter that is only decided on later.
+    /// Runs a handler's body. After a panic the actor is stopped and runs nothing else. Letters are counted elsewhere, where their outcome
+    /// is known: a handler may be a private tick, or may take a letter whose outcome comes later.
     pub fn run<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, body: impl FnOnce(&mut Context<A>)) {
         let started = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut *context)));
@@ -151,8 +151,14 @@ impl Guard {
     }
 }
 
+/// An actor that carries a guard.
+pub trait Guarded: Actor<Context = Context<Self>> {
+    /// Returns its guard.
+    fn guard(&self) -> &Guard;
+}
+
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    // A panic message of ours names no record; one of a library might, so only static texts are shown.
+    // Panic messages of this program are static texts and name no record; a message of a library that is formatted might.
     panic.downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)")
 }
 
@@ -161,7 +167,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 pub enum Escalation {
     /// The actor was rebuilt too often.
     #[error(
-        "{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service manager starts a fresh one"
+        "{actor} failed more than {restarts_max} times within {window_seconds} s: the process ends, so that the service \
+         manager starts a fresh one"
     )]
     TooManyRestarts {
         /// Which actor.
@@ -258,11 +265,11 @@ where
             () = tokio::time::sleep(policy.heartbeat_interval) => {}
         }
         match answer(addr, policy, at_work).await {
-            Answer::Alive => {}
-            Answer::Ended => return Ok(()),
-            Answer::Hung(work) => {
+            Pulse::Alive => {}
+            Pulse::Ended => return Ok(()),
+            Pulse::Hung(work) => {
                 let deadline_seconds = policy.heartbeat_deadline.as_secs();
-                // Of the actors that share a thread the one at work is to blame, whichever was asked.
+                // Of the actors that share a thread the one that is at work is to blame, whichever was asked.
                 let (actor, mail) = work.map_or((metrics.name(), None), |work| (work.actor, Some(work.mail)));
                 return Err(Escalation::Hung { actor, deadline_seconds, mail });
             }
@@ -270,16 +277,16 @@ where
     }
 }
 
-enum Answer {
+enum Pulse {
     Alive,
     Ended,
     Hung(Option<Work>),
 }
 
-/// Asks an actor whether it lives. The wait is made of short ones, each of which must pass: a process that was stopped and goes
-/// on finds one of them over, not all, and blames nobody for the time in which nothing could run. For the same reason a piece
-/// of work is blamed only where it was under way at the end of the first and is still.
-async fn answer<A>(addr: &Addr<A>, policy: &Policy, at_work: &AtWork) -> Answer
+/// Asks an actor whether it lives. The deadline is cut into short waits, each of which must pass without an answer. A process that was
+/// stopped and goes on finds only one of the waits over, so no actor is blamed for the time in which none could run. For the same reason a
+/// piece of work is blamed only if it was under way after the first wait and still is at the end.
+async fn answer<A>(addr: &Addr<A>, policy: &Policy, at_work: &AtWork) -> Pulse
 where
     A: Actor<Context = Context<A>> + Handler<Heartbeat>,
 {
@@ -287,11 +294,11 @@ where
     let mut begun = None;
     for wait in 0..HEARTBEAT_WAITS {
         match tokio::time::timeout(policy.heartbeat_deadline / HEARTBEAT_WAITS, &mut answered).await {
-            Ok(Ok(())) => return Answer::Alive,
-            Ok(Err(_closed)) => return Answer::Ended,
+            Ok(Ok(())) => return Pulse::Alive,
+            Ok(Err(_closed)) => return Pulse::Ended,
             Err(_elapsed) if wait == 0 => begun = at_work.now(),
             Err(_elapsed) => {}
         }
     }
-    Answer::Hung(begun.filter(|begun| at_work.now().as_ref() == Some(begun)))
+    Pulse::Hung(begun.filter(|begun| at_work.now().as_ref() == Some(begun)))
 }

@@ -1,30 +1,30 @@
-//! Gathers letters into batches and writes their rows, each batch in a transaction that it opens and hands on.
+//! Gathers letters into batches and writes their rows, each batch in a transaction that the writer opens and hands on.
 //!
-//! A batch closes at a number of letters, after a short wait, or at once when nothing more is on its way. While one batch is
-//! being written the next gathers, so the batch grows with the load by itself.
+//! A batch closes at a number of letters, after a short wait, or at once when no more letters are on their way. While one batch is being
+//! written the next one gathers, so that batches grow with the load.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
 use store::database::fault::Fault;
 use store::planted::point;
-use store::settle::{self, Arrival, Content, Settler};
-use tokio::runtime::Handle;
+use store::settle::{Apart, Arrival, Settler, Written};
 
 use crate::billing_ledger::BillingLedger;
-use crate::intake::Intake;
-use crate::messages::{Carried, Duty, Rejected, Settleable, TakenApart, Verified, Written};
-use crate::payload_room::Unpacked;
+use crate::database_tasks::DatabaseTasks;
+use crate::gate::Gate;
+use crate::messages::{Carried, Rejected, TakenApart, VerifiedLetters, WrittenBatch};
+use crate::provenance::{Duty, Original, Settleable};
 use crate::room::Hands;
-use crate::shares::{Booking, Queue, Waiting};
-use crate::supervision::{Guard, Heartbeat, Link};
+use crate::supervision::{Guard, Guarded, Heartbeat, Link};
+use crate::writer_time::{Booking, Queue, Waiting, WorkedTime};
 
-/// What a letter costs beside its rows, in rows: its verdict, journal line, original and answer.
+/// Work of a letter beside its rows, in rows: its verdict, journal line, original and answer.
 const LETTER_WORK: usize = 4;
-/// Bytes of a container that cost as much as a row.
+/// So many bytes of a container are as much work as a row.
 const ROW_BYTES: usize = 256;
 
 /// What a writer is built with.
@@ -32,13 +32,13 @@ const ROW_BYTES: usize = 256;
 pub struct TableWriterParts {
     /// The settling transaction.
     pub settler: Arc<Settler>,
-    /// The runtime on which transactions run to their end, whatever becomes of actors.
-    pub database_runtime: Handle,
+    /// Where transactions run to their end, whatever becomes of actors.
+    pub tasks: DatabaseTasks,
     /// Where written batches go.
     pub ledger: Link<BillingLedger>,
     /// Closed when the database is away.
-    pub intake: Intake,
-    /// Tells whether anything more is on its way.
+    pub gate: Gate,
+    /// Tells whether more letters are on their way.
     pub hands: Hands,
     /// Most letters in a batch.
     pub batch_letters_max: usize,
@@ -46,7 +46,7 @@ pub struct TableWriterParts {
     pub batch_wait: Duration,
 }
 
-/// The writers of a process. An agency always has the same one: its letters then wait for each other here, not for a lock.
+/// The writers of a process. An agency always has the same writer: its letters then wait for each other in one queue, not for a lock.
 #[derive(Clone, Default)]
 pub struct TableWriters(Arc<[Link<TableWriter>]>);
 
@@ -66,7 +66,7 @@ impl TableWriters {
         }
         for (writer, letters) in self.0.iter().zip(of_writers) {
             if !letters.is_empty() {
-                writer.hand_on(Verified(letters));
+                writer.hand_on(VerifiedLetters(letters));
             }
         }
     }
@@ -78,21 +78,20 @@ impl TableWriters {
         }
     }
 
-    /// Rejects a container of nobody known.
-    pub fn reject(&self, carried: Carried, refusal: Refusal) {
-        let arrival = Arrival {
-            received_at: carried.received_at,
-            source: carried.source,
-            container_bytes: carried.container.len(),
-            rendered_bytes: carried.container.len(),
-            container: carried.container,
-            content: Content::Stranger(refusal),
-        };
-        let (taken_at, share) = (carried.taken_at, carried.share);
-        self.send_rejected(Rejected(Settleable { arrival, taken_at, unpacked: Unpacked::default(), share }));
+    /// Says which agency has signed a container, or that no known one has, and hands on what is then to be kept of its mail.
+    pub fn conclude(&self, carried: &mut Carried, signer: Option<Matricule>) {
+        if let Some(left) = carried.conclude(signer) {
+            self.send_rejected(left);
+        }
     }
 
-    /// Picks a writer. What it does not take is dropped, and the mail goes back: it is being rebuilt.
+    /// Rejects a container that no registered key has signed.
+    pub fn reject(&self, carried: Carried, refusal: Refusal) {
+        let Carried { provenance, container, share, .. } = carried;
+        self.send_rejected(Rejected(provenance.refused(Original::of(container), refusal, share)));
+    }
+
+    /// Picks a writer. A writer that is being rebuilt takes no message: the message is dropped, and its mail returns to its source.
     fn place(&self, spread: usize) -> Option<usize> {
         spread.checked_rem(self.0.len())
     }
@@ -103,7 +102,7 @@ pub struct TableWriter {
     parts: TableWriterParts,
     guard: Guard,
     pending: Queue<Settleable>,
-    /// Since when the oldest of them has been pending.
+    /// Since when the oldest pending letter has been pending.
     pending_since: Instant,
     is_writing: bool,
     is_timer_set: bool,
@@ -130,7 +129,7 @@ impl TableWriter {
         if self.pending.is_empty() {
             self.pending_since = Instant::now();
         }
-        // All at once: unwinding from here on, none of them would be the one to blame.
+        // The letters are stored before the failpoint: a panic after this line must not mark an innocent letter as suspect.
         self.pending.extend(letters.into_iter().map(waiting));
         point("table_writer::take");
         self.write_if_due(context);
@@ -140,7 +139,8 @@ impl TableWriter {
         if self.is_writing || self.pending.is_empty() {
             return;
         }
-        // Not since it was fetched: under load every letter has waited, and a batch of few costs each of them more.
+        // Counted since the letter came here, not since it was fetched: under load every letter has waited long before, and small batches
+        // would cost each letter more.
         let waited = self.pending_since.elapsed();
         if self.pending.len() >= self.parts.batch_letters_max
             || waited >= self.parts.batch_wait
@@ -157,78 +157,58 @@ impl TableWriter {
         self.is_writing = true;
         let taken = self.pending.take(self.parts.batch_letters_max, Instant::now());
         let booking = self.pending.booking(&taken);
-        let (batch, duties): (Vec<Arrival>, Vec<Duty>) = taken
-            .into_iter()
-            .map(|Waiting { item, .. }| {
-                (item.arrival, Duty { taken_at: item.taken_at, unpacked: item.unpacked, share: item.share })
-            })
-            .unzip();
-        let settler = Arc::clone(&self.parts.settler);
-        let started = Instant::now();
-        let task = self.parts.database_runtime.spawn(async move {
-            // The duties travel with the batch: unwinding here makes exactly these letters suspect.
+        let (batch, duties): (Vec<Arrival>, Vec<Duty>) =
+            taken.into_iter().map(|Waiting { item: Settleable { arrival, duty }, .. }| (arrival, duty)).unzip();
+        let (settler, worked) = (Arc::clone(&self.parts.settler), WorkedTime::of(&booking));
+        let work = async move {
+            // The duties travel with the batch: a panic in here makes suspects of exactly these letters.
             point("table_writer::write");
             (write_batch(&settler, batch).await, duties)
+        };
+        self.parts.tasks.run(self, context, work, |actor, (end, duties), context| {
+            drop(worked);
+            actor.written(end, (duties, booking), context);
         });
-        task.into_actor(self)
-            .map(move |done, actor, context| {
-                let guard = actor.guard.clone();
-                guard.metrics.waited(started.elapsed());
-                booking.book(started.elapsed(), Instant::now());
-                match done {
-                    Ok((outcome, duties)) => {
-                        guard.run(context, |context| actor.written(outcome, (duties, booking), context));
-                    }
-                    Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
-                    Err(_cancelled) => {}
-                }
-            })
-            .spawn(context);
     }
 
-    fn written(
-        &mut self,
-        outcome: Outcome,
-        (duties, booking): (Vec<Duty>, Booking),
-        context: &mut Context<TableWriter>,
-    ) {
+    fn written(&mut self, end: WriteEnd, (duties, booking): (Vec<Duty>, Booking), context: &mut Context<TableWriter>) {
         point("table_writer::written");
         self.is_writing = false;
-        match outcome {
-            Outcome::Written(written) => {
-                self.parts.ledger.hand_on(Written { written: *written, duties, booking });
+        match end {
+            WriteEnd::Written(written) => {
+                self.parts.ledger.hand_on(WrittenBatch { written: *written, duties, booking });
             }
-            Outcome::TakenApart(apart) => {
+            WriteEnd::TakenApart(apart) => {
                 self.guard.metrics.fault();
                 self.parts.ledger.hand_on(TakenApart { apart, duties });
             }
-            Outcome::Unsettled(fault) => {
+            WriteEnd::Unsettled(fault) => {
                 self.guard.metrics.fault();
                 let letters = duties.len();
-                // The intake tells a database that is away, once.
+                // The gate logs a database that is away, once.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters, "a batch was not settled; its mail stays and comes again");
                 }
-                self.parts.intake.fault(&fault);
+                self.parts.gate.fault(&fault);
             }
         }
         self.write_if_due(context);
     }
 }
 
-/// What became of a batch.
-enum Outcome {
+/// How the writing of a batch ends.
+enum WriteEnd {
     /// Its rows are written.
-    Written(Box<settle::Written>),
+    Written(Box<Written>),
     /// It met a fault of its own, and was settled in parts.
-    TakenApart(settle::Apart),
-    /// The world was wrong.
+    TakenApart(Apart),
+    /// It met a fault of the world, and nothing of it is committed.
     Unsettled(Fault),
 }
 
-/// Writes a batch, in parts where it meets a fault of its own. One that met another transaction is tried once more at once:
-/// by then the other one has ended. If it has not, or seems not to, some letter may be what makes them meet.
-async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> Outcome {
+/// Writes a batch, in parts where it meets a fault of its own. A batch that collides with another transaction is tried once more at once,
+/// when the other transaction has mostly ended. After a second collision some letter may be the cause, and the batch is taken apart.
+async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> WriteEnd {
     let (written, has_met_others_twice) = match settler.write(batch).await {
         Err(unsettled) if unsettled.fault.is_passing() && !unsettled.fault.is_away() => {
             let again = settler.write(unsettled.batch).await;
@@ -238,18 +218,24 @@ async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> Outcome {
         written => (written, false),
     };
     match written {
-        Ok(written) => Outcome::Written(Box::new(written)),
+        Ok(written) => WriteEnd::Written(Box::new(written)),
         Err(unsettled) if has_met_others_twice || unsettled.must_be_taken_apart() => {
-            Outcome::TakenApart(settler.settle_apart(unsettled).await)
+            WriteEnd::TakenApart(settler.settle_apart(unsettled).await)
         }
-        Err(unsettled) => Outcome::Unsettled(unsettled.fault),
+        Err(unsettled) => WriteEnd::Unsettled(unsettled.fault),
     }
 }
 
-/// Puts down whose letter it is and what it asks of the database.
+/// Makes a letter an entry of the queue, with its agency and its work.
 fn waiting(item: Settleable) -> Waiting<Settleable> {
     let agency = item.arrival.signer().map(|signer| signer.matricule);
     Waiting { agency, work: LETTER_WORK + item.arrival.work() + item.arrival.container.len() / ROW_BYTES, item }
+}
+
+impl Guarded for TableWriter {
+    fn guard(&self) -> &Guard {
+        &self.guard
+    }
 }
 
 impl Actor for TableWriter {
@@ -260,10 +246,10 @@ impl Actor for TableWriter {
     }
 }
 
-impl Handler<Verified> for TableWriter {
+impl Handler<VerifiedLetters> for TableWriter {
     type Result = ();
 
-    fn handle(&mut self, verified: Verified, context: &mut Context<TableWriter>) {
+    fn handle(&mut self, verified: VerifiedLetters, context: &mut Context<TableWriter>) {
         let guard = self.guard.clone();
         guard.run(context, |context| self.take(verified.0, context));
     }

@@ -1,4 +1,4 @@
-//! How many there are of each: counted up and down, and forgotten at zero.
+//! Counts by key: a count goes up and down, and its key is forgotten at zero.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,7 +19,7 @@ impl<K: Eq + Hash> Tally<K> {
         *self.0.entry(key).or_default() += 1;
     }
 
-    /// Counts one less, where there is one.
+    /// Counts one less, where the count is above zero.
     pub fn remove(&mut self, key: &K) {
         let Some(count) = self.0.get_mut(key) else { return };
         *count -= 1;
@@ -28,12 +28,12 @@ impl<K: Eq + Hash> Tally<K> {
         }
     }
 
-    /// Says whether there is one.
+    /// Says whether a key's count is above zero.
     pub fn has(&self, key: &K) -> bool {
         self.0.contains_key(key)
     }
 
-    /// Returns what there is one of, in no order.
+    /// Returns the keys whose counts are above zero, in no order.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.keys()
     }

@@ -1,9 +1,12 @@
 //! The transfer folder (guide: Station de Transfert): `in` for letters, `out` for answers, `*.sdc` in both, for removable media and for
-//! gateways that carry files. What both ways share is here: how the folder is opened, and that a disk which hangs holds up nobody else.
+//! gateways that carry files. Transport and courier share what is here: how the folder is opened, and that a disk which hangs holds up
+//! no other work.
 //!
-//! The folder is another's: a stick that is pulled out, a mount that is away, an operator who renames it. So nothing is believed of it
-//! for longer than one piece of work, `in` and `out` are never made (whoever mounts the medium sees them, and without it an
-//! answer would be put under the mount), no link is followed, and nothing outside is opened.
+//! The folder may change at any time: a stick is pulled out, a mount goes away, an operator renames it. So nothing is assumed of it for
+//! longer than one piece of work. `in` and `out` are never made: where the medium is not mounted, an answer would be put under the mount
+//! point. No link is followed, and nothing outside the folder is opened.
+
+pub(crate) mod watch;
 
 use std::collections::HashSet;
 use std::io;
@@ -21,7 +24,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::transport::Watch;
+pub use watch::Quiet;
+use watch::Watch;
 
 /// Folder of letters, and that of answers.
 pub const IN: &str = "in";
@@ -30,29 +34,12 @@ pub const OUT: &str = "out";
 /// How a name of a letter or an answer ends.
 pub const SUFFIX: &str = ".sdc";
 
-/// Longest wait for a disk, or for the turn at one that is slow.
+/// Longest wait for a disk, including the wait for earlier work at a slow disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait of an operator's command for a disk.
 pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-/// Pieces of work of each direction that may hang in a disk at once: each holds a thread until the system lets go of it.
+/// So many pieces of work of each direction may hang in a disk at once: each holds a thread until the system lets go of it.
 const AT_ONCE_MAX: usize = 4;
-/// How long a file that does not look whole must have been left alone.
-const UNFINISHED_QUIET: Duration = Duration::from_secs(15 * 60);
-
-/// How long a file must have been left alone by its writer, as two listings of ours see it.
-#[derive(Clone, Copy, Debug)]
-pub struct Quiet {
-    /// One that looks whole. Zero where every writer renames: then nothing is waited for.
-    pub whole: Duration,
-    /// One that is empty, or has no `-----END` line.
-    pub unfinished: Duration,
-}
-
-impl From<Duration> for Quiet {
-    fn from(whole: Duration) -> Quiet {
-        Quiet { whole, unfinished: if whole.is_zero() { whole } else { UNFINISHED_QUIET } }
-    }
-}
 
 /// A transfer folder. Cheap to clone.
 #[derive(Clone)]
@@ -60,15 +47,15 @@ pub struct TransferFolder(Arc<Parts>);
 
 struct Parts {
     path: PathBuf,
-    /// Lends its threads for blocking work. It outlives every actor, and does not wait for a disk that hangs when it ends.
+    /// The runtime whose threads do the blocking work. It outlives every actor, and does not wait for a disk that hangs when it ends.
     runtime: Handle,
-    /// Answers must not wait for letters, nor letters for answers: each direction may have a disk of its own.
+    /// One bound for each direction, since each may have a disk of its own: answers must not wait for letters, nor letters for answers.
     letters_at_once: Arc<Semaphore>,
     answers_at_once: Arc<Semaphore>,
     patience: Duration,
     /// Held by a listing for as long as it runs.
     watch: Mutex<Watch>,
-    /// Agencies of whose folders in `out` this process knows that they outlive the machine's end.
+    /// Agencies whose folders in `out` this process has synced, so that they survive the machine's end.
     lasting: Mutex<HashSet<Box<str>>>,
 }
 
@@ -91,13 +78,13 @@ pub enum Trouble {
     /// The listing before has not come to its end.
     #[error("{path}: the disk has not ended the listing before: the next waits for it", path = .0.display())]
     Busy(PathBuf),
-    /// One file of it alone.
+    /// One file of the folder alone.
     #[error("{0}: {1}")]
     File(String, String),
 }
 
 impl TransferFolder {
-    /// Takes a folder. Nothing of it is looked at yet. Files that have not been left alone for so long are not listed.
+    /// Takes a folder, without looking at it yet. Files that have not been left alone for the quiet time are not listed.
     pub fn new(path: impl Into<PathBuf>, runtime: Handle, quiet: impl Into<Quiet>) -> TransferFolder {
         TransferFolder::with(path.into(), runtime, quiet.into(), (AT_ONCE_MAX, PATIENCE))
     }
@@ -119,7 +106,7 @@ impl TransferFolder {
         &self.0.path
     }
 
-    /// Returns what is known of the files in `in`, for one listing at a time; nothing while another runs.
+    /// Returns what earlier listings found in `in`, for one listing at a time; nothing while another listing runs.
     pub(crate) fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
         match self.0.watch.try_lock() {
             Ok(watch) => Some(watch),
@@ -133,7 +120,7 @@ impl TransferFolder {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).contains(agency)
     }
 
-    /// Notes that it has.
+    /// Notes that this process has synced `out` since an agency's folder was made.
     pub(crate) fn lasts(&self, agency: &str) {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).insert(agency.into());
     }
@@ -143,13 +130,13 @@ impl TransferFolder {
         open(self.path(), name)
     }
 
-    /// Makes the trouble that it is to the folder as a whole.
+    /// Makes an error one of the folder as a whole.
     pub(crate) fn trouble(&self, what: &str, errno: Errno) -> Trouble {
         trouble(self.path(), what, errno)
     }
 
-    /// Works on the disk of `in` or `out`, on a thread of its own. Where the disk does not answer in time the work is left behind: it
-    /// holds its thread and its turn, and nothing else.
+    /// Works on the disk of `in` or `out`, on a thread of its own. Where the disk does not answer in time, the work is left behind: it
+    /// keeps its thread and its place among those that may hang at once, and nothing else.
     ///
     /// # Errors
     /// Those of the work, and a disk that hangs.
@@ -161,7 +148,7 @@ impl TransferFolder {
         let (folder, patience) = (self.clone(), self.0.patience);
         let at_once = if direction == OUT { &self.0.answers_at_once } else { &self.0.letters_at_once };
         let working = async {
-            // Never closed, so a turn always comes.
+            // The semaphore is never closed, so a permit always comes.
             let turn = Arc::clone(at_once).acquire_owned().await.ok();
             self.0
                 .runtime
@@ -183,16 +170,16 @@ impl TransferFolder {
 }
 
 impl Trouble {
-    /// Says whether other files will meet it as well: a disk that is full, gone, closed or broken.
+    /// Says whether other files will meet the same trouble: the disk is full, gone, closed or broken.
     pub fn is_of_folder(&self) -> bool {
         !matches!(self, Trouble::File(..))
     }
 }
 
-/// Opens one of the two folders, and sees to it that files in it can be made and removed.
+/// Opens one of the two folders, and checks that files in it can be made and removed.
 ///
 /// # Errors
-/// It is not there, is a link or no folder, or is closed to this program.
+/// The folder is not there, is a link or no folder, or is closed to this program.
 pub fn open(path: &Path, name: &str) -> Result<OwnedFd, Trouble> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let root = fcntl::open(path, flags, Mode::empty()).map_err(|errno| trouble(path, "the folder", errno))?;
@@ -204,7 +191,7 @@ pub fn open(path: &Path, name: &str) -> Result<OwnedFd, Trouble> {
     Ok(folder)
 }
 
-/// Does the same on a thread of its own, which is left behind where the disk does not answer in time.
+/// Opens one of the two folders on a thread of its own, which is left behind where the disk does not answer in time.
 ///
 /// # Errors
 /// See [`open`]; and a disk that hangs.
@@ -219,7 +206,7 @@ fn within<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {
     let (done, waits) = channel();
-    // Not one of a runtime's, which would be waited for when the program ends.
+    // A thread of a runtime would be waited for when the program ends.
     std::thread::spawn(move || drop(done.send(work())));
     waits.recv_timeout(patience).unwrap_or_else(|_elapsed| Err(Trouble::Hangs(path.to_owned(), patience)))
 }
@@ -228,7 +215,7 @@ fn trouble(path: &Path, what: &str, errno: Errno) -> Trouble {
     Trouble::Folder { path: path.to_owned(), what: what.to_owned(), error: errno.into() }
 }
 
-/// Syncs a folder. A file system that has no such thing has done what it can.
+/// Syncs a folder. On a file system that cannot sync folders there is no more to do.
 pub(crate) fn sync(folder: &OwnedFd) -> Result<(), Errno> {
     fsync(folder.as_fd()).or_else(|errno| if has_no_sync(errno) { Ok(()) } else { Err(errno) })
 }

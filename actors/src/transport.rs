@@ -1,59 +1,91 @@
-//! Where mail comes from. A transport holds the only copy that counts until every share of a mail is settled.
+//! Where mail comes from. A source holds the only copy of a mail that counts until every share of the mail is settled; a transport is how
+//! the source is reached.
 //!
-//! Two kinds stand behind one admission. A [`Transport`] lists what it has (POP3, the transfer folder): `mailbox_poller` runs over it
-//! and deletes what has been committed. A pushed one ([`Pushed`]: LMTP, HTTPS) is written to, and answers its sender by the fate
-//! of the mail's share: `push_intake` runs over it. What both owe is executed in `tests/contracts`.
+//! Two kinds stand behind one admission. A [`Transport`] lists what its source has (POP3, the transfer folder): `mailbox_poller` runs over
+//! it, and deletes mail that is committed. A pushed source ([`Pushed`](pushed::Pushed): LMTP, HTTPS) is written to, and answers each sender
+//! by the fate of its mail: `push_intake` runs over it. The contract of both is executed in `tests/contracts`.
 
 mod folder;
 mod pop3;
+pub mod pushed;
 
 use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mail::MailError;
+use serde::{Deserialize, Serialize};
 
-use crate::admission::Lender;
-pub(crate) use folder::Watch;
-
-/// What is to be known of a transport, whatever it holds.
+/// What does not change of a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct TransportFacts {
     /// How answers to its letters leave, as on `xm.letters` and `xm.outbox`.
     pub answers_by: &'static str,
-    /// What such a source is called in the log.
+    /// The word for such a source in the log.
     pub noun: &'static str,
-    /// What it gives.
+    /// What the source gives.
     pub form: Form,
 }
 
-/// What one thing is that a source gives.
+/// What a source gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A mail, in which there are documents.
+    /// Mails, with documents in them.
     Mail,
-    /// A document alone.
+    /// Documents alone.
     Document,
 }
 
-/// How much is kept of what is too large.
+/// What a source does with mail that holds no container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoContainer {
+    /// It stays where it is, and is counted.
+    Leave,
+    /// It goes to quarantine, bounded as everything of strangers is.
+    #[default]
+    Quarantine,
+    /// It is deleted, and counted.
+    Drop,
+}
+
+impl NoContainer {
+    /// Returns the rule's name, as in the configuration and on metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NoContainer::Leave => "leave",
+            NoContainer::Quarantine => "quarantine",
+            NoContainer::Drop => "drop",
+        }
+    }
+}
+
+/// So much is kept of an over-size mail or file.
 pub const HEAD_BYTES_MAX: u64 = 16 * 1024;
-/// Largest size that is told: what is beyond is as far from any limit. It fits every column that holds sizes.
+/// Larger sizes are told as this one, which is beyond any limit and fits every column that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
-/// Something that a source lists and can give.
+/// A mail or file as its source lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its number, in this session only.
+    /// The candidate's number, in this session only.
     pub number: u32,
-    /// By what it is known again in another session, and across restarts; none where the source gives nothing of the kind, or the
-    /// same to several. A hint, never a key: a mail server may change it, and a folder's name may be given to another file.
+    /// The name by which another session, also after a restart, knows the candidate; none where the source gives no name, or gives the
+    /// same to several. It is a hint and no key: a mail server may change it, and a file's name may be given to another file.
     pub token: Option<Box<str>>,
     /// Size as the source tells it, 0 where it does not; what comes may be larger.
     pub size_bytes: u64,
 }
 
-/// What a source has, in the order in which it came as far as is known, none twice.
+impl Candidate {
+    /// Returns what a mail is written down by: its token or, for want of one, its size behind a blank, which no token contains.
+    /// Several mails may share the latter, so it says only whom to be careful with, never whom to leave alone.
+    pub fn hint(&self) -> Box<str> {
+        self.token.clone().unwrap_or_else(|| format!(" {}", self.size_bytes).into())
+    }
+}
+
+/// The candidates of a source, in the order in which they came as far as that is known, none twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The mails or files.
@@ -62,36 +94,36 @@ pub struct Listing {
     pub odd_lines: usize,
     /// The first of them, fit to be shown.
     pub first_odd_line: Option<String>,
-    /// How much is there that is not listed this time. Unless that is nothing, what is not listed is not gone.
+    /// How many candidates are there and not listed this time. Unless there are none, a candidate that is not listed may still be there.
     pub left_out: usize,
 }
 
-/// What came of asking for a candidate.
+/// The result of asking for a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It, octet for octet.
+pub enum FetchOutcome {
+    /// The mail or file, octet for octet.
     Mail(Vec<u8>),
-    /// It is larger than allowed: its first 16 KB at most (nothing where the source gives no part), and its size.
+    /// The candidate is larger than allowed: its first 16 KB at most (nothing where the source gives no part), and its size.
     OverSize {
         /// First bytes.
         head: Vec<u8>,
         /// Size as listed, or as counted where the listing told less.
         size_bytes: u64,
     },
-    /// The source refused this one, in these words. It stays where it is.
+    /// The source refuses to give this candidate, in these words. It stays where it is.
     Refused(String),
 }
 
-/// A candidate that was asked for.
+/// A candidate that was asked for, with the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// As it was listed.
+    /// The candidate as it was listed.
     pub listed: Candidate,
-    /// What came of it.
-    pub outcome: Outcome,
+    /// The result.
+    pub outcome: FetchOutcome,
 }
 
-/// A source, or the way to it, fails: the world's fault. What it holds stays there.
+/// A source, or the way to it, fails. The mail stays in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportFault {
     /// The step that failed, as on metrics.
@@ -124,23 +156,13 @@ impl From<MailError> for TransportFault {
 /// A source that lists what it holds.
 pub trait Transport: Send + Sync + 'static {
     /// Says what it is.
-    fn facts(&self) -> Facts;
+    fn facts(&self) -> TransportFacts;
 
     /// Opens a session. Only one is open at a time in this process.
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>>;
 }
 
-/// A source that is pushed to: it listens, lends each mail to the admission, and answers its sender by the mail's fate.
-pub trait Pushed: Send + Sync + 'static {
-    /// Says what it is.
-    fn facts(&self) -> Facts;
-
-    /// Listens and takes mail for as long as it is let; ends only by a fault. A sender is told that its mail is done with only where
-    /// [`Lender::lend`] says `Settled`, or `Left`; and to come again in every other case.
-    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault>;
-}
-
-/// An open session. After a fault it is of no more use: dropped, it has deleted nothing.
+/// An open session. After a fault it must be dropped; a dropped session has deleted nothing.
 pub trait Session: Send {
     /// Lists what is there.
     fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>>;
@@ -152,40 +174,41 @@ pub trait Session: Send {
         bytes_max: u64,
     ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>>;
 
-    /// Marks as deleted what was fetched in this session and is settled, by number. Returns what the source refuses to delete.
+    /// Marks candidates that this session has fetched, and that are settled, as deleted, by number. Returns those that the source refuses
+    /// to delete.
     fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>>;
 
-    /// Ends the session. Only `Ok` means that what was marked is gone, for good: after a fault nobody knows, so it comes again or
-    /// not, and both must be harmless.
+    /// Ends the session. Only `Ok` means that marked candidates are gone for good. After a fault nobody knows whether they are, so callers
+    /// must be right in both cases.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>>;
 }
 
-/// What a session gives, one after another.
-pub trait Outcomes: Send {
+/// The results of a session's fetch, one after another.
+pub trait FetchOutcomes: Send {
     /// Waits for the outcome of the next candidate that was asked for.
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Outcome>, TransportFault>>;
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<FetchOutcome>, TransportFault>>;
 }
 
-/// Candidates on their way, each given out as soon as it is whole, so that it can be worked on while the next arrive. To pause
-/// between two calls is safe, to stop as well.
+/// Candidates on their way. Each is given out as soon as it is whole, so that it can be worked on while the next ones arrive. Pausing
+/// between two calls is safe, and so is stopping.
 pub struct Fetching<'s> {
     wanted: &'s [Candidate],
     answered: usize,
-    outcomes: Box<dyn Outcomes + 's>,
+    outcomes: Box<dyn FetchOutcomes + 's>,
 }
 
 impl<'s> Fetching<'s> {
-    /// Begins to give what a session gives for these candidates, in their order.
-    pub fn of(wanted: &'s [Candidate], outcomes: impl Outcomes + 's) -> Fetching<'s> {
+    /// Begins to give the results for these candidates, in their order.
+    pub fn of(wanted: &'s [Candidate], outcomes: impl FetchOutcomes + 's) -> Fetching<'s> {
         Fetching { wanted, answered: 0, outcomes: Box::new(outcomes) }
     }
 
-    /// Returns the candidate whose outcome is awaited: when the session breaks, it broke over this one.
+    /// Returns the candidate whose result is awaited: a session that breaks now has broken over it.
     pub fn under_way(&self) -> Option<&'s Candidate> {
         self.wanted.get(self.answered)
     }
 
-    /// Waits for the next outcome; `Ok(None)` after the last.
+    /// Waits for the next result; `Ok(None)` after the last.
     ///
     /// # Errors
     /// The session is broken.

@@ -9,7 +9,7 @@ mod centre;
 use std::time::{Duration, Instant};
 
 use actors::metrics::Handled;
-use actors::pipeline::Widths;
+use actors::pipeline::Limits;
 use centre::{QUARANTINED, REJECTED_BEFORE, SETTLED, World, quick, wait_until};
 use simulation::post_office::{Fault, PostOffice, PostOfficeSettings, When};
 
@@ -38,7 +38,7 @@ fn letters_pass_by(words: &str) {
     }
     // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
     fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
-    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 1, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before letters of known offices");
@@ -59,7 +59,7 @@ fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_
     };
     let (_, mail) = world.next_mail();
     world.deliver(mail);
-    let running = world.start_with(quick(), Widths { window_mails: 8, slow_mails_max: 2, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 2, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 1);
     fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
     for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
@@ -160,8 +160,8 @@ fn a_letter_given_back_does_not_wait_for_an_endless_stream_of_strangers() {
         world.deliver(advertising("", number));
     }
     // Every session has its fill of fresh mail.
-    let widths = Widths { window_mails: 8, session_mails_max: 8, ..Widths::default() };
-    let running = world.start_with(quick(), widths);
+    let limits = Limits { window_mails: 8, session_mails_max: 8, ..Limits::default() };
+    let running = world.start_with(quick(), limits);
     world.wait_for("letters settled", SETTLED, 1);
     let before = world.count(REJECTED_BEFORE);
     assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before the letter that was given back");
@@ -183,7 +183,7 @@ fn letters_of_one_office_do_not_wait_for_strangers_between_each_other() {
     }
     // All strangers wait on the one thread when the letters come, which are opened one after another.
     fail::cfg("sdc_decoder::decode", "sleep(2)").unwrap();
-    let running = world.start_with(quick(), Widths { crypto_threads: 1, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { crypto_threads: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before < STRANGERS * 2 / 3, "{before} of {STRANGERS} strangers came before the letters");
@@ -207,7 +207,7 @@ fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
     }
     fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
     // Room for one of them at a time.
-    let running = world.start_with(quick(), Widths { kilobytes_in_hand_max: 1024, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { kilobytes_in_hand_max: 1024, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before <= LARGE / 2, "{before} of {LARGE} large mails came before the letters");
@@ -251,7 +251,7 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('{suspect}', '{uidl}', 0)"));
     let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
     // Each of them alone would ask for as many mails as may be in hand.
-    let running = world.start_on(&offices, quick(), Widths { mails_in_hand_max: 16, ..Widths::default() });
+    let running = world.start_on(&offices, quick(), Limits { mails_in_hand_max: 16, ..Limits::default() });
     let deadline = Instant::now() + Duration::from_secs(30);
     while hanging.iter().any(|office| office.faults().struck(&hang) == 0) {
         assert!(Instant::now() < deadline, "one mail server that hangs keeps another from being asked");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actors::metrics::Handled;
-use actors::pipeline::Widths;
+use actors::pipeline::Limits;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 
@@ -28,9 +28,9 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     }
     // Nothing is settled before all of them are with their verifier; and each is larger than the room.
     fail::cfg("table_writer::write", "pause").unwrap();
-    let widths = Widths { unpacked_bytes_max: 1, window_mails: 64, crypto_threads: 1, ..Widths::default() };
+    let limits = Limits { unpacked_bytes_max: 1, window_mails: 64, crypto_threads: 1, ..Limits::default() };
     let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
-    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), widths);
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), limits);
     let verifier = running.metrics().actor("signature_verifier");
     let are_with_it =
         |letters: u64| wait_until("letters are with the verifier", || verifier.counts(Handled::Ok).0 == letters);
@@ -54,8 +54,8 @@ fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     // More than a bucket holds, and the longest debt: it takes twenty seconds until there is something in it again.
     fail::cfg("billing_ledger::post", "1*sleep(4000)").unwrap();
     world.deliver(world.mail_of(&mut flood, NOTES));
-    let widths = Widths { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Widths::default() };
-    let running = world.start_with(quick(), widths);
+    let limits = Limits { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Limits::default() };
+    let running = world.start_with(quick(), limits);
     let ledger = running.metrics().actor("billing_ledger");
     wait_until("the ledger is done with it", || ledger.counts(Handled::Ok).1 == 1);
     // The next one stops the writer before it has begun to write, so that this is nobody's time, until all others have come.
@@ -83,12 +83,12 @@ const SETTLED_OF_44: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'ac
 
 #[test]
 fn a_flood_that_is_not_settled_leaves_places_for_the_mailboxes_of_others() {
-    a_flood_leaves_room(Widths { mails_in_hand_max: 16, ..Widths::default() });
+    a_flood_leaves_room(Limits { mails_in_hand_max: 16, ..Limits::default() });
 }
 
 #[test]
 fn a_flood_that_is_not_settled_leaves_kilobytes_for_the_mailboxes_of_others() {
-    a_flood_leaves_room(Widths { kilobytes_in_hand_max: 48, ..Widths::default() });
+    a_flood_leaves_room(Limits { kilobytes_in_hand_max: 48, ..Limits::default() });
 }
 
 /// Holds the thread that opens the first mail, and so all mail behind it, while the gate is locked; says when it does.
@@ -109,7 +109,7 @@ fn held_at_first(point: &str) -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
     (gate, held)
 }
 
-fn a_flood_leaves_room(widths: Widths) {
+fn a_flood_leaves_room(limits: Limits) {
     const FLOOD: u32 = 60;
     const OTHERS: i64 = 5;
     let _scenario = fail::FailScenario::setup();
@@ -121,12 +121,12 @@ fn a_flood_leaves_room(widths: Widths) {
         kilobytes_min = kilobytes_min.min(u32::try_from(mail.len().div_ceil(1024)).unwrap());
         world.deliver(mail);
     }
-    let half = (widths.mails_in_hand_max / 2).min(widths.kilobytes_in_hand_max / 2 / kilobytes_min);
+    let half = (limits.mails_in_hand_max / 2).min(limits.kilobytes_in_hand_max / 2 / kilobytes_min);
     let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
     let (gate, held) = held_at_the_first_mail();
     let closed = gate.lock().unwrap();
-    let widths = Widths { crypto_threads: 2, ..widths };
-    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), widths);
+    let limits = Limits { crypto_threads: 2, ..limits };
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), limits);
     let decoder = running.metrics().actor("sdc_decoder");
     wait_until("the flood is in hand", || held.load(Ordering::Acquire) && decoder.counts(Handled::Ok).0 >= 3);
     // One after another, so that the flood has all the time that it takes to fill the room.
@@ -169,7 +169,7 @@ fn a_letter_beside_a_flood(is_drained: bool) {
     }
     let (gate, held) = held_at_the_first_mail();
     let closed = gate.lock().unwrap();
-    let running = world.start_with(quick(), Widths { crypto_threads: 2, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { crypto_threads: 2, ..Limits::default() });
     let decoder = running.metrics().actor("sdc_decoder");
     let in_hand = || decoder.counts(Handled::Ok).0;
     wait_until("the flood is in hand", || held.load(Ordering::Acquire) && in_hand() == u64::from(FLOOD));
@@ -229,8 +229,8 @@ fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it
         world.deliver(world.mail_of(&mut office, "Autre"));
     }
     // Those that wait fill many sessions.
-    let widths = Widths { window_mails: 8, session_mails_max: 8, ..Widths::default() };
-    let running = world.start_with(quick(), widths);
+    let limits = Limits { window_mails: 8, session_mails_max: 8, ..Limits::default() };
+    let running = world.start_with(quick(), limits);
     world.wait_for("letters of the other table", "SELECT count(*) FROM ecr.\"Autre\"", OTHERS);
     let polls = running.polls("main", "ok");
     wait_until("it is polled again and again", || running.polls("main", "ok") > polls + 20);

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use actors::metrics::Handled;
-use actors::pipeline::Widths;
+use actors::pipeline::Limits;
 use centre::{CENTRE_ADDRESS, QUARANTINED, SETTLED, World, quick, wait_until};
 use simulation::post_office::{Break, Fault, ListingOf, PostOffice, PostOfficeSettings, When};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -116,8 +116,8 @@ fn mails_larger_than_the_server_says_take_the_room_that_they_need() {
         world.deliver(mail);
     }
     // Room for one of them, and for all of what they are said to take.
-    let widths = Widths { window_mails: 8, kilobytes_in_hand_max: 8, ..Widths::default() };
-    let running = world.start_with(quick(), widths);
+    let limits = Limits { window_mails: 8, kilobytes_in_hand_max: 8, ..Limits::default() };
+    let running = world.start_with(quick(), limits);
     world.wait_for("letters settled", SETTLED, LETTERS);
     world.wait_for_mails(0);
     assert!(running.drain());
@@ -223,7 +223,7 @@ fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox
         world.post_office.faults().set(Fault::BreakMail { uidl, how: Break::Cut }, When::Always);
     }
     // Every mail is in a window of its own, so each break is met for itself.
-    let running = world.start_with(quick(), Widths { window_mails: 1, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { window_mails: 1, ..Limits::default() });
     world.wait_for("the letter behind all that break", SETTLED, 1);
     assert!(!running.metrics().is_every_mailbox_down(), "each session has reached the mailbox");
     wait_until("each of them is told of", || running.unfetchable("main") == BROKEN);
@@ -276,7 +276,7 @@ fn a_suspect_that_the_server_refuses_is_told_of_while_mail_of_others_is_in_hand(
     other_mailbox.deliver(CENTRE_ADDRESS, mail).unwrap();
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('away', '{uidl}', 0)"));
-    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), Widths::default());
+    let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), Limits::default());
     let decoder = running.metrics().actor("sdc_decoder");
     wait_until("the other's letter is in hand", || decoder.counts(Handled::Ok).0 == 1);
     world.sql("UPDATE xm.suspects SET mailbox = 'main'");

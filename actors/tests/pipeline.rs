@@ -8,7 +8,7 @@ mod centre;
 use std::collections::HashSet;
 
 use actors::metrics::{ACTORS, Handled, Metrics};
-use actors::pipeline::Widths;
+use actors::pipeline::Limits;
 use actors::supervision::{Escalation, Policy};
 use base64::Engine;
 use centre::{SETTLED, World, quick, wait_until};
@@ -414,7 +414,7 @@ fn letters_larger_than_the_room_for_payloads_are_read_one_after_another() {
         let (_, mail) = world.next_mail();
         world.deliver(mail);
     }
-    let running = world.start_with(quick(), Widths { unpacked_bytes_max: 1, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { unpacked_bytes_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
     assert!(running.drain());
     assert_exactly_once(&world, 10);

@@ -8,7 +8,7 @@ mod centre;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use actors::pipeline::Widths;
+use actors::pipeline::Limits;
 use centre::{OFFICE_ADDRESS, SETTLED, World, quick, wait_until};
 use simulation::post_office::{Fault, Protocol, When};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -47,7 +47,7 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
     // It hangs up in the midst of its greeting.
     let away = Fault::CutReply(Protocol::Smtp);
     world.post_office.faults().set(away.clone(), When::Always);
-    let running = world.start_with(quick(), Widths { window_mails: 8, sending_max: 1, ..Widths::default() });
+    let running = world.start_with(quick(), Limits { window_mails: 8, sending_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, i64::try_from(LETTERS).unwrap());
     let before = world.post_office.faults().struck(&away);
     wait_until("further rounds", || world.post_office.faults().struck(&away) > before + 1);

@@ -1,7 +1,7 @@
-//! What operators do, as lines of the log: for whoever gathers logs to find out who did what, without a look into the database.
+//! Acts of operators as lines of the log, so that a team that gathers logs finds who did what without a look into the database.
 //!
-//! The audit log is read, not the commands: an act by whatever face, on whatever machine, is told here. Several programs of
-//! one centre each tell it, under the number that it has in the audit log. How it was done stays there: it may name people.
+//! The lines are made from the audit log and not by the commands, so an act by any face, on any machine, is logged. Each program of a
+//! centre logs the act, under its number in the audit log. The act's details stay in the audit log, since they may name people.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use store::database::Database;
 use store::error::AdministrationError;
 use store::people::audit;
 
-/// Between two looks.
+/// Pause between two looks at the audit log.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Acts told at a look; further ones have to wait for the next.
+/// Most acts logged after one look; the next look finds the rest.
 const ACTS_MAX: i64 = 200;
 
-/// Tells every act from now on, for as long as it is polled. While the database is away, it waits.
+/// Logs every act from now on, for as long as this is polled. While the database is away, it waits.
 pub async fn tell(database: Database) {
     let mut last = None;
     loop {
@@ -25,7 +25,7 @@ pub async fn tell(database: Database) {
     }
 }
 
-/// Tells the acts behind the last one told; at the first look there is none to tell.
+/// Logs the acts behind the last one that was logged. The first look only finds out which act is the last.
 async fn look(database: &Database, last: &mut Option<i64>) -> Result<(), AdministrationError> {
     let mut connection = database.get().await?;
     let Some(told) = *last else {

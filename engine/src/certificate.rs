@@ -1,6 +1,7 @@
-//! Reads the file that an agency brought: its certificates as they are registered, in words that a person can compare.
+//! Reads the file that an agency brought: its certificates, with names and fingerprints that a person can compare.
 //!
-//! What is no certificate is told by its kind, with the command that makes one of it: people send what they have.
+//! A file without a certificate is refused by what it holds instead, with the command that makes a certificate of it: people send what
+//! they have.
 
 mod kind;
 
@@ -15,17 +16,17 @@ use store::certificates::CertificateFields;
 use kind::Content;
 pub use kind::Kind;
 
-/// Largest file that is looked at: a certificate is about 1 KB, a chain 10.
+/// Largest file that is read: a certificate has about 1 KB, a chain 10.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// A certificate that somebody brought.
+/// A certificate of the file.
 #[derive(Clone, Debug)]
 pub struct Presented {
-    /// What is registered of it.
+    /// The fields that are registered.
     pub fields: CertificateFields,
-    /// Whom it names.
+    /// The holder's name.
     pub subject: String,
-    /// Who issued it; the same where its owner made it.
+    /// The issuer's name; the holder's where the holder made the certificate.
     pub issuer: String,
 }
 
@@ -96,7 +97,7 @@ fn presented(der: &[u8]) -> Result<Presented, KeyError> {
     })
 }
 
-/// Writes a name as people do: `CN=Mairie d'Édéa, O=Commune`. It is the office's text: nothing in it may rule a terminal.
+/// Writes a name as people do: `CN=Mairie d'Édéa, O=Commune`. The name is the office's text, so control characters are taken out.
 fn name(name: &X509NameRef) -> String {
     let entry = |entry: &openssl::x509::X509NameEntryRef| {
         let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
@@ -107,7 +108,7 @@ fn name(name: &X509NameRef) -> String {
     if entries.is_empty() { "-".to_owned() } else { entries.join(", ") }
 }
 
-/// What to do about a certificate that OpenSSL cannot read: its reasons stand before.
+/// What to do about a certificate that OpenSSL cannot read; said behind OpenSSL's reasons.
 fn advice(error: &KeyError) -> &'static str {
     let KeyError::Unreadable { why, .. } = error else { return "" };
     let is_of_text = why
@@ -122,7 +123,7 @@ fn advice(error: &KeyError) -> &'static str {
 }
 
 impl fmt::Display for Presented {
-    /// One line: whom it names, who issued it, its key and fingerprint.
+    /// One line: holder, issuer, key and fingerprint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let issuer = if self.subject == self.issuer { "self-signed".to_owned() } else { format!("by {}", self.issuer) };
         let authority = if self.fields.is_authority { ", a certification authority's" } else { "" };

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
 use words::Problem;
 
 use crate::clock::Clock;
@@ -14,7 +13,10 @@ use crate::show;
 use crate::speech::{self, said};
 
 mod database;
+mod findings;
 mod machine;
+
+use findings::{Finding, Findings, Verdict};
 
 /// How to check.
 #[derive(Args, Clone, Debug)]
@@ -22,53 +24,6 @@ pub struct CheckArguments {
     /// Also reach out to every mailbox and the relay
     #[arg(long)]
     online: bool,
-}
-
-/// How well a thing is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// All is well.
-    Ok,
-    /// Worth a change; the centre works.
-    Warn,
-    /// The centre does not work, or breaks a promise.
-    Fail,
-}
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// How well it is.
-    pub verdict: Verdict,
-    /// What was looked at.
-    pub subject: String,
-    /// What was found, and what to do.
-    pub text: String,
-}
-
-/// Lines in the order in which they were found.
-#[derive(Default)]
-pub struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn add(&mut self, verdict: Verdict, subject: impl Into<String>, text: impl Into<String>) {
-        self.0.push(Finding { verdict, subject: subject.into(), text: text.into() });
-    }
-
-    /// Adds a line of what failed, or one that all is well.
-    fn judge(&mut self, subject: &str, verdict: Verdict, problems: Vec<String>, well: impl Into<String>) {
-        if problems.is_empty() {
-            self.add(Verdict::Ok, subject, well);
-        }
-        for problem in problems {
-            self.add(verdict, subject, problem);
-        }
-    }
-
-    fn has_failed(&self) -> bool {
-        self.0.iter().any(|finding| finding.verdict == Verdict::Fail)
-    }
 }
 
 /// Checks everything and tells it, as JSON for programs. The exit code is 1 where something fails.

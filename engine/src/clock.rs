@@ -38,7 +38,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    /// Says whether it is the present, whenever that is read.
+    /// Says whether this is the present.
     pub fn is_now(&self) -> bool {
         *self == Moment::Ago(TimeDelta::zero())
     }
@@ -47,13 +47,13 @@ impl Moment {
 /// Why a moment was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MomentError {
-    /// Nothing that is read.
+    /// The text is no moment.
     #[error(
         "expected a day (2026-11-30), a time of the centre (\"2026-11-30 18:00\"), one of RFC 3339 (2026-11-30T17:00:00Z), \
          today, yesterday, or so long ago (2h, 3d); found {0:?}"
     )]
     Unread(String),
-    /// Clocks were put forward over it.
+    /// The centre's clocks were put forward over this time, so it does not exist.
     #[error("{time} does not exist in {zone}: clocks are put forward there at that time; write a time before or after")]
     Absent {
         /// The time.
@@ -61,7 +61,7 @@ pub enum MomentError {
         /// The centre's zone.
         zone: Tz,
     },
-    /// Clocks were put back over it.
+    /// The centre's clocks were put back over this time, so it exists twice.
     #[error("{time} comes twice in {zone}, as clocks are put back: write \"{earlier}\" or \"{later}\"")]
     Twice {
         /// The time.
@@ -172,7 +172,7 @@ impl Clock {
         time.with_timezone(&self.0).format(LOCAL[0]).to_string()
     }
 
-    /// Finds out which time a moment is.
+    /// Returns the time that a moment is.
     ///
     /// # Errors
     /// A time that the centre's clocks leave out or show twice, or the name of another zone.

@@ -1,27 +1,18 @@
-//! The commands of operators, one file per noun. Each does one thing, and tells what it did.
+//! The command line, and the one place where a command is chosen. The commands have one file for each noun; each command does one thing
+//! and tells its result.
 
 use std::path::PathBuf;
-use std::process::{ExitCode, Termination};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use diesel_async::AsyncPgConnection;
-use sdc::letter::Matricule;
-use serde::Serialize;
-use store::centre;
-use store::centre::server::{self, Server};
-use store::database::{Connection, Database};
-use store::error::AdministrationError;
-use store::people::{Operator, mapping, sign_in_as_system_account};
-use tokio::runtime::Runtime;
 
-use crate::clock::Clock;
 use crate::configuration::{Configuration, Sources};
-use crate::database::{OpenDatabase, Purpose};
-use crate::failure::{Exit, NotForPrograms, Worded};
+use crate::failure::NotForPrograms;
 use crate::init::InitArguments;
-use crate::{check, init, logging, operator, run, show, speech, words_of_errors};
+use crate::{check, init, logging, run, speech};
 #[cfg(feature = "demo")]
 use crate::{configuration::ServerConfiguration, demo};
+use place::{Place, runtime};
 use sample::SampleCommand;
 
 mod agency;
@@ -29,10 +20,12 @@ mod answer;
 mod approval;
 mod cert;
 mod cert_list;
+mod desk;
 mod journal;
 mod letter;
 mod listing;
 mod mail;
+mod place;
 mod quarantine;
 mod receipt_words;
 mod sample;
@@ -134,11 +127,9 @@ impl CommandLine {
         match command {
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => {
-                // It configures itself, whatever else this machine has.
-                logging::start(&ServerConfiguration {
-                    log_level: "warn".to_owned(),
-                    ..ServerConfiguration::default()
-                })?;
+                // The demo configures itself, whatever else this machine has.
+                let log_level = "warn".to_owned();
+                logging::start(&ServerConfiguration { log_level, ..ServerConfiguration::default() })?;
                 runtime()?.block_on(demo::run(&arguments))
             }
             Command::Sample(SampleCommand::Tables) => sample::definition_file(),
@@ -158,13 +149,7 @@ impl CommandLine {
             }
             Command::Init(arguments) => {
                 let configuration = place.configuration()?;
-                let done = runtime()?.block_on(init::init(&configuration, &arguments))?;
-                if json {
-                    init::report_json(&configuration, &arguments, &done)?;
-                } else {
-                    init::report(&configuration, &arguments, &done)?;
-                }
-                Ok(ExitCode::SUCCESS)
+                runtime()?.block_on(init::run(&configuration, &arguments, json))
             }
             Command::Check(arguments) => {
                 let configuration = place.configuration()?;
@@ -216,146 +201,6 @@ impl Command {
     }
 }
 
-/// How somebody comes to the desk.
-enum Entrance {
-    /// By the account of the operating system.
-    Account,
-    /// Where no account is anybody's yet, as the first, who becomes this user.
-    FirstOf(String),
-}
-
-/// Where a command works, and for whom.
-struct Place {
-    sources: Sources,
-    json: bool,
-}
-
-impl Place {
-    /// Loads the configuration, and starts a log that tells no more than warnings: a command tells its result itself.
-    fn configuration(&self) -> anyhow::Result<Configuration> {
-        let configuration = Configuration::load(&self.sources)?;
-        let mut server = configuration.server.clone();
-        if server.log_level == "info" {
-            "warn".clone_into(&mut server.log_level);
-        }
-        logging::start(&server)?;
-        Ok(configuration)
-    }
-
-    /// Opens the database and does one thing there, for the user whose account this is.
-    fn at_desk<T: Termination>(
-        &self,
-        work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
-    ) -> anyhow::Result<ExitCode> {
-        self.at_desk_by(&Entrance::Account, work)
-    }
-
-    fn at_desk_by<T: Termination>(
-        &self,
-        entrance: &Entrance,
-        work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
-    ) -> anyhow::Result<ExitCode> {
-        let configuration = self.configuration()?;
-        runtime()?.block_on(async {
-            let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-            let done = match open.database.require_current_schema().await {
-                Ok(()) => with_desk(&open, &configuration, self.json, entrance, work).await,
-                Err(error) => Err(error.into()),
-            };
-            open.close().await;
-            done
-        })
-    }
-}
-
-fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
-}
-
-async fn with_desk<T: Termination>(
-    open: &OpenDatabase,
-    configuration: &Configuration,
-    json: bool,
-    entrance: &Entrance,
-    work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
-) -> anyhow::Result<ExitCode> {
-    let mut connection = open.database.get().await?;
-    let server = server::show(&mut connection).await?;
-    let clock = Clock::of(&server.zone)?;
-    let own_addresses = configuration.own_addresses();
-    let account = operator::account(&configuration.server.data_folder);
-    let operator = match (sign_in_as_system_account(&mut connection, &account).await, entrance) {
-        (Err(AdministrationError::NobodyMapped { .. }), Entrance::FirstOf(user)) => {
-            mapping::claim(&mut connection, &account, user).await?
-        }
-        (signed_in, _) => signed_in?,
-    };
-    let database = open.database.clone();
-    let mut desk = Desk { database, connection, operator, server, clock, json, own_addresses };
-    let done = match work(&mut desk).await {
-        Ok(done) => return Ok(done.report()),
-        Err(error) => error,
-    };
-    match done.downcast() {
-        // Whatever command it was: what needs a second person is asked in its place.
-        Ok(AdministrationError::ApprovalNeeded(act)) => {
-            approval::asked(&mut desk, &act).await.map_err(|error| in_zone(error, clock))?;
-            Ok(Exit::Asked.into())
-        }
-        Ok(error) => Err(in_zone(error.into(), clock)),
-        Err(error) => Err(error),
-    }
-}
-
-/// Words the times of an error in the centre's zone.
-fn in_zone(error: anyhow::Error, clock: Clock) -> anyhow::Error {
-    match error.downcast::<AdministrationError>() {
-        Ok(error) => Worded { words: words_of_errors::sentence(&error, |time| clock.time(time)), error }.into(),
-        Err(error) => error,
-    }
-}
-
-/// What an operator works with.
-struct Desk {
-    database: Database,
-    connection: Connection,
-    operator: Operator,
-    server: Server,
-    clock: Clock,
-    /// Whether the result is for programs.
-    json: bool,
-    own_addresses: Vec<String>,
-}
-
-impl Desk {
-    /// Writes down the addresses that are configured as the centre's own, so that no agency gets one: also before the first
-    /// `run`, which does so too.
-    async fn record_own_addresses(&mut self) -> anyhow::Result<()> {
-        Ok(centre::addresses::record(&mut self.connection, &self.own_addresses).await?)
-    }
-
-    fn connection(&mut self) -> &mut AsyncPgConnection {
-        &mut self.connection
-    }
-
-    /// Tells a result: as JSON for programs, in words for people.
-    fn tell(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
-        if self.json { show::json(result) } else { show::text(words) }
-    }
-
-    /// Tells a result whose words are one line.
-    fn tell_line(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
-        self.tell(result, &format!("{words}\n"))
-    }
-}
-
-/// Reads a matricule as people write it: with or without leading zeros.
-fn read_matricule(text: &str) -> Result<Matricule, String> {
-    let expected = || format!("expected a matricule of 1 to 999999, such as 000042, found {text:?}");
-    let number: u32 = text.parse().map_err(|_not_a_number: std::num::ParseIntError| expected())?;
-    Matricule::try_from(number).map_err(|_out_of_range| expected())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -365,14 +210,5 @@ mod tests {
     #[test]
     fn the_command_line_fits_together() {
         CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn matricules_are_read_as_people_write_them() {
-        assert_eq!(read_matricule("000042").unwrap().to_string(), "000042");
-        assert_eq!(read_matricule("42").unwrap().to_string(), "000042");
-        for wrong in ["0", "1000000", "-1", "abc", ""] {
-            assert!(read_matricule(wrong).unwrap_err().contains("such as 000042"));
-        }
     }
 }

@@ -1,24 +1,24 @@
-//! The one door of configuration: one TOML file, then the environment over it; unknown keys are refused.
+//! Everything that is configured: one TOML file, and the environment above it. Unknown keys are refused.
 //!
-//! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found.
-//! Secrets have no key here: a password stands in a file of its own or in the environment, and is named by its place.
+//! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found. Secrets have no key:
+//! a password stands in a file of its own or in the environment, and the configuration names that place.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use actors::pipeline::Limits;
+use actors::transport::NoContainer;
 use mail::{MailboxSettings, RelaySettings};
-use sdc::document::DocumentLimits;
-use sdc::payload::PayloadLimits;
 use serde::{Deserialize, Serialize};
-use store::settle::SettlingSettings;
 
+mod load;
 mod sentence;
 #[cfg(test)]
 mod tests;
 mod validate;
+
+pub use load::{ConfigurationError, Sources};
 
 /// Name of the configuration file, in the data folder or in [`SYSTEM_FOLDER`].
 pub const FILE_NAME: &str = "xmserver.toml";
@@ -28,11 +28,6 @@ pub const SYSTEM_FOLDER: &str = "/etc/xmserver";
 pub const DATA_FOLDER: &str = "/var/lib/xmserver";
 /// A sample with every key and its default, as in `deploy/`.
 pub const SAMPLE: &str = include_str!("../../deploy/xmserver.toml");
-
-const ENVIRONMENT_PREFIX: &str = "XMSERVER_";
-/// Stands between a table and its key in the name of a variable.
-const LEVEL: &str = "__";
-const DATA_FOLDER_KEY: &str = "server.data_folder";
 
 /// Everything that is configured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -54,8 +49,8 @@ pub struct Configuration {
     /// The file that was read, if any.
     #[serde(skip)]
     pub file: Option<PathBuf>,
-    /// Environment variables that look like keys of ours and are none. Platforms make such names for every service
-    /// (`XMSERVER_PORT`), so they are told of, and stop nothing.
+    /// Environment variables that look like keys and are none. Platforms make such names for every service (`XMSERVER_PORT`), so these are
+    /// logged and refuse nothing.
     #[serde(skip)]
     pub no_keys: Vec<String>,
 }
@@ -115,26 +110,13 @@ pub struct MailboxConfiguration {
     pub poll_interval_seconds: u64,
     /// What happens to mail that holds no container.
     #[serde(default)]
-    pub no_container: NoContainerRule,
+    pub no_container: NoContainer,
     /// How it is reached.
     pub pop3: MailboxSettings,
 }
 
 fn poll_interval_seconds() -> u64 {
     10
-}
-
-/// What happens to mail that holds no container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NoContainerRule {
-    /// It stays where it is, and is counted.
-    Leave,
-    /// It goes to quarantine, bounded as everything of strangers is.
-    #[default]
-    Quarantine,
-    /// It is deleted, and counted.
-    Drop,
 }
 
 /// `[folder]`: the transfer folder, whose `in` is taken and whose `out` is given.
@@ -179,48 +161,6 @@ pub struct RelayConfiguration {
     pub smtp: RelaySettings,
 }
 
-/// `[limits]`: what bounds memory, disk and load.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Threads that decrypt and verify; 0 means one per processor.
-    pub crypto_threads: usize,
-    /// Batches settled side by side.
-    pub writers: usize,
-    /// Mails in hand.
-    pub mails_in_hand_max: u32,
-    /// Kilobytes in hand.
-    pub kilobytes_in_hand_max: u32,
-    /// Mails of the slow lane in hand.
-    pub slow_mails_max: u32,
-    /// Bytes of payloads that have been read and are not settled; in memory they are some ten times as large.
-    pub unpacked_bytes_max: u32,
-    /// Mails asked for at a time, per mailbox.
-    pub window_mails: usize,
-    /// Mails per session with a mailbox.
-    pub session_mails_max: usize,
-    /// Seconds per session with a mailbox.
-    pub session_seconds_max: u64,
-    /// Letters per transaction.
-    pub batch_letters_max: usize,
-    /// Longest wait of a letter for others.
-    pub batch_wait_milliseconds: u64,
-    /// Certificates kept in memory.
-    pub signers_cached_max: u64,
-    /// Answers taken from the outbox at a time.
-    pub answers_claimed_max: i64,
-    /// Answers being sent at a time.
-    pub sending_max: usize,
-    /// Largest container that is opened; an agency's own limit is mostly lower.
-    pub document_bytes_max: usize,
-    /// Largest letter once it is decompressed.
-    pub payload_bytes_max: usize,
-    /// Most rows of a letter, all tables together: it is written whole, and letters of others wait meanwhile.
-    pub letter_rows_max: usize,
-    /// Bytes kept of containers whose sender nobody vouches for.
-    pub quarantine_bytes_max: u64,
-}
-
 impl Default for ServerConfiguration {
     fn default() -> ServerConfiguration {
         ServerConfiguration {
@@ -247,115 +187,11 @@ impl fmt::Debug for DatabaseConfiguration {
     }
 }
 
-impl Limits {
-    /// Returns what bounds a document.
-    pub fn of_documents(&self) -> DocumentLimits {
-        DocumentLimits { document_bytes_max: self.document_bytes_max, ..DocumentLimits::default() }
-    }
-
-    /// Returns what bounds what a letter says.
-    pub fn of_payloads(&self) -> PayloadLimits {
-        PayloadLimits {
-            decompressed_bytes_max: self.payload_bytes_max,
-            rows_max: self.letter_rows_max,
-            ..PayloadLimits::default()
-        }
-    }
-
-    /// Returns what settling is told.
-    pub fn of_settling(&self) -> SettlingSettings {
-        SettlingSettings { stranger_bytes_max: self.quarantine_bytes_max, ..SettlingSettings::default() }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            crypto_threads: 0,
-            writers: 2,
-            mails_in_hand_max: 2048,
-            kilobytes_in_hand_max: 16 * 1024,
-            slow_mails_max: 1024,
-            unpacked_bytes_max: 8 << 20,
-            window_mails: 256,
-            session_mails_max: 10_000,
-            session_seconds_max: 10,
-            batch_letters_max: 300,
-            batch_wait_milliseconds: 100,
-            signers_cached_max: 10_000,
-            answers_claimed_max: 200,
-            sending_max: 4,
-            document_bytes_max: 4 << 20,
-            payload_bytes_max: 4 << 20,
-            letter_rows_max: 20_000,
-            quarantine_bytes_max: 1 << 30,
-        }
-    }
-}
-
-/// What is wrong with the configuration: one sentence per mistake.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .problems.join("\n"))]
-pub struct ConfigurationError {
-    /// The sentences.
-    pub problems: Vec<String>,
-}
-
-/// What the command line says about configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// `--config`.
-    pub file: Option<PathBuf>,
-    /// `--data-folder`.
-    pub data_folder: Option<PathBuf>,
-}
-
 impl Configuration {
     /// Returns the addresses that are the centre's own: those of its mailboxes, and the one that answers come from.
     pub fn own_addresses(&self) -> Vec<String> {
         let mailboxes = self.mailboxes.iter().map(|mailbox| mailbox.pop3.username.clone());
         mailboxes.chain(self.relay.iter().map(|relay| relay.address.clone())).collect()
-    }
-
-    /// Reads file and environment and checks what can be checked without touching anything.
-    ///
-    /// The file is the one named; else `xmserver.toml` in the data folder; else the one in `/etc/xmserver`; else none. The
-    /// environment is above the file, and the command line above both: with `--config` the data folder is the one that
-    /// this file means, whatever the environment says. A file that stands in a data folder and names none means its own.
-    ///
-    /// # Errors
-    /// Every mistake that was found, each in one sentence.
-    pub fn load(sources: &Sources) -> Result<Configuration, ConfigurationError> {
-        let environment = environment();
-        let file = match &sources.file {
-            Some(file) if !file.is_file() => {
-                let problem = format!("{}: there is no such configuration file", file.display());
-                return Err(ConfigurationError { problems: vec![problem] });
-            }
-            Some(file) => Some(file.clone()),
-            None => find_file(sources.data_folder.as_deref(), &environment),
-        };
-        let mut figment = Figment::new();
-        if let Some(file) = &file {
-            figment = figment.merge(Toml::file_exact(file));
-        }
-        let of_file = figment.extract_inner::<PathBuf>(DATA_FOLDER_KEY).ok().or_else(|| own_folder(file.as_deref()?));
-        figment = figment.merge(environment);
-        let is_named = figment.find_value(DATA_FOLDER_KEY).is_ok();
-        let folder = match &sources.data_folder {
-            Some(folder) => Some(std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
-            None => of_file.filter(|_| sources.file.is_some() || !is_named),
-        };
-        if let Some(folder) = folder {
-            figment = figment.merge(Serialized::default(DATA_FOLDER_KEY, folder).profile("default"));
-        }
-        let mut configuration: Configuration = figment.extract().map_err(|error| ConfigurationError {
-            problems: error.into_iter().map(|error| sentence::of(&error, file.as_deref())).collect(),
-        })?;
-        configuration.file = file;
-        configuration.no_keys = no_keys();
-        let problems = validate::problems(&configuration, &figment);
-        if problems.is_empty() { Ok(configuration) } else { Err(ConfigurationError { problems }) }
     }
 
     /// Returns the folder of the private PostgreSQL.
@@ -367,29 +203,4 @@ impl Configuration {
     pub fn is_embedded(&self) -> bool {
         self.database.url.is_none() && self.database.url_file.is_none()
     }
-}
-
-/// Only names with two underscores are keys: `XMSERVER_SERVER__LOG_LEVEL`.
-fn environment() -> Env {
-    Env::prefixed(ENVIRONMENT_PREFIX).filter(|name| name.as_str().contains(LEVEL)).split(LEVEL)
-}
-
-fn no_keys() -> Vec<String> {
-    let others = Env::prefixed(ENVIRONMENT_PREFIX).lowercase(false).filter(|name| !name.as_str().contains(LEVEL));
-    others.iter().map(|(name, _)| format!("{ENVIRONMENT_PREFIX}{name}")).collect()
-}
-
-/// Returns the folder of a file that stands in a data folder.
-fn own_folder(file: &Path) -> Option<PathBuf> {
-    let folder = std::path::absolute(file).ok()?.parent()?.to_path_buf();
-    folder.join("keys").is_dir().then_some(folder)
-}
-
-fn find_file(data_folder: Option<&Path>, environment: &Env) -> Option<PathBuf> {
-    let configured = environment
-        .iter()
-        .find(|(key, _)| key.as_str().eq_ignore_ascii_case(DATA_FOLDER_KEY))
-        .map(|(_, value)| PathBuf::from(value));
-    let data_folder = data_folder.map(Path::to_path_buf).or(configured).unwrap_or_else(|| DATA_FOLDER.into());
-    [data_folder, SYSTEM_FOLDER.into()].into_iter().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file())
 }

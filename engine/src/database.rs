@@ -3,18 +3,20 @@
 //! A command beside a running server uses the server's PostgreSQL; where no server runs, it starts one for its own time, and
 //! keeps it for the commands that have come meanwhile (`sharing`). A server that finds a command at work waits for its end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, ClusterError, ClusterSettings};
-use store::database::{Database, DatabaseSettings, SettingsError};
+use store::database::{Database, DatabaseSettings};
 
 use crate::configuration::Configuration;
 
-mod keeper;
+mod error;
+pub mod keeper;
 mod sharing;
 
-pub use keeper::Keeper;
+use error::LOOK;
+pub use error::OpenError;
 use sharing::Sharing;
 
 /// Longest wait of a command for a PostgreSQL that another process is starting or stopping.
@@ -23,7 +25,6 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 const SERVER_PATIENCE: Duration = Duration::from_secs(120);
 /// After so long a command that is done says that it waits for others, which use the PostgreSQL it has started.
 const SHARING_TOLD: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(50);
 
 /// A database, and the private PostgreSQL below it where this process runs one.
 pub struct OpenDatabase {
@@ -38,62 +39,10 @@ pub struct OpenDatabase {
 pub enum Purpose {
     /// `init`: make it.
     Make,
-    /// `run`: it must be there, and ours alone.
+    /// `run`: it must be there, and this process alone may use it.
     Serve,
     /// A command: it must be there; another process may run it.
     Command,
-}
-
-/// Why the database cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file with the URL cannot be read.
-    #[error("database.url_file: cannot read {}: {source}", file.display())]
-    UrlFile {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file with the URL says nothing.
-    #[error("database.url_file: expected the URL in the first line of {}, found nothing", .0.display())]
-    UrlMissing(PathBuf),
-    /// No server has been made here.
-    #[error("there is no server in {}: run `xmserver init` first, or name another --data-folder or --config", .0.display())]
-    NoServer(PathBuf),
-    /// Another process holds the private PostgreSQL, and it does not answer.
-    #[error(
-        "the private PostgreSQL in {} has not answered for {seconds} s: the xmserver that runs there starts it again whenever it ends; {} says why it does not",
-        folder.display(), folder.join("postgres.log").display()
-    )]
-    NotAnswering {
-        /// Folder of the cluster.
-        folder: PathBuf,
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// A command uses the private PostgreSQL and does not come to its end.
-    #[error("a command of xmserver has used the private PostgreSQL in {} for {seconds} s: let it end, or end it", folder.display())]
-    CommandRuns {
-        /// Folder of the cluster.
-        folder: PathBuf,
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// The settings cannot work.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The private PostgreSQL cannot be started.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// The file by which processes share a PostgreSQL cannot be used.
-    #[error("could not lock {}: {source}", file.display())]
-    Sharing {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 impl OpenDatabase {
@@ -131,7 +80,7 @@ impl OpenDatabase {
         if let Some(sharing) = self.sharing {
             sharing.left_by_others(SHARING_TOLD).await;
             cluster.stop().await;
-            // Only now may others take what is stopped for gone.
+            // Held until the PostgreSQL has stopped, so that no other command takes a PostgreSQL that stops for one that is gone.
             drop(sharing);
         } else {
             cluster.stop().await;
@@ -139,7 +88,7 @@ impl OpenDatabase {
     }
 }
 
-/// Returns the database, connected to when it is first asked something.
+/// Returns the database. The first query connects to it.
 ///
 /// # Errors
 /// The file with its URL cannot be read; the settings cannot work.
@@ -179,10 +128,10 @@ async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Priv
             settings: Vec::new(),
         };
         match Cluster::start(settings).await {
-            // A server is not shared: it stops when it is told to, whoever uses it.
+            // A server's PostgreSQL is not kept alive for commands: it stops with the server.
             Ok(cluster) if purpose == Purpose::Serve => return Ok((Some(cluster), None)),
             Ok(cluster) => return Ok((Some(cluster), Some(Sharing::host(&folder)?))),
-            // One that is not made to the end yet is waited for as well.
+            // A PostgreSQL that another process is still making is in use, too.
             Err(ClusterError::InUse(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -216,7 +165,7 @@ async fn answers(url: &str) -> bool {
     }
 }
 
-/// Names the database of a private PostgreSQL, whoever runs it.
+/// Returns the URL of a private PostgreSQL, whichever process runs it.
 fn private_url(folder: &Path) -> String {
     let socket = folder.join("socket").display().to_string().replace('\\', r"\\").replace('\'', r"\'");
     format!("host='{socket}' user=xmserver dbname=xmserver")

@@ -1,8 +1,8 @@
 //! `xmserver demo`: the whole star on one machine, with nothing configured, and proof that it keeps its promises.
 //!
-//! A post office in memory, agencies with real keys, and the centre itself: `xmserver run` as a process of its own, with
-//! its private PostgreSQL. Agencies send good and bad letters and verify what comes back; then everything that they sent
-//! is held against the database, row by row. The engine's own counters are asked nothing.
+//! The demo has a post office in memory, agencies with real keys, and the centre itself: `xmserver run` as a process of its own, with its
+//! private PostgreSQL. Agencies send good and bad letters and verify the answers. Then everything that they sent is compared with the
+//! database, row by row. The engine's own counters prove nothing here, and are not read.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,86 +11,46 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use mail::{MailboxSettings, Security};
 use nix::unistd::Uid;
 use simulation::night::{Night, Words};
 use simulation::oracle;
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 use simulation::town::{CentreCertificates, Town, TownPlan};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::init::{self, InitArguments};
-use crate::speech::said;
+use crate::speech::{self, said};
 use crate::{keys, show};
 
+mod arguments;
 mod centre;
 mod keyboard;
 mod layout;
 mod offer;
 mod progress;
+mod relay;
+mod stop;
 mod summary;
 mod traffic;
 mod visitor;
 mod words;
 
+pub use arguments::DemoArguments;
+use arguments::{CENTRE_ADDRESS, SERVER};
 use centre::Centre;
 use keyboard::Keyboard;
 use layout::Paper;
+pub(crate) use stop::told_to_stop;
 use summary::Summary;
 use visitor::Counter;
 
-/// The server's name.
-const SERVER: &str = "demo";
-/// Where letters go.
-const CENTRE_ADDRESS: &str = "centre@demo.example";
-/// Bytes that the post office holds: senders pause long before.
+/// Most bytes that the post office holds; senders pause long before.
 const STORED_BYTES_MAX: u64 = 256 << 20;
-/// Agencies in the longest demo; each has a key and a maildrop.
-const AGENCIES_MAX: u64 = 20_000;
-
 /// Columns of the sheet on the page.
 const PAGE_COLUMNS: usize = 100;
-
-/// How large the demo is.
-#[derive(Args, Clone, Debug)]
-pub struct DemoArguments {
-    /// Agencies
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=AGENCIES_MAX))]
-    pub agencies: u64,
-    /// Letters that they send in all
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub letters: u64,
-    /// End when everything is answered, instead of staying up
-    #[arg(long)]
-    pub exit: bool,
-    /// Write the figures into this file as well
-    #[arg(long, value_name = "FILE")]
-    pub figures: Option<PathBuf>,
-    /// Write the page of the night here: verdict, curve and sheet, for a browser; by default into the centre's data, where that stays
-    #[arg(long, value_name = "FILE")]
-    pub page: Option<PathBuf>,
-    /// The same number is the same demo
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Keep the centre's data in this new folder; by default it is thrown away
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// Kill the centre so many times on the way, at random moments, without warning
-    #[arg(long, default_value_t = 0)]
-    pub kills: u64,
-}
-
-impl DemoArguments {
-    /// Returns where the page goes; nowhere, where nobody asked for it and the data goes with the demo at once.
-    fn page_file(&self, data: &Path) -> Option<PathBuf> {
-        let is_there = self.data.is_some() || !self.exit;
-        self.page.clone().or_else(|| is_there.then(|| data.join("night.html")))
-    }
-}
 
 /// Runs the demo. The exit code tells whether every promise was kept.
 ///
@@ -120,11 +80,7 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let paper = Paper::of_standard_output();
     summary.print(paper)?;
     if let Some(file) = arguments.page_file(&place.data) {
-        let (letters, offices, seed) = (arguments.letters, arguments.agencies, arguments.seed.to_string());
-        let size = said!("demo-size", letters = letters, offices = offices, seed = seed);
-        let sheet = summary.sheet(Paper { width: PAGE_COLUMNS, is_coloured: false });
-        let words = Words { verdict: &summary.verdict(), is_sound: summary.is_sound(), size: &size, sheet: &sheet };
-        std::fs::write(&file, night.page(&words))
+        std::fs::write(&file, page(&night, &summary, arguments))
             .with_context(|| format!("--page {}: cannot be written", file.display()))?;
         show::text(&format!("\n{}\n  {}\n", said!("demo-night"), file.display()))?;
     }
@@ -139,7 +95,24 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Lets the town send, and holds the database against what it sent.
+/// Writes the page of the night, in the language spoken.
+fn page(night: &Night, summary: &Summary, arguments: &DemoArguments) -> String {
+    let (letters, offices, seed) = (arguments.letters, arguments.agencies, arguments.seed.to_string());
+    night.page(&Words {
+        language: &speech::words().language().to_string(),
+        title: &said!("demo-page-title"),
+        verdict: &summary.verdict(),
+        is_sound: summary.is_sound(),
+        size: &said!("demo-size", letters = letters, offices = offices, seed = seed),
+        caption: &said!("demo-page-caption"),
+        caption_killed: &said!("demo-page-caption-killed"),
+        picture: &said!("demo-page-picture"),
+        legend: [&said!("demo-page-settled"), &said!("demo-page-sent"), &said!("demo-page-killed")],
+        sheet: &summary.sheet(Paper { width: PAGE_COLUMNS, is_coloured: false }),
+    })
+}
+
+/// Lets the town send, and compares the database with what it sent.
 async fn work(
     town: Town,
     post_office: &PostOffice,
@@ -150,7 +123,7 @@ async fn work(
 ) -> anyhow::Result<(Summary, Night)> {
     progress::during(&said!("demo-starting"), centre.wait_until_ready()).await?;
     let traffic = traffic::run(town, post_office, centre, keyboard, arguments).await?;
-    // A life that has just begun may still be starting the database.
+    // After a kill the centre may still be starting its database.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let held = oracle::check(&open.database, &traffic.memory);
@@ -158,17 +131,6 @@ async fn work(
     let night = Night::read(&open.database, &traffic).await;
     open.close().await;
     Ok((Summary::new(findings?, &traffic, centre.rss_mb_max()), night?))
-}
-
-/// Waits for Ctrl-C, for the end of the terminal, or for whoever ends services.
-pub(crate) async fn told_to_stop() -> std::io::Result<()> {
-    let mut terminal_gone = signal(SignalKind::hangup())?;
-    let mut told = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = terminal_gone.recv() => Ok(()),
-        _ = told.recv() => Ok(()),
-    }
 }
 
 /// Where the demo lives.
@@ -196,7 +158,7 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn make() -> anyhow::Result<TemporaryFolder> {
-        // Short, since people copy it; of chance enough that nobody is there before us.
+        // A short name, since people copy it, and random enough that no such folder is there.
         let name = uuid::Uuid::new_v4().simple().to_string();
         let path = std::env::temp_dir().join(format!("xm-demo-{}", name.split_at(12).0));
         if path.exists() {

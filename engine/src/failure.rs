@@ -1,4 +1,4 @@
-//! How a command ends that did not do what it was asked: its exit code, its code for programs, its sentence for people.
+//! How a command that failed ends: its exit code, its code for programs, its sentence for people.
 //!
 //! Both kinds of code are stable (OPERATIONS.md, Commands and programs); sentences may change with every release.
 
@@ -20,7 +20,7 @@ use crate::words_of_errors;
 /// Exit codes beside 0 and those of single commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked was not done: the state of things forbids it, a value is not valid, or something is not well.
+    /// The command was refused: the state of the centre forbids it, a value is not valid, or a check failed.
     Refused = 1,
     /// The command line is not understood.
     Usage = 2,
@@ -50,7 +50,7 @@ pub struct Worded {
     pub error: AdministrationError,
 }
 
-/// What a command names and the configuration does not.
+/// A command names something that the configuration does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
 pub struct NotConfigured {
@@ -58,7 +58,7 @@ pub struct NotConfigured {
     pub words: String,
 }
 
-/// A command that has no result for programs, told to be for one.
+/// A command has no result for programs, and was given `--json`.
 #[derive(Debug, thiserror::Error)]
 #[error("{command} has no result for programs: leave out --json{instead}")]
 pub struct NotForPrograms {
@@ -68,7 +68,7 @@ pub struct NotForPrograms {
     pub instead: &'static str,
 }
 
-/// What a command says that was not done.
+/// What a command that failed says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     exit: Exit,
@@ -95,7 +95,7 @@ struct Said<'a> {
 }
 
 impl Failure {
-    /// Makes it of what a command ended with.
+    /// Makes the failure of a command's error.
     pub fn of(error: &anyhow::Error) -> Failure {
         let (exit, code) = error.chain().find_map(kind).unwrap_or((Exit::Refused, "refused"));
         let parameters = error.chain().find_map(administered).map_or(Value::Null, AdministrationError::parameters);
@@ -103,7 +103,7 @@ impl Failure {
         Failure { exit, code, parameters, message: sentence(error), words }
     }
 
-    /// Makes it of a command line that is not understood, or that asks for help.
+    /// Makes the failure of a command line that is not understood. Help that was asked for is printed, and the program ends.
     pub fn of_command_line(error: clap::Error) -> Failure {
         if !error.use_stderr() {
             error.exit();
@@ -112,10 +112,11 @@ impl Failure {
         // Help is in the language already.
         let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let words = if is_help { message.clone() } else { speech::sentences(&message) };
+        let words = speech::with_options_named(&words, speech::words());
         Failure { exit: Exit::Usage, code: "command_line", parameters: Value::Null, words, message }
     }
 
-    /// Tells it on standard error, as one JSON object for programs, and returns the exit code.
+    /// Tells the failure on standard error, as one JSON object for programs, and returns the exit code.
     pub fn tell(&self, is_for_programs: bool) -> ExitCode {
         let Failure { exit, code, parameters, message, words } = self;
         let said = Said { code, exit_code: *exit as u8, message, parameters };
@@ -149,7 +150,7 @@ fn causes(error: &anyhow::Error) -> Vec<String> {
     causes
 }
 
-/// Puts sentences into one, each behind what it is the cause of.
+/// Joins sentences into one, each cause behind its effect.
 fn joined(sentences: impl Iterator<Item = String>) -> String {
     sentences.reduce(|first, cause| said!("sentence-and-cause", sentence = first, cause = cause)).unwrap_or_default()
 }
@@ -201,7 +202,7 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str
 
 fn of_fault(fault: &Fault) -> (Exit, &'static str) {
     match fault {
-        // The same command does not succeed later: somebody has to mend what it was told.
+        // The same command does not succeed later: the credentials have to be mended.
         Fault::NotAdmitted { .. } => (Exit::Refused, "database_not_admitted"),
         fault if fault.is_passing() => (Exit::Away, "database_away"),
         _ => (Exit::Refused, "database_refused"),

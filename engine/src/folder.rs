@@ -34,7 +34,8 @@ pub enum FolderError {
     Missing(PathBuf),
     /// It is not there, and the configuration names a database, which may have its centre already.
     #[error(
-        "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre that nobody has made yet begins with `xmserver init`",
+        "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre \
+         that nobody has made yet begins with `xmserver init`",
         .0.display()
     )]
     MissingBesideDatabase(PathBuf),
@@ -59,9 +60,10 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FolderE
 #[derive(Clone, Debug)]
 pub struct DataFolder(PathBuf);
 
-/// The identity of this process, kept across restarts. While it lives, nobody else runs on its folder.
+/// The lock on a data folder, and the identity of this process, which it keeps across restarts. While the lock is held, no other process
+/// runs on the folder.
 #[derive(Debug)]
-pub struct Claim {
+pub struct FolderLock {
     /// The name under which this process takes mailboxes and mails in hand.
     pub process: Uuid,
     // The kernel frees the lock however the process ends.
@@ -69,8 +71,8 @@ pub struct Claim {
 }
 
 impl DataFolder {
-    /// Makes the folder where there is none. Only its owner may read it; with `passable`, others may pass through it to
-    /// what is theirs below (the private PostgreSQL's own user, where we are root).
+    /// Makes the folder where there is none. Only its owner may read it. With `passable`, other users may pass through it to their own
+    /// files below: the private PostgreSQL's user, where this process is root.
     ///
     /// # Errors
     /// The operating system refuses.
@@ -86,7 +88,7 @@ impl DataFolder {
     /// Finds the configured folder.
     ///
     /// # Errors
-    /// It is not there: of a second program of a centre, to which `init` is no help.
+    /// The folder is not there; where a database is configured, the error says so, since a second program of a centre needs no `init`.
     pub fn of(configuration: &Configuration) -> Result<DataFolder, FolderError> {
         let found = DataFolder::open(&configuration.server.data_folder);
         match found {
@@ -115,11 +117,11 @@ impl DataFolder {
         self.0.join("keys")
     }
 
-    /// Takes the folder for this process, and reads or makes its identity.
+    /// Locks the folder for this process, and reads or makes the process's identity.
     ///
     /// # Errors
     /// [`FolderError::InUse`]; the operating system refuses.
-    pub fn claim(&self) -> Result<Claim, FolderError> {
+    pub fn lock(&self) -> Result<FolderLock, FolderError> {
         let path = self.0.join("process");
         let mut file = OpenOptions::new()
             .create(true)
@@ -142,33 +144,33 @@ impl DataFolder {
         }
         file.read_to_string(&mut text).map_err(io("read", &path))?;
         let known = text.lines().next().and_then(|name| name.trim().parse().ok());
-        // New, or cut off by a crash of its very first start: nothing is known under the old name then.
+        // No name is there, or one that was cut off by a crash of the very first start, under which nothing is known.
         let process: Uuid = known.unwrap_or_else(Uuid::new_v4);
-        // A known name is written over by itself, so that a crash here cannot take it away.
+        // A known name is overwritten by itself, so that a crash here cannot lose it.
         let text = format!("{process}\n{}\n", std::process::id());
         file.write_all_at(text.as_bytes(), 0)
             .and_then(|()| file.set_len(text.len() as u64))
             .and_then(|()| file.sync_all())
             .map_err(io("write", &path))?;
-        Ok(Claim { process, _lock: file })
+        Ok(FolderLock { process, _lock: file })
     }
 
-    /// Takes the folder as [`DataFolder::claim`] does, and waits for it so long.
+    /// Locks the folder as [`DataFolder::lock`] does, and waits for that so long.
     ///
     /// # Errors
     /// As there.
-    pub fn claim_within(&self, longest: Duration) -> Result<Claim, FolderError> {
+    pub fn lock_within(&self, longest: Duration) -> Result<FolderLock, FolderError> {
         let began = Instant::now();
         loop {
-            match self.claim() {
+            match self.lock() {
                 Err(FolderError::InUse { .. }) if began.elapsed() < longest => std::thread::park_timeout(LOOK),
-                claimed => return claimed,
+                locked => return locked,
             }
         }
     }
 
-    /// Says whether a process runs here. Nothing is written, and nobody who looks at the same time is taken for one.
-    pub fn is_claimed(&self) -> bool {
+    /// Says whether a process runs on this folder. Nothing is written, and processes that look at the same time count as none.
+    pub fn is_locked(&self) -> bool {
         let Ok(file) = File::open(self.0.join("process")) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
@@ -216,27 +218,27 @@ mod tests {
     fn a_process_keeps_its_name_and_its_folder() {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
-        let claim = folder.claim().unwrap();
-        let refused = folder.claim().unwrap_err().to_string();
+        let lock = folder.lock().unwrap();
+        let refused = folder.lock().unwrap_err().to_string();
         assert!(refused.contains(&format!("process id {}", std::process::id())), "{refused}");
-        assert!(folder.is_claimed());
-        let process = claim.process;
-        drop(claim);
-        assert_eq!(folder.claim().unwrap().process, process);
+        assert!(folder.is_locked());
+        let process = lock.process;
+        drop(lock);
+        assert_eq!(folder.lock().unwrap().process, process);
     }
 
     #[test]
     fn who_looks_whether_a_folder_is_in_use_is_not_taken_for_its_user_and_a_server_waits_for_it() {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(&place.path().join("data"), false).unwrap();
-        assert!(!folder.is_claimed(), "nothing has run here");
-        drop(folder.claim().unwrap());
+        assert!(!folder.is_locked(), "nothing has run here");
+        drop(folder.lock().unwrap());
         let looking = File::open(folder.path().join("process")).unwrap();
         looking.lock_shared().unwrap();
-        assert!(!folder.is_claimed(), "another look is no process that runs");
-        folder.claim().unwrap_err();
+        assert!(!folder.is_locked(), "another look is no process that runs");
+        folder.lock().unwrap_err();
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| folder.claim_within(Duration::from_secs(600)));
+            let waiting = scope.spawn(|| folder.lock_within(Duration::from_secs(600)));
             drop(looking);
             waiting.join().unwrap().unwrap();
         });
@@ -247,7 +249,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::create(place.path(), false).unwrap();
         std::fs::write(place.path().join("process"), "0193").unwrap();
-        let process = folder.claim().unwrap().process;
+        let process = folder.lock().unwrap().process;
         let text = std::fs::read_to_string(place.path().join("process")).unwrap();
         assert_eq!(text, format!("{process}\n{}\n", std::process::id()));
     }

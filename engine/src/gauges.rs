@@ -1,10 +1,10 @@
-//! Metrics that are read from the database: what every replica sees alike. Read them with `max` across replicas.
+//! Metrics that are read from the database, which are the same for every replica: read them with `max` across replicas.
 //!
-//! Read when somebody scrapes, and kept for a while: many scrapers cost the database no more than one. When the
-//! database does not answer, they are left out: an old value would look like a good one.
+//! They are read at a scrape and kept for a while, so that many scrapers cost the database no more than one. While the database does not
+//! answer, they are left out: an old value would look like a good one.
 //!
-//! There are three groups, by what they cost. Each is read for itself, so that one that takes long keeps none of the others
-//! out of sight; and to its end, so that no connection goes back to the pool with a query in it.
+//! There are three groups, by cost. Each group is read by itself, so that a slow one hides no other; and to its end, so that no connection
+//! returns to the pool with a query in it.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ mod queries;
 use group::Group;
 use queries::{BY_REASON, BY_STATUS, ByReason, ByStatus, CHEAP, Cheap, DEAR, Dear, STATUS_EXPECTED};
 
-/// How long the cheap ones are kept.
+/// How long cheap gauges are kept.
 const KEPT: Duration = Duration::from_secs(5);
-/// How long those are kept that look at every agency: a few looks into an index for each, and election night is watched
-/// by the minute.
+/// How long gauges are kept that look at every agency: each agency takes a few looks into an index, and election night is watched by the
+/// minute.
 const KEPT_AGENCIES: Duration = Duration::from_secs(60);
-/// How long those are kept that look at every entry, at every certificate, or a week back.
+/// How long gauges are kept that look at every entry, at every certificate, or a week back.
 const KEPT_DEAR: Duration = Duration::from_secs(300);
 /// Longest that a scrape waits for a group.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -153,7 +153,7 @@ impl group::Read for CheapGauges {
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
         self.flags_unexplained.set(cheap.flags);
-        // A reason that has gone must not stay; one that may come begins at 0, so that its growth shows.
+        // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();
         for code in RefusalCode::ALL {
@@ -249,7 +249,7 @@ impl DearGauges {
 
 impl group::Read for DearGauges {
     async fn read(&self) -> Result<(), Fault> {
-        // Alone: it may take a minute, for which no writer lacks a connection.
+        // One query at a time: it may take a minute, and writers must not lack connections meanwhile.
         let mut connection = self.database.connect_alone().await?;
         let dear: Dear = sql_query(DEAR).get_result(&mut connection).await?;
         self.ledger_difference.set(dear.difference);

@@ -26,7 +26,7 @@ use crate::gauges::DatabaseGauges;
 use crate::ready::Readiness;
 use crate::ready::key_watch::KeyWatch;
 
-/// What the program is built from, where whoever builds it says so; asking git would make a build depend on its folder.
+/// The commit that the program is built from, where the build is told; asking git would make a build depend on its folder.
 const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
 /// Connections served at a time; more wait to be accepted.
@@ -36,7 +36,7 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest life of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
-/// What is shown, and from where.
+/// What the process shows.
 pub struct Observed {
     registry: Registry,
     readiness: Readiness,

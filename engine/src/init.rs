@@ -1,7 +1,8 @@
-//! `xmserver init`: everything that a new centre needs, made once and never overwritten.
+//! `xmserver init`: makes everything that a new centre needs, once, and overwrites nothing.
 //!
-//! Done again with the same name, it completes what is missing and leaves what is there.
+//! A second `init` with the same name completes what is missing and leaves what is there.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -57,6 +58,20 @@ pub struct Initialised {
     pub password: Option<OneTimePassword>,
 }
 
+/// Makes a centre, and tells what was made: as JSON for programs, in words for people.
+///
+/// # Errors
+/// See [`init`]; standard output cannot be written.
+pub async fn run(configuration: &Configuration, arguments: &InitArguments, json: bool) -> anyhow::Result<ExitCode> {
+    let done = init(configuration, arguments).await?;
+    if json {
+        report_json(configuration, arguments, &done)?;
+    } else {
+        report(configuration, arguments, &done)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Makes data folder, database, server, keys and first Superviseur.
 ///
 /// # Errors
@@ -65,7 +80,7 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     let arguments = &judged(arguments)?;
     let passable = configuration.is_embedded() && Uid::effective().is_root();
     let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
-    let _claim = folder.claim()?;
+    let _lock = folder.lock()?;
     let progress = ProgressBar::new_spinner().with_message(said!("init-progress-database"));
     progress.enable_steady_tick(Duration::from_millis(100));
     let open = OpenDatabase::open(configuration, Purpose::Make).await?;
@@ -114,7 +129,7 @@ async fn fill(
         .transaction(async |connection| {
             // Another `init` waits here until this one has keys.
             let Founder { operator, password } = mapping::found(connection, &account, &arguments.superviseur).await?;
-            // Before anything is made, because it refuses what is somebody else's.
+            // Done before anything is made, because it refuses a database of another centre.
             let is_new = server::initialise(connection, &operator, &new).await?;
             progress.set_message(said!("init-progress-keys"));
             let made_keys = is_new && !folder.keys().exists();
@@ -131,7 +146,7 @@ async fn fill(
     if let Err(error) = &made
         && let Some(AdministrationError::AccountUnmapped { .. }) = error.downcast_ref()
     {
-        // The line of the refused try went with the transaction: this writes it again, and ends as that did.
+        // The audit line of the refused try was rolled back with the transaction: signing in again writes it, and fails as before.
         sign_in_as_system_account(&mut connection, &account).await?;
     }
     let (made_keys, password) = made?;

@@ -1,5 +1,5 @@
-//! Loads the keys that were made with the centre, those retired since, which still open old mail, and those that are next;
-//! and holds them against the keys that the database knows. The keys of another centre never serve.
+//! Loads the centre's keys: those in use, retired keys, which still open old mail, and next keys, which are not in use yet. The keys are
+//! compared with those that the database records, so that the keys of another centre never serve.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use store::people::SystemAccount;
 
 use crate::authority::{AUTHORITY_CERTIFICATE, CENTRE_PAIRS};
 
-/// Folders, below that of the keys, of pairs that open letters and are not in use: no longer, or not yet.
+/// Folders below the folder of keys, with pairs that open letters and are no longer, or not yet, in use.
 const ASIDE: [(&str, KeyState); 2] = [("retired", KeyState::Retired), ("next", KeyState::Next)];
 
 /// The centre's keys.
@@ -37,7 +37,8 @@ pub struct LoadedKeys {
 pub enum LoadError {
     /// A file cannot be read.
     #[error(
-        "could not read {}: {source}; a centre's keys are made once, with it: copy its keys/ folder here, from a backup or from a program that serves it",
+        "could not read {}: {source}; a centre's keys are made once, with it: copy its keys/ folder here, from a backup \
+         or from a program that serves it",
         path.display()
     )]
     Read {
@@ -91,7 +92,8 @@ pub fn load(folder: &Path) -> Result<LoadedKeys, LoadError> {
     Ok(LoadedKeys { centre: Arc::new(CentreKeys::new(keys)), signing: Arc::new(signing), certificates, known_as })
 }
 
-/// Confirms that the database belongs to the centre of these keys. One from before it knew keys takes them, and the log says so.
+/// Confirms that the database belongs to the centre of these keys. A database from before keys were recorded records these, and the log
+/// says so.
 ///
 /// # Errors
 /// They are another centre's, or not all of this one's; a fault of the database.

@@ -48,7 +48,7 @@ fn may_tell(line: &Metadata<'_>) -> bool {
     OURS.contains(&source) || *line.level() <= Level::WARN
 }
 
-/// Tells where a panic was. Its message is told only where it is a fixed text: one put together at run time may quote a
+/// Logs where a panic was. The panic's message is logged only where it is a fixed text: a message that is made at run time may quote a
 /// record, as that of a slice outside a character does.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message =

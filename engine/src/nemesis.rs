@@ -1,7 +1,7 @@
 //! `xmserver` as nemesis runs it: it dies or panics at named places on order, and may have a planted bug.
 //!
-//! Orders come on standard input, a line each: `kill POINT N` and `panic POINT N` act when the point is passed for the Nth
-//! time from now on, `off POINT` takes that back; `hold BYTES` holds so much memory. Their end is the end of nemesis, and this program's too.
+//! Orders come on standard input, a line each: `kill POINT N` and `panic POINT N` act when the point is passed for the Nth time from now
+//! on, `off POINT` takes that back; `hold BYTES` holds so much memory. The end of standard input is the end of nemesis and of this program.
 
 use std::io::BufRead;
 use std::process::ExitCode;

@@ -13,11 +13,11 @@ use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguratio
 /// How one server was reached.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reached {
-    /// Such as `mailbox main`, or `relay`.
+    /// What was tried, such as `mailbox main`, or `relay`.
     pub subject: String,
     /// Steps that went well, in order.
     pub passed: Vec<PassedStep>,
-    /// What ended the test, if anything did.
+    /// The step that failed, if one did.
     pub failure: Option<FailedStep>,
 }
 
@@ -30,7 +30,7 @@ pub struct PassedStep {
     pub milliseconds: u64,
 }
 
-/// The step that did not.
+/// The step that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct FailedStep {
     /// Its name, where it is known.
@@ -118,10 +118,11 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
+    use actors::transport::NoContainer;
     use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
 
     use super::*;
-    use crate::configuration::{MailboxConfiguration, NoContainerRule};
+    use crate::configuration::MailboxConfiguration;
 
     /// Serves one connection: greets, and answers every line the same.
     fn server(greeting: &'static str, answer: &'static str) -> u16 {
@@ -155,7 +156,7 @@ mod tests {
         let mailbox = MailboxConfiguration {
             name: "main".to_owned(),
             poll_interval_seconds: 10,
-            no_container: NoContainerRule::Leave,
+            no_container: NoContainer::Leave,
             pop3: mailbox,
         };
         let configuration = Configuration {

@@ -1,6 +1,7 @@
 //! Whether letters can be taken now; and if not, why, in one sentence.
 
 pub mod key_watch;
+pub mod unready;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -11,79 +12,12 @@ use store::database::{Database, MigrateError};
 
 use crate::disk;
 use key_watch::KeyWatch;
+use unready::{Closed, Unready};
 
 /// Longest that readiness waits for the database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
-/// With less room on the disk of the data folder, PostgreSQL may meet its end in the midst of a batch: it makes files of
-/// 16 MB each for its log.
+/// With less room on the disk of the data folder, PostgreSQL may fail in the midst of a batch: it makes files of 16 MB each for its log.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
-
-/// Why no letter can be taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unready {
-    /// The gate is closed.
-    #[error("no mail is taken: {0}")]
-    NoMailTaken(Closed),
-    /// The last poll of each mailbox failed, and of the transfer folder.
-    #[error("no mailbox or folder can be reached: `xmserver mail test` tells which step fails")]
-    MailboxesDown,
-    /// The database does not answer, or not in time.
-    #[error("the database does not answer")]
-    DatabaseAway,
-    /// It answers, and does not let the program in.
-    #[error("the database does not admit this program: its user, password or name are not those of database.url_file")]
-    DatabaseRefuses,
-    /// A newer program was here.
-    #[error(
-        "the database has migration {migration}, which this program does not know: install the newer xmserver that made it"
-    )]
-    DatabaseNewer {
-        /// The unknown migration.
-        migration: String,
-    },
-    /// It was replaced by an older one while the program ran: a backup that was restored, say.
-    #[error("the database lacks {missing} of this program's migrations: start the program again, which runs them")]
-    DatabaseOlder {
-        /// How many.
-        missing: usize,
-    },
-    /// The database records other keys: letters would be opened and answered with those of another centre, or not at all.
-    #[error("the keys that this program runs with are not those of its database: {reason}; then start it again")]
-    KeysOfDatabase {
-        /// How they differ, and what to do.
-        reason: String,
-    },
-    /// The folder of keys has changed since the program started.
-    #[error(
-        "the keys that this program runs with are no longer in its folder: {reason}: put them back, from a backup or from a program that serves this centre"
-    )]
-    KeysOfFolder {
-        /// What is found there.
-        reason: String,
-    },
-    /// The disk of the data folder is full, or nearly so.
-    #[error("the disk of the data folder is full: {free_bytes} bytes are free, {free_bytes_min} are needed")]
-    DiskFull {
-        /// What is free.
-        free_bytes: u64,
-        /// What is needed.
-        free_bytes_min: u64,
-    },
-}
-
-/// Why the gate is closed, where the database answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Closed {
-    /// It has not been open yet.
-    #[error("the program is starting")]
-    Starting,
-    /// The database was away, or has no room, and is tried again.
-    #[error("the database was away or has no room to write, and is tried again")]
-    Trying,
-    /// It does not open any more.
-    #[error("the program is stopping")]
-    Draining,
-}
 
 /// What readiness looks at.
 pub struct Readiness {
@@ -138,12 +72,12 @@ impl Readiness {
         if closed == Some(Closed::Draining) {
             return Err(Unready::NoMailTaken(Closed::Draining));
         }
-        // Asked before the gate, which a database that is away has closed: what keeps it closed is what to mend.
+        // The database is asked before the gate: a database that is away closes the gate, and is what to mend.
         let is_starting = closed == Some(Closed::Starting);
         match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
             Ok(Ok(())) => {}
             Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
-            // A program that starts is about to run them, and to make its keys known.
+            // A program that starts is about to run the migrations, and to compare its keys.
             Ok(Err(MigrateError::DatabaseOlder { .. })) if is_starting => {}
             Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
             Ok(Err(MigrateError::Fault(fault))) if fault.is_not_admitted() => return Err(Unready::DatabaseRefuses),

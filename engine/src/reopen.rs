@@ -1,8 +1,9 @@
-//! Opens what quarantine has kept as the decoder and the verifier would, without a mailbox and without actors: for an operator who
-//! has it tried again.
+//! Opens a container from quarantine as the decoder and the verifier would, without a mailbox and without actors, for an operator who has
+//! it tried again.
 
 use std::sync::Arc;
 
+use actors::pipeline::Limits;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use mail::extract::{MailLimits, extract};
@@ -15,8 +16,6 @@ use store::database::fault::Fault;
 use store::letters::quarantine::QuarantineEntry;
 use store::letters::quarantine::retry::TakenUp;
 use store::settle::{Arrival, Claimed, Content, Source};
-
-use crate::configuration::Limits;
 
 /// Certificates that are kept while the containers of one mail are opened.
 const SIGNERS_MAX: u64 = 100;
@@ -43,7 +42,7 @@ pub enum ReopenError {
     Fault(#[from] Fault),
 }
 
-/// Returns the containers of an entry, opened as far as that goes now.
+/// Returns the containers of an entry, opened as far as they can be opened now.
 ///
 /// # Errors
 /// [`ReopenError`].

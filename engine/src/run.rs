@@ -1,8 +1,8 @@
 //! `xmserver run`: builds the centre from its configuration, keeps it running, drains it when told to stop.
 //!
-//! Three runtimes, each with its own duty: the database's outlives the actors, the actors' system carries them, and
-//! the main thread waits for signals. A first SIGTERM, SIGINT or SIGHUP drains, a second one stops at once; either way nothing
-//! is lost, because what is not settled is in its mailbox still.
+//! There are three runtimes: that of the database outlives the actors, the actors' system carries the actors, and the main thread waits for
+//! signals. A first SIGTERM, SIGINT or SIGHUP drains, a second one stops at once. In both cases no letter is lost, because a letter that
+//! is not settled is still in its mailbox.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -10,12 +10,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::courier::{Courier, SmtpCourier};
-use actors::messages::NoContainer;
+use actors::courier::Courier;
+use actors::courier::smtp::SmtpCourier;
+use actors::database_tasks::DatabaseTasks;
 use actors::metrics::Metrics;
-use actors::pipeline::{Pipeline, PipelineParts, PolledSource, Widths};
+use actors::pipeline::{Pipeline, PipelineParts, PolledSource};
 use actors::supervision::Policy;
 use actors::transfer_folder::TransferFolder;
+use actors::transport::NoContainer;
 use anyhow::{Context, bail};
 use mail::extract::MailLimits;
 use mail::pop3::Mailbox;
@@ -31,12 +33,10 @@ use store::people::SystemAccount;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{
-    Configuration, FolderConfiguration, Limits, MailboxConfiguration, NoContainerRule, RelayConfiguration,
-};
+use crate::configuration::{Configuration, FolderConfiguration, MailboxConfiguration, RelayConfiguration};
 use crate::database::{self, OpenDatabase, Purpose};
 use crate::failure::Exit;
-use crate::folder::{Claim, DataFolder};
+use crate::folder::{DataFolder, FolderLock};
 use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed, ObservedParts};
 use crate::keys::{self, LoadedKeys};
@@ -49,8 +49,8 @@ const START_PAUSE_MAX: Duration = Duration::from_secs(15);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Partitions are made for so many months ahead.
 const MONTHS_AHEAD: i32 = 2;
-/// Longest wait for the data folder: the program that ran here is at its end, or a look at the folder holds it for a moment.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for the lock of the data folder: the former program may be ending, or another may look at the folder for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two looks at whether mail is taken.
 const READINESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -69,7 +69,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     }
     required(configuration)?;
     let folder = DataFolder::of(configuration)?;
-    let claim = folder.claim_within(CLAIM_PATIENCE)?;
+    let lock = folder.lock_within(LOCK_PATIENCE)?;
     let keys = keys::load(&folder.keys())?;
     let listener = TcpListener::bind(configuration.server.http_address)
         .with_context(|| format!("server.http_address: cannot listen on {}", configuration.server.http_address))?;
@@ -77,7 +77,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let database = database::connect(configuration)?;
     let centre = Centre {
         configuration,
-        claim,
+        lock,
         keys: Arc::new(keys),
         keys_folder: folder.keys(),
         database: database.clone(),
@@ -92,7 +92,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Refuses what may be left out for the other commands, but not here.
+/// Refuses a configuration without what only `run` needs.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
     if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
         bail!("no mailbox is configured: add a [[mailbox]] or a [folder] to the configuration, or no letter can come");
@@ -119,14 +119,14 @@ pub fn database_runtime() -> anyhow::Result<Runtime> {
 
 struct Centre<'a> {
     configuration: &'a Configuration,
-    claim: Claim,
+    lock: FolderLock,
     keys: Arc<LoadedKeys>,
     keys_folder: PathBuf,
     database: Database,
     runtime: Handle,
 }
 
-/// What the process shows of itself.
+/// What the process shows of itself, and what serves it.
 struct Shown {
     registry: Registry,
     metrics: Metrics,
@@ -172,8 +172,8 @@ impl Centre<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Serves what the process shows of itself, from the first moment on: a PostgreSQL that recovers from a crash may take
-    /// minutes to start, and who asks meanwhile whether the process lives is not kept waiting for it.
+    /// Serves what the process shows of itself, from the first moment on: a PostgreSQL that recovers from a crash may take minutes to
+    /// start, and whether the process lives must be answered meanwhile.
     fn show(&self, listener: TcpListener) -> anyhow::Result<Shown> {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
@@ -208,7 +208,7 @@ impl Centre<'_> {
                 self.runtime.spawn(async move { prepared(&database, &account, &keys, &own_addresses).await }).await?;
             match prepared {
                 Err(Unprepared::Away(reason)) => {
-                    // One line for the state, however long it lasts.
+                    // One line for each time that the database is away, however long.
                     if pause == START_PAUSE {
                         tracing::warn!(reason, "the database is away; trying again until it answers");
                     }
@@ -232,30 +232,25 @@ impl Centre<'_> {
             couriers.push(Arc::new(self.smtp(relay, server)?));
         }
         couriers.extend(folder.map(|(_, folder)| -> Arc<dyn Courier> { Arc::new(folder) }));
-        let limits = &self.configuration.limits;
         let largest = sources.iter().map(|source| source.mail_bytes_max).max().unwrap_or(0);
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
-            database: self.database.clone(),
-            database_runtime: self.runtime.clone(),
+            tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
             sources,
             pushed: Vec::new(),
             couriers,
-            process: self.claim.process,
+            process: self.lock.process,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
-            document_limits: limits.of_documents(),
-            payload_limits: limits.of_payloads(),
-            settling: limits.of_settling(),
-            widths: widths(limits),
+            limits: self.configuration.limits.clone(),
             policy: Policy::default(),
             metrics,
         })
     }
 
     fn smtp(&self, relay: &RelayConfiguration, server: &Server) -> anyhow::Result<SmtpCourier> {
-        // Its connections live where those of the database do.
+        // The relay's connections live on the runtime of the database's.
         let _guard = self.runtime.enter();
         let open = Relay::new(&relay.smtp).context("relay")?;
         Ok(SmtpCourier { relay: Arc::new(open), address: relay.address.clone(), server_name: server.name.clone() })
@@ -266,8 +261,7 @@ impl Centre<'_> {
         TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
     }
 
-    /// Makes the partitions of the coming months, says whose addresses are the centre's own, and forgets old parts of answers, every
-    /// day.
+    /// Every day: makes the partitions of the coming months, writes down the centre's own addresses, and forgets old parts of answers.
     fn keep_partitions(&self) {
         let database = self.database.clone();
         let own_addresses = self.configuration.own_addresses();
@@ -334,8 +328,8 @@ impl From<AdministrationError> for Unprepared {
 }
 
 impl From<Fault> for Unprepared {
-    /// Who is not let in has it wrong, and is told so at once. A program that runs already goes on trying: its password may be in the
-    /// midst of a change.
+    /// A program that the database does not admit is misconfigured, and ends at once. (A program that runs already goes on trying: its
+    /// password may be in the midst of a change.)
     fn from(fault: Fault) -> Unprepared {
         if fault.is_passing() && !fault.is_not_admitted() {
             Unprepared::Away(fault.to_string())
@@ -359,16 +353,13 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
         name: mailbox.name.clone(),
         transport: Arc::new(open),
         mail_bytes_max: mailbox.pop3.mail_size_max_bytes,
-        no_container: match mailbox.no_container {
-            NoContainerRule::Leave => NoContainer::Leave,
-            NoContainerRule::Quarantine => NoContainer::Quarantine,
-            NoContainerRule::Drop => NoContainer::Drop,
-        },
+        no_container: mailbox.no_container,
         interval: Duration::from_secs(mailbox.poll_interval_seconds),
     })
 }
 
-/// What is taken out of the transfer folder. A file of its name is a document, whatever it holds, so no other rule is ever met.
+/// Makes the transfer folder's `in` a source. A file with a letter's name is a document, whatever it holds, so the rule for mail without a
+/// container is never used.
 fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
     PolledSource {
         name: configured.name.clone(),
@@ -379,31 +370,11 @@ fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSou
     }
 }
 
-fn widths(limits: &Limits) -> Widths {
-    let defaults = Widths::default();
-    Widths {
-        crypto_threads: if limits.crypto_threads == 0 { defaults.crypto_threads } else { limits.crypto_threads },
-        writers: limits.writers,
-        mails_in_hand_max: limits.mails_in_hand_max,
-        kilobytes_in_hand_max: limits.kilobytes_in_hand_max,
-        slow_mails_max: limits.slow_mails_max,
-        unpacked_bytes_max: limits.unpacked_bytes_max,
-        window_mails: limits.window_mails,
-        session_mails_max: limits.session_mails_max,
-        session_time_max: Duration::from_secs(limits.session_seconds_max),
-        batch_letters_max: limits.batch_letters_max,
-        batch_wait: Duration::from_millis(limits.batch_wait_milliseconds),
-        signers_cached_max: limits.signers_cached_max,
-        answers_claimed_max: limits.answers_claimed_max,
-        sending_max: limits.sending_max,
-    }
-}
-
 /// The signals that ask for a stop.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
-    /// A terminal that is closed, or a service manager that reloads; not where `nohup` has said that neither counts.
+    /// A terminal that is closed, or a service manager that reloads; absent where the program was started with SIGHUP ignored (`nohup`).
     hangup: Option<Signal>,
 }
 
@@ -424,28 +395,9 @@ impl Stops {
     }
 }
 
-/// Says whether whoever started the program had it ignore SIGHUP: bit 0 of the mask that proc(5) tells.
+/// Says whether the program was started with SIGHUP ignored: bit 0 of the mask that proc(5) tells.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use sdc::document::DocumentLimits;
-    use sdc::payload::PayloadLimits;
-    use store::settle::SettlingSettings;
-
-    use super::*;
-
-    /// The pipeline's defaults and the configuration's are the same numbers.
-    #[test]
-    fn unconfigured_limits_are_the_pipelines_own() {
-        assert_eq!(format!("{:?}", widths(&Limits::default())), format!("{:?}", Widths::default()));
-        assert_eq!(Limits::default().document_bytes_max, DocumentLimits::default().document_bytes_max);
-        assert_eq!(Limits::default().payload_bytes_max, PayloadLimits::default().decompressed_bytes_max);
-        assert_eq!(Limits::default().letter_rows_max, PayloadLimits::default().rows_max);
-        assert_eq!(Limits::default().quarantine_bytes_max, SettlingSettings::default().stranger_bytes_max);
-    }
 }

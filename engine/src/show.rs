@@ -22,7 +22,7 @@ pub fn text(text: &str) -> anyhow::Result<()> {
     part(text).map(drop)
 }
 
-/// Writes a part of something long to standard output. Returns whether somebody still reads: else the rest is for nobody.
+/// Writes a part of something long to standard output. Returns whether the reader is still there.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -68,7 +68,7 @@ impl Table {
 
     /// Adds a row of as many cells as there are headings.
     pub fn cells(&mut self, cells: Vec<String>) {
-        // What was written at an office may hold anything: a control character would rule the operator's terminal.
+        // Text from an office may hold anything: a control character would rule the operator's terminal.
         self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
     }
 
@@ -196,12 +196,12 @@ pub fn matricule(number: i32) -> String {
     format!("{number:06}")
 }
 
-/// Takes out of a text what would rule the operator's terminal, or show it in another order than it has.
+/// Takes out of a text the characters that would rule the operator's terminal, or show the text in another order.
 pub fn plain(text: &str) -> String {
     printable(text)
 }
 
-/// Shows what may be absent.
+/// Shows a value that may be absent.
 pub fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

@@ -11,6 +11,9 @@ use words::{Catalogues, Language, Words};
 
 use crate::configuration::SYSTEM_FOLDER;
 
+/// Stands for the options of a command where clap says how the command is used.
+const OPTIONS: &str = "[OPTIONS]";
+
 static CATALOGUES: OnceLock<Catalogues> = OnceLock::new();
 static WORDS: OnceLock<Words> = OnceLock::new();
 
@@ -32,12 +35,12 @@ pub fn begin(arguments: &[OsString]) {
         return;
     }
     if let Some(words) = catalogues.words(&language) {
-        // Whoever came first has chosen.
+        // A language that was chosen before stays.
         WORDS.get_or_init(|| words);
     }
 }
 
-/// Finds the value of an option before anything else of the command line is understood: a mistake in it is told in the language too.
+/// Finds the value of an option before the command line is understood, so that mistakes in the command line are told in the language too.
 fn option<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     let before_values = arguments.iter().take_while(|word| *word != "--");
     let mut words = before_values.map(OsString::as_os_str);
@@ -82,6 +85,11 @@ pub fn read_language(text: &str) -> Result<String, String> {
 /// Says sentences that are English where they arise: errors, and what `check` finds.
 pub fn sentences(english: &str) -> String {
     words().sentences(english)
+}
+
+/// Names the options of a command in a line of clap's that says how the command is used.
+pub fn with_options_named(usage: &str, words: &Words) -> String {
+    usage.replace(OPTIONS, &words.short("usage-", OPTIONS))
 }
 
 /// Says the heading of a column, or the name of a fact.

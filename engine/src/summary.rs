@@ -1,6 +1,6 @@
-//! What happened in an hour, as one line of the log: for whoever reads it in the morning, and for archives of logs.
+//! One line of the log for each hour, for those who read the log in the morning, and for archives of logs.
 //!
-//! Taken from the program's own counters, so that the line and the dashboards can never disagree.
+//! The line is made of the program's own counters, so that it never disagrees with the dashboards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
-/// Between two lines.
+/// Time between two lines.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Counters at one moment.
@@ -36,7 +36,7 @@ impl Totals {
         totals
     }
 
-    /// Tells what happened since an earlier moment.
+    /// Logs what has happened since an earlier moment.
     pub fn tell_since(&self, earlier: &Totals) {
         let (letters, answers) = (since(&self.letters, &earlier.letters), since(&self.answers, &earlier.answers));
         let of = |counts: &BTreeMap<String, u64>, outcome: &str| counts.get(outcome).copied().unwrap_or(0);
@@ -54,7 +54,7 @@ impl Totals {
     }
 }
 
-/// Tells what happened, every hour, and for the hour begun when dropped.
+/// Logs what has happened, every hour, and for the hour under way when this is dropped.
 pub async fn tell_hourly(registry: Registry) {
     let mut summary = Summary { earlier: Totals::of(&registry), registry };
     loop {

@@ -1,8 +1,8 @@
-//! The command line as it is read, explained and refused, in the language of whoever types it.
+//! The command line is read, explained and refused in the language of the person who types it.
 //!
-//! clap says most of it, in English. What it lets be set is set: what commands and options are for, what stands for values, headings.
-//! The defaults and values that it lists behind an option are written into the option's text. What it refuses is said line by line
-//! (`failure`). In English nothing is touched.
+//! clap says most of this, in English. Texts that clap lets be set are set: what commands and options are for, names of values, headings,
+//! the line that says how a command is used. Defaults and possible values, which clap lists behind an option, are written into the
+//! option's text. Errors of clap are said line by line (`failure`). In English nothing is touched.
 
 use std::ffi::OsString;
 
@@ -28,7 +28,7 @@ pub fn in_language(mut command: Command, words: &Words) -> Command {
     if words.is_plain_english() {
         return command;
     }
-    // Only then there are the options and commands that clap adds.
+    // Built first, so that the options and commands that clap adds are there.
     command.build();
     localised(command, words)
 }
@@ -40,8 +40,9 @@ fn localised(command: Command, words: &Words) -> Command {
         Some(about) => command.about(said_of(&about, words)),
         None => command,
     };
+    let command = command.subcommand_value_name(forever(words.short("value-", "COMMAND")));
     let template = template(&command, words);
-    command.help_template(template).subcommand_value_name(forever(words.short("value-", "COMMAND")))
+    command.help_template(template)
 }
 
 /// Says what clap or the code says of a command or an option.
@@ -49,9 +50,16 @@ fn said_of(english: &str, words: &Words) -> String {
     words.short("usage-", &words.short("help-", english))
 }
 
-/// clap keeps names for as long as the program runs, and there are as many as options.
+/// Leaks a name: clap keeps names for as long as the program runs, and there are no more than options.
 fn forever(name: String) -> &'static str {
     name.leak()
+}
+
+/// Says how a command is used, in clap's own line.
+fn usage(command: &Command, words: &Words) -> String {
+    let english = command.clone().render_usage().ansi().to_string();
+    let heading = words.short("usage-", "Usage:");
+    speech::with_options_named(&english.replacen("Usage:", &heading, 1), words)
 }
 
 /// Lays a command's help out as clap does, with headings of the language.
@@ -60,8 +68,7 @@ fn template(command: &Command, words: &Words) -> String {
     let heading = |style: &clap::builder::styling::Style, english: &str| {
         format!("{}{}{}", style.render(), words.short("usage-", english), style.render_reset())
     };
-    let mut template =
-        format!("{{before-help}}{{about-with-newline}}\n{} {{usage}}", heading(styles.get_usage(), "Usage:"));
+    let mut template = format!("{{before-help}}{{about-with-newline}}\n{}", usage(command, words));
     let is_shown = |arg: &&Arg| !arg.is_hide_set();
     let parts = [
         (command.get_subcommands().any(|one| !one.is_hide_set()), "Commands:", "{subcommands}"),

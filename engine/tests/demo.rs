@@ -190,6 +190,18 @@ fn no_sentence_of_the_demo_comes_from_outside_the_catalogues() {
     assert_eq!(pseudo::foreign(&out, &data), Vec::<String>::new(), "{out}");
     assert_eq!(pseudo::foreign(&err, &data), Vec::<String>::new(), "{err}");
     assert!(pseudo::unaccented(&out).contains("Every promise was kept"), "{out}");
+    let page = std::fs::read_to_string(&page).unwrap();
+    let tags: Vec<&str> = page.split('<').skip(1).collect();
+    let shown: String = tags
+        .iter()
+        .filter(|tag| !tag.starts_with("style"))
+        .filter_map(|tag| tag.split_once('>'))
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(pseudo::foreign(&shown, &data), Vec::<String>::new(), "{page}");
+    let picture = page.split("aria-label=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(pseudo::foreign(picture, &[]), Vec::<String>::new(), "{picture}");
+    assert!(page.contains("<html lang=\"qps\">") && pseudo::unaccented(&page).contains("Letters a second"), "{page}");
 }
 
 #[test]

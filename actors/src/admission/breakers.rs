@@ -1,25 +1,23 @@
-//! Mail over which the session breaks: asked for last and alone, ever more seldom, and told of.
+//! Breakers: mails over which sessions break. A breaker is fetched in a session of its own, after that of the other mail, ever more
+//! seldom, and logged.
 //!
-//! A server that hangs up over one mail, or never ends it, must not keep the mail behind it. Only whole sessions show what
-//! breaks them, so the first break costs one; from then on the mail has a session of its own, after that of the others.
-//! What is known of it lives in memory: another process, or this one after a restart, loses one session to each such
-//! mail and not the flow, since suspects over which the session breaks are passed by as well.
+//! A server that hangs up over one mail, or never ends it, must not keep the mail behind it from being fetched. The first break costs a
+//! whole session, since nothing shows before it that a mail is a breaker. Breakers are remembered in memory only: another process, or
+//! this one after a restart, loses one session to each breaker. A breaker that is a suspect too is fetched in its own session only.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::transport::Candidate;
 
-use super::memory::hint;
-
-/// Breaks from which on a mail counts as one that cannot be fetched.
+/// A mail counts as unfetchable after so many breaks.
 pub const BREAKS_MAX: u32 = 3;
 
-/// Longest pause between two tries of such a mail. A mail server's own trouble may break many, and ends at some time.
+/// Longest pause between two tries of a breaker. Trouble of the mail server itself may make breakers of many mails, and ends some day.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
-/// How long the session of such a mail waits for it: at the first try, then twice as long each time, and at most. A server
-/// that hangs over it keeps the other mail of its mailbox from being listed for as long, and one that is only slow comes to its end.
+/// How long a breaker's session waits for it: at the first try, and at most; each try waits twice as long as the one before. While a
+/// server hangs over a breaker, other mail of its mailbox is not listed; a server that is only slow comes to its end in the long waits.
 const PATIENCE_MIN: Duration = Duration::from_secs(2);
 const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -37,9 +35,9 @@ struct Breaker {
 impl Breakers {
     /// Remembers that the session broke over a mail; returns how often it has now. `interval` is the pause between polls.
     pub fn broke(&mut self, listed: &Candidate, interval: Duration, now: Instant) -> u32 {
-        let breaker = self.0.entry(hint(listed)).or_insert(Breaker { breaks: 0, due: now });
+        let breaker = self.0.entry(listed.hint()).or_insert(Breaker { breaks: 0, due: now });
         breaker.breaks = breaker.breaks.saturating_add(1);
-        // At once the first time: most lines that break do so over anything.
+        // The first retry comes at once: most connections break by chance.
         let pause = match breaker.breaks {
             1 => Duration::ZERO,
             breaks => interval.saturating_mul(1 << (breaks - 1).min(16)).min(PAUSE_MAX.max(interval)),
@@ -48,45 +46,45 @@ impl Breakers {
         breaker.breaks
     }
 
-    /// Forgets a mail: it came.
+    /// Forgets a breaker, since it was fetched.
     pub fn forgive(&mut self, listed: &Candidate) {
         if !self.0.is_empty() {
-            self.0.remove(&*hint(listed));
+            self.0.remove(&*listed.hint());
         }
     }
 
-    /// Says whether sessions broke over a mail that is remembered so.
+    /// Says whether a mail that is remembered by this hint is a breaker.
     pub fn has(&self, hint: &str) -> bool {
         self.0.contains_key(hint)
     }
 
-    /// Says whether sessions broke over a mail.
+    /// Says whether a mail is a breaker.
     pub fn has_mail(&self, listed: &Candidate) -> bool {
-        !self.0.is_empty() && self.has(&hint(listed))
+        !self.0.is_empty() && self.has(&listed.hint())
     }
 
-    /// Says whether any of them is to be tried.
+    /// Says whether a breaker is due.
     pub fn has_due(&self, now: Instant) -> bool {
         self.0.values().any(|breaker| breaker.due <= now)
     }
 
-    /// Picks the mail to try: of those that are due, one that has broken least.
+    /// Picks the breaker to try: of those that are due the one with the fewest breaks.
     pub fn pick<'l>(&self, mails: &'l [Candidate], now: Instant) -> Option<&'l Candidate> {
-        let due = |listed: &&Candidate| self.0.get(&*hint(listed)).is_some_and(|breaker| breaker.due <= now);
-        let breaks = |listed: &&Candidate| self.0.get(&*hint(listed)).map_or(0, |breaker| breaker.breaks);
+        let due = |listed: &&Candidate| self.0.get(&*listed.hint()).is_some_and(|breaker| breaker.due <= now);
+        let breaks = |listed: &&Candidate| self.0.get(&*listed.hint()).map_or(0, |breaker| breaker.breaks);
         let least = mails.iter().filter(due).min_by_key(breaks)?;
-        // Mails without an id may share what they are remembered by: each has its turn.
-        let alike: Vec<&Candidate> = mails.iter().filter(|listed| hint(listed) == hint(least)).collect();
+        // Mails without a token may share a hint: they are picked in turn.
+        let alike: Vec<&Candidate> = mails.iter().filter(|listed| listed.hint() == least.hint()).collect();
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
-    /// Returns how long to wait for a mail; as long as the server may take where no session broke over it.
+    /// Returns how long to wait for a breaker; nothing for other mail, which has as long as the server may take.
     pub fn patience(&self, listed: &Candidate) -> Option<Duration> {
-        let breaker = self.0.get(&*hint(listed))?;
+        let breaker = self.0.get(&*listed.hint())?;
         Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))
     }
 
-    /// Counts the mails over which sessions broke.
+    /// Counts the breakers.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -96,10 +94,10 @@ impl Breakers {
         self.0.values().filter(|breaker| breaker.breaks >= BREAKS_MAX).count()
     }
 
-    /// Forgets what is no longer in the mailbox.
+    /// Forgets mails that are no longer listed.
     pub fn forget_all_but(&mut self, mails: &[Candidate]) {
         if !self.0.is_empty() {
-            let listed: HashSet<Box<str>> = mails.iter().map(hint).collect();
+            let listed: HashSet<Box<str>> = mails.iter().map(Candidate::hint).collect();
             self.0.retain(|hint, _| listed.contains(hint));
         }
     }
@@ -147,8 +145,8 @@ mod tests {
         }
         assert_eq!(picked, [3, 1, 3, 1]);
         breakers.forget_all_but(&mails[1..]);
-        assert!(breakers.has(&hint(&mails[0])), "another is remembered alike");
+        assert!(breakers.has(&mails[0].hint()), "another is remembered alike");
         breakers.forget_all_but(&mails[3..]);
-        assert!(!breakers.has(&hint(&mails[0])));
+        assert!(!breakers.has(&mails[0].hint()));
     }
 }

@@ -1,8 +1,8 @@
-//! What pushed mail passes: permits, a lane, the line that names it in the database, the actors, and the fate with which its sender
-//! is answered. It is the same admission as for mail that is listed, one mail at a time.
+//! Admission of pushed mail, one mail at a time: permits, a lane, the line that names the mail in the database, the actors, and the
+//! fate with which the sender is answered. The rules are those of mail that is listed.
 //!
-//! The sender holds the only copy that counts until it is told that its mail is settled. Whatever else becomes of the mail, of this
-//! process or of the line to the sender, the sender keeps it and sends it again, and settling knows a letter that comes again.
+//! The sender holds the only copy that counts until it is told that its mail is settled. In all other cases (another fate, a crash of
+//! this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -20,17 +20,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::Admission;
-use super::lanes::{Lane, Tried};
-use super::poll::MailState;
-use super::suspects::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
+use super::alone::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
+use super::source::{Admission, MailState};
+use crate::claims::{BeingTried, Lane};
 use crate::custody::Fate;
 use crate::metrics::ActorMetrics;
 use crate::room::{Claimant, Permits};
 
-/// Longest wait of a sender for a database that is away, before it is told to come again.
+/// Longest time that a sender is kept waiting for a database that is away, before it is told to come again.
 const HOLD_MAX: Duration = Duration::from_secs(120);
-/// Longest wait of a mail for room that its claim's own mail gives back, or for a place in the slow lane.
+/// Longest wait of a mail for room that settled mail of the same claim gives back, or for a permit of the slow lane.
 const ROOM_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Time between two looks at that room.
 const ROOM_WAIT_STEP: Duration = Duration::from_millis(10);
@@ -46,22 +45,22 @@ pub struct PushedMail {
 
 /// Lends pushed mail to the actors. Cheap to clone.
 #[derive(Clone)]
-pub struct Lender(Arc<Lending>);
+pub struct Lender(Arc<LenderParts>);
 
-struct Lending {
+struct LenderParts {
     admission: Admission,
     metrics: ActorMetrics,
-    /// One name per life of the intake: what an earlier life left in hand is told from what this one holds.
+    /// Names this life of the actor: mail left in hand by an earlier life is told from mail that this one has in hand.
     life: Uuid,
     next_line: AtomicI64,
-    /// Tokens of mails that were in hand when something died, with how often they failed alone.
+    /// Tokens of suspects, with how often each failed alone.
     suspects: Mutex<HashMap<String, i16>>,
     /// How many senders wait for the fate of a mail.
     lent: watch::Sender<usize>,
 }
 
-/// Counts a sender that waits for as long as it does.
-struct Counted(Arc<Lending>);
+/// Counts a sender for as long as it waits.
+struct Counted(Arc<LenderParts>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
@@ -69,19 +68,19 @@ impl Drop for Counted {
     }
 }
 
-/// A mail that was let in.
+/// What a mail was given on its admission.
 struct Admitted {
     permits: Permits,
     lane: Lane,
 }
 
 impl Lender {
-    /// Begins a life of an intake: what an earlier one left in hand is suspect.
+    /// Begins a life of a [`crate::push_intake::PushIntake`]: mail that an earlier life left in hand becomes suspect.
     ///
     /// # Errors
     /// A fault of the database.
     pub async fn begin(mut admission: Admission, metrics: ActorMetrics) -> Result<Lender, Fault> {
-        // Each process has mail of its own in hand under the name of the source, and nobody else's lease ends it.
+        // Each process has a lease and mail in hand of its own: several processes take pushed mail under one name of the source.
         admission.key = format!("{}@{}", admission.name, admission.process).into();
         let life = Uuid::now_v7();
         admission.take_lease().await?;
@@ -89,35 +88,35 @@ impl Lender {
         let suspects = suspects.into_iter().map(|Suspect { token, attempts }| (token, attempts)).collect();
         let next_line = AtomicI64::new(0);
         let lent = watch::Sender::new(0);
-        Ok(Lender(Arc::new(Lending { admission, metrics, life, next_line, suspects: Mutex::new(suspects), lent })))
+        Ok(Lender(Arc::new(LenderParts { admission, metrics, life, next_line, suspects: Mutex::new(suspects), lent })))
     }
 
-    /// Lends a mail and waits for its fate. Only `Settled` and `Left` may be told to its sender as done: in every other case the
-    /// sender keeps it. Who stops waiting changes nothing of what becomes of the mail.
+    /// Lends a mail and waits for its fate. Only `Settled` and `Left` may be told to the sender as done: after every other fate the
+    /// sender keeps the mail. A caller that stops waiting changes nothing of the mail's fate.
     pub async fn lend(&self, pushed: PushedMail) -> Fate {
         point("push_intake::lend");
         let lending = Arc::clone(&self.0);
         lending.lent.send_modify(|lent| *lent += 1);
         let _counted = Counted(Arc::clone(&lending));
-        let runtime = lending.admission.database_runtime.clone();
+        let runtime = lending.admission.tasks.runtime.clone();
         let task = runtime.spawn(async move { lending.lend(pushed).await });
-        // Where the task panicked the mail is its sender's still.
+        // Where the task panicked, the sender still has the mail.
         task.await.unwrap_or(Fate::Returned)
     }
 
-    /// Waits until nobody waits for the fate of a mail.
+    /// Waits until no sender waits for a fate.
     pub(crate) async fn idle(&self) {
         // The sender lives in `self`, so this wait cannot fail.
         drop(self.0.lent.subscribe().wait_for(|lent| *lent == 0).await);
     }
 }
 
-impl Lending {
+impl LenderParts {
     async fn lend(&self, pushed: PushedMail) -> Fate {
         let admission = &self.admission;
         let open = async {
             admission.claims.known().await;
-            admission.intake.open().await;
+            admission.gate.open().await;
         };
         if timeout(HOLD_MAX, open).await.is_err() || !admission.may_fetch() {
             return Fate::Returned;
@@ -150,7 +149,7 @@ impl Lending {
         if fate == Fate::Suspect {
             self.suspects().insert(token.to_owned(), 0);
         }
-        // What became of the mail is as true where the line cannot be struck out: the next life then tries it alone.
+        // The fate is true also where the line cannot be struck out; the next life then takes the mail for a suspect.
         if let Err(fault) = self.admission.strike_out(self.life, vec![line], suspects).await {
             tracing::debug!(mailbox = &*self.admission.name, %fault, "a mail that came back stays written down");
         }
@@ -172,7 +171,7 @@ impl Lending {
             admission.attempt(token.to_owned(), Vec::new()).await?;
             self.suspects().insert(token.to_owned(), attempts + 1);
         }
-        // Nothing stands worse, so it is not given back whatever it claims.
+        // The last lane, whose mail is never deferred.
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {
@@ -203,14 +202,14 @@ impl Lending {
         let content = (pushed.mail, pushed.over_size_bytes);
         let fetched = self.admission.fetched(token, content, (claim, admitted.lane), state, share);
         let spread = u32::try_from(self.next_line.load(Ordering::Relaxed) & 0xFFFF).unwrap_or_default();
-        self.admission.desk.hand_on(fetched, spread);
+        self.admission.decoders.hand_on(fetched, spread);
         // A share reports whatever becomes of it.
         let fate = fates.recv().await.map_or(Fate::Returned, |report| report.fate);
         point("push_intake::reported");
         fate
     }
 
-    /// Takes room for a mail, in its lane and with its claim; none where there is none for it soon.
+    /// Takes permits for a mail in its lane and counts them with its claim; none where there is no room for it soon.
     async fn admit(&self, pushed: &PushedMail, claim: Option<Matricule>) -> Option<Admitted> {
         let admission = &self.admission;
         let (mut own, mails) = admission.hands.take(&[pushed.mail.len() as u64]).await;
@@ -236,9 +235,9 @@ impl Lending {
         }
     }
 
-    async fn slow_place(&self, claimant: Claimant) -> Option<(Permits, Option<Tried>)> {
+    async fn slow_place(&self, claimant: Claimant) -> Option<(Permits, Option<BeingTried>)> {
         let claims = &self.admission.claims;
-        // There will be time for it when the agency's other mail has been tried.
+        // One mail of an agency is tried at a time; this one comes again.
         if claimant.is_some_and(|matricule| claims.is_tried(matricule)) {
             return None;
         }

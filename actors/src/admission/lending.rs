@@ -1,21 +1,22 @@
-//! Mails that are lent, from one session to the next. A session ends while some of them are not settled yet: else a flood that is
-//! settled slowly would keep whatever came behind it in the mailbox from being listed.
+//! Mails that are lent, from one session to the next. A session may end while some of its mails are still in hand; these are carried
+//! over. Otherwise a flood that is settled slowly would keep all later mail of its mailbox from being listed.
 //!
-//! Such a mail is known again by its unique id and not fetched while it is lent. Once it is settled it is fetched again, by a later
-//! session, and deleted if it is the same octet for octet. An id alone is not enough: a server may give it to another mail, which
-//! would be lost. And if it is forgotten (by a crash, or because its id has changed) it is a letter that comes again, which settling knows.
+//! A later session knows such a mail by its token (its unique id), and does not fetch it while it is lent. Once the mail is settled, a
+//! later session fetches it again and deletes it if it is the same octet for octet. The token alone is not enough: a server may have
+//! given it to another mail, which would be lost. A carried mail that is forgotten (by a crash, or because its token has changed) is
+//! fetched as new, and settling recognises the letter.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use crate::transport::{Candidate, Outcome};
 use sdc::letter::Matricule;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::lanes::{LANES, Lane};
+use crate::claims::{LANES, Lane};
 use crate::custody::Report;
 use crate::tally::Tally;
+use crate::transport::{Candidate, FetchOutcome};
 
 /// A mail that is lent.
 pub struct LentMail {
@@ -23,11 +24,11 @@ pub struct LentMail {
     pub listed: Candidate,
     /// What it claims.
     pub claim: Option<Matricule>,
-    /// The lane that it was lent with.
+    /// The lane in which it was lent.
     pub lane: Lane,
-    /// Tells it from others; none where nothing of it was given.
+    /// Digest of its octets; none where nothing of it was given.
     digest: Option<u64>,
-    /// The line that names it in the database; none for one that is tried alone.
+    /// The line that names it in the database; none for a suspect that is tried alone.
     batch: Option<i64>,
 }
 
@@ -35,34 +36,34 @@ pub struct LentMail {
 pub struct Returned {
     /// The mail.
     pub mail: LentMail,
-    /// Its number, if it was lent by the session that is held.
+    /// Its number, if the session that is open has lent it.
     pub number: Option<u32>,
 }
 
 /// See the module. It lives as long as its poller's life.
 pub struct Lending {
-    /// Counts sessions, so that a mail's number says by which it was lent.
+    /// Counts sessions: a ticket is the session and the mail's number in it.
     session: u32,
     sender: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
     lent: HashMap<u64, LentMail>,
-    /// How many mails that claim an agency are lent, by the lane that they were lent with.
+    /// How many mails that claim an agency are lent, by lane.
     claims: Tally<(Matricule, Lane)>,
-    /// Ids of mails that are lent.
+    /// Tokens of mails that are lent.
     ids: Tally<Box<str>>,
-    /// Mails that were settled and are not deleted yet, since that was after their session or their source refused, by id, with their
-    /// digests.
+    /// Digests of mails that are settled and not deleted yet, by token: they were settled after their session had ended, or their source
+    /// refused to delete them.
     settled: HashMap<Box<str>, u64>,
-    /// The same, of mails that this session may delete, by number.
+    /// Token and digest of the mails that this session may delete, by number.
     marked: HashMap<u32, (Box<str>, u64)>,
-    /// Ids of mails that are not the same at a second look: a server may write into a mail when it was given. A session waits for such a
-    /// mail, for as long as for one without an id.
+    /// Tokens of mails that were not the same when they were fetched a second time: some servers write into a mail once it was read. A
+    /// session waits for such a mail as long as for one without a token.
     changing: HashSet<Box<str>>,
-    /// Lines written down, with how many of their mails are lent.
+    /// Lines in the database, with how many of their mails are lent.
     batches: BTreeMap<i64, usize>,
     /// The line of the window that is being fetched.
     batch: Option<i64>,
-    /// Mails that made the centre fail, and are not written down as suspects yet.
+    /// Mails that came back as suspects, and are not suspects in the database yet.
     pub suspects: Vec<String>,
     digests: RandomState,
 }
@@ -96,7 +97,7 @@ impl Lending {
         self.marked.clear();
     }
 
-    /// Notes that what is lent from now on is written down in this line.
+    /// Begins a window, whose mails are named by this line in the database.
     pub fn begin_batch(&mut self, batch: i64) {
         self.batches.insert(batch, 0);
         self.batch = Some(batch);
@@ -112,13 +113,13 @@ impl Lending {
         u32::try_from(number).ok()
     }
 
-    /// Notes that a mail is lent. Returns the number to lend it by, and whom to report to.
+    /// Notes that a mail is lent. Returns its ticket, and the channel for its report.
     pub fn lend(
         &mut self,
         listed: Candidate,
         claim: Option<Matricule>,
         lane: Lane,
-        outcome: &Outcome,
+        outcome: &FetchOutcome,
     ) -> (u64, UnboundedSender<Report>) {
         let ticket = self.ticket(listed.number);
         if let Some(matricule) = claim {
@@ -135,17 +136,17 @@ impl Lending {
         (ticket, self.sender.clone())
     }
 
-    /// Returns what tells a mail from others: its octets or, of one that is too large, its size and what was fetched of it.
-    fn digest(&self, outcome: &Outcome) -> Option<u64> {
+    /// Returns the digest of a mail's octets or, of an over-size mail, of its size and its fetched part.
+    fn digest(&self, outcome: &FetchOutcome) -> Option<u64> {
         match outcome {
-            Outcome::Mail(octets) => Some(self.digests.hash_one((octets, 0_u64))),
-            Outcome::OverSize { head, .. } if head.is_empty() => None,
-            Outcome::OverSize { head, size_bytes } => Some(self.digests.hash_one((head, *size_bytes))),
-            Outcome::Refused(_) => None,
+            FetchOutcome::Mail(octets) => Some(self.digests.hash_one((octets, 0_u64))),
+            FetchOutcome::OverSize { head, .. } if head.is_empty() => None,
+            FetchOutcome::OverSize { head, size_bytes } => Some(self.digests.hash_one((head, *size_bytes))),
+            FetchOutcome::Refused(_) => None,
         }
     }
 
-    /// Waits for the next report. It never ends without one: a sender is kept here.
+    /// Waits for the next report. The channel never closes, since a sender is kept here.
     pub async fn next_report(&mut self) -> Option<Report> {
         self.reports.recv().await
     }
@@ -155,7 +156,7 @@ impl Lending {
         self.reports.try_recv().ok()
     }
 
-    /// Takes back a mail that was reported. None where it was forgotten meanwhile.
+    /// Takes back a mail that was reported; none where the mail was forgotten meanwhile.
     pub fn take_back(&mut self, ticket: u64) -> Option<Returned> {
         let mail = self.lent.remove(&ticket)?;
         if let Some(matricule) = mail.claim {
@@ -175,32 +176,32 @@ impl Lending {
         let Some(token) = &mail.listed.token else { return };
         match mail.digest {
             Some(digest) => drop(self.settled.insert(token.clone(), digest)),
-            // It comes again, and its session waits for it.
+            // The mail is fetched as new, and its session waits for its fate.
             None => drop(self.changing.insert(token.clone())),
         }
     }
 
-    /// Notes that a mail of this session is settled, and is to be deleted by it.
+    /// Notes that a mail of this session is settled, and that the session is to delete it.
     pub fn mark(&mut self, number: u32, mail: &LentMail) {
         if let (Some(token), Some(digest)) = (&mail.listed.token, mail.digest) {
             self.marked.insert(number, (token.clone(), digest));
         }
     }
 
-    /// Remembers mails that their source refuses to delete. They are not settled again: later sessions only try to delete them.
+    /// Remembers mails that their source refuses to delete: later sessions do not lend them again, and only try to delete them.
     pub fn undeleted(&mut self, numbers: &[u32]) {
         let marked: Vec<(Box<str>, u64)> = numbers.iter().filter_map(|number| self.marked.remove(number)).collect();
         self.settled.extend(marked);
     }
 
-    /// Says whether a mail was settled after its session, or not deleted in it, to judge by its id.
+    /// Says whether a mail with this token is settled and not deleted yet.
     pub fn is_settled(&self, listed: &Candidate) -> bool {
         !self.settled.is_empty() && listed.token.as_ref().is_some_and(|token| self.settled.contains_key(token))
     }
 
-    /// Says whether a mail that was fetched again is one that was settled, octet for octet, and forgets about it: the next
-    /// session takes it as new if it is still there.
-    pub fn take_settled(&mut self, listed: &Candidate, outcome: &Outcome) -> bool {
+    /// Says whether a mail that was fetched again is the one that was settled, octet for octet. In either case the settled one is
+    /// forgotten: a mail that is listed once more is fetched as new.
+    pub fn take_settled(&mut self, listed: &Candidate, outcome: &FetchOutcome) -> bool {
         let Some((token, digest)) = listed.token.as_ref().and_then(|token| self.settled.remove_entry(token)) else {
             return false;
         };
@@ -213,7 +214,7 @@ impl Lending {
         is_same
     }
 
-    /// Says whether a mail is not to be fetched, because one with its id is lent, or settled and not deleted yet.
+    /// Says whether a mail is not to be fetched as new, because a mail with its token is lent, or settled and not deleted yet.
     pub fn has(&self, listed: &Candidate) -> bool {
         let is_lent = listed.token.as_ref().is_some_and(|token| self.ids.has(token));
         is_lent || self.is_settled(listed) || self.is_lent(listed.number)
@@ -234,18 +235,18 @@ impl Lending {
         !self.settled.is_empty()
     }
 
-    /// Says whether mail that claims this agency was lent while its claim stood better than now: it may be about to be given
-    /// back, and what came later must not overtake it.
+    /// Says whether mail that claims this agency is lent in a better lane than this. The decoder may be about to defer it, and later
+    /// mail of the agency must not overtake it.
     pub fn has_better(&self, matricule: Matricule, lane: Lane) -> bool {
         LANES.into_iter().take_while(|better| *better < lane).any(|better| self.claims.has(&(matricule, better)))
     }
 
-    /// Says whether a mail is lent that no other session would know again.
+    /// Says whether a mail is lent that no later session would know again.
     pub fn has_without_id(&self) -> bool {
         self.lent.values().any(|mail| is_unknown_later(&mail.listed, &self.changing))
     }
 
-    /// Forgets mails that no other session would know again; returns how many.
+    /// Forgets lent mails that no later session would know again; returns how many.
     pub fn forget_without_id(&mut self) -> usize {
         let changing = std::mem::take(&mut self.changing);
         let forgotten = self.forget(|_, mail| is_unknown_later(&mail.listed, &changing)).len();
@@ -253,7 +254,7 @@ impl Lending {
         forgotten
     }
 
-    /// Forgets whatever this session has lent; returns the numbers.
+    /// Forgets all mails that this session has lent; returns their numbers.
     pub fn forget_session(&mut self) -> Vec<u32> {
         let session = self.session;
         let forgotten = self.forget(|ticket, _| ticket >> 32 == u64::from(session));
@@ -280,7 +281,7 @@ impl Lending {
         self.batches.iter().filter(|(_, lent)| **lent == 0).map(|(batch, _)| *batch).collect()
     }
 
-    /// Forgets what is no longer written down, or is by now.
+    /// Forgets lines that were struck out, and so many suspects that are in the database now.
     pub fn struck_out(&mut self, batches: &[i64], suspects: usize) {
         self.batches.retain(|batch, _| !batches.contains(batch));
         self.suspects.drain(..suspects);
@@ -301,8 +302,8 @@ mod tests {
         Candidate { number, token: (!token.is_empty()).then(|| token.into()), size_bytes: 3 }
     }
 
-    fn mail(octets: &str) -> Outcome {
-        Outcome::Mail(octets.into())
+    fn mail(octets: &str) -> FetchOutcome {
+        FetchOutcome::Mail(octets.into())
     }
 
     fn lend(lending: &mut Lending, number: u32, token: &str) -> u64 {
@@ -355,7 +356,7 @@ mod tests {
 
     #[test]
     fn of_a_mail_that_is_too_large_what_was_fetched_and_its_size_say_whether_it_is_the_same() {
-        let over_size = |head: &str, size_bytes| Outcome::OverSize { head: head.into(), size_bytes };
+        let over_size = |head: &str, size_bytes| FetchOutcome::OverSize { head: head.into(), size_bytes };
         for (first, second, is_same) in [
             (over_size("head", 9), over_size("head", 9), true),
             (over_size("head", 9), over_size("head", 8), false),

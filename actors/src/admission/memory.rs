@@ -3,35 +3,29 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use crate::transport::Candidate;
 use sdc::letter::Matricule;
 
-use super::Admission;
 use super::breakers::Breakers;
-use super::poll::{MailState, PollError};
+use super::polled::PollError;
+use super::source::{Admission, MailState};
 use super::withheld::Withheld;
 use crate::tally::Tally;
-
-/// Returns what a mail is written down by: its id or, for want of one, its size behind a blank, which no id contains.
-/// Several mails may share the latter, so it says only whom to be careful with, never whom to leave alone.
-pub fn hint(listed: &Candidate) -> Box<str> {
-    listed.token.clone().unwrap_or_else(|| format!(" {}", listed.size_bytes).into())
-}
+use crate::transport::Candidate;
 
 /// What a poller remembers between sessions. Only an optimisation: forgetting it costs a second fetch.
 #[derive(Default)]
 pub struct Memory {
-    /// Mails that stay in the mailbox by its rule, by id, with their sizes: a server may give an id to another mail.
+    /// Mails that stay in the mailbox by its rule, by token, with their sizes: a server may give a token to another mail.
     left: HashMap<Box<str>, u64>,
-    /// Mails of the slow lane that found it full or may wait, with the agencies that they claim.
+    /// Deferred mails by token, with their claims.
     deferred: HashMap<Box<str>, Option<Matricule>>,
-    /// How many of them claim each agency.
+    /// How many deferred mails claim each agency.
     deferred_claims: Tally<Matricule>,
-    /// Suspects settled alone whose lines are not cleared yet.
+    /// Suspects that were settled alone, or are gone, and are not cleared in the database yet.
     pub absolved: Vec<String>,
-    /// Suspects whose last attempt a fault or a stop ended, and does not count.
+    /// Suspects whose last attempt does not count, since a fault or a stop ended it, and is not taken back in the database yet.
     pub returned: Vec<String>,
-    /// When suspects are tried again, where the last one did not come to have everything to itself.
+    /// Until when no suspect is tried: for the last one the room never became empty.
     pub suspects_wait_until: Option<Instant>,
     /// Number of the next line written down in this life.
     pub next_batch: i64,
@@ -39,13 +33,13 @@ pub struct Memory {
     pub withheld: Withheld,
     /// Mails over which sessions broke.
     pub breakers: Breakers,
-    /// What mails were found to take that are larger than the server says.
+    /// The true sizes of mails that are larger than their server lists them, by hint.
     pub true_bytes: HashMap<Box<str>, u64>,
-    /// What was told of the last session.
+    /// What was logged of the last session.
     pub told: Complaints,
 }
 
-/// What is wrong with a mailbox, as far as one session shows it; told in one line each, and only when it changes.
+/// What is wrong with a source, as far as one session shows it; each complaint is logged in one line, and only when it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Complaints {
     /// Mails that the server lists and does not give.
@@ -61,7 +55,7 @@ pub struct Complaints {
 }
 
 impl Complaints {
-    /// Tells what differs from the session before.
+    /// Logs what differs from the session before.
     pub fn tell(&self, before: &Complaints, parts: &Admission) {
         let (mailbox, noun) = (&*parts.name, parts.facts.noun);
         if self.refused > 0 && self.refused != before.refused {
@@ -84,7 +78,8 @@ impl Complaints {
 }
 
 impl Memory {
-    /// The database may be what failed: what cannot be taken back now is taken back before the next attempt.
+    /// Takes attempts back that do not count. The database may be what failed, so those that remain are taken back before the next
+    /// attempt.
     pub async fn take_attempts_back(&mut self, parts: &Admission) -> Result<(), PollError> {
         if !self.returned.is_empty() {
             parts.take_attempts_back(self.returned.clone()).await?;
@@ -93,7 +88,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Remembers that a mail stays in the mailbox. One without an id is looked at again.
+    /// Remembers that a mail stays in the mailbox. A mail without a token is fetched again.
     pub fn leave(&mut self, listed: &Candidate) {
         if let Some(token) = &listed.token {
             self.left.insert(token.clone(), listed.size_bytes);
@@ -107,7 +102,7 @@ impl Memory {
 
     /// Returns the bytes that a mail is thought to take.
     pub fn likely_bytes(&self, listed: &Candidate) -> u64 {
-        let found = if self.true_bytes.is_empty() { None } else { self.true_bytes.get(&*hint(listed)) };
+        let found = if self.true_bytes.is_empty() { None } else { self.true_bytes.get(&*listed.hint()) };
         found.copied().unwrap_or(0).max(listed.size_bytes)
     }
 
@@ -121,12 +116,12 @@ impl Memory {
         self.deferred_claim(listed).flatten()
     }
 
-    /// Says whether mail that claims this agency is deferred: what came later must not overtake it.
+    /// Says whether mail that claims this agency is deferred: later mail of the agency must not overtake it.
     pub fn has_deferred(&self, matricule: Matricule) -> bool {
         self.deferred_claims.has(&matricule)
     }
 
-    /// Remembers that a mail is deferred. One without an id is fetched as if it were new.
+    /// Remembers that a mail is deferred. A mail without a token is fetched as if it were new.
     pub fn defer(&mut self, listed: &Candidate, claim: Option<Matricule>) {
         self.forget(listed);
         let Some(token) = &listed.token else { return };
@@ -136,12 +131,12 @@ impl Memory {
         self.deferred.insert(token.clone(), claim);
     }
 
-    /// Says whether a letter of a mail waits.
+    /// Says whether a mail is withheld.
     pub fn state(&self, listed: &Candidate) -> MailState {
-        if self.withheld.has(listed) { MailState::Waiting } else { MailState::Listed }
+        if self.withheld.has(listed) { MailState::Withheld } else { MailState::Listed }
     }
 
-    /// Forgets that a mail is deferred: it is in hand.
+    /// Forgets that a mail is deferred, since it is in hand.
     pub fn forget(&mut self, listed: &Candidate) {
         if let Some(token) = &listed.token {
             self.forget_id(token);
@@ -153,14 +148,14 @@ impl Memory {
         self.deferred_claims.remove(&matricule);
     }
 
-    /// Forgets whatever is no longer in the mailbox. Over which mails sessions broke is remembered unless the listing is whole.
+    /// Forgets mails that are no longer listed; breakers only where the listing is whole.
     pub fn forget_all_but(&mut self, mails: &[Candidate], is_whole: bool) {
         if is_whole {
             self.breakers.forget_all_but(mails);
         }
         self.withheld.forget_all_but(mails);
         if !self.true_bytes.is_empty() {
-            let listed: HashSet<Box<str>> = mails.iter().map(hint).collect();
+            let listed: HashSet<Box<str>> = mails.iter().map(Candidate::hint).collect();
             self.true_bytes.retain(|hint, _| listed.contains(hint));
         }
         if self.left.is_empty() && self.deferred.is_empty() {
@@ -231,7 +226,7 @@ mod tests {
         let mut memory = Memory::default();
         for mail in [listed("a", 10), listed("", 0)] {
             assert_eq!(memory.likely_bytes(&mail), mail.size_bytes);
-            memory.true_bytes.insert(hint(&mail), 5000);
+            memory.true_bytes.insert(mail.hint(), 5000);
             assert_eq!(memory.likely_bytes(&mail), 5000);
         }
         assert_eq!(memory.likely_bytes(&listed("a", 6000)), 6000);

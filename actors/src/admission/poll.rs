@@ -1,96 +1,41 @@
-//! One session with a source, as far as it has come: what is tried, lent, come back and deleted. It drives the session by the
-//! transport's own words alone (`mailbox_poller::session` opens and closes it).
+//! The state of one session with a source: which mails were lent, which came back, and which are to be deleted. It knows of the
+//! protocol no more than [`Session`] says. `mailbox_poller::session` opens and closes the session.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use sdc::document;
 use sdc::letter::Matricule;
-use store::database::fault::Fault;
-use store::letters::in_hand::Suspect;
 use store::planted::{self, Bug, point};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::breakers::BREAKS_MAX;
-use super::lanes::Lane;
 use super::lending::{Lending, LentMail};
-use super::memory::{Complaints, Memory, hint};
+use super::memory::{Complaints, Memory};
+use super::polled::{NextPoll, PollError};
 use super::records::LEASE_HOLD;
-use super::reports::SETTLE_WAIT_MAX;
-use super::windows::CLAIM_WAIT_MAX;
-use super::{Admission, Turns};
+use super::source::{Admission, MailState, Turns};
+use crate::claims::Lane;
 use crate::custody::Fate;
 use crate::metrics::ActorMetrics;
 use crate::room::Permits;
-use crate::transport::{Candidate, Fetching, Outcome, Session, Taken, TransportFault};
+use crate::transport::{Candidate, FetchOutcome, Fetching, Session, Taken, TransportFault};
 
-/// What is known of a mail that is lent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MailState {
-    /// Nothing: it is fetched as its source lists it.
-    Listed,
-    /// A letter of it waited when it was fetched before: its other letters are settled by now, and nobody sent them again.
-    Waiting,
-    /// It failed alone, too often.
-    Poison,
-}
-
-/// What a poll found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Polled {
-    /// When the source is worth another look.
-    pub next: NextPoll,
-    /// Another process has the source's lease, so it was not looked into.
-    pub is_elsewhere: bool,
-}
-
-/// When a source is worth another look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextPoll {
-    /// It is evidently not empty.
-    AtOnce,
-    /// Mail in it is in hand, or found no room: nothing but time need pass.
-    Soon,
-    /// In its turn.
-    InTurn,
-}
-
-/// Why a poll failed.
-#[derive(Debug, thiserror::Error)]
-pub enum PollError {
-    /// The source or the way to it.
-    #[error(transparent)]
-    Source(#[from] TransportFault),
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] Fault),
-    /// Letters in hand did not come back in time.
-    #[error("{0} mails in hand were not settled within {seconds} s; they stay where they are and come again", seconds = SETTLE_WAIT_MAX.as_secs())]
-    Unsettled(usize),
-}
-
-impl PollError {
-    /// Names the step that failed, as on metrics.
-    pub fn step(&self) -> &'static str {
-        match self {
-            PollError::Source(fault) => fault.step,
-            PollError::Database(_) => "database",
-            PollError::Unsettled(_) => "settle",
-        }
-    }
-}
+/// Longest time that a session waits, all in all, for room that is given back by settled mail of the same claim. So an office that
+/// sends much alone has its mail taken as fast as it is settled, and the rest of a flood that is settled slowly is left after that.
+const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Which mails a session fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// All but those over which sessions broke.
+    /// All mails but the breakers.
     Others,
-    /// One of those.
+    /// One breaker alone.
     Breaker,
 }
 
-/// One session of a poller, as far as it has come.
+/// One session of a poller.
 pub struct Poll<'a> {
     /// What the poller was built with.
     pub parts: &'a Admission,
@@ -103,34 +48,34 @@ pub struct Poll<'a> {
     /// When the session began.
     pub started: Instant,
     lease_taken: Instant,
-    /// Mails lent and not reported yet, by this session and those before.
+    /// Mails that are lent, by this session and those before.
     pub lending: &'a mut Lending,
-    /// Settled and not deleted yet.
+    /// Numbers of mails that are settled and not deleted yet.
     pub to_delete: Vec<u32>,
     deleted: usize,
-    /// Nothing was left out of the listing: what is not listed is gone.
+    /// Whether nothing was left out of the listing, so that a mail which is not listed is gone.
     pub is_listed_whole: bool,
-    /// Suspects when the session began.
+    /// Tokens of the suspects, as of the session's begin.
     pub suspected: HashSet<Box<str>>,
-    /// Mails that stay in the mailbox by its rule.
+    /// Mails with the fate `Left`, to be remembered.
     pub left: Vec<Candidate>,
-    /// Mails given back unopened.
+    /// Mails with the fate `Deferred`, to be remembered.
     pub given_back: Vec<LentMail>,
-    /// Mails given back because a letter in them has to wait.
+    /// Mails with the fate `Withheld`, to be remembered.
     pub withheld: Vec<LentMail>,
-    /// What became of the mails that this session lent last, by their numbers.
+    /// Fates of the mails that this session lent last, by their numbers.
     pub tried: HashMap<u32, Fate>,
-    /// Agencies of which a mail was left for want of room in this session: what came later must not overtake it.
+    /// Agencies of which this session left a mail for want of room: their later mail must not overtake it.
     pub held_up: HashSet<Matricule>,
-    /// Mails that were fetched and left because of that.
+    /// How many mails of such agencies were fetched, and left.
     pub mails_held_up: usize,
-    /// There was no room for a single mail: none is fetched any more in this session.
+    /// Whether there was no room for a single mail, so that this session fetches none any more.
     pub is_full: bool,
-    /// Until when this session may wait for room that a claim's own mail gives back.
+    /// How long this session may still wait for room that settled mail of the same claim gives back.
     pub room_wait_left: Duration,
-    /// A mail was lent.
+    /// Whether a mail was lent.
     has_lent: bool,
-    /// A mail is in the mailbox still and can be fetched at once.
+    /// Whether a mail that this session left in its source can be fetched at once.
     pub has_given_back: bool,
     /// What is wrong with the source.
     pub complaints: Complaints,
@@ -171,30 +116,10 @@ impl<'a> Poll<'a> {
         }
     }
 
-    /// Fetches what this session may. What earlier ones lent and was settled is deleted first, whatever becomes of the others.
-    pub async fn fetch(
-        &mut self,
-        session: &mut dyn Session,
-        mut mails: Vec<Candidate>,
-        suspects: Vec<Suspect>,
-        turn: Turn,
-        memory: &mut Memory,
-    ) -> Result<(), PollError> {
-        memory.withheld.begin();
-        let gone = self.delete_carried(session, &mails, memory).await?;
-        mails.retain(|listed| !gone.contains(&listed.number));
-        self.try_suspects(session, &mails, suspects, memory).await?;
-        self.fetch_rest(session, &mails, memory).await?;
-        if turn == Turn::Others {
-            self.try_withheld(session, &mails, memory).await?;
-        }
-        Ok(())
-    }
-
-    /// Waits for the next mail, and remembers the one over which the session breaks.
+    /// Waits for the next mail. If the session breaks over it, the mail is remembered as a breaker.
     pub async fn next(&self, fetching: &mut Fetching<'_>, memory: &mut Memory) -> Result<Option<Taken>, PollError> {
         let under_way = fetching.under_way();
-        // Only the session of a mail over which sessions broke asks for one.
+        // Only the session of a breaker asks for a breaker, and has a patience.
         let patience = under_way.and_then(|listed| memory.breakers.patience(listed));
         let next = match patience {
             None => fetching.next().await,
@@ -209,8 +134,8 @@ impl<'a> Poll<'a> {
             }
             (Err(error), Some(listed)) => {
                 let breaks = memory.breakers.broke(listed, self.turns.interval, Instant::now());
-                let (mailbox, mail) = (&*self.parts.name, hint(listed));
-                // It has a session of its own now, in which it is not left alone.
+                let (mailbox, mail) = (&*self.parts.name, listed.hint());
+                // The session of a breaker does not look whether the breaker is withheld.
                 memory.withheld.forget(&mail);
                 match breaks {
                     1 => {
@@ -227,7 +152,7 @@ impl<'a> Poll<'a> {
         }
     }
 
-    /// Only a session that was closed has deleted anything.
+    /// Deletes settled mail and closes the session. Nothing is deleted before the close has been answered.
     pub async fn delete_and_close(&mut self, mut session: Box<dyn Session>) -> Result<(), PollError> {
         self.delete_settled(&mut *session).await?;
         point("mailbox_poller::quit");
@@ -236,9 +161,10 @@ impl<'a> Poll<'a> {
         Ok(())
     }
 
-    /// Says when the source is worth another look. One that was not empty is looked into again at once. Where nothing was deleted
-    /// nothing was gained either: mail that all comes back must not be polled in a tight loop. (Each time that a mail is deferred
-    /// its claim has come to stand worse.)
+    /// Says when the source is worth another look. At once where a mail was deleted, is in hand, or can be fetched again. A poll that
+    /// deleted
+    /// nothing gained nothing, so mail that always returns must not bring the next poll at once: deferred mail may, since each time
+    /// that a mail is deferred its lane has become worse.
     pub fn next_poll(&self) -> NextPoll {
         if self.deleted > 0 || self.has_given_back || (self.has_lent && !self.lending.is_empty()) {
             NextPoll::AtOnce
@@ -253,29 +179,29 @@ impl<'a> Poll<'a> {
     pub fn lend(&mut self, taken: Taken, permits: Permits, lane: Lane, state: MailState) {
         let Taken { listed, outcome } = taken;
         let claim = match &outcome {
-            Outcome::Mail(octets) | Outcome::OverSize { head: octets, .. } => document::claim(octets),
-            Outcome::Refused(words) => return self.refuse(words.clone()),
+            FetchOutcome::Mail(octets) | FetchOutcome::OverSize { head: octets, .. } => document::claim(octets),
+            FetchOutcome::Refused(words) => return self.refuse(words.clone()),
         };
         self.has_lent = true;
-        let (number, token) = (listed.number, hint(&listed));
+        let (number, token) = (listed.number, listed.hint());
         let (ticket, reports) = self.lending.lend(listed, claim, lane, &outcome);
         let content = match outcome {
-            Outcome::Mail(mail) => (mail, None),
-            Outcome::OverSize { head, size_bytes } => (head, Some(size_bytes)),
-            Outcome::Refused(_) => return,
+            FetchOutcome::Mail(mail) => (mail, None),
+            FetchOutcome::OverSize { head, size_bytes } => (head, Some(size_bytes)),
+            FetchOutcome::Refused(_) => return,
         };
         let share = self.parts.hands.lend(ticket, permits, reports, self.metrics);
         let fetched = self.parts.fetched(&token, content, (claim, lane), state, share);
-        self.parts.desk.hand_on(fetched, number);
+        self.parts.decoders.hand_on(fetched, number);
     }
 
-    /// Counts a mail that the server does not give. It stays where it is.
+    /// Counts a mail that its source lists and does not give. The mail stays where it is.
     pub fn refuse(&mut self, words: String) {
         self.complaints.refused += 1;
         self.complaints.refused_words.get_or_insert(words);
     }
 
-    /// Tells what is wrong with the mailbox, where that has changed, and shows how many mails cannot be fetched or deleted.
+    /// Logs what is wrong with the source, where that has changed, and shows how many mails cannot be fetched or deleted.
     pub fn tell(&mut self, memory: &mut Memory, turn: Turn) {
         if turn == Turn::Others {
             self.complaints.tell(&memory.told, self.parts);
@@ -286,7 +212,7 @@ impl<'a> Poll<'a> {
         gauge.set(i64::try_from(unfetchable).unwrap_or(i64::MAX));
     }
 
-    /// Deletes what is settled by now.
+    /// Deletes the mails that are settled by now.
     pub async fn delete_settled(&mut self, session: &mut dyn Session) -> Result<(), PollError> {
         if planted::has(Bug::DeleteBeforeCommit) {
             self.to_delete.extend(self.lending.forget_session());
@@ -307,25 +233,24 @@ impl<'a> Poll<'a> {
     /// Keeps the source's lease.
     pub async fn renew_lease(&mut self) -> Result<(), PollError> {
         if self.lease_taken.elapsed() > LEASE_HOLD / 3 {
-            // Losing it is harmless: settling knows what another poller fetches too.
+            // A lost lease is harmless: settling recognises a letter that another poller fetches as well.
             self.parts.take_lease().await?;
             self.lease_taken = Instant::now();
         }
         Ok(())
     }
 
-    /// Strikes out what came back. Mail that did not stays written down, under this life's name.
-    pub async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
-        self.remember_given_back(memory);
-        let suspects = self.lending.suspects.clone();
-        // With mail still in hand the lines stay: they name what to suspect if the program dies now.
-        let batches = self.lending.batches_done();
-        if batches.is_empty() && suspects.is_empty() {
-            return Ok(());
-        }
-        let written = suspects.len();
-        self.parts.strike_out(self.life, batches.clone(), suspects).await?;
-        self.lending.struck_out(&batches, written);
-        Ok(())
+    /// Says whether nothing more may be fetched.
+    pub fn is_stopped(&self) -> bool {
+        !self.parts.may_fetch()
+    }
+
+    /// Says whether the session must end, after it has asked for so many mails; sooner where only mail is left that may wait.
+    pub fn must_end(&self, asked: usize, may_wait: bool) -> bool {
+        let turns = self.turns;
+        // Mail that may wait gets a fifth of a session's time: the next session is needed to see new mail of the offices.
+        let time_max = if may_wait { turns.session_time_max / 5 } else { turns.session_time_max };
+        let is_over_time = asked > 0 && self.started.elapsed() > time_max;
+        self.is_stopped() || asked >= turns.session_mails_max || is_over_time
     }
 }

@@ -1,6 +1,4 @@
-//! What a source asks of the database: its lease, what it has in hand, and whom to suspect.
-//!
-//! Every call runs as a task of the database's runtime: a connection made on this actor's thread would die with it.
+//! What admission reads and writes in the database: the source's lease, the lines of mail in hand, and the suspects.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use store::letters::in_hand::{self, Suspect};
 use store::letters::leases;
 use uuid::Uuid;
 
-use super::Admission;
+use super::source::Admission;
 
 /// How long a lease lasts unless renewed.
 pub const LEASE_HOLD: Duration = Duration::from_secs(30);
@@ -22,20 +20,15 @@ impl Admission {
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send,
     {
-        let database = self.database.clone();
-        let task = self.database_runtime.spawn(async move { ask(database.get().await?).await });
-        let outcome = match task.await {
-            Ok(outcome) => outcome,
-            Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-            Err(_cancelled) => Err(Fault::Away("the process is ending".to_owned())),
-        };
+        let database = self.tasks.database.clone();
+        let outcome = self.tasks.call(async move { ask(database.get().await?).await }).await;
         if let Err(fault) = &outcome {
-            self.intake.fault(fault);
+            self.gate.fault(fault);
         }
         outcome
     }
 
-    /// Takes or renews the source's lease; says whether it is ours. Mailboxes and folders share one space of names, under the
+    /// Takes or renews the source's lease; says whether this process has it. Mailboxes and folders share one space of names, under the
     /// prefix that programs of the version before know.
     pub async fn take_lease(&self) -> Result<bool, Fault> {
         let (lease, process) = (format!("mailbox:{}", self.key), self.process);
@@ -49,7 +42,7 @@ impl Admission {
         self.call(async move |mut c| leases::release(&mut c, &lease, process).await).await
     }
 
-    /// Makes suspects of what earlier lives left in hand, and lists all suspects.
+    /// Makes suspects of the mail that earlier lives left in hand, and lists all suspects.
     pub async fn suspects(&self, life: Uuid) -> Result<Vec<Suspect>, Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| {
@@ -59,13 +52,13 @@ impl Admission {
         .await
     }
 
-    /// Writes down what is about to be handed on.
+    /// Writes down, as one line, the mails that are about to be lent.
     pub async fn record(&self, life: Uuid, batch: i64, tokens: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::record(&mut c, &key, life, batch, &tokens).await).await
     }
 
-    /// Strikes out what came back, after naming the suspects among it.
+    /// Strikes out lines whose mails came back, after writing down the suspects among these.
     pub async fn strike_out(&self, life: Uuid, batches: Vec<i64>, suspects: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| {
@@ -77,13 +70,13 @@ impl Admission {
         .await
     }
 
-    /// Commits that a suspect is about to be tried alone, and that others were settled.
+    /// Commits that a suspect is about to be tried alone, and clears those that were settled.
     pub async fn attempt(&self, token: String, settled: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::attempt(&mut c, &key, &token, &settled).await).await
     }
 
-    /// Takes attempts back that a fault or a stop ended.
+    /// Takes back attempts that a fault or a stop ended.
     pub async fn take_attempts_back(&self, tokens: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::take_attempts_back(&mut c, &key, &tokens).await).await

@@ -1,24 +1,20 @@
-//! What becomes of the mails that are lent: reported to the session that is held, whichever has lent them.
+//! The fates of lent mails, reported to the session that is open, whichever session has lent them.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::transport::{Candidate, Session, Taken};
 use tokio::time::timeout;
 
 use super::lending::Returned;
-use super::memory::{Memory, hint};
-use super::poll::{Poll, PollError};
+use super::memory::Memory;
+use super::poll::Poll;
+use super::polled::{PollError, SETTLE_WAIT_MAX};
 use super::records::LEASE_HOLD;
 use crate::custody::{Fate, Report};
-
-/// Longest wait for mail in hand at the end of a session; what is late is carried over, so that mail that came since is seen.
-pub const CARRIED_AFTER: Duration = Duration::from_secs(1);
-/// The same where another session would not know the mail again, or there is none; what is late then comes again.
-pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
+use crate::transport::{Candidate, Session, Taken};
 
 impl Poll<'_> {
-    /// Takes the reports that have come, and remembers what is to stay.
+    /// Takes the reports that have come, and remembers which mails stay in the source.
     pub fn take_back(&mut self, memory: &mut Memory) {
         while let Some(report) = self.lending.try_report() {
             self.take_report(report);
@@ -44,11 +40,11 @@ impl Poll<'_> {
             (Fate::Deferred, _) => self.given_back.push(mail),
             (Fate::Withheld, _) => self.withheld.push(mail),
             (Fate::Returned, _) => {}
-            (Fate::Suspect, _) => self.lending.suspects.push(hint(&mail.listed).into()),
+            (Fate::Suspect, _) => self.lending.suspects.push(mail.listed.hint().into()),
         }
     }
 
-    /// Puts what was given back among the deferred, among what waits for its table, or among what stays by the mailbox's rule.
+    /// Moves mails that came back to the poller's memory: as left, deferred or withheld.
     pub fn remember_given_back(&mut self, memory: &mut Memory) {
         self.left.drain(..).for_each(|listed| memory.leave(&listed));
         self.has_given_back |= !self.given_back.is_empty();
@@ -75,8 +71,8 @@ impl Poll<'_> {
         self.tried.get(&number).copied()
     }
 
-    /// Waits for the next report, for so long at most, and keeps the mailbox's lease meanwhile: who took it over would suspect what
-    /// is in hand. Whether a report has come or not is judged by what is lent then.
+    /// Waits for the next report, for so long at most, and keeps the source's lease meanwhile: a process that took the lease over would
+    /// make suspects of the mail in hand. Callers judge by what is still lent whether a report has come.
     async fn next_report_within(&mut self, wait_max: Duration) {
         drop(timeout(wait_max.min(LEASE_HOLD / 3), self.next_report()).await);
         if let Err(error) = self.renew_lease().await {
@@ -84,8 +80,8 @@ impl Poll<'_> {
         }
     }
 
-    /// Waits for the mails in hand, no longer than that where a later session knows them again. Returns how many did not come back
-    /// and were forgotten: their lines are struck out, and they come again.
+    /// Waits for the mails that are lent: so long at most, or up to [`SETTLE_WAIT_MAX`] for mails that a later session would not know
+    /// again. Returns how many of the latter did not come back and were forgotten: they are fetched again as new.
     pub async fn wait_for_lent(&mut self, wait_max: Duration) -> usize {
         let began = Instant::now();
         loop {
@@ -97,9 +93,9 @@ impl Poll<'_> {
         }
     }
 
-    /// Fetches what was settled after its session, and has it deleted if it is the same mail; returns the numbers of those. Each is
-    /// let go of before the next comes, so that none needs room. A window has its turn in every session, others while a fifth of its
-    /// time is not over.
+    /// Fetches the mails that were settled after their session had ended, and deletes those that are still the same; returns their
+    /// numbers. Each mail is dropped before the next comes, so none needs room. One window is fetched in every session, and more while a
+    /// fifth of the session's time is not over.
     pub async fn delete_carried(
         &mut self,
         session: &mut dyn Session,
@@ -124,5 +120,20 @@ impl Poll<'_> {
             self.delete_settled(session).await?;
         }
         Ok(gone)
+    }
+
+    /// Strikes out the lines of the mails that came back. Lines of other mails stay, under this life's name.
+    pub async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
+        self.remember_given_back(memory);
+        let suspects = self.lending.suspects.clone();
+        // A line of which a mail is still in hand stays: it names the suspects if the program dies now.
+        let batches = self.lending.batches_done();
+        if batches.is_empty() && suspects.is_empty() {
+            return Ok(());
+        }
+        let written = suspects.len();
+        self.parts.strike_out(self.life, batches.clone(), suspects).await?;
+        self.lending.struck_out(&batches, written);
+        Ok(())
     }
 }

@@ -1,50 +1,23 @@
-//! Mail that was in hand when something died: each is tried with nothing else in hand, and set aside after some failures.
+//! Suspects: mails that were in hand when code panicked, hung or was killed. Each is tried with nothing else in hand, and becomes poison
+//! after three failures.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::transport::{Candidate, Outcome, Session};
 use store::letters::in_hand::{ATTEMPTS_MAX, Suspect};
 use store::planted::point;
 use tokio::time::{timeout, timeout_at};
 
-use super::lanes::Lane;
-use super::memory::{Memory, hint};
-use super::poll::{MailState, Poll, PollError};
-use crate::custody::Fate;
+use super::alone::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
+use super::memory::Memory;
+use super::poll::Poll;
+use super::polled::PollError;
+use super::source::MailState;
+use crate::claims::Lane;
+use crate::transport::{Candidate, FetchOutcome, Session};
 
-/// Longest waits of a suspect: for its turn among those of all mailboxes, and until nothing else is in hand.
-pub const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
-pub const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How long the others go on undisturbed when that was not long enough.
+/// Pause of the suspects after the room did not become empty in time, so that other mail goes on undisturbed.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
-
-/// What a suspect's fate means, once it was tried alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterAlone {
-    /// It is innocent, or done with.
-    Absolved,
-    /// It made the centre fail: the attempt counts.
-    Failed,
-    /// A fault or a stop ended it, which is not the letter's doing: the attempt does not count.
-    TakenBack,
-    /// It is not known yet.
-    Unknown,
-}
-
-impl AfterAlone {
-    /// Judges a fate.
-    pub fn of(fate: Option<Fate>, is_poison: bool) -> AfterAlone {
-        match fate {
-            Some(Fate::Settled | Fate::Left) => AfterAlone::Absolved,
-            // It went through all hands, and nothing failed but the database.
-            Some(Fate::Withheld) if !is_poison => AfterAlone::Absolved,
-            Some(Fate::Suspect) => AfterAlone::Failed,
-            Some(Fate::Returned | Fate::Deferred) if !is_poison => AfterAlone::TakenBack,
-            Some(Fate::Returned | Fate::Deferred | Fate::Withheld) | None => AfterAlone::Unknown,
-        }
-    }
-}
 
 impl Poll<'_> {
     /// Tries each suspect with nothing else in hand in the whole process, the attempt committed first.
@@ -58,11 +31,12 @@ impl Poll<'_> {
         if suspects.is_empty() {
             return Ok(());
         }
-        // Of mails that are remembered alike the first one is tried: if it is innocent it settles, and goes out of the way.
-        let by_hint: HashMap<Box<str>, &Candidate> = mails.iter().rev().map(|listed| (hint(listed), listed)).collect();
-        // A server that gave an id yesterday and gives none today has not lost the mail, nor a folder a file that it leaves alone.
+        // Of several mails with one hint the first is tried: an innocent one is settled and deleted, and the next is then the first.
+        let by_hint: HashMap<Box<str>, &Candidate> = mails.iter().rev().map(|listed| (listed.hint(), listed)).collect();
+        // Only a whole listing with a token for every mail shows that a suspect is gone: a server may have given a token yesterday and
+        // none today, and a folder lists no file that is still being written.
         let has_every_id = self.is_listed_whole && mails.iter().all(|listed| listed.token.is_some());
-        // Whatever becomes of them now, they are not fetched beside others.
+        // Also suspects that are not tried now are not fetched beside other mail.
         self.suspected = suspects.iter().map(|suspect| suspect.token.as_str().into()).collect();
         self.wait_for_own(memory).await;
         for suspect in suspects {
@@ -76,7 +50,8 @@ impl Poll<'_> {
                 break;
             }
             self.renew_lease().await?;
-            // Held until its fate is known. A server that hangs over one holds up the suspects of other mailboxes, not their mail.
+            // Held until the suspect's fate is known. So a server that hangs over a suspect holds up suspects of other mailboxes, and no
+            // other mail.
             let Ok(_turn) = timeout(TURN_WAIT_MAX, self.parts.hands.take_suspect()).await else { break };
             if self.try_alone(session, listed, &suspect, memory).await? {
                 memory.absolved.push(suspect.token);
@@ -87,7 +62,7 @@ impl Poll<'_> {
         Ok(())
     }
 
-    /// Waits for what earlier sessions of this mailbox have lent: it would be company. Others go on meanwhile.
+    /// Waits for the mails that earlier sessions of this mailbox have lent: a suspect must be alone. Other mailboxes go on meanwhile.
     async fn wait_for_own(&mut self, memory: &mut Memory) {
         let deadline = tokio::time::Instant::now() + ALONE_WAIT_MAX;
         let may_try = memory.suspects_wait_until.is_none_or(|until| Instant::now() >= until);
@@ -110,11 +85,11 @@ impl Poll<'_> {
     ) -> Result<bool, PollError> {
         let is_poison = suspect.attempts >= ATTEMPTS_MAX;
         let listed = std::slice::from_ref(listed);
-        // Everything else stops only when the mail is here, and not for a server that hangs with mail in hand.
+        // The suspect is fetched before all other mail is stopped: a server that hangs over it must not stop the others.
         let mut fetching = session.fetch(listed, self.parts.mail_bytes_max).await?;
         let Some(taken) = self.next(&mut fetching, memory).await? else { return Ok(false) };
-        // What is not given needs no room, and nobody waits for it.
-        if let Outcome::Refused(words) = taken.outcome {
+        // A mail that its source refuses needs no room.
+        if let FetchOutcome::Refused(words) = taken.outcome {
             self.refuse(words);
             return Ok(false);
         }
@@ -124,17 +99,17 @@ impl Poll<'_> {
             return Ok(false);
         };
         if self.lending.take_settled(&taken.listed, &taken.outcome) {
-            // It had come through after all, when nobody waited for it any more.
+            // The suspect was settled after its session had ended.
             self.to_delete.push(taken.listed.number);
             return Ok(true);
         }
-        // Only now: a connection that is cut before, or a server that does not give the mail, is not the letter's doing.
+        // The attempt is counted only now: a connection that is cut before, or a mail that is refused, is not the letter's fault.
         if !is_poison {
             self.parts.attempt(suspect.token.clone(), memory.absolved.clone()).await?;
             memory.absolved.clear();
             point("mailbox_poller::alone");
         }
-        // Nothing stands worse, so it is not given back whatever it claims.
+        // The last lane, whose mail is never deferred.
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;

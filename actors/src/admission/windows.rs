@@ -1,47 +1,45 @@
-//! Mail is fetched in windows: what may be a letter of ordinary size first, then large mail, then what may wait, then some of what
-//! has waited for its table.
+//! Mail is fetched in windows: first mail of a letter's ordinary size, then large mail, then deferred mail. (Withheld letters come
+//! after all of these: `withheld_tries`.)
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::transport::{Candidate, Outcome, Session, Taken};
 use sdc::document;
 use sdc::letter::Matricule;
 use store::planted::point;
 use tokio::time::timeout;
 
-use super::lanes::{Lane, Tried};
-use super::memory::{Memory, hint};
-use super::poll::{MailState, Poll, PollError};
+use super::memory::Memory;
+use super::poll::Poll;
+use super::polled::PollError;
+use super::source::MailState;
+use crate::claims::{BeingTried, Lane};
 use crate::room::{Claimant, Permits};
+use crate::transport::{Candidate, FetchOutcome, Session, Taken};
 
-/// Size of a mail above which it is fetched after all others: a letter of the default limit, 256 KB sealed (SPEC 3), is
-/// smaller in any encoding, so that no letter waits behind mail of strangers that takes a hundred times as long.
+/// Mail above this size is fetched after all smaller mail. A letter of the default limit, 256 KB sealed (SPEC 3), is smaller in any
+/// encoding, so no letter waits behind strangers' mail that takes a hundred times as long.
 const LARGE_MAIL_BYTES: u64 = 512 << 10;
 
-/// Difference between the size of a mail as listed and as found that needs no room of its own.
+/// A mail may be larger than listed by so much without further room.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
-/// Deferred mail is fetched in windows of a part of the usual number: one in this many.
+/// A window of deferred mail is smaller than others by this factor.
 const DEFERRED_PARTS: usize = 4;
 
-/// Longest wait of a session, all in all, for room that a claim's own mail gives back. One office that sends much alone has its mail
-/// taken as fast as it is settled; one that floods and is settled slowly is passed by after that.
-pub const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
-
-/// Longest wait of a session for places in the slow lane.
+/// Longest wait of a window for permits of the slow lane.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// Longest wait of a window of the last lane for the slow lane, and the time between two looks.
 const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// What a mail that waited brings along.
+/// What was taken for a deferred mail before it was fetched.
 struct Deferred {
-    /// Its place in the slow lane.
+    /// A permit of the slow lane.
     place: Option<Permits>,
-    /// The mark that its agency's claim is being tried.
-    tried: Option<Tried>,
+    /// The mark that mail with its claim is being tried.
+    tried: Option<BeingTried>,
 }
 
 impl Poll<'_> {
@@ -57,13 +55,13 @@ impl Poll<'_> {
             let (new, known) = (&self.lending.suspects, &self.suspected);
             let anybody = !new.is_empty() || !known.is_empty();
             let of = |hint: &str| new.iter().any(|suspect| suspect == hint) || known.contains(hint);
-            anybody && of(&hint(listed))
+            anybody && of(&listed.hint())
         };
         let stays =
             |listed: &Candidate| memory.has_left(listed) || memory.withheld.has(listed) || self.lending.has(listed);
         let wanted =
             |listed: &&Candidate| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
-        // What stands well again needs no place in the slow lane.
+        // A deferred mail whose lane is the fast one by now is fetched with the fresh mail.
         let waits = |listed: &Candidate| {
             memory.deferred_claim(listed).is_some_and(|claim| self.parts.claims.lane(claim) != Lane::Fast)
         };
@@ -73,14 +71,14 @@ impl Poll<'_> {
             let is_large = memory.likely_bytes(&listed) > LARGE_MAIL_BYTES;
             if is_large { large.push(listed) } else { small.push_back(listed) }
         }
-        // What takes least from the others goes before them.
+        // Smaller mail goes first: it keeps the rest waiting for least.
         large.sort_by_key(|listed| memory.likely_bytes(listed));
         let mut large = VecDeque::from(large);
         let mut asked = 0;
         while !small.is_empty() && !self.must_end(asked, false) {
             asked += self.fetch_first(session, &mut small, memory).await?;
         }
-        // A window of large mail has its turn in every session, however much of the other there is.
+        // One window of large mail is fetched in every session, however much small mail there is.
         let mut is_first = !self.is_stopped();
         while !large.is_empty() && (is_first || !self.must_end(asked, true)) {
             is_first = false;
@@ -89,7 +87,7 @@ impl Poll<'_> {
         self.fetch_deferred(session, deferred, asked, memory).await
     }
 
-    /// Fetches what is deferred, in the order of what is known by now.
+    /// Fetches deferred mail, sorted by what is known of its claims, and sorted anew as more becomes known.
     async fn fetch_deferred(
         &mut self,
         session: &mut dyn Session,
@@ -99,7 +97,7 @@ impl Poll<'_> {
     ) -> Result<(), PollError> {
         let mut deferred = self.in_order(deferred, memory);
         let mut until_sorted = self.turns.window_mails;
-        // A window has its turn in every session here too: a letter of an office may be in it.
+        // One window of deferred mail is fetched in every session: a letter of an office may be in it.
         let mut is_first = true;
         while let Some(first) = deferred.front() {
             let has_waited = self.wait_for_slow_lane(first, memory).await;
@@ -111,7 +109,7 @@ impl Poll<'_> {
                 deferred = self.in_order(deferred, memory);
                 until_sorted = self.turns.window_mails;
             }
-            // Few at a time, because the next ones show more.
+            // Windows are small here: what one window proves changes which mail is best to fetch next.
             let before = deferred.len();
             let window = self.next_window(&mut deferred, self.turns.window_mails.div_ceil(DEFERRED_PARTS), memory);
             until_sorted = until_sorted.saturating_sub(before - deferred.len());
@@ -127,7 +125,7 @@ impl Poll<'_> {
         Ok(())
     }
 
-    /// Puts deferred mail in the order in which it is tried.
+    /// Sorts deferred mail by the ranks of its claims; mail of one rank stays in the order of its source.
     fn in_order(&self, deferred: impl Into<VecDeque<Candidate>>, memory: &Memory) -> VecDeque<Candidate> {
         let deferred = deferred.into();
         let ranks = self.parts.claims.ranks(deferred.iter().map(|listed| memory.claim(listed)));
@@ -136,8 +134,7 @@ impl Poll<'_> {
         ranked.into_iter().map(|(_, listed)| listed).collect()
     }
 
-    /// Lets a mail of the last lane wait while all mailboxes together have enough of the slow lane for the processors to do.
-    /// Returns whether it has waited.
+    /// Waits, before mail of the last lane, while the slow lane is busy with mail of any mailbox. Returns whether it has waited.
     async fn wait_for_slow_lane(&self, first: &Candidate, memory: &Memory) -> bool {
         let claims = &self.parts.claims;
         let is_last = claims.lane(memory.claim(first)) == Lane::Last;
@@ -150,8 +147,8 @@ impl Poll<'_> {
         has_waited
     }
 
-    /// Fetches the first of these mails and takes them off; returns how many. Where there is no room for any it takes all off: they
-    /// have their turn in the next session.
+    /// Fetches a window of these mails and removes it from them; returns how many were fetched. Where there is no room for a single
+    /// mail, all are removed: the next session lists them again.
     async fn fetch_first(
         &mut self,
         session: &mut dyn Session,
@@ -164,8 +161,8 @@ impl Poll<'_> {
         }
         let held_up_before = self.mails_held_up;
         let fetched = self.fetch_window(session, &window, false, memory).await?;
-        // Without room, or where nothing comes but mail of those who hold their part, the rest has its turn in the next session, which
-        // knows whose that mail is and does not fetch it only to leave it.
+        // There was no room, or every mail fetched was of an agency that is held up. The next session knows the claims of these mails,
+        // and does not fetch them only to leave them.
         if self.mails_held_up - held_up_before == fetched {
             mails.clear();
             return Ok(fetched);
@@ -174,8 +171,8 @@ impl Poll<'_> {
         Ok(fetched)
     }
 
-    /// Takes a window off these mails: at least one, else no more bytes than there is room for. Passes by mail of a claim that is known
-    /// to hold its part of the room: it would be fetched only to be left.
+    /// Removes a window from these mails: one mail at least, and else no more bytes than a window may have. Leaves out mail whose claim
+    /// is known to hold its part of the room: that mail would be fetched only to be left.
     fn next_window(&mut self, mails: &mut VecDeque<Candidate>, mails_max: usize, memory: &Memory) -> Vec<Candidate> {
         let mut window = Vec::new();
         let mut window_bytes = 0;
@@ -205,20 +202,8 @@ impl Poll<'_> {
         window
     }
 
-    pub fn is_stopped(&self) -> bool {
-        !self.parts.may_fetch()
-    }
-
-    pub fn must_end(&self, asked: usize, may_wait: bool) -> bool {
-        let turns = self.turns;
-        // What may wait must not keep new mail of the offices from being seen.
-        let time_max = if may_wait { turns.session_time_max / 5 } else { turns.session_time_max };
-        let is_over_time = asked > 0 && self.started.elapsed() > time_max;
-        self.is_stopped() || asked >= turns.session_mails_max || is_over_time
-    }
-
-    /// Fetches as many of these mails as there is room for, the first ones; deferred ones only where the slow lane has places
-    /// for them all. Returns how many.
+    /// Fetches as many of these mails as there is room for, the first ones; deferred mails only where there are permits of the slow
+    /// lane for all of them. Returns how many.
     pub async fn fetch_window(
         &mut self,
         session: &mut dyn Session,
@@ -226,7 +211,7 @@ impl Poll<'_> {
         is_deferred: bool,
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
-        // Before any wait, so that other mailboxes try the mail of others meanwhile.
+        // The claims are marked first: pollers of other mailboxes then choose other agencies while this one waits for permits.
         let claims = window.iter().filter(|_| is_deferred).map(|listed| memory.claim(listed));
         let mut tried: VecDeque<_> = claims.map(|claim| Some(self.parts.claims.trying(claim?))).collect();
         self.renew_lease().await?;
@@ -237,13 +222,14 @@ impl Poll<'_> {
         let (mut permits, fetched) = self.parts.hands.take(&sizes).await;
         let window = window.get(..fetched).unwrap_or(window);
         if window.is_empty() {
-            // One that is large waits for its room alone.
+            // A large mail may find no room while a small one would: only without any room the session is full.
             self.is_full = !self.parts.hands.has_room();
             return Ok(0);
         }
         let mut slow = None;
         if is_deferred {
-            // Else they would be fetched only to be put back. After the other permits, as whoever wants to be alone does.
+            // Slow-lane permits last: `Hands::take_all` takes them in the same order, so the two cannot deadlock. They are taken before
+            // the mails are fetched: a mail without a permit would be fetched only to be left.
             let places = self.parts.hands.take_slow(u32::try_from(fetched).unwrap_or(u32::MAX));
             slow = timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
             if slow.is_none() {
@@ -252,7 +238,7 @@ impl Poll<'_> {
         }
         let batch = memory.next_batch;
         memory.next_batch += 1;
-        let hints = window.iter().map(|listed| hint(listed).into()).collect();
+        let hints = window.iter().map(|listed| listed.hint().into()).collect();
         self.parts.record(self.life, batch, hints).await?;
         self.lending.begin_batch(batch);
         point("mailbox_poller::recorded");
@@ -276,10 +262,10 @@ impl Poll<'_> {
         memory.likely_bytes(listed).min(self.parts.mail_bytes_max).max(1)
     }
 
-    /// A server may say less than it sends: what is beyond needs room of its own. Where there is none the mail stays in
-    /// its mailbox, and its true size is known from now on. Nothing waits here, since whoever waits holds room already.
+    /// Takes further room for a mail that is larger than its server listed it. Where there is none, the mail stays in its mailbox, and
+    /// its true size is remembered. This never waits: a window that waited would hold its own room meanwhile.
     fn with_room(&mut self, taken: &Taken, own: Permits, memory: &mut Memory) -> Option<Permits> {
-        let Outcome::Mail(mail) = &taken.outcome else { return Some(own) };
+        let FetchOutcome::Mail(mail) = &taken.outcome else { return Some(own) };
         let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&taken.listed, memory));
         // Some servers count the end of a line as one octet.
         if bytes <= likely + likely / 8 + SIZE_ERROR_BYTES {
@@ -288,25 +274,25 @@ impl Poll<'_> {
         if let Some(more) = self.parts.hands.try_take_bytes(bytes - likely) {
             return Some(own.with(more));
         }
-        memory.true_bytes.insert(hint(&taken.listed), bytes);
+        memory.true_bytes.insert(taken.listed.hint(), bytes);
         self.has_given_back = true;
         None
     }
 
-    /// Picks the lane of a mail that has just arrived, with its own permits.
+    /// Picks the lane of a mail that was just fetched, and lends it or leaves it.
     async fn place(&mut self, taken: Taken, own: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
         let listed = taken.listed.clone();
         let (lane, claim) = match taken.outcome {
-            Outcome::Mail(ref mail) => {
+            FetchOutcome::Mail(ref mail) => {
                 let claim = document::claim(mail);
                 (self.parts.claims.lane(claim), claim)
             }
-            Outcome::OverSize { .. } => (Lane::Last, None),
-            Outcome::Refused(words) => return self.refuse(words),
+            FetchOutcome::OverSize { .. } => (Lane::Last, None),
+            FetchOutcome::Refused(words) => return self.refuse(words),
         };
         let (claimant, state) = (self.parts.claimant(claim), memory.state(&listed));
-        // What came before it with the same claim goes first: it is deferred already, or about to be given back. What waits for its
-        // table came before all of that.
+        // Letters of one agency keep their order: earlier mail with this claim may be deferred, held up, or lent in a better lane than
+        // this one and so about to be deferred. A withheld mail came before all of those, so it overtakes none.
         let is_overtaking = state == MailState::Listed
             && claim.is_some_and(|matricule| {
                 let is_late = memory.has_deferred(matricule) && memory.deferred_claim(&listed).is_none();
@@ -319,7 +305,7 @@ impl Poll<'_> {
             return memory.defer(&listed, claim);
         }
         if state == MailState::Listed && memory.withheld.holds_up(claim, Instant::now()) {
-            // Those that wait are tried in this session, and it is fetched again behind them.
+            // Withheld letters of this agency are tried in this session; this mail is fetched again behind them.
             self.has_given_back = true;
             return;
         }
@@ -333,7 +319,7 @@ impl Poll<'_> {
                 memory.forget(&listed);
                 self.lend(taken, own, lane, state);
             }
-            // The mailbox keeps it meanwhile, and what comes behind it.
+            // Its mailbox keeps this mail, and later mail of its agency is held up behind it.
             None if state == MailState::Listed => {
                 self.mails_held_up += usize::from(lane == Lane::Fast);
                 self.held_up.extend(claimant.filter(|_| lane == Lane::Fast));
@@ -343,7 +329,8 @@ impl Poll<'_> {
         }
     }
 
-    /// Counts a mail's room with its claim, and waits a little for mail with the same claim to be settled where there is none.
+    /// Counts a mail's room with its claim. Where the claim holds its part already, a fast mail waits a little for other mail with the
+    /// claim to be settled.
     async fn claim(&mut self, own: Permits, claimant: Claimant, lane: Lane) -> Option<Permits> {
         let mut own = own;
         loop {
@@ -360,7 +347,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Moves a mail into the slow lane if there is a place.
+    /// Exchanges a mail's permits for those of the slow lane, if there is one.
     fn slow_place(
         &self,
         own: Permits,
@@ -371,7 +358,7 @@ impl Poll<'_> {
         let claims = &self.parts.claims;
         let (place, tried) = match (deferred, claim.filter(|matricule| claims.knows(*matricule))) {
             (Some(deferred), _) => (deferred.place, deferred.tried),
-            // There will be time for it when the agency's other mail has been tried.
+            // One mail of an agency is tried at a time; this one is deferred until then.
             (None, Some(matricule)) if lane == Lane::Last || claims.is_tried(matricule) => (None, None),
             (None, known) => {
                 let place = self.parts.hands.try_take_slow();

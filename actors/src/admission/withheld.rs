@@ -1,42 +1,37 @@
-//! Letters that wait although they are sound: a table of theirs takes no rows now, or they meet a fault that is not theirs. They
-//! stay in the mailbox, and must not be fetched before everybody else's at every poll: ten thousand of them, on the eve of an
-//! election, would fill each session.
+//! Withheld letters: sound letters that wait, because one of their tables takes no rows now, or because of a fault that is not their
+//! own. They stay in the mailbox. If every poll fetched them again, before all other mail, ten thousand of them on the eve of an
+//! election would fill each session.
 //!
-//! So an office's letters that wait are left alone for a while, longer each time. Then, behind all other mail, its first letter is
-//! tried, of a few offices in each session; once one is settled, all of its office are fetched again, in their order. Where the
-//! first still waits another is tried, since that may wait for something else.
+//! So the withheld letters of an office are left alone for a pause, which grows each time. After the pause, and behind all other mail,
+//! the office's first withheld letter is tried (`withheld_tries`); each session tries a few offices. Once one letter is settled, all
+//! letters of its office are fetched again, in their order. If the first letter is withheld again, another one of the office is
+//! tried, which may wait for something else.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::transport::{Candidate, Session};
 use sdc::letter::Matricule;
-use tokio::time::timeout_at;
 
-use super::memory::{Memory, hint};
-use super::poll::{Poll, PollError};
-use crate::custody::Fate;
+use crate::transport::Candidate;
 
-/// How long the letters of an office are left alone: at first, and at most.
+/// Pause of an office's withheld letters: at first, and at most.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Offices of which a letter is tried at a time; as long as one of these is settled, the next have their turn.
 const OFFICES_TRIED: usize = 16;
-/// Longest wait for what becomes of them.
-const FATES_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// The letters that wait, by what their mails claim: an office's are tried in their order.
+/// Withheld letters by the claims of their mails: the letters of one office are tried in their order.
 #[derive(Debug, Default)]
 pub struct Withheld {
-    /// The claims of mails, by id, with their sizes: a server may give an id to another mail.
+    /// Sizes and claims of withheld mails, by token. The size tells whether a server has given the token to another mail.
     mails: HashMap<Arc<str>, (u64, Option<Matricule>)>,
-    /// Offices of which a letter waits. Each has a turn, so that nobody looks at all of them for the sake of a few.
+    /// Offices that have withheld letters.
     offices: HashMap<Option<Matricule>, Wait>,
+    /// The same offices, sorted by the end of their pauses: a session looks only at those that are due.
     turns: BTreeSet<(Instant, Option<Matricule>)>,
-    /// Offices that are tried in this session whoever else is due, since later mail of theirs has come.
+    /// Offices that this session tries before other due offices, since it has found later mail of theirs.
     chosen: BTreeSet<Option<Matricule>>,
-    /// Mails and offices that were looked at.
+    /// Counts the mails and offices that were looked at.
     #[cfg(test)]
     looked_at: usize,
 }
@@ -46,26 +41,27 @@ struct Wait {
     mails: HashSet<Arc<str>>,
     pause: Duration,
     until: Instant,
-    /// The mail that was tried beside the first.
+    /// Token of the mail that was tried last beside the first.
     other_tried: Option<Box<str>>,
 }
 
-/// The mails of a session in their order, by id.
-struct Places<'l>(HashMap<&'l str, &'l Candidate>);
+/// The mails that a session lists, by token.
+pub(super) struct Places<'l>(HashMap<&'l str, &'l Candidate>);
 
 impl<'l> Places<'l> {
-    fn of(mails: &'l [Candidate]) -> Places<'l> {
-        // Of several with one id the first.
+    /// Puts a session's mails in order.
+    pub(super) fn of(mails: &'l [Candidate]) -> Places<'l> {
+        // Of several mails with one token the first.
         Places(mails.iter().rev().filter_map(|listed| Some((listed.token.as_deref()?, listed))).collect())
     }
 }
 
 impl Withheld {
-    /// Remembers that a mail waits, or waits still. One without an id is fetched as if it were new.
+    /// Remembers that a mail is withheld, also where it was before. A mail without a token is fetched as if it were new.
     pub fn add(&mut self, listed: &Candidate, claim: Option<Matricule>, now: Instant) {
         let Some(token) = &listed.token else { return };
         let token: Arc<str> = Arc::from(&**token);
-        // An office's pause is forgotten with its last mail, not when its only mail is tried again.
+        // Forgetting an office's last mail forgets the office's pause, so a mail that is tried again is not forgotten here.
         if self.mails.get(&token).is_some_and(|(_, before)| *before != claim) {
             self.forget(&token);
         }
@@ -73,7 +69,7 @@ impl Withheld {
         let first = Wait { mails: HashSet::new(), pause: PAUSE_MIN, until: now, other_tried: None };
         let wait = self.offices.entry(claim).or_insert(first);
         wait.mails.insert(token);
-        // Once for all that are tried together.
+        // The pause grows once for all letters that are tried together.
         if now >= wait.until {
             let pause = wait.pause;
             wait.pause = (pause * 2).min(PAUSE_MAX);
@@ -81,7 +77,7 @@ impl Withheld {
         }
     }
 
-    /// Gives an office its next turn.
+    /// Sets when an office's pause ends.
     fn wait_until(&mut self, claim: Option<Matricule>, until: Instant) {
         if let Some(wait) = self.offices.get_mut(&claim) {
             self.turns.remove(&(wait.until, claim));
@@ -90,7 +86,7 @@ impl Withheld {
         }
     }
 
-    /// Says whether a mail waits.
+    /// Says whether a mail is withheld.
     pub fn has(&self, listed: &Candidate) -> bool {
         self.claim(listed).is_some()
     }
@@ -100,14 +96,14 @@ impl Withheld {
         (*size_bytes == listed.size_bytes).then_some(*claim)
     }
 
-    /// Begins a session: nobody is chosen yet.
+    /// Begins a session: no office is chosen yet.
     pub fn begin(&mut self) {
         self.chosen.clear();
     }
 
-    /// Says whether later mail of an office has to wait for its letters, which are tried in this session: it must not overtake
-    /// them. Of the offices that are due only so many are chosen as can be tried. The mail of all others would be fetched again
-    /// and again until their turn comes, and is perhaps for another table. Mail that claims nobody is not one office's.
+    /// Says whether a later mail of an office is held up behind the office's withheld letters, which this session tries: it must not
+    /// overtake them. Only as many due offices are chosen as one session can try. Mail of other due offices is not held up: it may be
+    /// for another table, and would be fetched in vain until the office is chosen. Mail without a claim belongs to no one office.
     pub fn holds_up(&mut self, claim: Option<Matricule>, now: Instant) -> bool {
         if self.chosen.contains(&claim) {
             return true;
@@ -120,8 +116,8 @@ impl Withheld {
         is_chosen
     }
 
-    /// Has an office's letters fetched again, since one of them is settled.
-    fn release(&mut self, claim: Option<Matricule>) {
+    /// Lets all letters of an office be fetched again, since one of them is settled.
+    pub(super) fn release(&mut self, claim: Option<Matricule>) {
         let Some(wait) = self.offices.remove(&claim) else { return };
         self.turns.remove(&(wait.until, claim));
         for token in &wait.mails {
@@ -133,7 +129,7 @@ impl Withheld {
         }
     }
 
-    /// Forgets a mail: whatever it waits for, it is fetched as others are.
+    /// Forgets that a mail is withheld: it is fetched as others are.
     pub fn forget(&mut self, token: &str) {
         let Some((_, claim)) = self.mails.remove(token) else { return };
         let Some(wait) = self.offices.get_mut(&claim) else { return };
@@ -144,7 +140,7 @@ impl Withheld {
         }
     }
 
-    /// Forgets whatever is no longer in the mailbox.
+    /// Forgets mails that are no longer listed.
     pub fn forget_all_but(&mut self, mails: &[Candidate]) {
         if self.mails.is_empty() {
             return;
@@ -154,9 +150,9 @@ impl Withheld {
         gone.iter().for_each(|token| self.forget(token));
     }
 
-    /// Returns the first mail that may be tried of each of some offices that are due: those that were chosen, then those that
-    /// are due for longest. An office of which none may be tried now waits on, and keeps nothing from being fetched meanwhile.
-    fn firsts(
+    /// Returns, for some due offices, the first withheld mail of each that may be tried: chosen offices first, then those that have been
+    /// due for longest. An office of which no mail may be tried now gets another pause, so that it holds up no mail meanwhile.
+    pub(super) fn firsts(
         &mut self,
         places: &Places<'_>,
         now: Instant,
@@ -181,7 +177,7 @@ impl Withheld {
         firsts
     }
 
-    /// Returns an office's mails that wait, in the order of the mailbox.
+    /// Returns an office's withheld mails, in the order of the mailbox.
     fn own<'l>(&mut self, places: &Places<'l>, claim: Option<Matricule>) -> Vec<&'l Candidate> {
         let Some(wait) = self.offices.get(&claim) else { return Vec::new() };
         #[cfg(test)]
@@ -194,8 +190,8 @@ impl Withheld {
         own
     }
 
-    /// Returns another mail of an office whose first waits still, each time the next.
-    fn another(&mut self, places: &Places<'_>, claim: Option<Matricule>) -> Option<Candidate> {
+    /// Returns another withheld mail of an office, beside its first: each time the next one.
+    pub(super) fn another(&mut self, places: &Places<'_>, claim: Option<Matricule>) -> Option<Candidate> {
         let own = self.own(places, claim);
         let own = own.get(1..)?;
         let wait = self.offices.get_mut(&claim)?;
@@ -204,79 +200,6 @@ impl Withheld {
         let next = own.get(after).or(own.first())?;
         wait.other_tried.clone_from(&next.token);
         Some((*next).clone())
-    }
-}
-
-impl Poll<'_> {
-    /// Tries letters that waited for long enough: of a few offices, and of more while one of them is settled.
-    pub async fn try_withheld(
-        &mut self,
-        session: &mut dyn Session,
-        mails: &[Candidate],
-        memory: &mut Memory,
-    ) -> Result<(), PollError> {
-        let places = Places::of(mails);
-        while !self.is_stopped() {
-            let firsts = memory.withheld.firsts(&places, Instant::now(), |listed| self.may_try(listed));
-            if firsts.is_empty() {
-                return Ok(());
-            }
-            let waiting = self.try_some(session, &firsts, memory).await?;
-            let others: Vec<_> = waiting
-                .iter()
-                .filter_map(|claim| Some((*claim, memory.withheld.another(&places, *claim)?)))
-                .filter(|(_, listed)| self.may_try(listed))
-                .collect();
-            let others_waiting =
-                if others.is_empty() { 0 } else { self.try_some(session, &others, memory).await?.len() };
-            if waiting.len() == firsts.len() && others_waiting == others.len() || self.must_end(1, true) {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// What is in hand, deleted or suspected is not tried beside others.
-    fn may_try(&self, listed: &Candidate) -> bool {
-        let is_taken = self.lending.has(listed) || self.to_delete.contains(&listed.number);
-        !is_taken && !self.suspected.contains(&hint(listed))
-    }
-
-    /// Tries one letter of each of some offices, and waits for what becomes of it. Returns the offices whose letters wait still.
-    async fn try_some(
-        &mut self,
-        session: &mut dyn Session,
-        tried: &[(Option<Matricule>, Candidate)],
-        memory: &mut Memory,
-    ) -> Result<Vec<Option<Matricule>>, PollError> {
-        let window: Vec<Candidate> = tried.iter().map(|(_, listed)| listed.clone()).collect();
-        self.tried.clear();
-        let fetched = self.fetch_window(session, &window, false, memory).await?;
-        let deadline = tokio::time::Instant::now() + FATES_WAIT_MAX;
-        while window.iter().any(|listed| self.lending.is_lent(listed.number)) {
-            match timeout_at(deadline, self.next_report()).await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => break,
-            }
-        }
-        self.remember_given_back(memory);
-        self.delete_settled(session).await?;
-        let now = Instant::now();
-        let mut waiting = Vec::new();
-        for (at, (claim, listed)) in tried.iter().enumerate() {
-            match self.tried.get(&listed.number) {
-                Some(Fate::Settled) => {
-                    memory.withheld.release(*claim);
-                    self.has_given_back = true;
-                    continue;
-                }
-                // It had no turn: there was no room for it.
-                None if at >= fetched || !self.lending.is_lent(listed.number) => {}
-                Some(_) | None => memory.withheld.add(listed, *claim, now),
-            }
-            waiting.push(*claim);
-        }
-        Ok(waiting)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Answers leave as files in the transfer folder's `out`, each under a name of its own: written as `.part`, synced, renamed, and the
-//! folder synced. So whoever looks finds an answer whole or not at all, and what is taken outlives the machine's end.
+//! folder synced. So a reader finds an answer whole or not at all, and an answer that is taken survives the machine's end.
 //!
-//! A disk that is full or gone takes nothing, and the answers wait for it; what is wrong with one agency's folder alone keeps the answers
-//! of others not. The same answer again takes the place of its file.
+//! While the disk is full or gone no answer is taken, and the answers wait for it. What is wrong with one agency's folder holds up no
+//! answers of other agencies. An answer that is sent again replaces its file.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -64,7 +64,7 @@ struct Place {
     /// The agency's folder.
     agency: String,
     file: String,
-    /// Its name while it is written, which no other try has: one that was left behind by a disk that hung may still be at work.
+    /// The file's name while it is written. Each try has another: a try that was left behind in a disk that hung may still be writing.
     part: String,
 }
 
@@ -74,7 +74,7 @@ impl Place {
             Some((installation, sequence)) => format!("{installation}-{sequence}-{}-{}", answer.attempt, answer.part),
             None => answer.name(),
         };
-        // An installation's name has nothing of a path; what a database says otherwise is not followed.
+        // An installation's name holds no part of a path; should the database say otherwise, it is not followed.
         let stem = stem.replace(['/', '\\', '\0'], "_");
         let file = format!("{stem}{SUFFIX}");
         Place {
@@ -92,7 +92,7 @@ fn put(folder: &TransferFolder, place: &Place, document: &[u8]) -> Result<(), Tr
     put_below(&out, place, document).map_err(|errno| told_of(folder, &out, place, document, errno))
 }
 
-/// Makes the trouble of what the disk says of an answer: its own, unless `out` itself would not take it either.
+/// Tells whether an error is of the answer's own folder or of the disk: of the disk where `out` itself does not take the answer either.
 fn told_of(folder: &TransferFolder, out: &OwnedFd, place: &Place, document: &[u8], errno: Errno) -> Trouble {
     let disk = if is_of_disk(errno) { try_disk(out, place, document) } else { Ok(()) };
     match disk {
@@ -114,22 +114,22 @@ fn put_below(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno>
         renameat(own.as_fd(), part.as_os_str(), own.as_fd(), place.file.as_str())
     });
     if let Err(errno) = written {
-        // What is left of it would take room on a disk that is full. Where it is not there, that is as well.
+        // A part that is left behind would take room on a full disk. It need not be there, so an error says nothing.
         unlinkat(own.as_fd(), part.as_os_str(), UnlinkatFlags::NoRemoveDir).ok();
         return Err(errno);
     }
     sync(&own)
 }
 
-/// Says whether `out` itself would take what an agency's own folder does not: that may have a quota or a medium of its own.
+/// Tries whether `out` itself takes an answer that the agency's own folder does not: that folder may have a quota or medium of its own.
 fn try_disk(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno> {
     let tried = write(out, &place.part, document);
     unlinkat(out.as_fd(), place.part.as_str(), UnlinkatFlags::NoRemoveDir).ok();
     tried
 }
 
-/// Makes an agency's own folder where it is the agency's first answer. It may have been made by a process that died before its sync, so
-/// this one syncs once whatever it finds.
+/// Makes an agency's own folder for the agency's first answer. A folder that exists may have been made by a process that died before its
+/// sync, so this process syncs `out` once for each agency.
 fn make_own_folder(folder: &TransferFolder, out: &OwnedFd, agency: &str) -> Result<(), Trouble> {
     let is_new = match mkdirat(out.as_fd(), agency, Mode::from_bits_truncate(FOLDER_MODE)) {
         Ok(()) => true,

@@ -26,7 +26,8 @@ impl SmtpCourier {
     fn outgoing(&self, sealed: &[Sealed]) -> Outgoing {
         let names: Vec<String> =
             sealed.iter().map(|Sealed { answer, .. }| format!("{}.{:06}", answer.name(), answer.agency)).collect();
-        // The same answers are the same mail and others another: a gateway may throw away a Message-ID that it has seen.
+        // The Message-ID is made of the answers: a gateway may throw away a mail whose Message-ID it has seen, so the same answers have the
+        // same one and other answers another.
         let identity = match names.as_slice() {
             [alone] => alone.clone(),
             together => Digest::of(together.join(" ").as_bytes()).to_string(),

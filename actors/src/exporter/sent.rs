@@ -1,5 +1,5 @@
-//! What a round of mails came to, and what is told of it: apart what keeps the courier away, which is nobody's answer's fault, and
-//! what it says of single mails. (A mail is what travels together; by the transfer folder, a file.)
+//! The result of a round of mails, and what is logged of it. That the courier is away is logged apart from what the courier says of single
+//! mails, since the former is no answer's fault. (A mail is the answers that travel together; by the transfer folder, a file.)
 
 use std::time::Instant;
 
@@ -8,26 +8,26 @@ use store::letters::outbox::Claimed;
 use crate::courier::NotTaken;
 use crate::outage::Outage;
 
-/// Whether a mail has shown that the courier is there.
+/// Whether a mail has shown that the courier can be reached.
 #[derive(Debug, Default)]
 pub enum Asked {
-    /// It was not asked: another mail found it away before, or there was nothing to send.
+    /// The courier was not asked: another mail found it away before, or the mail had no answer to send.
     #[default]
     Not,
-    /// It was reached, whatever it said of the mail.
+    /// The courier was reached, whatever it said of the mail.
     Reached,
-    /// It was not.
+    /// The courier was not reached.
     Away(Failure),
 }
 
-/// What became of one mail.
+/// The result of one mail.
 #[derive(Debug, Default)]
 pub struct Mailed {
     /// Answers that the courier took.
     pub sent: Vec<Claimed>,
-    /// Not tried: the courier was not reached, by this mail or by one before it.
+    /// Answers that were not tried, since the courier was not reached by this mail or by one before it.
     pub untried: Vec<Claimed>,
-    /// What it has shown of the courier.
+    /// What the mail has shown of the courier.
     pub courier: Asked,
     /// Why the courier did not take it.
     pub refused: Option<Failure>,
@@ -40,7 +40,7 @@ pub struct Failure {
     pub words: NotTaken,
     /// How many answers.
     pub answers: usize,
-    /// Whose the first was.
+    /// The agency of the first.
     pub agency: Option<i32>,
 }
 
@@ -53,14 +53,14 @@ impl Failure {
     }
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Answers that it had.
+    /// Answers that the round began with.
     pub answers: usize,
-    /// Those that the courier took.
+    /// Answers that the courier took.
     pub sent: Vec<Claimed>,
-    /// Those of mails that were not tried.
+    /// Answers of mails that were not tried.
     pub untried: Vec<Claimed>,
     was_reached: bool,
     away: Option<Failure>,
@@ -73,7 +73,7 @@ impl Sent {
         Sent { answers, ..Sent::default() }
     }
 
-    /// Adds what became of a mail.
+    /// Adds the result of a mail.
     pub fn add(&mut self, mailed: Mailed) {
         self.sent.extend(mailed.sent);
         self.untried.extend(mailed.untried);
@@ -85,19 +85,19 @@ impl Sent {
         }
     }
 
-    /// Says whether it ended because the courier could not be reached, and took no mail. One that lets in fewer connections than are
-    /// tried takes some mails all the same, and the next round begins at once.
+    /// Says whether the courier is away: it could not be reached, and took no mail. A courier that lets in fewer connections than are tried
+    /// is not: it takes some mails, and the next round begins at once.
     pub fn is_away(&self) -> bool {
         self.away.is_some() && self.sent.is_empty()
     }
 
-    /// Says whether the courier was asked, and was there for each mail.
+    /// Says whether the courier was asked, and was reached for each mail.
     pub fn is_reached(&self) -> bool {
         self.was_reached && self.away.is_none()
     }
 
-    /// Tells of a courier that is away once, then now and then, and when that is over; of mails that it does not take one line for a
-    /// round, however many answers wait.
+    /// Logs a courier that is away: once, then now and then, and when that is over. Logs mails that the courier does not take: in one line
+    /// for a round, however many answers wait.
     pub fn tell(&self, courier: &str, outage: &mut Outage, now: Instant) {
         let waiting = self.untried.len();
         if let Some(Failure { words: failure, answers, .. }) = &self.away

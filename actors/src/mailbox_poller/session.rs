@@ -1,19 +1,20 @@
-//! One poll: a session with the source for its mail and, where sessions broke over a mail, another for that mail alone. In a session:
-//! list, try the suspects alone, fetch the rest in windows, delete what is settled, close. What is not settled soon is carried over
-//! (`admission::lending`).
+//! One poll: a session for the mail of the source and, where a breaker is due, another session for that breaker alone. A session lists
+//! the mail, tries suspects alone, fetches the other mail in windows, deletes settled mail, and closes. Mail that is not settled soon is
+//! carried over (`admission::lending`).
 
 use std::time::Instant;
 
+use store::letters::in_hand::Suspect;
 use store::planted::point;
 use uuid::Uuid;
 
-use super::MailboxPollerParts;
+use super::parts::MailboxPollerParts;
 use crate::admission::lending::Lending;
-use crate::admission::memory::{Memory, hint};
-use crate::admission::poll::{NextPoll, Poll, PollError, Polled, Turn};
-use crate::admission::{CARRIED_AFTER, SETTLE_WAIT_MAX};
+use crate::admission::memory::Memory;
+use crate::admission::poll::{Poll, Turn};
+use crate::admission::polled::{CARRIED_AFTER, NextPoll, PollError, Polled, SETTLE_WAIT_MAX};
 use crate::metrics::ActorMetrics;
-use crate::transport::Candidate;
+use crate::transport::{Candidate, Session};
 
 /// Polls once.
 pub async fn poll(
@@ -32,7 +33,7 @@ pub async fn poll(
     if memory.breakers.has_due(Instant::now()) && source.may_fetch() {
         match hold_session(parts, parts.begin(metrics, life, lending), memory, Turn::Breaker).await {
             Ok(_) => {}
-            // What breaks again has been told of, and the poll has done its work.
+            // A breaker that broke its session again has been logged, and the poll has done its work.
             Err(PollError::Source(fault)) => {
                 tracing::debug!(mailbox = &*source.name, %fault, "it was for one mail alone");
             }
@@ -42,8 +43,8 @@ pub async fn poll(
     Ok(polled)
 }
 
-/// Waits, when the process drains, for what earlier sessions have lent, and deletes it: first what comes back soon, since the process
-/// may not be given the time for the rest.
+/// Waits, when the process drains, for the mail that earlier sessions have lent, and deletes it. Mail that comes back soon is deleted
+/// first: the process may not be given the time for the rest.
 pub async fn end(
     parts: &MailboxPollerParts,
     metrics: &ActorMetrics,
@@ -86,7 +87,7 @@ async fn hold_session(
     point("mailbox_poller::listed");
     poll.is_listed_whole = listing.left_out == 0;
     memory.forget_all_but(&listing.candidates, poll.is_listed_whole);
-    // Before it is decided what to fetch: what has come back may have to stay.
+    // Taken back before it is decided which mail to fetch: mail that has come back may have to stay.
     poll.take_back(memory);
     if poll.is_listed_whole {
         poll.lending.forget_all_but(&listing.candidates);
@@ -95,14 +96,14 @@ async fn hold_session(
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),
     };
-    // A suspect is tried before all others, so one over which the session breaks waits for that mail's own session.
+    // A suspect is tried before all other mail, so a suspect that is a breaker waits for its own session.
     suspects.retain(|suspect| match turn {
         Turn::Others => !memory.breakers.has(&suspect.token),
-        Turn::Breaker => mails.iter().any(|listed| *hint(listed) == *suspect.token),
+        Turn::Breaker => mails.iter().any(|listed| *listed.hint() == *suspect.token),
     });
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
-    let fetched = poll.fetch(&mut *session, mails, suspects, turn, memory).await;
-    // Whatever became of the session, what was handed on comes back first, or is carried over; only then is its line struck out.
+    let fetched = fetch(&mut poll, &mut *session, mails, suspects, turn, memory).await;
+    // Whatever became of the session: mail that was lent comes back first, or is carried over, and only then its line is struck out.
     let unsettled = poll.wait_for_lent(CARRIED_AFTER).await;
     let ended = match fetched {
         Ok(()) => poll.delete_and_close(session).await,
@@ -115,4 +116,24 @@ async fn hold_session(
         return Err(PollError::Unsettled(unsettled));
     }
     Ok(Polled { next: poll.next_poll(), is_elsewhere: false })
+}
+
+/// Fetches the mail that a session may fetch. Settled mail of earlier sessions is deleted first, whatever becomes of the rest.
+async fn fetch(
+    poll: &mut Poll<'_>,
+    session: &mut dyn Session,
+    mut mails: Vec<Candidate>,
+    suspects: Vec<Suspect>,
+    turn: Turn,
+    memory: &mut Memory,
+) -> Result<(), PollError> {
+    memory.withheld.begin();
+    let gone = poll.delete_carried(session, &mails, memory).await?;
+    mails.retain(|listed| !gone.contains(&listed.number));
+    poll.try_suspects(session, &mails, suspects, memory).await?;
+    poll.fetch_rest(session, &mails, memory).await?;
+    if turn == Turn::Others {
+        poll.try_withheld(session, &mails, memory).await?;
+    }
+    Ok(())
 }

@@ -1,8 +1,7 @@
-//! What an actor shows of itself: the letters that it took, has with it and is done with, its faults and its time.
+//! What an actor shows of itself: the letters that it has received, has now and has handled, its faults and its time.
 //!
-//! A letter that is with an actor is a [`Stay`], which travels with it: counted when it begins, and by its outcome when it
-//! ends, whatever ends it. So `received_total` is at any moment the sum of `handled_total` and `mailbox_depth`, and several
-//! instances of one actor add up.
+//! While a letter is with an actor, a [`Stay`] travels with it: it is counted when it begins, and by its outcome when it ends, whatever
+//! ends it. So `received_total` is at any moment the sum of `handled_total` and `mailbox_depth`, and several instances of one actor add up.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-use super::{counters, gauges, registered};
+use super::families::{counters, gauges, registered};
 
 const SECONDS_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_4, 0.000_8, 0.001_6, 0.003_2, 0.006_4, 0.012_8, 0.051_2, 0.204_8, 1.0];
@@ -19,13 +18,13 @@ const SECONDS_BUCKETS: [f64; 12] =
 /// What became of a letter with an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// It went on, or all is done.
+    /// The letter went on, or is settled.
     Ok,
-    /// It is refused.
+    /// The letter is refused.
     Refused,
-    /// It goes back unopened, until other mail has been tried.
+    /// The letter's mail stays unopened until mail of better lanes has been taken, or the letter is withheld.
     Deferred,
-    /// It goes back through no doing of its own: the world was wrong, or its actor is rebuilt.
+    /// The letter's mail returns to its source because of a fault of the world, or because the actor is rebuilt.
     Fault,
     /// The code that held it panicked.
     Panic,
@@ -172,7 +171,7 @@ impl ActorMetrics {
     }
 }
 
-/// Letters with an actor. What ends without an outcome was let go of: by a panic, else by a fault.
+/// Letters with an actor. Letters whose stay is dropped without an outcome are counted as a panic during unwinding, else as a fault.
 #[derive(Debug)]
 pub struct Stay {
     actor: ActorMetrics,
@@ -199,7 +198,7 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        // Unwinding means that the code holding these very letters panicked; a queue dropped with its actor does not.
+        // During unwinding a stay is dropped only by the code that held these letters and panicked.
         let handled = if std::thread::panicking() { Handled::Panic } else { Handled::Fault };
         self.end(handled, usize::MAX);
     }

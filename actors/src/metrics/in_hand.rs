@@ -1,4 +1,4 @@
-//! Mail in hand, read whenever somebody looks: a number that is kept beside what it counts goes wrong some day.
+//! Mail in hand, read from the hands at each scrape: a number that is kept beside what it counts goes wrong some day.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl InHand {
         })
     }
 
-    /// Shows these from now on.
+    /// Shows these hands from now on.
     pub fn show(&self, hands: &Hands) {
         self.hands.store(Some(Arc::new(hands.clone())));
     }

@@ -8,17 +8,18 @@ use store::certificates::signers::{self, Signers};
 use store::settle::Settler;
 use tokio::sync::RwLock;
 
-use super::parts::{PipelineParts, Widths};
+use super::limits::Limits;
+use super::parts::PipelineParts;
 use super::supervisor::Supervisor;
-use crate::admission::lanes::Claims;
-use crate::admission::{Admission, Desk, Turns};
+use crate::admission::decoders::{Decoder, Decoders};
+use crate::admission::source::{Admission, Turns};
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
+use crate::claims::Claims;
 use crate::courier::Courier;
 use crate::exporter::{Exporter, ExporterParts};
-use crate::intake::Intake;
+use crate::gate::Gate;
 use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
-use crate::messages::NoContainer;
 use crate::metrics::Metrics;
 use crate::push_intake::{PushIntake, PushIntakeParts};
 use crate::refusal_log::RefusalLog;
@@ -28,9 +29,9 @@ use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
 use crate::supervision::Link;
 use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
-use crate::transport::Facts;
+use crate::transport::{NoContainer, TransportFacts};
 
-/// The room for mail in hand has space for so many windows at least: one is settled while the next is fetched.
+/// The room for mail in hand holds so many windows at least, so that one window is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
 /// Pause after a reading that failed.
 const KNOWN_AGENCIES_RETRY: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
 /// What actors of a pipeline share.
 pub(super) struct Shared {
     pub(super) hands: Hands,
-    pub(super) intake: Intake,
+    pub(super) gate: Gate,
     pub(super) claims: Arc<Claims>,
     pub(super) signers: Arc<Signers>,
     pub(super) settler: Arc<Settler>,
@@ -60,18 +61,17 @@ pub(super) fn start_exporters(
     let start = |courier: &Arc<dyn Courier>| {
         let link = Link::new(parts.metrics.actor("exporter"));
         let exporter = ExporterParts {
-            database: parts.database.clone(),
+            tasks: parts.tasks.clone(),
             process: parts.process,
-            database_runtime: parts.database_runtime.clone(),
             courier: Arc::clone(courier),
             key: Arc::clone(&parts.signing_key),
             signers: Arc::clone(&shared.signers),
-            claim_max: parts.widths.answers_claimed_max,
-            sending_max: parts.widths.sending_max,
+            leased_max: parts.limits.answers_leased_max,
+            sending_max: parts.limits.sending_max,
             interval: Duration::from_secs(1),
             yield_max: Duration::from_secs(5),
             hands: shared.hands.clone(),
-            busy_mails: parts.widths.mails_in_hand_max / 4,
+            busy_mails: parts.limits.mails_in_hand_max / 4,
             metrics: Arc::clone(&shared.metrics),
         };
         let make = move |guard| Exporter::new(exporter.clone(), guard);
@@ -91,13 +91,13 @@ pub(super) fn start_writers(
 ) -> TableWriters {
     let arbiter = Arbiter::new();
     let mut writers = Vec::new();
-    for _ in 0..parts.widths.writers.max(1) {
+    for _ in 0..parts.limits.writers.max(1) {
         let ledger_link = Link::new(parts.metrics.actor("billing_ledger"));
         let ledger = BillingLedgerParts {
             settler: Arc::clone(&shared.settler),
-            database_runtime: parts.database_runtime.clone(),
+            tasks: parts.tasks.clone(),
             exporters: Arc::clone(exporters),
-            intake: shared.intake.clone(),
+            gate: shared.gate.clone(),
             metrics: Arc::clone(&shared.metrics),
             refusals: shared.refusals.clone(),
         };
@@ -106,12 +106,12 @@ pub(super) fn start_writers(
         let writer_link = Link::new(parts.metrics.actor("table_writer"));
         let writer = TableWriterParts {
             settler: Arc::clone(&shared.settler),
-            database_runtime: parts.database_runtime.clone(),
+            tasks: parts.tasks.clone(),
             ledger: ledger_link,
-            intake: shared.intake.clone(),
+            gate: shared.gate.clone(),
             hands: shared.hands.clone(),
-            batch_letters_max: parts.widths.batch_letters_max,
-            batch_wait: parts.widths.batch_wait,
+            batch_letters_max: parts.limits.batch_letters_max,
+            batch_wait: Duration::from_millis(parts.limits.batch_wait_milliseconds),
         };
         let make = move |guard| TableWriter::new(writer.clone(), guard);
         shared.supervisor.keep(&writer_link, (&arbiter, &AtWork::default()), make);
@@ -121,22 +121,21 @@ pub(super) fn start_writers(
     TableWriters::new(writers)
 }
 
-/// A decoder and a verifier share each crypto thread: a letter stays on its core between them.
+/// Starts a decoder and a verifier on each crypto thread: a letter stays on its core between them.
 pub(super) fn start_decoders(
     parts: &PipelineParts,
     shared: &Shared,
     writers: &TableWriters,
     arbiters: &mut Vec<Arbiter>,
-) -> Arc<[Link<SdcDecoder>]> {
+) -> Decoders {
     let mut decoders = Vec::new();
-    for _ in 0..parts.widths.crypto_threads.max(1) {
+    for _ in 0..parts.limits.crypto_threads() {
         let (arbiter, at_work) = (Arbiter::new(), AtWork::default());
         let verifier_link = Link::new(parts.metrics.actor("signature_verifier"));
         let verifier = SignatureVerifierParts {
             signers: Arc::clone(&shared.signers),
-            database: parts.database.clone(),
-            database_runtime: parts.database_runtime.clone(),
-            payload_limits: parts.payload_limits,
+            tasks: parts.tasks.clone(),
+            payload_limits: parts.limits.of_payloads(),
             claims: Arc::clone(&shared.claims),
             at_work: at_work.clone(),
             hands: shared.hands.clone(),
@@ -149,7 +148,7 @@ pub(super) fn start_decoders(
         let decoder = SdcDecoderParts {
             keys: Arc::clone(&parts.keys),
             mail_limits: parts.mail_limits.clone(),
-            document_limits: parts.document_limits.clone(),
+            document_limits: parts.limits.of_documents(),
             claims: Arc::clone(&shared.claims),
             metrics: parts.metrics.clone(),
             at_work: at_work.clone(),
@@ -161,16 +160,16 @@ pub(super) fn start_decoders(
         decoders.push(decoder_link);
         arbiters.push(arbiter);
     }
-    decoders.into()
+    // A mail that a decoder does not take, since it is being rebuilt, is dropped and so returns to its source.
+    Decoders::new(decoders.into_iter().map(|link| -> Decoder {
+        Box::new(move |mail| {
+            link.hand_on(mail);
+        })
+    }))
 }
 
-/// Starts what brings mail: a poller for each source that lists, an intake for each that is pushed to.
-pub(super) fn start_sources(
-    parts: &PipelineParts,
-    shared: &Shared,
-    decoders: &Arc<[Link<SdcDecoder>]>,
-    arbiters: &mut Vec<Arbiter>,
-) {
+/// Starts the actors that bring mail: a poller for each source that lists, a push intake for each that is pushed to.
+pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &Decoders, arbiters: &mut Vec<Arbiter>) {
     let arbiter = Arbiter::new();
     let count = u32::try_from(parts.sources.len()).unwrap_or(u32::MAX).max(1);
     for (at, polled) in (1..).zip(&parts.sources) {
@@ -179,7 +178,7 @@ pub(super) fn start_sources(
         let poller = MailboxPollerParts {
             source: Admission { mail_bytes_max: polled.mail_bytes_max, ..admission },
             transport: Arc::clone(&polled.transport),
-            turns: turns(&parts.widths, polled.interval, at, count),
+            turns: turns(&parts.limits, polled.interval, at, count),
             polling: Arc::clone(&shared.polling),
         };
         let link = Link::new(parts.metrics.actor("mailbox_poller"));
@@ -188,26 +187,26 @@ pub(super) fn start_sources(
     }
     for pushed in &parts.pushed {
         let facts = pushed.transport.facts();
-        let intake = PushIntakeParts {
+        let gate = PushIntakeParts {
             source: shared.admission(parts, decoders, (&pushed.name, pushed.no_container), facts),
             transport: Arc::clone(&pushed.transport),
             polling: Arc::clone(&shared.polling),
         };
         let link = Link::new(parts.metrics.actor("push_intake"));
-        let make = move |guard| PushIntake::new(intake.clone(), guard);
+        let make = move |guard| PushIntake::new(gate.clone(), guard);
         shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
     }
     arbiters.push(arbiter);
 }
 
 impl Shared {
-    /// Makes what the mail of one source passes, and begins its counters.
+    /// Makes the admission of one source, and begins its counters.
     fn admission(
         &self,
         parts: &PipelineParts,
-        decoders: &Arc<[Link<SdcDecoder>]>,
+        decoders: &Decoders,
         (name, no_container): (&str, NoContainer),
-        facts: Facts,
+        facts: TransportFacts,
     ) -> Admission {
         parts.metrics.begin_mailbox(name, no_container);
         Admission {
@@ -216,34 +215,33 @@ impl Shared {
             facts,
             mail_bytes_max: parts.mail_limits.mail_bytes_max as u64,
             no_container,
-            database: parts.database.clone(),
-            database_runtime: parts.database_runtime.clone(),
+            tasks: parts.tasks.clone(),
             process: parts.process,
-            desk: Desk::Decoders(Arc::clone(decoders)),
+            decoders: decoders.clone(),
             hands: self.hands.clone(),
             claims: Arc::clone(&self.claims),
-            intake: self.intake.clone(),
+            gate: self.gate.clone(),
             drain: self.draining.clone(),
             metrics: Arc::clone(&self.metrics),
         }
     }
 }
 
-/// Says how much one source of so many, counted from 1, is given at a time.
-fn turns(widths: &Widths, interval: Duration, at: u32, count: u32) -> Turns {
+/// Returns how much of a source is taken at a time, and when; `at` counts the sources from 1.
+fn turns(limits: &Limits, interval: Duration, at: u32, count: u32) -> Turns {
     Turns {
         interval,
         phase: interval * (at - 1) / count,
-        // Room for a window of each: the others go on while some mail servers hang in the midst of theirs.
-        window_mails: widths.window_mails.min((widths.mails_in_hand_max / count) as usize).max(1),
-        window_bytes_max: u64::from(widths.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
-        session_mails_max: widths.session_mails_max,
-        session_time_max: staggered(widths.session_time_max, at, count),
+        // There is room for a window of each source: the others go on while some mail servers hang in the midst of a window.
+        window_mails: limits.window_mails.min((limits.mails_in_hand_max / count) as usize).max(1),
+        window_bytes_max: u64::from(limits.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
+        session_mails_max: limits.session_mails_max,
+        session_time_max: staggered(Duration::from_secs(limits.session_seconds_max), at, count),
     }
 }
 
-/// Returns the longest session of one mailbox of so many, counted from 1: from half the time to all of it, so that sessions
-/// end one after another, and while some sign in anew, others bring mail.
+/// Returns the longest session of one source; `at` counts the sources from 1. Sessions take from half of the time to all of it, so that
+/// they end one after another, and some bring mail while others sign in anew.
 fn staggered(time_max: Duration, at: u32, count: u32) -> Duration {
     time_max * (count + at) / (2 * count)
 }
@@ -252,20 +250,20 @@ fn staggered(time_max: Duration, at: u32, count: u32) -> Duration {
 /// agencies.
 pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
     let (refusals, ending) = (shared.refusals.clone(), shared.supervisor.ending.clone());
-    parts.database_runtime.spawn(async move {
+    parts.tasks.runtime.spawn(async move {
         tokio::select! {
             () = ending.told() => {}
             () = refusals.tell_minutes() => {}
         }
     });
 
-    let (database, metrics) = (parts.database.clone(), Arc::clone(&shared.metrics));
-    let (intake, ending) = (shared.intake.clone(), shared.supervisor.ending.clone());
-    parts.database_runtime.spawn(async move { intake.keep(&database, &metrics, &ending).await });
+    let (database, metrics) = (parts.tasks.database.clone(), Arc::clone(&shared.metrics));
+    let (gate, ending) = (shared.gate.clone(), shared.supervisor.ending.clone());
+    parts.tasks.runtime.spawn(async move { gate.keep(&database, &metrics, &ending).await });
 
-    let (database, claims) = (parts.database.clone(), Arc::clone(&shared.claims));
-    let (intake, ending) = (shared.intake.clone(), shared.supervisor.ending.clone());
-    parts.database_runtime.spawn(async move {
+    let (database, claims) = (parts.tasks.database.clone(), Arc::clone(&shared.claims));
+    let (gate, ending) = (shared.gate.clone(), shared.supervisor.ending.clone());
+    parts.tasks.runtime.spawn(async move {
         while !ending.is_told() {
             let read = async { signers::matricules(&mut *database.get().await?).await };
             let again = match read.await {
@@ -274,9 +272,9 @@ pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
                     KNOWN_AGENCIES_INTERVAL
                 }
                 Err(fault) => {
-                    intake.fault(&fault);
+                    gate.fault(&fault);
                     if fault.is_away() {
-                        // Until it answers, which the gate tells.
+                        // The next reading waits for the gate, which opens when the database answers.
                         Duration::ZERO
                     } else {
                         tracing::warn!(%fault, "the agencies cannot be read: no mail is fetched before they have been, once");
@@ -286,7 +284,7 @@ pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
             };
             tokio::select! {
                 () = ending.told() => return,
-                () = async { tokio::time::sleep(again).await; intake.open().await } => {}
+                () = async { tokio::time::sleep(again).await; gate.open().await } => {}
             }
         }
     });

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler};
-use store::database::Database;
 use store::letters::in_hand;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use crate::at_work::{AtWork, MailName};
+use crate::database_tasks::{DatabaseTasks, Undone};
 use crate::stop::Stop;
 use crate::supervision::{Escalation, Guard, Heartbeat, Link, Policy, supervise};
 
@@ -23,8 +22,7 @@ pub(super) struct Supervisor {
     pub(super) policy: Policy,
     pub(super) ending: Stop,
     pub(super) escalate: UnboundedSender<Escalation>,
-    pub(super) database: Database,
-    pub(super) database_runtime: Handle,
+    pub(super) tasks: DatabaseTasks,
     pub(super) process: Uuid,
 }
 
@@ -50,7 +48,7 @@ impl Supervisor {
                 if let Escalation::Hung { mail: Some(mail), .. } = &escalation {
                     supervisor.set_aside(mail.clone()).await;
                 }
-                // Nobody listens only when the pipeline is gone, and the process with it.
+                // The channel is closed only when the pipeline is gone, and the process with it.
                 drop(supervisor.escalate.send(escalation));
             }
         });
@@ -58,15 +56,15 @@ impl Supervisor {
 
     /// Writes down over which mail the process hangs, before it ends.
     async fn set_aside(&self, mail: MailName) {
-        let (database, process, name) = (self.database.clone(), self.process, mail.clone());
-        let written = self.database_runtime.spawn(async move {
+        let (database, process, name) = (self.tasks.database.clone(), self.process, mail.clone());
+        let writing = async move {
             let mut connection = database.get().await?;
             in_hand::set_aside(&mut connection, process, &name.mailbox, &name.uidl).await
-        });
-        match tokio::time::timeout(SET_ASIDE_MAX, written).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(fault))) => tracing::error!(%mail, %fault, "{NOT_SET_ASIDE}"),
-            Ok(Err(_)) | Err(_) => tracing::error!(%mail, "{NOT_SET_ASIDE}"),
+        };
+        match self.tasks.call_within(SET_ASIDE_MAX, writing).await {
+            Ok(()) => {}
+            Err(Undone::Fault(fault)) => tracing::error!(%mail, %fault, "{NOT_SET_ASIDE}"),
+            Err(Undone::LeftBehind) => tracing::error!(%mail, "{NOT_SET_ASIDE}"),
         }
     }
 }

@@ -1,15 +1,16 @@
-//! What the mails of each claim take of the room: no claim holds more than what is free beside it. So one that floods stops at
-//! half of the room, a second at half of the rest, and whoever comes new finds room. It is the rule by which queues share a
-//! buffer (Choudhury and Hahne, Dynamic queue length thresholds, 1998): no part is kept free for those who send nothing.
+//! Holdings: what the mails of each claim take of the room. No claim holds more than what is free beside it. So the mails of one claim
+//! that floods stop at half of the room, those of a second at half of the rest, and mail of a further claim finds room. It is the rule by
+//! which queues share a buffer (Choudhury and Hahne, Dynamic queue length thresholds, 1998): no part is kept free for claims that send
+//! nothing.
 //!
-//! A claim is never believed. Who pretends to be an office takes of that office's part, until the claim fails (`lanes`).
+//! A claim is never believed. Forged mail takes of the part of the office that it names, until the claim fails (`claims`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sdc::letter::Matricule;
 
-/// Whose room it is: that of a known agency which the mail claims, or of everybody else together.
+/// Whose holding a mail counts with: the known agency that it claims, or all other mail together.
 pub type Claimant = Option<Matricule>;
 
 /// Places and kilobytes.
@@ -19,8 +20,8 @@ pub(super) struct Size {
     pub(super) kilobytes: usize,
 }
 
-/// What each claim holds. Room that a window has taken for mails that are not here yet is free: it comes back soon, whatever they
-/// claim. And what waits for room holds none, so that one large mail that waits takes no part from anybody.
+/// What each claim holds. Permits that a window has taken for mails that are not fetched yet count as free, since their claims are not
+/// known. A mail that waits for room holds none, so that a large mail that waits takes no part from other claims.
 #[derive(Clone, Debug)]
 pub(super) struct Holdings {
     room: Size,
@@ -35,12 +36,12 @@ struct AllHeld {
 
 #[derive(Debug, Default)]
 struct Holding {
-    /// Mails in hand, whatever they take.
+    /// Number of mails in hand; `size` may be less where a mail is in the slow lane.
     lent: usize,
     size: Size,
 }
 
-/// What one mail takes of its claim's part.
+/// What one mail holds, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     holdings: Holdings,
@@ -62,12 +63,12 @@ impl Drop for Held {
 }
 
 impl Holdings {
-    /// Divides a room.
+    /// Begins with an empty room of this size.
     pub(super) fn of(room: Size) -> Holdings {
         Holdings { room, held: Arc::default() }
     }
 
-    /// Says whether a claim may hold so much more. It may always hold one mail.
+    /// Says whether a claim may hold so much more. A claim may always hold one mail.
     pub(super) fn may_hold(&self, claimant: Claimant, more: Size) -> bool {
         self.may_grow(&self.locked(), claimant, more)
     }
@@ -92,7 +93,7 @@ impl Holdings {
     }
 
     fn locked(&self) -> MutexGuard<'_, AllHeld> {
-        // Valid after every single operation, so a panic elsewhere does not spoil it.
+        // The counts are valid after every single operation, so a panic elsewhere does not spoil them.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

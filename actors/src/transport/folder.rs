@@ -1,13 +1,13 @@
 //! The transfer folder's `in`: each `*.sdc` file is a document, settled by unlinking it and syncing the folder.
 //!
-//! A file is listed once two listings of ours found it unchanged, far enough apart (`watch`). Whoever writes under another name
-//! and renames loses nothing. Of one who writes in place, and pauses for longer than is waited, the half is taken for the letter, and
-//! what he writes once it is unlinked is gone. Only regular files under one name are read, whatever stands there otherwise is told of
-//! and stays. A settled file goes in three steps: it is renamed to a name that nobody else has, read again, and unlinked if it is octet
-//! for octet what was settled. So a file that was written to until then, or another that got its name meanwhile, is never lost: under
-//! its new name it is listed again. A disk too full for the new name has it unlinked under its own.
-
-mod watch;
+//! A file is listed once two listings have found it unchanged, far enough apart (`transfer_folder::watch`). A writer that writes under
+//! another name and renames loses nothing. Of a writer that writes in place and pauses for longer than the quiet time, the half is taken
+//! for the letter, and what it writes after the file is unlinked is gone. Only regular files under one name are read; all other entries
+//! of a letter's name are logged and stay.
+//!
+//! A settled file is removed in three steps: it is renamed to a name that no other file has, read again, and unlinked if it is octet for
+//! octet what was settled. So a file that was written to until then, or another that got its name meanwhile, is never lost: it is listed
+//! again under its new name. Where the disk is too full for the new name, the file is unlinked under its own name.
 
 use std::collections::{BinaryHeap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -29,27 +29,26 @@ use sdc::digest::Digest;
 use uuid::Uuid;
 
 use super::{
-    Candidate, Facts, Fetching, Form, HEAD_BYTES_MAX, Listing, Outcome, Outcomes, SIZE_BYTES_MAX, Session, Transport,
-    TransportFault,
+    Candidate, FetchOutcome, FetchOutcomes, Fetching, Form, HEAD_BYTES_MAX, Listing, SIZE_BYTES_MAX, Session,
+    Transport, TransportFacts, TransportFault,
 };
+use crate::transfer_folder::watch::{self, Version};
 use crate::transfer_folder::{IN, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
-use watch::Version;
-pub(crate) use watch::Watch;
 
-/// Most files listed at a time; the others come with later sessions.
+/// Most files listed at a time; later sessions list the others.
 const FILES_MAX: usize = 100_000;
-/// Most entries listed that are not to be read: each is asked for, refused and told of.
+/// Most entries listed that are no regular files: each is asked for, refused and logged.
 const ODD_MAX: usize = 100;
-/// Longest time of a listing for looks whether files are whole; the others have theirs with the next.
+/// Longest time that a listing looks whether files are whole; the next listing looks at the rest.
 const LOOKS_TIME_MAX: Duration = Duration::from_secs(5);
-/// Longest name that is a token as it stands, as long as a UIDL may be (RFC 1939, section 7).
+/// A name up to this length, that of a UIDL (RFC 1939, section 7), is a token as it stands.
 const TOKEN_BYTES_MAX: usize = 70;
-/// How the name begins under which a settled file is looked at once more.
+/// How the name begins to which a settled file is renamed before it is read again.
 const SETTLED_PREFIX: &str = ".xm-";
 
 impl Transport for TransferFolder {
-    fn facts(&self) -> Facts {
-        Facts { answers_by: "folder", noun: "folder", form: Form::Document }
+    fn facts(&self) -> TransportFacts {
+        TransportFacts { answers_by: "folder", noun: "folder", form: Form::Document }
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
@@ -86,7 +85,7 @@ struct FolderSession {
     letters: Arc<OwnedFd>,
     /// Names by number.
     files: HashMap<u32, OsString>,
-    /// What was read of each file, and how much of it was to be.
+    /// What was read of each file, by number.
     fetched: HashMap<u32, Seen>,
 }
 
@@ -144,12 +143,12 @@ struct Reading<'s> {
     bytes_max: u64,
 }
 
-impl Outcomes for Reading<'_> {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Outcome>, TransportFault>> {
+impl FetchOutcomes for Reading<'_> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<FetchOutcome>, TransportFault>> {
         async move {
             let Some(listed) = self.wanted.next() else { return Ok(None) };
             let Some(name) = self.session.files.get(&listed.number).cloned() else {
-                return Ok(Some(Outcome::Refused("it was not listed in this session".to_owned())));
+                return Ok(Some(FetchOutcome::Refused("it was not listed in this session".to_owned())));
             };
             let (letters, bytes_max) = (Arc::clone(&self.session.letters), self.bytes_max);
             let read = self.session.folder.on_disk(IN, move |_| read(&letters, &name, bytes_max)).await;
@@ -160,7 +159,7 @@ impl Outcomes for Reading<'_> {
                     }
                     Ok(Some(outcome))
                 }
-                Err(trouble) if !trouble.is_of_folder() => Ok(Some(Outcome::Refused(trouble.to_string()))),
+                Err(trouble) if !trouble.is_of_folder() => Ok(Some(FetchOutcome::Refused(trouble.to_string()))),
                 Err(trouble) => Err(trouble.into()),
             }
         }
@@ -168,7 +167,7 @@ impl Outcomes for Reading<'_> {
     }
 }
 
-/// A file that is found. Those that came first are less: a sender sets the time of its writing, not that of its last change.
+/// A file that was found. The order is that of the last change: a sender can set a file's time of writing, and not that of its change.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
     changed: (i64, i64),
@@ -179,21 +178,21 @@ struct Found {
 /// What an entry of the folder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// One to be read.
+    /// A file to be read.
     Letter,
-    /// A link, a folder, a pipe, a file under several names or one that this program may not read.
+    /// A link, a folder, a pipe, a file under several names, or a file that this program may not read.
     Odd,
 }
 
 impl Kind {
-    /// Tells by what the system says of it, and of leave to read it.
+    /// Tells an entry's kind by its status, and by whether this program may read it.
     fn of(stat: &FileStat, access: Result<(), Errno>) -> Kind {
         let is_letter = is_regular(stat) && stat.st_nlink <= 1 && access.is_ok();
         if is_letter { Kind::Letter } else { Kind::Odd }
     }
 }
 
-/// The first of what is found, however much that is.
+/// The first files of those that are found, so many at most.
 struct First {
     found: BinaryHeap<Found>,
     most: usize,
@@ -214,7 +213,7 @@ impl First {
     }
 }
 
-/// Returns what a file is known by across sessions: its name, where that is as a UIDL may be; else what its name comes to.
+/// Returns a file's token: its name, where that is one that a UIDL may be; else the digest of its name.
 fn token(name: &OsStr) -> Box<str> {
     let octets = name.as_bytes();
     let plain = std::str::from_utf8(octets).ok().filter(|name| {
@@ -223,18 +222,18 @@ fn token(name: &OsStr) -> Box<str> {
     plain.map_or_else(|| format!("~{}", Digest::of(octets)).into(), Into::into)
 }
 
-/// Says whether a name is one of ours to take: `*.sdc`, also as a memory stick writes it; hidden files are other programs'.
+/// Says whether a file of this name is to be taken: `*.sdc`, also in capitals as memory sticks write it. Hidden files are other programs'.
 fn is_letter(name: &[u8]) -> bool {
     let ends = name.len() > SUFFIX.len()
         && name.get(name.len() - SUFFIX.len()..).is_some_and(|end| end.eq_ignore_ascii_case(SUFFIX.as_bytes()));
     ends && (name.first() != Some(&b'.') || name.starts_with(SETTLED_PREFIX.as_bytes()))
 }
 
-/// Lists the files that may be taken now, those that came first, first, and what is not to be read last. Returns as well how many
-/// entries are there and not listed.
+/// Lists the files that may be taken now, in the order in which they came, and behind them entries that are no regular files. Returns
+/// as well how many entries are there and not listed.
 ///
 /// # Errors
-/// The folder's own, or the listing before hangs still.
+/// Trouble of the folder; the listing before this one still hangs.
 fn list(folder: &TransferFolder, letters: &OwnedFd) -> Result<(Vec<Listed>, usize), Trouble> {
     let Some(mut watch) = folder.watch() else {
         return Err(Trouble::Busy(folder.path().to_owned()));
@@ -270,11 +269,11 @@ impl From<Found> for Listed {
     }
 }
 
-/// Finds the letters, and what is odd.
+/// Finds the letters, and the odd entries.
 fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Trouble> {
     let trouble = |errno| folder.trouble(IN, errno);
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    // Opened anew: what is read of a folder is read once through one descriptor.
+    // Opened anew: a descriptor reads a folder's entries once.
     let mut entries = Dir::openat(letters.as_fd(), ".", flags, Mode::empty()).map_err(trouble)?;
     let (mut files, mut odd) = (First::new(FILES_MAX), First::new(ODD_MAX));
     for entry in entries.iter() {
@@ -285,7 +284,7 @@ fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Tr
         }
         let stat = match fstatat(letters.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            // Somebody has just taken it away.
+            // The file has just been taken away.
             Err(Errno::ENOENT) => continue,
             Err(errno) if is_of_disk(errno) => return Err(trouble(errno)),
             Err(_) => continue,
@@ -310,10 +309,10 @@ fn is_regular(stat: &FileStat) -> bool {
 }
 
 /// Reads a file, or the head of one that is too large.
-fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<Outcome, Trouble> {
+fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<FetchOutcome, Trouble> {
     let shown = || name.to_string_lossy().escape_debug().to_string();
     let refused = |why: String| Trouble::File(shown(), why);
-    // Without waiting: a pipe that has got the name meanwhile would have nobody at its other end.
+    // Opened without waiting: if a pipe has got the name meanwhile, opening it would wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(letters.as_fd(), name, flags, Mode::empty()) {
         Ok(file) => file,
@@ -330,51 +329,51 @@ fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<Outcome, Trou
     File::from(file).take(most).read_to_end(&mut octets).map_err(|error| refused(error.to_string()))?;
     let found = octets.len() as u64;
     if size_bytes <= bytes_max && found <= bytes_max {
-        return Ok(Outcome::Mail(octets));
+        return Ok(FetchOutcome::Mail(octets));
     }
     octets.truncate(usize::try_from(HEAD_BYTES_MAX).unwrap_or_default());
-    Ok(Outcome::OverSize { head: octets, size_bytes: size_bytes.max(found).min(SIZE_BYTES_MAX) })
+    Ok(FetchOutcome::OverSize { head: octets, size_bytes: size_bytes.max(found).min(SIZE_BYTES_MAX) })
 }
 
-/// Returns what tells a file from others: its octets or, of one that is too large, its head and its size.
-fn digest(outcome: &Outcome) -> Option<Digest> {
+/// Returns the digest of a file's octets or, of an over-size file, of its head and its size.
+fn digest(outcome: &FetchOutcome) -> Option<Digest> {
     match outcome {
-        Outcome::Mail(octets) => Some(Digest::of(octets)),
-        Outcome::OverSize { head, size_bytes } => {
+        FetchOutcome::Mail(octets) => Some(Digest::of(octets)),
+        FetchOutcome::OverSize { head, size_bytes } => {
             Some(Digest::of(&[head, size_bytes.to_be_bytes().as_slice()].concat()))
         }
-        Outcome::Refused(_) => None,
+        FetchOutcome::Refused(_) => None,
     }
 }
 
-/// Removes settled files; returns the numbers of those that cannot be.
+/// Removes settled files; returns the numbers of those that cannot be removed.
 fn remove_all(letters: &OwnedFd, files: Vec<(u32, OsString, Seen)>) -> Vec<u32> {
     let refused =
         |(number, name, settled): (u32, OsString, Seen)| remove(letters, &name, settled).is_err().then_some(number);
     files.into_iter().filter_map(refused).collect()
 }
 
-/// Removes a file if it is what was settled. What is something else by now stays, under another name.
+/// Removes a file if it is what was settled. A file that is something else by now stays, under another name.
 ///
 /// # Errors
-/// It stays, though it may be what was settled.
+/// The file stays, though it may be what was settled.
 fn remove(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
     let aside = OsString::from(format!("{SETTLED_PREFIX}{}{SUFFIX}", Uuid::now_v7().simple()));
     match renameat(letters.as_fd(), name, letters.as_fd(), aside.as_os_str()) {
         Ok(()) => unlink_settled(letters, &aside, settled),
-        // Somebody has removed it.
+        // The file has been removed already.
         Err(Errno::ENOENT) => Ok(()),
         Err(errno) => unlink_in_place(letters, name, settled, errno),
     }
 }
 
-/// Removes a file under its own name where the disk has no room for another: else it would stay full.
+/// Removes a file under its own name where the disk has no room for another name: otherwise the disk would stay full.
 fn unlink_in_place(letters: &OwnedFd, name: &OsStr, settled: Seen, errno: Errno) -> Result<(), Errno> {
     if matches!(errno, Errno::ENOSPC | Errno::EDQUOT) { unlink_settled(letters, name, settled) } else { Err(errno) }
 }
 
 fn unlink_settled(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
-    // What cannot be read cannot be compared.
+    // A file that cannot be read cannot be compared.
     let found = read(letters, name, settled.bytes_max).map_err(|_told_when_listed| Errno::EACCES)?;
     if digest(&found) == Some(settled.digest) {
         unlinkat(letters.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;

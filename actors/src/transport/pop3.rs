@@ -4,11 +4,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mail::pop3::{self, Listed, Mailbox, Retrieval};
 
-use super::{Candidate, Facts, Fetching, Form, Listing, Outcome, Outcomes, Session, Transport, TransportFault};
+use super::{
+    Candidate, FetchOutcome, FetchOutcomes, Fetching, Form, Listing, Session, Transport, TransportFacts, TransportFault,
+};
 
 impl Transport for Mailbox {
-    fn facts(&self) -> Facts {
-        Facts { answers_by: "mail", noun: "mailbox", form: Form::Mail }
+    fn facts(&self) -> TransportFacts {
+        TransportFacts { answers_by: "mail", noun: "mailbox", form: Form::Mail }
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
@@ -60,8 +62,8 @@ impl Session for Pop3Session {
 
 struct Retrieving<'s>(Retrieval<'s>);
 
-impl Outcomes for Retrieving<'_> {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Outcome>, TransportFault>> {
+impl FetchOutcomes for Retrieving<'_> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<FetchOutcome>, TransportFault>> {
         async move { Ok(self.0.next().await?.map(|retrieved| retrieved.outcome.into())) }.boxed()
     }
 }
@@ -78,12 +80,12 @@ impl From<&Candidate> for Listed {
     }
 }
 
-impl From<pop3::Outcome> for Outcome {
-    fn from(outcome: pop3::Outcome) -> Outcome {
+impl From<pop3::Outcome> for FetchOutcome {
+    fn from(outcome: pop3::Outcome) -> FetchOutcome {
         match outcome {
-            pop3::Outcome::Mail(octets) => Outcome::Mail(octets),
-            pop3::Outcome::OverSize { head, size_bytes } => Outcome::OverSize { head, size_bytes },
-            pop3::Outcome::Refused(words) => Outcome::Refused(words),
+            pop3::Outcome::Mail(octets) => FetchOutcome::Mail(octets),
+            pop3::Outcome::OverSize { head, size_bytes } => FetchOutcome::OverSize { head, size_bytes },
+            pop3::Outcome::Refused(words) => FetchOutcome::Refused(words),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actors::courier::SmtpCourier;
-use actors::messages::NoContainer;
+use actors::courier::smtp::SmtpCourier;
+use actors::database_tasks::DatabaseTasks;
 use actors::metrics::{Handled, Metrics};
-use actors::pipeline::{Pipeline, PipelineParts, PolledSource, Widths};
+use actors::pipeline::{Limits, Pipeline, PipelineParts, PolledSource};
 use actors::supervision::{Escalation, Policy};
+use actors::transport::NoContainer;
 use chrono::Utc;
 use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -264,15 +265,15 @@ impl World {
 
     /// Starts a pipeline as `xmserver run` does, with faster intervals.
     pub fn start(&self, policy: Policy) -> Running {
-        self.start_with(policy, Widths { window_mails: 8, ..Widths::default() })
+        self.start_with(policy, Limits { window_mails: 8, ..Limits::default() })
     }
 
-    pub fn start_with(&self, policy: Policy, widths: Widths) -> Running {
-        self.start_on(&[&self.post_office], policy, widths)
+    pub fn start_with(&self, policy: Policy, limits: Limits) -> Running {
+        self.start_on(&[&self.post_office], policy, limits)
     }
 
     /// Starts one that polls a mailbox of the centre at each of several post offices.
-    pub fn start_on(&self, post_offices: &[&PostOffice], policy: Policy, widths: Widths) -> Running {
+    pub fn start_on(&self, post_offices: &[&PostOffice], policy: Policy, limits: Limits) -> Running {
         let mailbox = |(number, post_office): (usize, &&PostOffice)| {
             let mut mailbox = MailboxSettings::new("127.0.0.1", CENTRE_ADDRESS);
             mailbox.port = Some(post_office.pop3_address().port());
@@ -300,8 +301,7 @@ impl World {
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
         let process = Uuid::now_v7();
         let parts = PipelineParts {
-            database: self.database.clone(),
-            database_runtime: self.runtime.handle().clone(),
+            tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.handle().clone() },
             keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
             signing_key: Arc::new(self.centre.clone()),
             sources,
@@ -309,10 +309,7 @@ impl World {
             couriers: vec![Arc::new(courier)],
             process,
             mail_limits: mail::extract::MailLimits::default(),
-            document_limits: DocumentLimits::default(),
-            payload_limits: PayloadLimits::default(),
-            settling: store::settle::SettlingSettings::default(),
-            widths,
+            limits,
             policy,
             metrics: metrics.clone(),
         };

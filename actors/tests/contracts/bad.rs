@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actors::courier::{Courier, NotTaken, Sealed};
 use actors::transfer_folder::{IN, TransferFolder};
-use actors::transport::{Candidate, Facts, Fetching, Listing, Session, Transport, TransportFault};
+use actors::transport::{Candidate, Fetching, Listing, Session, Transport, TransportFacts, TransportFault};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -21,7 +21,7 @@ impl Hasty {
 }
 
 impl Transport for Hasty {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> TransportFacts {
         Transport::facts(&self.0)
     }
 
@@ -88,7 +88,7 @@ impl Stubborn {
 }
 
 impl Transport for Stubborn {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> TransportFacts {
         Transport::facts(&self.folder)
     }
 
@@ -145,7 +145,7 @@ impl Reticent {
 }
 
 impl Transport for Reticent {
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> TransportFacts {
         Transport::facts(&self.folder)
     }
 
@@ -189,10 +189,10 @@ impl Session for ReticentSession {
     }
 }
 
-struct Given(std::vec::IntoIter<actors::transport::Outcome>);
+struct Given(std::vec::IntoIter<actors::transport::FetchOutcome>);
 
-impl actors::transport::Outcomes for Given {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<actors::transport::Outcome>, TransportFault>> {
+impl actors::transport::FetchOutcomes for Given {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<actors::transport::FetchOutcome>, TransportFault>> {
         let next = Ok(self.0.next());
         async move { next }.boxed()
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::courier::{Again, Courier, NotTaken, Sealed, SmtpCourier};
+use actors::courier::smtp::SmtpCourier;
+use actors::courier::{Again, Courier, NotTaken, Sealed};
 use actors::transfer_folder::{IN, OUT, TransferFolder};
 use futures_util::FutureExt;
 use mail::settings::{RelaySettings, Security};

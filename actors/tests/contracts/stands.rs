@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actors::admission::{Lender, PushedMail};
+use actors::admission::lender::{Lender, PushedMail};
 use actors::custody::Fate;
 use actors::transfer_folder::{IN, OUT, TransferFolder};
-use actors::transport::{Facts, Form, Pushed, Transport, TransportFault};
+use actors::transport::pushed::Pushed;
+use actors::transport::{Form, Transport, TransportFacts, TransportFault};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -213,8 +214,8 @@ impl Senders {
 }
 
 impl Pushed for Senders {
-    fn facts(&self) -> Facts {
-        Facts { answers_by: "mail", noun: "pushed source", form: Form::Mail }
+    fn facts(&self) -> TransportFacts {
+        TransportFacts { answers_by: "mail", noun: "pushed source", form: Form::Mail }
     }
 
     fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault> {

@@ -11,18 +11,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::Actor;
-use actors::admission::lanes::Claims;
-use actors::admission::{Admission, Desk, Turns};
+use actors::admission::decoders::{Decoder, Decoders};
+use actors::admission::source::{Admission, Turns};
 use actors::at_work::AtWork;
-use actors::intake::Intake;
+use actors::claims::Claims;
+use actors::database_tasks::DatabaseTasks;
+use actors::gate::Gate;
 use actors::mailbox_poller::{MailboxPoller, MailboxPollerParts};
-use actors::messages::{Fetched, NoContainer};
+use actors::messages::Fetched;
 use actors::metrics::Metrics;
 use actors::push_intake::{PushIntake, PushIntakeParts};
 use actors::room::Hands;
 use actors::stop::{Stop, StopTeller, stop};
 use actors::supervision::{Escalation, Link, Policy, supervise};
-use actors::transport::{Pushed, Transport};
+use actors::transport::pushed::Pushed;
+use actors::transport::{NoContainer, Transport};
 use fail::FailScenario;
 use prometheus::Registry;
 use sdc::letter::Matricule;
@@ -137,10 +140,10 @@ struct Case<'w> {
     database: Database,
     process: Uuid,
     received: Receiver<Fetched>,
-    desk: Desk,
+    decoders: Decoders,
     registry: Registry,
     metrics: Arc<Metrics>,
-    intake: Intake,
+    gate: Gate,
     running: Vec<Running>,
 }
 
@@ -158,7 +161,8 @@ impl<'w> Case<'w> {
         let (sender, received) = channel::<Fetched>();
         let sender: Mutex<Sender<Fetched>> = Mutex::new(sender);
         // Nobody receives any more once the case is over: the mail goes back.
-        let desk = Desk::Other(Arc::new(move |fetched| drop(sender.lock().unwrap().send(fetched))));
+        let decoder = Box::new(move |fetched| drop(sender.lock().unwrap().send(fetched)));
+        let decoders = Decoders::new([decoder as Decoder]);
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry).unwrap());
         Case {
@@ -167,10 +171,10 @@ impl<'w> Case<'w> {
             database,
             process: Uuid::now_v7(),
             received,
-            desk,
+            decoders,
             registry,
             metrics,
-            intake: Intake::default(),
+            gate: Gate::default(),
             running: Vec::new(),
         }
     }
@@ -215,7 +219,7 @@ impl<'w> Case<'w> {
         self.running.push(Running { drain, end, polling, thread });
     }
 
-    fn admission(&self, facts: actors::transport::Facts, drain: Stop) -> Admission {
+    fn admission(&self, facts: actors::transport::TransportFacts, drain: Stop) -> Admission {
         let claims = Claims::default();
         claims.set_known([Matricule::try_from(42).unwrap()]);
         Admission {
@@ -224,13 +228,12 @@ impl<'w> Case<'w> {
             facts,
             mail_bytes_max: 1 << 20,
             no_container: NoContainer::Quarantine,
-            database: self.database.clone(),
-            database_runtime: self.world.runtime.handle().clone(),
+            tasks: DatabaseTasks { database: self.database.clone(), runtime: self.world.runtime.handle().clone() },
             process: self.process,
-            desk: self.desk.clone(),
+            decoders: self.decoders.clone(),
             hands: Hands::new(64, 1024, 64, 1 << 20),
             claims: Arc::new(claims),
-            intake: self.intake.clone(),
+            gate: self.gate.clone(),
             drain,
             metrics: Arc::clone(&self.metrics),
         }
@@ -487,14 +490,14 @@ fn survives_a_database_without_room(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
     let first = case.next(1)?;
-    case.intake.fault(&Fault::Away("no space left on device".to_owned()));
+    case.gate.fault(&Fault::Away("no space left on device".to_owned()));
     drop(first.share);
     case.put(2);
     case.holds(2)?;
     ensure(case.received.try_recv().is_err(), || "mail is lent while nothing can be settled".to_owned())?;
-    let (intake, database, metrics) = (case.intake.clone(), case.database.clone(), Arc::clone(&case.metrics));
+    let (gate, database, metrics) = (case.gate.clone(), case.database.clone(), Arc::clone(&case.metrics));
     let (end, ending) = stop();
-    case.world.runtime.spawn(async move { intake.keep(&database, &metrics, &ending).await });
+    case.world.runtime.spawn(async move { gate.keep(&database, &metrics, &ending).await });
     let outcome = case.settle_all(1..=2, Vec::new());
     end.tell();
     outcome

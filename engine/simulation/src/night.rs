@@ -28,6 +28,9 @@ const LEFT: u64 = 64;
 const RIGHT: u64 = 928;
 const TOP: u64 = 40;
 const BOTTOM: u64 = 320;
+/// Room for a word of the legend: at least, and for each letter.
+const LEGEND_WIDTH_MIN: u64 = 90;
+const LEGEND_LETTER: u64 = 9;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1b1b1b; --faint: #8886; --settled: #1a7f37; --sent: #0b62c4; --bad: #b42318 }
@@ -56,14 +59,26 @@ pub struct Night {
     pub killed: Vec<u64>,
 }
 
-/// What stands on the page beside the curve.
+/// What the page says, in the language of whoever reads it.
 pub struct Words<'a> {
+    /// The language's tag (BCP 47).
+    pub language: &'a str,
+    /// The page's title.
+    pub title: &'a str,
     /// The verdict.
     pub verdict: &'a str,
     /// Whether it is good.
     pub is_sound: bool,
     /// How large the demo was.
     pub size: &'a str,
+    /// What the curve shows.
+    pub caption: &'a str,
+    /// What a dashed line is; said where there is one.
+    pub caption_killed: &'a str,
+    /// Names the picture for those who cannot see it.
+    pub picture: &'a str,
+    /// Names of the curve of settled letters, of the curve of sent letters, and of the dashed lines.
+    pub legend: [&'a str; 3],
     /// The sheet, as a terminal shows it.
     pub sheet: &'a str,
 }
@@ -92,24 +107,26 @@ impl Night {
 
     /// Writes the page.
     pub fn page(&self, words: &Words<'_>) -> String {
-        let Words { verdict, is_sound, size, sheet } = words;
-        let class = if *is_sound { "kept" } else { "broken" };
-        let (verdict, size, sheet) = (escaped(verdict), escaped(size), escaped(sheet));
-        let killed =
-            if self.killed.is_empty() { "" } else { " Where a dashed line stands, it was killed without warning." };
+        let class = if words.is_sound { "kept" } else { "broken" };
+        let (language, title) = (escaped(words.language), escaped(words.title));
+        let (verdict, size, sheet) = (escaped(words.verdict), escaped(words.size), escaped(words.sheet));
+        let mut caption = escaped(words.caption);
+        if !self.killed.is_empty() {
+            caption.push_str(&format!(" {}", escaped(words.caption_killed)));
+        }
         format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+            "<!doctype html>\n<html lang=\"{language}\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>xmserver demo: the night</title>\n<style>{STYLE}</style>\n\
+             <title>{title}</title>\n<style>{STYLE}</style>\n\
              <h1 class=\"{class}\">{verdict}</h1>\n<p>{size}</p>\n<figure>\n{}\
-             <figcaption>Letters a second: sent by the offices, and settled by the centre, each with its verdict.{killed}\n\
+             <figcaption>{caption}\n\
              </figcaption>\n</figure>\n<pre>{sheet}</pre>\n</html>\n",
-            self.picture()
+            self.picture(words)
         )
     }
 
     /// Draws the curve.
-    fn picture(&self) -> String {
+    fn picture(&self, words: &Words<'_>) -> String {
         let lasted = self.lasted.max(1);
         let step = round(lasted.div_ceil(STEPS_MAX).max(STEP_MS_MIN));
         let (sent, settled) = (self.rates(&self.sent, step), self.rates(&self.settled, step));
@@ -120,7 +137,8 @@ impl Night {
         let x = |time: u64| LEFT + time.min(span) * (RIGHT - LEFT) / span;
         let y = |rate: u64| BOTTOM - rate * (BOTTOM - TOP) / top;
 
-        let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"letters a second\">\n");
+        let label = escaped(words.picture);
+        let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">\n");
         let mut add = |element: String| svg.push_str(&(element + "\n"));
         for rate in (0..=top).step_by(usize::try_from(line).unwrap_or(1)) {
             let y = y(rate);
@@ -141,10 +159,11 @@ impl Night {
             add(format!("<path class=\"killed\" d=\"M{0} {TOP}V{BOTTOM}\"/>", x(*time)));
         }
         let mut left = LEFT;
-        for (class, word) in [("settled", "settled"), ("sent", "sent"), ("killed", "the centre is killed")] {
+        for (class, word) in ["settled", "sent", "killed"].into_iter().zip(words.legend) {
             if class != "killed" || !self.killed.is_empty() {
-                add(format!("<text class=\"of-{class}\" x=\"{left}\" y=\"22\">■ {word}</text>"));
-                left += 90;
+                let shown = escaped(word);
+                add(format!("<text class=\"of-{class}\" x=\"{left}\" y=\"22\">■ {shown}</text>"));
+                left += LEGEND_WIDTH_MIN.max(LEGEND_LETTER * (word.chars().count() as u64 + 3));
             }
         }
         svg + "</svg>\n"
@@ -177,15 +196,30 @@ fn seconds(milliseconds: u64) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn words(is_sound: bool) -> Words<'static> {
+        Words {
+            language: "en",
+            title: "the night",
+            verdict: "A <verdict>",
+            is_sound,
+            size: "9 letters & 2 offices",
+            caption: "Letters a second.",
+            caption_killed: "A dashed line is a kill.",
+            picture: "letters a second",
+            legend: ["settled", "sent", "the centre is killed"],
+            sheet: "0  lost",
+        }
+    }
+
     fn written(night: &Night, is_sound: bool) -> String {
-        night.page(&Words { verdict: "A <verdict>", is_sound, size: "9 letters & 2 offices", sheet: "0  lost" })
+        night.page(&words(is_sound))
     }
 
     #[test]
@@ -217,7 +251,7 @@ mod tests {
         for lasted in [0, 1, 199, 4321, 47_000, 400_000] {
             let times: Vec<u64> = (0..500).map(|number| lasted * number / 500).collect();
             let night = Night { lasted, sent: times.clone(), settled: times, killed: vec![lasted] };
-            let picture = night.picture();
+            let picture = night.picture(&words(true));
             let path = picture.lines().find(|line| line.contains("class=\"settled\"")).unwrap();
             let numbers = |from: char| {
                 let rest = path.split(from).skip(1);

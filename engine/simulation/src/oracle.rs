@@ -124,7 +124,10 @@ fn sent(memory: &Memory) -> impl Iterator<Item = (usize, &LetterMemory)> {
 impl Inquiry<'_> {
     fn lose(&mut self, at: usize, letter: &LetterMemory, what: &str) {
         if self.lost.insert(at) {
-            self.findings.tell(|| format!("letter {} of {:?}: {what}", letter.letter_id, letter.signer));
+            self.findings.tell(|| match letter.signer {
+                Some(agency) => format!("letter {} of agency {agency:06}: {what}", letter.letter_id),
+                None => format!("letter {} of nobody known: {what}", letter.letter_id),
+            });
         }
     }
 

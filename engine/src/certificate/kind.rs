@@ -1,4 +1,4 @@
-//! What a file is that somebody sent as a certificate: told by its octets, never by its name.
+//! What a file is that an office sent as a certificate: told by its octets, never by its name.
 
 use openssl::cms::CmsContentInfo;
 use openssl::pkcs7::Pkcs7;
@@ -147,7 +147,7 @@ fn cut<'a>(octets: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 fn of_blocks(blocks: &[Block<'_>]) -> Content {
-    // First of all, whatever else is there: a key that left its office is in nobody's hands alone.
+    // A private key is told first, whatever else the file holds: a key that has left its office must be replaced.
     if blocks.iter().any(|block| block.label.ends_with(b"PRIVATE KEY")) {
         return Content::Other(Kind::PrivateKey);
     }

@@ -11,7 +11,10 @@ struct Desk(tempfile::TempDir);
 impl Desk {
     fn new() -> Desk {
         let desk = Desk(tempfile::tempdir().unwrap());
-        desk.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 800 -subj /CN=000042/O=Mairie -keyout office.key -out office.crt");
+        desk.openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 800 -subj /CN=000042/O=Mairie \
+             -keyout office.key -out office.crt",
+        );
         desk
     }
 

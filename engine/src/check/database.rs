@@ -1,4 +1,4 @@
-//! What the database holds: whose it is, what is adopted, who can be heard.
+//! What `check` finds in the database: whose it is, which tables are adopted, which agencies can send.
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -11,7 +11,7 @@ use store::ledger::tariffs;
 use store::people::{Privilege, users};
 use store::{agencies, tables};
 
-use super::{Findings, Verdict};
+use super::findings::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
@@ -37,8 +37,8 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, clock: Clo
     }
     if let Some(user) = open.shared_user() {
         let text = format!(
-            "the private PostgreSQL runs as {user}, as other programs may: whoever can become {user} can read the records; make a system user before \
-             `init` (useradd --system --no-create-home xmserver)"
+            "the private PostgreSQL runs as {user}, as other programs may: whoever can become {user} can read the records; \
+             make a system user before `init` (useradd --system --no-create-home xmserver)"
         );
         findings.add(Verdict::Warn, "database", text);
     }
@@ -79,7 +79,7 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, clock: Clo
     }
 }
 
-/// Tells who could sign in, and whether there are two for what needs two.
+/// Tells how many users can sign in, and whether there are two for what needs two people.
 async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> Result<(), AdministrationError> {
     let users = users::list(connection).await?;
     let signing_in: Vec<_> = users.iter().filter(|user| !user.accounts.is_empty()).collect();
@@ -105,7 +105,7 @@ async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> 
     Ok(())
 }
 
-/// Tells what is known of backups, which is the archive of WAL: copies are taken behind the program's back.
+/// Tells what is known of backups: that is the archive of WAL, since copies are taken without the program.
 fn backup(archiving: &Archiving, clock: Clock) -> (Verdict, String) {
     let Archiving { is_on, archived_at, failed_at, failures } = archiving;
     let shown = |time: &DateTime<Utc>| clock.time(*time);
@@ -132,7 +132,7 @@ fn backup(archiving: &Archiving, clock: Clock) -> (Verdict, String) {
     }
 }
 
-/// Holds the keys at hand against those that the database knows, and looks for agencies that have what is the centre's own.
+/// Compares the keys of the data folder with those of the database, and looks for agencies that have a key of the centre.
 async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &mut Findings) -> anyhow::Result<()> {
     let recorded =
         if centre::keys::is_before(connection).await? { Vec::new() } else { centre::keys::list(connection).await? };

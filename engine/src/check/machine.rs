@@ -7,7 +7,7 @@ use std::path::Path;
 use actors::transfer_folder::{self, LOOK_PATIENCE, Trouble};
 use chrono::{Days, Utc};
 
-use super::{Findings, Verdict};
+use super::findings::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::configuration::{Configuration, FolderConfiguration};
 use crate::disk;
@@ -71,7 +71,7 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
     }
 }
 
-/// Lists what keeps letters from being taken out of the transfer folder, or answers from being put into it.
+/// Lists what prevents letters from being taken out of the transfer folder, or answers from being put into it.
 pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
     let opened = |name: &str| transfer_folder::open_within(&folder.path, name, LOOK_PATIENCE).err();
     let told = |trouble: Trouble| {
@@ -84,7 +84,7 @@ pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
 
 /// Looks whether the address of metrics and health is free, unless the centre of this folder runs and has it.
 fn address(configuration: &Configuration, findings: &mut Findings) {
-    let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_claimed());
+    let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_locked());
     let address = configuration.server.http_address;
     match TcpListener::bind(address) {
         _ if is_running => findings.add(Verdict::Ok, "http", format!("{address}, of the centre that runs")),
@@ -111,7 +111,7 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
     findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));
 }
 
-/// Looks how much room there is. Where the database lies elsewhere, nothing of a letter is written here.
+/// Looks how much room there is on the disk. Where the database lies elsewhere, little is written here.
 fn disk(configuration: &Configuration, folder: &Path, findings: &mut Findings) {
     let Some(room) = disk::room(folder) else { return };
     let megabytes = |bytes: u64| bytes >> 20;

@@ -11,8 +11,8 @@ use store::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgen
 use store::error::AdministrationError;
 use store::people::Operation;
 
+use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule};
 use crate::show;
 use crate::speech::{self, said};
 
@@ -321,6 +321,7 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
 impl Listing for AgencyFilter {
     type Line = Agency;
     type Cursor = i32;
+    const GOES_ON: &'static str = "--after";
     const HEADINGS: &'static [&'static str] = &["matricule", "status", "balance", "name", "town", "email"];
 
     async fn page(
@@ -337,7 +338,7 @@ impl Listing for AgencyFilter {
     }
 
     fn goes_on(last: i32) -> String {
-        format!("--after {}", show::matricule(last))
+        format!("{} {}", Self::GOES_ON, show::matricule(last))
     }
 
     fn cells(agency: Agency, desk: &Desk) -> Vec<String> {

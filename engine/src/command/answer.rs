@@ -8,9 +8,10 @@ use serde_json::json;
 use store::error::AdministrationError;
 use store::letters::answers::{self, Answer, AnswerFilter};
 
+use super::desk::{Desk, read_matricule};
 use super::letter::{self, Wanted};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule, receipt_words};
+use super::receipt_words;
 use crate::show;
 use crate::speech::{self, said};
 
@@ -109,6 +110,7 @@ async fn resend(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
 impl Listing for AnswerFilter {
     type Line = Answer;
     type Cursor = i64;
+    const GOES_ON: &'static str = "--after";
     const HEADINGS: &'static [&'static str] =
         &["id", "agency", "queued", "attempts", "next", "address", "the relay said"];
 
@@ -123,10 +125,6 @@ impl Listing for AnswerFilter {
 
     fn cursor(answer: &Answer) -> i64 {
         answer.id
-    }
-
-    fn goes_on(last: i64) -> String {
-        format!("--after {last}")
     }
 
     fn cells(answer: Answer, desk: &Desk) -> Vec<String> {

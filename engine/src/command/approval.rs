@@ -1,4 +1,4 @@
-//! `xmserver approval`: what one person asked and another one decides.
+//! `xmserver approval`: acts that one person has asked for and another decides.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -11,7 +11,7 @@ use store::error::AdministrationError;
 use store::people::approvals::{self, Act, Approval};
 use store::people::users::NewUser;
 
-use super::Desk;
+use super::desk::Desk;
 use super::listing::{self, Extent, Listing};
 use crate::speech::said;
 use crate::{ask, show};
@@ -95,7 +95,7 @@ pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Re
     }
 }
 
-/// Asks for what needs a second person, and tells what happens next.
+/// Asks for an act that needs a second person, and tells what happens next.
 pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     let approval = approvals::ask(desk.connection(), &operator, act).await?;
@@ -105,7 +105,7 @@ pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     desk.tell_line(&json!({ "approval": approval }), &format!("{needs}\n{next}"))
 }
 
-/// Shows what would be done, and asks whether it is to be.
+/// Shows an act, and asks whether it is to be done.
 async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
     let approval = approvals::show(desk.connection(), id).await?;
     let time = desk.clock.time(approval.asked_at);
@@ -213,10 +213,6 @@ impl Listing for Asked {
 
     fn cursor(approval: &Approval) -> i64 {
         approval.id
-    }
-
-    fn goes_on(last: i64) -> String {
-        format!("--before {last}")
     }
 
     fn cells(approval: Approval, desk: &Desk) -> Vec<String> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use store::agencies;
 use store::certificates::{self, CertificateFilter, Concern, Confirmation, LetterToReview, Revocable, spoken};
 
-use super::{Desk, read_matricule};
+use super::desk::{Desk, read_matricule};
 use crate::ask;
 use crate::certificate::{self, Presented};
 use crate::clock::{Clock, Moment};

@@ -4,7 +4,7 @@ use diesel_async::AsyncPgConnection;
 use store::certificates::{self, Certificate, CertificateFilter};
 use store::error::AdministrationError;
 
-use super::Desk;
+use super::desk::Desk;
 use super::listing::Listing;
 use crate::show;
 use crate::speech::said;
@@ -12,6 +12,7 @@ use crate::speech::said;
 impl Listing for CertificateFilter {
     type Line = Certificate;
     type Cursor = i32;
+    const GOES_ON: &'static str = "--after";
     const HEADINGS: &'static [&'static str] =
         &["id", "agency", "algorithm", "valid to", "revoked", "sha-256 fingerprint"];
 
@@ -26,10 +27,6 @@ impl Listing for CertificateFilter {
 
     fn cursor(certificate: &Certificate) -> i32 {
         certificate.id
-    }
-
-    fn goes_on(last: i32) -> String {
-        format!("--after {last}")
     }
 
     fn cells(certificate: Certificate, desk: &Desk) -> Vec<String> {

@@ -13,8 +13,8 @@ use store::letters::journal::{self, JournalFilter, JournalLine};
 use store::letters::quarantine;
 use uuid::Uuid;
 
+use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule};
 use crate::clock::Moment;
 use crate::show;
 use crate::speech::said;
@@ -155,10 +155,6 @@ impl Listing for JournalFilter {
 
     fn cursor(line: &JournalLine) -> i64 {
         line.id
-    }
-
-    fn goes_on(last: i64) -> String {
-        format!("--before {last}")
     }
 
     fn cells(line: JournalLine, desk: &Desk) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `xmserver letter`: all that the centre knows of one letter, for whoever has its office on the telephone.
+//! `xmserver letter`: all that the centre knows of one letter, for an operator who has its office on the telephone.
 
 use clap::{Args, Subcommand};
 use sdc::answer::receipt::Receipt;
@@ -9,7 +9,8 @@ use store::letters::answers::Answer;
 use store::letters::quarantine::QuarantineEntry;
 use store::letters::story::{self, Decided, Named, Story};
 
-use super::{Desk, read_matricule, receipt_words};
+use super::desk::{Desk, read_matricule};
+use super::{quarantine, receipt_words};
 use crate::clock::Clock;
 use crate::show::{self, Labels};
 use crate::speech::{self, said};
@@ -131,7 +132,7 @@ fn of_decided(decided: &Decided, clock: Clock) -> Vec<(&'static str, String)> {
 
 fn of_quarantine(entry: &QuarantineEntry) -> String {
     let (digest, number) = (hex::encode(&entry.digest), entry.id.to_string());
-    let (reason, state) = (&entry.reason, &entry.state);
+    let (reason, state) = (&entry.reason, quarantine::state(&entry.state));
     match (entry.agency, entry.claimed_agency.map(show::matricule)) {
         (None, Some(claimed)) => said!(
             "letter-quarantine-claimed",

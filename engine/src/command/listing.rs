@@ -1,19 +1,21 @@
-//! Lists, page by page. None ends silently: people are told what is left and how to go on, programs get everything.
+//! Lists, page by page. No list is cut silently: people are told how many lines are left and how to go on, programs get all lines.
+
+use std::fmt::Display;
 
 use clap::Args;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use store::error::AdministrationError;
 
-use super::Desk;
+use super::desk::Desk;
 use crate::show::{self, Table};
 use crate::speech::said;
 
-/// Lines that people are shown where they do not say how many.
+/// Lines that people are shown by default.
 const SHOWN: i64 = 100;
 /// Lines read from the database at a time.
 const PAGE: i64 = 1000;
-/// Lines behind a page that are counted at most, to be told.
+/// Most lines behind a page that are counted, to be told.
 const COUNTED_MAX: i64 = 10_000;
 
 /// How much of a list.
@@ -42,7 +44,9 @@ pub(super) trait Listing {
     /// One line.
     type Line: Serialize;
     /// What names a line's place.
-    type Cursor: Copy;
+    type Cursor: Copy + Display;
+    /// The option that goes on behind a line: most lists begin with the newest.
+    const GOES_ON: &'static str = "--before";
     /// Headings of the table.
     const HEADINGS: &'static [&'static str];
 
@@ -57,8 +61,10 @@ pub(super) trait Listing {
     /// Returns a line's place.
     fn cursor(line: &Self::Line) -> Self::Cursor;
 
-    /// Returns the option that goes on behind a line.
-    fn goes_on(last: Self::Cursor) -> String;
+    /// Returns the option that goes on behind a line, with its value as it is typed.
+    fn goes_on(last: Self::Cursor) -> String {
+        format!("{} {last}", Self::GOES_ON)
+    }
 
     /// Returns a line's cells, one for each heading.
     fn cells(line: Self::Line, desk: &Desk) -> Vec<String>;
@@ -82,7 +88,7 @@ pub(super) async fn tell<L: Listing>(
     }
 }
 
-/// Writes one array, page by page: a list of any length takes no more memory than a page. It ends where nobody reads any more.
+/// Writes one array, page by page: a list of any length takes no more memory than a page. Ends early where the reader has gone away.
 async fn for_programs<L: Listing>(
     desk: &mut Desk,
     listing: &L,
@@ -138,7 +144,7 @@ async fn for_people<L: Listing>(
     }
 }
 
-/// Counts what is left, up to a bound: whoever looks at a hundred lines shall not wait for millions.
+/// Counts the lines that are left, up to a bound: an operator who looks at a hundred lines must not wait for millions.
 async fn tell_more<L: Listing>(desk: &mut Desk, listing: &L, last: L::Cursor, shown: i64) -> anyhow::Result<()> {
     let (mut counted, mut behind) = (0, Some(last));
     while counted < COUNTED_MAX {

@@ -1,4 +1,4 @@
-//! `xmserver quarantine`: containers not accepted, until a person has looked at them.
+//! `xmserver quarantine`: containers that were not accepted, until an operator has looked at them.
 
 use std::path::PathBuf;
 
@@ -14,8 +14,8 @@ use store::letters::journal;
 use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
 use store::settle::{Settler, Tried};
 
+use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
-use super::{Desk, read_matricule};
 use crate::configuration::Configuration;
 use crate::folder::DataFolder;
 use crate::speech::{self, said};
@@ -162,7 +162,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("received", clock.time(entry.received_at)),
         ("reason", entry.reason),
         ("detail", speech::sentences(&entry.detail)),
-        ("state", entry.state),
+        ("state", state(&entry.state)),
         ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
         ("agency", show::or_dash(entry.agency.map(show::matricule))),
         ("installation", show::or_dash(entry.installation)),
@@ -187,7 +187,18 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
     show::facts(&facts)
 }
 
-/// What a container or a mail says of itself is never shown as if it were known.
+/// Says how far an entry is; the codes are those of `--json`.
+pub(super) fn state(code: &str) -> String {
+    match code {
+        "open" => said!("quarantine-state-open"),
+        "held" => said!("quarantine-state-held"),
+        "dropped" => said!("quarantine-state-dropped"),
+        "retried" => said!("quarantine-state-retried"),
+        other => other.to_owned(),
+    }
+}
+
+/// Shows what a container or a mail says of itself, marked as claimed and not proven.
 fn claimed(value: Option<String>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| said!("claimed", value = value))
 }
@@ -211,10 +222,6 @@ impl Listing for QuarantineFilter {
         entry.id
     }
 
-    fn goes_on(last: i64) -> String {
-        format!("--before {last}")
-    }
-
     fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
         // In brackets: who signed is not known.
         let claimed = || entry.claimed_agency.map(|agency| format!("({})", show::matricule(agency)));
@@ -224,7 +231,7 @@ impl Listing for QuarantineFilter {
             show::or_dash(entry.agency.map(show::matricule).or_else(claimed)),
             entry.sender_domain,
             entry.original_bytes.to_string(),
-            if entry.held { "held".to_owned() } else { entry.state },
+            if entry.held { state("held") } else { state(&entry.state) },
             entry.reason,
         ]
     }

@@ -4,7 +4,7 @@ use sdc::answer::receipt::{Flag, Receipt, TableReceipt, Verdict};
 use sdc::refusal::{Refusal, RowFault};
 use words::{Value, Words};
 
-use super::Desk;
+use super::desk::Desk;
 use crate::show;
 use crate::speech::{self, said};
 

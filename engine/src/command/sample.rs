@@ -1,5 +1,5 @@
-//! `xmserver sample`: sample databases, sample configurations and a definition file, and all that a trial needs besides a centre: a mail server,
-//! and an office.
+//! `xmserver sample`: sample databases, sample configurations and a definition file; and what a trial needs besides a centre: a mail
+//! server, and an office.
 
 #[cfg(feature = "demo")]
 use std::path::PathBuf;
@@ -13,11 +13,12 @@ use store::samples;
 use store::tables;
 
 #[cfg(feature = "demo")]
-use super::read_matricule;
-use super::{Desk, table};
+use super::desk::{Desk, read_matricule};
+use super::table;
 use crate::configuration::{Configuration, SAMPLE};
-use crate::show;
+use crate::{show, speech};
 
+mod comments;
 #[cfg(feature = "demo")]
 mod office;
 #[cfg(feature = "demo")]
@@ -76,18 +77,19 @@ pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Resu
 }
 
 pub(super) fn configuration() -> anyhow::Result<ExitCode> {
-    show::text(SAMPLE)?;
+    show::text(&comments::said(SAMPLE, speech::words()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn definition_file() -> anyhow::Result<ExitCode> {
-    show::text(samples::DEFINITION_FILE)?;
+    show::text(&comments::said(samples::DEFINITION_FILE, speech::words()))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the configuration of a trial on these ports, of POP3 and of SMTP.
 pub(super) fn trial_configuration(configuration: &Configuration, ports: &[u16]) -> anyhow::Result<ExitCode> {
     let [pop3_port, smtp_port] = ports else { bail!("expected two ports, of POP3 and of SMTP, found {}", ports.len()) };
-    show::text(&trial::configuration(configuration, *pop3_port, *smtp_port))?;
+    let trial = trial::configuration(configuration, *pop3_port, *smtp_port);
+    show::text(&comments::said(&trial, speech::words()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::error::AdministrationError;
 use store::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
 
-use super::Desk;
+use super::desk::Desk;
 use crate::show::{self, Labels, Table};
 use crate::speech::{self, said};
 use crate::words_of_problems;

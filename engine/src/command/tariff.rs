@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use store::ledger::tariffs::{self, NewTariff, Tariff};
 
-use super::Desk;
+use super::desk::Desk;
 use crate::clock::{Clock, Moment, MomentError};
 use crate::show::{self, Table};
 use crate::speech::said;
@@ -108,8 +108,8 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
     }
 }
 
-/// Returns when a tariff begins; none where that is now, which is read when it is set: what was now when the command was read is
-/// past by then.
+/// Returns when a tariff begins; none for now. The database takes its own time for that: the moment at which the command was read would
+/// be past when the tariff is set.
 fn begins(from: Option<&Moment>, clock: Clock) -> Result<Option<DateTime<Utc>>, MomentError> {
     from.filter(|from| !from.is_now()).map(|from| clock.read(from)).transpose()
 }

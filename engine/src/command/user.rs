@@ -1,4 +1,4 @@
-//! `xmserver user`: who may do what, and by which account of this machine he signs in to commands.
+//! `xmserver user`: users, their privileges, and the accounts of this machine by which they sign in to commands.
 
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
@@ -6,7 +6,7 @@ use serde_json::json;
 use store::people::users::{self, NewUser, User};
 use store::people::{Account, Privilege, mapping};
 
-use super::{Desk, Entrance};
+use super::desk::{Desk, Entrance};
 use crate::show::{self, Table};
 use crate::speech::said;
 
@@ -75,7 +75,7 @@ pub enum Mark {
 }
 
 impl UserCommand {
-    /// Says how one comes to the desk with it.
+    /// Returns how the operator signs in for this command.
     pub(super) fn entrance(&self) -> Entrance {
         match self {
             UserCommand::Map { name, account: None } => Entrance::FirstOf(name.clone()),
@@ -133,7 +133,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let account = account.map(|account| of_machine(&account)).transpose()?;
     let new = NewUser { name, privilege, is_commission: commission, account };
     let operator = desk.operator.clone();
-    // No face asks for a password yet, so nobody is told one.
+    // No face asks for a password yet, so none is made.
     users::add(desk.connection(), &operator, &new).await?;
     desk.tell_line(&json!({ "user": new }), &added(&new))
 }
@@ -168,7 +168,7 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     table.print(&said!("user-none"))
 }
 
-/// Finds an account by its name: what is mapped is the number that the kernel knows it by, too.
+/// Finds an account by its name: the account's number, by which the kernel knows it, is mapped with the name.
 fn of_machine(name: &str) -> anyhow::Result<Account> {
     match Account::named(name) {
         Some(account) => Ok(account),

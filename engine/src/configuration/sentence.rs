@@ -5,7 +5,8 @@ use std::path::Path;
 use figment::Error;
 use figment::error::{Actual, Kind};
 
-use super::ENVIRONMENT_PREFIX;
+/// What the names of environment variables begin with.
+pub(super) const ENVIRONMENT_PREFIX: &str = "XMSERVER_";
 
 /// Words one mistake.
 pub(super) fn of(error: &Error, file: Option<&Path>) -> String {

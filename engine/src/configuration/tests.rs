@@ -1,5 +1,7 @@
 //! Each mistake in a configuration gets its sentence: which file and key, and what was expected.
 
+use std::path::Path;
+
 use super::*;
 
 fn load(text: &str) -> Result<Configuration, Vec<String>> {
@@ -20,7 +22,8 @@ const MAILBOX: &str =
 const MISTAKES: &[(&str, &str)] = &[
     (
         "[server]\nhttp_adress = \"x\"",
-        "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, shutdown_seconds_max, metrics_kept_seconds_max",
+        "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, \
+         shutdown_seconds_max, metrics_kept_seconds_max",
     ),
     ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, folder, relay, limits"),
     (
@@ -41,7 +44,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[server\n", "FILE: line 1, column 8: invalid table header, expected `.`, `]`"),
     (
         "[database]\nurl = \"postgresql://u:hunter2@h/x\"",
-        "FILE: database.url: expected a URL without a password: put the whole URL into a file named by database.url_file, or into the environment variable XMSERVER_DATABASE__URL",
+        "FILE: database.url: expected a URL without a password: put the whole URL into a file named by \
+         database.url_file, or into the environment variable XMSERVER_DATABASE__URL",
     ),
     (
         "[database]\nurl = \"postgresql://h/x\"\nurl_file = \"/x\"",
@@ -77,11 +81,14 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "MAILBOX\npassword = \"hunter2\"",
-        "FILE: unknown key mailbox 1: pop3.password: expected one of host, port, security, username, password_file, password_env, oauth_token_file, ca_file, connect_timeout_seconds, read_timeout_seconds, group_timeout_seconds, mail_size_max_bytes, listing_entries_max, window_mails",
+        "FILE: unknown key mailbox 1: pop3.password: expected one of host, port, security, username, password_file, \
+         password_env, oauth_token_file, ca_file, connect_timeout_seconds, read_timeout_seconds, group_timeout_seconds, \
+         mail_size_max_bytes, listing_entries_max, window_mails",
     ),
     (
         "MAILBOX\npassword_env = \"P\"\nsecurity = \"none\"",
-        "FILE: mailbox 1: pop3.security: `none` is for a server on this machine; mail.example.org is elsewhere, so expected `tls` or `starttls`",
+        "FILE: mailbox 1: pop3.security: `none` is for a server on this machine; mail.example.org is \
+         elsewhere, so expected `tls` or `starttls`",
     ),
     (
         "MAILBOX\npassword_env = \"P\"\nMAILBOX\npassword_env = \"P\"",
@@ -153,6 +160,14 @@ fn the_samples_comments_are_keys_with_their_defaults() {
     for key in all {
         assert!(SAMPLE.contains(&format!("#{key} = ")), "{key} is missing in the sample");
     }
+}
+
+/// Files that were written before the key had its present name.
+#[test]
+fn the_former_name_of_a_limit_is_still_read() {
+    let [former, present] =
+        ["answers_claimed_max", "answers_leased_max"].map(|key| load(&format!("[limits]\n{key} = 7")).unwrap());
+    assert_eq!((former.limits.answers_leased_max, present.limits.answers_leased_max), (7, 7));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What a configuration must be beyond its types. Looks at nothing outside: `xmserver check` does that.
 
+use actors::pipeline::Limits;
 use figment::Figment;
 use tracing_subscriber::EnvFilter;
 
-use super::{Configuration, Limits, sentence};
+use super::{Configuration, sentence};
 
 /// Lists every mistake.
 pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<String> {
@@ -162,7 +163,7 @@ fn limits(limits: &Limits, problems: &mut Problems<'_>) {
         ("batch_letters_max", limits.batch_letters_max as u64, 1, 5000),
         ("batch_wait_milliseconds", limits.batch_wait_milliseconds, 0, 10_000),
         ("signers_cached_max", limits.signers_cached_max, 1, 10_000_000),
-        ("answers_claimed_max", limits.answers_claimed_max.unsigned_abs(), 1, 10_000),
+        ("answers_leased_max", limits.answers_leased_max.unsigned_abs(), 1, 10_000),
         ("sending_max", limits.sending_max as u64, 1, 100),
         ("document_bytes_max", limits.document_bytes_max as u64, 4096, 64 << 20),
         ("payload_bytes_max", limits.payload_bytes_max as u64, 4096, 64 << 20),

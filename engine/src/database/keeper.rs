@@ -1,6 +1,6 @@
-//! Keeps the private PostgreSQL of a running centre: starts it again whenever it ends, whoever ended it.
+//! Keeps the private PostgreSQL of a running centre: starts it again whenever it ends.
 //!
-//! Nothing is lost meanwhile: what is not committed is in its mailbox still. Each change of its state is told once.
+//! No letter is lost meanwhile: one that is not committed is still in its mailbox. Each change of the PostgreSQL's state is logged once.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::OpenDatabase;
 /// First and longest pause before it is started again.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Having run for so long, it is started again without a pause.
+/// A PostgreSQL that has run for so long is started again without a pause.
 const SOUND: Duration = Duration::from_secs(60);
 
 /// The task that keeps it; nothing where the database is a configured one.
@@ -64,7 +64,7 @@ async fn keep(mut cluster: Cluster, mut stopped: oneshot::Receiver<()>) {
     cluster.stop().await;
 }
 
-/// Starts it, as often as that takes. The pause goes on growing over ends that follow each other closely.
+/// Starts the PostgreSQL, as often as that takes. The pause grows while ends follow each other closely.
 async fn start_again(cluster: &mut Cluster, pause: &mut Duration) {
     let mut told = String::new();
     loop {

@@ -1,23 +1,23 @@
 //! Commands keep a private PostgreSQL alive for each other.
 //!
-//! Every command that joins another's holds a shared lock on one file. The one that started it stops it once it can lock the file
-//! for itself; from then on nobody joins, and whoever comes waits until it is gone and starts it anew. The kernel frees the
-//! locks, however a command ends.
+//! Every command that joins a PostgreSQL which another command has started holds a shared lock on one file. The command that has started
+//! it stops it once it can lock the file for itself. From then on no command joins: a later one waits until the PostgreSQL is gone, and
+//! starts another. The kernel frees the locks, however a command ends.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{LOOK, OpenError};
+use super::error::{LOOK, OpenError};
 
-/// A private PostgreSQL that several commands use. Dropped, this one uses it no more.
+/// This command's use of a private PostgreSQL, until it is dropped.
 pub struct Sharing {
     file: File,
 }
 
 impl Sharing {
-    /// Lets others join the PostgreSQL that this process has started in the folder.
+    /// Lets other commands join the PostgreSQL that this process has started in the folder.
     pub fn host(folder: &Path) -> Result<Sharing, OpenError> {
         open(folder).map(|(file, _)| Sharing { file })
     }
@@ -32,8 +32,8 @@ impl Sharing {
         }
     }
 
-    /// Waits until nobody else uses it, and lets nobody join from then on. There is no longest wait: an operator who is asked
-    /// something may be on the telephone for it, and must not find the database gone under the answer. After `told` it says so.
+    /// Waits until no other command uses the PostgreSQL, and lets none join from then on. There is no longest wait: an operator who is
+    /// asked something may be on the telephone about it, and must not find the database gone under the answer. After `told` the wait is logged.
     pub async fn left_by_others(&self, told: Duration) {
         let began = Instant::now();
         let mut is_told = false;

@@ -25,7 +25,7 @@ pub struct Centre {
     address: std::net::SocketAddr,
     process: Process,
     rss_mb_max: f64,
-    /// When lives ended by a kill.
+    /// When the process was killed.
     pub killed_at: Vec<DateTime<Utc>>,
 }
 
@@ -106,7 +106,7 @@ impl Centre {
         self.rss_mb_max
     }
 
-    /// Leaves the centre running until somebody presses Ctrl-C, and receives a visitor meanwhile.
+    /// Leaves the centre running until Ctrl-C is pressed, and receives a visitor meanwhile.
     ///
     /// # Errors
     /// It ends by itself; the visit fails.
@@ -117,7 +117,7 @@ impl Centre {
         };
         tokio::select! {
             failed = visit => failed,
-            told = super::told_to_stop() => Ok(told?),
+            told = super::stop::told_to_stop() => Ok(told?),
             status = self.wait_for_end() => bail!("the centre ended by itself with {}", status?),
         }
     }
@@ -145,11 +145,11 @@ impl Centre {
 
 fn spawn(data: &Path) -> anyhow::Result<Process> {
     let program = std::env::current_exe().context("the program's own file")?;
-    // However this process ends, the centre gets SIGTERM then, and drains.
+    // When this process ends, however it ends, the kernel sends SIGTERM to the centre, which then drains.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     command.arg("--data-folder").arg(data).arg("run");
-    // Away from the terminal's Ctrl-C, which is ours to pass on.
+    // In a process group of its own: the terminal's Ctrl-C reaches this process, which then stops the centre.
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     Process::start(&mut command).context("setpriv, of the package util-linux, could not start the centre")
 }

@@ -9,7 +9,7 @@ use words::decimal;
 use super::layout::Paper;
 use super::words::words;
 use crate::show;
-use crate::speech::said;
+use crate::speech::{self, said};
 
 /// Everything that is told.
 #[derive(Serialize)]
@@ -92,7 +92,7 @@ impl Summary {
             lines.into_iter().map(|line| paper.judge(&line, *count == 0)).collect::<Vec<_>>()
         };
         let mut lines: Vec<String> = zeros.iter().flat_map(line).collect();
-        lines.extend(found.faults.iter().flat_map(|fault| paper.item(margin(paper), "-", fault)));
+        lines.extend(found.faults.iter().flat_map(|fault| paper.item(margin(paper), "-", &speech::sentences(fault))));
         lines
     }
 

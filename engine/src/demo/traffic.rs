@@ -1,4 +1,4 @@
-//! Agencies at work: they write good and bad letters, send them, collect what comes back and verify it.
+//! Agencies at work: they write good and bad letters, send them, collect the answers and verify them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::Utc;
 use mail::smtp::Relay;
-use mail::{RelaySettings, Security};
 use simulation::desk::{Draft, Plan};
 use simulation::dice::Dice;
 use simulation::mischief::STRANGER;
@@ -17,33 +16,24 @@ use simulation::town::Town;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::arguments::{CENTRE_ADDRESS, DemoArguments};
 use super::centre::Centre;
 use super::keyboard::Keyboard;
-use super::{CENTRE_ADDRESS, DemoArguments, progress};
+use super::progress;
+use super::relay::{SENDERS, relay};
 use crate::speech::said;
 
 mod collect;
+mod shared;
 mod watch;
 
 use collect::collect_all;
+use shared::Shared;
 use watch::{Kills, Watch};
 
-/// Connections over which agencies send.
-const SENDERS: usize = 4;
 /// Mails that may wait at the centre before agencies pause: as on a real line, sending is not free.
 const WAITING_MAX: usize = 1500;
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// What all workers share.
-struct Shared {
-    town: Town,
-    record: Mutex<Record>,
-    /// Letters sent side by side: all but the last.
-    burst: u64,
-    seed: u64,
-    /// Whether agencies wait, because the centre's mailbox is full enough.
-    is_held_back: AtomicBool,
-}
 
 /// Lets the town send all its letters, the last one alone, and waits until everything is settled and answered.
 ///
@@ -86,7 +76,7 @@ pub async fn run(
     }
     day.settle(senders).await?;
     let lasted = began.elapsed();
-    // A life that has just begun would be measured instead of the letter.
+    // A centre that has just been started again would be measured instead of the letter.
     day.centre.wait_until_ready().await?;
     let mut alone = JoinSet::new();
     alone.spawn(send_alone(Arc::clone(&shared), relay));
@@ -149,15 +139,6 @@ impl Day<'_> {
         }
         Ok(())
     }
-}
-
-/// Reaches the post office as a relay.
-pub(super) fn relay(post_office: &PostOffice) -> anyhow::Result<Relay> {
-    let mut settings = RelaySettings::new("127.0.0.1");
-    settings.port = Some(post_office.smtp_address().port());
-    settings.security = Security::None;
-    settings.connections_max = SENDERS;
-    Ok(Relay::new(&settings)?)
 }
 
 /// Writes and sends every letter of this sender's agencies, in the order of their numbers: an agency's letters follow each other,

@@ -29,10 +29,10 @@ use tokio::process::Command;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::arguments::{CENTRE_ADDRESS, SERVER};
 use super::keyboard::Keyboard;
 use super::layout::{self, Paper};
 use super::words::words;
-use super::{CENTRE_ADDRESS, SERVER};
 use crate::authority::CENTRE_PAIRS;
 use crate::configuration::Configuration;
 use crate::database::{OpenDatabase, Purpose};
@@ -135,7 +135,7 @@ impl Counter<'_> {
         // Packed as it is written, and so will its receipt be: stock tools read both.
         let der = cms::seal(&letter, own.identity.key(), &own.centre, ContentCipher::Aes256Gcm)?;
         write(&own.folder.join("letter.json"), &letter)?;
-        let relay = super::traffic::relay(self.post_office)?;
+        let relay = super::relay::relay(self.post_office)?;
         let began = Instant::now();
         relay_letter(&relay, own, &der).await?;
         let receipt = self.receipt(own).await?;

@@ -1,4 +1,4 @@
-//! Gauges that are read together, when somebody asks for them and they are older than they may be.
+//! Gauges that are read together, at a scrape that finds them older than they may be.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use prometheus::proto::MetricFamily;
 use store::database::fault::Fault;
 use tokio::sync::watch;
 
-/// A group is shown for so many times as long as it is kept, while its next reading goes on.
+/// While its next reading goes on, a group is shown for so many times as long as it is kept.
 const SHOWN_TIMES: u32 = 3;
-/// After a reading that failed the next one waits for so many times as long as that took: what always takes too long has a
-/// tenth of the database's time at most.
+/// After a failed reading the next one waits so many times as long as that one took: a group that always takes too long uses a tenth of
+/// the database's time at most.
 const PAUSE_TIMES: u32 = 10;
 
 /// Gauges that read themselves.

@@ -1,5 +1,5 @@
-//! Whether the keys that a program runs with are still those of its database and those in its folder. They are confirmed when it
-//! starts; a database restored from another centre, or a folder copied over, changes them under it.
+//! Whether the keys of a running program are still those of its database and of its folder. They are compared when the program starts;
+//! later a database may be restored from another centre, or a folder copied over.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use store::database::Database;
 use store::error::AdministrationError;
 use tokio::sync::Mutex;
 
-use super::Unready;
+use super::unready::Unready;
 use crate::keys::{self, LoadedKeys};
 use crate::words_of_errors;
 
-/// How long an answer holds: whoever asks often makes neither database nor disk busy.
+/// How long a comparison holds, so that frequent questions make neither database nor disk busy.
 const HOLDS: Duration = Duration::from_secs(10);
 
 /// Compares the keys of a program.
@@ -31,7 +31,7 @@ impl KeyWatch {
         KeyWatch { loaded, folder, holds: HOLDS, last: Mutex::default() }
     }
 
-    /// Looks whether they are the database's and the folder's; of a few seconds ago, where somebody has looked.
+    /// Says whether the keys are those of the database and of the folder, by a comparison of now or of some seconds ago.
     ///
     /// # Errors
     /// They are not; the database does not answer, which says nothing of them and is not remembered.
@@ -58,7 +58,7 @@ impl KeyWatch {
         drop(connection);
         centre::keys::compare(&recorded, &self.loaded.known_as)
             .map_err(|error| Unready::KeysOfDatabase { reason: words_of_errors::in_utc(&error) })?;
-        // What the program runs with is in its memory: a file changed on the disk serves from the next start on, or then fails.
+        // The program has its keys in memory: a file that has changed is used at the next start, or fails then.
         let found = keys::load(&self.folder).map_err(|error| Unready::KeysOfFolder { reason: error.to_string() })?;
         centre::keys::compare(&self.loaded.known_as, &found.known_as)
             .map_err(|_they_differ| Unready::KeysOfFolder { reason: format!("{} holds others", self.folder.display()) })

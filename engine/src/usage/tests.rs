@@ -67,6 +67,7 @@ fn help_in_another_language_is_laid_out_as_clap_lays_out_its_own() {
     assert_eq!(english.len(), accented.len());
     for (english, accented) in english.iter().zip(&accented) {
         assert_eq!(&pseudo::unaccented(accented), english);
+        assert!(!accented.contains("OPTIONS"), "what stands for options has words too: {accented}");
     }
 }
 

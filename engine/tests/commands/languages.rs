@@ -3,105 +3,15 @@
 //! In the language that nobody speaks, every letter of a catalogue has an accent. So a word without one is data, which a test names,
 //! or a sentence that cannot be said in another language; and without its accents all must be what English says.
 
-use std::cell::RefCell;
 use std::process::Command;
 
 use serde_json::Value;
 use words::pseudo;
 
-use crate::centre::{Centre, INIT, Said};
+use crate::centre::{Centre, INIT};
 use crate::cli::agency_certificate;
 use crate::operators::{LETTER, agencies, in_douala, refused_letter, write};
-
-/// Words of no language: names, codes and units, and what others say.
-const DATA: [&str; 25] = [
-    "xmserver",
-    "XAF",
-    "UTC",
-    "WAT",
-    "SHA",
-    "RSA",
-    "PostgreSQL",
-    "OpenSSL",
-    "Debian",
-    "pgdg",
-    "http",
-    "ecr",
-    "ActeNaissance",
-    "ActeMariage",
-    "ActeDeces",
-    "MentionMarginale",
-    "CentreCode",
-    "AnneeRegistre",
-    "NumeroActe",
-    "OPTIONS",
-    "rows_invalid",
-    "example",
-    "org",
-    "help",
-    "deb",
-];
-
-/// As OpenSSL names the day of its release.
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-struct Speaker<'a> {
-    centre: &'a Centre,
-    /// What the tests themselves have put into the centre.
-    data: Vec<&'a str>,
-    /// Every breach, to be told at once.
-    breaches: RefCell<Vec<String>>,
-}
-
-impl Drop for Speaker<'_> {
-    fn drop(&mut self) {
-        let breaches = self.breaches.take();
-        assert!(
-            breaches.is_empty() || std::thread::panicking(),
-            "{} breaches:\n{}",
-            breaches.len(),
-            breaches.join("\n")
-        );
-    }
-}
-
-impl<'a> Speaker<'a> {
-    fn new(centre: &'a Centre, data: Vec<&'a str>) -> Speaker<'a> {
-        Speaker { centre, data, breaches: RefCell::new(Vec::new()) }
-    }
-
-    /// Knows further data.
-    fn with(&self, further: &[&'a str]) -> Speaker<'a> {
-        Speaker::new(self.centre, self.data.iter().chain(further).copied().collect())
-    }
-
-    fn said(&self, language: &str, arguments: &[&str]) -> Said {
-        self.centre.say(&[&["--lang", language], arguments].concat())
-    }
-
-    /// Says what a command says in the language that nobody speaks, where nothing of it may come from outside the catalogues.
-    fn says(&self, arguments: &[&str]) -> String {
-        let said = self.said(pseudo::TAG, arguments);
-        let text = format!("{}{}", said.out, said.err);
-        let data: Vec<&str> = self.data.iter().chain(arguments).copied().collect();
-        let data: Vec<&str> = DATA.iter().copied().chain(data).collect();
-        let foreign = pseudo::foreign(&text, &data);
-        if !foreign.is_empty() || text.is_ascii() {
-            self.breaches.borrow_mut().push(format!("{arguments:?} says {foreign:?} in no language:\n{text}"));
-        }
-        text
-    }
-
-    /// Says what a command says that changes nothing: without its accents the same as in English.
-    fn shows(&self, arguments: &[&str]) {
-        let accented = self.says(arguments);
-        let said = self.said("en", arguments);
-        let (unaccented, english) = (pseudo::unaccented(&accented), format!("{}{}", said.out, said.err));
-        if unaccented != english {
-            self.breaches.borrow_mut().push(format!("{arguments:?}\nsays    {unaccented}\ninstead {english}"));
-        }
-    }
-}
+use crate::speaker::{DATA, MONTHS, Speaker};
 
 /// What an operator asks of a new centre.
 const QUESTIONS: &[&[&str]] = &[
@@ -273,6 +183,19 @@ fn an_office(centre: &Centre, speaker: &Speaker<'_>) {
     assert!(told.out.contains("  xmserver cert register 000001 "), "commands are not translated: {}", told.out);
 }
 
+/// Of a sample file every comment is said; keys and values stay, and lines are broken anew.
+fn a_sample(speaker: &Speaker<'_>, arguments: &[&str]) {
+    let [accented, english] = [pseudo::TAG, "en"].map(|language| speaker.said(language, arguments).out);
+    let is_comment = |line: &&str| line.starts_with("# ") && !line.contains(" = ") && !line.starts_with("# [");
+    let comments: Vec<&str> = accented.lines().filter(is_comment).collect();
+    let foreign = pseudo::foreign(&comments.join("\n"), &[]);
+    let words = |text: &str| text.split([' ', '\n', '#']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let (unaccented, plain): (Vec<String>, Vec<String>) = (words(&pseudo::unaccented(&accented)), words(&english));
+    if comments.is_empty() || !foreign.is_empty() || unaccented != plain {
+        speaker.breach(format!("{arguments:?} says {foreign:?} in no language:\n{accented}"));
+    }
+}
+
 /// A certificate is compared, registered, listed and revoked.
 fn certificates(centre: &Centre, data: &[&str], certificate: &str) {
     let told = centre.refused(&["cert", "register", "1", certificate]);
@@ -307,7 +230,6 @@ async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
         "letter",
         "duplicate",
         "mail",
-        "open",
         "Sexe",
         "enum",
         "M or F",
@@ -333,7 +255,14 @@ async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
     write(&centre, "UPDATE xm.outbox SET failed_at = now(), attempts = 9, last_error = 'no such user'").await;
     speaker.shows(&["answer", "show", LETTER]);
     speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
+    speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
     speaker.says(&["quarantine", "list"]);
+    speaker.shows(&["quarantine", "list", "--with-decided"]);
+    write(&centre, "UPDATE xm.quarantine SET state = 'retried'").await;
+    speaker.shows(&["quarantine", "list", "--with-decided"]);
+    speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
+    write(&centre, "UPDATE xm.quarantine SET state = 'open', held = true").await;
+    speaker.shows(&["quarantine", "list"]);
 }
 
 #[test]
@@ -363,6 +292,10 @@ fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
     ] {
         speaker.shows(arguments);
     }
+    for arguments in [&["sample", "tables"][..], &["sample", "configuration"]] {
+        a_sample(&speaker, arguments);
+    }
+    a_sample(&speaker, &["sample", "configuration", "--trial", "2110", "2525"]);
     speaker.with(&MONTHS).says(&["check"]);
     let wrong = centre.place.path().join("wrong.toml");
     for (text, keys) in [

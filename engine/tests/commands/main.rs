@@ -9,3 +9,4 @@ mod keys;
 mod languages;
 mod operators;
 mod people;
+mod speaker;

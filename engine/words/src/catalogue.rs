@@ -20,8 +20,8 @@ type Source = (&'static str, &'static str);
 
 /// The languages that are compiled in, each with its files.
 pub const BUILT_IN: &[(&str, &[Source])] = &[
-    compiled_in!("en": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo"),
-    compiled_in!("fr": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo"),
+    compiled_in!("en": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample"),
+    compiled_in!("fr": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample"),
 ];
 
 /// What is wrong with a file of a folder of words.

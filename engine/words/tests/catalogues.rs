@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// What is spelled alike in both languages.
-const ALIKE: [&str; 42] = [
+const ALIKE: [&str; 43] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -103,6 +103,7 @@ const ALIKE: [&str; 42] = [
     "receipt-parameter",
     "sentence-and-cause",
     "usage-arguments",
+    "usage-any-options",
     "usage-options",
     "value-application",
     "value-codes",
@@ -257,8 +258,8 @@ fn sources_of(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 /// Families whose messages are found by a code, or by the English text of the code.
-const FAMILIES: [&str; 9] =
-    ["check-", "error-", "expected-", "heading-", "help-", "parameter-", "refusal-", "rule-", "usage-"];
+const FAMILIES: [&str; 10] =
+    ["check-", "error-", "expected-", "heading-", "help-", "parameter-", "refusal-", "rule-", "sample-", "usage-"];
 
 #[test]
 fn every_message_is_said_somewhere_and_every_name_is_a_message() {
@@ -298,7 +299,7 @@ const NOT_TOLD: [&str; 8] = [
     "x1 x1",
     "x1x1",
     // `/ready` tells programs; the log tells it too.
-    "engine/src/ready.rs",
+    "engine/src/ready/unready.rs",
     // Read by offices, and by the program of a visitor.
     "schema/sdc/src/cms.rs",
     "schema/sdc/src/der.rs",
@@ -357,6 +358,45 @@ fn every_sentence_of_an_error_has_words() {
     missing.sort_unstable();
     missing.dedup();
     assert!(missing.is_empty(), "{} sentences without words:\n{}", missing.len(), missing.join("\n"));
+}
+
+/// What the oracle says of a promise that was broken, where the demo shows it.
+#[test]
+fn every_word_of_the_oracle_on_a_broken_promise_is_said() {
+    let mut code = sources_of(&["engine/simulation/src"]);
+    code.retain(|(path, _)| path.ends_with("simulation/src/oracle.rs"));
+    let [(_, text)] = code.as_slice() else { panic!("the oracle is elsewhere") };
+    let calls = ["wrong(format!(", "|| format!(", "=> format!(", "lose(at, letter, ", "lose(at, letter, &format!("];
+    let said: BTreeSet<String> = calls.iter().flat_map(|call| text.split(call).skip(1)).filter_map(sentence).collect();
+    assert!(said.len() >= 24, "the source was read: {said:?}");
+    // A closure that only names a row has words of its own.
+    let missing: Vec<&String> = said.iter().filter(|text| !Words::is_sentence(text)).collect();
+    assert!(missing.is_empty(), "no words for {missing:#?}");
+    let french = Catalogues::built_in().words(&"fr".parse().unwrap()).unwrap();
+    for (english, expected) in [
+        ("letter 7f of agency 000042: a row is missing", "lettre 7f de l'agence 000042 : une fiche manque"),
+        (
+            "there more than once: row 7 of ActeNaissance by agency 000042",
+            "présent plus d'une fois : la fiche 7 de ActeNaissance de l'agence 000042",
+        ),
+        ("the books differ by 100", "les comptes diffèrent de 100"),
+    ] {
+        assert_eq!(french.sentences(english), expected);
+    }
+}
+
+/// What no sample file says any more is in no catalogue.
+#[test]
+fn every_comment_in_the_catalogues_stands_in_a_sample_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let files = ["deploy/xmserver.toml", "schema/store/samples/tables.toml", "engine/src/command/sample/trial.rs"];
+    let texts = files.map(|file| fs::read_to_string(root.join(file)).unwrap());
+    let joined = texts.map(|text| text.replace("\n# # ", " ").replace("\n# ", " ")).join("\n");
+    let english = messages("en");
+    let comments: Vec<_> = english.iter().filter(|(name, _)| name.starts_with("sample-")).collect();
+    assert!(comments.len() > 50);
+    let gone: Vec<_> = comments.iter().filter(|(_, (text, _))| !joined.contains(text.as_str())).collect();
+    assert!(gone.is_empty(), "no sample file says {gone:#?}");
 }
 
 /// Says whether a text ends with further text that is a parameter: with and without it there are words.

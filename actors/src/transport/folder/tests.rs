@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::transfer_folder::Quiet;
+use crate::transfer_folder::watch::{Quiet, Watch};
 
 struct Stand {
     place: TempDir,
@@ -69,7 +69,7 @@ fn tokens(candidates: &[Candidate]) -> Vec<&str> {
     candidates.iter().filter_map(|candidate| candidate.token.as_deref()).collect()
 }
 
-async fn fetch(session: &mut dyn Session, wanted: &[Candidate], bytes_max: u64) -> Vec<Outcome> {
+async fn fetch(session: &mut dyn Session, wanted: &[Candidate], bytes_max: u64) -> Vec<FetchOutcome> {
     let mut fetching = session.fetch(wanted, bytes_max).await.unwrap();
     let mut outcomes = Vec::new();
     while let Some(taken) = fetching.next().await.unwrap() {
@@ -170,7 +170,7 @@ async fn what_cannot_be_read_is_told_of_and_comes_last() {
     let (mut session, candidates) = stand.session().await;
     assert_eq!(tokens(&candidates), ["letter.sdc", "two-names.sdc"]);
     let outcomes = fetch(&mut *session, &candidates, 100).await;
-    assert!(matches!(outcomes.as_slice(), [Outcome::Mail(_), Outcome::Refused(_)]), "{outcomes:?}");
+    assert!(matches!(outcomes.as_slice(), [FetchOutcome::Mail(_), FetchOutcome::Refused(_)]), "{outcomes:?}");
 
     let stat = nix::sys::stat::stat(&stand.file("letter.sdc")).unwrap();
     assert_eq!(Kind::of(&stat, Ok(())), Kind::Letter);
@@ -231,7 +231,7 @@ async fn no_link_is_followed_and_what_is_no_file_is_refused_by_its_name() {
     let outcomes = fetch(&mut *session, &candidates, 100).await;
     assert_eq!(outcomes.len(), 3);
     for (outcome, candidate) in outcomes.iter().zip(&candidates) {
-        let Outcome::Refused(words) = outcome else { panic!("{outcome:?}") };
+        let FetchOutcome::Refused(words) = outcome else { panic!("{outcome:?}") };
         assert!(words.contains(candidate.token.as_deref().unwrap()) && words.contains("remove it"), "{words}");
     }
     let numbers: Vec<u32> = candidates.iter().map(|candidate| candidate.number).collect();
@@ -250,7 +250,7 @@ async fn a_file_replaced_by_a_link_between_listing_and_reading_gives_nothing() {
     fs::remove_file(stand.file("a.sdc")).unwrap();
     symlink(&secret, stand.file("a.sdc")).unwrap();
     let outcomes = fetch(&mut *session, &candidates, 100).await;
-    assert!(matches!(outcomes.as_slice(), [Outcome::Refused(_)]), "{outcomes:?}");
+    assert!(matches!(outcomes.as_slice(), [FetchOutcome::Refused(_)]), "{outcomes:?}");
 }
 
 #[tokio::test]
@@ -272,7 +272,9 @@ async fn what_is_settled_is_gone_and_what_is_too_large_gives_its_head() {
     stand.put("c.sdc", b"third", 7);
     let (mut session, candidates) = stand.session().await;
     let outcomes = fetch(&mut *session, &candidates, 30_000).await;
-    let [Outcome::Mail(first), Outcome::OverSize { head, size_bytes }, Outcome::Mail(third)] = &outcomes[..] else {
+    let [FetchOutcome::Mail(first), FetchOutcome::OverSize { head, size_bytes }, FetchOutcome::Mail(third)] =
+        &outcomes[..]
+    else {
         panic!("{outcomes:?}")
     };
     assert_eq!((&first[..], head.len(), *size_bytes, &third[..]), (&b"first"[..], 16 << 10, 40_000, &b"third"[..]));
@@ -298,8 +300,8 @@ async fn another_file_that_has_the_name_of_a_settled_one_is_listed_again() {
         let (mut session, candidates) = stand.session().await;
         let outcomes = fetch(&mut *session, &candidates, 100).await;
         match how {
-            0 => assert_eq!(outcomes, [Outcome::Mail(b"LETTER".to_vec())]),
-            1 => assert_eq!(outcomes, [Outcome::Mail(b"letter and more".to_vec())]),
+            0 => assert_eq!(outcomes, [FetchOutcome::Mail(b"LETTER".to_vec())]),
+            1 => assert_eq!(outcomes, [FetchOutcome::Mail(b"letter and more".to_vec())]),
             _ => assert!(outcomes.is_empty(), "{outcomes:?}"),
         }
         let numbers: Vec<u32> = candidates.iter().map(|candidate| candidate.number).collect();
@@ -320,7 +322,7 @@ async fn a_folder_that_goes_away_and_comes_back_is_a_fault_and_then_none() {
     let (mut session, candidates) = stand.session().await;
     fs::rename(stand.place.path().join(IN), &away).unwrap();
     let outcomes = fetch(&mut *session, &candidates, 100).await;
-    assert_eq!(outcomes, [Outcome::Mail(b"letter".to_vec())], "an open folder is the same under any name");
+    assert_eq!(outcomes, [FetchOutcome::Mail(b"letter".to_vec())], "an open folder is the same under any name");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use store::{certificates, tables};
 use uuid::Uuid;
 
 use crate::authority::CENTRE_PAIRS;
-use crate::command::Desk;
+use crate::command::desk::Desk;
 use crate::configuration::{Configuration, RelayConfiguration};
 use crate::folder::DataFolder;
 use crate::speech::said;

@@ -6,7 +6,7 @@ use simulation::post_office::PostOffice;
 use simulation::record::lock;
 use simulation::town::Resident;
 
-use super::Shared;
+use super::shared::Shared;
 
 /// Maildrops looked into at the same time.
 const SIDE_BY_SIDE: usize = 4;

@@ -6,7 +6,7 @@ use anyhow::bail;
 use simulation::dice::Dice;
 use tokio::time::Instant;
 
-use super::super::DemoArguments;
+use super::super::arguments::DemoArguments;
 use super::super::centre::Centre;
 
 /// Longest time without any movement before the demo gives up.

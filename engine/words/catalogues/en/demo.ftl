@@ -16,6 +16,13 @@ demo-sent = { $seconds } s: { $sent } of { $letters } letters sent, { $verified 
 demo-press-k = Press k to kill the centre as a power cut would: the offices go on, and it comes back.
 demo-killed = The centre was killed by the key k, and is started again.
 demo-night = The night as a page, for a browser:
+demo-page-title = xmserver demo: the night
+demo-page-caption = Letters a second: sent by the offices, and settled by the centre, each with its verdict.
+demo-page-caption-killed = Where a dashed line stands, it was killed without warning.
+demo-page-picture = letters a second
+demo-page-settled = settled
+demo-page-sent = sent
+demo-page-killed = the centre is killed
 demo-size = { $letters } letters of { $offices } offices on one machine, seed { $seed }
 
 # What it found
@@ -68,3 +75,34 @@ demo-own-opened = openssl has just opened and verified it. receipt.json says: { 
 demo-own-accepted = accepted, records new in the tables { $rows }, cost { $cost } XAF
 demo-own-refused = refused, records new in the tables { $rows }, cost { $cost } XAF
 demo-own-refused-because = refused, { $meaning } [{ $code }], records new in the tables { $rows }, cost { $cost } XAF
+
+# What the oracle says of a promise that was broken, to the letter as it stands in the simulation
+
+error-promise-letter = letter { $letter } of agency { $agency }: { $what }
+error-promise-stranger = letter { $letter } of nobody known: { $what }
+error-promise-no-verdict = no verdict
+error-promise-no-row = a row is missing
+error-promise-not-charged = not charged
+error-promise-not-in-quarantine = not in quarantine as { $code }
+error-promise-not-in-journal = not in the journal
+error-promise-no-copy = a copy is not in the journal
+error-promise-no-receipt = no receipt
+error-promise-doubled = there more than once: { $what }
+error-promise-the-verdict = the verdict of letter { $letter }
+error-promise-the-entry = the entry of letter { $letter }
+error-promise-the-container = the container of letter { $letter }
+error-promise-the-line = the journal's line of letter { $letter }
+error-promise-row = row { $row } of { $table } by agency { $agency }
+error-promise-verdict = letter { $letter }: verdict { $code }, expected { $other }
+error-promise-verdict-unasked = a verdict on a letter that agency { $agency } did not send
+error-promise-content = { $what }: other content than was sent
+error-promise-origin = { $what }: another origin than its letter's
+error-promise-row-unasked = { $what }: nobody sent it to be accepted
+error-promise-charged = letter { $letter }: charged { $amount }, expected { $price }
+error-promise-charged-unasked = agency { $agency } is charged for letter { $letter }, which is not to be charged
+error-promise-kept-otherwise = a container in quarantine as { $code } is not kept as it came
+error-promise-innocent = in quarantine without being bad: { $code }
+error-promise-original = letter { $letter }: its container is not kept as it came
+error-promise-unbelieved = an answer is not believed: { $reason }
+error-promise-receipt = letter { $letter }: its receipt says { $found }
+error-promise-books = the books differ by { $amount }

@@ -5,6 +5,7 @@ usage-line = Usage: { $usage }
 usage-commands = Commands:
 usage-arguments = Arguments:
 usage-options = Options:
+usage-any-options = { "[" }OPTIONS]
 usage-default = { "[" }default: { $value }]
 usage-possible = { "[" }possible values: { $values }]
 usage-possible-heading = Possible values:

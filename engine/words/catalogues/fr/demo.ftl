@@ -16,6 +16,13 @@ demo-sent = { $seconds } s : { $sent } lettres envoyées sur { $letters }, { $ve
 demo-press-k = Appuyez sur k pour tuer le centre comme le ferait une coupure de courant : les agences continuent, et il revient.
 demo-killed = Le centre a été tué par la touche k, et redémarre.
 demo-night = La nuit en une page, pour un navigateur :
+demo-page-title = xmserver, démonstration : la nuit
+demo-page-caption = Lettres par seconde : envoyées par les agences, et réglées par le centre, chacune avec sa décision.
+demo-page-caption-killed = Là où il y a un trait interrompu, il a été tué sans prévenir.
+demo-page-picture = lettres par seconde
+demo-page-settled = réglées
+demo-page-sent = envoyées
+demo-page-killed = le centre est tué
 demo-size = { $letters } lettres de { $offices } agences sur une machine, graine { $seed }
 
 # Ce qu'elle a trouvé
@@ -62,3 +69,34 @@ demo-own-opened = openssl vient de l'ouvrir et de le vérifier. receipt.json dit
 demo-own-accepted = acceptée, fiches nouvelles dans les tables { $rows }, coût { $cost } XAF
 demo-own-refused = refusée, fiches nouvelles dans les tables { $rows }, coût { $cost } XAF
 demo-own-refused-because = refusée, { $meaning } [{ $code }], fiches nouvelles dans les tables { $rows }, coût { $cost } XAF
+
+# Ce que l'oracle dit d'une promesse rompue
+
+error-promise-letter = lettre { $letter } de l'agence { $agency } : { $what }
+error-promise-stranger = lettre { $letter } d'un inconnu : { $what }
+error-promise-no-verdict = pas de décision
+error-promise-no-row = une fiche manque
+error-promise-not-charged = pas facturée
+error-promise-not-in-quarantine = pas en quarantaine comme { $code }
+error-promise-not-in-journal = pas dans le journal
+error-promise-no-copy = une copie n'est pas dans le journal
+error-promise-no-receipt = pas d'accusé de réception
+error-promise-doubled = présent plus d'une fois : { $what }
+error-promise-the-verdict = la décision sur la lettre { $letter }
+error-promise-the-entry = l'écriture de la lettre { $letter }
+error-promise-the-container = le conteneur de la lettre { $letter }
+error-promise-the-line = la ligne de journal de la lettre { $letter }
+error-promise-row = la fiche { $row } de { $table } de l'agence { $agency }
+error-promise-verdict = lettre { $letter } : décision { $code }, attendue { $other }
+error-promise-verdict-unasked = une décision sur une lettre que l'agence { $agency } n'a pas envoyée
+error-promise-content = { $what } : un autre contenu que celui qui a été envoyé
+error-promise-origin = { $what } : une autre origine que celle de sa lettre
+error-promise-row-unasked = { $what } : personne ne l'a envoyée pour qu'elle soit acceptée
+error-promise-charged = lettre { $letter } : facturée { $amount }, attendu { $price }
+error-promise-charged-unasked = l'agence { $agency } est facturée pour la lettre { $letter }, qui n'est pas à facturer
+error-promise-kept-otherwise = un conteneur en quarantaine comme { $code } n'est pas gardé tel qu'il est venu
+error-promise-innocent = en quarantaine sans être mauvais : { $code }
+error-promise-original = lettre { $letter } : son conteneur n'est pas gardé tel qu'il est venu
+error-promise-unbelieved = une réponse n'est pas crue : { $reason }
+error-promise-receipt = lettre { $letter } : son accusé de réception dit { $found }
+error-promise-books = les comptes diffèrent de { $amount }

@@ -5,6 +5,7 @@ usage-line = Utilisation : { $usage }
 usage-commands = Commandes :
 usage-arguments = Arguments :
 usage-options = Options :
+usage-any-options = { "[" }OPTIONS]
 usage-default = { "[" }par défaut : { $value }]
 usage-possible = { "[" }valeurs possibles : { $values }]
 usage-possible-heading = Valeurs possibles :

@@ -137,8 +137,8 @@ macro_rules! select_signers {
     };
 }
 
-/// Signers by key identifier. What a subquery makes of an array has any length for the planner, so that the plan is kept: it would
-/// plan anew for every letter that comes by itself, since it takes an array of one for cheaper.
+/// Signers by key identifier. Wrapping the array in a subquery hides its length from the planner. Otherwise PostgreSQL plans
+/// anew for arrays of one element, at every call.
 const BY_KEY_ID: &str = select_signers!("c.key_id = ANY(ARRAY(SELECT unnest(?)))");
 /// Signers by serial number and issuer together: many issuers have a certificate number 1, and a stranger names whom he likes.
 const BY_ISSUER: &str =

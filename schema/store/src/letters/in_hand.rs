@@ -38,8 +38,8 @@ pub async fn record(
     batch: i64,
     tokens: &[String],
 ) -> Result<(), Fault> {
-    // Only a crash of this program alone must find the line again; one of the machine ends the program too. So the
-    // commit need not wait for the disk.
+    // If the machine loses power this line may be lost, and its letters are simply fetched again as innocent; so the
+    // commit need not wait for fsync.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                 INSERT INTO xm.in_hand (mailbox, instance, batch, uidls) SELECT ?, ?, ?, ? FROM soon";
     let binds = [

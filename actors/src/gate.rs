@@ -1,4 +1,5 @@
-//! Whether mail may be fetched at all. Closed while the database is away: mail then waits in its mailbox, not in memory.
+//! The gate before every source: mail may be fetched while it is open. It is closed while the database is away, so that mail waits in its
+//! source and not in memory.
 
 use std::time::Duration;
 
@@ -13,18 +14,18 @@ use crate::stop::Stop;
 const PROBE_MIN: Duration = Duration::from_millis(200);
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
-/// The gate before every poller. Cheap to clone.
+/// The gate of a process. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Intake(watch::Sender<bool>);
+pub struct Gate(watch::Sender<bool>);
 
-impl Default for Intake {
-    fn default() -> Intake {
-        Intake(watch::Sender::new(true))
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate(watch::Sender::new(true))
     }
 }
 
-impl Intake {
-    /// Closes the gate if the fault means that the database is away, and tells it, once for each time that it is.
+impl Gate {
+    /// Closes the gate if the fault means that the database is away, and logs that once for each time.
     pub fn fault(&self, fault: &Fault) {
         if fault.is_away() && self.0.send_replace(false) {
             tracing::warn!(%fault, "no mail is fetched until the database answers");
@@ -42,7 +43,7 @@ impl Intake {
         drop(self.0.subscribe().wait_for(|open| *open).await);
     }
 
-    /// Looks after the gate: while it is closed, tries the database ever more slowly, and opens it when it answers.
+    /// Looks after the gate: while it is closed, tries the database after ever longer pauses, and opens the gate when the database answers.
     pub async fn keep(&self, database: &Database, metrics: &Metrics, stop: &Stop) {
         let mut closed = self.0.subscribe();
         while !stop.is_told() {
@@ -53,7 +54,7 @@ impl Intake {
             }
             metrics.database_answers(false);
             let mut pause = PROBE_MIN;
-            // One that answers, and has no room for what is written, would let mail in only to give it back, again and again.
+            // The probe writes: with a database that answers and has no room to write, all mail would be fetched only to be returned.
             while let Err(fault) = database.probe().await {
                 tracing::debug!(%fault, "the database is still away");
                 tokio::select! {

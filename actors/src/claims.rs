@@ -1,25 +1,17 @@
-//! Two lanes for the costly work, so that strangers cannot make the offices wait.
+//! Claims: which agencies mails name, which of these claims are known, and which failed lately. A claim (the matricule that a mail
+//! mentions) is never believed; it only picks the mail's lane, so that strangers cannot make the offices wait.
 //!
-//! A claim (a matricule that a mail mentions) is never believed; it only picks a lane. Mail without a known claim, and
-//! claims that failed lately, go to the slow lane, which gets at most a tenth of the time while others wait and all of it
-//! otherwise. So nobody can mute an office by pretending to be it: its letters still come through the slow lane, and
-//! before the mail that claims an office which has been heard meanwhile.
+//! A claim fails by a container that names an agency and is not signed by it. It also fails by a mail that names an agency and holds
+//! only damaged documents, or none: a person of the office may have written that mail, but so may anybody, and a flood of such mails
+//! would fill the fast lane. Damaged documents or prose beside a sound letter count against no claim: the letter proves the claim or
+//! fails it. A sound letter of another agency fails the claim, unless the same mail holds a letter of the claimed agency (`proof`).
 //!
-//! A claim fails by a container that claims an agency and is not from it, and by a mail that claims one and holds nothing but what is
-//! damaged, or nothing at all: a person of the office may have written it, but so may anybody, and a flood of them would have the
-//! fast lane. What is damaged, or prose, beside a letter counts against nobody: that letter proves the claim or fails it. A sound
-//! letter of another agency fails it too, unless the mail holds one of the agency claimed as well (`proof`).
-//!
-//! One thing is more generous: where letters of one office wait for each other, mail of the slow lane has up to a slice of the
-//! decoder's work between any two of them.
-//!
-//! Opening a forged letter costs about half as much as settling a good one. So of several mails with one claim the second waits for
-//! what the first proves, mail whose claim has come to stand worse since it was fetched goes back unopened, and a deferred window
-//! that begins with mail of the last lane waits, not for long, while the slow lane is busy with mail of any mailbox.
+//! Opening a forged letter costs about half as much as settling a good one. Three rules follow. Of several mails with one claim, one
+//! is tried and the others wait for what it proves. A mail whose lane has become worse since it was fetched returns unopened. A
+//! window of deferred mail that begins with the last lane waits up to half a second while the slow lane is busy.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sdc::letter::Matricule;
 use tokio::sync::watch;
@@ -29,25 +21,24 @@ use crate::tally::Tally;
 /// How soon a mail is opened, by what it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// It claims a known agency whose claims did not fail lately.
+    /// The mail names a known agency, and no mail that named it was forged in the last 60 s.
     Fast,
-    /// It claims an agency whose claims failed and which was not heard: its letter may be behind any of the mails that claim it.
+    /// A forged mail named this agency in the last 60 s and no genuine letter of it has arrived since; the genuine one may be any of
+    /// these.
     Slow,
-    /// It claims nobody known, or an agency that was heard lately in spite of claims that failed. It waits for the slow lane too.
+    /// The mail names no known agency, or one of which both a forged mail and a genuine letter arrived in the last 60 s.
     Last,
 }
 
 /// Every lane, the best one first.
 pub const LANES: [Lane; 3] = [Lane::Fast, Lane::Slow, Lane::Last];
 
-/// How long it is remembered that a claim failed, or that an agency was heard.
+/// How long a failed claim, or a letter of an agency, is remembered.
 const REMEMBERED_SECONDS: u32 = 60;
 /// Matricules that can exist: six digits.
 const MATRICULES: usize = 1_000_000;
-/// Agencies of which mail of the slow lane is being tried when that lane is busy.
+/// The slow lane is busy while its mail of so many agencies is being tried.
 const SLOW_LANE_BUSY: usize = 16;
-/// The slow lane's share of the time while the fast lane has work: one part in this many.
-const SLOW_PARTS: u32 = 10;
 
 /// How soon a deferred mail is tried: by its lane, and then whether another mail of its agency is being tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,12 +90,12 @@ impl Recent {
 
 /// Marks that a mail of the slow lane with this claim is being tried.
 #[derive(Debug)]
-pub struct Tried {
+pub struct BeingTried {
     claims: Arc<Claims>,
     matricule: Matricule,
 }
 
-impl Drop for Tried {
+impl Drop for BeingTried {
     fn drop(&mut self) {
         self.claims.lock().tried.remove(&self.matricule);
     }
@@ -157,7 +148,7 @@ impl Claims {
         self.are_known.send_replace(true);
     }
 
-    /// Waits until the known agencies have been read: before, every office would be a stranger, and its mail in the last lane.
+    /// Waits until the known agencies have been read. Before that, every office would be a stranger in the last lane.
     pub async fn known(&self) {
         // The sender lives in `self`, so this wait cannot fail.
         drop(self.are_known.subscribe().wait_for(|are_known| *are_known).await);
@@ -174,8 +165,8 @@ impl Claims {
         self.lock().knows(matricule)
     }
 
-    /// Returns a rank for each claim: mail with the lowest is tried first. Mail of an agency of which another mail is being
-    /// tried waits for what that proves, as long as there are others.
+    /// Returns a rank for each claim: mail with the lowest rank is tried first. An agency's mail ranks behind its lane's other mail
+    /// while another mail of that agency is being tried: what that trial proves may change the lane of the rest.
     pub fn ranks(&self, claims: impl Iterator<Item = Option<Matricule>>) -> Vec<Rank> {
         let inner = self.lock();
         let now = inner.now();
@@ -192,8 +183,8 @@ impl Claims {
         self.lock().tried.has(&matricule)
     }
 
-    /// Says whether enough agencies' mail of the slow lane itself, not of the last, is being tried. A few are not enough: else one
-    /// forged mail at a time would keep the last lane waiting.
+    /// Says whether mail of many agencies in the slow lane (not the last) is being tried. Mail of a few agencies does not count: one
+    /// forged mail after another could keep the last lane waiting.
     pub fn is_slow_lane_busy(&self) -> bool {
         let inner = self.lock();
         let now = inner.now();
@@ -202,19 +193,19 @@ impl Claims {
     }
 
     /// Marks that a mail of the slow lane is being tried, for as long as what is returned lives.
-    pub fn trying(self: &Arc<Self>, matricule: Matricule) -> Tried {
+    pub fn trying(self: &Arc<Self>, matricule: Matricule) -> BeingTried {
         self.lock().tried.add(matricule);
-        Tried { claims: Arc::clone(self), matricule }
+        BeingTried { claims: Arc::clone(self), matricule }
     }
 
-    /// Remembers that a letter was from this agency.
+    /// Remembers that a verified letter of this agency has arrived.
     pub fn heard(&self, matricule: Matricule) {
         let mut inner = self.lock();
         let now = inner.now();
         inner.heard.add(matricule, now);
     }
 
-    /// Remembers that a container that claimed an agency was not from it.
+    /// Remembers that a mail named an agency and was not proven to be from it.
     pub fn failed(&self, claim: Option<Matricule>) {
         if let Some(matricule) = claim {
             let mut inner = self.lock();
@@ -226,80 +217,6 @@ impl Claims {
     fn lock(&self) -> std::sync::MutexGuard<'_, ClaimsInner> {
         // The sets are valid after every single operation, so a panic elsewhere does not spoil them.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// The two queues of one worker, with the time that each has used.
-#[derive(Debug)]
-pub struct LaneQueue<T> {
-    fast: VecDeque<T>,
-    slow: VecDeque<T>,
-    fast_time: Duration,
-    slow_time: Duration,
-}
-
-impl<T> Default for LaneQueue<T> {
-    fn default() -> LaneQueue<T> {
-        LaneQueue { fast: VecDeque::new(), slow: VecDeque::new(), fast_time: Duration::ZERO, slow_time: Duration::ZERO }
-    }
-}
-
-impl<T> LaneQueue<T> {
-    /// Adds an item to a lane.
-    pub fn push(&mut self, lane: Lane, item: T) {
-        match lane {
-            Lane::Fast => self.fast.push_back(item),
-            Lane::Slow | Lane::Last => self.slow.push_back(item),
-        }
-    }
-
-    /// Puts an item before all others of its lane.
-    pub fn push_front(&mut self, lane: Lane, item: T) {
-        match lane {
-            Lane::Fast => self.fast.push_front(item),
-            Lane::Slow | Lane::Last => self.slow.push_front(item),
-        }
-    }
-
-    /// Takes the next item: the slow lane's while it has used less than its share, or when it is alone.
-    pub fn pop(&mut self) -> Option<(Lane, T)> {
-        let slow_is_due = self.slow_time * (SLOW_PARTS - 1) < self.fast_time;
-        let lane = match (self.fast.is_empty(), self.slow.is_empty()) {
-            (true, true) => {
-                // Idle: old debts do not matter to the next rush.
-                (self.fast_time, self.slow_time) = (Duration::ZERO, Duration::ZERO);
-                return None;
-            }
-            (true, false) => Lane::Slow,
-            (false, true) => Lane::Fast,
-            (false, false) if slow_is_due => Lane::Slow,
-            (false, false) => Lane::Fast,
-        };
-        let item = match lane {
-            Lane::Fast => self.fast.pop_front(),
-            Lane::Slow | Lane::Last => self.slow.pop_front(),
-        };
-        item.map(|item| (lane, item))
-    }
-
-    /// Books the time that an item of a lane has taken.
-    pub fn spent(&mut self, lane: Lane, time: Duration) {
-        match lane {
-            Lane::Fast => self.fast_time += time,
-            // Alone, the slow lane takes nothing from anybody.
-            Lane::Slow | Lane::Last if self.fast.is_empty() => {}
-            Lane::Slow | Lane::Last => self.slow_time += time,
-        }
-    }
-
-    /// Returns the number of items waiting.
-    pub fn len(&self) -> usize {
-        self.fast.len() + self.slow.len()
-    }
-
-    /// Says whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -394,25 +311,5 @@ mod tests {
         assert!(claims.is_slow_lane_busy());
         drop(tried);
         assert!(!claims.is_slow_lane_busy());
-    }
-
-    #[test]
-    fn the_slow_lane_gets_a_tenth_while_others_wait_and_all_when_alone() {
-        let mut queue = LaneQueue::default();
-        for item in 0..1000 {
-            queue.push(Lane::Fast, item);
-            queue.push(Lane::Slow, item);
-        }
-        let mut slow = 0;
-        for _ in 0..500 {
-            let (lane, _) = queue.pop().unwrap();
-            slow += u32::from(lane == Lane::Slow);
-            queue.spent(lane, Duration::from_micros(100));
-        }
-        assert!((40..=60).contains(&slow), "{slow} of 500 were slow");
-        while let Some((lane, _)) = queue.pop() {
-            queue.spent(lane, Duration::from_micros(100));
-        }
-        assert!(queue.is_empty(), "the slow lane is served to its end");
     }
 }

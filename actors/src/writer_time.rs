@@ -1,10 +1,10 @@
-//! Whose letters a writer takes next, so that nothing that one agency sends makes the others of its writer wait.
+//! Which letters a writer takes next, so that no agency, whatever it sends, makes the other agencies of its writer wait.
 //!
-//! Each agency has a bucket of the writer's time (SPEC 7, Share of time): a tenth of a second comes in with every second, up to
-//! two. What a batch took, of the writer and then of the ledger, is booked on the agencies of its letters. The letters of an agency with an empty bucket go behind
-//! those of all others, and are taken when nobody else waits; they are never refused. One batch holds no more than a fraction
-//! of a second's work, so a letter waits for the batch that is being written and is in the next one. A letter of more work goes
-//! alone, in turn with those of others.
+//! Each agency has a bucket of the writer's time (SPEC 7, Share of time): a tenth of a second flows in with every second, and the bucket
+//! holds two. The time that a batch takes, of the writer and then of the ledger, is booked on the agencies of its letters, by their work.
+//! Letters of an agency with an empty bucket go behind those of all other agencies, and are taken when no others wait; they are never
+//! refused. A batch holds no more than some tenths of a second's work, so a letter waits for the batch that is being written and is in
+//! the next one. A letter of more work than a batch may have goes alone, in turn with letters of other agencies.
 //!
 //! Letters of one agency are taken in the order in which they came.
 
@@ -14,23 +14,23 @@ use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
 
-/// A second of writer time comes in within so many seconds.
+/// A second of writer time flows into a bucket within so many seconds.
 const REFILL_SECONDS: u32 = 10;
 /// What a bucket holds.
 const BURST: Duration = Duration::from_secs(2);
-/// How far a bucket can be below empty: time that nobody else wanted is not held against an agency for long.
+/// How far a bucket can be below empty: an agency is not held for long to time that no other agency wanted.
 const DEBT_MAX: Duration = Duration::from_secs(2);
 /// Work of one batch, in rows: some tenths of a second.
 const BATCH_WORK_MAX: usize = 10_000;
-/// The part of it that the letters of one agency may take before those of others have had their turn.
+/// One agency may have one in so many parts of a batch's work before letters of other agencies have had their turn.
 const AGENCY_PARTS: usize = 4;
-/// Buckets that are kept at least before those that are full again are forgotten.
+/// Full buckets are forgotten once there are more buckets than this.
 const BUCKETS_KEPT: usize = 1024;
 
-/// The time that each agency has left.
+/// The buckets of all agencies.
 #[derive(Debug, Default)]
 pub struct Buckets {
-    /// When the bucket of an agency will be full again. A full one is not kept.
+    /// When each agency's bucket will be full again; a full bucket need not be kept.
     full_at: HashMap<Matricule, Instant>,
     forget_from: usize,
 }
@@ -58,14 +58,14 @@ impl Buckets {
     }
 }
 
-/// Something that waits for a writer.
+/// A letter that waits for a writer.
 #[derive(Debug)]
 pub struct Waiting<T> {
-    /// Who signed it; nobody where it is a stranger's.
+    /// The agency that signed it; none for a container of a stranger.
     pub agency: Option<Matricule>,
-    /// What it asks of the database, in rows.
+    /// Its work for the database, in rows.
     pub work: usize,
-    /// What it is.
+    /// The letter.
     pub item: T,
 }
 
@@ -74,7 +74,7 @@ pub struct Waiting<T> {
 pub struct Queue<T> {
     waiting: VecDeque<Waiting<T>>,
     buckets: Arc<Mutex<Buckets>>,
-    /// Whether the first letter was too large for the last batch: it has its turn in the next, whoever else waits.
+    /// Whether the first letter was too large for the last batch: it is then taken for the next, whichever other letters wait.
     is_first_due: bool,
 }
 
@@ -100,7 +100,7 @@ impl<T> Queue<T> {
         self.waiting.is_empty()
     }
 
-    /// Takes the next batch: at most so many letters, and no more work than a batch may have, but one letter at least.
+    /// Takes the next batch: one letter at least, at most so many, and no more work than a batch may have.
     pub fn take(&mut self, letters_max: usize, now: Instant) -> Vec<Waiting<T>> {
         let letters_left = letters_max.max(1);
         let letter_work_min = (BATCH_WORK_MAX / letters_left).max(1);
@@ -129,7 +129,7 @@ impl<T> Queue<T> {
         self.waiting.iter().filter_map(|waiting| waiting.agency)
     }
 
-    /// Returns where the time is booked that a batch takes, also after it has left its writer.
+    /// Returns where the time of a batch is booked, also after the batch has left its writer.
     pub fn booking(&self, batch: &[Waiting<T>]) -> Booking {
         let mut of_agencies: HashMap<Matricule, usize> = HashMap::new();
         for letter in batch {
@@ -142,51 +142,71 @@ impl<T> Queue<T> {
     }
 }
 
-/// Where the time is booked that a batch takes: on the agencies of its letters, by their work.
+/// Where the time of a batch is booked: on the agencies of its letters, by their work. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Booking {
     buckets: Arc<Mutex<Buckets>>,
-    of_agencies: Vec<(Matricule, usize)>,
+    of_agencies: Arc<[(Matricule, usize)]>,
     work: usize,
 }
 
 impl Booking {
-    /// Books what somebody has worked for the batch.
+    /// Books time that was worked for the batch.
     pub fn book(&self, time: Duration, now: Instant) {
         let mut buckets = locked(&self.buckets);
-        for (agency, own) in &self.of_agencies {
+        for (agency, own) in &*self.of_agencies {
             let nanoseconds = time.as_nanos() * *own as u128 / self.work.max(1) as u128;
             buckets.book(*agency, Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)), now);
         }
     }
 }
 
+/// Work under way for a batch: the time from its making until it is dropped is booked, whatever drops it.
+#[derive(Debug)]
+pub struct WorkedTime {
+    booking: Booking,
+    began: Instant,
+}
+
+impl WorkedTime {
+    /// Begins now.
+    pub fn of(booking: &Booking) -> WorkedTime {
+        WorkedTime { booking: booking.clone(), began: Instant::now() }
+    }
+}
+
+impl Drop for WorkedTime {
+    fn drop(&mut self) {
+        self.booking.book(self.began.elapsed(), Instant::now());
+    }
+}
+
 fn locked(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
-    // They are valid after every single operation, so a panic elsewhere does not spoil them.
+    // The buckets are valid after every single operation, so a panic elsewhere does not spoil them.
     buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What becomes of a letter that is larger than what is left for it.
+/// What becomes of a letter whose work is more than what is left of the batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Large {
-    /// It waits for another batch.
+    /// The letter waits for another batch.
     Waits,
-    /// It is taken where nothing has been chosen yet.
+    /// The letter is taken where none has been chosen yet.
     Alone,
 }
 
-/// A batch as far as it has been chosen.
+/// A batch while its letters are chosen.
 struct Batch {
     chosen: Vec<bool>,
     letters_left: usize,
-    /// A letter takes its part of the batch's letters, however little work it is: else small letters of one agency would fill it.
+    /// Least work that a letter counts as. Without it the small letters of one agency would fill the batch by their number.
     letter_work_min: usize,
     work: usize,
 }
 
 impl Batch {
-    /// Chooses the letters of some agencies, of each until its letters have so much work; strangers count as one. Behind a
-    /// letter that is passed over none of its agency is chosen.
+    /// Chooses letters of wanted agencies, of each agency until its letters have so much work; strangers count as one agency. Behind a
+    /// letter that is passed over, no letter of its agency is chosen.
     fn choose<T>(
         &mut self,
         waiting: &VecDeque<Waiting<T>>,

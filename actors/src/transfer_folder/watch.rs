@@ -1,8 +1,8 @@
-//! Which files are left alone by now. Only our own listings and the monotonic clock are believed: a file's times are its writer's, who
-//! may keep those of the original, and on a mount they are another machine's clock.
+//! Which files their writers have left alone by now. Only this process's listings and the monotonic clock are believed: a file's times
+//! are set by its writer, who may keep those of the original, and on a mount they are of another machine's clock.
 //!
-//! A file that looks whole has to be the same for the quiet time; one that is empty, or has no `-----END` line at its end, far longer: a
-//! copy that stalls leaves such a one.
+//! A file that looks whole must have been the same for the quiet time. A file that is empty, or has no `-----END` line near its end, must
+//! have been the same for far longer: a copy that stalls leaves such a file.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -10,25 +10,41 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode};
 
-use crate::transfer_folder::Quiet;
-
-/// What a whole document ends with, some lines of others behind it.
+/// A whole document ends with a line that begins so; lines of other programs may follow.
 const END: &[u8] = b"-----END";
-/// How far before its end a file's `-----END` line is looked for. One that has it elsewhere is waited for like an unfinished one.
+/// A file's `-----END` line is looked for in so many bytes before its end. A file that has it further ahead counts as unfinished.
 const TAIL_BYTES: i64 = 64 << 10;
+
+/// How long a file that does not look whole must have been left alone.
+const UNFINISHED_QUIET: Duration = Duration::from_secs(15 * 60);
+
+/// How long a file must have been left alone by its writer, as two listings see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet {
+    /// A file that looks whole. Zero where every writer renames: then no file is waited for.
+    pub whole: Duration,
+    /// A file that is empty, or has no `-----END` line.
+    pub unfinished: Duration,
+}
+
+impl From<Duration> for Quiet {
+    fn from(whole: Duration) -> Quiet {
+        Quiet { whole, unfinished: if whole.is_zero() { whole } else { UNFINISHED_QUIET } }
+    }
+}
 
 /// What changes when a file is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version {
+pub(crate) struct Version {
     pub size_bytes: u64,
-    /// When it was written, as its writer may say, in seconds and nanoseconds.
+    /// When the file was written, as its writer may say, in seconds and nanoseconds.
     pub written: (i64, i64),
-    /// When anything of it changed last, as the file system says.
+    /// When the file's status changed last, as the file system says.
     pub changed: (i64, i64),
 }
 
@@ -48,7 +64,7 @@ struct Watched {
     is_whole: Option<bool>,
 }
 
-/// What is known of the files from the listings before: of no more than one listing looks at.
+/// What earlier listings found of the files, of as many files as one listing looks at.
 pub(crate) struct Watch {
     quiet: Quiet,
     files: HashMap<OsString, Watched>,
@@ -56,7 +72,7 @@ pub(crate) struct Watch {
 }
 
 /// A listing under way.
-pub(super) struct Looked<'w> {
+pub(crate) struct Looked<'w> {
     watch: &'w mut Watch,
     files: HashMap<OsString, Watched>,
 }
@@ -67,13 +83,13 @@ impl Watch {
         Watch { quiet, files: HashMap::new(), beyond: (0, 0) }
     }
 
-    /// Begins a listing. What it does not look at is forgotten once it ends.
-    pub(super) fn begin(&mut self) -> Looked<'_> {
+    /// Begins a listing. Files that it does not look at are forgotten once it ends.
+    pub(crate) fn begin(&mut self) -> Looked<'_> {
         Looked { watch: self, files: HashMap::new() }
     }
 
-    /// Tells what a listing does not look at, when that begins and ends.
-    pub(super) fn tell_beyond(&mut self, path: &Path, files: usize, odd: usize) {
+    /// Logs how many entries a listing does not look at, when that begins and when it ends.
+    pub(crate) fn tell_beyond(&mut self, path: &Path, files: usize, odd: usize) {
         let (path, before) = (path.display(), std::mem::replace(&mut self.beyond, (files, odd)));
         let is_beyond = |(files, odd)| files > 0 || odd > 0;
         match (is_beyond(before), is_beyond(self.beyond)) {
@@ -91,7 +107,7 @@ impl Watch {
 }
 
 impl Looked<'_> {
-    /// Says whether a file has been left alone for long enough. `look` says whether it is whole, where there is time for a look.
+    /// Says whether a file has been left alone for long enough. `look` says whether the file is whole, where there is time for a look.
     pub fn is_ready(
         &mut self,
         name: &OsStr,
@@ -120,13 +136,13 @@ impl Looked<'_> {
     }
 }
 
-/// Says whether a file has an `-----END` line near its end. What cannot be read is not waited for: whoever fetches it is told why.
-pub(super) fn is_whole(letters: &OwnedFd, name: &OsStr) -> bool {
+/// Says whether a file has an `-----END` line near its end. A file that cannot be read counts as whole: fetching it then tells why.
+pub(crate) fn is_whole(letters: &OwnedFd, name: &OsStr) -> bool {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let Ok(file) = openat(letters.as_fd(), name, flags, Mode::empty()) else { return true };
     let mut file = File::from(file);
     let mut tail = Vec::new();
-    // A file shorter than that is read from its beginning, where it stands already.
+    // Seeking fails in a file shorter than that, which is then read from its beginning.
     let _from = file.seek(SeekFrom::End(-TAIL_BYTES)).ok();
     match file.take(TAIL_BYTES.unsigned_abs()).read_to_end(&mut tail) {
         Ok(_) => tail.windows(END.len()).any(|octets| octets == END),

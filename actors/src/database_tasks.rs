@@ -1,0 +1,119 @@
+//! Work on the runtime of the database's connections, which outlives every actor: a transaction runs to its end whatever becomes of
+//! the actor that began it, and a connection made on an actor's thread would die with that thread.
+//!
+//! What a task comes to reaches the actor as a message would: under the actor's guard. A panic in a task is the actor's own.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use actix::{ActorFutureExt, Context, ContextFutureSpawner, WrapFuture};
+use store::database::Database;
+use store::database::fault::Fault;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::supervision::{Guard, Guarded};
+
+/// The database, and the runtime on which work with it runs. Cheap to clone.
+#[derive(Clone)]
+pub struct DatabaseTasks {
+    /// The database; its connections live on `runtime`.
+    pub database: Database,
+    /// A runtime that outlives every actor.
+    pub runtime: Handle,
+}
+
+/// Why work that somebody waited for has no result.
+#[derive(Debug)]
+pub enum Undone {
+    /// The database.
+    Fault(Fault),
+    /// It took too long, panicked, or the process is ending.
+    LeftBehind,
+}
+
+impl DatabaseTasks {
+    /// Runs work to its end, also where the actor ends before it, and hands the result to the actor if it still lives.
+    pub fn run<A: Guarded, T: Send + 'static>(
+        &self,
+        actor: &A,
+        context: &mut Context<A>,
+        work: impl Future<Output = T> + Send + 'static,
+        then: impl FnOnce(&mut A, T, &mut Context<A>) + 'static,
+    ) {
+        hand_back(actor, context, self.runtime.spawn(work), then);
+    }
+
+    /// Runs work as [`DatabaseTasks::run`] does, for as long as the actor lives: it ends with the actor.
+    pub fn run_while_alive<A: Guarded, T: Send + 'static>(
+        &self,
+        actor: &A,
+        context: &mut Context<A>,
+        work: impl Future<Output = T> + Send + 'static,
+        then: impl FnOnce(&mut A, T, &mut Context<A>) + 'static,
+    ) {
+        // A set of one: unlike a handle alone, it ends its task when it is dropped.
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(work, &self.runtime);
+        let task = async move {
+            match tasks.join_next().await {
+                Some(done) => done,
+                // The set holds one task, so there is one to join.
+                None => std::future::pending().await,
+            }
+        };
+        hand_back(actor, context, task, then);
+    }
+
+    /// Runs work and waits for it. Its panic is the caller's.
+    ///
+    /// # Errors
+    /// Those of the work; [`Fault::Away`] where the process is ending.
+    pub async fn call<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
+        match self.runtime.spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+            Err(_cancelled) => Err(Fault::Away("the process is ending".to_owned())),
+        }
+    }
+
+    /// Runs work and waits for it so long at most. The caller goes on whatever becomes of it.
+    ///
+    /// # Errors
+    /// Why there is no result.
+    pub async fn call_within<T: Send + 'static>(
+        &self,
+        longest: Duration,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Undone> {
+        match tokio::time::timeout(longest, self.runtime.spawn(work)).await {
+            Ok(Ok(outcome)) => outcome.map_err(Undone::Fault),
+            Ok(Err(_)) | Err(_) => Err(Undone::LeftBehind),
+        }
+    }
+}
+
+/// Hands what a task comes to to the actor that waits for it, and books the time as waited for. A task that was cancelled has no
+/// result: the process is ending.
+fn hand_back<A: Guarded, T: 'static>(
+    actor: &A,
+    context: &mut Context<A>,
+    task: impl Future<Output = Result<T, JoinError>> + 'static,
+    then: impl FnOnce(&mut A, T, &mut Context<A>) + 'static,
+) {
+    let began = Instant::now();
+    task.into_actor(actor)
+        .map(move |done, actor, context| {
+            let guard: Guard = actor.guard().clone();
+            guard.metrics.waited(began.elapsed());
+            match done {
+                Ok(result) => guard.run(context, |context| then(actor, result, context)),
+                Err(failed) if failed.is_panic() => guard.end_after_panic(context, failed.into_panic().as_ref()),
+                Err(_cancelled) => {}
+            }
+        })
+        .spawn(context);
+}

@@ -1,0 +1,115 @@
+//! Two queues for the costly work, so that strangers cannot make the offices wait.
+//!
+//! The fast lane has a queue of its own; the slow and the last lane share the other one, which gets at most a tenth of the decoder's
+//! time while the fast queue has work, and all of it otherwise. So nobody can mute an office by pretending to be it: the office's
+//! letters still come through the slow lane, and before mail of the last lane, which claims offices whose letters have arrived
+//! meanwhile.
+//!
+//! Exception: while a decoder waits for the verdict on one letter of an office, it may spend one 5 ms slice on slow-lane mail.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::claims::Lane;
+
+/// The slow queue's part of the time while the fast queue has work: one in this many.
+const SLOW_PARTS: u32 = 10;
+
+/// The two queues of one decoder, with the time that each has used.
+#[derive(Debug)]
+pub struct LaneQueue<T> {
+    fast: VecDeque<T>,
+    slow: VecDeque<T>,
+    fast_time: Duration,
+    slow_time: Duration,
+}
+
+impl<T> Default for LaneQueue<T> {
+    fn default() -> LaneQueue<T> {
+        LaneQueue { fast: VecDeque::new(), slow: VecDeque::new(), fast_time: Duration::ZERO, slow_time: Duration::ZERO }
+    }
+}
+
+impl<T> LaneQueue<T> {
+    /// Adds an item to a lane.
+    pub fn push(&mut self, lane: Lane, item: T) {
+        match lane {
+            Lane::Fast => self.fast.push_back(item),
+            Lane::Slow | Lane::Last => self.slow.push_back(item),
+        }
+    }
+
+    /// Puts an item before all others of its lane.
+    pub fn push_front(&mut self, lane: Lane, item: T) {
+        match lane {
+            Lane::Fast => self.fast.push_front(item),
+            Lane::Slow | Lane::Last => self.slow.push_front(item),
+        }
+    }
+
+    /// Takes the next item: from the slow queue while it has used less than its part of the time, or while the fast queue is empty.
+    pub fn pop(&mut self) -> Option<(Lane, T)> {
+        let slow_is_due = self.slow_time * (SLOW_PARTS - 1) < self.fast_time;
+        let lane = match (self.fast.is_empty(), self.slow.is_empty()) {
+            (true, true) => {
+                // Both queues are empty: what each has used is no matter to the next rush.
+                (self.fast_time, self.slow_time) = (Duration::ZERO, Duration::ZERO);
+                return None;
+            }
+            (true, false) => Lane::Slow,
+            (false, true) => Lane::Fast,
+            (false, false) if slow_is_due => Lane::Slow,
+            (false, false) => Lane::Fast,
+        };
+        let item = match lane {
+            Lane::Fast => self.fast.pop_front(),
+            Lane::Slow | Lane::Last => self.slow.pop_front(),
+        };
+        item.map(|item| (lane, item))
+    }
+
+    /// Books the time that an item of a lane has taken.
+    pub fn spent(&mut self, lane: Lane, time: Duration) {
+        match lane {
+            Lane::Fast => self.fast_time += time,
+            // While the fast queue is empty, the slow one takes time from nobody.
+            Lane::Slow | Lane::Last if self.fast.is_empty() => {}
+            Lane::Slow | Lane::Last => self.slow_time += time,
+        }
+    }
+
+    /// Returns the number of items waiting.
+    pub fn len(&self) -> usize {
+        self.fast.len() + self.slow.len()
+    }
+
+    /// Says whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slow_lane_gets_a_tenth_while_others_wait_and_all_when_alone() {
+        let mut queue = LaneQueue::default();
+        for item in 0..1000 {
+            queue.push(Lane::Fast, item);
+            queue.push(Lane::Slow, item);
+        }
+        let mut slow = 0;
+        for _ in 0..500 {
+            let (lane, _) = queue.pop().unwrap();
+            slow += u32::from(lane == Lane::Slow);
+            queue.spent(lane, Duration::from_micros(100));
+        }
+        assert!((40..=60).contains(&slow), "{slow} of 500 were slow");
+        while let Some((lane, _)) = queue.pop() {
+            queue.spent(lane, Duration::from_micros(100));
+        }
+        assert!(queue.is_empty(), "the slow lane is served to its end");
+    }
+}

@@ -1,0 +1,50 @@
+//! An actor whose life is one piece of work: it gets no messages but heartbeats, and runs over a source until the process drains.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
+use futures_util::FutureExt;
+
+use crate::supervision::{Guard, Heartbeat};
+
+/// What such an actor is built with, and what it does.
+pub trait LifeWork: Clone + Unpin + 'static {
+    /// Works until the process drains. A panic ends the actor, which is then rebuilt.
+    fn work(self, guard: Guard) -> impl Future<Output = ()> + 'static;
+}
+
+/// See the module.
+pub struct Lifelong<W> {
+    parts: W,
+    guard: Guard,
+}
+
+impl<W: LifeWork> Lifelong<W> {
+    /// Makes the actor.
+    pub fn new(parts: W, guard: Guard) -> Lifelong<W> {
+        Lifelong { parts, guard }
+    }
+}
+
+impl<W: LifeWork> Actor for Lifelong<W> {
+    type Context = Context<Lifelong<W>>;
+
+    fn started(&mut self, context: &mut Context<Lifelong<W>>) {
+        AssertUnwindSafe(self.parts.clone().work(self.guard.clone()))
+            .catch_unwind()
+            .into_actor(self)
+            .map(|ended, actor, context| {
+                if let Err(panic) = ended {
+                    actor.guard.clone().end_after_panic(context, panic.as_ref());
+                }
+            })
+            .spawn(context);
+    }
+}
+
+impl<W: LifeWork> Handler<Heartbeat> for Lifelong<W> {
+    type Result = ();
+
+    fn handle(&mut self, _: Heartbeat, _: &mut Context<Lifelong<W>>) {}
+}

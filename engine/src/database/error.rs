@@ -1,0 +1,63 @@
+//! Why the database cannot be opened.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cluster::ClusterError;
+use store::database::SettingsError;
+
+/// Pause between two looks at a private PostgreSQL that another process has.
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+
+/// Why the database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file with the URL cannot be read.
+    #[error("database.url_file: cannot read {}: {source}", file.display())]
+    UrlFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file with the URL says nothing.
+    #[error("database.url_file: expected the URL in the first line of {}, found nothing", .0.display())]
+    UrlMissing(PathBuf),
+    /// No server has been made here.
+    #[error("there is no server in {}: run `xmserver init` first, or name another --data-folder or --config", .0.display())]
+    NoServer(PathBuf),
+    /// Another process holds the private PostgreSQL, and it does not answer.
+    #[error(
+        "the private PostgreSQL in {} has not answered for {seconds} s: the xmserver that runs there starts it again \
+         whenever it ends; {} says why it does not",
+        folder.display(), folder.join("postgres.log").display()
+    )]
+    NotAnswering {
+        /// Folder of the cluster.
+        folder: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A command uses the private PostgreSQL and does not come to its end.
+    #[error("a command of xmserver has used the private PostgreSQL in {} for {seconds} s: let it end, or end it", folder.display())]
+    CommandRuns {
+        /// Folder of the cluster.
+        folder: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The settings cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The private PostgreSQL cannot be started.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The file by which processes share a PostgreSQL cannot be used.
+    #[error("could not lock {}: {source}", file.display())]
+    Sharing {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}

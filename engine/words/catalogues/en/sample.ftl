@@ -1,0 +1,59 @@
+# Comments of the sample files, each to the letter as it stands there: `sample configuration`, `sample tables`.
+
+sample-configuration-head = Configuration of xmserver. Lies in /etc/xmserver/ or in the data folder. What is commented out shows the default. Keys of [server], [database], [relay] and [limits] can be set by the environment instead, with two underscores between the levels: XMSERVER_SERVER__LOG_LEVEL=debug, XMSERVER_RELAY__SMTP__PORT=587. Mailboxes stand in this file only. Other variables that begin with XMSERVER_ are no keys. The command line is above the environment, and the environment above this file. No secret stands here: passwords lie in files that only the server may read, or in the environment. `xmserver check` explains what is wrong; `xmserver check --online` also tries mailboxes and relay.
+sample-configuration-data-folder = Keys, process identity and the private PostgreSQL. By default the folder of this file where it lies in a data folder.
+sample-configuration-http-address = Serves /live, /ready and /metrics. Bind it to an address that only your monitoring reaches.
+sample-configuration-log-format = text or json.
+sample-configuration-log-level = error, warn, info, debug or trace; or directives such as "info,actors=debug".
+sample-configuration-shutdown = How long a shutdown waits for letters in hand; what is not settled by then stays in its mailbox.
+sample-configuration-metrics-kept = How old a metric that is read from the database may be: a few cost more the more agencies there are.
+sample-configuration-database = Without url and url_file, xmserver runs a private PostgreSQL in the data folder.
+sample-configuration-url = Without a password; one with a password goes into url_file or into XMSERVER_DATABASE__URL.
+sample-configuration-database-ca = Certificates to trust instead of the system's; another machine is reached by verified TLS only.
+sample-configuration-binaries = Where postgres and initdb of the private PostgreSQL are, if they are not found by themselves. A build without LZ4 cannot read the log of one with it: stop xmserver cleanly before you change from one to the other.
+sample-configuration-mailbox = One block per mailbox that agencies write to.
+sample-configuration-no-container = Mail that holds no container: leave, quarantine or drop.
+sample-configuration-pop3-port = 995 with tls, 110 otherwise.
+sample-configuration-security = tls, starttls, or none (only for a server on this machine).
+sample-configuration-secret = One of these three names the secret.
+sample-configuration-mail-ca = Certificates to trust besides the system's: of a signer, or the mail server's own (also as `openssl req -x509` makes it).
+sample-configuration-mail-size = Of larger mail only the first 16 KB are fetched, into quarantine.
+sample-configuration-folder = The transfer folder, for memory sticks and gateways that carry files: letters are taken out of its `in`, answers put into its `out`. Both must be there, and are never made: without them the medium is away. To have one, take the blanks away:
+sample-configuration-folder-name = Its name in logs, metrics and journal; no mailbox has the same.
+sample-configuration-quiet = How long a file must have been left alone by whoever writes it.
+sample-configuration-file-size = Of larger files only the first 16 KB are taken, into quarantine.
+sample-configuration-relay = Who takes the answers. Not needed where letters come by the transfer folder alone.
+sample-configuration-relay-address = The centre's own address.
+sample-configuration-smtp-port = 465 with tls, 587 with starttls, 25 with none.
+sample-configuration-limits = What bounds memory, disk and load. The defaults suit a machine of two processors and 2 GB.
+sample-configuration-crypto-threads = Threads that decrypt and verify; 0 means one per processor.
+sample-configuration-writers = Batches settled side by side.
+sample-configuration-in-hand = Mail fetched and not yet settled.
+sample-configuration-slow-mails = The same for mail that no known agency claims.
+sample-configuration-unpacked = Bytes of letters that have been read and are not settled; in memory they are some ten times as large.
+sample-configuration-batch = Letters per transaction, and how long the first waits for others.
+sample-configuration-document = Largest container that is opened, and largest letter once it is decompressed.
+sample-configuration-rows = Most rows of a letter. It is written whole, and letters of others wait meanwhile: with 20000, no longer than two seconds.
+sample-configuration-quarantine = Kept of containers that no known key signed, shared by reason; an eighth of it is for mails beyond a limit with a letter that one signed. What is beyond is counted only.
+
+sample-tables-head = A definition file: what `xmserver table adopt FILE` is told of the tables of one application. Make the tables first, with any SQL tool; each needs "Numero" (an integer that PostgreSQL numbers) and "Status" (smallint NOT NULL). Adoption adds the columns xm_… and two unique indexes, nothing else. After ALTER TABLE, or a change of this file, adopt again: offices get the next version.
+sample-tables-application = The family of tables, as letters name it: 1 to 31 of a-z, 0-9 and _, beginning with a letter.
+sample-tables-schema = The PostgreSQL schema; left out, that of the application's name.
+sample-tables-table = One [[tables]] for each table.
+sample-tables-name = The name in letters; they may write it in any case.
+sample-tables-relation = The PostgreSQL table, where it has another name.
+sample-tables-scope = The column whose codes must be granted to an agency (`xmserver agency grant MATRICULE COLUMN CODE …`). Left out, every agency with rights to the table writes about everything.
+sample-tables-legal-key = The columns that together name a record in law, unique among live records. None may be NULL.
+sample-tables-corrections = How a record is corrected: "never", "after_approval" (an operator decides each; the default) or "by_agency".
+sample-tables-multiline = Text columns that may have several lines. In all others a line end refuses the letter, as other control characters do everywhere.
+sample-tables-checks = Checks: arithmetic that every row must satisfy. The terms of a side are added up.
+sample-tables-code = Named in receipts; once in a table.
+sample-tables-severity = "refuse": the letter is refused. "flag": it is accepted and the operators are told. A row with a figure that is missing cannot be judged: it is accepted and the operators are told. ("hold" is kept for a later release.)
+sample-tables-left = A term is an integer column of the row …
+sample-tables-comparison = "=" or "<=".
+sample-tables-right = … or the sum of an integer column over those rows of another table of the same letter that agree with the row in the columns `on`, which have the same names in both tables; over no rows it is 0. (`held = true` and { "{" } table, column, on { "}" } are kept for a later release.)
+sample-tables-rights = What agencies of a profile may do. Without any [tables.rights.…] those of "standard" may send and not read.
+sample-tables-may-export = Whether they may send records.
+sample-tables-may-read = Which records they may read: "none" (the default), "own" or "all".
+
+sample-trial-head = A centre for a trial: its mail server is `xmserver sample post`, on this machine alone. `xmserver sample configuration` shows every key, and what a real mail server needs.
