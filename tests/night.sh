@@ -35,6 +35,6 @@ load steady
 load bulk
 load strangers --claim nobody
 load strangers --claim known
-run "tests under two busy loops" tests/under_load.sh 1 2 --workspace
+run "tests under two busy loops" tests/under_load.sh 1 2 --workspace --features engine/nemesis
 echo "night: $failed failed; log: $log"
 [ "$failed" -eq 0 ]

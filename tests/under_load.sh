@@ -6,9 +6,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 times=${1:?how many times} loops=${2:?how many busy loops}
 shift 2
-suites=("--workspace --test lanes" "--workspace --test pipeline" "--workspace --test neighbours" "--workspace --test handing_over"
-    "--workspace --test hung" "--workspace --test odd_servers" "--workspace --test run"
-    "--workspace --lib -- shares:: in_hand settle::tests::order payload_room:: withheld::")
+all="--workspace --features engine/nemesis"
+suites=("$all --test lanes" "$all --test pipeline" "$all --test neighbours" "$all --test handing_over"
+    "$all --test hung" "$all --test odd_servers" "$all --test run"
+    "$all --lib -- shares:: in_hand settle::tests::order payload_room:: withheld::")
 [ "$#" -eq 0 ] || suites=("$*")
 log=${CARGO_TARGET_DIR:-target}/under_load.log
 mkdir -p "$(dirname "$log")"

@@ -22,6 +22,14 @@ fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
     running
 }
 
+/// Delivers a letter of 44 that somebody has caught, say, under the name of 42, and five of 42's own behind it.
+fn deliver_behind_a_caught_letter(world: &mut World) {
+    let mut other = world.neighbour(44);
+    let caught = World::document_of(&world.mail_of(&mut other, NOTES));
+    world.deliver(format!("{HEAD}{caught}").into_bytes());
+    world.deliver_letters(5);
+}
+
 /// A mail may go back once more: fetched in the slow lane, it stands worse again once another of its agency was heard.
 fn assert_all_behind_went_back(running: &Running, mails: u64) {
     assert!(running.handled("sdc_decoder", Handled::Deferred) >= mails, "those behind the one that failed their claim");
@@ -31,14 +39,7 @@ fn assert_all_behind_went_back(running: &Running, mails: u64) {
 fn a_sound_letter_of_another_agency_fails_the_claim_of_its_mail() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    let mut other = world.neighbour(44);
-    // A letter of 44 that somebody has caught, say, under the name of 42.
-    let caught = World::document_of(&world.mail_of(&mut other, NOTES));
-    world.deliver(format!("{HEAD}{caught}").into_bytes());
-    for _ in 0..5 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    deliver_behind_a_caught_letter(&mut world);
     let running = start_with_all_in_hand(&world, 6);
     world.wait_for("letters settled", SETTLED, 6);
     assert_all_behind_went_back(&running, 5);
@@ -58,10 +59,7 @@ fn a_letter_of_another_agency_beside_one_of_the_agency_claimed_fails_no_claim() 
     let of_other = World::document_of(&world.mail_of(&mut other, NOTES));
     let own = world.next_document();
     world.deliver(format!("{HEAD}{own}{of_other}").into_bytes());
-    for _ in 0..4 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(4);
     let running = start_with_all_in_hand(&world, 6);
     world.wait_for("letters settled", SETTLED, 8);
     assert_eq!(running.handled("sdc_decoder", Handled::Deferred), 0, "the claim has failed");
@@ -93,13 +91,7 @@ fn a_letter_signed_with_a_revoked_key_of_the_agency_claimed_fails_the_claim() {
 fn no_mail_is_fetched_before_the_agencies_are_known() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    let mut other = world.neighbour(44);
-    let caught = World::document_of(&world.mail_of(&mut other, NOTES));
-    world.deliver(format!("{HEAD}{caught}").into_bytes());
-    for _ in 0..5 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    deliver_behind_a_caught_letter(&mut world);
     let mut session = world.runtime.block_on(world.database.get()).unwrap();
     world.runtime.block_on(session.batch_execute("BEGIN; LOCK TABLE xm.agencies")).unwrap();
     fail::cfg("sdc_decoder::decode", "pause").unwrap();

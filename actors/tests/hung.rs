@@ -22,10 +22,7 @@ fn impatient() -> Policy {
 fn hang_at(place: &str, actor: &str) {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    for _ in 0..6 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(6);
     let uidls = world.post_office.uidls(centre::CENTRE_ADDRESS);
     fail::cfg(place, FOR_EVER).unwrap();
     let escalation = world.start(impatient()).escalation();

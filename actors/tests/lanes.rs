@@ -32,10 +32,7 @@ fn letters_pass_by(words: &str) {
     for number in 0..STRANGERS {
         world.deliver(advertising(words, number));
     }
-    for _ in 0..10 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(10);
     // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
     fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
     let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() });
@@ -100,10 +97,7 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
         world.deliver(mail);
         world.deliver(pretending(42, number));
     }
-    for _ in 0..4 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(4);
     // One window, and nothing is opened before all of it is in hand: the six behind the first that pretends wait when that fails.
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
@@ -131,10 +125,7 @@ fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() 
     let prose = "-----BEGIN CMS----- est la marque qui ouvre notre lettre:\r\n";
     let letter = world.next_document();
     world.deliver(format!("{head}{prose}{letter}").into_bytes());
-    for _ in 0..4 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(4);
     // One window, and nothing is opened before all of it is in hand: a claim that failed would send the mails behind back.
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
@@ -177,10 +168,7 @@ fn letters_of_one_office_do_not_wait_for_strangers_between_each_other() {
     for number in 0..STRANGERS {
         world.deliver(advertising("", number));
     }
-    for _ in 0..10 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(10);
     // All strangers wait on the one thread when the letters come, which are opened one after another.
     fail::cfg("sdc_decoder::decode", "sleep(2)").unwrap();
     let running = world.start_with(quick(), Limits { crypto_threads: 1, ..Limits::default() });
@@ -201,10 +189,7 @@ fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
         let line = format!("{number:>70}\r\n");
         world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
     }
-    for _ in 0..10 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(10);
     fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
     // Room for one of them at a time.
     let running = world.start_with(quick(), Limits { kilobytes_in_hand_max: 1024, ..Limits::default() });
@@ -258,10 +243,7 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
         std::thread::yield_now();
     }
     world.post_office.faults().clear(&cut);
-    for _ in 0..9 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(9);
     let pass = if suspect == "main" { 9 } else { 10 };
     world.wait_for("letters settled", SETTLED, pass);
     assert!(hanging.iter().all(|office| office.faults().struck(&hang) == 1), "they hang still");

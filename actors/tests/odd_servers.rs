@@ -5,12 +5,12 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use actors::metrics::Handled;
 use actors::pipeline::Limits;
 use centre::{CENTRE_ADDRESS, QUARANTINED, SETTLED, World, quick, wait_until};
+use simulation::log::LogLines;
 use simulation::post_office::{Break, Fault, ListingOf, PostOffice, PostOfficeSettings, When};
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -64,10 +64,7 @@ fn an_odd_line_of_a_listing_costs_no_mail() {
         assert_eq!((ids.len(), sizes.len()), (3, 3));
         list_as(&world, ListingOf::Ids, ids.clone());
         list_as(&world, ListingOf::Sizes, sizes.clone());
-        for _ in 0..3 {
-            let (_, mail) = world.next_mail();
-            world.deliver(mail);
-        }
+        world.deliver_letters(3);
         settled += 3;
         world.wait_for(&format!("letters settled of {ids:?} {sizes:?}"), SETTLED, settled);
         world.wait_for_mails(0);
@@ -91,10 +88,7 @@ fn an_odd_line_of_a_listing_costs_no_mail() {
 fn a_mail_said_to_be_larger_than_anything_is_kept_as_over_size_and_holds_up_nobody() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    for _ in 0..3 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(3);
     let sizes = ["1 3221225472", "2 9999999999999999999", "3 1202"].map(str::to_owned);
     list_as(&world, ListingOf::Sizes, sizes);
     let running = world.start(quick());
@@ -142,10 +136,7 @@ fn what_stands_behind_flows(how: Break) {
     if matches!(how, Break::Hang | Break::HalfTerminator) {
         world.read_timeout_seconds = 1;
     }
-    for _ in 0..3 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(3);
     let uidl = world.post_office.uidls(CENTRE_ADDRESS).remove(0);
     let fault = Fault::BreakMail { uidl, how };
     world.post_office.faults().set(fault.clone(), When::Always);
@@ -191,10 +182,7 @@ fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
         assert_eq!((ids.len(), sizes.len()), (3, 3), "{how:?}");
         list_as(&world, ListingOf::Ids, ids);
         list_as(&world, ListingOf::Sizes, sizes);
-        for _ in 0..3 {
-            let (_, mail) = world.next_mail();
-            world.deliver(mail);
-        }
+        world.deliver_letters(3);
         let uidl = world.post_office.uidls(CENTRE_ADDRESS).remove(0);
         let fault = Fault::BreakMail { uidl, how };
         world.post_office.faults().set(fault.clone(), When::Always);
@@ -211,13 +199,10 @@ fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
 /// With a pause that doubled over each of them, the last letter would come after a quarter of an hour.
 #[test]
 fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {
-    const BROKEN: i64 = 20;
+    const BROKEN: usize = 20;
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    for _ in 0..=BROKEN {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(BROKEN + 1);
     let uidls = world.post_office.uidls(CENTRE_ADDRESS);
     for (_, uidl) in (0..BROKEN).zip(uidls) {
         world.post_office.faults().set(Fault::BreakMail { uidl, how: Break::Cut }, When::Always);
@@ -226,9 +211,10 @@ fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox
     let running = world.start_with(quick(), Limits { window_mails: 1, ..Limits::default() });
     world.wait_for("the letter behind all that break", SETTLED, 1);
     assert!(!running.metrics().is_every_mailbox_down(), "each session has reached the mailbox");
-    wait_until("each of them is told of", || running.unfetchable("main") == BROKEN);
+    let broken = i64::try_from(BROKEN).unwrap();
+    wait_until("each of them is told of", || running.unfetchable("main") == broken);
     world.post_office.faults().clear_all();
-    world.wait_for("letters settled", SETTLED, BROKEN + 1);
+    world.wait_for("letters settled", SETTLED, broken + 1);
     assert!(running.drain());
 }
 
@@ -237,10 +223,7 @@ fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox
 fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_restart() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    for _ in 0..4 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(4);
     let uidls = world.post_office.uidls(CENTRE_ADDRESS);
     for uidl in &uidls[..2] {
         world.post_office.faults().set(Fault::BreakMail { uidl: uidl.clone(), how: Break::Drop }, When::Always);
@@ -299,10 +282,7 @@ fn letters_without_ids_that_made_the_centre_fail_are_tried_alone() {
     world.post_office.faults().set(Fault::RefuseListing(ListingOf::Ids), When::Always);
     fail::cfg("sdc_decoder::decode", "2*panic(planted)").unwrap();
     let running = world.start(quick());
-    for _ in 0..3 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(3);
     world.wait_for("letters settled", SETTLED, 3);
     world.wait_for_mails(0);
     assert!(running.drain());
@@ -320,33 +300,15 @@ fn letters_without_ids_that_made_the_centre_fail_are_tried_alone() {
     assert!(running.drain());
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What the pollers log from now on; the scenarios of this file run one after another.
-fn logged() -> Lines {
-    static LINES: OnceLock<Lines> = OnceLock::new();
+fn logged() -> LogLines {
+    static LINES: OnceLock<LogLines> = OnceLock::new();
     let lines = LINES.get_or_init(|| {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        fmt()
-            .with_env_filter(EnvFilter::new("off,actors=warn"))
-            .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .init();
+        let lines = LogLines::default();
+        fmt().with_env_filter(EnvFilter::new("off,actors=warn")).with_writer(lines.writer()).with_ansi(false).init();
         lines
     });
-    lines.0.lock().unwrap().clear();
+    lines.clear();
     lines.clone()
 }
 
@@ -356,10 +318,7 @@ fn what_a_server_refuses_and_how_it_lists_is_one_line_and_not_one_for_each_mail_
     let _scenario = fail::FailScenario::setup();
     let lines = logged();
     let mut world = World::new();
-    for _ in 0..=REFUSED {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(REFUSED + 1);
     for uidl in &world.post_office.uidls(CENTRE_ADDRESS)[..REFUSED] {
         world.post_office.faults().set(Fault::RefuseMail { uidl: uidl.clone() }, When::Always);
     }
@@ -370,7 +329,7 @@ fn what_a_server_refuses_and_how_it_lists_is_one_line_and_not_one_for_each_mail_
     wait_until("they are told of", || running.unfetchable("main") == refused);
     let polls = running.polls("main", "ok");
     wait_until("further polls", || running.polls("main", "ok") > polls + 10);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let of = |words: &str| text.lines().filter(|line| line.contains(words)).count();
     assert_eq!((of("does not give mails"), of("lists mail oddly")), (1, 1), "{text}");
     assert!(text.contains("mails=50 words=\"no such mail\"") && text.contains("first=\"LIST: "), "{text}");

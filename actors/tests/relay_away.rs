@@ -5,45 +5,26 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use actors::pipeline::Limits;
 use centre::{OFFICE_ADDRESS, SETTLED, World, quick, wait_until};
+use simulation::log::LogLines;
 use simulation::post_office::{Fault, Protocol, When};
 use tracing_subscriber::{EnvFilter, fmt};
 
 const LETTERS: usize = 60;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were() {
     let _scenario = fail::FailScenario::setup();
-    let lines = Lines::default();
-    let writer = lines.clone();
+    let lines = LogLines::default();
     fmt()
         .with_ansi(false)
         .with_env_filter(EnvFilter::new("off,actors=info"))
-        .with_writer(move || writer.clone())
+        .with_writer(lines.writer())
         .try_init()
         .unwrap();
     let mut world = World::new();
-    for _ in 0..LETTERS {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(LETTERS);
     // It hangs up in the midst of its greeting.
     let away = Fault::CutReply(Protocol::Smtp);
     world.post_office.faults().set(away.clone(), When::Always);
@@ -56,7 +37,7 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
     let (put_back, dials) = (put_back(), world.post_office.faults().struck(&away));
     assert!(put_back <= 8 * dials, "{put_back} answers put back after {dials} dials");
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox WHERE attempts > 1"), 0, "none was tried");
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let told = |text: &str| text.lines().filter(|line| line.contains("relay")).count();
     assert_eq!(told(&text), 1, "one line for {} dials:\n{text}", world.post_office.faults().struck(&away));
     assert!(text.contains("the relay cannot be reached: answers wait") && text.contains("waiting="), "{text}");
@@ -67,7 +48,7 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
     let mails = world.post_office.take(OFFICE_ADDRESS);
     assert!(mails.len() < LETTERS, "answers that were never tried go together");
     assert_eq!(world.open(mails).len(), LETTERS);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert_eq!(told(&text), 2, "{text}");
     assert!(text.contains("the relay is reached again"), "{text}");
 }

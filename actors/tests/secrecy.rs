@@ -6,8 +6,6 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::supervision::Policy;
@@ -15,24 +13,12 @@ use centre::World;
 use sdc::letter::Letter;
 use sdc::request::Request;
 use serde_json::{Value, json};
+use simulation::log::LogLines;
 use store::testing::TestCluster;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// What no line may hold.
 const CANARY: &str = "KANARI";
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 fn set(letter: &mut Letter, column: &str, value: Value) {
     let Request::Export(records) = &mut letter.request else { panic!("not an export") };
@@ -44,11 +30,10 @@ fn set(letter: &mut Letter, column: &str, value: Value) {
 #[test]
 fn no_value_of_a_record_reaches_a_log() {
     let _scenario = fail::FailScenario::setup();
-    let lines = Lines::default();
-    let writer = lines.clone();
+    let lines = LogLines::default();
     // Libraries tell parameters of statements; the program never lets them (engine::logging). These crates are our own.
     let ours = EnvFilter::new("off,actors=trace,mail=trace,sdc=trace,store=trace");
-    fmt().with_env_filter(ours).with_writer(move || writer.clone()).try_init().unwrap();
+    fmt().with_env_filter(ours).with_writer(lines.writer()).try_init().unwrap();
     let mut world = World::new();
     let no_zorro =
         "ALTER TABLE ecr.\"MentionMarginale\" ADD CONSTRAINT no_zorro CHECK (\"Officier\" NOT LIKE '%ZORRO%')";
@@ -85,7 +70,7 @@ fn no_value_of_a_record_reaches_a_log() {
     world.wait_for("accepted letters", "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'", 2);
     assert!(running.drain());
 
-    let ours = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours = lines.text();
     let of_database = world.runtime.block_on(async { TestCluster::shared().await.log() });
     assert!(ours.contains("table_writer") && !of_database.is_empty(), "there are lines to look at");
     for (id, code) in refused {

@@ -15,11 +15,13 @@ use sdc::cms::{ContentCipher, SignerId};
 use sdc::digest::Digest;
 use sdc::letter::Mode;
 use sdc::payload::{PayloadLimits, form, write_letter};
-use store::centre::server::{self, Server};
+use store::centre::server::Server;
+use store::certificates::CertificateFields;
 use store::certificates::signers::{Signer, Signers};
-use store::database::{Database, DatabaseSettings};
+use store::ledger::tariffs;
 use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
-use store::testing::{self, TestCluster};
+use store::testing::TestCluster;
+use store::testing::fixture::{self, Newcomer};
 use tokio::runtime::Runtime;
 
 const LETTERS: [u32; 4] = [1, 10, 100, 500];
@@ -40,13 +42,13 @@ struct Centre {
 
 impl Centre {
     async fn start() -> Centre {
-        let url = TestCluster::shared().await.database_url().await;
-        let database = Database::new(DatabaseSettings::new(url.clone())).expect("a database");
+        let database = TestCluster::shared().await.database().await;
         let mut connection = database.get().await.expect("a connection");
-        let operator = testing::operator(&mut connection).await;
-        server::initialise(&mut connection, &operator, &Server::new("centre", Mode::Live)).await.expect("a server");
-        store::samples::restore(&mut connection, &operator, "ecr").await.expect("the sample's tables");
-        register(&url).await;
+        let server = Server::new("centre", Mode::Live);
+        let operator =
+            fixture::found(&mut connection, &server, &["ecr"]).await.expect("a server with the sample's tables");
+        fixture::enrol_all(&mut connection, &newcomers()).await.expect("agencies");
+        tariffs::set(&mut connection, &operator, &fixture::tariff(None, 100, "owe")).await.expect("a tariff");
         let signers = Signers::new(u64::from(AGENCIES));
         let ids: Vec<SignerId> = (1..=AGENCIES).map(key_id).collect();
         let found: HashMap<_, _> = signers.look_up(&mut connection, &ids).await.expect("signers");
@@ -98,28 +100,23 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
     }
 }
 
-/// Tells PostgreSQL of the agencies, which share one certificate under keys of their own.
-async fn register(url: &str) {
-    let der = KeyKind::P256.identity().certificate().der().to_vec();
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
-    let connection = tokio::spawn(connection);
-    let scopes = (1..=AGENCIES).map(|agency| format!("({agency}, 'CentreCode', '{}')", centre_code(agency)));
-    let scopes = scopes.collect::<Vec<String>>().join(",");
-    let text = format!(
-        "INSERT INTO xm.agencies (matricule, name, email) SELECT n, 'Office', 'office' || n || '@example.org' FROM generate_series(1, {AGENCIES}) n;
-         INSERT INTO xm.accounts (kind, agency) SELECT 'agency', n FROM generate_series(1, {AGENCIES}) n;
-         INSERT INTO xm.installations (agency, name) SELECT n, 'pc1' FROM generate_series(1, {AGENCIES}) n;
-         INSERT INTO xm.scopes (agency, column_name, code) VALUES {scopes};
-         INSERT INTO xm.agency_keys (spki_sha256, agency) SELECT sha256(n::text::bytea), n FROM generate_series(1, {AGENCIES}) n;
-         INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
-         SELECT n, sha256(n::text::bytea), decode(repeat(lpad(to_hex(n), 8, '0'), 5), 'hex'), '', int4send(n), '\\x{der}',
-                sha256(int4send(n)), 'P-256', now() - interval '1 day', now() + interval '1 year' FROM generate_series(1, {AGENCIES}) n;
-         INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from) VALUES ('export', 100, 0, 'owe', now() - interval '1 day');",
-        der = hex::encode(der)
-    );
-    client.batch_execute(&text).await.expect("agencies are registered");
-    drop(client);
-    connection.await.expect("a task").expect("a connection that ends well");
+/// Agencies that share one certificate, under keys of their own.
+fn newcomers() -> Vec<Newcomer> {
+    let shared = CertificateFields::from(KeyKind::P256.identity().certificate());
+    let newcomer = |agency: u32| {
+        let own = agency.to_be_bytes().repeat(8);
+        let certificate = CertificateFields {
+            key_id: agency.to_be_bytes().repeat(5),
+            serial: agency.to_be_bytes().to_vec(),
+            spki_sha256: own.clone(),
+            fingerprint: own,
+            ..shared.clone()
+        };
+        let matricule = agency.try_into().expect("a matricule");
+        Newcomer::new(matricule, &format!("office{agency}@example.org"), certificate)
+            .with_scope("CentreCode", &centre_code(agency))
+    };
+    (1..=AGENCIES).map(newcomer).collect()
 }
 
 #[divan::bench(args = LETTERS, sample_size = 1, sample_count = 200, max_time = 10)]

@@ -1,20 +1,19 @@
 //! The running centre of one run: Dovecot with the letters in it, a sink for receipts, the engine as a process.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot};
-use simulation::process::rss_mb_max;
+use simulation::process::{Process, rss_mb_max};
 
 use crate::figures::Figures;
-use crate::hostile;
 use crate::lag;
 use crate::processes::cpu_seconds;
 use crate::stock::{CENTRE_ADDRESS, Stock};
+use crate::strangers;
 
 /// Mailboxes that letters are spread over.
 pub const MAILBOXES: usize = 8;
@@ -40,7 +39,7 @@ pub struct Hardship {
 impl Hardship {
     /// Counts the mails of strangers that lie before the letters.
     pub fn mails(&self) -> u64 {
-        (self.big_mails + self.hostile_mails * hostile::of_strangers().len()) as u64
+        (self.big_mails + self.hostile_mails * strangers::kinds().len()) as u64
     }
 }
 
@@ -50,7 +49,7 @@ pub struct Centre {
     pub engine: Engine,
     /// When the engine was started.
     pub started: Instant,
-    sink: Child,
+    _sink: Process,
     /// The mailboxes.
     pub dovecot: Dovecot,
     /// Processor time that Dovecot had used before.
@@ -90,8 +89,8 @@ pub fn dovecot_in_hardship(stock: &Stock, hardship: Hardship) -> Result<Dovecot>
     let dovecot = empty_dovecot()?;
     deliver_big_mails(&dovecot, hardship.big_mails)?;
     for number in 0..hardship.hostile_mails {
-        for (at, (_, mail)) in hostile::of_strangers().iter().enumerate() {
-            dovecot.deliver(&address((number + at) % MAILBOXES), &hostile::numbered(mail, number))?;
+        for (at, (_, mail)) in strangers::kinds().iter().enumerate() {
+            dovecot.deliver(&address((number + at) % MAILBOXES), &strangers::numbered(mail, number))?;
         }
     }
     deliver_hostile_letters(stock, &dovecot)?;
@@ -152,16 +151,13 @@ impl Centre {
             std::fs::write(&file, configuration.replace(&near.port().to_string(), &far.port().to_string()))?;
         }
         stock.copy_centre(&engine.data())?;
-        let sink = Command::new("/usr/sbin/smtp-sink")
-            .args(["-u", "nobody", &smtp.to_string(), "256"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("smtp-sink, of the package postfix")?;
+        let mut command = Command::new("/usr/sbin/smtp-sink");
+        command.args(["-u", "nobody", &smtp.to_string(), "256"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let sink = Process::start(&mut command).context("smtp-sink, of the package postfix")?;
         let dovecot_before = cpu_seconds(dovecot.process_id()?)?;
         let started = Instant::now();
         engine.start()?;
-        Ok(Centre { engine, started, sink, dovecot, dovecot_before })
+        Ok(Centre { engine, started, _sink: sink, dovecot, dovecot_before })
     }
 
     /// Waits until the engine is ready. Returns the seconds since it was started.
@@ -227,21 +223,4 @@ impl Centre {
 #[allow(clippy::disallowed_methods, reason = "a tool that looks at another process now and then")]
 fn pause() {
     std::thread::sleep(LOOK);
-}
-
-impl Drop for Centre {
-    fn drop(&mut self) {
-        // Ended already, mostly.
-        self.sink.kill().unwrap_or_default();
-        drop(self.sink.wait());
-    }
-}
-
-/// Opens the database of an engine that has stopped.
-///
-/// # Errors
-/// It does not start.
-pub async fn open_database(data: &Path) -> Result<cluster::Cluster> {
-    let settings = cluster::ClusterSettings { data_folder: data.join("database"), binaries: None, settings: vec![] };
-    Ok(cluster::Cluster::start(settings).await?)
 }

@@ -1,23 +1,19 @@
 //! The database of a run that has ended, held against what was sent.
 
 use anyhow::Result;
-use cluster::Cluster;
 use sdc::refusal::RefusalCode;
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Error, NoTls};
 
-use crate::centre::{self, Centre};
-use crate::figures::Figures;
-use crate::limit::Limit;
+use crate::centre::Centre;
+use crate::database::RestingDatabase;
+use crate::figures::{Figures, Limit};
+use crate::limit;
 use crate::stock::{PRICE, Stock};
 
-/// A database that runs again, without the engine.
+/// A database that runs again without its engine, and what it should hold.
 pub struct Examination<'a> {
     stock: &'a Stock,
-    cluster: Cluster,
-    /// A connection to it.
-    pub client: Client,
-    connection: JoinHandle<Result<(), Error>>,
+    /// The database.
+    pub database: RestingDatabase,
 }
 
 impl<'a> Examination<'a> {
@@ -26,9 +22,7 @@ impl<'a> Examination<'a> {
     /// # Errors
     /// It does not start.
     pub async fn begin(centre: &Centre, stock: &'a Stock) -> Result<Examination<'a>> {
-        let cluster = centre::open_database(&centre.engine.data()).await?;
-        let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await?;
-        Ok(Examination { stock, cluster, client, connection: tokio::spawn(connection) })
+        Ok(Examination { stock, database: RestingDatabase::start(&centre.engine.data()).await? })
     }
 
     /// Counts what was lost, doubled or charged wrongly, receipts, and the size of the mails.
@@ -41,7 +35,7 @@ impl<'a> Examination<'a> {
         for (outcome, count) in &expected.hostile {
             *outcomes.entry(outcome.clone()).or_default() += count;
         }
-        for row in self.client.query("SELECT outcome, count(*) FROM xm.journal GROUP BY 1", &[]).await? {
+        for row in self.database.client.query("SELECT outcome, count(*) FROM xm.journal GROUP BY 1", &[]).await? {
             let (outcome, count): (String, i64) = (row.get(0), row.get(1));
             let wanted = match outcomes.remove(&outcome) {
                 Some(wanted) => i64::try_from(wanted)?,
@@ -87,27 +81,24 @@ impl<'a> Examination<'a> {
     /// # Errors
     /// PostgreSQL's own.
     pub async fn number(&self, query: &str) -> Result<i64> {
-        Ok(self.client.query_one(query, &[]).await?.get(0))
+        Ok(self.database.client.query_one(query, &[]).await?.get(0))
     }
 
     /// Measures what the machine could do at best with the same letters.
     ///
     /// # Errors
-    /// See [`Limit::measure`].
+    /// See [`limit::measure`].
     pub async fn limit(&self) -> Result<Limit> {
         eprintln!("measuring the limit");
-        Limit::measure(self.stock, &self.cluster, &self.client).await
+        limit::measure(self.stock, &self.database.cluster, &self.database.client).await
     }
 
     /// Stops the database.
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn end(mut self) -> Result<()> {
-        drop(self.client);
-        self.connection.await??;
-        self.cluster.stop().await;
-        Ok(())
+    pub async fn end(self) -> Result<()> {
+        self.database.stop().await
     }
 }
 

@@ -3,8 +3,6 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::limit::Limit;
-
 /// What a run measures.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
@@ -82,6 +80,31 @@ impl Figures {
     }
 }
 
+/// Processor time per letter, in microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Limit {
+    /// The server's share of sign-in, RETR, DELE and QUIT, by eight sessions.
+    pub dovecot_us: f64,
+    /// Taking the letter out of its mail: MIME and base64.
+    pub mime_us: f64,
+    /// OpenSSL's decryption, and verification with the agency's key.
+    pub crypto_us: f64,
+    /// The same rows by `benches/reference/settle.sql`; all of PostgreSQL's processes.
+    pub postgres_us: f64,
+    /// A fixed piece of work, timed while these parts were: how fast the processors were.
+    pub yardstick_us: f64,
+    /// What all processors together could do.
+    pub letters_per_second: f64,
+}
+
+impl Limit {
+    /// Returns the limit of letters that come one by one and are worked off by one processor after another, from when they are in
+    /// hand: without the server's part.
+    pub fn one_by_one(self) -> Limit {
+        Limit { letters_per_second: 1e6 / (self.mime_us + self.crypto_us + self.postgres_us), ..self }
+    }
+}
+
 const NOT_AS_SENT: &str =
     "the database is not what was sent: every lost, doubled and ledger_difference above should be 0";
 
@@ -115,6 +138,23 @@ impl Report for Figures {
 
     fn runs(&self) -> Vec<(String, &Figures)> {
         vec![("burst".to_owned(), self)]
+    }
+}
+
+impl Report for Limit {
+    fn summary(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("dovecot_us", number(self.dovecot_us)),
+            ("mime_us", number(self.mime_us)),
+            ("crypto_us", number(self.crypto_us)),
+            ("postgres_us", number(self.postgres_us)),
+            ("yardstick_us", number(self.yardstick_us)),
+            ("letters_per_second", number(self.letters_per_second)),
+        ]
+    }
+
+    fn runs(&self) -> Vec<(String, &Figures)> {
+        Vec::new()
     }
 }
 

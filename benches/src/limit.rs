@@ -16,11 +16,10 @@ use scenarios::servers::Dovecot;
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, RegisteredCertificate};
-use serde::Serialize;
 use tokio_postgres::Client;
 
 use crate::centre::{self, MAILBOXES};
-use crate::figures::{Figures, Report, number};
+use crate::figures::Limit;
 use crate::processes::{cpu_seconds, thread_time};
 use crate::stock::{Stock, container_of};
 use crate::yardstick::Yardstick;
@@ -35,75 +34,33 @@ const WINDOW: usize = 256;
 const PREPARE: &str = include_str!("../reference/prepare.sql");
 const SETTLE: &str = include_str!("../reference/settle.sql");
 
-/// Processor time per letter, in microseconds.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Limit {
-    /// The server's share of sign-in, RETR, DELE and QUIT, by eight sessions.
-    pub dovecot_us: f64,
-    /// Taking the letter out of its mail: MIME and base64.
-    pub mime_us: f64,
-    /// OpenSSL's decryption, and verification with the agency's key.
-    pub crypto_us: f64,
-    /// The same rows by `benches/reference/settle.sql`; all of PostgreSQL's processes.
-    pub postgres_us: f64,
-    /// A fixed piece of work, timed while these parts were: how fast the processors were.
-    pub yardstick_us: f64,
-    /// What all processors together could do.
-    pub letters_per_second: f64,
-}
-
-impl Limit {
-    /// Measures every part. The cluster holds a settled run of the same stock.
-    ///
-    /// # Errors
-    /// A program does not start, a letter cannot be opened.
-    pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Result<Limit> {
-        let settings = format!("SET reference.letters = {SAMPLE}; SET reference.letters_per_batch = {BATCH}");
-        client.batch_execute(&settings).await?;
-        client.batch_execute(PREPARE).await?;
-        // Neither is part of settling: statistics, and writing out what the preparation left dirty.
-        client.batch_execute("ANALYZE").await?;
-        client.batch_execute("CHECKPOINT").await?;
-        let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
-        let sealed = Sealed::read(stock, client).await?;
-        let yardstick = Yardstick::lay()?;
-        let others_ended = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&others_ended);
-        let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
-        // Opening is told to end whatever comes of the others.
-        let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) }.await;
-        others_ended.store(true, Ordering::Relaxed);
-        let (mime_us, crypto_us) = opening.await??;
-        let (postgres_us, dovecot_us) = others?;
-        let yardstick_us = yardstick.read()?;
-        let all = dovecot_us + mime_us + crypto_us + postgres_us;
-        let processors = std::thread::available_parallelism()?.get() as f64;
-        let letters_per_second = processors * 1e6 / all;
-        Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, yardstick_us, letters_per_second })
-    }
-
-    /// The same for letters that come one by one and are worked off by one processor after another, from when they are in
-    /// hand: without the server's part.
-    pub fn one_by_one(self) -> Limit {
-        Limit { letters_per_second: 1e6 / (self.mime_us + self.crypto_us + self.postgres_us), ..self }
-    }
-}
-
-impl Report for Limit {
-    fn summary(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("dovecot_us", number(self.dovecot_us)),
-            ("mime_us", number(self.mime_us)),
-            ("crypto_us", number(self.crypto_us)),
-            ("postgres_us", number(self.postgres_us)),
-            ("yardstick_us", number(self.yardstick_us)),
-            ("letters_per_second", number(self.letters_per_second)),
-        ]
-    }
-
-    fn runs(&self) -> Vec<(String, &Figures)> {
-        Vec::new()
-    }
+/// Measures every part. The cluster holds a settled run of the same stock.
+///
+/// # Errors
+/// A program does not start, a letter cannot be opened.
+pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Result<Limit> {
+    let settings = format!("SET reference.letters = {SAMPLE}; SET reference.letters_per_batch = {BATCH}");
+    client.batch_execute(&settings).await?;
+    client.batch_execute(PREPARE).await?;
+    // Neither is part of settling: statistics, and writing out what the preparation left dirty.
+    client.batch_execute("ANALYZE").await?;
+    client.batch_execute("CHECKPOINT").await?;
+    let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
+    let sealed = Sealed::read(stock, client).await?;
+    let yardstick = Yardstick::lay()?;
+    let others_ended = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&others_ended);
+    let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
+    // Opening is told to end whatever comes of the others.
+    let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) }.await;
+    others_ended.store(true, Ordering::Relaxed);
+    let (mime_us, crypto_us) = opening.await??;
+    let (postgres_us, dovecot_us) = others?;
+    let yardstick_us = yardstick.read()?;
+    let all = dovecot_us + mime_us + crypto_us + postgres_us;
+    let processors = std::thread::available_parallelism()?.get() as f64;
+    let letters_per_second = processors * 1e6 / all;
+    Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, yardstick_us, letters_per_second })
 }
 
 /// Lets PostgreSQL settle the sample by itself.

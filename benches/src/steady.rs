@@ -125,7 +125,7 @@ async fn commit_ms(examination: &Examination<'_>, delivered: &[DateTime<Utc>]) -
     let text = "SELECT agency, (extract(epoch FROM min(posted_at)) * 1000)::bigint FROM xm.journal
                  WHERE outcome = 'accepted' GROUP BY agency";
     let mut times_ms = Vec::with_capacity(delivered.len());
-    for row in examination.client.query(text, &[]).await? {
+    for row in examination.database.client.query(text, &[]).await? {
         let (agency, posted): (i32, i64) = (row.get(0), row.get(1));
         if let Some(delivered) = usize::try_from(agency - 1).ok().and_then(|at| delivered.get(at)) {
             times_ms.push(posted - delivered.timestamp_millis());

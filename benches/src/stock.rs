@@ -12,15 +12,17 @@ use agency::identity::{Algorithm, Identity};
 use agency::office::Centre;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use cluster::{Cluster, ClusterSettings};
 use mail::extract::{MailLimits, extract};
 use sdc::keys::{CentreKeys, RegisteredCertificate};
 use sdc::letter::{Matricule, Mode};
 use store::certificates::CertificateFields;
+use store::database::{Database, DatabaseSettings};
+use store::testing::fixture::{self, Newcomer};
 
 use scenarios::program::xmserver;
 
 use crate::agencies::Harm;
+use crate::database::RestingDatabase;
 use crate::mix::{self, Expected, Mix, Sent};
 use crate::stations::Station;
 
@@ -32,8 +34,6 @@ pub const CENTRE_ADDRESS: &str = "centre@example.org";
 const CREDIT: i64 = 100_000_000;
 /// Minor units per act.
 pub const PRICE: i64 = 100;
-/// Agencies told to PostgreSQL in one statement.
-const AGENCIES_PER_STATEMENT: usize = 500;
 
 /// The kind of the agencies' keys; the envelope is for the centre's key of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -123,8 +123,8 @@ impl Stock {
         Ok(())
     }
 
-    /// Makes keys and letters on every processor; writes the mails, returns the agencies as SQL values.
-    fn seal(&mut self, stations: &[Station]) -> Result<Vec<AgencyValues>> {
+    /// Makes keys and letters on every processor; writes the mails, returns the agencies.
+    fn seal(&mut self, stations: &[Station]) -> Result<Vec<Newcomer>> {
         let Wanted { letters, key, mix, .. } = self.wanted;
         let file = if key == Key::P256 { "centre-p256.crt" } else { "centre-rsa.crt" };
         let file = self.data().join("keys").join(file);
@@ -171,14 +171,14 @@ impl Stock {
     }
 
     /// Makes the letters of agencies that mean harm, each agency's by its own kind of harm.
-    fn seal_hostile(&mut self, centre: &Arc<Centre>) -> Result<Vec<AgencyValues>> {
+    fn seal_hostile(&mut self, centre: &Arc<Centre>) -> Result<Vec<Newcomer>> {
         let mut file = BufWriter::new(File::create(self.folder.join("hostile"))?);
         let mut agencies = Vec::new();
         let mut mails_by_agency = Vec::new();
         for (at, harm) in Harm::ALL.into_iter().enumerate() {
             let number = u32::try_from(self.wanted.letters + at + 1)?;
             let identity = Identity::generate(&format!("station {number}"), self.wanted.key.algorithm())?;
-            agencies.push(AgencyValues::new(number, &identity, 3, CREDIT)?);
+            agencies.push(station(number, &identity, 3, CREDIT)?);
             let (mails, outcomes) = harm.write(number, identity, centre, self.wanted.mix.hostile)?;
             self.expected.extend_hostile(outcomes);
             mails_by_agency.push(mails);
@@ -194,30 +194,11 @@ impl Stock {
     }
 
     /// Tells PostgreSQL of the agencies as the commands of operators would, a hundred thousand of which take too long.
-    async fn register(&self, agencies: Vec<AgencyValues>) -> Result<()> {
-        let settings = ClusterSettings { data_folder: self.data().join("database"), binaries: None, settings: vec![] };
-        let mut cluster = Cluster::start(settings).await?;
-        let (client, connection) = tokio_postgres::connect(&cluster.url(), tokio_postgres::NoTls).await?;
-        let connection = tokio::spawn(connection);
-        for chunk in agencies.chunks(AGENCIES_PER_STATEMENT) {
-            let of = |values: fn(&AgencyValues) -> &str| chunk.iter().map(values).collect::<Vec<&str>>().join(",");
-            client
-                .batch_execute(&format!(
-                    "BEGIN; INSERT INTO xm.agencies (matricule, name, email, status) VALUES {};
-                     INSERT INTO xm.accounts (kind, agency, credit_limit) SELECT 'agency', v.n, v.credit FROM (VALUES {numbers}) v (n, credit);
-                     INSERT INTO xm.installations (agency, name) SELECT v.n, 'pc1' FROM (VALUES {numbers}) v (n, credit);
-                     INSERT INTO xm.scopes (agency, column_name, code) VALUES {};
-                     INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES {};
-                     INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
-                                                  not_before, not_after) VALUES {}; COMMIT",
-                    of(|values| &values.agency),
-                    of(|values| &values.scope),
-                    of(|values| &values.key),
-                    of(|values| &values.certificate),
-                    numbers = of(|values| &values.number),
-                ))
-                .await?;
-        }
+    async fn register(&self, agencies: Vec<Newcomer>) -> Result<()> {
+        let resting = RestingDatabase::start(&self.data()).await?;
+        let database = Database::new(DatabaseSettings::new(resting.cluster.url()))?;
+        fixture::enrol_all(&mut *database.get().await?, &agencies).await?;
+        let client = &resting.client;
         if self.wanted.held_rows > 0 {
             client.batch_execute(&former_elections(self.wanted.held_rows)).await?;
         }
@@ -229,10 +210,8 @@ impl Stock {
             }
         }
         client.batch_execute("VACUUM ANALYZE").await?;
-        drop(client);
-        connection.await??;
-        cluster.stop().await;
-        Ok(())
+        drop(database);
+        resting.stop().await
     }
 
     /// Counts its agencies, each of which has a letter.
@@ -317,7 +296,8 @@ fn former_elections(rows: u64) -> String {
     let stations = rows / 9;
     format!(
         r#"INSERT INTO election."ResultatBureau" ("Status", "ElectionCode", "BureauCode", "Inscrits", "Emargements", "BulletinsTrouves",
-                  "Nuls", "Blancs", "Exprimes", "HeureCloture", "President", "Delegues", xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
+                  "Nuls", "Blancs", "Exprimes", "HeureCloture", "President", "Delegues",
+                  xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
            SELECT 2, 'PRES-' || 1990 + n / 100000, 'B' || lpad((n % 100000)::text, 6, '0'), 400, 320, 320, 20, 0, 300, '18:00', 'ABENA', 3,
                   1, 'former', n, n, gen_random_uuid() FROM generate_series(1, {stations}) n;
            INSERT INTO election."VoixCandidat" ("Status", "ElectionCode", "BureauCode", "CandidatCode", "Voix",
@@ -327,50 +307,22 @@ fn former_elections(rows: u64) -> String {
     )
 }
 
-/// Parts of INSERT statements. All values are numbers and hexadecimal octets of our own making.
-struct AgencyValues {
-    number: String,
-    agency: String,
-    scope: String,
-    key: String,
-    certificate: String,
+/// What the centre is told of a station.
+fn station(number: u32, identity: &Identity, status: i16, credit_limit: i64) -> Result<Newcomer> {
+    let matricule = Matricule::try_from(number)?;
+    let email = format!("station-{number}@stations.example");
+    let newcomer = Newcomer::new(matricule, &email, CertificateFields::from(identity.certificate()));
+    let newcomer = newcomer.with_scope("BureauCode", &mix::bureau(number));
+    let newcomer = newcomer.with_scope("CentreCode", &format!("C{matricule}"));
+    Ok(Newcomer { name: format!("Station {number}"), status, credit_limit, ..newcomer })
 }
 
-impl AgencyValues {
-    fn new(number: u32, identity: &Identity, status: u8, credit: i64) -> Result<AgencyValues> {
-        let matricule = Matricule::try_from(number)?;
-        let fields = CertificateFields::from(identity.certificate());
-        let octets = |octets: &[u8]| format!("'\\x{}'", hex::encode(octets));
-        Ok(AgencyValues {
-            number: format!("({number}, {credit}::bigint)"),
-            agency: format!("({number}, 'Station {number}', 'station-{number}@stations.example', {status})"),
-            scope: format!(
-                "({number}, 'BureauCode', '{}'), ({number}, 'CentreCode', 'C{matricule}')",
-                mix::bureau(number)
-            ),
-            key: format!("({}, {number})", octets(&fields.spki_sha256)),
-            certificate: format!(
-                "({number}, {}, {}, {}, {}, {}, {}, '{}', '{}', '{}')",
-                octets(&fields.spki_sha256),
-                octets(&fields.key_id),
-                octets(&fields.issuer),
-                octets(&fields.serial),
-                octets(&fields.der),
-                octets(&fields.fingerprint),
-                fields.algorithm,
-                fields.not_before.to_rfc3339(),
-                fields.not_after.to_rfc3339(),
-            ),
-        })
-    }
-}
-
-fn sealed(at: usize, key: Key, mix: Mix, centre: &Arc<Centre>, stations: &[Station]) -> Result<(AgencyValues, Sent)> {
+fn sealed(at: usize, key: Key, mix: Mix, centre: &Arc<Centre>, stations: &[Station]) -> Result<(Newcomer, Sent)> {
     let number = u32::try_from(at + 1)?;
     let identity = Identity::generate(&format!("station {number}"), key.algorithm())?;
     let values = |sent: &Sent, identity: &Identity| {
         let (status, credit) = (if sent.is_suspended { 0 } else { 3 }, if sent.is_without_credit { 0 } else { CREDIT });
-        AgencyValues::new(number, identity, status, credit)
+        station(number, identity, status, credit)
     };
     let sent = mix.write(at, identity.clone(), centre, &stations[at % stations.len()])?;
     Ok((values(&sent, &identity)?, sent))

@@ -63,31 +63,15 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
+    use simulation::log::LogLines;
     use tracing::subscriber::with_default;
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(octets)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn a_panic_is_told_without_what_it_quotes() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = Registry::default().with(super::lines(LogFormat::Text, move || writer.clone(), false));
+        let lines = LogLines::default();
+        let subscriber = Registry::default().with(super::lines(LogFormat::Text, lines.writer(), false));
         let previous = std::panic::take_hook();
         with_default(subscriber, || {
             std::panic::set_hook(Box::new(log_panic));
@@ -97,7 +81,7 @@ mod tests {
             std::panic::catch_unwind(|| panic!("a fixed text")).unwrap_err();
         });
         std::panic::set_hook(previous);
-        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines = lines.text();
         assert!(!lines.contains("Édéa") && !lines.contains("Ôdza"), "{lines}");
         assert_eq!(lines.matches("withheld").count(), 2, "{lines}");
         assert!(lines.contains("a fixed text") && lines.contains("logging.rs"), "{lines}");
@@ -105,10 +89,9 @@ mod tests {
 
     #[test]
     fn libraries_tell_warnings_at_most() {
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let lines = LogLines::default();
         let subscriber = Registry::default()
-            .with(super::lines(LogFormat::Json, move || writer.clone(), false))
+            .with(super::lines(LogFormat::Json, lines.writer(), false))
             .with(EnvFilter::new("trace"))
             .with(filter_fn(may_tell));
         with_default(subscriber, || {
@@ -118,7 +101,7 @@ mod tests {
             tracing::warn!(target: "tokio_postgres::connection", "broken");
             tracing::trace!(target: "store::settle", "ours");
         });
-        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines = lines.text();
         assert_eq!(lines.lines().count(), 2, "{lines}");
         assert!(lines.contains("broken") && lines.contains("ours"), "{lines}");
     }

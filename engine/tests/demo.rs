@@ -2,15 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sdc::refusal::RefusalCode;
 use serde_json::Value;
+use simulation::process;
 use words::pseudo;
 
 /// Runs the demo and returns what it printed and its figures.
@@ -118,10 +120,7 @@ fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
         offered.push('\n');
     }
     let address = url.trim().trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
-    let mut stream = TcpStream::connect(&address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut metrics = String::new();
-    stream.read_to_string(&mut metrics).unwrap();
+    let metrics = process::get(address.parse().unwrap(), "/metrics", Duration::from_secs(60));
     assert!(metrics.contains("xm_letters_total{outcome=\"accepted\"}"), "{metrics}");
     assert_commands_work(&offered);
     kill(Pid::from_raw(demo.id().cast_signed()), Signal::SIGHUP).unwrap();

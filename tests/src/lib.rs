@@ -1,11 +1,13 @@
 //! What the scenarios stand on: real servers, and the engine as a process, started for one test.
 
+pub mod database;
 pub mod engine;
 pub mod instruments;
 pub mod nemesis;
 pub mod program;
 pub mod proxy;
 pub mod servers;
+pub mod site;
 pub mod size;
 pub mod town;
 pub mod transfer;

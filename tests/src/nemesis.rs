@@ -236,7 +236,8 @@ impl Run<'_> {
         }
         let findings = self.world.judge()?;
         println!(
-            "checked after cycle {}: {} letters, {} accepted, {} refused, {} lost, {} doubled, {} wrong, {} difference, {} unanswered, {} innocent",
+            "checked after cycle {}: {} letters, {} accepted, {} refused, {} lost, {} doubled, {} wrong, {} difference, \
+             {} unanswered, {} innocent",
             self.report.cycles,
             findings.letters_sent,
             findings.accepted,

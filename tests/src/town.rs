@@ -5,7 +5,8 @@ use std::fs;
 use std::sync::Arc;
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{Centre, Packed};
+use agency::office::Centre;
+use agency::packed::Packed;
 use anyhow::{Context, Result};
 use mail::extract::{MailLimits, extract};
 use mail::smtp::Outgoing;

@@ -4,13 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use mail::extract::{MailLimits, extract};
-use scenarios::engine::{Engine, Posts};
-use scenarios::servers::{Account, Dovecot, Postfix};
-use scenarios::town::{CENTRE_ADDRESS, PASSWORD, PRICE, SERVER, address, enrol, found};
+use scenarios::engine::Engine;
+use scenarios::servers::{Dovecot, Postfix};
+use scenarios::site::Site;
+use scenarios::town::{CENTRE_ADDRESS, PRICE, SERVER, address, enrol};
+use sdc::answer::Answer;
 use sdc::answer::receipt::Verdict;
 use sdc::payload::{self, PayloadLimits};
 use sdc::refusal::RefusalCode;
@@ -103,11 +105,21 @@ impl Office {
         shell(SEND, &[self.at(), &postfix.smtp_address().to_string(), &address(self.number), CENTRE_ADDRESS]);
     }
 
-    /// Opens an answer with stock commands and returns its signed octets.
-    fn verify(&self, answer: &[u8], signer: &Path) -> Vec<u8> {
-        fs::write(self.folder.join("receipt.sdc"), answer).unwrap();
-        shell(OPEN, &[self.at(), signer.to_str().unwrap()]);
-        fs::read(self.folder.join("receipt.octets")).unwrap()
+    /// Opens and verifies the answers in its maildrop with stock commands, and returns each with the cipher that it came in.
+    fn read(&self, engine: &Engine, dovecot: &Dovecot) -> Vec<(Answer, &'static str)> {
+        let signer = engine.data().join("keys/centre-p256.crt");
+        let read = |answer: Vec<u8>| {
+            fs::write(self.folder.join("receipt.sdc"), answer).unwrap();
+            shell(OPEN, &[self.at(), signer.to_str().unwrap()]);
+            let octets = fs::read(self.folder.join("receipt.octets")).unwrap();
+            let answer = payload::read_answer(&octets, &PayloadLimits::default()).unwrap();
+            let printed = shell(PRINT, &[self.at()]);
+            let is = |structure, cipher| printed.contains(structure) && printed.contains(cipher);
+            let is_cbc = is("pkcs7-envelopedData", CBC);
+            assert!(is_cbc != is("authEnvelopedData", GCM), "{printed}");
+            (answer, if is_cbc { CBC } else { GCM })
+        };
+        answers(dovecot, self.number).into_iter().map(read).collect()
     }
 }
 
@@ -118,20 +130,7 @@ fn journal(engine: &Engine) -> Vec<Value> {
 #[test]
 fn letters_of_stock_openssl_become_rows_and_receipts() {
     let numbers = [42, 43, 44];
-    let mut accounts: Vec<Account> = numbers.iter().map(|number| Account::new(address(*number), PASSWORD)).collect();
-    accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
-    let dovecot = Dovecot::start(&accounts).unwrap();
-    let postfix = Postfix::start(&dovecot).unwrap();
-    let posts = Posts {
-        dovecot: &dovecot,
-        mailboxes: &[CENTRE_ADDRESS.to_owned()],
-        password: PASSWORD,
-        relay: postfix.smtp_address(),
-        address: CENTRE_ADDRESS,
-        further: "",
-    };
-    let mut engine = Engine::configured(&posts).unwrap();
-    found(&engine).unwrap();
+    let Site { dovecot, postfix, mut engine } = Site::found(&numbers.map(address), "").unwrap();
     let offices = [
         Office::open(&engine, 42, &P256, "centre-p256.crt"),
         Office::open(&engine, 43, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "centre-p256.crt"),
@@ -164,11 +163,8 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     office.send(&postfix);
     engine.wait_until("a refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
 
-    let signer = engine.data().join("keys/centre-p256.crt");
     for office in &offices {
-        for answer in answers(&dovecot, office.number) {
-            let octets = office.verify(&answer, &signer);
-            let answer = payload::read_answer(&octets, &PayloadLimits::default()).unwrap();
+        for (answer, _) in office.read(&engine, &dovecot) {
             assert_eq!(
                 (answer.to.agency.as_i32(), answer.from.as_str()),
                 (i32::try_from(office.number).unwrap(), SERVER)
@@ -192,21 +188,12 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     engine.hang_up().unwrap();
 }
 
-/// The envelope's cipher of each answer in an office's maildrop, as stock openssl prints it, and what its receipt says, by the number
-/// of its letter.
+/// What the receipts in an office's maildrop say, by the number of its letter, and the ciphers that they came in.
 fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'static str, Option<RefusalCode>)> {
-    let signer = engine.data().join("keys/centre-p256.crt");
-    let read = |answer: Vec<u8>| {
-        let octets = office.verify(&answer, &signer);
-        let receipt = payload::read_answer(&octets, &PayloadLimits::default()).unwrap().receipt;
-        let printed = shell(PRINT, &[office.at()]);
-        let is = |structure, cipher| printed.contains(structure) && printed.contains(cipher);
-        let is_cbc = is("pkcs7-envelopedData", CBC);
-        assert!(is_cbc != is("authEnvelopedData", GCM), "{printed}");
-        let cipher = if is_cbc { CBC } else { GCM };
+    let said = |(Answer { receipt, .. }, cipher)| {
         (receipt.sequence.unwrap(), cipher, receipt.refusal.map(|refusal| refusal.code))
     };
-    let mut all: Vec<_> = answers(dovecot, office.number).into_iter().map(read).collect();
+    let mut all: Vec<_> = office.read(engine, dovecot).into_iter().map(said).collect();
     all.sort_unstable_by_key(|(sequence, ..)| *sequence);
     all
 }
@@ -215,20 +202,7 @@ fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'s
 #[test]
 fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     let numbers = [42, 43, 44];
-    let mut accounts: Vec<Account> = numbers.iter().map(|number| Account::new(address(*number), PASSWORD)).collect();
-    accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
-    let dovecot = Dovecot::start(&accounts).unwrap();
-    let postfix = Postfix::start(&dovecot).unwrap();
-    let posts = Posts {
-        dovecot: &dovecot,
-        mailboxes: &[CENTRE_ADDRESS.to_owned()],
-        password: PASSWORD,
-        relay: postfix.smtp_address(),
-        address: CENTRE_ADDRESS,
-        further: "",
-    };
-    let mut engine = Engine::configured(&posts).unwrap();
-    found(&engine).unwrap();
+    let Site { dovecot, postfix, mut engine } = Site::found(&numbers.map(address), "").unwrap();
     let offices = [
         Office::open(&engine, 42, &P256, "centre-p256.crt"),
         Office::open(&engine, 43, &P256, "centre-p256.crt"),
@@ -262,15 +236,10 @@ fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     engine.hang_up().unwrap();
 }
 
-/// Returns what the receipts in an office's maildrop say: attempt and verdict, in the order of their attempts.
+/// What the receipts in an office's maildrop say: attempt and verdict, in the order of their attempts.
 fn told(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u16, Verdict)> {
-    let signer = engine.data().join("keys/centre-p256.crt");
-    let read = |answer: Vec<u8>| {
-        let octets = office.verify(&answer, &signer);
-        let receipt = payload::read_answer(&octets, &PayloadLimits::default()).unwrap().receipt;
-        (receipt.attempt, receipt.verdict)
-    };
-    let mut all: Vec<_> = answers(dovecot, office.number).into_iter().map(read).collect();
+    let said = |(Answer { receipt, .. }, _)| (receipt.attempt, receipt.verdict);
+    let mut all: Vec<_> = office.read(engine, dovecot).into_iter().map(said).collect();
     all.sort_unstable_by_key(|(attempt, _)| *attempt);
     all
 }
@@ -285,20 +254,7 @@ fn quarantined(engine: &Engine, reason: &str) -> Vec<Value> {
 /// certificate was not registered yet.
 #[test]
 fn an_operator_has_letters_tried_again() {
-    let mut accounts: Vec<Account> = [42, 43].map(|number| Account::new(address(number), PASSWORD)).into();
-    accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
-    let dovecot = Dovecot::start(&accounts).unwrap();
-    let postfix = Postfix::start(&dovecot).unwrap();
-    let posts = Posts {
-        dovecot: &dovecot,
-        mailboxes: &[CENTRE_ADDRESS.to_owned()],
-        password: PASSWORD,
-        relay: postfix.smtp_address(),
-        address: CENTRE_ADDRESS,
-        further: "",
-    };
-    let mut engine = Engine::configured(&posts).unwrap();
-    found(&engine).unwrap();
+    let Site { dovecot, postfix, mut engine } = Site::found(&[42, 43].map(address), "").unwrap();
     let suspended = Office::open(&engine, 42, &P256, "centre-p256.crt");
     engine.operate(&["agency", "status", "42", "0"]).unwrap();
     let folder = engine.place().join("office-43");

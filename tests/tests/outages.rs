@@ -1,7 +1,7 @@
 //! Outages on the way: the database, the mail servers and the engine itself stop and come back in the middle of traffic.
 //! Mail waits, then flows without anyone's help, and every letter has exactly one effect.
 //!
-//! `XM_OUTAGE_SECONDS=20 cargo test -p scenarios --test outages` is the long version.
+//! `XM_OUTAGE_SECONDS=20 cargo test --workspace --test outages` is the long version.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use cluster::{Cluster, ClusterSettings};
 use mail::smtp::Relay;
 use mail::{RelaySettings, Security};
-use scenarios::engine::{Engine, Posts};
-use scenarios::servers::{Account, Dovecot, Postfix, wait_within};
+use scenarios::database::OwnDatabase;
+use scenarios::servers::wait_within;
+use scenarios::site::Site;
 use scenarios::size::asked_for;
-use scenarios::town::{CENTRE_ADDRESS, PASSWORD, PRICE, Resident, address, found};
+use scenarios::town::{CENTRE_ADDRESS, PRICE, Resident, address};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -33,43 +34,23 @@ struct World {
     runtime: Runtime,
     relay: Relay,
     residents: Vec<Resident>,
-    engine: Engine,
-    postfix: Postfix,
-    dovecot: Dovecot,
-    cluster: Cluster,
-    _database: tempfile::TempDir,
+    site: Site,
+    database: OwnDatabase,
 }
 
 impl World {
     fn new() -> World {
         let runtime = Runtime::new().unwrap();
-        let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        let database = tempfile::Builder::new().prefix("xm-outage-").permissions(passable).tempdir().unwrap();
-        let settings = ClusterSettings { data_folder: database.path().join("database"), ..ClusterSettings::default() };
-        let cluster = runtime.block_on(Cluster::start(settings)).unwrap();
-        let mut accounts: Vec<Account> =
-            OFFICES.iter().map(|number| Account::new(address(*number), PASSWORD)).collect();
-        accounts.push(Account::new(CENTRE_ADDRESS, PASSWORD));
-        let dovecot = Dovecot::start(&accounts).unwrap();
-        let postfix = Postfix::start(&dovecot).unwrap();
-        let posts = Posts {
-            dovecot: &dovecot,
-            mailboxes: &[CENTRE_ADDRESS.to_owned()],
-            password: PASSWORD,
-            relay: postfix.smtp_address(),
-            address: CENTRE_ADDRESS,
-            further: &format!("[database]\nurl = \"{}\"\n", cluster.url()),
-        };
-        let mut engine = Engine::configured(&posts).unwrap();
-        found(&engine).unwrap();
-        let residents = OFFICES.map(|number| Resident::settle(&engine, number).unwrap()).into();
-        engine.start().unwrap();
-        engine.wait_until_ready().unwrap();
+        let database = OwnDatabase::start(&runtime).unwrap();
+        let further = format!("[database]\nurl = \"{}\"\n", database.cluster.url());
+        let mut site = Site::found(&OFFICES.map(address), &further).unwrap();
+        let residents = OFFICES.map(|number| Resident::settle(&site.engine, number).unwrap()).into();
+        site.open().unwrap();
         let mut settings = RelaySettings::new("127.0.0.1");
-        settings.port = Some(postfix.smtp_address().port());
+        settings.port = Some(site.postfix.smtp_address().port());
         settings.security = Security::None;
         let relay = runtime.block_on(async { Relay::new(&settings) }).unwrap();
-        World { runtime, relay, residents, engine, postfix, dovecot, cluster, _database: database }
+        World { runtime, relay, residents, site, database }
     }
 
     /// Every office sends some letters, the first of them twice.
@@ -84,7 +65,7 @@ impl World {
 
     fn is_answered(&mut self) -> bool {
         for (resident, number) in self.residents.iter_mut().zip(OFFICES) {
-            resident.read(self.dovecot.mails(&address(number)).unwrap()).unwrap();
+            resident.read(self.site.dovecot.mails(&address(number)).unwrap()).unwrap();
         }
         self.residents.iter().all(Resident::is_answered)
     }
@@ -95,7 +76,7 @@ impl World {
         wait_within(Duration::from_secs(120), what, || {
             if flushed.elapsed() > FLUSH_INTERVAL {
                 flushed = Instant::now();
-                self.postfix.flush()?;
+                self.site.postfix.flush()?;
             }
             Ok(condition(self))
         })
@@ -103,25 +84,26 @@ impl World {
 
     fn wait_until_answered(&mut self, what: &str) {
         let waited = self.wait_while_flushing(what, World::is_answered);
-        let (mails, queued) = (self.dovecot.count(CENTRE_ADDRESS), self.postfix.queued());
+        let (mails, queued) = (self.site.dovecot.count(CENTRE_ADDRESS), self.site.postfix.queued());
         assert!(
             waited.is_ok(),
             "{waited:?}\n{mails} mails lie in the centre's mailbox, {queued} in Postfix's queue\n{}\n{}",
-            self.postfix.tail_of_logs(),
-            self.engine.log_tail()
+            self.site.postfix.tail_of_logs(),
+            self.site.engine.log_tail()
         );
     }
 
     /// Holds journal, books and quarantine against what was sent.
     fn assert_exactly_once(&mut self) {
         // The second mail of a letter has no answer of its own to wait for: it may lie in Postfix's queue yet.
-        let is_settled = |world: &mut World| world.postfix.queued() == 0 && world.dovecot.count(CENTRE_ADDRESS) == 0;
+        let is_settled =
+            |world: &mut World| world.site.postfix.queued() == 0 && world.site.dovecot.count(CENTRE_ADDRESS) == 0;
         self.wait_while_flushing("every mail is delivered, settled and deleted", is_settled).unwrap();
         let letters: usize = self.residents.iter().map(|resident| resident.letters.len()).sum();
         let accepted: usize = self.residents.iter().map(Resident::accepted).sum();
         assert_eq!(accepted, letters);
         let list = |arguments: &[&str]| -> Vec<Value> {
-            serde_json::from_str(&self.engine.operate(arguments).unwrap()).unwrap()
+            serde_json::from_str(&self.site.engine.operate(arguments).unwrap()).unwrap()
         };
         let journal = list(&["journal", "list", "--limit", "10000", "--json"]);
         let count = |outcome: &str| journal.iter().filter(|line| line["outcome"] == outcome).count();
@@ -130,7 +112,7 @@ impl World {
         assert!(count("duplicate") >= letters / LETTERS, "{}", count("duplicate"));
         assert!(list(&["quarantine", "list", "--json"]).is_empty());
         for (resident, number) in self.residents.iter().zip(OFFICES) {
-            let agency = self.engine.operate(&["agency", "show", &number.to_string(), "--json"]).unwrap();
+            let agency = self.site.engine.operate(&["agency", "show", &number.to_string(), "--json"]).unwrap();
             let agency: Value = serde_json::from_str(&agency).unwrap();
             assert_eq!(agency["balance"], -PRICE * i64::try_from(resident.letters.len()).unwrap());
         }
@@ -149,36 +131,39 @@ fn servers_stop_and_come_back_and_every_letter_has_one_effect() {
     world.send();
     world.wait_until_answered("letters before any outage are answered");
 
-    world.runtime.block_on(world.cluster.stop());
+    world.runtime.block_on(world.database.cluster.stop());
     let away = Instant::now();
     world.send();
     last(outage());
-    assert!(!world.is_answered() && world.dovecot.count(CENTRE_ADDRESS) > 0, "mail waits while the database is away");
-    assert!(world.engine.get("/live").starts_with("HTTP/1.1 200"));
-    assert!(world.engine.get("/ready").starts_with("HTTP/1.1 503"));
-    world.runtime.block_on(world.cluster.restart()).unwrap();
+    assert!(
+        !world.is_answered() && world.site.dovecot.count(CENTRE_ADDRESS) > 0,
+        "mail waits while the database is away"
+    );
+    assert!(world.site.engine.get("/live").starts_with("HTTP/1.1 200"));
+    assert!(world.site.engine.get("/ready").starts_with("HTTP/1.1 503"));
+    world.runtime.block_on(world.database.cluster.restart()).unwrap();
     assert!(away.elapsed() >= outage());
     world.wait_until_answered("letters are answered once the database is back");
 
     world.send();
-    world.dovecot.restart().unwrap();
+    world.site.dovecot.restart().unwrap();
     world.send();
     world.wait_until_answered("letters are answered over a restart of Dovecot");
 
     world.send();
-    world.postfix.stop().unwrap();
+    world.site.postfix.stop().unwrap();
     last(outage());
-    world.postfix.start_again().unwrap();
+    world.site.postfix.start_again().unwrap();
     world.wait_until_answered("answers go out once Postfix is back");
 
     for _ in 0..3 {
         world.send();
-        world.engine.kill().unwrap();
-        world.engine.start().unwrap();
+        world.site.engine.kill().unwrap();
+        world.site.engine.start().unwrap();
     }
-    world.engine.wait_until_ready().unwrap();
+    world.site.engine.wait_until_ready().unwrap();
     world.wait_until_answered("letters are answered over kills of the engine");
 
     world.assert_exactly_once();
-    world.engine.stop().unwrap();
+    world.site.engine.stop().unwrap();
 }

@@ -1,17 +1,17 @@
 //! A flood of mail that is no SDC, and of SDCs of strangers: no answer, a bound on disk, counted by reason, and letters
 //! of known offices pass through it.
 //!
-//! `XM_STRANGERS=100000 cargo test --release -p scenarios --test strangers -- --nocapture` is the long version.
+//! `XM_STRANGERS=100000 cargo test --release --workspace --test strangers -- --nocapture` is the long version.
 
 use std::time::Instant;
 
 use agency::identity::{Algorithm, Identity};
-use scenarios::engine::{Engine, Posts};
-use scenarios::servers::{Account, Dovecot, Postfix};
+use scenarios::site::Site;
 use scenarios::size::asked_for;
-use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
+use scenarios::town::{CENTRE_ADDRESS, Resident, address};
 use serde_json::Value;
 use simulation::dice::Dice;
+use simulation::forgery;
 use simulation::records::Register;
 
 const OFFICE: u32 = 7;
@@ -24,19 +24,9 @@ const KEPT_BYTES_MAX: u64 = 1 << 20;
 
 #[test]
 fn strangers_get_no_answer_and_fill_no_disk() {
-    let accounts = [CENTRE_ADDRESS, STRANGER, &address(OFFICE)].map(|address| Account::new(address, PASSWORD));
-    let dovecot = Dovecot::start(&accounts).unwrap();
-    let postfix = Postfix::start(&dovecot).unwrap();
-    let posts = Posts {
-        dovecot: &dovecot,
-        mailboxes: &[CENTRE_ADDRESS.to_owned()],
-        password: PASSWORD,
-        relay: postfix.smtp_address(),
-        address: CENTRE_ADDRESS,
-        further: &format!("[limits]\nquarantine_bytes_max = {KEPT_BYTES_MAX}\n"),
-    };
-    let mut engine = Engine::configured(&posts).unwrap();
-    found(&engine).unwrap();
+    let addresses = [STRANGER.to_owned(), address(OFFICE)];
+    let limit = format!("[limits]\nquarantine_bytes_max = {KEPT_BYTES_MAX}\n");
+    let Site { dovecot, postfix: _postfix, mut engine } = Site::found(&addresses, &limit).unwrap();
     let mut resident = Resident::settle(&engine, OFFICE).unwrap();
 
     // Letters in the office's name, signed by a key that nobody registered.
@@ -51,8 +41,8 @@ fn strangers_get_no_answer_and_fill_no_disk() {
             forged += 1;
             let records = Register::new("C7").births(1, &mut Dice::of(9, number as u64));
             let letter = resident.office.compose(records).unwrap();
-            let packed = resident.office.seal_as(&letter, &forger).unwrap();
-            let mut mail = resident.office.mail(&packed);
+            let document = forgery::sealed(&resident.office, &letter, &forger).unwrap();
+            let mut mail = resident.office.mail_of(&number.to_string(), &document);
             STRANGER.clone_into(&mut mail.from);
             mail.render().unwrap()
         };

@@ -118,29 +118,15 @@ impl Sent {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use mail::smtp::{FailureKind, SendFailure};
     use sdc::cms::ContentCipher;
+    use simulation::log::LogLines;
     use tracing_subscriber::fmt;
     use uuid::Uuid;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(octets)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn failure(reply: &str, is_before_mail: bool) -> Failure {
         let words = SendFailure { kind: FailureKind::Transient, step: None, reply: reply.to_owned(), is_before_mail };
@@ -179,10 +165,9 @@ mod tests {
 
     /// Returns the lines of the log of rounds that follow each other.
     fn told(rounds: Vec<Vec<Mailed>>) -> Vec<String> {
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let lines = LogLines::default();
         let (mut outage, mut now) = (Outage::default(), Instant::now());
-        tracing::subscriber::with_default(fmt().with_ansi(false).with_writer(move || writer.clone()).finish(), || {
+        tracing::subscriber::with_default(fmt().with_ansi(false).with_writer(lines.writer()).finish(), || {
             for mails in rounds {
                 let mut sent = Sent::of(mails.len());
                 mails.into_iter().for_each(|mailed| sent.add(mailed));
@@ -190,8 +175,7 @@ mod tests {
                 now += Duration::from_secs(1);
             }
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
+        lines.text().lines().map(str::to_owned).collect()
     }
 
     #[test]

@@ -11,12 +11,12 @@ use actors::metrics::{Handled, Metrics};
 use actors::pipeline::{Limits, Pipeline, PipelineParts, PolledSource};
 use actors::supervision::{Escalation, Policy};
 use actors::transport::NoContainer;
+use agency::identity::{Algorithm, Identity};
 use chrono::Utc;
 use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
 use mail::smtp::Outgoing;
-use rcgen::{CertificateParams, IsCa, KeyPair};
 use sdc::answer::Answer;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
@@ -26,10 +26,13 @@ use sdc::payload::{self, PayloadLimits};
 use sdc::request::{Records, Request, TableRecords};
 use serde_json::{Value, json};
 use simulation::post_office::{Mail, PostOffice, PostOfficeSettings};
-use store::agencies::{self, installations, scopes};
-use store::centre::server::{self, Server};
-use store::certificates::{self, CertificateFields, Confirmation};
+use store::agencies;
+use store::centre::server::Server;
+use store::certificates::CertificateFields;
 use store::database::{Connection, Database};
+use store::ledger::tariffs;
+use store::people::Operator;
+use store::testing::fixture::{self, Newcomer};
 use store::testing::{self, TestCluster};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -42,6 +45,8 @@ pub const NOTES: &str = "MentionMarginale";
 
 /// Longest wait for anything: far beyond what a loaded machine takes.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(2);
 /// Counts letters whose records are in the tables.
 pub const SETTLED: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'";
 /// Counts what is in quarantine.
@@ -91,12 +96,7 @@ pub struct Running {
 }
 
 fn key(name: &str) -> SigningKey {
-    let key = KeyPair::generate().unwrap();
-    let mut parameters = CertificateParams::new(vec![]).unwrap();
-    parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
-    parameters.is_ca = IsCa::ExplicitNoCa;
-    let certificate = parameters.self_signed(&key).unwrap();
-    SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()
+    Identity::generate(name, Algorithm::P256).unwrap().key().clone()
 }
 
 /// Waits for a condition.
@@ -104,31 +104,22 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not so");
-        std::thread::yield_now();
+        // The pipeline that is waited for needs the processors.
+        std::thread::park_timeout(LOOK);
     }
 }
 
-/// Registers an office: its rights, its key and some money.
-async fn register(connection: &mut Connection, matricule: Matricule, code: &str, key: &SigningKey) {
-    let new = agencies::NewAgency {
-        matricule: Some(matricule),
-        name: "Office".to_owned(),
-        town: String::new(),
-        telephone: String::new(),
-        email: OFFICE_ADDRESS.to_owned(),
-        profile: None,
-        status: None,
-        credit_limit: 0,
-    };
-    let operator = testing::operator(connection).await;
-    agencies::add(connection, &operator, &new).await.unwrap();
-    installations::add(connection, &operator, matricule, "pc1").await.unwrap();
-    scopes::grant(connection, &operator, matricule, "CentreCode", &[code.to_owned()]).await.unwrap();
-    let fields = CertificateFields::from(key.certificate());
-    let fingerprint = key.certificate().fingerprint().to_string();
-    let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
-    certificates::register(connection, &operator, matricule, &fields, confirmation).await.unwrap();
-    agencies::recharge(connection, &operator, matricule, 1_000_000, "start").await.unwrap();
+/// Registers an office with its rights, its key and some money.
+async fn register(
+    connection: &mut Connection,
+    operator: &Operator,
+    matricule: Matricule,
+    code: &str,
+    key: &SigningKey,
+) {
+    let newcomer = Newcomer::new(matricule, OFFICE_ADDRESS, CertificateFields::from(key.certificate()));
+    fixture::enrol(connection, operator, &newcomer.with_scope("CentreCode", code)).await.unwrap();
+    agencies::recharge(connection, operator, matricule, 1_000_000, "start").await.unwrap();
 }
 
 /// Makes marginal notes, numbered from one on.
@@ -173,13 +164,10 @@ impl World {
         let database = runtime.block_on(async {
             let database = TestCluster::shared().await.database().await;
             let mut connection = database.get().await.unwrap();
-            let operator = testing::operator(&mut connection).await;
-            server::initialise(&mut connection, &operator, &Server::new("centre", Mode::Live)).await.unwrap();
-            store::samples::restore(&mut connection, &operator, "ecr").await.unwrap();
-            register(&mut connection, Matricule::try_from(42).unwrap(), "CE-042", &office).await;
-            let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
-                          VALUES ('export', 100, 0, 'owe', now() - interval '1 day')";
-            connection.batch_execute(tariff).await.unwrap();
+            let server = Server::new("centre", Mode::Live);
+            let operator = fixture::found(&mut connection, &server, &["ecr"]).await.unwrap();
+            register(&mut connection, &operator, Matricule::try_from(42).unwrap(), "CE-042", &office).await;
+            tariffs::set(&mut connection, &operator, &fixture::tariff(None, 100, "owe")).await.unwrap();
             drop(connection);
             database
         });
@@ -193,7 +181,8 @@ impl World {
         let key = key(&code);
         self.runtime.block_on(async {
             let mut connection = self.database.get().await.unwrap();
-            register(&mut connection, matricule, &code, &key).await;
+            let operator = testing::operator(&mut connection).await;
+            register(&mut connection, &operator, matricule, &code, &key).await;
         });
         Neighbour { matricule, code, key, sequence: 0 }
     }
@@ -205,6 +194,14 @@ impl World {
             letter(Matricule::try_from(42).unwrap(), self.sequence, marginal_notes(NOTES, "CE-042", self.sequence, 1));
         let mail = self.mail(&letter);
         (letter, mail)
+    }
+
+    /// Delivers so many letters, each of them the next.
+    pub fn deliver_letters(&mut self, letters: usize) {
+        for _ in 0..letters {
+            let (_, mail) = self.next_mail();
+            self.deliver(mail);
+        }
     }
 
     /// Makes the next letter, as the document that a mail carries.
@@ -361,7 +358,7 @@ impl World {
         let mut found = self.count(text);
         while found != expected {
             assert!(Instant::now() < deadline, "{what}: {found} where {expected} is expected");
-            std::thread::yield_now();
+            std::thread::park_timeout(LOOK);
             found = self.count(text);
         }
     }

@@ -11,37 +11,66 @@ use actors::transport::{Candidate, Fetching, Listing, Session, Transport, Transp
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-/// Deletes what it has given out, before anything of it is committed.
-pub struct Hasty(TransferFolder);
+/// What is bad about a folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Vice {
+    /// It deletes what it has given out, before anything of it is committed.
+    Hasty,
+    /// It refuses to delete anything, as a folder of another user does.
+    Stubborn,
+    /// It leaves everything out of its listings, as a folder does whose files are still written.
+    Reticent,
+}
 
-impl Hasty {
-    pub fn over(folder: TransferFolder) -> Hasty {
-        Hasty(folder)
+/// A transfer folder with a vice, which it has while it is told to.
+pub struct BadFolder {
+    folder: TransferFolder,
+    vice: Vice,
+    is_bad: Arc<AtomicBool>,
+}
+
+impl BadFolder {
+    /// Makes folders of a vice; all of them have it while this is so.
+    pub fn with(vice: Vice, is_bad: &Arc<AtomicBool>) -> impl Fn(TransferFolder) -> Arc<BadFolder> + 'static {
+        let is_bad = Arc::clone(is_bad);
+        move |folder| Arc::new(BadFolder { folder, vice, is_bad: Arc::clone(&is_bad) })
     }
 }
 
-impl Transport for Hasty {
+impl Transport for BadFolder {
     fn facts(&self) -> TransportFacts {
-        Transport::facts(&self.0)
+        Transport::facts(&self.folder)
     }
 
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
         async move {
-            let session = Transport::open(&self.0).await?;
-            let session: Box<dyn Session> = Box::new(HastySession { session, letters: self.0.path().join(IN) });
+            let session = Transport::open(&self.folder).await?;
+            let (letters, is_bad) = (self.folder.path().join(IN), Arc::clone(&self.is_bad));
+            let session: Box<dyn Session> = Box::new(BadSession { session, letters, vice: self.vice, is_bad });
             Ok(session)
         }
         .boxed()
     }
 }
 
-struct HastySession {
+struct BadSession {
     session: Box<dyn Session>,
     letters: PathBuf,
+    vice: Vice,
+    is_bad: Arc<AtomicBool>,
 }
 
-impl Session for HastySession {
+impl BadSession {
+    fn is(&self, vice: Vice) -> bool {
+        self.vice == vice && self.is_bad.load(Ordering::Relaxed)
+    }
+}
+
+impl Session for BadSession {
     fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
+        if self.is(Vice::Reticent) {
+            return async move { Ok(Listing { left_out: 1, ..Listing::default() }) }.boxed();
+        }
         self.session.list()
     }
 
@@ -50,6 +79,9 @@ impl Session for HastySession {
         wanted: &'s [Candidate],
         bytes_max: u64,
     ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
+        if !self.is(Vice::Hasty) {
+            return self.session.fetch(wanted, bytes_max);
+        }
         let letters = self.letters.clone();
         async move {
             let mut outcomes = Vec::new();
@@ -67,120 +99,9 @@ impl Session for HastySession {
     }
 
     fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
-        self.session.delete(numbers)
-    }
-
-    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
-        self.session.close()
-    }
-}
-
-/// Refuses to delete anything while it is told to, as a folder of another user does.
-pub struct Stubborn {
-    folder: TransferFolder,
-    refuses: Arc<AtomicBool>,
-}
-
-impl Stubborn {
-    pub fn over(folder: TransferFolder, refuses: Arc<AtomicBool>) -> Stubborn {
-        Stubborn { folder, refuses }
-    }
-}
-
-impl Transport for Stubborn {
-    fn facts(&self) -> TransportFacts {
-        Transport::facts(&self.folder)
-    }
-
-    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
-        async move {
-            let session = Transport::open(&self.folder).await?;
-            let session: Box<dyn Session> = Box::new(StubbornSession { session, refuses: Arc::clone(&self.refuses) });
-            Ok(session)
-        }
-        .boxed()
-    }
-}
-
-struct StubbornSession {
-    session: Box<dyn Session>,
-    refuses: Arc<AtomicBool>,
-}
-
-impl Session for StubbornSession {
-    fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
-        self.session.list()
-    }
-
-    fn fetch<'s>(
-        &'s mut self,
-        wanted: &'s [Candidate],
-        bytes_max: u64,
-    ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
-        self.session.fetch(wanted, bytes_max)
-    }
-
-    fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
-        if self.refuses.load(Ordering::Relaxed) {
+        if self.is(Vice::Stubborn) {
             return async move { Ok(numbers.to_vec()) }.boxed();
         }
-        self.session.delete(numbers)
-    }
-
-    fn close(self: Box<Self>) -> BoxFuture<'static, Result<(), TransportFault>> {
-        self.session.close()
-    }
-}
-
-/// Leaves everything out of its listings while it is told to, as a folder does whose files are still written.
-pub struct Reticent {
-    folder: TransferFolder,
-    hides: Arc<AtomicBool>,
-}
-
-impl Reticent {
-    pub fn over(folder: TransferFolder, hides: Arc<AtomicBool>) -> Reticent {
-        Reticent { folder, hides }
-    }
-}
-
-impl Transport for Reticent {
-    fn facts(&self) -> TransportFacts {
-        Transport::facts(&self.folder)
-    }
-
-    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Session>, TransportFault>> {
-        async move {
-            let session = Transport::open(&self.folder).await?;
-            let session: Box<dyn Session> = Box::new(ReticentSession { session, hides: Arc::clone(&self.hides) });
-            Ok(session)
-        }
-        .boxed()
-    }
-}
-
-struct ReticentSession {
-    session: Box<dyn Session>,
-    hides: Arc<AtomicBool>,
-}
-
-impl Session for ReticentSession {
-    fn list(&mut self) -> BoxFuture<'_, Result<Listing, TransportFault>> {
-        if self.hides.load(Ordering::Relaxed) {
-            return async move { Ok(Listing { left_out: 1, ..Listing::default() }) }.boxed();
-        }
-        self.session.list()
-    }
-
-    fn fetch<'s>(
-        &'s mut self,
-        wanted: &'s [Candidate],
-        bytes_max: u64,
-    ) -> BoxFuture<'s, Result<Fetching<'s>, TransportFault>> {
-        self.session.fetch(wanted, bytes_max)
-    }
-
-    fn delete<'s>(&'s mut self, numbers: &'s [u32]) -> BoxFuture<'s, Result<Vec<u32>, TransportFault>> {
         self.session.delete(numbers)
     }
 

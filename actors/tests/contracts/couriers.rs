@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::courier::smtp::SmtpCourier;
 use actors::courier::{Again, Courier, NotTaken, Sealed};
-use actors::transfer_folder::{IN, OUT, TransferFolder};
+use actors::transfer_folder::{IN, OUT, SUFFIX, TransferFolder};
 use futures_util::FutureExt;
 use mail::settings::{RelaySettings, Security};
 use mail::smtp::Relay;
@@ -34,6 +35,10 @@ pub trait CourierStand {
     fn fill(&self);
     /// Makes room again.
     fn make_room(&self);
+    /// Ends whoever carries the next answer when a part of it is written.
+    fn end_the_next_in_the_midst(&self);
+    /// Names what was begun and is no answer.
+    fn begun(&self) -> Vec<String>;
 }
 
 /// What one promise of a courier is checked by.
@@ -146,12 +151,14 @@ fn full(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let refused = carry(world, &courier, 2).err().ok_or("it takes an answer for which there is no room")?;
     ensure(refused.again != Again::Never, || format!("it gives the answer up: {refused}"))?;
     has_arrived(stand, &[1])?;
+    let begun = stand.begun();
+    ensure(begun.is_empty(), || format!("what it began takes room on a full disk: {begun:?}"))?;
     stand.make_room();
     carry(world, &courier, 2).map_err(|refused| refused.to_string())?;
     has_arrived(stand, &[1, 2])
 }
 
-/// Who is killed in the middle leaves the answer whole or not at all, and it can be carried again.
+/// Who is left or ended in the middle leaves the answer whole or not at all, and it can be carried again.
 fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     {
@@ -163,7 +170,16 @@ fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), Str
     let is_whole = arrived.values().all(|one| one.contains(&document(1)));
     ensure(is_whole, || format!("something stands there that is not whole: {arrived:?}"))?;
     carry(world, &courier, 1).map_err(|refused| refused.to_string())?;
-    has_arrived(stand, &[1])
+    has_arrived(stand, &[1])?;
+
+    stand.end_the_next_in_the_midst();
+    let ended = catch_unwind(AssertUnwindSafe(|| carry(world, &courier, 2)));
+    ensure(!matches!(ended, Ok(Ok(()))), || "it takes an answer of which it was kept from writing the end".to_owned())?;
+    has_arrived(stand, &[1])?;
+    // Another process takes its place.
+    let courier = stand.courier();
+    carry(world, &courier, 2).map_err(|refused| refused.to_string())?;
+    has_arrived(stand, &[1, 2])
 }
 
 /// Two couriers of two processes, with some of the answers in both their hands.
@@ -237,23 +253,33 @@ impl CourierStand for SmtpCourierStand {
         self.post_office.faults().set(Fault::DeferData, When::Always);
     }
 
+    fn end_the_next_in_the_midst(&self) {
+        self.post_office.faults().set(Fault::CutData, When::Times(1));
+    }
+
+    fn begun(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn make_room(&self) {
         self.post_office.faults().clear(&Fault::DeferData);
     }
 }
 
-/// A transfer folder, or what is made of one.
+/// A transfer folder, or what is made of one. Each process over it has its own.
 pub struct FolderCourierStand {
     place: TempDir,
-    courier: Arc<dyn Courier>,
+    process: Box<dyn Fn() -> Arc<dyn Courier>>,
 }
 
 impl FolderCourierStand {
-    pub fn new<C: Courier>(world: &World, make: impl FnOnce(TransferFolder) -> Arc<C>) -> FolderCourierStand {
+    pub fn new<C: Courier>(world: &World, make: impl Fn(TransferFolder) -> Arc<C> + 'static) -> FolderCourierStand {
         let place = tempfile::tempdir().unwrap();
         [IN, OUT].iter().for_each(|name| fs::create_dir(place.path().join(name)).unwrap());
-        let folder = TransferFolder::new(place.path(), world.runtime.handle().clone(), Duration::ZERO);
-        FolderCourierStand { place, courier: make(folder) }
+        let (path, runtime) = (place.path().to_owned(), world.runtime.handle().clone());
+        let process =
+            move || -> Arc<dyn Courier> { make(TransferFolder::new(path.clone(), runtime.clone(), Duration::ZERO)) };
+        FolderCourierStand { place, process: Box::new(process) }
     }
 
     fn out(&self) -> PathBuf {
@@ -261,27 +287,38 @@ impl FolderCourierStand {
     }
 }
 
-/// Returns every file below a folder. What is being written, under a name that ends so, is not there yet.
+/// Returns every file below a folder.
 fn files(place: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(place).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|end| end == "sdc") {
+        } else {
             found.insert(path.display().to_string(), fs::read_to_string(&path).unwrap());
         }
     }
     found
 }
 
+/// Says whether an office looks at a file of this name: what is being written has another.
+fn is_answer(path: &str) -> bool {
+    path.ends_with(SUFFIX)
+}
+
 impl CourierStand for FolderCourierStand {
     fn courier(&self) -> Arc<dyn Courier> {
-        Arc::clone(&self.courier)
+        (self.process)()
     }
 
     fn arrived(&self) -> BTreeMap<String, String> {
-        files(&self.out())
+        let mut arrived = files(&self.out());
+        arrived.retain(|path, _| is_answer(path));
+        arrived
+    }
+
+    fn begun(&self) -> Vec<String> {
+        files(&self.out()).into_keys().filter(|path| !is_answer(path)).collect()
     }
 
     fn cut(&self) {
@@ -295,6 +332,10 @@ impl CourierStand for FolderCourierStand {
     fn fill(&self) {
         // A file system of a few kilobytes would need rights that not everybody has who runs tests.
         fail::cfg("exporter::write", "return").unwrap();
+    }
+
+    fn end_the_next_in_the_midst(&self) {
+        fail::cfg("exporter::write", "1*panic(planted)->off").unwrap();
     }
 
     fn make_room(&self) {

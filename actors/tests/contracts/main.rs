@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 
 use actors::custody::Fate;
 
-use bad::{Careless, Hasty, Reticent, Stubborn};
+use bad::{BadFolder, Careless, Vice};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
 use stands::{FolderStand, Pop3Stand, PushedStand};
 use transports::{Breach, Stand, World, listed};
@@ -47,8 +47,8 @@ fn a_pushed_source_keeps_the_contract_of_transports() {
 #[test]
 fn one_that_deletes_what_is_not_settled_breaks_it() {
     let world = World::new();
-    let hasty = |folder| Arc::new(Hasty::over(folder));
-    let stand = || -> Box<dyn Stand> { Box::new(FolderStand::new(&world, hasty)) };
+    let is_bad = Arc::new(AtomicBool::new(true));
+    let stand = || -> Box<dyn Stand> { Box::new(FolderStand::new(&world, BadFolder::with(Vice::Hasty, &is_bad))) };
     kept(transports::hold_to("lends", &world, &stand));
     broken(transports::hold_to("settles", &world, &stand));
 }
@@ -56,16 +56,14 @@ fn one_that_deletes_what_is_not_settled_breaks_it() {
 #[test]
 fn what_is_settled_and_cannot_be_deleted_is_not_settled_again() {
     let (world, refuses) = (World::new(), Arc::new(AtomicBool::new(true)));
-    let stubborn = |folder| Arc::new(Stubborn::over(folder, Arc::clone(&refuses)));
-    let stand = Box::new(FolderStand::new(&world, stubborn));
+    let stand = Box::new(FolderStand::new(&world, BadFolder::with(Vice::Stubborn, &refuses)));
     listed::settles_once(&world, stand, &refuses).unwrap();
 }
 
 #[test]
 fn a_suspect_that_is_left_out_of_a_listing_stays_one() {
     let (world, hides) = (World::new(), Arc::new(AtomicBool::new(false)));
-    let reticent = |folder| Arc::new(Reticent::over(folder, Arc::clone(&hides)));
-    let stand = Box::new(FolderStand::new(&world, reticent));
+    let stand = Box::new(FolderStand::new(&world, BadFolder::with(Vice::Reticent, &hides)));
     listed::suspects_what_is_left_out(&world, stand, &hides).unwrap();
 }
 

@@ -67,19 +67,21 @@ impl Stand for Pop3Stand {
     }
 }
 
-/// A transfer folder, or what is made of one.
+/// A transfer folder, or what is made of one. Each process over it has its own.
 pub struct FolderStand {
     place: TempDir,
-    transport: Arc<dyn Transport>,
+    process: Box<dyn Fn() -> Arc<dyn Transport>>,
     written: AtomicUsize,
 }
 
 impl FolderStand {
-    pub fn new<T: Transport>(world: &World, make: impl FnOnce(TransferFolder) -> Arc<T>) -> FolderStand {
+    pub fn new<T: Transport>(world: &World, make: impl Fn(TransferFolder) -> Arc<T> + 'static) -> FolderStand {
         let place = tempfile::tempdir().unwrap();
         [IN, OUT].iter().for_each(|name| fs::create_dir(place.path().join(name)).unwrap());
-        let folder = TransferFolder::new(place.path(), world.runtime.handle().clone(), Duration::ZERO);
-        FolderStand { place, transport: make(folder), written: AtomicUsize::new(0) }
+        let (path, runtime) = (place.path().to_owned(), world.runtime.handle().clone());
+        let process =
+            move || -> Arc<dyn Transport> { make(TransferFolder::new(path.clone(), runtime.clone(), Duration::ZERO)) };
+        FolderStand { place, process: Box::new(process), written: AtomicUsize::new(0) }
     }
 
     fn letters(&self) -> PathBuf {
@@ -108,7 +110,7 @@ impl Stand for FolderStand {
     }
 
     fn way(&self) -> Way {
-        Way::Listed(Arc::clone(&self.transport))
+        Way::Listed((self.process)())
     }
 }
 

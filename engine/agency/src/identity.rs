@@ -57,19 +57,7 @@ impl Identity {
     /// # Errors
     /// The cryptographic library refuses.
     pub fn generate_pem(name: &str, algorithm: Algorithm) -> Result<(String, String), IdentityError> {
-        Ok(certified(&key_pair(algorithm)?, name, KeyIdMethod::Sha256)?)
-    }
-
-    /// Makes a key of the victim's kind whose certificate claims to be the victim's: it bears its subject key identifier.
-    ///
-    /// # Errors
-    /// The cryptographic library refuses.
-    pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, IdentityError> {
-        let borrowed = KeyIdMethod::PreSpecified(victim.key_id().to_vec());
-        // A signature of another kind of key is refused before it is looked at.
-        let algorithm = if victim.algorithm().starts_with("RSA") { Algorithm::Rsa2048 } else { Algorithm::P256 };
-        let (key, certificate) = certified(&key_pair(algorithm)?, "office", borrowed)?;
-        Identity::from_pem(key.as_bytes(), certificate.as_bytes())
+        Ok(certified(&key_pair(algorithm)?, name)?)
     }
 
     /// Reads a PKCS #8 key and its certificate, both in PEM.
@@ -104,14 +92,14 @@ impl fmt::Debug for Identity {
 }
 
 /// Makes a self-signed certificate; returns key and certificate in PEM.
-fn certified(key: &KeyPair, name: &str, key_id: KeyIdMethod) -> Result<(String, String), rcgen::Error> {
+fn certified(key: &KeyPair, name: &str) -> Result<(String, String), rcgen::Error> {
     let mut parameters = CertificateParams::default();
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     parameters.distinguished_name = distinguished;
     // Says "no authority", and brings the subject key identifier by which CMS names the signer.
     parameters.is_ca = IsCa::ExplicitNoCa;
-    parameters.key_identifier_method = key_id;
+    parameters.key_identifier_method = KeyIdMethod::Sha256;
     parameters.key_usages =
         vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement, KeyUsagePurpose::KeyEncipherment];
     // From yesterday: clocks at offices are wrong.
@@ -146,13 +134,5 @@ mod tests {
             let identity = Identity::generate("office", algorithm).unwrap();
             assert_eq!(identity.certificate().algorithm(), name);
         }
-    }
-
-    #[test]
-    fn an_impostor_bears_the_victims_identifier_and_another_key() {
-        let victim = Identity::generate("office", Algorithm::P256).unwrap();
-        let impostor = Identity::impersonating(victim.certificate()).unwrap();
-        assert_eq!(impostor.certificate().key_id(), victim.certificate().key_id());
-        assert_ne!(impostor.certificate().spki_sha256(), victim.certificate().spki_sha256());
     }
 }

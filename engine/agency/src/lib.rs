@@ -7,4 +7,5 @@
 pub mod collect;
 pub mod identity;
 pub mod office;
+pub mod packed;
 pub mod register;

@@ -18,6 +18,7 @@ use sdc::request::{Records, Request};
 use uuid::Uuid;
 
 use crate::identity::Identity;
+use crate::packed::Packed;
 use crate::register::{Register, RegisterError};
 
 /// What an office is told of its centre when it is set up.
@@ -42,21 +43,6 @@ pub struct Office<R> {
     identity: Identity,
     centre: Arc<Centre>,
     register: R,
-}
-
-/// A sealed letter: kept until it is answered, and resent unchanged.
-#[derive(Clone)]
-pub struct Packed {
-    /// The letter's id.
-    pub letter_id: Uuid,
-    /// Its number.
-    pub sequence: u64,
-    /// SHA-256 of its signed octets.
-    pub digest: Digest,
-    /// The document that travels.
-    pub document: Vec<u8>,
-    /// The signed structure inside.
-    signed: Vec<u8>,
 }
 
 /// An answer that belongs to a letter of the office.
@@ -200,16 +186,8 @@ impl<R: Register> Office<R> {
     /// # Errors
     /// A letter that the centre would refuse unread, or OpenSSL's own.
     pub fn seal(&self, letter: &Letter) -> Result<Packed, PackError> {
-        self.seal_as(letter, &self.identity)
-    }
-
-    /// Seals a letter with any key: what a forger does.
-    ///
-    /// # Errors
-    /// As for [`Office::seal`].
-    pub fn seal_as(&self, letter: &Letter, identity: &Identity) -> Result<Packed, PackError> {
         let octets = payload::write_letter(letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
-        let signed = cms::sign(&octets, identity.key())?;
+        let signed = cms::sign(&octets, self.identity.key())?;
         let document = self.document(&signed)?;
         Ok(Packed { letter_id: letter.id, sequence: letter.sequence, digest: Digest::of(&octets), document, signed })
     }
@@ -223,10 +201,7 @@ impl<R: Register> Office<R> {
     }
 
     /// Puts an envelope around a signed structure.
-    ///
-    /// # Errors
-    /// OpenSSL's own.
-    pub fn document(&self, signed: &[u8]) -> Result<Vec<u8>, PackError> {
+    fn document(&self, signed: &[u8]) -> Result<Vec<u8>, PackError> {
         let der = cms::encrypt(signed, &self.centre.recipient, ContentCipher::Aes256Gcm)?;
         // The mail's subject has the routing hint; in the document it would cost twenty bytes more.
         Ok(Document::render(&der, None))
@@ -313,11 +288,5 @@ fn domain(address: &str) -> &str {
 impl<R> fmt::Debug for Office<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Office({} {})", self.sender.agency, self.sender.installation)
-    }
-}
-
-impl fmt::Debug for Packed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Packed({}, {} bytes)", self.letter_id, self.document.len())
     }
 }

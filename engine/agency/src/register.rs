@@ -8,7 +8,7 @@ use std::error::Error;
 use sdc::digest::Digest;
 use uuid::Uuid;
 
-use crate::office::Packed;
+use crate::packed::Packed;
 
 /// Keeps the letters of one installation.
 pub trait Register {

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{AnswerError, Centre, Packed};
+use agency::office::{AnswerError, Centre};
+use agency::packed::Packed;
 use chrono::Utc;
 use sdc::answer::receipt::{AccountReceipt, Receipt, Verdict};
 use sdc::answer::statement::Statement;
@@ -17,6 +18,7 @@ use sdc::letter::{self, FORMAT_VERSION, Matricule, Mode};
 use sdc::payload::{self, PayloadForm, PayloadLimits};
 use sdc::request::{Period, Records, Request};
 use simulation::dice::Dice;
+use simulation::forgery;
 use simulation::office::{MemoryRegister, Office};
 use simulation::records::Register;
 use uuid::Uuid;
@@ -176,7 +178,7 @@ fn an_answer_that_is_not_exactly_its_own_is_not_believed() {
     let forger = Identity::generate("centre", Algorithm::P256).unwrap();
     let forged = sealed(&answer_to(&packed), &forger, &office);
     assert!(matches!(office.open(&forged), Err(AnswerError::NotTheCentre)));
-    let impostor = Identity::impersonating(centre.certificate()).unwrap();
+    let impostor = forgery::impersonating(centre.certificate()).unwrap();
     let forged = sealed(&answer_to(&packed), &impostor, &office);
     assert!(matches!(office.open(&forged), Err(AnswerError::Unopenable(_))));
     let document = sealed(&answer_to(&packed), &centre, &office);

@@ -12,8 +12,8 @@ const CHARACTERS_MAX: usize = 320;
 /// Longest value read before it is cut, in octets: four to a character.
 const VALUE_BYTES_MAX: usize = 4 * CHARACTERS_MAX;
 
-/// Sender and subject as the mail has them, on one line each, without what steers a terminal or the direction of writing. Encoded words stay encoded
-/// (RFC 2047): whoever decodes them for a stranger pays for what the stranger wrote.
+/// Sender and subject as the mail has them, on one line each, without what steers a terminal or the direction of writing. Encoded
+/// words stay encoded (RFC 2047): whoever decodes them for a stranger pays for what the stranger wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letterhead {
     /// The first `From`, at most 320 characters; empty where there is none.

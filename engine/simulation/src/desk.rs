@@ -10,9 +10,9 @@ use sdc::letter::Matricule;
 use sdc::request::Records;
 
 use crate::dice::Dice;
+use crate::lock::lock;
 use crate::memory::{self, Expected, LetterMemory};
 use crate::mischief::{Mischief, Scene};
-use crate::record::lock;
 use crate::town::{Condition, Desk, Former, Resident, price};
 
 /// Of a thousand letters of agencies in order, so many are sent once more, and so many are bad.

@@ -4,6 +4,9 @@
 
 pub mod desk;
 pub mod dice;
+pub mod forgery;
+pub mod lock;
+pub mod log;
 pub mod memory;
 pub mod mischief;
 pub mod night;

@@ -3,7 +3,8 @@
 //! Forgers have all that a forger can have: the victim's matricule, its key identifier, a copy of its mails; never its key.
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{PackError, Packed};
+use agency::office::PackError;
+use agency::packed::Packed;
 use mail::smtp::Outgoing;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
@@ -14,6 +15,7 @@ use sdc::request::{Records, Request};
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
+use crate::forgery;
 use crate::office::Office;
 use crate::records::Register;
 
@@ -130,7 +132,7 @@ impl Mischief {
             Mischief::ForgedByUnknownKey => scene.signed_by(&Identity::generate("office", Algorithm::P256)?)?,
             Mischief::ForgedByBorrowedKeyId => {
                 let victim = scene.office.identity().certificate().clone();
-                scene.signed_by(&Identity::impersonating(&victim)?)?
+                scene.signed_by(&forgery::impersonating(&victim)?)?
             }
             Mischief::TamperedOutside => scene.tampered_outside()?,
             Mischief::TamperedInside => scene.tampered_inside()?,
@@ -225,8 +227,8 @@ impl Scene<'_> {
 
     fn signed_by(&mut self, forger: &Identity) -> Result<Outgoing, PackError> {
         let letter = self.letter()?;
-        let packed = self.office.seal_as(&letter, forger)?;
-        Ok(self.mail(&packed.document))
+        let document = forgery::sealed(self.office, &letter, forger)?;
+        Ok(self.mail(&document))
     }
 
     fn tampered_outside(&mut self) -> Result<Outgoing, PackError> {
@@ -251,7 +253,7 @@ impl Scene<'_> {
         if let Some(octet) = signed.get_mut(at) {
             *octet ^= 1 << self.dice.below(8);
         }
-        let document = self.office.document(&signed)?;
+        let document = forgery::enveloped(self.office, &signed)?;
         Ok(self.mail(&document))
     }
 
@@ -261,8 +263,8 @@ impl Scene<'_> {
         if let Ok(matricule) = Matricule::try_from(unknown) {
             letter.from.agency = matricule;
         }
-        let packed = self.office.seal_as(&letter, &Identity::generate("stranger", Algorithm::P256)?)?;
-        let document = Document::parse(&packed.document, &DocumentLimits::default()).map_err(PackError::Unreadable)?;
+        let sealed = forgery::sealed(self.office, &letter, &Identity::generate("stranger", Algorithm::P256)?)?;
+        let document = Document::parse(&sealed, &DocumentLimits::default()).map_err(PackError::Unreadable)?;
         let document = Document::render(document.der(), Some(letter.from.agency));
         Ok(Outgoing {
             subject: format!("SDC 1 agency={}", letter.from.agency),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use agency::office::{self, Packed};
+use agency::office;
+use agency::packed::Packed;
 use agency::register::{Register, RegisterError, Sent};
 
 /// An office of the simulation.

@@ -75,15 +75,20 @@ impl Drop for Process {
 
 /// Asks over HTTP and returns the answer, status and head included; nothing while nobody listens, or where nothing more comes for so long.
 pub fn get(address: SocketAddr, path: &str, patience: Duration) -> String {
-    let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
-    };
-    ask().unwrap_or_default()
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), patience).unwrap_or_default()
+}
+
+/// Asks over HTTP in whatever words, which ask that the connection be closed, and returns the answer as it comes.
+///
+/// # Errors
+/// Nobody listens; nothing more comes for so long; the answer is no text.
+pub fn ask(address: SocketAddr, words: &str, patience: Duration) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(words.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// Returns the most memory that a process ever had resident, in megabytes (`proc_pid_status(5)`); nothing where it is gone.

@@ -1,7 +1,6 @@
 //! What was sent, and which of it is answered: kept while agencies write, for the oracle to judge.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agency::office::{AnswerError, Answered};
@@ -11,6 +10,7 @@ use sdc::answer::receipt::Receipt;
 use sdc::digest::Digest;
 
 use crate::desk::Subject;
+use crate::lock::lock;
 use crate::memory::{Memory, ReceiptMemory};
 use crate::town::Resident;
 
@@ -38,11 +38,6 @@ pub struct Record {
     pub unanswered: u64,
     /// Letters answered.
     pub verified: u64,
-}
-
-/// Locks what nobody leaves half changed: a panic elsewhere is told by whoever panicked.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Resident {

@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{Centre, Packed};
+use agency::office::Centre;
+use agency::packed::Packed;
 use anyhow::Context;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use mail::pop3::Mailbox;
@@ -14,22 +15,17 @@ use mail::{MailboxSettings, Secret};
 use nix::unistd::Uid;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Letter, Matricule, Mode};
-use store::agencies::installations;
-use store::agencies::scopes;
-use store::agencies::{self, NewAgency};
-use store::centre::server;
-use store::certificates::{self, CertificateFields, Confirmation};
+use store::administration::{AdministrationError, agencies, server, tariffs};
+use store::certificates::CertificateFields;
 use store::database::Database;
-use store::error::AdministrationError;
-use store::ledger::tariffs::{self, NewTariff};
 use store::people::{Operator, SystemAccount, sign_in_as_system_account};
 use store::samples;
+use store::testing::fixture::{self, Newcomer};
 
+use crate::lock::lock;
 use crate::office::{MemoryRegister, Office};
-use crate::record::lock;
 use crate::records::Register;
 
-/// Who stands in the audit log.
 /// Name of every agency's installation.
 pub const INSTALLATION: &str = "pc-1";
 /// Polling stations under one agency.
@@ -154,12 +150,15 @@ impl Town {
         let numbers: Vec<usize> = (0..plan.agencies).collect();
         for batch in numbers.chunks(BATCH) {
             let residents = batch.iter().map(|&at| resident(at, keys, plan)).collect::<anyhow::Result<Vec<_>>>()?;
-            let certificates: Vec<CertificateFields> = residents.iter().map(certificate).collect();
+            let newcomers: Vec<Newcomer> = residents.iter().map(newcomer_of).collect();
             // One commit for many agencies; each of the calls inside is a savepoint.
             connection
                 .transaction(async |connection| {
-                    for (resident, certificate) in residents.iter().zip(&certificates) {
-                        register(connection, operator, resident, certificate).await?;
+                    for (resident, newcomer) in residents.iter().zip(&newcomers) {
+                        match resident.condition {
+                            Condition::WithoutCredit => fixture::enrol(connection, operator, newcomer).await?,
+                            _ => register_with_credit(connection, operator, newcomer).await?,
+                        }
                         done();
                     }
                     Ok::<(), AdministrationError>(())
@@ -177,16 +176,7 @@ impl Town {
 
 async fn set_tariffs(connection: &mut AsyncPgConnection, operator: &Operator) -> Result<(), AdministrationError> {
     for (table, per_act, credit) in PRICES {
-        let tariff = NewTariff {
-            profile: None,
-            service: "export".to_owned(),
-            table: Some(table.to_owned()),
-            per_act,
-            per_started_kb: 0,
-            credit: Some(credit.to_owned()),
-            valid_from: None,
-        };
-        tariffs::set(connection, operator, &tariff).await?;
+        tariffs::set(connection, operator, &fixture::tariff(Some(table), per_act, credit)).await?;
     }
     Ok(())
 }
@@ -245,11 +235,6 @@ fn condition(at: usize, agencies: usize) -> Condition {
     }
 }
 
-fn certificate(resident: &Resident) -> CertificateFields {
-    let desk = lock(&resident.desk);
-    CertificateFields::from(desk.office.identity().certificate())
-}
-
 /// Makes an agency known that is none of the town's: in order, with credit.
 ///
 /// # Errors
@@ -261,10 +246,10 @@ pub async fn register_visitor(
     register: &Register,
     certificate: &CertificateFields,
 ) -> anyhow::Result<()> {
-    let newcomer = Newcomer { matricule, address, condition: Condition::Sound, register, certificate };
     let mut connection = database.get().await?;
     let operator = signed_in(&mut connection).await?;
-    Ok(enrol(&mut connection, &operator, &newcomer).await?)
+    let newcomer = newcomer(matricule, address, register, certificate.clone());
+    Ok(register_with_credit(&mut connection, &operator, &newcomer).await?)
 }
 
 /// Signs in as whose account made the centre: this process's.
@@ -272,63 +257,34 @@ async fn signed_in(connection: &mut AsyncPgConnection) -> Result<Operator, Admin
     sign_in_as_system_account(connection, &SystemAccount::of_this_process(Uid::current())).await
 }
 
-async fn register(
-    connection: &mut AsyncPgConnection,
-    operator: &Operator,
-    resident: &Resident,
-    certificate: &CertificateFields,
-) -> Result<(), AdministrationError> {
-    let register = lock(&resident.desk).register.clone();
-    let newcomer = Newcomer {
-        matricule: resident.matricule,
-        address: &resident.address,
-        condition: resident.condition,
-        register: &register,
-        certificate,
-    };
-    enrol(connection, operator, &newcomer).await
+/// What the centre is told of a resident.
+fn newcomer_of(resident: &Resident) -> Newcomer {
+    let desk = lock(&resident.desk);
+    let certificate = CertificateFields::from(desk.office.identity().certificate());
+    let told = newcomer(resident.matricule, &resident.address, &desk.register, certificate);
+    Newcomer { status: if resident.condition == Condition::Suspended { 0 } else { told.status }, ..told }
 }
 
-/// What the centre is told of an agency.
-struct Newcomer<'a> {
-    matricule: Matricule,
-    address: &'a str,
-    condition: Condition,
-    register: &'a Register,
-    certificate: &'a CertificateFields,
-}
-
-/// Makes an agency known to the centre, as operators do.
-async fn enrol(
-    connection: &mut AsyncPgConnection,
-    operator: &Operator,
-    newcomer: &Newcomer<'_>,
-) -> Result<(), AdministrationError> {
-    let Newcomer { matricule: number, condition, register, certificate, .. } = *newcomer;
-    let new = NewAgency {
-        matricule: Some(number),
-        name: format!("Centre d'état civil {number}"),
+fn newcomer(matricule: Matricule, address: &str, register: &Register, certificate: CertificateFields) -> Newcomer {
+    Newcomer {
+        name: format!("Centre d'état civil {matricule}"),
         town: "Yaoundé".to_owned(),
-        telephone: String::new(),
-        email: newcomer.address.to_owned(),
-        profile: None,
-        status: (condition == Condition::Suspended).then_some(0),
-        credit_limit: 0,
-    };
-    agencies::add(connection, operator, &new).await?;
-    installations::add(connection, operator, number, INSTALLATION).await?;
-    let fingerprint = hex::encode(&certificate.fingerprint);
-    let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
-    certificates::register(connection, operator, number, certificate, confirmation).await?;
-    let scopes =
-        [("CentreCode", vec![register.centre_code().to_owned()]), ("BureauCode", register.bureau_codes().to_vec())];
-    for (column, codes) in scopes {
-        if !codes.is_empty() {
-            scopes::grant(connection, operator, number, column, &codes).await?;
-        }
+        installation: INSTALLATION.to_owned(),
+        scopes: vec![
+            ("CentreCode", vec![register.centre_code().to_owned()]),
+            ("BureauCode", register.bureau_codes().to_vec()),
+        ],
+        ..Newcomer::new(matricule, address, certificate)
     }
-    if condition != Condition::WithoutCredit {
-        agencies::recharge(connection, operator, number, CREDIT, "opening credit").await?;
-    }
+}
+
+/// Makes an agency known that has credit.
+async fn register_with_credit(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    newcomer: &Newcomer,
+) -> Result<(), AdministrationError> {
+    fixture::enrol(connection, operator, newcomer).await?;
+    agencies::recharge(connection, operator, newcomer.matricule, CREDIT, "opening credit").await?;
     Ok(())
 }

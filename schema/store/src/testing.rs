@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub(crate) mod centre;
+pub mod fixture;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -144,7 +144,7 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
         Fault::Database { end, away } => {
             end_database(world, end)?;
             pass_time(away);
-            world.runtime.block_on(world.cluster.restart())?;
+            world.runtime.block_on(world.database.cluster.restart())?;
         }
         Fault::Session { is_killed } => {
             let id = world.ask(A_SESSION)?;
@@ -187,12 +187,12 @@ fn panics(world: &mut World, rebuilds: f64) -> Result<bool> {
 
 fn end_database(world: &mut World, end: DatabaseEnd) -> Result<()> {
     match end {
-        DatabaseEnd::Fast => world.runtime.block_on(world.cluster.stop()),
-        DatabaseEnd::PowerCut => world.runtime.block_on(world.cluster.kill()),
+        DatabaseEnd::Fast => world.runtime.block_on(world.database.cluster.stop()),
+        DatabaseEnd::PowerCut => world.runtime.block_on(world.database.cluster.kill()),
         DatabaseEnd::Immediate => {
-            if let Some(postmaster) = world.cluster.pid() {
+            if let Some(postmaster) = world.database.cluster.pid() {
                 kill(Pid::from_raw(postmaster), Signal::SIGQUIT)?;
-                let cluster = &world.cluster;
+                let cluster = &world.database.cluster;
                 wait_within(HIT_MAX, "the postmaster has ended", || Ok(cluster.pid().is_none()))?;
             }
         }

@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
 use super::offices::Offices;
+use crate::database::OwnDatabase;
 use crate::engine::Engine;
 use crate::proxy::Proxy;
 use crate::servers::{Account, Dovecot, Postfix, wait_within};
@@ -48,12 +49,11 @@ pub struct World {
     /// The mailboxes.
     pub dovecot: Dovecot,
     /// The database.
-    pub cluster: Cluster,
+    pub database: OwnDatabase,
     /// Where proxies and questions to the database run.
     pub runtime: Arc<Runtime>,
     /// Engines that ended by themselves because actors panicked too often, and were started again.
     pub escalations: u64,
-    folder: tempfile::TempDir,
 }
 
 fn configuration(
@@ -81,10 +81,7 @@ impl World {
     /// A server does not start.
     pub fn start(program: &Path, engines: usize, seed: u64, bug: Option<&str>) -> Result<World> {
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?);
-        let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        let folder = tempfile::Builder::new().prefix("xm-nemesis-").permissions(passable).tempdir()?;
-        let settings = ClusterSettings { data_folder: folder.path().join("database"), ..ClusterSettings::default() };
-        let cluster = runtime.block_on(Cluster::start(settings))?;
+        let database = OwnDatabase::start(&runtime)?;
         let mut addresses: Vec<String> =
             (1..=OFFICES).map(|number| format!("agency-{number:06}@offices.example")).collect();
         addresses.extend([CENTRE_ADDRESS.to_owned(), STRANGER.to_owned()]);
@@ -95,7 +92,7 @@ impl World {
         let smtp = Proxy::start(postfix.smtp_address(), runtime.handle())?;
 
         let transfer = Transfer::make()?;
-        let url = cluster.url();
+        let url = database.cluster.url();
         let mut first = Engine::of(program, PASSWORD, |http| configuration(&url, (&pop3, &smtp, &transfer), http))?;
         if let Some(bug) = bug {
             first.set(store::planted::BUG_VARIABLE, bug);
@@ -113,8 +110,7 @@ impl World {
             engine.wait_until_ready()?;
         }
         let offices = Offices::new(town, transfer, seed);
-        let world =
-            World { engines: all, offices, pop3, smtp, postfix, dovecot, cluster, runtime, escalations: 0, folder };
+        let world = World { engines: all, offices, pop3, smtp, postfix, dovecot, database, runtime, escalations: 0 };
         Ok(world)
     }
 
@@ -184,7 +180,7 @@ impl World {
     }
 
     fn ask_once(&self, text: &str) -> Result<i64> {
-        let url = self.cluster.url();
+        let url = self.database.cluster.url();
         self.runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
             let asked = async move { client.query_opt(text, &[]).await?.map_or(Ok(0), |row| row.try_get(0)) };
@@ -217,7 +213,7 @@ impl World {
         for (at, engine) in self.engines.iter().enumerate() {
             fs::copy(engine.log_path(), kept.join(format!("engine-{at}.log")))?;
         }
-        fs::copy(self.cluster.log_path(), kept.join("postgres.log"))?;
+        fs::copy(self.database.cluster.log_path(), kept.join("postgres.log"))?;
         fs::copy(self.dovecot.log_path(), kept.join("dovecot.log"))?;
         fs::copy(self.postfix.log_path(), kept.join("postfix.log"))?;
         Ok(kept)
@@ -232,8 +228,7 @@ impl World {
             engine.wait_until_ready()?;
             engine.stop()?;
         }
-        self.runtime.block_on(self.cluster.stop());
-        self.folder.close().context("the database's folder")
+        self.database.end(&self.runtime).context("the database's folder")
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use simulation::process;
 
 use super::daemon::Daemon;
 use super::folder::Folder;
@@ -138,11 +138,7 @@ impl Prometheus {
 
     /// Asks by HTTP/1.0, whose answers are not in chunks. What is no JSON is null.
     fn get(&self, path: &str) -> Result<Value> {
-        let mut stream = TcpStream::connect(self.port.address())?;
-        stream.set_read_timeout(Some(ANSWER_WAIT))?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        let answer = process::ask(self.port.address(), &format!("GET {path} HTTP/1.0\r\n\r\n"), ANSWER_WAIT)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("Prometheus does not speak HTTP")?;
         if !head.lines().next().is_some_and(|status| status.ends_with("200 OK")) {
             bail!("{path}: {body}");

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use agency::identity::Identity;
 use scenarios::town::{CENTRE_ADDRESS, address};
 use sdc::refusal::RefusalCode;
 use simulation::dice::Dice;
+use simulation::forgery;
 use simulation::records::Register;
 
 use crate::world::{OFFICE, World};
@@ -79,9 +79,8 @@ impl World {
             mails.push(office.mail(&packed));
         }
         let letter = office.compose(births("C7")).unwrap();
-        let forged =
-            office.seal_as(&letter, &Identity::impersonating(office.identity().certificate()).unwrap()).unwrap();
-        mails.push(office.mail(&forged));
+        let impostor = forgery::impersonating(office.identity().certificate()).unwrap();
+        mails.push(office.mail_of("forged", &forgery::sealed(office, &letter, &impostor).unwrap()));
         for mail in mails {
             self.deliver(&mail.render().unwrap());
         }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use cluster::{Cluster, ClusterSettings};
+use cluster::Cluster;
+use scenarios::database::OwnDatabase;
 use scenarios::engine::Engine;
 use scenarios::instruments::{Moves, lies_of_an_idle_program};
 use scenarios::program::xmserver_nemesis;
@@ -45,9 +46,8 @@ pub struct World {
     sql: Client,
     pub postfix: Postfix,
     pub dovecot: Dovecot,
-    cluster: Cluster,
+    database: OwnDatabase,
     runtime: Runtime,
-    _database: tempfile::TempDir,
 }
 
 fn rules() -> PathBuf {
@@ -75,14 +75,11 @@ fn configuration(database: &str, dovecot: &Dovecot, postfix: &Postfix, http: Soc
 impl World {
     pub fn new() -> World {
         let runtime = Runtime::new().unwrap();
-        let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        let database = tempfile::Builder::new().prefix("xm-alarms-").permissions(passable).tempdir().unwrap();
-        let settings = ClusterSettings { data_folder: database.path().join("database"), ..ClusterSettings::default() };
-        let cluster = runtime.block_on(Cluster::start(settings)).unwrap();
+        let database = OwnDatabase::start(&runtime).unwrap();
         let accounts = [CENTRE_ADDRESS, LEFT_ADDRESS, &address(OFFICE)];
         let dovecot = Dovecot::start(&accounts.map(|address| Account::new(address, PASSWORD))).unwrap();
         let postfix = Postfix::start(&dovecot).unwrap();
-        let configured = |http| configuration(&cluster.url(), &dovecot, &postfix, http);
+        let configured = |http| configuration(&database.cluster.url(), &dovecot, &postfix, http);
         let mut first = Engine::of(xmserver_nemesis().unwrap(), PASSWORD, configured).unwrap();
         found(&first).unwrap();
         let [resident, homeless] = [OFFICE, HOMELESS].map(|number| Resident::settle(&first, number).unwrap());
@@ -93,7 +90,7 @@ impl World {
         let engines = [first, second];
         let targets = engines.each_ref().map(Engine::http_address);
         let prometheus = Prometheus::start_in_a_hurry(&rules(), &targets, FACTOR).unwrap();
-        let sql = connect(&runtime, &cluster);
+        let sql = connect(&runtime, &database.cluster);
         let mut world = World {
             prometheus,
             engines,
@@ -107,9 +104,8 @@ impl World {
             sql,
             postfix,
             dovecot,
-            cluster,
+            database,
             runtime,
-            _database: database,
         };
         world.wait("Prometheus has seen both programs", |world| Ok(world.prometheus.query("xm:up:count")? == [2.0]));
         world
@@ -201,12 +197,12 @@ impl World {
     }
 
     pub fn lose_the_database(&mut self) {
-        self.runtime.block_on(self.cluster.stop());
+        self.runtime.block_on(self.database.cluster.stop());
     }
 
     pub fn find_the_database(&mut self) {
-        self.runtime.block_on(self.cluster.restart()).unwrap();
-        self.sql = connect(&self.runtime, &self.cluster);
+        self.runtime.block_on(self.database.cluster.restart()).unwrap();
+        self.sql = connect(&self.runtime, &self.database.cluster);
     }
 
     pub fn wait_until_idle(&mut self) {

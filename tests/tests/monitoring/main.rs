@@ -14,12 +14,13 @@ use agency::identity::{Algorithm, Identity};
 use clap::Parser;
 use clap::error::ErrorKind;
 use engine::command::CommandLine;
-use scenarios::engine::{Engine, Posts};
-use scenarios::servers::{Account, Dovecot, Postfix, Prometheus, promtool, wait_within};
-use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
+use scenarios::servers::{Prometheus, promtool, wait_within};
+use scenarios::site::Site;
+use scenarios::town::{CENTRE_ADDRESS, Resident, address};
 use sdc::refusal::RefusalCode;
 use serde_json::Value;
 use simulation::dice::Dice;
+use simulation::forgery;
 use simulation::records::Register;
 
 use metrics::compare;
@@ -205,39 +206,24 @@ fn dashboards_are_whole() {
 /// A centre with one office, watched.
 struct Watched {
     prometheus: Prometheus,
-    engine: Engine,
+    site: Site,
     resident: Resident,
-    _postfix: Postfix,
-    dovecot: Dovecot,
 }
 
 impl Watched {
     fn new() -> Watched {
-        let accounts = [CENTRE_ADDRESS, &address(OFFICE)].map(|address| Account::new(address, PASSWORD));
-        let dovecot = Dovecot::start(&accounts).unwrap();
-        let postfix = Postfix::start(&dovecot).unwrap();
-        let posts = Posts {
-            dovecot: &dovecot,
-            mailboxes: &[CENTRE_ADDRESS.to_owned()],
-            password: PASSWORD,
-            relay: postfix.smtp_address(),
-            address: CENTRE_ADDRESS,
-            further: "",
-        };
-        let mut engine = Engine::configured(&posts).unwrap();
-        found(&engine).unwrap();
-        let resident = Resident::settle(&engine, OFFICE).unwrap();
-        engine.start().unwrap();
-        engine.wait_until_ready().unwrap();
-        let prometheus = Prometheus::start(&root().join("deploy/prometheus"), engine.http_address()).unwrap();
+        let mut site = Site::found(&[address(OFFICE)], "").unwrap();
+        let resident = Resident::settle(&site.engine, OFFICE).unwrap();
+        site.open().unwrap();
+        let prometheus = Prometheus::start(&root().join("deploy/prometheus"), site.engine.http_address()).unwrap();
         wait_within(PATIENCE, "Prometheus has seen the centre", || Ok(prometheus.query("xm:up:count")? == [1.0]))
             .unwrap();
-        Watched { prometheus, engine, resident, _postfix: postfix, dovecot }
+        Watched { prometheus, site, resident }
     }
 
     /// Good letters, one of them twice, one that is refused, one of a stranger, and a mail that is no letter.
     fn receive(&mut self) {
-        let deliver = |mail: &[u8]| self.dovecot.deliver(CENTRE_ADDRESS, mail).unwrap();
+        let deliver = |mail: &[u8]| self.site.dovecot.deliver(CENTRE_ADDRESS, mail).unwrap();
         for number in 0..GOOD {
             let (_, mail) = self.resident.write().unwrap();
             let mail = mail.render().unwrap();
@@ -253,11 +239,12 @@ impl Watched {
         deliver(&office.mail(&abroad).render().unwrap());
         let letter = office.compose(births("C7")).unwrap();
         let forger = Identity::generate("office 7", Algorithm::P256).unwrap();
-        let forged = office.seal_as(&letter, &forger).unwrap();
-        deliver(&office.mail(&forged).render().unwrap());
+        let forged = forgery::sealed(office, &letter, &forger).unwrap();
+        deliver(&office.mail_of("forged", &forged).render().unwrap());
         deliver(b"From: x@example.org\r\nTo: centre@example.org\r\nSubject: offre\r\n\r\nBonjour\r\n");
-        let (dovecot, resident) = (&self.dovecot, &mut self.resident);
-        self.engine
+        let Site { engine, dovecot, .. } = &mut self.site;
+        let resident = &mut self.resident;
+        engine
             .wait_until("every letter is answered", |_| {
                 resident.read(dovecot.mails(&address(OFFICE))?)?;
                 Ok(resident.is_answered() && dovecot.count(CENTRE_ADDRESS) == 0)
@@ -266,7 +253,7 @@ impl Watched {
         for (outcome, letters) in
             [("accepted", GOOD), ("duplicate", 1), ("out_of_scope", 1), ("unknown_signer", 1), ("no_container", 1)]
         {
-            let found = self.engine.metric(&format!("xm_letters_total{{outcome=\"{outcome}\"}}"));
+            let found = engine.metric(&format!("xm_letters_total{{outcome=\"{outcome}\"}}"));
             assert!((found - letters as f64).abs() < f64::EPSILON, "{outcome}: {found}");
         }
     }
@@ -322,7 +309,7 @@ fn every_panel_and_rule_has_numbers_and_every_metric_is_documented_and_used() {
     let queries: Vec<&str> = panels.iter().map(|one| one.query.as_str()).collect();
     let texts = queries.into_iter().chain(rules.iter().map(|rule| rule["query"].as_str().unwrap()));
     let used: BTreeSet<String> = texts.flat_map(names).collect();
-    let shown = watched.engine.get("/metrics");
+    let shown = watched.site.engine.get("/metrics");
     demand(&compare(&shown, &used, &rules));
     assert!(panels.len() > 40 && rules.len() > 20, "{} queries of panels, {} rules", panels.len(), rules.len());
     watched.demand_numbers(panels.into_iter().chain(rules.iter().flat_map(asked_by)).collect());
@@ -330,7 +317,7 @@ fn every_panel_and_rule_has_numbers_and_every_metric_is_documented_and_used() {
     assert_eq!(watched.prometheus.rules().unwrap().iter().find(ill), None);
     let firing = watched.prometheus.query("ALERTS{alertstate=\"firing\"}").unwrap();
     assert!(firing.is_empty(), "a healthy centre rings no alarm");
-    watched.engine.stop().unwrap();
+    watched.site.engine.stop().unwrap();
     let prometheus = &watched.prometheus;
     wait_within(PATIENCE, "the stop is seen", || Ok(prometheus.query("xm:up:count")? == [0.0])).unwrap();
 }

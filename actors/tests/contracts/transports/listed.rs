@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use store::letters::in_hand::ATTEMPTS_MAX;
 
-use super::{Case, LOOK, PATIENCE, Stand, World, ensure, letter};
+use super::case::{Case, LOOK, PATIENCE, ensure, letter};
+use super::{Stand, World};
 
 /// A suspect that a listing leaves out is not gone: it stays what it is, and is poison when its attempts are used up.
 pub fn suspects_what_is_left_out(world: &World, stand: Box<dyn Stand>, hides: &AtomicBool) -> Result<(), String> {

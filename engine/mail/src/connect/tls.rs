@@ -49,7 +49,8 @@ pub enum TlsTrouble {
     SelfSigned,
     /// A certificate of the signer's name is trusted, and the signature is not its key's.
     #[error(
-        "the signer of the server's certificate has the name of one that is trusted, {signer}, and another key: name its right certificate in ca_file"
+        "the signer of the server's certificate has the name of one that is trusted, {signer}, and another key: \
+         name its right certificate in ca_file"
     )]
     OtherSigner {
         /// The name that both have.
@@ -65,7 +66,8 @@ pub enum TlsTrouble {
     },
     /// Marked CA:TRUE, and not named itself.
     #[error(
-        "the server shows the certificate of a signer (CA:TRUE) as its own: name this very certificate in ca_file, or have it sign one for the server"
+        "the server shows the certificate of a signer (CA:TRUE) as its own: name this very certificate in ca_file, \
+         or have it sign one for the server"
     )]
     Authority,
     /// X.509 version 1.
@@ -117,7 +119,8 @@ pub enum TlsTrouble {
     Unreadable,
     /// Plain text where TLS was expected from the first octet.
     #[error(
-        "port {port} speaks plain text, not TLS: set security = \"starttls\", or the port where TLS begins at once (995 for POP3, 465 for SMTP)"
+        "port {port} speaks plain text, not TLS: set security = \"starttls\", or the port where TLS begins at once \
+         (995 for POP3, 465 for SMTP)"
     )]
     PlainPort {
         /// The port that was dialled.

@@ -3,8 +3,7 @@
 use crate::connect::{MailError, Step};
 use crate::pop3::listing::Listed;
 use crate::pop3::reply::{Expect, Reply, Status};
-use crate::pop3::session::Session;
-use crate::pop3::wire::CHUNK_BYTES;
+use crate::pop3::wire::{CHUNK_BYTES, Wire};
 
 /// How much is kept of a mail that is too large.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -40,7 +39,11 @@ pub enum Outcome {
 /// Mails on their way: a window of them is asked for, and each is given out as soon as it is whole, so that it can be
 /// worked on while the next arrive. To pause between two calls is safe, to stop as well.
 pub struct Retrieval<'a> {
-    session: &'a mut Session,
+    wire: &'a mut Wire,
+    /// Mails asked for at a time: one, where the server does not take commands ahead.
+    window: usize,
+    /// Whether the server knows TOP.
+    has_top: bool,
     listed: &'a [Listed],
     asked: usize,
     answered: usize,
@@ -49,8 +52,14 @@ pub struct Retrieval<'a> {
 }
 
 impl<'a> Retrieval<'a> {
-    pub(super) fn of(session: &'a mut Session, listed: &'a [Listed], size_max_bytes: usize) -> Retrieval<'a> {
-        Retrieval { session, listed, asked: 0, answered: 0, size_max_bytes, commands: Vec::new() }
+    pub(super) fn of(
+        wire: &'a mut Wire,
+        window: usize,
+        has_top: bool,
+        listed: &'a [Listed],
+        size_max_bytes: usize,
+    ) -> Retrieval<'a> {
+        Retrieval { wire, window, has_top, listed, asked: 0, answered: 0, size_max_bytes, commands: Vec::new() }
     }
 
     /// Returns the mail whose answer is awaited: when the session breaks, it broke over this one.
@@ -62,7 +71,7 @@ impl<'a> Retrieval<'a> {
     pub async fn next(&mut self) -> Result<Option<Retrieved>, MailError> {
         let Some(listed) = self.listed.get(self.answered) else { return Ok(None) };
         self.ask().await?;
-        let reply = self.session.wire.reply(Step::Retrieve).await?;
+        let reply = self.wire.reply(Step::Retrieve).await?;
         self.answered += 1;
         let listed = listed.clone();
         let outcome = match reply {
@@ -83,16 +92,15 @@ impl<'a> Retrieval<'a> {
 
     /// Asks for more once half of the window has arrived, so that one write carries many commands.
     async fn ask(&mut self) -> Result<(), MailError> {
-        let window = if self.session.pipelining { self.session.settings.window_mails } else { 1 };
         let in_flight = self.asked - self.answered;
-        if in_flight > window / 2 || self.asked == self.listed.len() {
+        if in_flight > self.window / 2 || self.asked == self.listed.len() {
             return Ok(());
         }
-        let until = (self.answered + window).min(self.listed.len());
+        let until = (self.answered + self.window).min(self.listed.len());
         let mut expected = Vec::with_capacity(until - self.asked);
         self.commands.clear();
         for listed in self.listed.get(self.asked..until).unwrap_or_default() {
-            let (command, expect) = match (self.is_over(listed), self.session.top) {
+            let (command, expect) = match (self.is_over(listed), self.has_top) {
                 (true, true) => (format!("TOP {} {HEAD_LINES}\r\n", listed.number), head_expected()),
                 (true, false) => ("NOOP\r\n".to_owned(), Expect::Line),
                 (false, _) => (format!("RETR {}\r\n", listed.number), self.mail_expected(listed)),
@@ -100,9 +108,9 @@ impl<'a> Retrieval<'a> {
             self.commands.extend_from_slice(command.as_bytes());
             expected.push(expect);
         }
-        self.session.wire.begin();
+        self.wire.begin();
         self.asked = until;
-        self.session.wire.send(Step::Retrieve, &self.commands, &expected).await
+        self.wire.send(Step::Retrieve, &self.commands, &expected).await
     }
 
     fn is_over(&self, listed: &Listed) -> bool {

@@ -9,7 +9,6 @@ use tokio::io::AsyncWriteExt;
 
 use crate::connect::{Cause, MailError, Step};
 use crate::pop3::listing::{self, LISTING_LINE_BYTES_MAX, Listed, Listing};
-use crate::pop3::mailbox::Mailbox;
 use crate::pop3::reply::{Expect, Reply, Status};
 use crate::pop3::retrieval::{HEAD_LINES, Retrieval, head_expected};
 use crate::pop3::wire::Wire;
@@ -36,11 +35,6 @@ pub struct MailboxSize {
 }
 
 impl Session {
-    /// Connects and signs in. The error's step says how far it came.
-    pub async fn open(settings: &MailboxSettings) -> Result<Session, MailError> {
-        Mailbox::new(settings.clone())?.open().await
-    }
-
     /// Says whether the server takes commands without waiting for answers.
     pub fn is_pipelining(&self) -> bool {
         self.pipelining
@@ -93,7 +87,8 @@ impl Session {
     ) -> Result<Retrieval<'a>, MailError> {
         self.settle(Step::Retrieve).await?;
         let size_max_bytes = usize::try_from(size_max_bytes).unwrap_or(usize::MAX);
-        Ok(Retrieval::of(self, listed, size_max_bytes))
+        let window = if self.pipelining { self.settings.window_mails } else { 1 };
+        Ok(Retrieval::of(&mut self.wire, window, self.top, listed, size_max_bytes))
     }
 
     /// Fetches at most the first 16 KB of a mail.

@@ -1,6 +1,7 @@
 //! Sessions against scripted servers: honest, poor, lying, silent, and hostile.
 
 mod dovecot;
+mod tls;
 
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ async fn mailbox(
     (settings(port), heard)
 }
 
+async fn open(settings: &MailboxSettings) -> Result<Session, MailError> {
+    Mailbox::new(settings.clone())?.open().await
+}
+
 fn listed(number: u32, size_bytes: u64) -> Listed {
     Listed { number, uidl: Some(format!("u{number}").into()), size_bytes }
 }
@@ -85,7 +90,7 @@ async fn lists_fetches_deletes_and_quits() {
         ("RSET", "+OK\r\n".into()),
     ];
     let (settings, heard) = mailbox(CAPABLE, table).await;
-    let mut session = Session::open(&settings).await.unwrap();
+    let mut session = open(&settings).await.unwrap();
     assert_eq!(session.stat().await.unwrap(), MailboxSize { mails: 2, size_bytes: 30 });
     let listed = session.listing().await.unwrap().mails;
     let outcomes = all(&mut session.retrieve(&listed, 1000).await.unwrap()).await;
@@ -102,7 +107,7 @@ async fn lists_fetches_deletes_and_quits() {
 async fn a_server_without_capabilities_is_served_one_by_one_with_user_and_pass() {
     let table = vec![("RETR 1", "+OK\r\na\r\n.\r\n".into()), ("RETR 2", "+OK\r\nb\r\n.\r\n".into())];
     let (settings, heard) = mailbox(POOR, table).await;
-    let mut session = Session::open(&settings).await.unwrap();
+    let mut session = open(&settings).await.unwrap();
     assert!(!session.is_pipelining());
     let outcomes = all(&mut session.retrieve(&[listed(1, 3), listed(2, 3)], 100).await.unwrap()).await;
     assert_eq!(outcomes, [Outcome::Mail(b"a\r\n".to_vec()), Outcome::Mail(b"b\r\n".to_vec())]);
@@ -134,7 +139,7 @@ async fn a_token_is_sent_by_xoauth2_and_its_error_is_heard_out() {
     let mut settings = settings(port);
     settings.password = None;
     settings.oauth_token_file = Some(token.path().into());
-    let error = Session::open(&settings).await.err().unwrap();
+    let error = open(&settings).await.err().unwrap();
     assert_eq!((error.step, error.to_string().contains("[AUTH] token expired")), (Step::SignIn, true), "{error}");
     heard.await.unwrap();
 }
@@ -145,7 +150,7 @@ async fn a_mail_over_the_limit_costs_neither_memory_nor_the_mails_behind_it() {
     let lying = format!("+OK\r\n{}.\r\n", format!("{}\r\n", "y".repeat(998)).repeat(40));
     let table = vec![("TOP 1 200", large), ("RETR 2", lying), ("RETR 3", "+OK\r\nc\r\n.\r\n".into())];
     let (settings, _heard) = mailbox(CAPABLE, table).await;
-    let mut session = Session::open(&settings).await.unwrap();
+    let mut session = open(&settings).await.unwrap();
     let mails = [listed(1, 5_000_000), listed(2, 10), listed(3, 3)];
     let outcomes = all(&mut session.retrieve(&mails, 30_000).await.unwrap()).await;
     assert!(matches!(&outcomes[0], Outcome::OverSize { head, size_bytes: 5_000_000 } if head.len() == 80));
@@ -159,7 +164,7 @@ async fn an_abandoned_retrieval_is_read_away_before_the_next_command() {
     let table =
         (1..=9).map(|_| ("RETR", "+OK\r\nmail\r\n.\r\n".to_owned())).chain([("STAT", "+OK 9 54\r\n".to_owned())]);
     let (settings, _heard) = mailbox(CAPABLE, table.collect()).await;
-    let mut session = Session::open(&settings).await.unwrap();
+    let mut session = open(&settings).await.unwrap();
     let mails: Vec<Listed> = (1..=9).map(|number| listed(number, 6)).collect();
     let mut retrieval = session.retrieve(&mails, 100).await.unwrap();
     assert!(retrieval.next().await.unwrap().is_some());
@@ -176,7 +181,7 @@ async fn silence_and_dripping_end_at_their_deadlines() {
     .await;
     let mut silent = settings(port);
     silent.read_timeout_seconds = 1;
-    let error = Session::open(&silent).await.err().unwrap();
+    let error = open(&silent).await.err().unwrap();
     assert!(matches!((error.step, error.cause), (Step::Greeting, Cause::TimedOut(1))));
 
     let (port, _task) = serve(|tcp| async move {
@@ -191,7 +196,7 @@ async fn silence_and_dripping_end_at_their_deadlines() {
     .await;
     let mut dripping = settings(port);
     dripping.group_timeout_seconds = 1;
-    let error = Session::open(&dripping).await.err().unwrap();
+    let error = open(&dripping).await.err().unwrap();
     assert!(matches!((error.step, error.cause), (Step::Greeting, Cause::TimedOut(1))));
 }
 
@@ -208,7 +213,7 @@ async fn every_end_of_connection_is_an_error_and_none_spins() {
         ("220 smtp.example.org ESMTP\r\n", Step::Greeting, "expected a reply beginning with +OK"),
     ] {
         let (port, _task) = serve(move |tcp| async move { Peer::new(tcp).say(said).await }).await;
-        let error = Session::open(&settings(port)).await.err().unwrap();
+        let error = open(&settings(port)).await.err().unwrap();
         // A reset may overtake the last words on a closed connection; the step still holds.
         assert_eq!(error.step, step, "{said:?}: {error}");
         assert!(error.to_string().contains(words) || matches!(error.cause, Cause::Io(_)), "{said:?}: {error}");
@@ -229,86 +234,9 @@ async fn quit_without_an_answer_means_nobody_knows() {
         }
     })
     .await;
-    let mut session = Session::open(&settings(port)).await.unwrap();
+    let mut session = open(&settings(port)).await.unwrap();
     assert!(session.delete(&[1]).await.unwrap().is_empty());
     assert_eq!(session.quit().await.unwrap_err().step, Step::Quit);
-}
-
-#[tokio::test]
-async fn tls_needs_the_right_name_and_a_trusted_issuer() {
-    for (name, trusted, fits) in
-        [("127.0.0.1", true, true), ("elsewhere.example", true, false), ("127.0.0.1", false, false)]
-    {
-        let (file, acceptor) = certificate(&[name]);
-        let (port, _task) = serve(move |tcp| async move {
-            let Ok(tls) = acceptor.accept(tcp).await else { return Vec::new() };
-            let mut peer = Peer::new(tls);
-            peer.say("+OK\r\n").await;
-            peer.answer(&[("CAPA", POOR), ("", "+OK\r\n")]).await;
-            peer.heard
-        })
-        .await;
-        let mut settings = settings(port);
-        settings.security = Security::Tls;
-        settings.ca_file = trusted.then(|| file.path().into());
-        match Mailbox::new(settings).unwrap().open().await {
-            Ok(session) if fits => session.quit().await.unwrap(),
-            Err(error) if !fits => assert_eq!(error.step, Step::Tls, "{error}"),
-            other => panic!("{name} {trusted}: {:?}", other.err()),
-        }
-    }
-}
-
-async fn stls(script: impl AsyncFnOnce(&mut Peer<TcpStream>)) -> (MailError, Vec<String>) {
-    let (file, _acceptor) = certificate(&["127.0.0.1"]);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = settings(listener.local_addr().unwrap().port());
-    settings.security = Security::Starttls;
-    settings.ca_file = Some(file.path().into());
-    let server = async {
-        let mut peer = Peer::new(listener.accept().await.unwrap().0);
-        peer.say("+OK\r\n").await;
-        script(&mut peer).await;
-        // Whatever the client still says in the clear would be heard here.
-        while !peer.hear().await.is_empty() {}
-        peer.heard
-    };
-    let (client, heard) = tokio::join!(async { Session::open(&settings).await.err().unwrap() }, server);
-    (client, heard)
-}
-
-#[tokio::test]
-async fn stls_is_never_done_without() {
-    let (error, heard) = stls(async |peer| {
-        peer.hear().await;
-        peer.say("+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n").await;
-    })
-    .await;
-    assert!(matches!((error.step, error.cause), (Step::Tls, Cause::Unsupported("STLS"))));
-    assert_eq!(heard, ["CAPA"]);
-
-    let (error, heard) = stls(async |peer| {
-        peer.hear().await;
-        peer.say(CAPABLE).await;
-        peer.hear().await;
-        peer.say("-ERR no TLS today\r\n").await;
-    })
-    .await;
-    assert!(matches!((error.step, error.cause), (Step::Tls, Cause::Refused(_))));
-    assert_eq!(heard, ["CAPA", "STLS"]);
-}
-
-#[tokio::test]
-async fn plain_text_injected_behind_the_stls_answer_ends_the_session() {
-    let (error, heard) = stls(async |peer| {
-        peer.hear().await;
-        peer.say(CAPABLE).await;
-        peer.hear().await;
-        peer.say("+OK begin\r\n+OK\r\nSASL PLAIN\r\n.\r\n").await;
-    })
-    .await;
-    assert_eq!((error.step, error.to_string().contains("plain text after the answer to STLS")), (Step::Tls, true));
-    assert_eq!(heard, ["CAPA", "STLS"]);
 }
 
 #[tokio::test]
@@ -343,7 +271,7 @@ async fn no_text_of_a_server_steers_a_terminal() {
         }
         for command in ["LIST", "RSET", "NOOP", "TOP"] {
             let (settings, _heard) = evil_mailbox(POOR, command, &evil).await;
-            let mut session = Session::open(&settings).await.unwrap();
+            let mut session = open(&settings).await.unwrap();
             let failed = match command {
                 "LIST" => session.listing().await.map(drop),
                 "RSET" => session.reset().await,
@@ -361,7 +289,7 @@ async fn no_text_of_a_server_steers_a_terminal() {
         assert!(!text.contains(|c: char| c.is_control() || c == '\u{202E}'), "{text:?}");
     }
     let (settings, _heard) = evil_mailbox(POOR, "RETR", &format!("-ERR {EVIL}")).await;
-    let mut session = Session::open(&settings).await.unwrap();
+    let mut session = open(&settings).await.unwrap();
     let outcomes = all(&mut session.retrieve(&[listed(1, 3)], 100).await.unwrap()).await;
     assert!(matches!(&outcomes[0], Outcome::Refused(words) if !words.contains(char::is_control)), "{outcomes:?}");
 }
@@ -406,7 +334,7 @@ async fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
             }
         })
         .await;
-        let mut session = Session::open(&settings(port)).await.unwrap();
+        let mut session = open(&settings(port)).await.unwrap();
         let error = session.listing().await.unwrap_err();
         assert!(error.to_string().contains("ends its lines with LF alone"), "{error}");
     }
@@ -421,7 +349,7 @@ async fn either_listing_may_be_missing_and_not_both() {
     ] {
         for capabilities in [CAPABLE, POOR] {
             let (settings, _heard) = mailbox(capabilities, vec![("UIDL", uidl.into()), ("LIST", list.into())]).await;
-            let mut session = Session::open(&settings).await.unwrap();
+            let mut session = open(&settings).await.unwrap();
             match (session.listing().await, &expected) {
                 (Ok(listing), Some(expected)) => assert_eq!(listing.mails, std::slice::from_ref(expected)),
                 (Err(error), None) => assert!(error.to_string().contains("[SYS/TEMP] busy"), "{error}"),
@@ -441,7 +369,7 @@ async fn the_size_of_a_mailbox_is_read_as_servers_write_it() {
         ("+OK two\r\n", None),
     ] {
         let (settings, _heard) = mailbox(POOR, vec![("STAT", answer.into())]).await;
-        let size = Session::open(&settings).await.unwrap().stat().await;
+        let size = open(&settings).await.unwrap().stat().await;
         let expected = expected.map(|(mails, size_bytes)| MailboxSize { mails, size_bytes });
         assert_eq!(size.ok(), expected, "{answer:?}");
     }
@@ -464,7 +392,7 @@ async fn the_mail_over_which_a_session_breaks_is_known() {
             }
         })
         .await;
-        let mut session = Session::open(&settings(port)).await.unwrap();
+        let mut session = open(&settings(port)).await.unwrap();
         let mails: Vec<Listed> = (1..=5).map(|number| listed(number, 6)).collect();
         let mut retrieval = session.retrieve(&mails, 100).await.unwrap();
         let mut came = 0;

@@ -159,7 +159,8 @@ async fn quarantine(connection: &mut AsyncPgConnection) -> Result<Vec<HeldCase>,
         #[diesel(sql_type = Nullable<Bytea>)]
         mail: Option<Vec<u8>>,
     }
-    let text = "SELECT reason, digest, sha256(original) = digest AS is_whole, CASE reason WHEN 'no_container' THEN original END AS mail FROM xm.quarantine";
+    let text = "SELECT reason, digest, sha256(original) = digest AS is_whole,
+                       CASE reason WHEN 'no_container' THEN original END AS mail FROM xm.quarantine";
     let rows: Vec<Row> = diesel::sql_query(text).load(connection).await?;
     let case = |row: Row| {
         let message_id = row.mail.map(|mail| {

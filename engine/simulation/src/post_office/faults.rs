@@ -92,6 +92,8 @@ pub enum Fault {
     RejectRecipient,
     /// `RCPT` is answered `554 5.7.1`, as by a relay that does not know this sender.
     DenyRelay,
+    /// The mail is not taken: the connection is cut when the first octets of its text have come.
+    CutData,
     /// The mail is not taken, and its final dot is answered 451.
     DeferData,
     /// The mail is taken, and the connection cut before the reply to its final dot (RFC 1047).

@@ -45,6 +45,9 @@ impl Session for SmtpSession {
 
     fn take(&mut self, input: &[u8], reply: &mut Vec<u8>) -> Taken {
         if let State::Data(receiver) = &mut self.state {
+            if self.interior.faults.strikes(&Fault::CutData) {
+                return Taken { consumed: input.len(), next: Next::Cut };
+            }
             let (consumed, done) = receiver.take(input);
             let next = if done { self.accept(reply) } else { Next::Read };
             return Taken { consumed, next };

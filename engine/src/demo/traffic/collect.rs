@@ -2,8 +2,8 @@
 
 use agency::collect::{Then, collect};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use simulation::lock::lock;
 use simulation::post_office::PostOffice;
-use simulation::record::lock;
 use simulation::town::Resident;
 
 use super::shared::Shared;

@@ -34,7 +34,7 @@ impl Dovecot {
         let dovecot = Dovecot { child, folder, plain_port, tls_port };
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut tick = tokio::time::interval(Duration::from_millis(20));
-        while let Err(error) = Session::open(&dovecot.settings("nobody", Security::Tls)).await {
+        while let Err(error) = open(&dovecot.settings("nobody", Security::Tls)).await {
             assert!(Instant::now() < deadline, "{error}\n{}", dovecot.log());
             tick.tick().await;
         }
@@ -123,7 +123,7 @@ async fn every_octet_survives_over_tls_and_stls_and_deletion_waits_for_quit() {
     let dovecot = Dovecot::start().await;
     dovecot.fill("centre", (0..150).map(|index| [DELICATE, format!(" {index}").as_bytes()].concat()));
     for security in [Security::Tls, Security::Starttls] {
-        let mut session = Session::open(&dovecot.settings("centre", security)).await.unwrap();
+        let mut session = open(&dovecot.settings("centre", security)).await.unwrap();
         assert!(session.is_pipelining());
         let listed = session.listing().await.unwrap().mails;
         assert_eq!(listed.len(), 150);
@@ -139,10 +139,10 @@ async fn every_octet_survives_over_tls_and_stls_and_deletion_waits_for_quit() {
         assert!(session.delete(&numbers).await.unwrap().is_empty());
         // Dropped without QUIT: the mails must still be there for the second round.
     }
-    let mut session = Session::open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
+    let mut session = open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
     assert_eq!(session.delete(&[1, 2, 3, 999]).await.unwrap(), [999]);
     session.quit().await.unwrap();
-    let mut session = Session::open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
+    let mut session = open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
     assert_eq!(session.stat().await.unwrap().mails, 147);
     session.quit().await.unwrap();
 }
@@ -152,7 +152,7 @@ async fn an_over_size_mail_comes_as_its_head() {
     let dovecot = Dovecot::start().await;
     let large = [&b"Subject: large\r\n\r\n"[..], "0123456789abcdef\r\n".repeat(20_000).as_bytes()].concat();
     dovecot.fill("centre", [large.clone(), b"Subject: small\r\n\r\nx\r\n".to_vec()].into_iter());
-    let mut session = Session::open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
+    let mut session = open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
     let listed = session.listing().await.unwrap().mails;
     let outcomes = all(&mut session.retrieve(&listed, 100_000).await.unwrap()).await;
     let Outcome::OverSize { head, size_bytes } = &outcomes[0] else { panic!("{:?}", outcomes[0]) };
@@ -168,7 +168,7 @@ async fn a_wrong_password_is_a_failure_to_sign_in() {
     let dovecot = Dovecot::start().await;
     let mut settings = dovecot.settings("centre", Security::Tls);
     settings.password = Some(Secret::new("wrong"));
-    let error = Session::open(&settings).await.err().unwrap();
+    let error = open(&settings).await.err().unwrap();
     assert!(matches!((error.step, &error.cause), (Step::SignIn, Cause::Refused(_))), "{error}");
     let report = Mailbox::new(dovecot.settings("centre", Security::Starttls)).unwrap().test().await;
     assert!(report.failure.is_none(), "{:?}", report.failure);
@@ -189,7 +189,7 @@ async fn pipelining_pays() {
     {
         let mut settings = dovecot.settings("centre", security);
         settings.window_mails = window;
-        let mut session = Session::open(&settings).await.unwrap();
+        let mut session = open(&settings).await.unwrap();
         let since = Instant::now();
         let listed = session.listing().await.unwrap().mails;
         let listing = since.elapsed();

@@ -169,6 +169,7 @@ fn a_submission_fails_at_each_of_its_steps() {
     for (fault, answers, stored) in [
         (Fault::DeferRecipient, &["450", "554"][..], 0),
         (Fault::RejectRecipient, &["550", "554"], 0),
+        (Fault::CutData, &["250", "354"], 0),
         (Fault::DeferData, &["250", "354", "451"], 0),
         (Fault::LoseDataReply, &["250", "354"], 1),
     ] {

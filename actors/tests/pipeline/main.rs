@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../centre/mod.rs"]
 mod centre;
+
+mod answers;
+mod suspects;
 
 use std::collections::HashSet;
 
@@ -13,7 +17,6 @@ use actors::supervision::{Escalation, Policy};
 use base64::Engine;
 use centre::{SETTLED, World, quick, wait_until};
 use sdc::answer::receipt::Verdict;
-use simulation::post_office::{Fault, Mail, Protocol, When};
 
 /// Every place in a handler, or in the work that it starts, where a test can plant a panic.
 const POINTS: [&str; 20] = [
@@ -219,10 +222,7 @@ fn a_letter_that_cannot_be_settled_waits_in_its_mailbox_until_that_is_mended_and
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
     world.sql("ALTER TABLE xm.journal ADD CONSTRAINT planted CHECK (sequence <> 3)");
-    for _letter in 1..=8 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(8);
     let running = world.start(quick());
     world.wait_for("letters beside it", SETTLED, 7);
     let metrics = running.metrics();
@@ -265,117 +265,6 @@ fn what_a_stranger_claims_is_kept_for_the_person_who_looks() {
 }
 
 #[test]
-fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    let running = world.start(quick());
-    let passing = [Fault::LoseDataReply, Fault::DeferData, Fault::DeferRecipient];
-    for (fault, letters) in passing.into_iter().zip(1..) {
-        world.post_office.faults().set(fault.clone(), When::Times(1));
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-        world.wait_for("letters", SETTLED, letters);
-        let put_back = "SELECT count(*) FROM xm.outbox WHERE last_error IS NOT NULL AND claimed_until IS NULL";
-        world.wait_for(&format!("answers put back after {fault:?}"), put_back, 1);
-        world.sql("UPDATE xm.outbox SET due_at = now()");
-        world.wait_for("letters unanswered", UNANSWERED, 0);
-    }
-    // The first was taken, and nobody could know.
-    let mails = world.post_office.take(centre::OFFICE_ADDRESS);
-    assert_eq!(mails.len(), 4);
-    let message_id = |mail: &Mail| {
-        let text = String::from_utf8(mail.bytes.to_vec()).unwrap();
-        text.lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned()
-    };
-    assert_eq!(message_id(&mails[0]), message_id(&mails[1]));
-    let answers = world.open(mails);
-    assert_eq!(answers[0], answers[1], "the same signed content");
-    let distinct: HashSet<_> = answers.iter().map(|answer| answer.id).collect();
-    assert_eq!(distinct.len(), 3);
-
-    // An address that does not exist is given up at once, and asked for again by whoever delivers the letter again.
-    world.post_office.faults().set(Fault::RejectRecipient, When::Times(1));
-    let (_, mail) = world.next_mail();
-    world.deliver(mail.clone());
-    world.wait_for("answers given up", "SELECT count(*) FROM xm.outbox WHERE failed_at IS NOT NULL", 1);
-    world.deliver(mail);
-    world.wait_for("letters unanswered", UNANSWERED, 0);
-    assert!(running.drain());
-    assert_exactly_once(&world, 4);
-}
-
-/// However often, and whatever else waits for the office: a gateway may throw away a Message-ID that it has seen.
-#[test]
-fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it() {
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    let mut letters = Vec::new();
-    for _ in 0..3 {
-        let (letter, mail) = world.next_mail();
-        letters.push((letter, mail.clone()));
-        world.deliver(mail);
-    }
-    // They wait together for their first mail, while the relay hangs up.
-    let away = Fault::CutReply(Protocol::Smtp);
-    world.post_office.faults().set(away.clone(), When::Always);
-    let running = world.start(quick());
-    world.wait_for("letters", SETTLED, 3);
-    let struck = world.post_office.faults().struck(&away);
-    wait_until("a round that had all of them", || world.post_office.faults().struck(&away) > struck + 1);
-    world.post_office.faults().clear(&away);
-    world.wait_for("letters unanswered", UNANSWERED, 0);
-    let mut seen: Vec<Vec<(String, usize)>> = Vec::new();
-    let mut look = |world: &World| {
-        let mails = world.post_office.take(centre::OFFICE_ADDRESS);
-        let header = |mail: &Mail| {
-            let text = String::from_utf8(mail.bytes.to_vec()).unwrap();
-            text.lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned()
-        };
-        let ids = mails.into_iter().map(|mail| (header(&mail), world.open(vec![mail]).len())).collect();
-        seen.push(ids);
-    };
-    look(&world);
-    for _again in 0..2 {
-        world.sql("UPDATE xm.letters SET answered_at = now() - interval '2 hours'");
-        for (_, mail) in &letters {
-            world.deliver(mail.clone());
-        }
-        world.wait_for(
-            "answers of long ago",
-            "SELECT count(*) FROM xm.letters WHERE answered_at < now() - interval '1 hour'",
-            0,
-        );
-        look(&world);
-    }
-    assert!(running.drain());
-    let again: Vec<HashSet<(String, usize)>> = seen[1..].iter().map(|mails| mails.iter().cloned().collect()).collect();
-    let expected: HashSet<_> =
-        letters.iter().map(|(letter, _)| (format!("Message-ID: <{}.000042@centre>", letter.id.simple()), 1)).collect();
-    assert_eq!(again, [expected.clone(), expected], "each alone, under its letter's id");
-    assert_eq!(seen[0].iter().map(|(_, answers)| *answers).collect::<Vec<_>>(), [3], "{seen:?}");
-}
-
-/// A claim holds for two minutes against other processes; its own process knows that the round is over.
-#[test]
-fn answers_claimed_by_a_round_that_failed_are_claimed_again_at_once() {
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    world.sql(
-        "CREATE FUNCTION xm.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'planted'; END $$;
-         CREATE TRIGGER fail BEFORE DELETE ON xm.outbox FOR EACH STATEMENT EXECUTE FUNCTION xm.fail()",
-    );
-    let (letter, mail) = world.next_mail();
-    world.deliver(mail);
-    let running = world.start(quick());
-    world.wait_for("answers tried again", "SELECT count(*) FROM xm.outbox WHERE attempts > 1", 1);
-    world.sql("DROP TRIGGER fail ON xm.outbox");
-    world.wait_for("letters unanswered", UNANSWERED, 0);
-    assert!(running.drain());
-    assert_exactly_once(&world, 1);
-    assert!(world.receipts().iter().all(|answer| answer.receipt.letter == Some(letter.id)));
-}
-
-#[test]
 fn panics_in_every_handler_lose_and_double_nothing() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
@@ -410,76 +299,11 @@ fn panics_in_every_handler_lose_and_double_nothing() {
 fn letters_larger_than_the_room_for_payloads_are_read_one_after_another() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    for _ in 0..10 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
+    world.deliver_letters(10);
     let running = world.start_with(quick(), Limits { unpacked_bytes_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
     assert!(running.drain());
     assert_exactly_once(&world, 10);
-}
-
-#[test]
-fn a_suspect_that_was_settled_is_cleared_before_the_next_one_is_tried() {
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    for _ in 0..3 {
-        let (_, mail) = world.next_mail();
-        world.deliver(mail);
-    }
-    // Each has failed twice before. The first one settles; while the second is tried the centre dies.
-    for uidl in world.post_office.uidls(centre::CENTRE_ADDRESS) {
-        world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('main', '{uidl}', 2)"));
-    }
-    fail::cfg("mailbox_poller::alone", "1*off->1*panic(planted)->off").unwrap();
-    let running = world.start(quick());
-    world.wait_for("letters settled", SETTLED, 2);
-    // For the second it was the third time. The first one had nothing to do with it.
-    world.wait_for("poison letters", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);
-    world.wait_for("suspects", "SELECT count(*) FROM xm.suspects", 0);
-    assert!(running.drain());
-    assert_eq!(world.count(SETTLED), 2);
-    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 1);
-}
-
-#[test]
-fn a_connection_that_breaks_is_not_the_doing_of_the_suspect_that_it_carried() {
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    let (_, mail) = world.next_mail();
-    world.deliver(mail);
-    let uidl = world.post_office.uidls(centre::CENTRE_ADDRESS).remove(0);
-    world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('main', '{uidl}', 2)"));
-    let cut = Fault::CutRetrieval { after_bytes: 100 };
-    world.post_office.faults().set(cut.clone(), When::Times(3));
-    let running = world.start(quick());
-    world.wait_for("letters settled", SETTLED, 1);
-    world.wait_for("suspects", "SELECT count(*) FROM xm.suspects", 0);
-    assert!(running.drain());
-    assert_eq!(world.post_office.faults().struck(&cut), 3);
-    assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 0);
-}
-
-#[test]
-fn a_letter_that_always_makes_the_centre_fail_is_set_aside_and_the_others_pass() {
-    let _scenario = fail::FailScenario::setup();
-    let mut world = World::new();
-    // Opening this letter panics, whenever it is tried.
-    fail::cfg("sdc_decoder::decode", "panic(planted)").unwrap();
-    let (_, poison) = world.next_mail();
-    world.deliver(poison);
-    let running = world.start(quick());
-    world.wait_for("poison letters in quarantine", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);
-    fail::remove("sdc_decoder::decode");
-    let known = "SELECT count(*) FROM xm.quarantine WHERE sender LIKE '%office42%' AND subject = 'SDC 1 agency=000042'";
-    assert_eq!(world.count(known), 1, "whoever looks at it knows whom to ask");
-    let (_, good) = world.next_mail();
-    world.deliver(good);
-    world.wait_for("good letters", SETTLED, 1);
-    assert!(running.drain());
-    assert_eq!(world.count("SELECT count(*) FROM xm.suspects"), 0);
-    assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
 #[test]

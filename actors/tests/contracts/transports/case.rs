@@ -1,0 +1,242 @@
+//! One source with the actor over it, as a process has it, and what its mails may become.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix::Actor;
+use actors::admission::decoders::{Decoder, Decoders};
+use actors::admission::source::{Admission, Turns};
+use actors::at_work::AtWork;
+use actors::claims::Claims;
+use actors::database_tasks::DatabaseTasks;
+use actors::gate::Gate;
+use actors::mailbox_poller::{MailboxPoller, MailboxPollerParts};
+use actors::messages::Fetched;
+use actors::metrics::Metrics;
+use actors::push_intake::{PushIntake, PushIntakeParts};
+use actors::room::Hands;
+use actors::stop::{Stop, StopTeller, stop};
+use actors::supervision::{Escalation, Link, Policy, supervise};
+use actors::transport::NoContainer;
+use prometheus::Registry;
+use sdc::letter::Matricule;
+use store::database::Database;
+use store::testing::TestCluster;
+use tokio::sync::RwLock;
+use uuid::Uuid;
+
+use super::{Stand, Way, World};
+
+/// Longest wait for anything: far beyond what a loaded machine takes.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Time between two looks at what a source holds.
+pub const LOOK: Duration = Duration::from_millis(5);
+
+/// Makes the mail of a letter by its number.
+pub fn letter(number: usize) -> Vec<u8> {
+    format!("Subject: SDC 1 agency=000042\r\n\r\nletter {number}\r\n").into_bytes()
+}
+
+/// Fails with what is otherwise the case.
+pub fn ensure(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(otherwise()) }
+}
+
+/// One source with the actor over it, and the clerk who decides what becomes of its mail.
+pub struct Case<'w> {
+    pub world: &'w World,
+    pub stand: Box<dyn Stand>,
+    pub database: Database,
+    process: Uuid,
+    /// What the next process knows its source by.
+    key: &'static str,
+    pub received: Receiver<Fetched>,
+    decoders: Decoders,
+    registry: Registry,
+    pub metrics: Arc<Metrics>,
+    pub gate: Gate,
+    pub running: Vec<Running>,
+}
+
+/// An actor over a source, on a thread of its own.
+pub struct Running {
+    pub drain: StopTeller,
+    end: StopTeller,
+    pub polling: Arc<RwLock<()>>,
+    thread: JoinHandle<Result<(), Escalation>>,
+}
+
+impl<'w> Case<'w> {
+    pub fn new(world: &'w World, stand: Box<dyn Stand>) -> Case<'w> {
+        let database = world.runtime.block_on(async { TestCluster::shared().await.database().await });
+        let (sender, received) = channel::<Fetched>();
+        let sender: Mutex<Sender<Fetched>> = Mutex::new(sender);
+        // Nobody receives any more once the case is over: the mail goes back.
+        let decoder = Box::new(move |fetched| drop(sender.lock().unwrap().send(fetched)));
+        let decoders = Decoders::new([decoder as Decoder]);
+        let registry = Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry).unwrap());
+        Case {
+            world,
+            stand,
+            database,
+            process: Uuid::now_v7(),
+            key: "source",
+            received,
+            decoders,
+            registry,
+            metrics,
+            gate: Gate::default(),
+            running: Vec::new(),
+        }
+    }
+
+    pub fn put(&self, number: usize) {
+        self.stand.put(&letter(number));
+    }
+
+    /// Starts another process beside those that run, which knows the source by a key: under one key a lease keeps them apart.
+    pub fn start_another(&mut self, key: &'static str) {
+        self.process = Uuid::now_v7();
+        self.key = key;
+        self.start();
+    }
+
+    /// Starts a process over the source, as the pipeline does.
+    pub fn start(&mut self) {
+        let (drain, draining) = stop();
+        let (end, ending) = stop();
+        let polling: Arc<RwLock<()>> = Arc::default();
+        let thread = match self.stand.way() {
+            Way::Listed(transport) => {
+                let parts = MailboxPollerParts {
+                    source: self.admission(transport.facts(), draining),
+                    transport,
+                    turns: Turns {
+                        interval: Duration::from_millis(20),
+                        phase: Duration::ZERO,
+                        window_mails: 8,
+                        window_bytes_max: 1 << 20,
+                        session_mails_max: 100,
+                        session_time_max: Duration::from_secs(2),
+                    },
+                    polling: Arc::clone(&polling),
+                };
+                let link = Link::new(self.metrics.actor("mailbox_poller"));
+                supervised(link, ending, move |guard| MailboxPoller::new(parts.clone(), guard).start())
+            }
+            Way::Pushed(transport) => {
+                let parts = PushIntakeParts {
+                    source: self.admission(transport.facts(), draining),
+                    transport,
+                    polling: Arc::clone(&polling),
+                };
+                let link = Link::new(self.metrics.actor("push_intake"));
+                supervised(link, ending, move |guard| PushIntake::new(parts.clone(), guard).start())
+            }
+        };
+        self.running.push(Running { drain, end, polling, thread });
+    }
+
+    fn admission(&self, facts: actors::transport::TransportFacts, drain: Stop) -> Admission {
+        let claims = Claims::default();
+        claims.set_known([Matricule::try_from(42).unwrap()]);
+        Admission {
+            name: self.key.into(),
+            key: self.key.into(),
+            facts,
+            mail_bytes_max: 1 << 20,
+            no_container: NoContainer::Quarantine,
+            tasks: DatabaseTasks { database: self.database.clone(), runtime: self.world.runtime.handle().clone() },
+            process: self.process,
+            decoders: self.decoders.clone(),
+            hands: Hands::new(64, 1024, 64, 1 << 20),
+            claims: Arc::new(claims),
+            gate: self.gate.clone(),
+            drain,
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    /// Ends every process where it stands.
+    pub fn kill(&mut self) {
+        for running in self.running.drain(..) {
+            running.end.tell();
+            running.thread.join().unwrap().unwrap();
+        }
+    }
+
+    pub fn held(&self) -> usize {
+        self.stand.held()
+    }
+
+    /// Waits for the next mail, and sees to it meanwhile that the source holds at least so many.
+    pub fn next(&self, held_min: usize) -> Result<Fetched, String> {
+        let began = Instant::now();
+        loop {
+            self.holds(held_min)?;
+            if let Ok(fetched) = self.received.recv_timeout(LOOK) {
+                return Ok(fetched);
+            }
+            ensure(began.elapsed() < PATIENCE, || format!("no mail is lent; {} are held", self.held()))?;
+        }
+    }
+
+    pub fn holds(&self, held_min: usize) -> Result<(), String> {
+        let held = self.held();
+        ensure(held >= held_min, || format!("{held} mails are held where {held_min} are not settled"))
+    }
+
+    /// Waits until the source holds so many mails, and never fewer. Whatever it lends meanwhile is settled.
+    pub fn until_held(&self, expected: usize, seen: &mut Vec<Vec<u8>>) -> Result<(), String> {
+        let began = Instant::now();
+        while self.held() != expected {
+            self.holds(expected)?;
+            if let Ok(fetched) = self.received.recv_timeout(LOOK) {
+                seen.push(fetched.mail.clone());
+                fetched.share.settle();
+            }
+            ensure(began.elapsed() < PATIENCE, || {
+                format!("{} mails are held where all but {expected} are settled", self.held())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Settles whatever comes until nothing is held, and sees to it that each of these letters came.
+    pub fn settle_all(&self, letters: std::ops::RangeInclusive<usize>, mut seen: Vec<Vec<u8>>) -> Result<(), String> {
+        self.until_held(0, &mut seen)?;
+        for number in letters {
+            ensure(seen.contains(&letter(number)), || format!("letter {number} is gone, and was never lent"))?;
+        }
+        Ok(())
+    }
+
+    pub fn is_rebuilt(&self) -> bool {
+        let families = self.registry.gather();
+        let mut restarts = families.iter().filter(|family| family.name() == "xm_actor_restarts_total");
+        restarts.any(|family| family.get_metric().iter().any(|metric| metric.get_counter().get_value() > 0.0))
+    }
+}
+
+fn supervised<A>(
+    link: Link<A>,
+    ending: Stop,
+    build: impl Fn(actors::supervision::Guard) -> actix::Addr<A> + Send + 'static,
+) -> JoinHandle<Result<(), Escalation>>
+where
+    A: Actor<Context = actix::Context<A>> + actix::Handler<actors::supervision::Heartbeat>,
+{
+    let policy = Policy {
+        backoff_min: Duration::from_millis(5),
+        backoff_max: Duration::from_millis(20),
+        heartbeat_interval: Duration::from_millis(50),
+        ..Policy::default()
+    };
+    std::thread::spawn(move || {
+        actix_rt::System::new()
+            .block_on(async move { supervise(policy, link, ending, &AtWork::default(), build).await })
+    })
+}
