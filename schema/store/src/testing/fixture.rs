@@ -7,14 +7,14 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 
 use super::operator;
-use crate::administration::{AdministrationError, installations, scopes};
-use crate::agencies::{self, NewAgency};
+use crate::agencies::{self, NewAgency, installations, scopes};
 use crate::centre::server::{self, Server};
 use crate::certificates::{self, CertificateFields, Confirmation};
+use crate::database::schema;
+use crate::error::AdministrationError;
 use crate::ledger::tariffs::NewTariff;
 use crate::people::Operator;
 use crate::samples;
-use crate::schema;
 
 /// Newcomers in one statement: a statement has at most 65 535 parameters, and a certificate takes nine.
 const NEWCOMERS_PER_STATEMENT: usize = 500;
