@@ -254,6 +254,10 @@ async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
     speaker.says(&["answer", "resend", LETTER]);
     write(&centre, "UPDATE xm.outbox SET failed_at = now(), attempts = 9, last_error = 'no such user'").await;
     speaker.shows(&["answer", "show", LETTER]);
+    // What a refusal told when it came is kept as a text.
+    let detail = "refused: rows_invalid, column 5, expected one recipient, line 3, 12 faulty rows";
+    write(&centre, &format!("UPDATE xm.quarantine SET detail = '{detail}'")).await;
+    speaker.shows(&["quarantine", "show", "1"]);
     speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
     speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
     speaker.says(&["quarantine", "list"]);

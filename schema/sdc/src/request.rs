@@ -48,7 +48,7 @@ impl Request {
     /// Reads the body of a service. It is not looked at where the service is not offered.
     ///
     /// # Errors
-    /// `service_unknown`, or whatever is wrong with the body.
+    /// `service_unknown`, or the refusal of the body.
     pub(crate) fn read(
         service: Service,
         body: impl FnOnce() -> Result<Value, Refusal>,

@@ -1,4 +1,4 @@
-//! Whatever letter the limits admit comes back as it was written, in whichever of the forms of a payload it travels.
+//! Each letter within the limits comes back as it was written, in each form of a payload.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 

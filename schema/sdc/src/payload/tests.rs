@@ -42,7 +42,7 @@ const ANSWER: &str = concat!(
 /// The form of what an office with a program of its own sends.
 const NEWEST_FRAME: PayloadForm = PayloadForm::Frame { dictionary: 1 };
 
-/// Stands in what is refused, as somebody's name would; no refusal may repeat it.
+/// A text that stands in refused payloads as the name of a person would; no refusal may repeat it.
 const SECRET: &str = "Ngo Biyong";
 
 /// Replaces what occurs exactly once.

@@ -177,11 +177,11 @@ fn scan_unauthenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, Scan
     Ok(Enveloped { recipient, key_kind, agreement, content })
 }
 
-fn exactly<'a, const LENGTH: usize>(octets: &'a [u8], what: Expected) -> Result<&'a [u8; LENGTH], ScanError> {
+fn exactly<const LENGTH: usize>(octets: &[u8], what: Expected) -> Result<&[u8; LENGTH], ScanError> {
     octets.try_into().map_err(|_other_length| ScanError::Forbidden(what))
 }
 
-/// Unprotected attributes are what anybody on the way can write.
+/// Demands that there are no unprotected attributes, which could be written on the way.
 fn no_attributes(body: &Reader<'_>) -> Result<(), ScanError> {
     if body.is_empty() { Ok(()) } else { Err(ScanError::Forbidden(Expected::NoAttributes)) }
 }

@@ -1,4 +1,4 @@
-//! A signature is by an algorithm of its signer's kind of key, whatever OpenSSL makes of it.
+//! A signature is by an algorithm of its signer's kind of key, also where OpenSSL would admit another.
 
 use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;

@@ -176,7 +176,7 @@ fn a_wrapped_key_has_40_bytes_and_a_key_identifier_at_most_64() {
 
 #[test]
 fn versions_are_those_of_the_recipient_and_we_open_each_that_we_write() {
-    // RFC 5652, 6.1, 6.2.1 and 6.2.2; RFC 5083, 2.1. Beside CBC whoever is meant is named as in PKCS #7: RFC 2315, 10.1.
+    // RFC 5652, 6.1, 6.2.1 and 6.2.2; RFC 5083, 2.1. Beside CBC the recipient is named as in PKCS #7: RFC 2315, 10.1.
     for (key, identifier, enveloped, gcm_recipient, cbc_recipient) in [
         ("ec -pkeyopt ec_paramgen_curve:P-256", "hash", 2, 3, 3),
         ("ec -pkeyopt ec_paramgen_curve:P-256", "none", 2, 3, 3),

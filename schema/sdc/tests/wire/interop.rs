@@ -134,6 +134,6 @@ fn a_letter_sealed_anew_is_the_same_letter_wherever_it_is_sent() {
         let keys = CentreKeys::new(vec![recipient.clone()]);
         receive(&Document::render(&der, None), &keys, office.certificate()).unwrap().digest()
     });
-    // So whoever opens a letter can forward it: the signed `to` decides, and the digest tells that it is the same.
+    // So a recipient can forward a letter that it opened: the signed `to` decides, and the digest tells that the letter is the same.
     assert_eq!(digests[0], digests[1]);
 }

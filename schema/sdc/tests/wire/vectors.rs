@@ -22,7 +22,7 @@ fn key(name: &str) -> SigningKey {
     SigningKey::from_pem(&read("key"), &read("crt")).unwrap()
 }
 
-/// Codes of whatever happens before the payload is read and nothing is asked of the database.
+/// Codes of refusals that need neither the payload nor the database.
 const CODES: [RefusalCode; 9] = [
     RefusalCode::DocumentMalformed,
     RefusalCode::EnvelopeMalformed,

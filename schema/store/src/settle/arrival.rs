@@ -64,7 +64,7 @@ pub struct Arrival {
 
 /// What a container turned out to be.
 pub enum Content {
-    /// No verified signer: quarantine, and no answer to anybody.
+    /// No verified signer: it goes into quarantine and gets no answer.
     Stranger(Refusal),
     /// Signed by a registered key.
     Signed {

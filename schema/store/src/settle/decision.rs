@@ -34,7 +34,7 @@ impl Acceptance {
 /// A check of severity `hold` gets a variant of its own here, `Held`, with the service that releases: it uses key and number,
 /// writes no rows, charges nothing, and its receipt has a verdict of its own (SPEC 7, Held).
 pub enum Decision {
-    /// No registered key signed it: quarantine, and no answer to anybody.
+    /// No registered key signed the letter: it goes into quarantine and gets no answer.
     Stranger(Refusal),
     /// The letter has its verdict already, under this key.
     Duplicate(Key),

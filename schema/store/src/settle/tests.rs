@@ -89,7 +89,7 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].email, "office42@example.org");
     assert!(outbox::claim(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
-    // What another process gives up is not ours; what we give up in our next life is due again at once.
+    // A process releases its own claims alone. Those that it releases after a restart are claimed again at once.
     outbox::release(&mut connection, theirs).await.unwrap();
     assert!(outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
     outbox::release(&mut connection, ours).await.unwrap();
@@ -354,7 +354,7 @@ async fn a_dropped_transaction_leaves_nothing_and_holds_no_lock() {
     };
     assert!(has_locks().await, "an open transaction holds its agency's account");
     drop(written);
-    // Nothing else is done meanwhile, so that nobody takes the connection out of the pool and finds it open.
+    // Nothing else is done meanwhile: it could take the connection out of the pool and find the transaction open.
     eventually("the dropped transaction's locks are gone", async || !has_locks().await).await;
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
 }

@@ -173,7 +173,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     )
 }
 
-/// What happens to octets on the way, or in the hands of somebody curious.
+/// Changes that octets suffer on the way, or at the hands of an attacker.
 #[derive(Clone, Debug)]
 enum Bend {
     Flip(prop::sample::Index, u8),

@@ -62,7 +62,7 @@ impl<'a> JournalLine<'a> {
 }
 
 impl Written {
-    /// Writes a line for each letter, except those that quarantine has only `counted` and those that nobody has sent again.
+    /// Writes a line for each letter, except those that quarantine has only `counted` and those that have not been sent again.
     pub(super) async fn insert_journal(&self, counted: &HashSet<usize>) -> Result<(), Fault> {
         let has_line = |place: usize, case: &Case| {
             !counted.contains(&place) && !matches!(case.outcome(), Outcome::Deferred | Outcome::SettledBefore)

@@ -24,7 +24,7 @@ pub fn for_weg(world: &World, sequence: u64) -> Letter {
     letter
 }
 
-/// What faults/drifted-table-holds-up-others shows of a column, and what else somebody does to a table; each with what undoes it.
+/// Ways to alter a table after its adoption, that of faults/drifted-table-holds-up-others among them; each with what undoes it.
 #[tokio::test]
 async fn letters_of_other_tables_are_settled_at_once_and_those_of_the_altered_one_once_it_is_mended() {
     let alterations = [

@@ -57,7 +57,7 @@ async fn a_database_that_is_not_the_program_s_takes_no_batch_apart() {
     assert_eq!(world.settle(unsettled.batch).await, [Outcome::Accepted; 3], "nothing was kept of it");
 }
 
-/// Nobody chose what a setting would be taken for, so no letter is judged by it, and none is to blame.
+/// A setting in the database that the program cannot read is no letter's fault: every letter waits, and none is refused.
 #[tokio::test]
 async fn a_setting_that_cannot_be_read_lets_every_letter_wait() {
     for spoil in [

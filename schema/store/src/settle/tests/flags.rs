@@ -46,7 +46,7 @@ async fn a_letter_that_breaks_a_flagging_check_is_accepted_told_of_and_kept_unti
     assert_eq!(world.count(kept).await, 2);
 }
 
-/// However many: what is not named is told as a number, and what is held already takes nobody's place.
+/// Of many flagged rows the first are named and all are counted; rows that are held already take no place among the named.
 #[tokio::test]
 async fn flags_of_ten_thousand_rows_are_counted_and_those_of_rows_held_take_no_room() {
     const ROWS: u64 = 10_050;

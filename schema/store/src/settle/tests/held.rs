@@ -76,7 +76,7 @@ async fn a_record_that_differs_by_one_way_and_agrees_by_the_other_is_a_conflict(
     assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), (0, 2));
 }
 
-/// The batch fetches its versions within the bound that settling was told, whatever is held.
+/// However large the records held are, a batch fetches versions within the bound of the settings.
 #[tokio::test]
 async fn the_versions_of_a_batch_stay_within_its_bound() {
     let world = World::with_held_bytes_max(16 << 10).await;

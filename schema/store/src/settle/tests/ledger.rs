@@ -1,4 +1,4 @@
-//! Properties of the ledger on a real PostgreSQL: whatever is recharged, granted and priced, entries and balances agree.
+//! Properties of the ledger on a real PostgreSQL: for any recharges, credit limits and tariffs, entries and balances agree.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Properties of deciding, for any batch: whoever writes, in whatever order, as often as the post delivers it.
+//! Properties of deciding, for any batch of letters, in any order, however often the post delivers each.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -250,7 +250,7 @@ fn a_letter_that_is_not_decided_on_is_deferred() {
     assert_eq!(batch[0].outcome(), Outcome::Deferred, "what was decided before is not left");
 }
 
-/// Leaves one letter for each id and each number, and whatever of it is delivered again.
+/// Leaves one letter for each id and each number, with all its further deliveries.
 fn without_contest(sent: Vec<Sent>) -> Vec<Sent> {
     let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
     let is_first = |letter: &Sent| {

@@ -261,7 +261,7 @@ async fn whoever_drops_the_entry_meanwhile_is_first() {
     assert!(matches!(error, AdministrationError::QuarantineDecided { .. }), "{error}");
 }
 
-/// It uses the number that it has, whatever came behind it, and no number that another letter has.
+/// A retried letter keeps its own number, even if later letters have higher ones, and takes no number of another letter.
 #[tokio::test]
 async fn a_number_that_is_its_own_is_not_contested_and_one_of_another_is() {
     let world = World::new().await;
@@ -308,7 +308,7 @@ async fn parts_of_an_answer_are_of_the_attempt_that_gives_them() {
     assert!(answer.name().ends_with("-2-1"));
 }
 
-/// An answer to the first attempt is under way: whatever its sender says of it afterwards is of that one.
+/// An answer to the first attempt is under way: what the exporter marks afterwards is that answer, not the one to the second attempt.
 #[tokio::test]
 async fn the_new_answer_is_sent_whatever_becomes_of_the_old_one() {
     let world = World::new().await;

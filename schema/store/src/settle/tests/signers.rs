@@ -297,7 +297,7 @@ async fn a_certificate_that_cannot_be_read_holds_up_its_own_letters_only() {
     assert!(found.contains_key(&ids[1]) && !signers.is_unreadable(&ids[1]));
 }
 
-/// Many issuers have a certificate number 1, and whoever names one need not be registered.
+/// Many issuers have a certificate number 1, and a signature may name one that is not registered.
 #[tokio::test]
 async fn a_look_up_reads_no_certificate_of_the_same_number_and_another_issuer() {
     let world = World::new().await;

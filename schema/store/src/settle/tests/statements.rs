@@ -109,7 +109,7 @@ async fn a_statement_is_of_days_of_the_centre() {
     assert!(all.to >= day("2021-11-02").unwrap(), "the last day is the centre's today");
 }
 
-/// Whatever order the post delivers, the statement has what takes effect before it, and ends with the balance of its receipt.
+/// In any order of delivery the statement has the letters that take effect before it, and ends with the balance of its receipt.
 #[tokio::test]
 async fn a_statement_has_the_letters_of_its_batch_that_take_effect_before_it() {
     let world = World::new().await;
@@ -180,7 +180,7 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     assert_eq!(world.settle(batch).await, [Outcome::Deferred, Outcome::Accepted]);
 }
 
-/// A tariff that somebody wrote with other tools makes nothing dear that is free, and stops nobody.
+/// A tariff for a service without a price, written with other tools, charges nothing and refuses no letter.
 #[tokio::test]
 async fn a_tariff_prices_only_a_service_that_has_a_price() {
     let world = World::new().await;
@@ -201,7 +201,7 @@ async fn a_tariff_prices_only_a_service_that_has_a_price() {
     assert_eq!((price.amount, price.credit), (0, Credit::Owe));
 }
 
-/// Operators write notes with whatever tools they have; an office reads nothing but NFC.
+/// Notes are written with tools that know no normal form; an office reads nothing but NFC.
 #[tokio::test]
 async fn every_note_is_told_in_the_form_that_an_office_reads() {
     let world = World::new().await;

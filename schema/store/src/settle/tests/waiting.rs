@@ -1,4 +1,5 @@
-//! A letter that meets a fault which is not its own waits: it is not poison, nobody else waits, and mended it is settled.
+//! A letter that meets a fault which its bytes do not cause waits: it does not become poison, no other letter waits with it, and once
+//! the fault is mended it is settled.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn bad(world: &World, sequence: u64) -> Letter {
     letter
 }
 
-/// Whatever it is that a trigger meets over one row: nobody else waits for it.
+/// A trigger fails over one row, by any kind of fault: no other letter waits.
 async fn assert_waits_alone(world: &World, what: &str, mend: &str) {
     let letter = bad(world, 1);
     let beside = [world.births(42, 2, &[("CE-042", 2)]), world.births(43, 1, &[("CE-043", 1)])];
@@ -105,7 +106,7 @@ async fn a_letter_that_breaks_a_rule_is_refused_beside_one_that_waits() {
     assert_eq!(world.settle_or_apart(&[&zorro, &waits, &good]).await, expected);
 }
 
-/// PostgreSQL names one fault of many: a record that is held is known before anybody is blamed.
+/// PostgreSQL names one fault of many: records that are held are looked up before a letter is blamed.
 #[tokio::test]
 async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_waits() {
     let world = World::new().await;
@@ -158,7 +159,7 @@ async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
 #[tokio::test]
 async fn a_row_that_takes_all_the_time_there_is_holds_up_its_own_letter_only() {
     let world = World::new().await;
-    // Ends as it does when its time is over, whatever the others need for theirs; the next test is of the times.
+    // The trigger cancels its own statement, which ends as one whose time is over. So this test depends on no times; the next one does.
     world.trigger_over_bad(BEFORE, "PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(1000)").await;
     let (letter, beside) = (bad(&world, 1), world.births(42, 2, &[("CE-042", 2)]));
     assert_eq!(world.settle_or_apart(&[&letter, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
@@ -188,7 +189,7 @@ async fn the_rows_of_letters_take_ten_seconds_at_most_and_wait_two_for_a_lock() 
     assert_eq!(world.count(expected).await, 3);
 }
 
-/// A trigger that fails over whatever row comes: tried one by one, the letters of its table would slow every batch.
+/// A trigger that fails over every row: if its letters were tried one by one each time, they would slow every batch.
 #[tokio::test]
 async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_tried() {
     let world = World::new().await;
@@ -220,7 +221,7 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 3), &of_43(4), &births(5)]).await, expected);
     assert_eq!(tried().await, withheld, "those of the second batch were not");
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
-    // Whoever adopts it anew has mended it: all are tried at once, none waits for itself.
+    // An operator who adopts the table anew has mended it: all its letters are tried at once, and none waits by itself.
     world.sql("DROP TRIGGER look ON registry.weg; UPDATE xm.definitions SET adopted_at = now()").await;
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 3), &of_43(4)]).await, [Outcome::Accepted; 2]);
 }
@@ -341,7 +342,7 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     assert_eq!((kept_of(42).await, room_of("vouched").await), (10, 16 * ENTRY));
 }
 
-/// The mail of a letter that waits comes whole each time: of its other letters nobody hears again, since nobody sent them again.
+/// The mail of a letter that waits comes whole each time. Its other letters get no further line or answer: they were not sent again.
 #[tokio::test]
 async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journal_and_no_count_twice() {
     let world = World::new().await;
