@@ -333,7 +333,6 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::Scope => ("the scope", "a column and at least one code"),
         InvalidValue::ScopeCodes => ("the scope", "codes without blanks around them or controls in them"),
         InvalidValue::ServerName => ("the server's name", "1 to 63 of a-z, 0-9, point and hyphen"),
-        InvalidValue::Mode => ("the mode", "test or live"),
         InvalidValue::Currency => ("the currency", "an ISO 4217 code of three capital letters"),
         InvalidValue::CurrencyWritten => ("the currency", "an ISO 4217 code of three letters, such as XAF"),
         InvalidValue::CurrencyDigits => ("the currency's digits", "0 to 4"),

@@ -164,12 +164,12 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("detail", speech::sentences(&entry.detail)),
         ("state", entry.state),
         ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
-        ("agency", show::or_dash(entry.agency.map(show::matricule))),
+        ("agency", show::or_dash(entry.agency.map(|agency| agency.to_string()))),
         ("installation", show::or_dash(entry.installation)),
         ("letter id", show::or_dash(entry.letter_id)),
     ];
     if entry.agency.is_none() {
-        facts.push(("claimed agency", claimed(entry.claimed_agency.map(show::matricule))));
+        facts.push(("claimed agency", claimed(entry.claimed_agency.map(|agency| agency.to_string()))));
         facts.push(("claimed signer", claimed(entry.signer)));
     } else {
         facts.push(("signer", show::or_dash(entry.signer)));
@@ -217,11 +217,11 @@ impl Listing for QuarantineFilter {
 
     fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
         // In brackets: who signed is not known.
-        let claimed = || entry.claimed_agency.map(|agency| format!("({})", show::matricule(agency)));
+        let claimed = || entry.claimed_agency.map(|agency| format!("({agency})"));
         vec![
             entry.id.to_string(),
             desk.clock.short(entry.received_at),
-            show::or_dash(entry.agency.map(show::matricule).or_else(claimed)),
+            show::or_dash(entry.agency.map(|agency| agency.to_string()).or_else(claimed)),
             entry.sender_domain,
             entry.original_bytes.to_string(),
             if entry.held { "held".to_owned() } else { entry.state },

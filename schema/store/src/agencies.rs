@@ -10,7 +10,6 @@ use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 
 use crate::centre::{self, server};
-use crate::database::fault::Fault;
 use crate::database::schema::{accounts, agencies, entries, profiles};
 use crate::error::{AdministrationError, InvalidValue};
 use crate::people::approvals::Act;
@@ -64,7 +63,7 @@ pub struct NewAgency {
 #[diesel(table_name = agencies)]
 pub struct Agency {
     /// Its number.
-    pub matricule: i32,
+    pub matricule: Matricule,
     /// Its name.
     pub name: String,
     /// Its town.
@@ -103,7 +102,7 @@ pub struct AgencyFilter {
     /// Whose account is below zero.
     pub in_debt: bool,
     /// Behind this matricule.
-    pub after: Option<i32>,
+    pub after: Option<Matricule>,
     /// At most so many; 100 when absent.
     pub limit: Option<i64>,
 }
@@ -134,7 +133,7 @@ pub async fn add(
             let profile = new.profile.as_deref().unwrap_or("standard");
             diesel::insert_into(agencies::table)
                 .values((
-                    agencies::matricule.eq(number.as_i32()),
+                    agencies::matricule.eq(number),
                     agencies::name.eq(&new.name),
                     agencies::town.eq(&new.town),
                     agencies::telephone.eq(&new.telephone),
@@ -148,7 +147,7 @@ pub async fn add(
             diesel::insert_into(accounts::table)
                 .values((
                     accounts::kind.eq("agency"),
-                    accounts::agency.eq(number.as_i32()),
+                    accounts::agency.eq(number),
                     accounts::credit_limit.eq(new.credit_limit),
                 ))
                 .execute(connection)
@@ -176,7 +175,7 @@ pub async fn add(
 pub async fn show(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Agency, AdministrationError> {
     agencies::table
         .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
-        .filter(agencies::matricule.eq(number.as_i32()))
+        .filter(agencies::matricule.eq(number))
         .select(Agency::as_select())
         .first(connection)
         .await
@@ -194,11 +193,13 @@ pub async fn list(
 ) -> Result<Vec<Agency>, AdministrationError> {
     let mut query = agencies::table
         .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
-        .filter(agencies::matricule.gt(filter.after.unwrap_or(0)))
         .order(agencies::matricule)
         .limit(filter.limit.unwrap_or(100))
         .select(Agency::as_select())
         .into_boxed();
+    if let Some(after) = filter.after {
+        query = query.filter(agencies::matricule.gt(after));
+    }
     if let Some(text) = &filter.text {
         let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
         let searched =
@@ -241,10 +242,7 @@ pub async fn set_status(
     connection
         .transaction(async |connection| {
             let former = locked_status(connection, number).await?;
-            diesel::update(agencies::table.find(number.as_i32()))
-                .set(agencies::status.eq(status))
-                .execute(connection)
-                .await?;
+            diesel::update(agencies::table.find(number)).set(agencies::status.eq(status)).execute(connection).await?;
             let action = AuditAction::AgencyStatus { agency: number, from: former, to: status };
             audit::write(connection, operator, &action).await?;
             Ok(())
@@ -292,7 +290,7 @@ pub(crate) async fn recharge_by(
                 Approved::demand(approved, || Act::AgencyRecharge { agency: number, amount, note })?;
             }
             let (account, balance): (i32, i64) = diesel::update(accounts::table)
-                .filter(accounts::agency.eq(number.as_i32()))
+                .filter(accounts::agency.eq(number))
                 .set(accounts::balance.eq(accounts::balance + amount))
                 .returning((accounts::id, accounts::balance))
                 .get_result(connection)
@@ -305,7 +303,7 @@ pub(crate) async fn recharge_by(
                     entries::credit.eq(account),
                     entries::amount.eq(amount),
                     entries::kind.eq("recharge"),
-                    entries::agency.eq(number.as_i32()),
+                    entries::agency.eq(number),
                     entries::balance_after.eq(balance),
                     entries::note.eq(&note),
                 ))
@@ -319,7 +317,10 @@ pub(crate) async fn recharge_by(
 }
 
 /// Waits for batches in which the agency has letters, and holds up further ones: what is changed now holds from the next on.
-pub(super) async fn lock_account(connection: &mut AsyncPgConnection, agency: i32) -> Result<(), AdministrationError> {
+pub(super) async fn lock_account(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+) -> Result<(), AdministrationError> {
     let account = accounts::table.filter(accounts::agency.eq(agency)).select(accounts::id).for_update();
     account.load::<i32>(connection).await?;
     Ok(())
@@ -330,9 +331,9 @@ pub(crate) async fn locked_status(
     connection: &mut AsyncPgConnection,
     number: Matricule,
 ) -> Result<i16, AdministrationError> {
-    lock_account(connection, number.as_i32()).await?;
+    lock_account(connection, number).await?;
     agencies::table
-        .find(number.as_i32())
+        .find(number)
         .select(agencies::status)
         .for_update()
         .first(connection)
@@ -344,12 +345,9 @@ pub(crate) async fn locked_status(
 async fn next_free(connection: &mut AsyncPgConnection) -> Result<Matricule, AdministrationError> {
     // Two operators adding at once must not choose the same number; readers and settling are not hindered.
     diesel::sql_query("LOCK TABLE xm.agencies IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
-    let highest: Option<i32> = agencies::table.select(max(agencies::matricule)).first(connection).await?;
-    let next = highest.unwrap_or(0) + 1;
-    if next > 999_999 {
-        return Err(AdministrationError::MatriculesExhausted);
-    }
-    Ok(matricule(next)?)
+    let highest: Option<Matricule> = agencies::table.select(max(agencies::matricule)).first(connection).await?;
+    let next = highest.map_or(0, u32::from) + 1;
+    Matricule::try_from(next).map_err(|_out_of_range| AdministrationError::MatriculesExhausted)
 }
 
 fn explain(error: diesel::result::Error, number: Matricule, profile: &str) -> AdministrationError {
@@ -409,12 +407,4 @@ fn check_email(email: &str) -> Result<(), AdministrationError> {
         }
         _ => Err(InvalidValue::EmailParts.into()),
     }
-}
-
-/// Reads a matricule out of a column, where a CHECK keeps it in range.
-pub(crate) fn matricule(number: i32) -> Result<Matricule, Fault> {
-    u32::try_from(number)
-        .ok()
-        .and_then(|number| Matricule::try_from(number).ok())
-        .ok_or_else(|| Fault::Bug(format!("{number} is no matricule, yet stands in the database")))
 }

@@ -75,12 +75,13 @@ impl From<&RegisteredCertificate> for CertificateFields {
 }
 
 /// A registered certificate in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = certificates)]
 pub struct Certificate {
     /// Number in the inventory.
     pub id: i32,
     /// Its agency.
-    pub agency: i32,
+    pub agency: Matricule,
     /// SHA-256 of the certificate.
     #[serde(with = "hex")]
     pub fingerprint: Vec<u8>,
@@ -100,31 +101,6 @@ pub struct Certificate {
     /// Why.
     pub revoked_reason: Option<String>,
 }
-
-pub(crate) type CertificateColumns = (
-    certificates::id,
-    certificates::agency,
-    certificates::fingerprint,
-    certificates::key_id,
-    certificates::algorithm,
-    certificates::not_before,
-    certificates::not_after,
-    certificates::registered_at,
-    certificates::revoked_at,
-    certificates::revoked_reason,
-);
-pub(crate) const CERTIFICATE: CertificateColumns = (
-    certificates::id,
-    certificates::agency,
-    certificates::fingerprint,
-    certificates::key_id,
-    certificates::algorithm,
-    certificates::not_before,
-    certificates::not_after,
-    certificates::registered_at,
-    certificates::revoked_at,
-    certificates::revoked_reason,
-);
 
 /// Which certificates a list shows.
 #[derive(Clone, Debug, Default)]
@@ -153,10 +129,10 @@ pub async fn list(
         .filter(certificates::id.gt(filter.after.unwrap_or(0)))
         .order(certificates::id)
         .limit(filter.limit.unwrap_or(100))
-        .select(CERTIFICATE)
+        .select(Certificate::as_select())
         .into_boxed();
     if let Some(agency) = filter.agency {
-        query = query.filter(certificates::agency.eq(agency.as_i32()));
+        query = query.filter(certificates::agency.eq(agency));
     }
     if !filter.with_revoked {
         query = query.filter(certificates::revoked_at.is_null());
@@ -186,7 +162,7 @@ pub async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Cert
     if is_number(number) {
         let id: i32 = number.parse().map_err(|_too_large: std::num::ParseIntError| unknown())?;
         let numbered: Option<Certificate> =
-            certificates::table.find(id).select(CERTIFICATE).first(connection).await.optional()?;
+            certificates::table.find(id).select(Certificate::as_select()).first(connection).await.optional()?;
         let numbered = numbered.ok_or_else(unknown)?;
         // What is done to a certificate may be for good: nothing is guessed where the same digits begin another's fingerprint.
         return if begins.iter().any(|other| other.id != id) { Err(ambiguous()) } else { Ok(numbered) };
@@ -217,7 +193,7 @@ async fn by_beginning(
         .filter(certificates::fingerprint.between(lowest, highest))
         .order(certificates::id)
         .limit(2)
-        .select(CERTIFICATE)
+        .select(Certificate::as_select())
         .load(connection)
         .await?)
 }

@@ -75,14 +75,14 @@ pub async fn edit(
             let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
             if on_agency != AgencyChange::default() {
                 let profile = change.profile.as_deref().unwrap_or_default();
-                diesel::update(agencies::table.find(number.as_i32()))
+                diesel::update(agencies::table.find(number))
                     .set(&on_agency)
                     .execute(connection)
                     .await
                     .map_err(|error| explain(error, number, profile))?;
             }
             if let Some(limit) = change.credit_limit {
-                diesel::update(accounts::table.filter(accounts::agency.eq(number.as_i32())))
+                diesel::update(accounts::table.filter(accounts::agency.eq(number)))
                     .set(accounts::credit_limit.eq(limit))
                     .execute(connection)
                     .await?;

@@ -12,10 +12,11 @@ use crate::error::{AdministrationError, InvalidValue};
 use crate::people::{AuditAction, Operation, Operator, audit};
 
 /// An installation.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = installations)]
 pub struct Installation {
     /// Its agency.
-    pub agency: i32,
+    pub agency: Matricule,
     /// Its name, unique within the agency.
     pub name: String,
     /// Highest sequence number held.
@@ -41,7 +42,7 @@ pub async fn add(
         .transaction(async |connection| {
             agencies::locked_status(connection, number).await?;
             diesel::insert_into(installations::table)
-                .values((installations::agency.eq(number.as_i32()), installations::name.eq(name)))
+                .values((installations::agency.eq(number), installations::name.eq(name)))
                 .execute(connection)
                 .await
                 .map_err(|error| explain(error, number, name))?;
@@ -60,8 +61,9 @@ pub async fn list(
     number: Matricule,
 ) -> Result<Vec<Installation>, AdministrationError> {
     let rows = installations::table
-        .filter(installations::agency.eq(number.as_i32()))
+        .filter(installations::agency.eq(number))
         .order(installations::name)
+        .select(Installation::as_select())
         .load(connection)
         .await?;
     Ok(rows)

@@ -29,14 +29,17 @@ async fn an_agency_is_added_shown_and_found() {
     let shown = agencies::show(&mut connection, number(3)).await.unwrap();
     assert_eq!((shown.name.as_str(), shown.status, shown.balance), ("Été de Bafia", 3, 0));
 
-    let find = async |connection: &mut Connection, filter: AgencyFilter| -> Vec<i32> {
-        agencies::list(connection, &filter).await.unwrap().iter().map(|agency| agency.matricule).collect()
+    let find = async |connection: &mut Connection, filter: AgencyFilter| -> Vec<u32> {
+        agencies::list(connection, &filter).await.unwrap().iter().map(|agency| agency.matricule.into()).collect()
     };
     let all = AgencyFilter::default();
     assert_eq!(find(&mut connection, all.clone()).await, [1, 2, 3]);
     assert_eq!(find(&mut connection, AgencyFilter { text: Some("bafia".into()), ..all.clone() }).await, [3]);
-    assert_eq!(find(&mut connection, AgencyFilter { text: Some("%".into()), ..all.clone() }).await, [] as [i32; 0]);
-    assert_eq!(find(&mut connection, AgencyFilter { after: Some(1), limit: Some(1), ..all.clone() }).await, [2]);
+    assert_eq!(find(&mut connection, AgencyFilter { text: Some("%".into()), ..all.clone() }).await, [] as [u32; 0]);
+    assert_eq!(
+        find(&mut connection, AgencyFilter { after: Some(number(1)), limit: Some(1), ..all.clone() }).await,
+        [2]
+    );
     agencies::set_status(&mut connection, &OPERATOR, number(2), 0).await.unwrap();
     assert_eq!(find(&mut connection, AgencyFilter { status: Some(0), ..all }).await, [2]);
 }
@@ -262,7 +265,7 @@ async fn a_list_finds_matricules_by_their_digits() {
     let mut found = async |text: &str| {
         let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
         let found = agencies::list(&mut connection, &filter).await.unwrap();
-        found.into_iter().map(|agency| agency.matricule).collect::<Vec<i32>>()
+        found.into_iter().map(|agency| u32::from(agency.matricule)).collect::<Vec<u32>>()
     };
     assert_eq!(found("107").await, [107, 10_700]);
     assert_eq!(found("000107").await, [107]);
@@ -282,7 +285,7 @@ async fn a_list_finds_names_without_their_accents_and_in_any_case() {
     let mut found = async |text: &str| {
         let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
         let found = agencies::list(&mut connection, &filter).await.unwrap();
-        found.into_iter().map(|agency| agency.matricule).collect::<Vec<i32>>()
+        found.into_iter().map(|agency| u32::from(agency.matricule)).collect::<Vec<u32>>()
     };
     for (text, expected) in [
         ("edea", vec![10]),

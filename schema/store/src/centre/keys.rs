@@ -11,7 +11,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::keys::RegisteredCertificate;
 use serde::Serialize;
 
-use crate::certificates::{self, CERTIFICATE, Certificate};
+use crate::certificates::{self, Certificate};
 use crate::database::fault::Fault;
 use crate::database::schema::{centre_keys, certificates as registered};
 use crate::database::statement::Statement;
@@ -62,7 +62,7 @@ impl KeyState {
 }
 
 /// A key of the centre's own, by its certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = centre_keys)]
 pub struct CentreKey {
     /// SHA-256 of its SubjectPublicKeyInfo: the key's own name.
@@ -130,16 +130,7 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<CentreKey>, 
             centre_keys::algorithm,
             centre_keys::added_at,
         ))
-        .select((
-            centre_keys::spki_sha256,
-            centre_keys::purpose,
-            centre_keys::state,
-            centre_keys::algorithm,
-            centre_keys::fingerprint,
-            centre_keys::certificate,
-            centre_keys::not_before,
-            centre_keys::not_after,
-        ))
+        .select(CentreKey::as_select())
         .load(connection)
         .await?;
     Ok(keys)
@@ -249,7 +240,7 @@ pub async fn registered_for_agencies(
         .filter(registered::spki_sha256.eq_any(own))
         .filter(registered::revoked_at.is_null())
         .order(registered::id)
-        .select(CERTIFICATE)
+        .select(Certificate::as_select())
         .load(connection)
         .await?;
     Ok(found)

@@ -8,19 +8,19 @@ use sdc::letter::Mode;
 use serde::Serialize;
 
 use crate::agencies::RECHARGE_MAX;
+use crate::database::fault::Fault;
 use crate::database::schema::server;
 use crate::error::{AdministrationError, InvalidValue};
 use crate::people::approvals::Act;
 use crate::people::{Approved, AuditAction, Operation, Operator, audit, users};
 
 /// What a server is.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, Serialize)]
-#[diesel(table_name = server)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Server {
     /// The name that letters are addressed to.
     pub name: String,
-    /// `test` or `live`.
-    pub mode: String,
+    /// Rehearsal or in earnest.
+    pub mode: Mode,
     /// ISO 4217 code of every amount.
     pub currency: String,
     /// Digits after the point; amounts are kept in the minor unit.
@@ -32,13 +32,34 @@ pub struct Server {
 impl Server {
     /// Makes a server with the CFA franc of Central Africa, which has no minor unit, and times in UTC.
     pub fn new(name: &str, mode: Mode) -> Server {
-        Server {
-            name: name.to_owned(),
-            mode: mode.as_str().to_owned(),
-            currency: "XAF".to_owned(),
-            currency_digits: 0,
-            zone: "UTC".to_owned(),
-        }
+        Server { name: name.to_owned(), mode, currency: "XAF".to_owned(), currency_digits: 0, zone: "UTC".to_owned() }
+    }
+}
+
+/// The server as it stands in the database.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = server)]
+struct Row {
+    name: String,
+    mode: String,
+    currency: String,
+    currency_digits: i16,
+    zone: String,
+}
+
+impl Row {
+    /// A mode that this program cannot read never becomes another one: no letter is judged before it can be read.
+    fn read(self) -> Result<Server, Fault> {
+        let Row { name, mode, currency, currency_digits, zone } = self;
+        let mode = match mode.as_str() {
+            "live" => Mode::Live,
+            "test" => Mode::Test,
+            _ => {
+                let (what, subject) = ("the mode", "xm.server".to_owned());
+                return Err(Fault::Unreadable { what, subject, expected: "expected live or test" });
+            }
+        };
+        Ok(Server { name, mode, currency, currency_digits, zone })
     }
 }
 
@@ -70,7 +91,13 @@ pub async fn initialise(
     connection
         .transaction(async |connection| {
             let written = diesel::insert_into(server::table)
-                .values(new)
+                .values((
+                    server::name.eq(&new.name),
+                    server::mode.eq(new.mode.as_str()),
+                    server::currency.eq(&new.currency),
+                    server::currency_digits.eq(new.currency_digits),
+                    server::zone.eq(&new.zone),
+                ))
                 .on_conflict_do_nothing()
                 .execute(connection)
                 .await
@@ -79,7 +106,7 @@ pub async fn initialise(
                 return match find(connection).await? {
                     Some(existing) if existing == *new => Ok(false),
                     Some(Server { name, mode, currency, zone, .. }) => {
-                        Err(AdministrationError::ServerExists { name, mode, currency, zone })
+                        Err(AdministrationError::ServerExists { name, mode: mode.to_string(), currency, zone })
                     }
                     None => Err(AdministrationError::ServerMissing),
                 };
@@ -136,18 +163,25 @@ pub(crate) async fn set_recharge_limit_by(
         .await
 }
 
+/// Reads the server, and the revision that every change of tables, rights or tariffs raises.
+///
+/// # Errors
+/// [`Fault::NoServer`] before `init`; a mode that this program cannot read; a fault.
+pub(crate) async fn with_revision(connection: &mut AsyncPgConnection) -> Result<(Server, i64), Fault> {
+    let found: Option<(Row, i64)> =
+        server::table.select((Row::as_select(), server::catalogue_revision)).first(connection).await.optional()?;
+    let (row, revision) = found.ok_or(Fault::NoServer)?;
+    Ok((row.read()?, revision))
+}
+
 async fn has_table(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
     let exists = diesel::select(sql::<Bool>("to_regclass('xm.server') IS NOT NULL"));
     Ok(exists.get_result(connection).await?)
 }
 
 async fn find(connection: &mut AsyncPgConnection) -> Result<Option<Server>, AdministrationError> {
-    let row = server::table
-        .select((server::name, server::mode, server::currency, server::currency_digits, server::zone))
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(row)
+    let row: Option<Row> = server::table.select(Row::as_select()).first(connection).await.optional()?;
+    Ok(row.map(Row::read).transpose()?)
 }
 
 fn explain(error: diesel::result::Error) -> AdministrationError {
@@ -155,7 +189,6 @@ fn explain(error: diesel::result::Error) -> AdministrationError {
         error,
         vec![
             ("server_name_check", InvalidValue::ServerName.into()),
-            ("server_mode_check", InvalidValue::Mode.into()),
             ("server_currency_check", InvalidValue::Currency.into()),
             ("server_currency_digits_check", InvalidValue::CurrencyDigits.into()),
         ],

@@ -7,7 +7,7 @@ use sdc::letter::Matricule;
 use serde::Serialize;
 
 use super::{CertificateFields, lock_keys, plain_hex};
-use crate::agencies::{self, matricule};
+use crate::agencies;
 use crate::centre;
 use crate::database::schema::{agency_keys, certificates};
 use crate::error::{AdministrationError, KeyName};
@@ -136,7 +136,7 @@ async fn insert(
 ) -> Result<i32, AdministrationError> {
     diesel::insert_into(certificates::table)
         .values((
-            certificates::agency.eq(agency.as_i32()),
+            certificates::agency.eq(agency),
             certificates::spki_sha256.eq(&certificate.spki_sha256),
             certificates::key_id.eq(&certificate.key_id),
             certificates::issuer.eq(&certificate.issuer),
@@ -163,7 +163,7 @@ async fn has_other(
     certificate: &CertificateFields,
 ) -> Result<bool, AdministrationError> {
     let others = certificates::table
-        .filter(certificates::agency.eq(agency.as_i32()))
+        .filter(certificates::agency.eq(agency))
         .filter(certificates::fingerprint.ne(&certificate.fingerprint));
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
 }
@@ -175,7 +175,7 @@ async fn is_key_of(
     certificate: &CertificateFields,
 ) -> Result<bool, AdministrationError> {
     let of_key = certificates::table
-        .filter(certificates::agency.eq(agency.as_i32()))
+        .filter(certificates::agency.eq(agency))
         .filter(certificates::spki_sha256.eq(&certificate.spki_sha256));
     Ok(diesel::select(diesel::dsl::exists(of_key)).get_result(connection).await?)
 }
@@ -195,18 +195,18 @@ async fn own_key(
     spki_sha256: &[u8],
 ) -> Result<(), AdministrationError> {
     diesel::insert_into(agency_keys::table)
-        .values((agency_keys::spki_sha256.eq(spki_sha256), agency_keys::agency.eq(agency.as_i32())))
+        .values((agency_keys::spki_sha256.eq(spki_sha256), agency_keys::agency.eq(agency)))
         .on_conflict_do_nothing()
         .execute(connection)
         .await?;
-    let (owner, revoked_at): (i32, Option<DateTime<Utc>>) = agency_keys::table
+    let (owner, revoked_at): (Matricule, Option<DateTime<Utc>>) = agency_keys::table
         .find(spki_sha256)
         .select((agency_keys::agency, agency_keys::revoked_at))
         .for_update()
         .first(connection)
         .await?;
-    if owner != agency.as_i32() {
-        return Err(AdministrationError::KeyOfAnotherAgency { owner: matricule(owner)?, agency });
+    if owner != agency {
+        return Err(AdministrationError::KeyOfAnotherAgency { owner, agency });
     }
     revoked_at.map_or(Ok(()), |at| Err(AdministrationError::KeyRevoked { at }))
 }
@@ -218,22 +218,20 @@ async fn refuse_taken_names(
     certificate: &CertificateFields,
 ) -> Result<(), AdministrationError> {
     let other_keys = certificates::table.filter(certificates::spki_sha256.ne(&certificate.spki_sha256));
-    let by_key_id: Option<i32> = other_keys
+    let by_key_id: Option<Matricule> = other_keys
         .filter(certificates::key_id.eq(&certificate.key_id))
         .select(certificates::agency)
         .first(connection)
         .await
         .optional()?;
-    let by_serial: Option<i32> = other_keys
+    let by_serial: Option<Matricule> = other_keys
         .filter(certificates::serial.eq(&certificate.serial))
         .filter(certificates::issuer.eq(&certificate.issuer))
         .select(certificates::agency)
         .first(connection)
         .await
         .optional()?;
-    let taken = |name, owner| -> Result<(), AdministrationError> {
-        Err(AdministrationError::KeyNameTaken { name, owner: matricule(owner)? })
-    };
+    let taken = |name, owner| Err(AdministrationError::KeyNameTaken { name, owner });
     match (by_key_id, by_serial) {
         (Some(owner), _) => taken(KeyName::KeyId, owner),
         (_, Some(owner)) => taken(KeyName::IssuerSerial, owner),

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Certificate, find};
-use crate::agencies::{self, matricule};
+use crate::agencies;
 use crate::database::fault::Fault;
 use crate::database::schema::{agencies as offices, agency_keys, certificates, letters};
 use crate::error::{AdministrationError, InvalidValue};
@@ -28,7 +29,8 @@ pub struct Revocable {
 }
 
 /// A letter to review after a revocation: its key may have been in other hands.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = letters)]
 pub struct LetterToReview {
     /// Its id.
     pub letter_id: Uuid,
@@ -93,7 +95,7 @@ pub async fn revoke(
                 .execute(connection)
                 .await?;
             let action = AuditAction::CertificateRevoke {
-                agency: matricule(certificate.agency)?,
+                agency: certificate.agency,
                 fingerprint: &certificate.fingerprint,
                 key: &key,
                 reason,
@@ -125,7 +127,7 @@ async fn refuse_revoked(
 
 async fn letters_since(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     key: &[u8],
     since: DateTime<Utc>,
 ) -> Result<Vec<LetterToReview>, Fault> {
@@ -135,7 +137,7 @@ async fn letters_since(
         .filter(letters::certificate.eq_any(of_key))
         .filter(letters::received_at.ge(since))
         .order(letters::received_at)
-        .select((letters::letter_id, letters::installation, letters::sequence, letters::verdict, letters::received_at))
+        .select(LetterToReview::as_select())
         .load(connection)
         .await?;
     Ok(found)

@@ -18,6 +18,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{
     Array, BigInt, Bool, Bytea, Date, Integer, Jsonb, Nullable, SmallInt, Text, Time, Timestamptz, Uuid as SqlUuid,
 };
+use sdc::letter::Matricule;
 use uuid::Uuid;
 
 /// Most bytes of containers in one statement. tokio-postgres keeps, with each connection, room for the largest it ever
@@ -51,6 +52,8 @@ pub fn unnested(arrays: usize) -> String {
 pub enum Bind<'a> {
     /// `integer`
     Integer(i32),
+    /// `integer`
+    Matricule(Matricule),
     /// `bigint`
     Bigint(i64),
     /// `text`
@@ -63,6 +66,8 @@ pub enum Bind<'a> {
     Smallints(Vec<Option<i16>>),
     /// `integer[]`
     Integers(Vec<Option<i32>>),
+    /// `integer[]`
+    Matricules(Vec<Option<Matricule>>),
     /// `bigint[]`
     Bigints(Vec<Option<i64>>),
     /// `boolean[]`
@@ -87,12 +92,14 @@ impl Bind<'_> {
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match self {
             Bind::Integer(value) => out.push_bind_param::<Integer, _>(value),
+            Bind::Matricule(value) => out.push_bind_param::<Integer, _>(value),
             Bind::Bigint(value) => out.push_bind_param::<BigInt, _>(value),
             Bind::Text(value) => out.push_bind_param::<Text, _>(value),
             Bind::Uuid(value) => out.push_bind_param::<SqlUuid, _>(value),
             Bind::Timestamptz(value) => out.push_bind_param::<Timestamptz, _>(value),
             Bind::Smallints(values) => out.push_bind_param::<Array<Nullable<SmallInt>>, _>(values),
             Bind::Integers(values) => out.push_bind_param::<Array<Nullable<Integer>>, _>(values),
+            Bind::Matricules(values) => out.push_bind_param::<Array<Nullable<Integer>>, _>(values),
             Bind::Bigints(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values),
             Bind::Booleans(values) => out.push_bind_param::<Array<Nullable<Bool>>, _>(values),
             Bind::Texts(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values),

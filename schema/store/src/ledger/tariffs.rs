@@ -33,7 +33,8 @@ pub struct NewTariff {
 }
 
 /// A tariff.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = tariffs)]
 pub struct Tariff {
     /// Its number.
     pub id: i32,
@@ -42,8 +43,10 @@ pub struct Tariff {
     /// The service.
     pub service: String,
     /// For this table: application.
+    #[diesel(select_expression = schema::tables::application.nullable())]
     pub application: Option<String>,
     /// For this table: name.
+    #[diesel(select_expression = schema::tables::name.nullable())]
     pub table: Option<String>,
     /// Price of an act, in minor units.
     pub per_act: i64,
@@ -151,18 +154,7 @@ pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Resul
     let mut query = tariffs::table
         .left_join(schema::tables::table.on(tariffs::table_id.eq(schema::tables::id.nullable())))
         .order((tariffs::service, schema::tables::name, tariffs::profile, tariffs::valid_from))
-        .select((
-            tariffs::id,
-            tariffs::profile,
-            tariffs::service,
-            schema::tables::application.nullable(),
-            schema::tables::name.nullable(),
-            tariffs::per_act,
-            tariffs::per_started_kb,
-            tariffs::credit,
-            tariffs::valid_from,
-            tariffs::valid_to,
-        ))
+        .select(Tariff::as_select())
         .into_boxed();
     if !with_ended {
         query = query.filter(tariffs::valid_to.is_null().or(tariffs::valid_to.gt(Utc::now())));

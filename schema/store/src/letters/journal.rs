@@ -23,7 +23,7 @@ pub struct JournalLine {
     pub received_at: DateTime<Utc>,
     /// Who signed it.
     #[diesel(sql_type = Nullable<Integer>)]
-    pub agency: Option<i32>,
+    pub agency: Option<Matricule>,
     /// The installation that it names.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
@@ -108,7 +108,7 @@ pub async fn list(
             AND (NOT $7 OR flag_count > 0)
           ORDER BY id DESC LIMIT $8",
     )
-    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Nullable<Integer>, _>(filter.agency)
     .bind::<Nullable<Text>, _>(&filter.outcome)
     .bind::<Nullable<SqlUuid>, _>(filter.letter_id)
     .bind::<Nullable<Timestamptz>, _>(filter.since)
@@ -127,7 +127,7 @@ pub async fn list(
 /// A fault.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     letter_id: Uuid,
 ) -> Result<Vec<JournalLine>, AdministrationError> {
     let lines = diesel::sql_query("SELECT * FROM xm.journal WHERE agency = $1 AND letter_id = $2 ORDER BY id")

@@ -40,7 +40,7 @@ pub struct QuarantineEntry {
     pub held: bool,
     /// Who signed it, where that is known.
     #[diesel(sql_type = Nullable<Integer>)]
-    pub agency: Option<i32>,
+    pub agency: Option<Matricule>,
     /// The installation that it names.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
@@ -71,7 +71,7 @@ pub struct QuarantineEntry {
     pub state: String,
     /// The agency that the mail mentions: claimed, not proven.
     #[diesel(sql_type = Nullable<Integer>)]
-    pub claimed_agency: Option<i32>,
+    pub claimed_agency: Option<Matricule>,
     /// The certificate that the signature names, in words: claimed, unless `agency` is known.
     #[diesel(sql_type = Nullable<Text>)]
     pub signer: Option<String>,
@@ -146,7 +146,7 @@ pub async fn list(
             AND ($5 IS NULL OR id < $5) ORDER BY id DESC LIMIT $6"
     ))
     .bind::<Nullable<Text>, _>(&filter.reason)
-    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Nullable<Integer>, _>(filter.agency)
     .bind::<Bool, _>(filter.held)
     .bind::<Bool, _>(filter.with_decided)
     .bind::<Nullable<BigInt>, _>(filter.before)
@@ -162,7 +162,7 @@ pub async fn list(
 /// A fault.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     letter_id: Uuid,
 ) -> Result<Vec<QuarantineEntry>, AdministrationError> {
     let entries = diesel::sql_query(select_entries!("agency = $1 AND letter_id = $2 ORDER BY id"))
@@ -276,7 +276,7 @@ async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntr
         #[diesel(sql_type = Integer)]
         bytes: i32,
         #[diesel(sql_type = Nullable<Integer>)]
-        signer_beside: Option<i32>,
+        signer_beside: Option<Matricule>,
     }
     let Kept { bytes, signer_beside } =
         diesel::sql_query("SELECT octet_length(original) AS bytes, signer_beside FROM xm.quarantine WHERE id = $1")

@@ -82,7 +82,8 @@ impl Approved {
     }
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = approvals)]
 struct Row {
     id: i64,
     operation: String,
@@ -97,35 +98,6 @@ struct Row {
     decided_at: Option<DateTime<Utc>>,
     reason: Option<String>,
 }
-
-type Columns = (
-    approvals::id,
-    approvals::operation,
-    approvals::parameters,
-    approvals::seen,
-    approvals::asked_by,
-    approvals::asker_is_commission,
-    approvals::asked_at,
-    approvals::expires_at,
-    approvals::state,
-    approvals::decided_by,
-    approvals::decided_at,
-    approvals::reason,
-);
-const COLUMNS: Columns = (
-    approvals::id,
-    approvals::operation,
-    approvals::parameters,
-    approvals::seen,
-    approvals::asked_by,
-    approvals::asker_is_commission,
-    approvals::asked_at,
-    approvals::expires_at,
-    approvals::state,
-    approvals::decided_by,
-    approvals::decided_at,
-    approvals::reason,
-);
 
 impl Row {
     fn into_approval(self) -> Result<Approval, Fault> {
@@ -167,7 +139,7 @@ pub async fn ask(
                 .filter(approvals::operation.eq(act.need().name()))
                 .filter(approvals::expires_at.gt(Utc::now()))
                 .order(approvals::id)
-                .select(COLUMNS)
+                .select(Row::as_select())
                 .load(connection)
                 .await?;
             if let Some(same) = waiting.into_iter().find(|one| one.parameters == parameters && one.seen == seen) {
@@ -183,7 +155,7 @@ pub async fn ask(
                     approvals::asker_is_commission.eq(operator.is_commission()),
                     approvals::expires_at.eq(Utc::now() + VALIDITY),
                 ))
-                .returning(COLUMNS)
+                .returning(Row::as_returning())
                 .get_result(connection)
                 .await?;
             let approval = row.into_approval()?;
@@ -213,7 +185,7 @@ pub async fn list(
         .filter(approvals::id.lt(before.unwrap_or(i64::MAX)))
         .order(approvals::id.desc())
         .limit(limit)
-        .select(COLUMNS)
+        .select(Row::as_select())
         .into_boxed();
     if !with_decided {
         query = query.filter(approvals::state.eq("waiting")).filter(approvals::expires_at.gt(Utc::now()));
@@ -227,7 +199,7 @@ pub async fn list(
 /// # Errors
 /// No such approval; a fault.
 pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<Approval, AdministrationError> {
-    let row: Option<Row> = approvals::table.find(id).select(COLUMNS).first(connection).await.optional()?;
+    let row: Option<Row> = approvals::table.find(id).select(Row::as_select()).first(connection).await.optional()?;
     Ok(row.ok_or(AdministrationError::ApprovalUnknown(id))?.into_approval()?)
 }
 
@@ -342,7 +314,8 @@ async fn confirm_within(
 
 /// Locks an approval that waits, and says whether its asker was of the commission when he asked.
 async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<(Approval, bool), AdministrationError> {
-    let row: Option<Row> = approvals::table.find(id).select(COLUMNS).for_update().first(connection).await.optional()?;
+    let row: Option<Row> =
+        approvals::table.find(id).select(Row::as_select()).for_update().first(connection).await.optional()?;
     let row = row.ok_or(AdministrationError::ApprovalUnknown(id))?;
     let was_commission = row.asker_is_commission;
     let approval = row.into_approval()?;

@@ -14,7 +14,8 @@ use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
 use super::reads::{Account, Standing};
 use super::work::Work;
-use crate::tables::catalogue::{Catalogue, Price};
+use crate::ledger::prices::Price;
+use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{TableRows, row_number};
 
 /// What has been learnt since the first round.
@@ -236,7 +237,7 @@ impl<'a> Round<'a> {
             },
         };
         let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
-        let price = self.catalogue.price(&signer.profile, work.service(), &work.acts(), bytes, at);
+        let price = self.catalogue.prices.price(&signer.profile, work.service(), &work.acts(), bytes, at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0

@@ -61,9 +61,8 @@ impl Item<'_> {
 
     /// Returns the agency that a poison letter claims to be of. Anybody can claim one; but each poison letter costs three
     /// failures of the program with nothing else in hand, so nobody fills a disk that way.
-    fn claimed_poison(&self) -> Option<i32> {
-        let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
-        Some(agency.as_i32())
+    fn claimed_poison(&self) -> Option<Matricule> {
+        self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)
     }
 
     fn bytes(&self) -> i64 {
@@ -121,9 +120,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str())).collect()),
         Bind::Booleans(items.iter().map(|item| Some(is_held(item.refusal.code))).collect()),
-        Bind::Integers(
-            items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect(),
-        ),
+        Bind::Matricules(items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule)).collect()),
         Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.as_str())).collect()),
         Bind::Uuids(items.iter().map(|item| item.key.map(|key| key.letter_id)).collect::<Vec<Option<Uuid>>>()),
         Bind::Byteas(items.iter().map(|item| Some(item.digest.as_slice())).collect()),
@@ -134,11 +131,11 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Bigints(items.iter().map(|item| Some(saturating(item.arrival.container_bytes))).collect()),
         Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
         Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
-        Bind::Integers(items.iter().map(|item| item.claimed_agency().map(Matricule::as_i32)).collect()),
+        Bind::Matricules(items.iter().map(Item::claimed_agency).collect()),
         Bind::Texts(items.iter().map(|item| item.claimed().signer.as_deref()).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
-        Bind::Integers(items.iter().map(|item| item.vouched_by.map(Matricule::as_i32)).collect()),
+        Bind::Matricules(items.iter().map(|item| item.vouched_by).collect()),
     ];
     // The same container again (a mail fetched twice, a copy) is one case, not two.
     let text = format!(
@@ -210,14 +207,15 @@ async fn insert_strangers(
 async fn agencies_of_poison(
     connection: &mut AsyncPgConnection,
     strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,
-) -> Result<HashSet<i32>, Fault> {
-    let claimed: Vec<Option<i32>> = strangers.values().flatten().filter_map(Item::claimed_poison).map(Some).collect();
+) -> Result<HashSet<Matricule>, Fault> {
+    let claimed: Vec<Option<Matricule>> =
+        strangers.values().flatten().filter_map(Item::claimed_poison).map(Some).collect();
     if claimed.is_empty() {
         return Ok(HashSet::new());
     }
     let text = "SELECT matricule FROM xm.agencies WHERE matricule = ANY(?)";
-    let binds = [Bind::Integers(claimed)];
-    let rows: Vec<i32> = Statement::<Integer>::new(text, &binds).load(connection).await?;
+    let binds = [Bind::Matricules(claimed)];
+    let rows: Vec<Matricule> = Statement::<Integer>::new(text, &binds).load(connection).await?;
     Ok(rows.into_iter().collect())
 }
 

@@ -148,7 +148,7 @@ impl Act {
             Act::CertificateReplace { agency, .. } => {
                 let status = agencies::locked_status(connection, *agency).await?;
                 let certificates: Vec<(i32, bool)> = registered::table
-                    .filter(registered::agency.eq(agency.as_i32()))
+                    .filter(registered::agency.eq(agency))
                     .order(registered::id)
                     .select((registered::id, registered::revoked_at.is_not_null()))
                     .load(connection)
@@ -159,7 +159,7 @@ impl Act {
             Act::AgencyRecharge { agency, .. } => {
                 let status = agencies::locked_status(connection, *agency).await?;
                 let recharges: i64 = entries::table
-                    .filter(entries::agency.eq(agency.as_i32()))
+                    .filter(entries::agency.eq(agency))
                     .filter(entries::kind.eq("recharge"))
                     .count()
                     .get_result(connection)
