@@ -353,8 +353,7 @@ mod tests {
     use chrono::TimeZone;
     use sdc::letter::Matricule;
     use store::database::fault::Fault;
-    use store::people::approvals::{Act, Need};
-    use store::people::{Account, Operation, Privilege};
+    use store::people::{Account, Act, Need, Operation, Privilege};
     use store::tables::{Problem, ProblemCode};
 
     use super::*;

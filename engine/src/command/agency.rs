@@ -9,6 +9,7 @@ use store::agencies::installations;
 use store::agencies::scopes;
 use store::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
 use store::error::AdministrationError;
+use store::ledger::recharges;
 use store::people::Operation;
 
 use super::listing::{self, Extent, Listing};
@@ -205,7 +206,7 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
         }
         AgencyCommand::Recharge { matricule, amount, note } => {
             let minor_units = show::read_amount(&amount, &desk.server)?;
-            let balance = agencies::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
+            let balance = recharges::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
             let result = json!({ "agency": matricule, "amount": minor_units, "balance": balance });
             let (amount, balance) = (show::amount(minor_units, &desk.server), show::amount(balance, &desk.server));
             let agency = matricule.to_string();

@@ -10,7 +10,6 @@ use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 use store::error::AdministrationError;
-use store::letters::journal;
 use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
 use store::settle::{Settler, Tried};
 
@@ -144,7 +143,7 @@ fn tried_words(tried: &Tried) -> String {
 
 async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result<()> {
     let QuarantineContent { entry, original, held_version } = content;
-    let lines = journal::of_entry(desk.connection(), &entry).await?;
+    let lines = quarantine::lines_of(desk.connection(), &entry).await?;
     let lines: Vec<i64> = lines.iter().map(|line| line.id).collect();
     if desk.json {
         let mut all = json!(entry);

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 
 pub use invalid::InvalidValue;
 
-use crate::certificates::Concern;
+use crate::certificates::certificate::Concern;
 use crate::database::fault::Fault;
-use crate::people::approvals::Act;
-use crate::people::{Operation, Privilege};
-use crate::tables::{Mistake, Problem};
+use crate::people::act::Act;
+use crate::people::privilege::{Operation, Privilege};
+use crate::tables::adoption::mistake::Mistake;
+use crate::tables::adoption::problem::Problem;
 
 /// Why something was not administered.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Tables that operators made with any tool, as letters fill them: adopted, versioned, and held against what a letter brings.
 
-mod adoption;
+pub(crate) mod adoption;
 pub mod catalogue;
 pub mod definition;
 pub mod examine;

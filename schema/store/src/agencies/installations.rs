@@ -6,10 +6,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
 
-use crate::agencies;
+use super::agency::locked_status;
 use crate::database::schema::installations;
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// An installation.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
@@ -40,7 +43,7 @@ pub async fn add(
     operator.require(connection, Operation::InstallationAdd).await?;
     connection
         .transaction(async |connection| {
-            agencies::locked_status(connection, number).await?;
+            locked_status(connection, number).await?;
             diesel::insert_into(installations::table)
                 .values((installations::agency.eq(number), installations::name.eq(name)))
                 .execute(connection)

@@ -6,10 +6,13 @@ use sdc::letter::Matricule;
 use sdc::names::same;
 use serde::Serialize;
 
-use super::locked_status;
+use super::agency::locked_status;
 use crate::database::schema::{scopes, tables};
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// A granted code of a scope column.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]

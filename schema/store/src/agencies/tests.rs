@@ -12,8 +12,9 @@ use crate::centre::server::Server;
 use crate::database::Connection;
 use crate::database::fault::Fault;
 use crate::error::{AdministrationError, InvalidValue};
+use crate::ledger::recharges;
 use crate::people::Privilege;
-use crate::people::users::{self, NewUser};
+use crate::people::{NewUser, users};
 use crate::people::{audit, passwords};
 use crate::testing::TestCluster;
 use crate::testing::centre::*;
@@ -92,7 +93,7 @@ async fn after_many_recharges_at_once_the_books_agree() {
             let mut connection = database.get().await.unwrap();
             for round in 1..=10 {
                 let agency = number(1 + (worker + round) % 2);
-                agencies::recharge(&mut connection, &OPERATOR, agency, i64::from(round), "cash").await.unwrap();
+                recharges::recharge(&mut connection, &OPERATOR, agency, i64::from(round), "cash").await.unwrap();
             }
         })
     }))
@@ -113,18 +114,18 @@ async fn after_many_recharges_at_once_the_books_agree() {
 async fn an_amount_that_is_none_is_refused() {
     let (_database, mut connection) = centre().await;
     for amount in [0, -1, i64::MIN, i64::MAX] {
-        assert!(agencies::recharge(&mut connection, &OPERATOR, number(1), amount, "").await.is_err(), "{amount}");
+        assert!(recharges::recharge(&mut connection, &OPERATOR, number(1), amount, "").await.is_err(), "{amount}");
     }
-    assert!(agencies::recharge(&mut connection, &OPERATOR, number(77), 1, "").await.is_err());
+    assert!(recharges::recharge(&mut connection, &OPERATOR, number(77), 1, "").await.is_err());
     let too_long = "e\u{301}".repeat(201);
-    assert!(agencies::recharge(&mut connection, &OPERATOR, number(1), 1, &too_long).await.is_err());
-    assert_eq!(agencies::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap(), 5000);
+    assert!(recharges::recharge(&mut connection, &OPERATOR, number(1), 1, &too_long).await.is_err());
+    assert_eq!(recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap(), 5000);
 }
 
 #[tokio::test]
 async fn entries_and_audit_lines_stay_as_written() {
     let (_database, mut connection) = centre().await;
-    agencies::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
+    recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
     for table in ["entries", "audit"] {
         let column = if table == "entries" { "note" } else { "operator" };
         for statement in [
@@ -141,7 +142,7 @@ async fn entries_and_audit_lines_stay_as_written() {
 #[tokio::test]
 async fn a_changed_audit_line_is_found() {
     let (_database, mut connection) = centre().await;
-    agencies::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
+    recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
     assert_eq!(audit::verify(&mut connection).await.unwrap().id, 4);
     let lines = audit::list(&mut connection, None, 2).await.unwrap();
     assert_eq!(

@@ -1,80 +1,16 @@
 //! The one row that every replica agrees on: the server's name, mode, currency and zone.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use sdc::letter::Mode;
-use serde::Serialize;
 
-use crate::agencies::RECHARGE_MAX;
-use crate::database::fault::Fault;
+use super::identity::find;
+pub use super::identity::{Server, show};
 use crate::database::schema::server;
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::approvals::Act;
-use crate::people::{Approved, AuditAction, Operation, Operator, audit, users};
-
-/// What a server is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Server {
-    /// The name that letters are addressed to.
-    pub name: String,
-    /// Rehearsal or in earnest.
-    pub mode: Mode,
-    /// ISO 4217 code of every amount.
-    pub currency: String,
-    /// Digits after the point; amounts are kept in the minor unit.
-    pub currency_digits: i16,
-    /// Zone that times are shown in, such as `Africa/Douala`.
-    pub zone: String,
-}
-
-impl Server {
-    /// Makes a server with the CFA franc of Central Africa, which has no minor unit, and times in UTC.
-    pub fn new(name: &str, mode: Mode) -> Server {
-        Server { name: name.to_owned(), mode, currency: "XAF".to_owned(), currency_digits: 0, zone: "UTC".to_owned() }
-    }
-}
-
-/// The server as it stands in the database.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = server)]
-struct Row {
-    name: String,
-    mode: String,
-    currency: String,
-    currency_digits: i16,
-    zone: String,
-}
-
-impl Row {
-    /// A mode that this program cannot read never becomes another one: no letter is judged before it can be read.
-    fn read(self) -> Result<Server, Fault> {
-        let Row { name, mode, currency, currency_digits, zone } = self;
-        let mode = match mode.as_str() {
-            "live" => Mode::Live,
-            "test" => Mode::Test,
-            _ => {
-                let (what, subject) = ("the mode", "xm.server".to_owned());
-                return Err(Fault::Unreadable { what, subject, expected: "expected live or test" });
-            }
-        };
-        Ok(Server { name, mode, currency, currency_digits, zone })
-    }
-}
-
-/// Reads the server.
-///
-/// # Errors
-/// [`AdministrationError::ServerMissing`] before `init`; a fault.
-pub async fn show(connection: &mut AsyncPgConnection) -> Result<Server, AdministrationError> {
-    match find(connection).await {
-        Ok(found) => found.ok_or(AdministrationError::ServerMissing),
-        // Before the first migration there is no table to read. Whatever else is wrong is told as it is.
-        Err(error) if has_table(connection).await? => Err(error),
-        Err(_) => Err(AdministrationError::ServerMissing),
-    }
-}
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// Names this database's server, once, and says whether it did. The same again changes nothing.
 ///
@@ -115,73 +51,6 @@ pub async fn initialise(
             Ok(true)
         })
         .await
-}
-
-/// Returns the most that one person recharges alone, in minor units.
-///
-/// # Errors
-/// [`AdministrationError::ServerMissing`] before `init`; a fault.
-pub async fn recharge_limit(connection: &mut AsyncPgConnection) -> Result<i64, AdministrationError> {
-    let limit: Option<i64> = server::table.select(server::recharge_limit).first(connection).await.optional()?;
-    limit.ok_or(AdministrationError::ServerMissing)
-}
-
-/// Sets the most that one person recharges alone, in minor units. A higher one needs a second person.
-///
-/// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; an amount below zero; a fault.
-pub async fn set_recharge_limit(
-    connection: &mut AsyncPgConnection,
-    operator: &Operator,
-    amount: i64,
-) -> Result<(), AdministrationError> {
-    set_recharge_limit_by(connection, operator, None, amount).await
-}
-
-/// Sets it as one person, or as the second of two.
-pub(crate) async fn set_recharge_limit_by(
-    connection: &mut AsyncPgConnection,
-    operator: &Operator,
-    approved: Option<&Approved>,
-    amount: i64,
-) -> Result<(), AdministrationError> {
-    operator.require(connection, Operation::RechargeLimit).await?;
-    if !(0..=RECHARGE_MAX).contains(&amount) {
-        return Err(InvalidValue::RechargeLimit { max: RECHARGE_MAX }.into());
-    }
-    connection
-        .transaction(async |connection| {
-            users::lock(connection).await?;
-            let from = recharge_limit(connection).await?;
-            if amount > from && !users::is_alone(connection, operator).await? {
-                Approved::demand(approved, || Act::RechargeLimit { amount })?;
-            }
-            diesel::update(server::table).set(server::recharge_limit.eq(amount)).execute(connection).await?;
-            audit::write(connection, operator, &AuditAction::RechargeLimit { from, to: amount }).await?;
-            Ok(())
-        })
-        .await
-}
-
-/// Reads the server, and the revision that every change of tables, rights or tariffs raises.
-///
-/// # Errors
-/// [`Fault::NoServer`] before `init`; a mode that this program cannot read; a fault.
-pub(crate) async fn with_revision(connection: &mut AsyncPgConnection) -> Result<(Server, i64), Fault> {
-    let found: Option<(Row, i64)> =
-        server::table.select((Row::as_select(), server::catalogue_revision)).first(connection).await.optional()?;
-    let (row, revision) = found.ok_or(Fault::NoServer)?;
-    Ok((row.read()?, revision))
-}
-
-async fn has_table(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
-    let exists = diesel::select(sql::<Bool>("to_regclass('xm.server') IS NOT NULL"));
-    Ok(exists.get_result(connection).await?)
-}
-
-async fn find(connection: &mut AsyncPgConnection) -> Result<Option<Server>, AdministrationError> {
-    let row: Option<Row> = server::table.select(Row::as_select()).first(connection).await.optional()?;
-    Ok(row.map(Row::read).transpose()?)
 }
 
 fn explain(error: diesel::result::Error) -> AdministrationError {

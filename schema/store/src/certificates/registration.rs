@@ -4,56 +4,27 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
-use serde::Serialize;
 
-use super::{CertificateFields, lock_keys, plain_hex};
-use crate::agencies;
-use crate::centre;
+use super::certificate::{CertificateFields, concerns, plain_hex};
+use super::inventory::lock_keys;
+use crate::agencies::agency::locked_status;
+use crate::centre::keys::refuse_own;
 use crate::database::schema::{agency_keys, certificates};
 use crate::error::{AdministrationError, KeyName};
-use crate::people::approvals::Act;
-use crate::people::{Approved, AuditAction, Operation, Operator, audit};
-
-/// What an operator is told of a certificate and asked about before it is registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "concern", rename_all = "snake_case")]
-pub enum Concern {
-    /// Letters that come before are refused.
-    NotYetValid {
-        /// Beginning of validity.
-        from: DateTime<Utc>,
-    },
-    /// Letters are refused.
-    Ended {
-        /// End of validity.
-        at: DateTime<Utc>,
-    },
-    /// Perhaps the wrong one of a chain.
-    Authority,
-}
+use crate::people::act::Act;
+use crate::people::action::AuditAction;
+use crate::people::approved::Approved;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// How an operator vouches for a certificate.
 #[derive(Clone, Copy, Debug)]
 pub struct Confirmation<'a> {
     /// The SHA-256 fingerprint that the agency told over the agreed channel, hexadecimal, colons and blanks as it likes.
     pub fingerprint: &'a str,
-    /// Whether it is to be registered in spite of every [`Concern`].
+    /// Whether it is to be registered in spite of every [`Concern`](super::Concern).
     pub accepts_concerns: bool,
-}
-
-/// Names what an operator should know of a certificate at a time.
-pub fn concerns(certificate: &CertificateFields, now: DateTime<Utc>) -> Vec<Concern> {
-    let mut concerns = Vec::new();
-    if now < certificate.not_before {
-        concerns.push(Concern::NotYetValid { from: certificate.not_before });
-    }
-    if now > certificate.not_after {
-        concerns.push(Concern::Ended { at: certificate.not_after });
-    }
-    if certificate.is_authority {
-        concerns.push(Concern::Authority);
-    }
-    concerns
 }
 
 /// Registers a certificate for an agency. Returns its number. One of a further key, beside or behind another one, may be somebody's who
@@ -90,9 +61,9 @@ pub(crate) async fn register_by(
     }
     connection
         .transaction(async |connection| {
-            agencies::locked_status(connection, agency).await?;
+            locked_status(connection, agency).await?;
             lock_keys(connection).await?;
-            centre::keys::refuse_own(connection, &certificate.spki_sha256).await?;
+            refuse_own(connection, &certificate.spki_sha256).await?;
             own_key(connection, agency, &certificate.spki_sha256).await?;
             refuse_taken_names(connection, certificate).await?;
             // What is there already needs no second thought.

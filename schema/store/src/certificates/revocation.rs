@@ -8,12 +8,16 @@ use sdc::letter::Matricule;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Certificate, find};
-use crate::agencies;
+use super::certificate::Certificate;
+use super::inventory::find;
+use crate::agencies::agency::lock_account;
 use crate::database::fault::Fault;
 use crate::database::schema::{agencies as offices, agency_keys, certificates, letters};
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// A certificate that may be revoked, and what that would mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,7 +91,7 @@ pub async fn revoke(
             let certificate = find(connection, name).await?;
             let key = key_of(connection, certificate.id).await?;
             // A batch that has verified with this key ends first, so that its letters are among those to review.
-            agencies::lock_account(connection, certificate.agency).await?;
+            lock_account(connection, certificate.agency).await?;
             refuse_revoked(connection, &certificate, &key).await?;
             // Triggers revoke the key's certificates and raise the agency's revision.
             diesel::update(agency_keys::table.find(&key))

@@ -3,12 +3,12 @@
 use chrono::{Duration, Utc};
 use diesel_async::SimpleAsyncConnection;
 
+use crate::approvals::tests::by_two;
 use crate::centre;
 use crate::centre::keys::{KeyState, Purpose};
 use crate::certificates::{self, CertificateFields, CertificateFilter, Concern, Confirmation, LetterToReview};
 use crate::database::Connection;
 use crate::error::{AdministrationError, InvalidValue, KeyName};
-use crate::people::approvals::tests::by_two;
 use crate::testing::centre::*;
 
 /// A certificate of key `key`; its octets are no DER, which this module does not read.

@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use crate::error::AdministrationError;
 use crate::letters::outbox;
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// An answer that has not been sent.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]

@@ -14,11 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::journal::JournalLine;
+use super::journal::{self, JournalLine};
 use crate::database::fault::Fault;
 use crate::database::schema::{quarantine, quarantine_usage};
 use crate::error::{AdministrationError, Book};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 use insert::entry_bytes;
 pub(crate) use insert::insert;
 use rooms::give_back;
@@ -208,6 +211,21 @@ pub async fn of_line(
     .load(connection)
     .await?;
     Ok(entries)
+}
+
+/// Lists the journal's lines of what an entry holds, oldest first.
+///
+/// # Errors
+/// A fault.
+pub async fn lines_of(
+    connection: &mut AsyncPgConnection,
+    entry: &QuarantineEntry,
+) -> Result<Vec<JournalLine>, AdministrationError> {
+    if let Some((agency, letter_id)) = entry.agency.zip(entry.letter_id) {
+        return journal::of_letter(connection, agency, letter_id).await;
+    }
+    let QuarantineEntry { received_at, reason, mailbox, original_bytes, agency, .. } = entry;
+    journal::of_mail(connection, *received_at, reason, mailbox, *original_bytes, *agency).await
 }
 
 /// Shows one entry with its bytes. Looking at a record's content is itself put on record.

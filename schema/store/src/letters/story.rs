@@ -142,7 +142,7 @@ pub async fn stories(
                 match entry.agency.zip(entry.letter_id) {
                     Some(key) => found.push(of_letter(connection, key).await?),
                     None => {
-                        let lines = journal::of_entry(connection, &entry).await?;
+                        let lines = quarantine::lines_of(connection, &entry).await?;
                         found.push(Story::of_stranger(lines, vec![entry]));
                     }
                 }

@@ -11,7 +11,7 @@ use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Untyped};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::names::folded;
 
-use crate::centre::server::{self, Server};
+use crate::centre::identity::{Server, with_revision};
 use crate::database::fault::Fault;
 use crate::database::identifier::is_plain;
 use crate::database::statement::Statement;
@@ -37,7 +37,7 @@ impl Catalogue {
     /// # Errors
     /// A fault of the database, or a definition there that this program cannot read.
     pub async fn load(connection: &mut AsyncPgConnection) -> Result<Catalogue, Fault> {
-        let (server, revision) = server::with_revision(connection).await?;
+        let (server, revision) = with_revision(connection).await?;
         Ok(Catalogue {
             revision,
             server,

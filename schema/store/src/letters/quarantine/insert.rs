@@ -37,7 +37,7 @@ pub fn entry_bytes(original: usize, texts: [Option<&str>; 3]) -> i64 {
     i64::try_from(octets).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
 }
 
-pub struct Item<'a> {
+struct Item<'a> {
     /// Its place in the batch.
     place: usize,
     arrival: &'a Arrival,
@@ -50,7 +50,7 @@ pub struct Item<'a> {
 }
 
 impl Item<'_> {
-    pub fn claimed(&self) -> &Claimed {
+    fn claimed(&self) -> &Claimed {
         &self.arrival.source.claimed
     }
 
@@ -164,7 +164,8 @@ async fn insert_strangers(
     strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
     settings: &SettlingSettings,
 ) -> Result<HashSet<usize>, Fault> {
-    let mut rooms = Rooms::lock(connection, &strangers).await?;
+    let vouchers = strangers.values().flatten().filter_map(|item| item.claimed().signer_beside).map(Some).collect();
+    let mut rooms = Rooms::lock(connection, strangers.keys().copied(), vouchers).await?;
     let agencies = agencies_of_poison(connection, &strangers).await?;
     let mut fitting = Vec::new();
     let mut beyond = Vec::new();

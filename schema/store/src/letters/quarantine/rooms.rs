@@ -7,7 +7,6 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 
-use super::insert::Item;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::settle::SettlingSettings;
@@ -22,15 +21,15 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Locks the rooms that a batch may need, and reads what is kept there.
+    /// Locks the rooms that a batch may need, those of its reasons and of the agencies that vouch for mails of it, and reads what is
+    /// kept there.
     pub async fn lock(
         connection: &mut AsyncPgConnection,
-        strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,
+        reasons: impl Iterator<Item = &'static str>,
+        vouchers: Vec<Option<Matricule>>,
     ) -> Result<Rooms, Fault> {
-        let vouchers: Vec<Option<Matricule>> =
-            strangers.values().flatten().filter_map(|item| item.claimed().signer_beside).map(Some).collect();
         let vouched = (!vouchers.is_empty()).then_some(VOUCHED);
-        let binds = [Bind::Texts(strangers.keys().copied().chain(vouched).map(Some).collect())];
+        let binds = [Bind::Texts(reasons.chain(vouched).map(Some).collect())];
         // The row is the room's lock, taken in the order of reasons, so that two batches cannot both use the last room.
         let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
                      ORDER BY reason ON CONFLICT (reason) DO NOTHING";

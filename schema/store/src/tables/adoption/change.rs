@@ -6,6 +6,20 @@ use serde::Serialize;
 
 use crate::tables::definition::{Column, ColumnType};
 
+/// How a table stands after adoption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is new.
+    Adopted,
+    /// Its columns changed: the definition has a further version.
+    NewVersion,
+    /// Scope, key, checks, corrections or rights changed.
+    Changed,
+    /// All was as it is.
+    Unchanged,
+}
+
 /// One difference between a table as it was adopted and as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]

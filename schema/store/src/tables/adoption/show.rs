@@ -5,8 +5,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adopted::{Adopted, find};
 use super::guard::{Trigger, triggers};
-use super::{Adopted, Problem, change, drift, find};
+use super::problem::Problem;
+use super::{change, drift};
 use crate::database::fault::Fault;
 use crate::database::schema::{definitions, rights};
 use crate::error::AdministrationError;

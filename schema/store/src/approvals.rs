@@ -5,8 +5,7 @@
 //! seen still holds; else it is asked anew. The database itself refuses that one person is both. [`Need`] is the one table of what
 //! needs a second person.
 
-mod act;
-mod need;
+mod perform;
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -14,14 +13,16 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use act::Act;
-pub use need::Need;
-
-use super::users::{Standing, standing};
-use super::{AuditAction, Operation, Operator, audit};
 use crate::database::fault::Fault;
 use crate::database::schema::approvals;
 use crate::error::{AdministrationError, InvalidValue};
+use crate::people::act::Act;
+use crate::people::action::AuditAction;
+use crate::people::approved::judge;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
+use crate::people::standing::{Standing, standing};
 
 /// How long something that was asked waits.
 const VALIDITY: Duration = Duration::hours(24);
@@ -63,23 +64,6 @@ pub struct Confirmed {
     pub approval: Approval,
     /// What came of the operation.
     pub result: Value,
-}
-
-/// Proves that a second person confirmed the operation that it is handed to: nothing but [`confirm`] makes one.
-#[derive(Debug)]
-pub struct Approved(());
-
-impl Approved {
-    /// Demands a second person.
-    ///
-    /// # Errors
-    /// [`AdministrationError::ApprovalNeeded`] where nobody confirmed it.
-    pub(crate) fn demand(approved: Option<&Approved>, act: impl FnOnce() -> Act) -> Result<(), AdministrationError> {
-        match approved {
-            Some(_) => Ok(()),
-            None => Err(AdministrationError::ApprovalNeeded(Box::new(act()))),
-        }
-    }
 }
 
 #[derive(Queryable, Selectable)]
@@ -285,10 +269,10 @@ async fn confirm_within(
     let asker = standing(connection, &approval.asked_by).await?;
     let asker = Standing { is_commission: asker.is_commission && asker_was_commission, ..asker };
     let (need, operation) = (approval.act.need(), approval.act.operation());
-    judge(id, need, operation, (&approval.asked_by, &asker), decider)?;
+    let approved = judge(id, need, operation, (&approval.asked_by, &asker), decider)?;
     let holds = approval.act.seen(connection).await? == approval.seen;
     let result = match holds {
-        true => approval.act.perform(connection, decider, &Approved(())).await?,
+        true => approval.act.perform(connection, decider, &approved).await?,
         false => Value::Null,
     };
     let state = if holds { "confirmed" } else { "changed" };
@@ -324,27 +308,6 @@ async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<(Approva
         "expired" => Err(AdministrationError::ApprovalExpired { id, at: approval.expires_at }),
         _ => Err(AdministrationError::ApprovalDecided { id, state: approval.state }),
     }
-}
-
-/// Judges the two people: they are two, the asker may still ask, and one is of the commission where one must be.
-fn judge(
-    id: i64,
-    need: Need,
-    operation: Operation,
-    (asked_by, asker): (&str, &Standing),
-    decider: &Operator,
-) -> Result<(), AdministrationError> {
-    if asked_by == decider.user() {
-        return Err(AdministrationError::ApprovalOwn(id));
-    }
-    if asker.privilege < operation.privilege() {
-        return Err(AdministrationError::ApprovalAskerMayNot { id, user: asked_by.to_owned() });
-    }
-    // Who asks for results and who confirms them: one of the two is of the commission.
-    if need.is_of_commission() && !asker.is_commission && !decider.is_commission() {
-        return Err(AdministrationError::ApprovalWithoutCommission(id));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
