@@ -430,9 +430,7 @@ impl AdministrationError {
     fn parameters_of_centre(&self) -> Value {
         match self {
             AdministrationError::TableUnknown(table) => json!({ "table": table }),
-            AdministrationError::DefinitionFile(Mistake { file, line, key, problem }) => {
-                json!({ "file": file, "line": line, "key": key, "problem": problem })
-            }
+            AdministrationError::DefinitionFile(mistake) => json!(mistake),
             AdministrationError::TableThere { table, relation } => json!({ "table": table, "relation": relation }),
             AdministrationError::ScopeColumnUnknown { column, known } => json!({ "column": column, "known": known }),
             AdministrationError::TableUnfit { table, problems } => json!({ "table": table, "problems": problems }),

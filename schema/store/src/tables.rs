@@ -6,6 +6,7 @@ pub mod definition;
 pub mod examine;
 
 pub use adoption::{
-    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, Outcome, Problem, ProblemCode,
-    RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list, show,
+    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, MistakeProblem, Outcome, Problem,
+    ProblemCode, RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list,
+    show,
 };

@@ -29,7 +29,7 @@ pub use change::{Change, Outcome};
 pub use drift::{Drift, check};
 pub use file::{MayRead, Rights, TableFile, TablesFile};
 pub use guard::{Trigger, Warning};
-pub use mistake::Mistake;
+pub use mistake::{Mistake, MistakeProblem};
 pub use problem::{Problem, ProblemCode};
 pub use show::{CheckShown, ColumnShown, RightShown, Shown, show};
 
