@@ -31,8 +31,8 @@ pub struct Confirmation<'a> {
 /// takes the agency over, and needs a second person.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's or the centre's own; a name
-/// that another key goes by; registered already; no such agency; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's
+/// or the centre's own; a name that another key goes by; registered already; no such agency; a fault.
 pub async fn register(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

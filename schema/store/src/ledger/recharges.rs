@@ -22,7 +22,8 @@ pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
 /// Credits an agency's account. Returns the balance after it, in minor units. More than [`limit`] needs a second person.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; no such agency, an amount not above zero or beyond [`RECHARGE_MAX`], a note of more than [`NOTE_CHARS_MAX`] characters; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; no such agency, an amount not above zero or beyond [`RECHARGE_MAX`], a note of more than
+/// [`NOTE_CHARS_MAX`] characters; a fault.
 pub async fn recharge(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

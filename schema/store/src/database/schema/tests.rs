@@ -60,7 +60,8 @@ const LEFT_OUT: [(&str, &str); 5] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 11] = [
+const UNDECLARED: [&str; 12] = [
+    "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
     "history",
