@@ -26,11 +26,10 @@ use sdc::payload::{self, PayloadLimits};
 use sdc::request::{Records, Request, TableRecords};
 use serde_json::{Value, json};
 use simulation::post_office::{Mail, PostOffice, PostOfficeSettings};
-use store::agencies;
 use store::centre::server::Server;
 use store::certificates::CertificateFields;
 use store::database::{Connection, Database};
-use store::ledger::tariffs;
+use store::ledger::{recharges, tariffs};
 use store::people::Operator;
 use store::testing::fixture::{self, Newcomer};
 use store::testing::{self, TestCluster};
@@ -119,7 +118,7 @@ async fn register(
 ) {
     let newcomer = Newcomer::new(matricule, OFFICE_ADDRESS, CertificateFields::from(key.certificate()));
     fixture::enrol(connection, operator, &newcomer.with_scope("CentreCode", code)).await.unwrap();
-    agencies::recharge(connection, operator, matricule, 1_000_000, "start").await.unwrap();
+    recharges::recharge(connection, operator, matricule, 1_000_000, "start").await.unwrap();
 }
 
 /// Makes marginal notes, numbered from one on.

@@ -15,12 +15,11 @@ use mail::{MailboxSettings, Secret};
 use nix::unistd::Uid;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Letter, Matricule, Mode};
-use store::agencies;
 use store::centre::server;
 use store::certificates::CertificateFields;
 use store::database::Database;
 use store::error::AdministrationError;
-use store::ledger::tariffs;
+use store::ledger::{recharges, tariffs};
 use store::people::{Operator, SystemAccount, sign_in_as_system_account};
 use store::samples;
 use store::testing::fixture::{self, Newcomer};
@@ -148,7 +147,7 @@ impl Town {
         }
         set_tariffs(&mut connection, operator).await?;
         // The only Superviseur raises it alone; a second one would have to confirm.
-        server::set_recharge_limit(&mut connection, operator, CREDIT).await?;
+        recharges::set_limit(&mut connection, operator, CREDIT).await?;
         let mut town = Town { residents: Vec::with_capacity(plan.agencies), recharged: HashMap::new() };
         let numbers: Vec<usize> = (0..plan.agencies).collect();
         for batch in numbers.chunks(BATCH) {
@@ -288,6 +287,6 @@ async fn register_with_credit(
     newcomer: &Newcomer,
 ) -> Result<(), AdministrationError> {
     fixture::enrol(connection, operator, newcomer).await?;
-    agencies::recharge(connection, operator, newcomer.matricule, CREDIT, "opening credit").await?;
+    recharges::recharge(connection, operator, newcomer.matricule, CREDIT, "opening credit").await?;
     Ok(())
 }

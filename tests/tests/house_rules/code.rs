@@ -5,8 +5,7 @@ use std::fs;
 
 use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
-use store::people::approvals::Need;
-use store::people::{Operation, Privilege};
+use store::people::{Need, Operation, Privilege};
 
 use crate::sources::{Source, demand, of_kind, read, root};
 
