@@ -8,13 +8,13 @@ mod folder;
 pub mod smtp;
 
 use futures_util::future::BoxFuture;
-use store::letters::outbox::Claimed;
+use store::letters::outbox::LeasedAnswer;
 
 /// An answer, sealed for its office.
 #[derive(Clone, Debug)]
 pub struct Sealed {
     /// The answer, as the outbox has it.
-    pub answer: Claimed,
+    pub answer: LeasedAnswer,
     /// The document.
     pub document: Vec<u8>,
 }

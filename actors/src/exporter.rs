@@ -21,7 +21,7 @@ use sdc::keys::SigningKey;
 use sent::{Asked, Failure, Mailed, Sent};
 use store::certificates::signers::Signers;
 use store::database::fault::Fault;
-use store::letters::outbox::{self, Claimed};
+use store::letters::outbox::{self, LeasedAnswer};
 use store::planted::point;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -188,7 +188,7 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
         if has_former_leases {
             outbox::release_of(&mut connection, parts.process, parts.courier.transport()).await?;
         }
-        outbox::claim(&mut connection, parts.process, parts.courier.transport(), parts.leased_max, LEASE_HOLD).await?
+        outbox::lease(&mut connection, parts.process, parts.courier.transport(), parts.leased_max, LEASE_HOLD).await?
     };
     let mut sent = Sent::of(leased.len());
     let round = Sending { at_once: Semaphore::new(parts.sending_max.max(1)), is_away: AtomicBool::new(false) };
@@ -214,8 +214,8 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
 
 /// Groups answers into mails: answers to one agency that are sent for the first time go together. An answer that is sent again goes
 /// alone, so that its Message-ID never names two different mails, and stays the same from then on.
-fn group(leased: Vec<Claimed>, together_max: usize) -> Vec<Vec<Claimed>> {
-    let mut mails: Vec<Vec<Claimed>> = Vec::new();
+fn group(leased: Vec<LeasedAnswer>, together_max: usize) -> Vec<Vec<LeasedAnswer>> {
+    let mut mails: Vec<Vec<LeasedAnswer>> = Vec::new();
     for answer in leased {
         let joins = mails.last().is_some_and(|mail| {
             mail.len() < together_max
@@ -234,7 +234,7 @@ fn group(leased: Vec<Claimed>, together_max: usize) -> Vec<Vec<Claimed>> {
 async fn send_mail(
     parts: &ExporterParts,
     actor: &ActorMetrics,
-    mail: Vec<Claimed>,
+    mail: Vec<LeasedAnswer>,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
     // Answers that are put back for later are counted as faults when the stay is dropped.
@@ -257,7 +257,7 @@ async fn send_mail(
     }
     point("exporter::send");
     let result = parts.courier.carry(&sealed).await;
-    let answers: Vec<Claimed> = sealed.into_iter().map(|sealed| sealed.answer).collect();
+    let answers: Vec<LeasedAnswer> = sealed.into_iter().map(|sealed| sealed.answer).collect();
     match result {
         Ok(()) => {
             stay.end(Handled::Ok, answers.len());
@@ -271,7 +271,7 @@ async fn send_mail(
 async fn not_sent(
     parts: &ExporterParts,
     stay: &mut Stay,
-    answers: Vec<Claimed>,
+    answers: Vec<LeasedAnswer>,
     words: NotTaken,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
@@ -299,7 +299,7 @@ async fn not_sent(
 
 /// Seals answers on a thread for blocking work: a P-256 sealing takes as long as a whole small transaction. Returns the sealed answers
 /// and those that have no valid certificate.
-async fn seal(parts: &ExporterParts, mail: Vec<Claimed>) -> (Vec<Sealed>, Vec<Claimed>) {
+async fn seal(parts: &ExporterParts, mail: Vec<LeasedAnswer>) -> (Vec<Sealed>, Vec<LeasedAnswer>) {
     let (key, signers) = (Arc::clone(&parts.key), Arc::clone(&parts.signers));
     let sealing = tokio::task::spawn_blocking(move || {
         let mut sealed = Vec::with_capacity(mail.len());

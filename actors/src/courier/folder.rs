@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use store::letters::outbox::Claimed;
+use store::letters::outbox::LeasedAnswer;
 use store::planted::{is_made_to_fail, point};
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(answer: &Claimed) -> Place {
+    fn of(answer: &LeasedAnswer) -> Place {
         let stem = match &answer.of_letter {
             Some((installation, sequence)) => format!("{installation}-{sequence}-{}-{}", answer.attempt, answer.part),
             None => answer.name(),

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use store::letters::outbox::Claimed;
+use store::letters::outbox::LeasedAnswer;
 
 use crate::courier::NotTaken;
 use crate::outage::Outage;
@@ -24,9 +24,9 @@ pub enum Asked {
 #[derive(Debug, Default)]
 pub struct Mailed {
     /// Answers that the courier took.
-    pub sent: Vec<Claimed>,
+    pub sent: Vec<LeasedAnswer>,
     /// Answers that were not tried, since the courier was not reached by this mail or by one before it.
-    pub untried: Vec<Claimed>,
+    pub untried: Vec<LeasedAnswer>,
     /// What the mail has shown of the courier.
     pub courier: Asked,
     /// Why the courier did not take it.
@@ -59,9 +59,9 @@ pub struct Sent {
     /// Answers that the round began with.
     pub answers: usize,
     /// Answers that the courier took.
-    pub sent: Vec<Claimed>,
+    pub sent: Vec<LeasedAnswer>,
     /// Answers of mails that were not tried.
-    pub untried: Vec<Claimed>,
+    pub untried: Vec<LeasedAnswer>,
     was_reached: bool,
     away: Option<Failure>,
     refused: Option<Failure>,
@@ -133,8 +133,8 @@ mod tests {
         Failure { words: words.into(), answers: 1, agency: Some(42) }
     }
 
-    fn answer(id: i64) -> Claimed {
-        Claimed {
+    fn answer(id: i64) -> LeasedAnswer {
+        LeasedAnswer {
             id,
             agency: 42,
             letter_id: None,

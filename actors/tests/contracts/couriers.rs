@@ -16,7 +16,7 @@ use mail::settings::{RelaySettings, Security};
 use mail::smtp::Relay;
 use sdc::cms::ContentCipher;
 use simulation::post_office::{Fault, PostOffice, PostOfficeSettings, When};
-use store::letters::outbox::Claimed;
+use store::letters::outbox::LeasedAnswer;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ pub fn hold_to(clause: &'static str, world: &World, stand: &dyn Fn() -> Box<dyn 
 
 /// Makes an answer whose document is known by its number.
 fn answer(number: i64) -> Sealed {
-    let answer = Claimed {
+    let answer = LeasedAnswer {
         id: number,
         agency: 42,
         letter_id: Some(Uuid::from_u128(u128::from(number.unsigned_abs()))),

@@ -78,7 +78,7 @@ async fn with_desk<T: Termination>(
     let account = operator::account(&configuration.server.data_folder);
     let operator = match (sign_in_as_system_account(&mut connection, &account).await, entrance) {
         (Err(AdministrationError::NobodyMapped { .. }), Entrance::FirstOf(user)) => {
-            mapping::claim(&mut connection, &account, user).await?
+            mapping::map_first(&mut connection, &account, user).await?
         }
         (signed_in, _) => signed_in?,
     };

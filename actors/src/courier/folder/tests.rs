@@ -20,7 +20,7 @@ fn stand() -> (TempDir, TransferFolder) {
 }
 
 fn answer(of_letter: Option<(&str, i64)>, part: i16, document: &str) -> Sealed {
-    let answer = Claimed {
+    let answer = LeasedAnswer {
         id: 5,
         agency: 42,
         letter_id: None,

@@ -54,13 +54,15 @@ fn comment_of(line: &str) -> Option<(&'static str, &str)> {
         .filter(|(_, text)| !is_toml(text))
 }
 
-/// Breaks a comment into lines.
+/// Breaks a comment into lines. None begins with a bracket: it would look like a table that is commented out.
 fn broken(prefix: &str, comment: &str) -> String {
     let mut text = String::new();
     let mut column = 0;
-    for word in comment.split(' ') {
+    let mut words = comment.split(' ').peekable();
+    while let Some(word) = words.next() {
         let width = word.chars().count();
-        if column > 0 && column + 1 + width > COLUMNS {
+        let bracket = words.peek().filter(|next| next.starts_with('[')).map_or(0, |next| 1 + next.chars().count());
+        if column > 0 && column + 1 + width + bracket > COLUMNS {
             text.push('\n');
             column = 0;
         }
@@ -137,5 +139,7 @@ mod tests {
         let long = format!("{} {}", "a".repeat(100), "b".repeat(100));
         assert_eq!(broken("# # ", &long), format!("# # {}\n# # {}\n", "a".repeat(100), "b".repeat(100)));
         assert_eq!(broken("# ", "two words"), "# two words\n");
+        let bracket = format!("{} of [table]", "a".repeat(120));
+        assert_eq!(broken("# ", &bracket), format!("# {}\n# of [table]\n", "a".repeat(120)));
     }
 }

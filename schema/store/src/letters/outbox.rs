@@ -1,4 +1,5 @@
-//! Answers that wait to be sent. Claimed by one sender at a time, kept until the relay has taken them.
+//! Answers that wait to be sent. An answer is leased to one sender at a time, and kept until its courier has taken it.
+//! (The columns are named `claimed_by` and `claimed_until`, from before a claim was what a mail says of its sender.)
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,17 +16,17 @@ use crate::database::statement::{Bind, Statement};
 const RETRY_SECONDS_MIN: f64 = 5.0;
 const RETRY_SECONDS_MAX: f64 = 3600.0;
 
-/// The claims that a statement is about, the binds of which [`as_given`] makes.
+/// The leased answers that a statement is about, the binds of which [`as_given`] makes.
 macro_rules! given {
     () => {
         "WITH given AS (SELECT * FROM unnest(?, ?, ?, ?) AS g (id, attempt, part, claimed_by))"
     };
 }
 
-/// Says whether a row `o` is as `given` claimed it. Its id alone does not tell: one row stands for the parts of an answer one
+/// Says whether a row `o` is still leased as `given` says. Its id alone does not tell: one row stands for the parts of an answer one
 /// after the other, and for the attempt that takes the place of an earlier one. PostgreSQL looks again where another transaction
 /// has changed the row meanwhile.
-macro_rules! still_claimed {
+macro_rules! still_leased {
     () => {
         "o.id = given.id AND o.attempt = given.attempt AND o.part = given.part AND o.claimed_by = given.claimed_by"
     };
@@ -63,9 +64,9 @@ macro_rules! or_make_due {
 }
 pub(crate) use or_make_due;
 
-/// An answer in hand.
+/// An answer that is leased to a process.
 #[derive(Clone, Debug)]
-pub struct Claimed {
+pub struct LeasedAnswer {
     /// Key in `xm.outbox`.
     pub id: i64,
     /// The addressee.
@@ -89,7 +90,7 @@ pub struct Claimed {
     pub of_letter: Option<(String, i64)>,
     /// How often it has been tried, this time included.
     pub attempts: i32,
-    /// The process that claimed it.
+    /// The process that it is leased to.
     pub process: Uuid,
     /// Whether its office may have it already: it was tried before, since whenever an operator had it begin anew, or its letter
     /// was answered once and came again.
@@ -141,9 +142,9 @@ type Loaded = (
     Option<i64>,
 );
 
-impl Claimed {
+impl LeasedAnswer {
     /// Makes one of a row; the certificate of a revoked one is that in its place.
-    fn of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> Claimed {
+    fn of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
         let (
             id,
             agency,
@@ -162,7 +163,7 @@ impl Claimed {
             sequence,
         ) = row;
         let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
-        Claimed {
+        LeasedAnswer {
             id,
             agency,
             letter_id,
@@ -191,7 +192,7 @@ impl Claimed {
 }
 
 /// Returns the name under which a transport's answers wait that are in parts or of a later attempt. A program of the version before
-/// knows nothing of either: it claims what bears the transport's own name, sends the first receipt and deletes the row.
+/// knows nothing of either: it leases what bears the transport's own name, sends the first receipt and deletes the row.
 pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
 }
@@ -207,18 +208,18 @@ pub fn transport_named(name: &str) -> &'static str {
     }
 }
 
-/// Claims up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process
-/// may take them.
+/// Leases up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process
+/// may lease them.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn claim(
+pub async fn lease(
     connection: &mut AsyncPgConnection,
     process: Uuid,
     transport: &str,
     most: i64,
     hold: Duration,
-) -> Result<Vec<Claimed>, Fault> {
+) -> Result<Vec<LeasedAnswer>, Fault> {
     // Of a part that is kept no longer the receipt leaves, which is part 0.
     // However many answers wait for a relay that is away, those of other transports have an index of their own, `outbox_due_beside`.
     let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
@@ -228,7 +229,7 @@ pub async fn claim(
               WHERE failed_at IS NULL {beside} AND transport IN (?, ?) AND due_at <= now()
                 AND (claimed_until IS NULL OR claimed_until < now())
               ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED),
-         claimed AS (
+         leased AS (
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
                     attempts = o.attempts + 1,
                     part = coalesce((SELECT p.part FROM xm.answer_parts p
@@ -240,7 +241,7 @@ pub async fn claim(
                 coalesce(c.certificate, l.certificate), s.id, s.der,
                 CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
                 c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL, l.installation, l.sequence
-           FROM claimed c
+           FROM leased c
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
            LEFT JOIN xm.attempts t ON c.attempt > 1 AND t.agency = c.agency AND t.letter_id = c.letter_id AND t.attempt = c.attempt
@@ -260,11 +261,11 @@ pub async fn claim(
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
-    Ok(rows.into_iter().map(|row| Claimed::of(row, process, &in_place)).collect())
+    Ok(rows.into_iter().map(|row| LeasedAnswer::of(row, process, &in_place)).collect())
 }
 
 /// Finds what takes the place of revoked certificates. The key is judged: one that was only replaced opens the answer as well as
-/// any other of its key, but the office may not have it any more, so the one in its place goes first. Most claims meet none,
+/// any other of its key, but the office may not have it any more, so the one in its place goes first. Most leases meet none,
 /// and cost no statement.
 async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> Result<HashMap<i32, Recipient>, Fault> {
     if revoked.is_empty() {
@@ -282,7 +283,7 @@ async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> R
     Ok(rows.into_iter().map(|(of, certificate_id, der)| (of, Recipient { certificate_id, der })).collect())
 }
 
-/// Gives up what a process claimed in a former life, so that its answers need not wait for the end of the claim.
+/// Gives up what was leased to a process in a former life, so that its answers need not wait for the end of the lease.
 ///
 /// # Errors
 /// A fault of the database.
@@ -292,7 +293,7 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
     Ok(())
 }
 
-/// Gives up what a process claimed of one transport in a former life, and leaves what it has in hand of others.
+/// Gives up what of one transport was leased to a process in a former life, and leaves what it has in hand of others.
 ///
 /// # Errors
 /// A fault of the database.
@@ -306,17 +307,17 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 }
 
 /// Marks answers as sent: the relay has said so. Of an answer in parts the next one is due then. What is no longer as it was
-/// claimed is left alone.
+/// leased is left alone.
 ///
 /// # Errors
 /// A fault of the database; the answers are then sent once more, with the same content.
-pub async fn sent(connection: &mut AsyncPgConnection, claimed: &[Claimed]) -> Result<(), Fault> {
+pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
     // The letters first: whoever settles one of them again meanwhile finds it locked, and does not queue its answer anew.
     let text = concat!(
         given!(),
         ", answered AS (UPDATE xm.letters l SET answered_at = now() FROM xm.outbox o, given
                          WHERE ",
-        still_claimed!(),
+        still_leased!(),
         " AND l.agency = o.agency AND l.letter_id = o.letter_id
                         RETURNING 1),
            followed AS (UPDATE xm.outbox o
@@ -324,67 +325,67 @@ pub async fn sent(connection: &mut AsyncPgConnection, claimed: &[Claimed]) -> Re
                                last_error = NULL
                           FROM given, xm.answer_parts p
                          WHERE ",
-        still_claimed!(),
+        still_leased!(),
         " AND o.part > 0 AND (SELECT count(*) FROM answered) >= 0
                            AND p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
                            AND p.part = o.part + 1
                         RETURNING o.id)
          DELETE FROM xm.outbox o USING given
           WHERE ",
-        still_claimed!(),
+        still_leased!(),
         " AND (SELECT count(*) FROM answered) >= 0 AND o.id NOT IN (SELECT id FROM followed)"
     );
-    Statement::<()>::new(text, &as_given(claimed)).execute(connection).await?;
+    Statement::<()>::new(text, &as_given(leased)).execute(connection).await?;
     Ok(())
 }
 
-/// Puts answers back to be tried later: soon at first, then ever more slowly. What is no longer as it was claimed is left alone.
+/// Puts answers back to be tried later: soon at first, then ever more slowly. What is no longer as it was leased is left alone.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn put_back(connection: &mut AsyncPgConnection, claimed: &[Claimed], error: &str) -> Result<(), Fault> {
-    let due = |answer: &Claimed| {
+pub async fn put_back(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer], error: &str) -> Result<(), Fault> {
+    let due = |answer: &LeasedAnswer| {
         let wait = RETRY_SECONDS_MIN * 2f64.powi(answer.attempts.clamp(1, 20) - 1);
         Some(chrono::Utc::now() + Duration::from_secs_f64(wait.min(RETRY_SECONDS_MAX)))
     };
     let text = concat!(
         "WITH given AS (SELECT * FROM unnest(?, ?, ?, ?, ?) AS g (id, attempt, part, claimed_by, due_at))
          UPDATE xm.outbox o SET claimed_until = NULL, due_at = given.due_at, last_error = ? FROM given WHERE ",
-        still_claimed!()
+        still_leased!()
     );
-    let mut binds = as_given(claimed);
-    binds.extend([Bind::Timestamptzs(claimed.iter().map(due).collect()), Bind::Text(bounded(error))]);
+    let mut binds = as_given(leased);
+    binds.extend([Bind::Timestamptzs(leased.iter().map(due).collect()), Bind::Text(bounded(error))]);
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 
-/// Leaves answers as they were before they were claimed: none was tried, since the relay was not reached. What is no longer as it
-/// was claimed is left alone.
+/// Leaves answers as they were before they were leased: none was tried, since the relay was not reached. What is no longer as it
+/// was leased is left alone.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn leave(connection: &mut AsyncPgConnection, claimed: &[Claimed]) -> Result<(), Fault> {
+pub async fn leave(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
     let text = concat!(
         given!(),
         " UPDATE xm.outbox o SET claimed_until = NULL, attempts = greatest(o.attempts - 1, 0) FROM given WHERE ",
-        still_claimed!()
+        still_leased!()
     );
-    Statement::<()>::new(text, &as_given(claimed)).execute(connection).await?;
+    Statement::<()>::new(text, &as_given(leased)).execute(connection).await?;
     Ok(())
 }
 
-/// Gives answers up until an operator, or the office asking again, makes them due. What is no longer as it was claimed is left
+/// Gives answers up until an operator, or the office asking again, makes them due. What is no longer as it was leased is left
 /// alone.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn give_up(connection: &mut AsyncPgConnection, claimed: &[Claimed], error: &str) -> Result<(), Fault> {
+pub async fn give_up(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer], error: &str) -> Result<(), Fault> {
     let text = concat!(
         given!(),
         " UPDATE xm.outbox o SET claimed_until = NULL, failed_at = now(), last_error = ? FROM given WHERE ",
-        still_claimed!()
+        still_leased!()
     );
-    let mut binds = as_given(claimed);
+    let mut binds = as_given(leased);
     binds.push(Bind::Text(bounded(error)));
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -425,12 +426,12 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
 }
 
 /// Returns the binds of `given`.
-fn as_given(claimed: &[Claimed]) -> Vec<Bind<'static>> {
+fn as_given(leased: &[LeasedAnswer]) -> Vec<Bind<'static>> {
     vec![
-        Bind::Bigints(claimed.iter().map(|answer| Some(answer.id)).collect()),
-        Bind::Smallints(claimed.iter().map(|answer| Some(answer.attempt)).collect()),
-        Bind::Smallints(claimed.iter().map(|answer| Some(answer.part)).collect()),
-        Bind::Uuids(claimed.iter().map(|answer| Some(answer.process)).collect()),
+        Bind::Bigints(leased.iter().map(|answer| Some(answer.id)).collect()),
+        Bind::Smallints(leased.iter().map(|answer| Some(answer.attempt)).collect()),
+        Bind::Smallints(leased.iter().map(|answer| Some(answer.part)).collect()),
+        Bind::Uuids(leased.iter().map(|answer| Some(answer.process)).collect()),
     ]
 }
 

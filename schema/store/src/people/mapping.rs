@@ -55,7 +55,7 @@ pub async fn found(
     };
     if is_nobody_mapped(connection).await? {
         let user = superviseurs.iter().find(|superviseur| *superviseur == name).unwrap_or(first);
-        return Ok(Founder { operator: claim(connection, account, user).await?, password: None });
+        return Ok(Founder { operator: map_first(connection, account, user).await?, password: None });
     }
     Ok(Founder { operator: sign_in_as_system_account(connection, account).await?, password: None })
 }
@@ -65,7 +65,7 @@ pub async fn found(
 ///
 /// # Errors
 /// An account is somebody's already; no such Superviseur; a fault.
-pub async fn claim(
+pub async fn map_first(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
     user: &str,

@@ -329,15 +329,15 @@ async fn a_database_from_before_accounts_is_claimed_once() {
         "{error}"
     );
     for nobody in ["clerk", "zoe"] {
-        let error = mapping::claim(&mut connection, &alice, nobody).await.unwrap_err();
+        let error = mapping::map_first(&mut connection, &alice, nobody).await.unwrap_err();
         assert!(matches!(error, AdministrationError::UserUnknown(_)), "{error}");
     }
-    assert_eq!(mapping::claim(&mut connection, &alice, "young").await.unwrap().user(), "young");
-    let error = mapping::claim(&mut connection, &account("bob"), "old").await.unwrap_err();
+    assert_eq!(mapping::map_first(&mut connection, &alice, "young").await.unwrap().user(), "young");
+    let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
     // Nor once that account has ended: whoever is the last does not open the door for the next.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now()").await.unwrap();
-    let error = mapping::claim(&mut connection, &account("bob"), "old").await.unwrap_err();
+    let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
 }
 

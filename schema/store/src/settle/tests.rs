@@ -85,15 +85,15 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     world.settle(vec![world.arrival(&letter).await]).await;
     let mut connection = world.connection().await;
     let (ours, theirs, hold) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7(), std::time::Duration::from_secs(60));
-    let claimed = outbox::claim(&mut connection, ours, "mail", 10, hold).await.unwrap();
+    let claimed = outbox::lease(&mut connection, ours, "mail", 10, hold).await.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].email, "office42@example.org");
-    assert!(outbox::claim(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
-    // A process releases its own claims alone. Those that it releases after a restart are claimed again at once.
+    assert!(outbox::lease(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
+    // A process releases its own leases alone. Those that it releases after a restart are leased again at once.
     outbox::release(&mut connection, theirs).await.unwrap();
-    assert!(outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
+    assert!(outbox::lease(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
     outbox::release(&mut connection, ours).await.unwrap();
-    let claimed_anew = outbox::claim(&mut connection, theirs, "mail", 10, hold).await.unwrap();
+    let claimed_anew = outbox::lease(&mut connection, theirs, "mail", 10, hold).await.unwrap();
     assert_eq!(claimed_anew.len(), claimed.len());
     outbox::sent(&mut connection, &claimed).await.unwrap();
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 1, "it is in other hands by now");
@@ -112,7 +112,7 @@ async fn a_letter_delivered_again_while_its_answer_is_being_marked_as_sent_is_no
     world.settle(vec![world.arrival(&letter).await]).await;
     let mut sender = world.connection().await;
     let hold = std::time::Duration::from_secs(60);
-    let claimed = outbox::claim(&mut sender, uuid::Uuid::now_v7(), "mail", 10, hold).await.unwrap();
+    let claimed = outbox::lease(&mut sender, uuid::Uuid::now_v7(), "mail", 10, hold).await.unwrap();
     sender.batch_execute("BEGIN").await.unwrap();
     outbox::sent(&mut sender, &claimed).await.unwrap();
     // It has looked before the sender commits, and queues its answer only afterwards.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::REFUSED;
 use super::world::World;
 use crate::letters::answers::resend;
-use crate::letters::outbox::{self, Claimed};
+use crate::letters::outbox::{self, LeasedAnswer};
 use crate::letters::story;
 use crate::people::Operator;
 use crate::settle::{Arrival, Content, Outcome};
@@ -28,9 +28,9 @@ async fn arrival(world: &World, letter: &Letter, cipher: ContentCipher, form: Pa
 }
 
 /// Everything that waits to be sent, as another process finds it each time.
-async fn claimed(world: &World) -> Vec<Claimed> {
+async fn claimed(world: &World) -> Vec<LeasedAnswer> {
     let (process, mut connection) = (Uuid::new_v4(), world.connection().await);
-    let claimed = outbox::claim(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
+    let claimed = outbox::lease(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
     outbox::release(&mut connection, process).await.unwrap();
     claimed
 }
@@ -103,14 +103,14 @@ async fn an_answer_is_in_its_letters_cipher_while_the_agency_has_leave() {
 }
 
 /// What waits for one letter, as it is claimed.
-async fn waiting(world: &World) -> Option<Claimed> {
+async fn waiting(world: &World) -> Option<LeasedAnswer> {
     let mut claimed = claimed(world).await;
     assert!(claimed.len() <= 1, "one answer of a letter waits at a time");
     claimed.pop()
 }
 
 /// The attempt answered, the part and its payload.
-fn told(answer: &Claimed) -> (i16, i16, &[u8]) {
+fn told(answer: &LeasedAnswer) -> (i16, i16, &[u8]) {
     (answer.attempt, answer.part, &answer.payload)
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::REFUSED;
 use super::world::World;
 use crate::error::AdministrationError;
-use crate::letters::outbox::{self, Claimed};
+use crate::letters::outbox::{self, LeasedAnswer};
 use crate::letters::quarantine::retry::{TakenUp, retry, take_up};
 use crate::letters::quarantine::{self, QuarantineFilter};
 use crate::people::{Operator, Privilege, audit};
@@ -51,16 +51,16 @@ async fn try_again(world: &World, letter: &Letter) -> Tried {
     tried_as(world, &taken_up, arrival(world, letter).await).await.unwrap().remove(0)
 }
 
-async fn claimed(world: &World) -> Vec<Claimed> {
+async fn claimed(world: &World) -> Vec<LeasedAnswer> {
     let (process, mut connection) = (Uuid::new_v4(), world.connection().await);
     let hold = std::time::Duration::from_secs(60);
-    let claimed = outbox::claim(&mut connection, process, "mail", 100, hold).await.unwrap();
+    let claimed = outbox::lease(&mut connection, process, "mail", 100, hold).await.unwrap();
     outbox::release(&mut connection, process).await.unwrap();
     claimed
 }
 
 /// The receipt of the only answer that waits, with the answer.
-async fn waiting(world: &World) -> (Claimed, Receipt) {
+async fn waiting(world: &World) -> (LeasedAnswer, Receipt) {
     let mut claimed = claimed(world).await;
     assert_eq!(claimed.len(), 1, "one answer waits");
     let receipt = read_answer(&claimed[0].payload, &PayloadLimits::default()).unwrap().receipt;
@@ -317,7 +317,7 @@ async fn the_new_answer_is_sent_whatever_becomes_of_the_old_one() {
     let old = {
         let mut connection = world.connection().await;
         let hold = std::time::Duration::from_secs(60);
-        outbox::claim(&mut connection, Uuid::new_v4(), "mail", 100, hold).await.unwrap()
+        outbox::lease(&mut connection, Uuid::new_v4(), "mail", 100, hold).await.unwrap()
     };
     assert_eq!(old.len(), 1);
     grant(&world).await;

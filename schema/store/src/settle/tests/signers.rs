@@ -360,7 +360,7 @@ async fn a_certificate_that_was_replaced_gives_way_to_the_one_in_its_place_and_i
     let process = Uuid::new_v4();
     let claim = async || {
         let mut connection = world.connection().await;
-        let claimed = outbox::claim(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
+        let claimed = outbox::lease(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
         outbox::release(&mut connection, process).await.unwrap();
         claimed
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::world::World;
-use crate::letters::outbox::{self, Claimed};
+use crate::letters::outbox::{self, LeasedAnswer};
 use crate::settle::Outcome;
 
 const HOLD: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ async fn each_transport_is_claimed_and_released_apart_and_no_address_is_needed_f
     world.sql("UPDATE xm.agencies SET email = '' WHERE matricule = 42").await;
     let (mut connection, process) = (world.connection().await, Uuid::now_v7());
     let mut claim = async |transport: &str| {
-        let claimed = outbox::claim(&mut connection, process, transport, 10, HOLD).await.unwrap();
+        let claimed = outbox::lease(&mut connection, process, transport, 10, HOLD).await.unwrap();
         claimed.into_iter().map(|answer| answer.of_letter).collect::<Vec<_>>()
     };
     let of_letter = |sequence| vec![Some(("pc1".to_owned(), sequence))];
@@ -32,8 +32,8 @@ async fn each_transport_is_claimed_and_released_apart_and_no_address_is_needed_f
     assert_eq!(claim("folder").await, of_letter(1));
 }
 
-async fn claim(world: &World, process: Uuid, transport: &str) -> Vec<Claimed> {
-    outbox::claim(&mut *world.connection().await, process, transport, 10, HOLD).await.unwrap()
+async fn claim(world: &World, process: Uuid, transport: &str) -> Vec<LeasedAnswer> {
+    outbox::lease(&mut *world.connection().await, process, transport, 10, HOLD).await.unwrap()
 }
 
 async fn assert_is_answered_by_the_last_of(first: &'static str, last: &'static str, parts: bool) {
