@@ -149,7 +149,7 @@ impl Centre<'_> {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             server = server.name,
-            mode = server.mode,
+            mode = server.mode.as_str(),
             mailboxes = self.configuration.mailboxes.len(),
             folder = self.configuration.folder.as_ref().map(|folder| folder.path.display().to_string()),
             http = %self.configuration.server.http_address,

@@ -191,11 +191,6 @@ pub fn read_amount(written: &str, server: &Server) -> anyhow::Result<i64> {
     format!("{whole}{fraction:0<digits$}").parse().map_err(|_too_large: std::num::ParseIntError| expected())
 }
 
-/// Shows a matricule out of a column.
-pub fn matricule(number: i32) -> String {
-    format!("{number:06}")
-}
-
 /// Takes out of a text what would rule the operator's terminal, or show it in another order than it has.
 pub fn plain(text: &str) -> String {
     printable(text)

@@ -10,8 +10,7 @@ use std::process::Command;
 
 use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
-use store::people::approvals::Need;
-use store::people::{Operation, Privilege};
+use store::people::{Need, Operation, Privilege};
 
 /// Most lines of code in a file, without comments, blank lines and its tests.
 const CODE_LINES_MAX: usize = 450;

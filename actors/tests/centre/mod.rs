@@ -29,6 +29,7 @@ use store::agencies::{self, installations, scopes};
 use store::centre::server::{self, Server};
 use store::certificates::{self, CertificateFields, Confirmation};
 use store::database::{Connection, Database};
+use store::ledger::recharges;
 use store::testing::{self, TestCluster};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -127,7 +128,7 @@ async fn register(connection: &mut Connection, matricule: Matricule, code: &str,
     let fingerprint = key.certificate().fingerprint().to_string();
     let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: false };
     certificates::register(connection, &operator, matricule, &fields, confirmation).await.unwrap();
-    agencies::recharge(connection, &operator, matricule, 1_000_000, "start").await.unwrap();
+    recharges::recharge(connection, &operator, matricule, 1_000_000, "start").await.unwrap();
 }
 
 /// Makes marginal notes, numbered from one on.

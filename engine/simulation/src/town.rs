@@ -17,10 +17,10 @@ use sdc::letter::{self, Letter, Matricule, Mode};
 use store::agencies::installations;
 use store::agencies::scopes;
 use store::agencies::{self, NewAgency};
-use store::centre::server;
 use store::certificates::{self, CertificateFields, Confirmation};
 use store::database::Database;
 use store::error::AdministrationError;
+use store::ledger::recharges;
 use store::ledger::tariffs::{self, NewTariff};
 use store::people::{Operator, SystemAccount, sign_in_as_system_account};
 use store::samples;
@@ -149,7 +149,7 @@ impl Town {
         }
         set_tariffs(&mut connection, operator).await?;
         // The only Superviseur raises it alone; a second one would have to confirm.
-        server::set_recharge_limit(&mut connection, operator, CREDIT).await?;
+        recharges::set_limit(&mut connection, operator, CREDIT).await?;
         let mut town = Town { residents: Vec::with_capacity(plan.agencies), recharged: HashMap::new() };
         let numbers: Vec<usize> = (0..plan.agencies).collect();
         for batch in numbers.chunks(BATCH) {
@@ -328,7 +328,7 @@ async fn enrol(
         }
     }
     if condition != Condition::WithoutCredit {
-        agencies::recharge(connection, operator, number, CREDIT, "opening credit").await?;
+        recharges::recharge(connection, operator, number, CREDIT, "opening credit").await?;
     }
     Ok(())
 }

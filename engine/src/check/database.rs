@@ -15,7 +15,7 @@ use super::{Findings, Verdict};
 use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
-use crate::{failure, show, words_of_errors, words_of_problems};
+use crate::{failure, words_of_errors, words_of_problems};
 
 /// Returns the centre's clock, which its database knows; UTC where it does not say.
 pub async fn clock(open: &OpenDatabase) -> Clock {
@@ -150,12 +150,12 @@ async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &m
             "the centre's own key is registered for it: `xmserver cert revoke \"#{}\" --reason \"key of the centre\"`",
             one.id
         );
-        findings.add(Verdict::Fail, format!("agency {}", show::matricule(one.agency)), text);
+        findings.add(Verdict::Fail, format!("agency {}", one.agency), text);
     }
     for (agency, address) in centre::addresses::given_to_agencies(connection).await? {
         let text =
             format!("{address} is the centre's own address: its answers come back as letters; give it another one");
-        findings.add(Verdict::Fail, format!("agency {}", show::matricule(agency)), text);
+        findings.add(Verdict::Fail, format!("agency {agency}"), text);
     }
     Ok(())
 }

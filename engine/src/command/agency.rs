@@ -9,6 +9,7 @@ use store::agencies::installations;
 use store::agencies::scopes;
 use store::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
 use store::error::AdministrationError;
+use store::ledger::recharges;
 use store::people::Operation;
 
 use super::listing::{self, Extent, Listing};
@@ -193,20 +194,20 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
         AgencyCommand::Edit(arguments) => edit(desk, arguments).await,
         AgencyCommand::Status { matricule, status } => {
             agencies::set_status(desk.connection(), &operator, matricule, status).await?;
-            let result = json!({ "agency": matricule.as_i32(), "status": status });
+            let result = json!({ "agency": matricule, "status": status });
             let (agency, word) = (matricule.to_string(), status_word(status));
             desk.tell_line(&result, &said!("agency-status", agency = agency, status = status, word = word))
         }
         AgencyCommand::Grant(arguments) => grant(desk, arguments).await,
         AgencyCommand::Install { matricule, name } => {
             installations::add(desk.connection(), &operator, matricule, &name).await?;
-            let result = json!({ "agency": matricule.as_i32(), "installation": name });
+            let result = json!({ "agency": matricule, "installation": name });
             desk.tell_line(&result, &said!("agency-installed", name = name, agency = matricule.to_string()))
         }
         AgencyCommand::Recharge { matricule, amount, note } => {
             let minor_units = show::read_amount(&amount, &desk.server)?;
-            let balance = agencies::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
-            let result = json!({ "agency": matricule.as_i32(), "amount": minor_units, "balance": balance });
+            let balance = recharges::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
+            let result = json!({ "agency": matricule, "amount": minor_units, "balance": balance });
             let (amount, balance) = (show::amount(minor_units, &desk.server), show::amount(balance, &desk.server));
             let agency = matricule.to_string();
             desk.tell_line(&result, &said!("agency-recharged", agency = agency, amount = amount, balance = balance))
@@ -223,7 +224,7 @@ async fn grant(desk: &mut Desk, arguments: GrantArguments) -> anyhow::Result<()>
         scopes::grant(desk.connection(), &operator, matricule, &column, &codes).await?
     };
     let unchanged = codes.len() - count.min(codes.len());
-    let result = json!({ "agency": matricule.as_i32(), "column": column, "changed": count, "unchanged": unchanged });
+    let result = json!({ "agency": matricule, "column": column, "changed": count, "unchanged": unchanged });
     let agency = matricule.to_string();
     let words = if withdraw {
         said!("agency-withdrawn", count = count, column = &column, agency = agency, unchanged = unchanged)
@@ -315,34 +316,34 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
         }
     }
     let filter = AgencyFilter { text, status, profile, in_debt, after: None, limit: None };
-    listing::tell(desk, &filter, after.map(Matricule::as_i32), extent).await
+    listing::tell(desk, &filter, after, extent).await
 }
 
 impl Listing for AgencyFilter {
     type Line = Agency;
-    type Cursor = i32;
+    type Cursor = Matricule;
     const HEADINGS: &'static [&'static str] = &["matricule", "status", "balance", "name", "town", "email"];
 
     async fn page(
         &self,
         connection: &mut AsyncPgConnection,
-        behind: Option<i32>,
+        behind: Option<Matricule>,
         limit: i64,
     ) -> Result<Vec<Agency>, AdministrationError> {
         agencies::list(connection, &AgencyFilter { after: behind, limit: Some(limit), ..self.clone() }).await
     }
 
-    fn cursor(agency: &Agency) -> i32 {
+    fn cursor(agency: &Agency) -> Matricule {
         agency.matricule
     }
 
-    fn goes_on(last: i32) -> String {
-        format!("--after {}", show::matricule(last))
+    fn goes_on(last: Matricule) -> String {
+        format!("--after {last}")
     }
 
     fn cells(agency: Agency, desk: &Desk) -> Vec<String> {
         vec![
-            show::matricule(agency.matricule),
+            agency.matricule.to_string(),
             agency.status.to_string(),
             show::amount(agency.balance, &desk.server),
             agency.name,

@@ -79,7 +79,7 @@ async fn show_told(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
             show::text(&format!("{}\n", said!("answer-unproven")))?;
             continue;
         };
-        let (letter, agency) = (decided.letter_id.to_string(), show::matricule(decided.agency));
+        let (letter, agency) = (decided.letter_id.to_string(), decided.agency.to_string());
         let subject = said!("answer-subject", letter = letter, agency = agency);
         let told = letter::receipt(decided).map(|receipt| receipt_words::lines(&receipt, desk)).unwrap_or_default();
         let told: String = told.iter().map(|line| format!("{}\n", show::plain(line))).collect();
@@ -95,14 +95,13 @@ async fn resend(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
         if decided.is_empty() {
             bail!("nobody is answered whose signature is not proven");
         }
-        let agencies: Vec<String> = decided.iter().map(|one| show::matricule(one.agency)).collect();
+        let agencies: Vec<String> = decided.iter().map(|one| one.agency.to_string()).collect();
         bail!("agencies {} have a letter of this id: name one with --agency", agencies.join(", "));
     };
-    let agency = Matricule::try_from(u32::try_from(one.agency)?)?;
     let operator = desk.operator.clone();
-    answers::resend(desk.connection(), &operator, agency, one.letter_id).await?;
+    answers::resend(desk.connection(), &operator, one.agency, one.letter_id).await?;
     let result = json!({ "agency": one.agency, "letter_id": one.letter_id });
-    let words = said!("answer-resent", letter = one.letter_id.to_string(), agency = agency.to_string());
+    let words = said!("answer-resent", letter = one.letter_id.to_string(), agency = one.agency.to_string());
     desk.tell_line(&result, &words)
 }
 
@@ -133,7 +132,7 @@ impl Listing for AnswerFilter {
         let next = if answer.is_given_up { said!("answer-given-up") } else { desk.clock.short(answer.due_at) };
         vec![
             answer.id.to_string(),
-            show::matricule(answer.agency),
+            answer.agency.to_string(),
             desk.clock.short(answer.queued_at),
             answer.attempts.to_string(),
             next,

@@ -6,10 +6,10 @@ use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde_json::json;
 use store::agencies;
-use store::centre::server;
+use store::approvals::{self, Approval};
 use store::error::AdministrationError;
-use store::people::approvals::{self, Act, Approval};
-use store::people::users::NewUser;
+use store::ledger::recharges;
+use store::people::{Act, NewUser};
 
 use super::Desk;
 use super::listing::{self, Extent, Listing};
@@ -82,13 +82,13 @@ pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Re
             desk.tell_line(&refused, &words)
         }
         ApprovalCommand::Limit { amount: None } => {
-            let limit = server::recharge_limit(desk.connection()).await?;
+            let limit = recharges::limit(desk.connection()).await?;
             let words = said!("approval-limit", amount = show::amount(limit, &desk.server));
             desk.tell_line(&json!({ "limit": limit }), &words)
         }
         ApprovalCommand::Limit { amount: Some(amount) } => {
             let limit = show::read_amount(&amount, &desk.server)?;
-            server::set_recharge_limit(desk.connection(), &operator, limit).await?;
+            recharges::set_limit(desk.connection(), &operator, limit).await?;
             let words = said!("approval-limit-set", amount = show::amount(limit, &desk.server));
             desk.tell_line(&json!({ "limit": limit }), &words)
         }

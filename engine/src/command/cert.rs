@@ -147,7 +147,7 @@ async fn register(
     };
     let confirmation = Confirmation { fingerprint: &confirmed, accepts_concerns };
     let id = certificates::register(desk.connection(), &operator, matricule, &one.fields, confirmation).await?;
-    let result = json!({ "id": id, "agency": matricule.as_i32(), "fingerprint": hex::encode(&one.fields.fingerprint),
+    let result = json!({ "id": id, "agency": matricule, "fingerprint": hex::encode(&one.fields.fingerprint),
         "not_before": one.fields.not_before, "not_after": one.fields.not_after, "concerns": concerns });
     let registered = said!(
         "cert-registered",
@@ -220,7 +220,7 @@ fn valid(from: DateTime<Utc>, to: DateTime<Utc>, clock: Clock) -> String {
 fn revoked(name: &str, found: &Revocable) -> String {
     let one = &found.certificate;
     let sends = if found.has_another { said!("cert-sends-another") } else { said!("cert-sends-no-more") };
-    let agency = format!("{} {}", show::matricule(one.agency), found.agency_name);
+    let agency = format!("{} {}", one.agency, found.agency_name);
     let labels = Labels::new(&[AGENCY, FINGERPRINT]);
     let lines = [
         said!("cert-revoked", name = name),
@@ -233,7 +233,7 @@ fn revoked(name: &str, found: &Revocable) -> String {
 /// Shows what a revocation means and asks whether it is meant.
 fn agree_to_revoke(found: &Revocable, clock: Clock) -> anyhow::Result<()> {
     let one = &found.certificate;
-    let matricule = show::matricule(one.agency);
+    let matricule = one.agency.to_string();
     let labels = Labels::new(&[AGENCY, KEY, VALID, FINGERPRINT, WARNING]);
     let key = said!("cert-key", algorithm = &one.algorithm, count = found.certificates_of_key);
     let mut lines = vec![

@@ -36,7 +36,7 @@ impl Listing for CertificateFilter {
         let clock = desk.clock;
         vec![
             certificate.id.to_string(),
-            show::matricule(certificate.agency),
+            certificate.agency.to_string(),
             certificate.algorithm,
             clock.short(certificate.not_after),
             show::or_dash(certificate.revoked_at.map(|time| clock.short(time))),

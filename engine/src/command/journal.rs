@@ -119,7 +119,7 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
     show::facts(&[
         ("id", line.id.to_string()),
         ("received", clock.time(line.received_at)),
-        ("agency", show::or_dash(line.agency.map(show::matricule))),
+        ("agency", show::or_dash(line.agency.map(|agency| agency.to_string()))),
         ("installation", show::or_dash(line.installation)),
         ("letter id", show::or_dash(line.letter_id)),
         ("sequence", show::or_dash(line.sequence)),
@@ -165,7 +165,7 @@ impl Listing for JournalFilter {
         vec![
             line.id.to_string(),
             desk.clock.short(line.received_at),
-            show::or_dash(line.agency.map(show::matricule)),
+            show::or_dash(line.agency.map(|agency| agency.to_string())),
             show::or_dash(line.sequence),
             line.row_count.to_string(),
             line.flags.to_string(),

@@ -118,7 +118,7 @@ fn words(story: &Story, desk: &Desk) -> String {
 
 fn of_decided(decided: &Decided, clock: Clock) -> Vec<(&'static str, String)> {
     let installation = show::or_dash(Some(&decided.installation).filter(|name| !name.is_empty()));
-    let agency = said!("letter-agency", agency = show::matricule(decided.agency), installation = installation);
+    let agency = said!("letter-agency", agency = decided.agency.to_string(), installation = installation);
     let (sequence, attempt) = (show::or_dash(decided.sequence), decided.attempt.to_string());
     vec![
         ("heading-letter", decided.letter_id.to_string()),
@@ -132,7 +132,7 @@ fn of_decided(decided: &Decided, clock: Clock) -> Vec<(&'static str, String)> {
 fn of_quarantine(entry: &QuarantineEntry) -> String {
     let (digest, number) = (hex::encode(&entry.digest), entry.id.to_string());
     let (reason, state) = (&entry.reason, &entry.state);
-    match (entry.agency, entry.claimed_agency.map(show::matricule)) {
+    match (entry.agency, entry.claimed_agency.map(|agency| agency.to_string())) {
         (None, Some(claimed)) => said!(
             "letter-quarantine-claimed",
             entry = number,

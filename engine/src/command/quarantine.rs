@@ -10,7 +10,6 @@ use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 use store::error::AdministrationError;
-use store::letters::journal;
 use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
 use store::settle::{Settler, Tried};
 
@@ -144,7 +143,7 @@ fn tried_words(tried: &Tried) -> String {
 
 async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result<()> {
     let QuarantineContent { entry, original, held_version } = content;
-    let lines = journal::of_entry(desk.connection(), &entry).await?;
+    let lines = quarantine::lines_of(desk.connection(), &entry).await?;
     let lines: Vec<i64> = lines.iter().map(|line| line.id).collect();
     if desk.json {
         let mut all = json!(entry);
@@ -164,12 +163,12 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         ("detail", speech::sentences(&entry.detail)),
         ("state", entry.state),
         ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
-        ("agency", show::or_dash(entry.agency.map(show::matricule))),
+        ("agency", show::or_dash(entry.agency.map(|agency| agency.to_string()))),
         ("installation", show::or_dash(entry.installation)),
         ("letter id", show::or_dash(entry.letter_id)),
     ];
     if entry.agency.is_none() {
-        facts.push(("claimed agency", claimed(entry.claimed_agency.map(show::matricule))));
+        facts.push(("claimed agency", claimed(entry.claimed_agency.map(|agency| agency.to_string()))));
         facts.push(("claimed signer", claimed(entry.signer)));
     } else {
         facts.push(("signer", show::or_dash(entry.signer)));
@@ -217,11 +216,11 @@ impl Listing for QuarantineFilter {
 
     fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
         // In brackets: who signed is not known.
-        let claimed = || entry.claimed_agency.map(|agency| format!("({})", show::matricule(agency)));
+        let claimed = || entry.claimed_agency.map(|agency| format!("({agency})"));
         vec![
             entry.id.to_string(),
             desk.clock.short(entry.received_at),
-            show::or_dash(entry.agency.map(show::matricule).or_else(claimed)),
+            show::or_dash(entry.agency.map(|agency| agency.to_string()).or_else(claimed)),
             entry.sender_domain,
             entry.original_bytes.to_string(),
             if entry.held { "held".to_owned() } else { entry.state },

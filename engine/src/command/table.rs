@@ -14,7 +14,7 @@ use store::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesF
 use super::Desk;
 use crate::show::{self, Labels, Table};
 use crate::speech::{self, said};
-use crate::words_of_problems;
+use crate::{words_of_errors, words_of_problems};
 
 /// Labels of the lines about a table.
 const LABELS: [&str; 7] = [
@@ -117,8 +117,13 @@ pub(super) fn report(adoptions: &[tables::Adoption], json: bool) -> anyhow::Resu
         };
         let warning = |warning: &str| said!("table-warning", warning = speech::sentences(warning));
         let mut lines = format!("{outcome}\n");
-        lines.extend(adoption.changes.iter().map(|change| format!("  {}\n", speech::sentences(&change.to_string()))));
-        lines.extend(adoption.warnings.iter().map(|one| format!("  {}\n", warning(&one.to_string()))));
+        lines.extend(
+            adoption
+                .changes
+                .iter()
+                .map(|change| format!("  {}\n", speech::sentences(&words_of_errors::change(change)))),
+        );
+        lines.extend(adoption.warnings.iter().map(|one| format!("  {}\n", warning(&words_of_errors::warning(one)))));
         lines
     };
     show::text(&adoptions.iter().map(line).collect::<String>())

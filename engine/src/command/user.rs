@@ -3,8 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use store::people::users::{self, NewUser, User};
-use store::people::{Account, Privilege, mapping};
+use store::people::{Account, NewUser, Privilege, User, mapping, users};
 
 use super::{Desk, Entrance};
 use crate::show::{self, Table};

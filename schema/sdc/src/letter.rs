@@ -17,6 +17,8 @@ pub const FORMAT_VERSION: u16 = 1;
 /// An agency's number, shown with six digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
+#[cfg_attr(feature = "diesel", derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow))]
+#[cfg_attr(feature = "diesel", diesel(sql_type = diesel::sql_types::Integer))]
 pub struct Matricule(u32);
 
 /// A matricule outside 1 to 999 999.

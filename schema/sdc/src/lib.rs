@@ -23,3 +23,5 @@ pub mod printable;
 pub mod refusal;
 pub mod request;
 pub mod service;
+#[cfg(feature = "diesel")]
+mod sql;

@@ -1,6 +1,8 @@
 //! The centre itself: the server that every replica is, the keys that are its own, and its addresses.
 
 pub mod addresses;
+pub(crate) mod identity;
+pub(crate) mod key;
 pub mod keys;
 pub mod server;
 #[cfg(test)]

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 
 pub use invalid::InvalidValue;
 
-use crate::certificates::Concern;
+use crate::certificates::certificate::Concern;
 use crate::database::fault::Fault;
-use crate::people::approvals::Act;
-use crate::people::{Operation, Privilege};
-use crate::tables::{Mistake, Problem};
+use crate::people::act::Act;
+use crate::people::privilege::{Operation, Privilege};
+use crate::tables::adoption::mistake::Mistake;
+use crate::tables::adoption::problem::Problem;
 
 /// Why something was not administered.
 #[derive(Debug)]
@@ -429,9 +430,7 @@ impl AdministrationError {
     fn parameters_of_centre(&self) -> Value {
         match self {
             AdministrationError::TableUnknown(table) => json!({ "table": table }),
-            AdministrationError::DefinitionFile(Mistake { file, line, key, problem }) => {
-                json!({ "file": file, "line": line, "key": key, "problem": problem })
-            }
+            AdministrationError::DefinitionFile(mistake) => json!(mistake),
             AdministrationError::TableThere { table, relation } => json!({ "table": table, "relation": relation }),
             AdministrationError::ScopeColumnUnknown { column, known } => json!({ "column": column, "known": known }),
             AdministrationError::TableUnfit { table, problems } => json!({ "table": table, "problems": problems }),

@@ -2,13 +2,14 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | [`agencies`] | agencies with their accounts, installations and scopes |
+//! | [`agencies`] | agencies, their installations and scopes |
 //! | [`centre`] | the server, its keys and its addresses |
 //! | [`certificates`] | certificates registered and revoked, and signers as they are read for judging |
 //! | [`tables`] | definitions, adoption, the catalogue, and the examination of what a letter brings |
 //! | [`letters`] | journal, quarantine, outbox, mail in hand, leases of mailboxes |
-//! | [`ledger`] | tariffs |
-//! | [`people`] | who signed in, what each may do, what two must do, and the audit log |
+//! | [`ledger`] | tariffs, prices and recharges |
+//! | [`people`] | who signed in, what each may do, what needs two, and the audit log |
+//! | [`approvals`] | what one person asked and another one confirms |
 //! | [`settle`] | the transaction in which a batch of letters becomes all of this |
 //! | [`database`] | the door to PostgreSQL: pool, migrations, statements, faults |
 //! | [`error`] | why something that an operator asked was not done |
@@ -18,6 +19,7 @@
 //! audit log. It takes effect with the next letter on every replica: triggers raise the revisions that settling compares.
 
 pub mod agencies;
+pub mod approvals;
 pub mod centre;
 pub mod certificates;
 pub mod database;

@@ -3,7 +3,8 @@
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{Operation, Operator};
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 use crate::tables::{self, Adoption, TablesFile};
 
 /// One sample: its tables as SQL, and how they are adopted.

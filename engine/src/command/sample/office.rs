@@ -13,7 +13,7 @@ use mail::smtp::Outgoing;
 use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;
 use sdc::keys::RegisteredCertificate;
-use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
+use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Office};
 use sdc::request::Request;
 use serde_json::json;
 use simulation::dice::Dice;
@@ -87,7 +87,7 @@ pub async fn make(
         write(&folder.join(name), octets)?;
     }
     let fingerprint = certificates::spoken(identity.certificate().fingerprint().as_bytes());
-    let result = json!({ "agency": matricule.as_i32(), "folder": folder, "fingerprint": fingerprint,
+    let result = json!({ "agency": matricule, "folder": folder, "fingerprint": fingerprint,
         "files": files.map(|(name, _)| name) });
     desk.tell(&result, &told(&known, relay, configuration, folder, &fingerprint))
 }
@@ -125,7 +125,7 @@ fn write_letter(desk: &Desk, known: &Known) -> anyhow::Result<Vec<u8>> {
         to: desk.server.name.clone(),
         sequence: known.sequence,
         time: Utc::now(),
-        mode: if desk.server.mode == "live" { Mode::Live } else { Mode::Test },
+        mode: desk.server.mode,
         request: Request::Export(records),
     };
     Ok(serde_json::to_vec(&letter)?)

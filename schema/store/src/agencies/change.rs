@@ -5,12 +5,15 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 
-use super::{Agency, check_credit_limit, check_email, check_line, check_name, explain, locked_status, show};
-use crate::centre;
+use super::agency::{Agency, locked_status, show};
+use super::values::{check_credit_limit, check_email, check_line, check_name, explain};
+use crate::centre::addresses::refuse_own;
 use crate::database::schema::{accounts, agencies};
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::action::Differences;
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::{AuditAction, Differences};
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// Changes to an agency; what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset, Serialize, Deserialize)]
@@ -69,20 +72,20 @@ pub async fn edit(
         .transaction(async |connection| {
             locked_status(connection, number).await?;
             if let Some(email) = &change.email {
-                centre::addresses::refuse_own(connection, email).await?;
+                refuse_own(connection, email).await?;
             }
             let before = show(connection, number).await?;
             let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
             if on_agency != AgencyChange::default() {
                 let profile = change.profile.as_deref().unwrap_or_default();
-                diesel::update(agencies::table.find(number.as_i32()))
+                diesel::update(agencies::table.find(number))
                     .set(&on_agency)
                     .execute(connection)
                     .await
                     .map_err(|error| explain(error, number, profile))?;
             }
             if let Some(limit) = change.credit_limit {
-                diesel::update(accounts::table.filter(accounts::agency.eq(number.as_i32())))
+                diesel::update(accounts::table.filter(accounts::agency.eq(number)))
                     .set(accounts::credit_limit.eq(limit))
                     .execute(connection)
                     .await?;

@@ -6,16 +6,20 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
 
-use crate::agencies;
+use super::agency::locked_status;
 use crate::database::schema::installations;
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// An installation.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = installations)]
 pub struct Installation {
     /// Its agency.
-    pub agency: i32,
+    pub agency: Matricule,
     /// Its name, unique within the agency.
     pub name: String,
     /// Highest sequence number held.
@@ -39,9 +43,9 @@ pub async fn add(
     operator.require(connection, Operation::InstallationAdd).await?;
     connection
         .transaction(async |connection| {
-            agencies::locked_status(connection, number).await?;
+            locked_status(connection, number).await?;
             diesel::insert_into(installations::table)
-                .values((installations::agency.eq(number.as_i32()), installations::name.eq(name)))
+                .values((installations::agency.eq(number), installations::name.eq(name)))
                 .execute(connection)
                 .await
                 .map_err(|error| explain(error, number, name))?;
@@ -60,8 +64,9 @@ pub async fn list(
     number: Matricule,
 ) -> Result<Vec<Installation>, AdministrationError> {
     let rows = installations::table
-        .filter(installations::agency.eq(number.as_i32()))
+        .filter(installations::agency.eq(number))
         .order(installations::name)
+        .select(Installation::as_select())
         .load(connection)
         .await?;
     Ok(rows)

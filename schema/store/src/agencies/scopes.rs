@@ -6,13 +6,17 @@ use sdc::letter::Matricule;
 use sdc::names::same;
 use serde::Serialize;
 
-use super::locked_status;
+use super::agency::locked_status;
 use crate::database::schema::{scopes, tables};
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// A granted code of a scope column.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = scopes)]
 pub struct Scope {
     /// The scope column.
     pub column_name: String,
@@ -26,9 +30,9 @@ pub struct Scope {
 /// A fault.
 pub async fn list(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Vec<Scope>, AdministrationError> {
     let granted = scopes::table
-        .filter(scopes::agency.eq(number.as_i32()))
+        .filter(scopes::agency.eq(number))
         .order((scopes::column_name, scopes::code))
-        .select((scopes::column_name, scopes::code))
+        .select(Scope::as_select())
         .load(connection)
         .await?;
     Ok(granted)
@@ -61,9 +65,7 @@ pub async fn grant(
             let column_name = &spelled(connection, column_name).await?;
             let rows: Vec<_> = codes
                 .iter()
-                .map(|code| {
-                    (scopes::agency.eq(number.as_i32()), scopes::column_name.eq(column_name), scopes::code.eq(code))
-                })
+                .map(|code| (scopes::agency.eq(number), scopes::column_name.eq(column_name), scopes::code.eq(code)))
                 .collect();
             let granted =
                 diesel::insert_into(scopes::table).values(rows).on_conflict_do_nothing().execute(connection).await?;
@@ -109,7 +111,7 @@ pub async fn withdraw(
         .transaction(async |connection| {
             locked_status(connection, number).await?;
             let spellings: Vec<String> = scopes::table
-                .filter(scopes::agency.eq(number.as_i32()))
+                .filter(scopes::agency.eq(number))
                 .select(scopes::column_name)
                 .distinct()
                 .load::<String>(connection)
@@ -119,7 +121,7 @@ pub async fn withdraw(
                 .collect();
             let withdrawn = diesel::delete(
                 scopes::table
-                    .filter(scopes::agency.eq(number.as_i32()))
+                    .filter(scopes::agency.eq(number))
                     .filter(scopes::column_name.eq_any(spellings))
                     .filter(scopes::code.eq_any(codes)),
             )

@@ -12,8 +12,9 @@ use crate::centre::server::Server;
 use crate::database::Connection;
 use crate::database::fault::Fault;
 use crate::error::{AdministrationError, InvalidValue};
+use crate::ledger::recharges;
 use crate::people::Privilege;
-use crate::people::users::{self, NewUser};
+use crate::people::{NewUser, users};
 use crate::people::{audit, passwords};
 use crate::testing::TestCluster;
 use crate::testing::centre::*;
@@ -29,14 +30,17 @@ async fn an_agency_is_added_shown_and_found() {
     let shown = agencies::show(&mut connection, number(3)).await.unwrap();
     assert_eq!((shown.name.as_str(), shown.status, shown.balance), ("Été de Bafia", 3, 0));
 
-    let find = async |connection: &mut Connection, filter: AgencyFilter| -> Vec<i32> {
-        agencies::list(connection, &filter).await.unwrap().iter().map(|agency| agency.matricule).collect()
+    let find = async |connection: &mut Connection, filter: AgencyFilter| -> Vec<u32> {
+        agencies::list(connection, &filter).await.unwrap().iter().map(|agency| agency.matricule.into()).collect()
     };
     let all = AgencyFilter::default();
     assert_eq!(find(&mut connection, all.clone()).await, [1, 2, 3]);
     assert_eq!(find(&mut connection, AgencyFilter { text: Some("bafia".into()), ..all.clone() }).await, [3]);
-    assert_eq!(find(&mut connection, AgencyFilter { text: Some("%".into()), ..all.clone() }).await, [] as [i32; 0]);
-    assert_eq!(find(&mut connection, AgencyFilter { after: Some(1), limit: Some(1), ..all.clone() }).await, [2]);
+    assert_eq!(find(&mut connection, AgencyFilter { text: Some("%".into()), ..all.clone() }).await, [] as [u32; 0]);
+    assert_eq!(
+        find(&mut connection, AgencyFilter { after: Some(number(1)), limit: Some(1), ..all.clone() }).await,
+        [2]
+    );
     agencies::set_status(&mut connection, &OPERATOR, number(2), 0).await.unwrap();
     assert_eq!(find(&mut connection, AgencyFilter { status: Some(0), ..all }).await, [2]);
 }
@@ -89,7 +93,7 @@ async fn after_many_recharges_at_once_the_books_agree() {
             let mut connection = database.get().await.unwrap();
             for round in 1..=10 {
                 let agency = number(1 + (worker + round) % 2);
-                agencies::recharge(&mut connection, &OPERATOR, agency, i64::from(round), "cash").await.unwrap();
+                recharges::recharge(&mut connection, &OPERATOR, agency, i64::from(round), "cash").await.unwrap();
             }
         })
     }))
@@ -110,18 +114,18 @@ async fn after_many_recharges_at_once_the_books_agree() {
 async fn an_amount_that_is_none_is_refused() {
     let (_database, mut connection) = centre().await;
     for amount in [0, -1, i64::MIN, i64::MAX] {
-        assert!(agencies::recharge(&mut connection, &OPERATOR, number(1), amount, "").await.is_err(), "{amount}");
+        assert!(recharges::recharge(&mut connection, &OPERATOR, number(1), amount, "").await.is_err(), "{amount}");
     }
-    assert!(agencies::recharge(&mut connection, &OPERATOR, number(77), 1, "").await.is_err());
+    assert!(recharges::recharge(&mut connection, &OPERATOR, number(77), 1, "").await.is_err());
     let too_long = "e\u{301}".repeat(201);
-    assert!(agencies::recharge(&mut connection, &OPERATOR, number(1), 1, &too_long).await.is_err());
-    assert_eq!(agencies::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap(), 5000);
+    assert!(recharges::recharge(&mut connection, &OPERATOR, number(1), 1, &too_long).await.is_err());
+    assert_eq!(recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap(), 5000);
 }
 
 #[tokio::test]
 async fn entries_and_audit_lines_stay_as_written() {
     let (_database, mut connection) = centre().await;
-    agencies::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
+    recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
     for table in ["entries", "audit"] {
         let column = if table == "entries" { "note" } else { "operator" };
         for statement in [
@@ -138,7 +142,7 @@ async fn entries_and_audit_lines_stay_as_written() {
 #[tokio::test]
 async fn a_changed_audit_line_is_found() {
     let (_database, mut connection) = centre().await;
-    agencies::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
+    recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
     assert_eq!(audit::verify(&mut connection).await.unwrap().id, 4);
     let lines = audit::list(&mut connection, None, 2).await.unwrap();
     assert_eq!(
@@ -262,7 +266,7 @@ async fn a_list_finds_matricules_by_their_digits() {
     let mut found = async |text: &str| {
         let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
         let found = agencies::list(&mut connection, &filter).await.unwrap();
-        found.into_iter().map(|agency| agency.matricule).collect::<Vec<i32>>()
+        found.into_iter().map(|agency| u32::from(agency.matricule)).collect::<Vec<u32>>()
     };
     assert_eq!(found("107").await, [107, 10_700]);
     assert_eq!(found("000107").await, [107]);
@@ -282,7 +286,7 @@ async fn a_list_finds_names_without_their_accents_and_in_any_case() {
     let mut found = async |text: &str| {
         let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
         let found = agencies::list(&mut connection, &filter).await.unwrap();
-        found.into_iter().map(|agency| agency.matricule).collect::<Vec<i32>>()
+        found.into_iter().map(|agency| u32::from(agency.matricule)).collect::<Vec<u32>>()
     };
     for (text, expected) in [
         ("edea", vec![10]),

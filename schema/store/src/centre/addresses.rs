@@ -7,6 +7,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
 
 use crate::database::fault::Fault;
 use crate::database::schema::agencies;
@@ -38,9 +39,11 @@ pub async fn record(connection: &mut AsyncPgConnection, addresses: &[String]) ->
 ///
 /// # Errors
 /// A fault.
-pub async fn given_to_agencies(connection: &mut AsyncPgConnection) -> Result<Vec<(i32, String)>, AdministrationError> {
+pub async fn given_to_agencies(
+    connection: &mut AsyncPgConnection,
+) -> Result<Vec<(Matricule, String)>, AdministrationError> {
     let own = own(connection).await?;
-    let all: Vec<(i32, String)> = agencies::table
+    let all: Vec<(Matricule, String)> = agencies::table
         .filter(
             diesel::dsl::sql::<diesel::sql_types::Bool>("lower(email) = ANY(").bind::<Array<Text>, _>(&own).sql(")"),
         )

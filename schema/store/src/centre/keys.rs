@@ -4,108 +4,25 @@
 //! lacks a key for which letters are still sealed. Neither serves. The centre's keys are nobody else's either: see
 //! [`crate::certificates::register`].
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Bytea};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use sdc::keys::RegisteredCertificate;
-use serde::Serialize;
 
-use crate::certificates::{self, CERTIFICATE, Certificate};
+pub use super::key::{CentreKey, KeyState, Purpose};
+use crate::certificates::certificate::Certificate;
+use crate::certificates::inventory::lock_keys;
 use crate::database::fault::Fault;
 use crate::database::schema::{centre_keys, certificates as registered};
 use crate::database::statement::Statement;
 use crate::error::AdministrationError;
-use crate::people::audit::Author;
-use crate::people::{AuditAction, Operation, Operator, SystemAccount, audit};
+use crate::people::accounts::SystemAccount;
+use crate::people::action::AuditAction;
+use crate::people::audit::{self, Author};
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// Accepted letters that are tried when a database from before this record takes the keys at hand.
 const LETTERS_TRIED: usize = 20;
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Opens letters and signs answers.
-    Letters,
-    /// Issues certificates.
-    Authority,
-}
-
-impl Purpose {
-    fn as_str(self) -> &'static str {
-        match self {
-            Purpose::Letters => "letters",
-            Purpose::Authority => "authority",
-        }
-    }
-}
-
-/// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyState {
-    /// Given to agencies, not in use yet.
-    Next,
-    /// In use.
-    Current,
-    /// No longer given to agencies; still opens old mail.
-    Retired,
-}
-
-impl KeyState {
-    fn as_str(self) -> &'static str {
-        match self {
-            KeyState::Next => "next",
-            KeyState::Current => "current",
-            KeyState::Retired => "retired",
-        }
-    }
-}
-
-/// A key of the centre's own, by its certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, Serialize)]
-#[diesel(table_name = centre_keys)]
-pub struct CentreKey {
-    /// SHA-256 of its SubjectPublicKeyInfo: the key's own name.
-    #[serde(with = "hex")]
-    pub spki_sha256: Vec<u8>,
-    /// `letters` or `authority`.
-    pub purpose: String,
-    /// `next`, `current` or `retired`.
-    pub state: String,
-    /// Such as `P-256`.
-    pub algorithm: String,
-    /// SHA-256 of the certificate.
-    #[serde(with = "hex")]
-    pub fingerprint: Vec<u8>,
-    /// The certificate in DER.
-    #[serde(skip)]
-    pub certificate: Vec<u8>,
-    /// Beginning of validity.
-    pub not_before: DateTime<Utc>,
-    /// End of validity.
-    pub not_after: DateTime<Utc>,
-}
-
-impl CentreKey {
-    /// Describes a key by its certificate.
-    pub fn new(purpose: Purpose, state: KeyState, certificate: &RegisteredCertificate) -> CentreKey {
-        let (not_before, not_after) = certificate.validity();
-        CentreKey {
-            spki_sha256: certificate.spki_sha256().as_bytes().to_vec(),
-            purpose: purpose.as_str().to_owned(),
-            state: state.as_str().to_owned(),
-            algorithm: certificate.algorithm().to_owned(),
-            fingerprint: certificate.fingerprint().as_bytes().to_vec(),
-            certificate: certificate.der().to_vec(),
-            not_before,
-            not_after,
-        }
-    }
-
-    fn spoken(&self) -> String {
-        certificates::spoken(&self.fingerprint)
-    }
-}
 
 /// How the keys at hand came to be those of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,16 +47,7 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<CentreKey>, 
             centre_keys::algorithm,
             centre_keys::added_at,
         ))
-        .select((
-            centre_keys::spki_sha256,
-            centre_keys::purpose,
-            centre_keys::state,
-            centre_keys::algorithm,
-            centre_keys::fingerprint,
-            centre_keys::certificate,
-            centre_keys::not_before,
-            centre_keys::not_after,
-        ))
+        .select(CentreKey::as_select())
         .load(connection)
         .await?;
     Ok(keys)
@@ -169,12 +77,12 @@ pub async fn record(
 
 async fn write_down(
     connection: &mut AsyncPgConnection,
-    author: Author<'_>,
+    author: Author,
     keys: &[CentreKey],
 ) -> Result<(), AdministrationError> {
     connection
         .transaction(async |connection| {
-            certificates::lock_keys(connection).await?;
+            lock_keys(connection).await?;
             diesel::insert_into(centre_keys::table).values(keys).execute(connection).await?;
             audit::write(connection, author, &AuditAction::CentreKeys(keys)).await?;
             Ok(())
@@ -203,7 +111,7 @@ pub async fn confirm(
     }
     connection
         .transaction(async |connection| {
-            certificates::lock_keys(connection).await?;
+            lock_keys(connection).await?;
             // Another program may have been quicker.
             let recorded = list(connection).await?;
             if !recorded.is_empty() {
@@ -249,7 +157,7 @@ pub async fn registered_for_agencies(
         .filter(registered::spki_sha256.eq_any(own))
         .filter(registered::revoked_at.is_null())
         .order(registered::id)
-        .select(CERTIFICATE)
+        .select(Certificate::as_select())
         .load(connection)
         .await?;
     Ok(found)

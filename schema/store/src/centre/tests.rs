@@ -142,7 +142,7 @@ async fn no_agency_has_an_address_of_the_centre_s_own() {
     assert_eq!(centre::addresses::given_to_agencies(&mut connection).await.unwrap(), []);
     run(&mut connection, "UPDATE xm.agencies SET email = 'Receipts@example.cm' WHERE matricule = 2").await;
     let given = centre::addresses::given_to_agencies(&mut connection).await.unwrap();
-    assert_eq!(given, [(2, "Receipts@example.cm".to_owned())]);
+    assert_eq!(given, [(number(2), "Receipts@example.cm".to_owned())]);
     // No program has it any more.
     run(&mut connection, "UPDATE xm.centre_addresses SET seen_at = now() - interval '40 days'").await;
     let new = NewAgency { email: "centre@example.cm".to_owned(), ..agency(3) };

@@ -4,64 +4,35 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
-use serde::Serialize;
 
-use super::{CertificateFields, lock_keys, plain_hex};
-use crate::agencies::{self, matricule};
-use crate::centre;
+use super::certificate::{CertificateFields, concerns, plain_hex};
+use super::inventory::lock_keys;
+use crate::agencies::agency::locked_status;
+use crate::centre::keys::refuse_own;
 use crate::database::schema::{agency_keys, certificates};
 use crate::error::{AdministrationError, KeyName};
-use crate::people::approvals::Act;
-use crate::people::{Approved, AuditAction, Operation, Operator, audit};
-
-/// What an operator is told of a certificate and asked about before it is registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "concern", rename_all = "snake_case")]
-pub enum Concern {
-    /// Letters that come before are refused.
-    NotYetValid {
-        /// Beginning of validity.
-        from: DateTime<Utc>,
-    },
-    /// Letters are refused.
-    Ended {
-        /// End of validity.
-        at: DateTime<Utc>,
-    },
-    /// Perhaps the wrong one of a chain.
-    Authority,
-}
+use crate::people::act::Act;
+use crate::people::action::AuditAction;
+use crate::people::approved::Approved;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// How an operator vouches for a certificate.
 #[derive(Clone, Copy, Debug)]
 pub struct Confirmation<'a> {
     /// The SHA-256 fingerprint that the agency told over the agreed channel, hexadecimal, colons and blanks as it likes.
     pub fingerprint: &'a str,
-    /// Whether it is to be registered in spite of every [`Concern`].
+    /// Whether it is to be registered in spite of every [`Concern`](super::Concern).
     pub accepts_concerns: bool,
-}
-
-/// Names what an operator should know of a certificate at a time.
-pub fn concerns(certificate: &CertificateFields, now: DateTime<Utc>) -> Vec<Concern> {
-    let mut concerns = Vec::new();
-    if now < certificate.not_before {
-        concerns.push(Concern::NotYetValid { from: certificate.not_before });
-    }
-    if now > certificate.not_after {
-        concerns.push(Concern::Ended { at: certificate.not_after });
-    }
-    if certificate.is_authority {
-        concerns.push(Concern::Authority);
-    }
-    concerns
 }
 
 /// Registers a certificate for an agency. Returns its number. One of a further key, beside or behind another one, may be somebody's who
 /// takes the agency over, and needs a second person.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's or the centre's own; a name
-/// that another key goes by; registered already; no such agency; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's
+/// or the centre's own; a name that another key goes by; registered already; no such agency; a fault.
 pub async fn register(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -90,9 +61,9 @@ pub(crate) async fn register_by(
     }
     connection
         .transaction(async |connection| {
-            agencies::locked_status(connection, agency).await?;
+            locked_status(connection, agency).await?;
             lock_keys(connection).await?;
-            centre::keys::refuse_own(connection, &certificate.spki_sha256).await?;
+            refuse_own(connection, &certificate.spki_sha256).await?;
             own_key(connection, agency, &certificate.spki_sha256).await?;
             refuse_taken_names(connection, certificate).await?;
             // What is there already needs no second thought.
@@ -136,7 +107,7 @@ async fn insert(
 ) -> Result<i32, AdministrationError> {
     diesel::insert_into(certificates::table)
         .values((
-            certificates::agency.eq(agency.as_i32()),
+            certificates::agency.eq(agency),
             certificates::spki_sha256.eq(&certificate.spki_sha256),
             certificates::key_id.eq(&certificate.key_id),
             certificates::issuer.eq(&certificate.issuer),
@@ -163,7 +134,7 @@ async fn has_other(
     certificate: &CertificateFields,
 ) -> Result<bool, AdministrationError> {
     let others = certificates::table
-        .filter(certificates::agency.eq(agency.as_i32()))
+        .filter(certificates::agency.eq(agency))
         .filter(certificates::fingerprint.ne(&certificate.fingerprint));
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
 }
@@ -175,7 +146,7 @@ async fn is_key_of(
     certificate: &CertificateFields,
 ) -> Result<bool, AdministrationError> {
     let of_key = certificates::table
-        .filter(certificates::agency.eq(agency.as_i32()))
+        .filter(certificates::agency.eq(agency))
         .filter(certificates::spki_sha256.eq(&certificate.spki_sha256));
     Ok(diesel::select(diesel::dsl::exists(of_key)).get_result(connection).await?)
 }
@@ -195,18 +166,18 @@ async fn own_key(
     spki_sha256: &[u8],
 ) -> Result<(), AdministrationError> {
     diesel::insert_into(agency_keys::table)
-        .values((agency_keys::spki_sha256.eq(spki_sha256), agency_keys::agency.eq(agency.as_i32())))
+        .values((agency_keys::spki_sha256.eq(spki_sha256), agency_keys::agency.eq(agency)))
         .on_conflict_do_nothing()
         .execute(connection)
         .await?;
-    let (owner, revoked_at): (i32, Option<DateTime<Utc>>) = agency_keys::table
+    let (owner, revoked_at): (Matricule, Option<DateTime<Utc>>) = agency_keys::table
         .find(spki_sha256)
         .select((agency_keys::agency, agency_keys::revoked_at))
         .for_update()
         .first(connection)
         .await?;
-    if owner != agency.as_i32() {
-        return Err(AdministrationError::KeyOfAnotherAgency { owner: matricule(owner)?, agency });
+    if owner != agency {
+        return Err(AdministrationError::KeyOfAnotherAgency { owner, agency });
     }
     revoked_at.map_or(Ok(()), |at| Err(AdministrationError::KeyRevoked { at }))
 }
@@ -218,22 +189,20 @@ async fn refuse_taken_names(
     certificate: &CertificateFields,
 ) -> Result<(), AdministrationError> {
     let other_keys = certificates::table.filter(certificates::spki_sha256.ne(&certificate.spki_sha256));
-    let by_key_id: Option<i32> = other_keys
+    let by_key_id: Option<Matricule> = other_keys
         .filter(certificates::key_id.eq(&certificate.key_id))
         .select(certificates::agency)
         .first(connection)
         .await
         .optional()?;
-    let by_serial: Option<i32> = other_keys
+    let by_serial: Option<Matricule> = other_keys
         .filter(certificates::serial.eq(&certificate.serial))
         .filter(certificates::issuer.eq(&certificate.issuer))
         .select(certificates::agency)
         .first(connection)
         .await
         .optional()?;
-    let taken = |name, owner| -> Result<(), AdministrationError> {
-        Err(AdministrationError::KeyNameTaken { name, owner: matricule(owner)? })
-    };
+    let taken = |name, owner| Err(AdministrationError::KeyNameTaken { name, owner });
     match (by_key_id, by_serial) {
         (Some(owner), _) => taken(KeyName::KeyId, owner),
         (_, Some(owner)) => taken(KeyName::IssuerSerial, owner),

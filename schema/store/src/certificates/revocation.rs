@@ -4,15 +4,20 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Certificate, find};
-use crate::agencies::{self, matricule};
+use super::certificate::Certificate;
+use super::inventory::find;
+use crate::agencies::agency::lock_account;
 use crate::database::fault::Fault;
 use crate::database::schema::{agencies as offices, agency_keys, certificates, letters};
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// A certificate that may be revoked, and what that would mean.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,7 +33,8 @@ pub struct Revocable {
 }
 
 /// A letter to review after a revocation: its key may have been in other hands.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
+#[diesel(table_name = letters)]
 pub struct LetterToReview {
     /// Its id.
     pub letter_id: Uuid,
@@ -85,7 +91,7 @@ pub async fn revoke(
             let certificate = find(connection, name).await?;
             let key = key_of(connection, certificate.id).await?;
             // A batch that has verified with this key ends first, so that its letters are among those to review.
-            agencies::lock_account(connection, certificate.agency).await?;
+            lock_account(connection, certificate.agency).await?;
             refuse_revoked(connection, &certificate, &key).await?;
             // Triggers revoke the key's certificates and raise the agency's revision.
             diesel::update(agency_keys::table.find(&key))
@@ -93,7 +99,7 @@ pub async fn revoke(
                 .execute(connection)
                 .await?;
             let action = AuditAction::CertificateRevoke {
-                agency: matricule(certificate.agency)?,
+                agency: certificate.agency,
                 fingerprint: &certificate.fingerprint,
                 key: &key,
                 reason,
@@ -125,7 +131,7 @@ async fn refuse_revoked(
 
 async fn letters_since(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     key: &[u8],
     since: DateTime<Utc>,
 ) -> Result<Vec<LetterToReview>, Fault> {
@@ -135,7 +141,7 @@ async fn letters_since(
         .filter(letters::certificate.eq_any(of_key))
         .filter(letters::received_at.ge(since))
         .order(letters::received_at)
-        .select((letters::letter_id, letters::installation, letters::sequence, letters::verdict, letters::received_at))
+        .select(LetterToReview::as_select())
         .load(connection)
         .await?;
     Ok(found)

@@ -3,19 +3,22 @@
 //! Parsed once and cached within a bound. A cached signer may be stale; settling compares `revision` under the
 //! agency's row lock and reads the signer anew where it differs, so that a revocation holds from the next letter on.
 
+mod signer;
+
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Integer, Untyped};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use lru::LruCache;
 use sdc::cms::SignerId;
 use sdc::keys::{KeyError, RegisteredCertificate};
 use sdc::letter::Matricule;
-use sdc::names::folded;
+
+pub use signer::Signer;
+use signer::{SignerRow, Validities, select_signers};
 
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
@@ -23,48 +26,6 @@ use crate::database::statement::{Bind, Statement};
 /// Age at which a signer is read anew: of several certificates of one key, the one that is valid now takes the place of
 /// another by then. Letters do not wait for that: their key is judged, by whichever of its certificates was valid.
 const SIGNER_AGE_MAX: Duration = Duration::from_secs(60);
-
-/// A registered certificate and its agency as they were when read.
-pub struct Signer {
-    /// Key in `xm.certificates`.
-    pub certificate_id: i32,
-    /// The one certificate that the agency's signature is verified with.
-    pub certificate: RegisteredCertificate,
-    /// When its key was revoked, with every certificate of it.
-    pub revoked_at: Option<DateTime<Utc>>,
-    /// From when to when its certificate is valid, or each certificate of its key.
-    pub validity: Vec<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Whether `validity` has every certificate of its key.
-    pub has_every_validity: bool,
-    /// The agency that the key belongs to, for ever.
-    pub matricule: Matricule,
-    /// The agency's revision when this was read.
-    pub revision: i64,
-    /// The agency's status, 0 to 3 (guide, table 3).
-    pub status: i16,
-    /// Its profile.
-    pub profile: String,
-    /// Largest container that it may send, in bytes.
-    pub letter_bytes_max: usize,
-    /// Whether AES-256-CBC is tolerated from it.
-    pub cbc_allowed: bool,
-    /// Its enrolled installations.
-    pub installations: Vec<String>,
-    /// Codes granted, by scope column as [`folded`].
-    pub scopes: HashMap<String, HashSet<String>>,
-}
-
-impl Signer {
-    /// Says whether any certificate of its key was valid at a time.
-    pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
-        self.validity.iter().any(|(not_before, not_after)| (not_before..=not_after).contains(&&time))
-    }
-
-    /// Says whether a certificate of its key that was not read may have been valid at a time.
-    pub fn may_be_valid_at(&self, time: DateTime<Utc>) -> bool {
-        !self.has_every_validity && !self.is_valid_at(time)
-    }
-}
 
 /// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
 ///
@@ -77,64 +38,6 @@ pub struct Signers {
     /// Identifiers whose certificates could not be read when they were last looked up.
     unreadable: Mutex<LruCache<SignerId, i32>>,
     age_max: Duration,
-}
-
-type Row = (
-    Integer,
-    Bytea,
-    Bytea,
-    Bytea,
-    Bytea,
-    Timestamptz,
-    Timestamptz,
-    Nullable<Timestamptz>,
-    Integer,
-    BigInt,
-    SmallInt,
-    Text,
-    Integer,
-    Bool,
-    Array<Text>,
-    Array<Text>,
-);
-type Loaded = (
-    i32,
-    Vec<u8>,
-    Vec<u8>,
-    Vec<u8>,
-    Vec<u8>,
-    DateTime<Utc>,
-    DateTime<Utc>,
-    Option<DateTime<Utc>>,
-    i32,
-    i64,
-    i16,
-    String,
-    i32,
-    bool,
-    Vec<String>,
-    Vec<String>,
-);
-
-/// Columns of a signer; the caller adds the condition. The last array carries the scopes, each as its column and then its code.
-/// A certificate that is not revoked has a key that is not: triggers see to that, so most look into `xm.agency_keys` for nothing.
-macro_rules! select_signers {
-    ($condition:literal) => {
-        concat!(
-            "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.not_before, c.not_after,
-                    CASE WHEN c.revoked_at IS NOT NULL
-                         THEN (SELECT k.revoked_at FROM xm.agency_keys k WHERE k.spki_sha256 = c.spki_sha256) END,
-                    a.matricule, a.revision, a.status, a.profile, a.letter_bytes_max, a.cbc_allowed,
-                    ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
-                    ARRAY(SELECT unnest(ARRAY[s.column_name, s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
-               FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
-              WHERE ",
-            $condition,
-            // Of several certificates of one key: one that was replaced (revoked, and its key not) after all others; of these the
-            // one valid now goes first, then the one that ends last.
-            " ORDER BY (c.revoked_at IS NULL) DESC, (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
-        )
-    };
 }
 
 /// Signers by key identifier. What a subquery makes of an array has any length for the planner, so that the plan is kept: it would
@@ -209,22 +112,22 @@ impl Signers {
         }
         let read_at = Instant::now();
         // Each of its own: joined by OR, they would be looked for in the whole table.
-        let (mut by_key_id, mut by_issuer): (Vec<Loaded>, Vec<Loaded>) = (Vec::new(), Vec::new());
+        let (mut by_key_id, mut by_issuer): (Vec<SignerRow>, Vec<SignerRow>) = (Vec::new(), Vec::new());
         if !key_ids.is_empty() {
-            by_key_id = Statement::<Row>::new(BY_KEY_ID, &[Bind::Byteas(key_ids)]).load(connection).await?;
+            by_key_id = Statement::<Untyped>::new(BY_KEY_ID, &[Bind::Byteas(key_ids)]).load(connection).await?;
         }
         if !serials.is_empty() {
             let binds = [Bind::Byteas(serials), Bind::Byteas(issuers)];
-            by_issuer = Statement::<Row>::new(BY_ISSUER, &binds).load(connection).await?;
+            by_issuer = Statement::<Untyped>::new(BY_ISSUER, &binds).load(connection).await?;
         }
         let validities = Validities::read(connection, by_key_id.iter().chain(&by_issuer)).await?;
-        let by_key_id = by_key_id.into_iter().map(|row| (SignerId::KeyId(row.2.clone()), row));
-        let name = |row: &Loaded| SignerId::IssuerSerial { issuer: row.3.clone(), serial: row.4.clone() };
+        let by_key_id = by_key_id.into_iter().map(|row| (SignerId::KeyId(row.key_id.clone()), row));
+        let name = |row: &SignerRow| SignerId::IssuerSerial { issuer: row.issuer.clone(), serial: row.serial.clone() };
         let by_issuer = by_issuer.into_iter().map(|row| (name(&row), row));
         let (mut found, mut unreadable) = (HashMap::new(), Vec::new());
         for (id, row) in by_key_id.chain(by_issuer) {
-            let certificate_id = row.0;
-            let signer = match signer(row, &validities, |id, der| self.certificate(id, der)) {
+            let certificate_id = row.certificate_id;
+            let signer = match row.read(&validities, |id, der| self.certificate(id, der)) {
                 Ok(signer) => Arc::new(signer),
                 Err(fault) => {
                     unreadable.push((id, certificate_id, fault));
@@ -267,48 +170,6 @@ impl Signers {
     }
 }
 
-/// From when to when each certificate of a key is valid, by the certificate that a row is of.
-#[derive(Default)]
-struct Validities(HashMap<i32, Vec<Period>>);
-
-/// From when to when a certificate is valid.
-type Period = (DateTime<Utc>, DateTime<Utc>);
-
-impl Validities {
-    /// Reads those of certificates that are not valid now, or stand beside another of their key, which has the same name. For most
-    /// that costs nothing: a certificate that is valid now says enough.
-    async fn read<'a>(
-        connection: &mut AsyncPgConnection,
-        rows: impl Iterator<Item = &'a Loaded>,
-    ) -> Result<Validities, Fault> {
-        let now = Utc::now();
-        let mut of_names: HashMap<&[u8], i32> = HashMap::new();
-        let mut wanted: HashSet<i32> = HashSet::new();
-        for (certificate_id, _, key_id, _, _, not_before, not_after, ..) in rows {
-            let first = *of_names.entry(key_id.as_slice()).or_insert(*certificate_id);
-            if first != *certificate_id {
-                wanted.extend([first, *certificate_id]);
-            } else if !(*not_before..=*not_after).contains(&now) {
-                wanted.insert(first);
-            }
-        }
-        if wanted.is_empty() { Ok(Validities::default()) } else { Validities::of(connection, wanted).await }
-    }
-
-    async fn of(connection: &mut AsyncPgConnection, certificate_ids: HashSet<i32>) -> Result<Validities, Fault> {
-        let text = "SELECT c.id, v.not_before, v.not_after
-                      FROM xm.certificates c JOIN xm.certificates v ON v.spki_sha256 = c.spki_sha256 WHERE c.id = ANY(?)";
-        let binds = [Bind::Integers(certificate_ids.into_iter().map(Some).collect())];
-        let rows: Vec<(i32, DateTime<Utc>, DateTime<Utc>)> =
-            Statement::<(Integer, Timestamptz, Timestamptz)>::new(text, &binds).load(connection).await?;
-        let mut validities = Validities::default();
-        for (certificate_id, not_before, not_after) in rows {
-            validities.0.entry(certificate_id).or_default().push((not_before, not_after));
-        }
-        Ok(validities)
-    }
-}
-
 /// Makes a cache that grows up to its bound, where `LruCache::new` would take room for all at once.
 fn bounded<K: std::hash::Hash + Eq, V>(capacity: u64) -> LruCache<K, V> {
     let mut cache = LruCache::unbounded();
@@ -333,69 +194,14 @@ pub(crate) async fn reload(
 ) -> Result<HashMap<i32, Arc<Signer>>, Fault> {
     let known: HashMap<i32, &Signer> = signers.iter().map(|signer| (signer.certificate_id, *signer)).collect();
     let binds = [Bind::Integers(known.keys().copied().map(Some).collect())];
-    let rows: Vec<Loaded> = Statement::<Row>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
-    let validities = Validities::of(connection, rows.iter().map(|row| row.0).collect()).await?;
+    let rows: Vec<SignerRow> =
+        Statement::<Untyped>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
+    let validities = Validities::of(connection, rows.iter().map(|row| row.certificate_id).collect()).await?;
     let verified_with = |id: i32, der: &[u8]| match known.get(&id) {
         Some(signer) => Ok(signer.certificate.clone()),
         None => RegisteredCertificate::registered(der),
     };
-    rows.into_iter().map(|row| Ok((row.0, Arc::new(signer(row, &validities, verified_with)?)))).collect()
-}
-
-fn signer(
-    row: Loaded,
-    validities: &Validities,
-    parse: impl FnOnce(i32, &[u8]) -> Result<RegisteredCertificate, KeyError>,
-) -> Result<Signer, Fault> {
-    let (
-        certificate_id,
-        der,
-        _,
-        _,
-        _,
-        not_before,
-        not_after,
-        revoked_at,
-        matricule,
-        revision,
-        status,
-        profile,
-        bytes_max,
-        cbc_allowed,
-        installations,
-        columns_and_codes,
-    ) = row;
-    let unreadable = |what: &str| {
-        Fault::Bug(format!(
-            "{what} of certificate {certificate_id} in xm.certificates cannot be read: register it again"
-        ))
-    };
-    let certificate = parse(certificate_id, &der).map_err(|_detail| unreadable("the DER"))?;
-    let matricule = u32::try_from(matricule)
-        .ok()
-        .and_then(|number| Matricule::try_from(number).ok())
-        .ok_or_else(|| unreadable("the agency"))?;
-    let mut scopes: HashMap<String, HashSet<String>> = HashMap::new();
-    let mut columns_and_codes = columns_and_codes.into_iter();
-    while let (Some(column), Some(code)) = (columns_and_codes.next(), columns_and_codes.next()) {
-        scopes.entry(folded(&column)).or_default().insert(code);
-    }
-    let of_key = validities.0.get(&certificate_id);
-    Ok(Signer {
-        certificate_id,
-        certificate,
-        revoked_at,
-        validity: of_key.cloned().unwrap_or_else(|| vec![(not_before, not_after)]),
-        has_every_validity: of_key.is_some(),
-        matricule,
-        revision,
-        status,
-        profile,
-        letter_bytes_max: usize::try_from(bytes_max).unwrap_or(0),
-        cbc_allowed,
-        installations,
-        scopes,
-    })
+    rows.into_iter().map(|row| Ok((row.certificate_id, Arc::new(row.read(&validities, verified_with)?)))).collect()
 }
 
 /// Reads every matricule: which claims are known.
@@ -403,9 +209,7 @@ fn signer(
 /// # Errors
 /// A fault of the database.
 pub async fn matricules(connection: &mut AsyncPgConnection) -> Result<Vec<Matricule>, Fault> {
-    let rows: Vec<i32> = Statement::<Integer>::new("SELECT matricule FROM xm.agencies", &[]).load(connection).await?;
-    let known = |row: i32| u32::try_from(row).ok().and_then(|number| Matricule::try_from(number).ok());
-    Ok(rows.into_iter().filter_map(known).collect())
+    Ok(Statement::<Integer>::new("SELECT matricule FROM xm.agencies", &[]).load(connection).await?)
 }
 
 #[cfg(test)]

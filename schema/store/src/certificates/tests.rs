@@ -3,12 +3,12 @@
 use chrono::{Duration, Utc};
 use diesel_async::SimpleAsyncConnection;
 
+use crate::approvals::tests::by_two;
 use crate::centre;
 use crate::centre::keys::{KeyState, Purpose};
 use crate::certificates::{self, CertificateFields, CertificateFilter, Concern, Confirmation, LetterToReview};
 use crate::database::Connection;
 use crate::error::{AdministrationError, InvalidValue, KeyName};
-use crate::people::approvals::tests::by_two;
 use crate::testing::centre::*;
 
 /// A certificate of key `key`; its octets are no DER, which this module does not read.
@@ -338,7 +338,7 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     run(&mut connection, "INSERT INTO xm.centre_keys (spki_sha256, purpose, state, algorithm, fingerprint, certificate, not_before, not_after)
         SELECT spki_sha256, 'letters', 'retired', algorithm, fingerprint, der, not_before, not_after FROM xm.certificates").await;
     let found = centre::keys::registered_for_agencies(&mut connection).await.unwrap();
-    assert_eq!(found.iter().map(|one| one.agency).collect::<Vec<_>>(), [1]);
+    assert_eq!(found.iter().map(|one| one.agency).collect::<Vec<_>>(), [number(1)]);
     revoke(&mut connection, &certificate(5, 50)).await.unwrap();
     assert_eq!(centre::keys::registered_for_agencies(&mut connection).await.unwrap(), []);
 }

@@ -6,8 +6,7 @@
 /// PostgreSQL cuts longer identifiers off, silently.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Says whether a name may stand in statements and letters. Quoting marks may not, nor question marks: [`crate::database::statement`] puts
-/// its binds where those stand.
+/// Says whether a name may stand in statements and letters: letters, digits and `_` alone, so neither quoting marks nor question marks.
 pub fn is_plain(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_alphabetic() || first == '_')

@@ -3,9 +3,8 @@
 //! `diesel::sql_query` is parsed anew at every call; settling runs the same dozen texts for every batch, so they go
 //! through this fragment instead, whose cache key is its text. A text is either this crate's own, and prepared at its first use,
 //! or is built for the columns of a letter from the catalogue's identifiers, quoted: that is prepared once it is used often, see
-//! `kept`. Values never become text. A `?` stands for a bind wherever it stands, also between
-//! quoting marks, so no text has one there: [`crate::database::identifier::is_plain`] keeps it out of identifiers, and every statement that
-//! a test sends is looked at.
+//! `kept`. Values never become text. A `?` stands for a bind, unless it stands between quoting marks or in a comment, where it
+//! stays what it is; for operators that have one PostgreSQL has functions.
 
 mod kept;
 
@@ -18,6 +17,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{
     Array, BigInt, Bool, Bytea, Date, Integer, Jsonb, Nullable, SmallInt, Text, Time, Timestamptz, Uuid as SqlUuid,
 };
+use sdc::letter::Matricule;
 use uuid::Uuid;
 
 /// Most bytes of containers in one statement. tokio-postgres keeps, with each connection, room for the largest it ever
@@ -51,6 +51,8 @@ pub fn unnested(arrays: usize) -> String {
 pub enum Bind<'a> {
     /// `integer`
     Integer(i32),
+    /// `integer`
+    Matricule(Matricule),
     /// `bigint`
     Bigint(i64),
     /// `text`
@@ -63,6 +65,8 @@ pub enum Bind<'a> {
     Smallints(Vec<Option<i16>>),
     /// `integer[]`
     Integers(Vec<Option<i32>>),
+    /// `integer[]`
+    Matricules(Vec<Option<Matricule>>),
     /// `bigint[]`
     Bigints(Vec<Option<i64>>),
     /// `boolean[]`
@@ -87,12 +91,14 @@ impl Bind<'_> {
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match self {
             Bind::Integer(value) => out.push_bind_param::<Integer, _>(value),
+            Bind::Matricule(value) => out.push_bind_param::<Integer, _>(value),
             Bind::Bigint(value) => out.push_bind_param::<BigInt, _>(value),
             Bind::Text(value) => out.push_bind_param::<Text, _>(value),
             Bind::Uuid(value) => out.push_bind_param::<SqlUuid, _>(value),
             Bind::Timestamptz(value) => out.push_bind_param::<Timestamptz, _>(value),
             Bind::Smallints(values) => out.push_bind_param::<Array<Nullable<SmallInt>>, _>(values),
             Bind::Integers(values) => out.push_bind_param::<Array<Nullable<Integer>>, _>(values),
+            Bind::Matricules(values) => out.push_bind_param::<Array<Nullable<Integer>>, _>(values),
             Bind::Bigints(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values),
             Bind::Booleans(values) => out.push_bind_param::<Array<Nullable<Bool>>, _>(values),
             Bind::Texts(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values),
@@ -106,7 +112,7 @@ impl Bind<'_> {
     }
 }
 
-/// A statement whose rows have the SQL type `Row`. Each `?` of its text stands for the next bind.
+/// A statement whose rows have the SQL type `Row`. Each `?` of its text that is not quoted stands for the next bind.
 pub struct Statement<'a, Row = ()> {
     text: &'a str,
     binds: &'a [Bind<'a>],
@@ -128,11 +134,7 @@ impl<'a, Row> Statement<'a, Row> {
     }
 
     fn joined(text: &'a str, binds: &'a [Bind<'a>], is_kept: bool) -> Statement<'a, Row> {
-        debug_assert_eq!(text.matches('?').count(), binds.len(), "one bind per ? in {text}");
-        debug_assert!(
-            !has_quoted_mark(text),
-            "no ? in quotes or comments, where it would be taken for a bind, in {text}"
-        );
+        debug_assert_eq!(marks(text).count(), binds.len(), "one bind per ? in {text}");
         Statement { text, binds, is_kept, row: PhantomData }
     }
 }
@@ -143,12 +145,13 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
             out.unsafe_to_cache_prepared();
         }
         let mut binds = self.binds.iter();
-        for (index, piece) in self.text.split('?').enumerate() {
-            if index > 0 {
-                binds.next().ok_or_else(miscounted)?.push(&mut out)?;
-            }
-            out.push_sql(piece);
+        let mut written = 0;
+        for mark in marks(self.text) {
+            out.push_sql(&self.text[written..mark]);
+            binds.next().ok_or_else(miscounted)?.push(&mut out)?;
+            written = mark + 1;
         }
+        out.push_sql(&self.text[written..]);
         if binds.next().is_some() { Err(miscounted()) } else { Ok(()) }
     }
 }
@@ -158,27 +161,27 @@ fn miscounted() -> diesel::result::Error {
     diesel::result::Error::QueryBuilderError("a statement has not one bind for each ? of its text".into())
 }
 
-/// Says whether a `?` stands between quoting marks or in a comment of a text.
-fn has_quoted_mark(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(at) = rest.find(['\'', '"', '-', '/']) {
-        let (end, skipped) = match &rest[at..] {
-            quoted if quoted.starts_with(['\'', '"']) => (&quoted[..1], 1),
-            comment if comment.starts_with("--") => ("\n", 2),
-            comment if comment.starts_with("/*") => ("*/", 2),
-            _ => {
-                rest = &rest[at + 1..];
-                continue;
-            }
-        };
-        let inside = &rest[at + skipped..];
-        let length = inside.find(end).unwrap_or(inside.len());
-        if inside[..length].contains('?') {
-            return true;
+/// Finds the marks of a text that stand for binds: those outside of quoting marks and comments.
+fn marks(text: &str) -> impl Iterator<Item = usize> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = from + text[from..].find(['?', '\'', '"', '-', '/'])?;
+            // Of a quoting mark that is doubled the second one opens again what the first one closed.
+            let (skipped, end) = match &text[at..] {
+                mark if mark.starts_with('?') => {
+                    from = at + 1;
+                    return Some(at);
+                }
+                quoted if quoted.starts_with(['\'', '"']) => (1, &quoted[..1]),
+                comment if comment.starts_with("--") => (2, "\n"),
+                comment if comment.starts_with("/*") => (2, "*/"),
+                _ => (1, ""),
+            };
+            let inside = at + skipped;
+            from = text[inside..].find(end).map_or(text.len(), |length| inside + length + end.len());
         }
-        rest = inside.get(length + end.len()..).unwrap_or_default();
-    }
-    false
+    })
 }
 
 impl<Row> QueryId for Statement<'_, Row> {
@@ -197,15 +200,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_in_quotes_and_comments_are_found_and_others_are_not() {
-        for text in ["SELECT 'a?'", "SELECT \"a?b\" FROM t", "SELECT 1 -- why?", "SELECT /* ? */ 1", "SELECT 'it''s ?'"]
-        {
-            assert!(has_quoted_mark(text), "{text}");
-        }
+    fn marks_in_quotes_and_comments_are_no_binds_and_others_are() {
         for text in
-            ["SELECT ?", "SELECT 'a' || ?", "SELECT \"a\" - ? / ?", "SELECT 1 -- why\n , ?", "SELECT 'it''s', ?", ""]
+            ["SELECT 'a?'", "SELECT \"a?b\" FROM t", "SELECT 1 -- why?", "SELECT /* ? */ 1", "SELECT 'it''s ?'", ""]
         {
-            assert!(!has_quoted_mark(text), "{text}");
+            assert_eq!(marks(text).count(), 0, "{text}");
+        }
+        for (text, binds) in [
+            ("SELECT ?", 1),
+            ("SELECT 'a' || ?", 1),
+            ("SELECT \"a\" - ? / ?", 2),
+            ("SELECT 1 -- why?\n , ?", 1),
+            ("SELECT 'it''s', ?", 1),
+            ("SELECT '?', ?, /* 'one? */ ?, \"?\"\"?\", ? -- ?", 3),
+            ("SELECT é, 'é?', ?", 1),
+        ] {
+            assert_eq!(marks(text).count(), binds, "{text}");
+            assert!(marks(text).all(|at| text[at..].starts_with('?')), "{text}");
         }
     }
 
@@ -218,6 +229,8 @@ mod tests {
             statement.to_sql(&mut builder, &Pg).map(|()| builder.finish())
         };
         assert_eq!(built("SELECT ?, ?", &[Bind::Integer(1), Bind::Integer(2)]).unwrap(), "SELECT $1, $2");
+        let quoted = "SELECT '?', ?, \"a?\" FROM t -- why?";
+        assert_eq!(built(quoted, &[Bind::Integer(1)]).unwrap(), "SELECT '?', $1, \"a?\" FROM t -- why?");
         assert!(built("SELECT ?, ?", &[Bind::Integer(1)]).is_err());
         assert!(built("SELECT ?", &[Bind::Integer(1), Bind::Integer(2)]).is_err());
     }

@@ -68,8 +68,6 @@ invalid_values! {
     ScopeCodes = "scope_codes";
     /// A server's name.
     ServerName = "server_name";
-    /// Test or live.
-    Mode = "mode";
     /// A currency in capital letters.
     Currency = "currency";
     /// A currency as people write it.

@@ -4,58 +4,15 @@ use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::service::{Credit, Service};
-use serde::{Deserialize, Serialize};
 
-use crate::database::schema;
+pub use super::tariff::{NewTariff, Tariff, list};
 use crate::database::schema::tariffs;
 use crate::error::{AdministrationError, InvalidValue};
-use crate::people::{AuditAction, Operation, Operator, audit};
-use crate::tables;
-
-/// A tariff to be set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewTariff {
-    /// For agencies of this profile; all when absent.
-    pub profile: Option<String>,
-    /// The name of a service that may have a price.
-    pub service: String,
-    /// For this table, as `ecr.ActeNaissance`; all when absent.
-    pub table: Option<String>,
-    /// Price of an act, in minor units.
-    pub per_act: i64,
-    /// Price of each started 1 024 bytes of the container, in minor units.
-    pub per_started_kb: i64,
-    /// Without enough credit: `owe` or `refuse`; the service's own rule when absent.
-    pub credit: Option<String>,
-    /// When it begins; now when absent.
-    pub valid_from: Option<DateTime<Utc>>,
-}
-
-/// A tariff.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
-pub struct Tariff {
-    /// Its number.
-    pub id: i32,
-    /// For agencies of this profile.
-    pub profile: Option<String>,
-    /// The service.
-    pub service: String,
-    /// For this table: application.
-    pub application: Option<String>,
-    /// For this table: name.
-    pub table: Option<String>,
-    /// Price of an act, in minor units.
-    pub per_act: i64,
-    /// Price of each started 1 024 bytes, in minor units.
-    pub per_started_kb: i64,
-    /// `owe` or `refuse`.
-    pub credit: String,
-    /// When it begins.
-    pub valid_from: DateTime<Utc>,
-    /// When it ends.
-    pub valid_to: Option<DateTime<Utc>>,
-}
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
+use crate::tables::adoption::adopted;
 
 /// Sets a tariff; the one that it follows ends where it begins. Returns its number.
 ///
@@ -78,7 +35,7 @@ pub async fn set(
                 return Err(InvalidValue::TariffBeginning.into());
             }
             let table_id = match &new.table {
-                Some(name) => Some(tables::find(connection, name).await?.table_id),
+                Some(name) => Some(adopted::find(connection, name).await?.table_id),
                 None => None,
             };
             close_former(connection, new, service, table_id, from).await?;
@@ -141,33 +98,6 @@ pub async fn cancel(
             Ok(tariff)
         })
         .await
-}
-
-/// Lists tariffs, the open ones or all that ever were.
-///
-/// # Errors
-/// A fault.
-pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Result<Vec<Tariff>, AdministrationError> {
-    let mut query = tariffs::table
-        .left_join(schema::tables::table.on(tariffs::table_id.eq(schema::tables::id.nullable())))
-        .order((tariffs::service, schema::tables::name, tariffs::profile, tariffs::valid_from))
-        .select((
-            tariffs::id,
-            tariffs::profile,
-            tariffs::service,
-            schema::tables::application.nullable(),
-            schema::tables::name.nullable(),
-            tariffs::per_act,
-            tariffs::per_started_kb,
-            tariffs::credit,
-            tariffs::valid_from,
-            tariffs::valid_to,
-        ))
-        .into_boxed();
-    if !with_ended {
-        query = query.filter(tariffs::valid_to.is_null().or(tariffs::valid_to.gt(Utc::now())));
-    }
-    Ok(query.load(connection).await?)
 }
 
 /// Checks what needs no database, and returns the service and what happens without credit.

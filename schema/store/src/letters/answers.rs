@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use crate::error::AdministrationError;
 use crate::letters::outbox;
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// An answer that has not been sent.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -20,7 +23,7 @@ pub struct Answer {
     pub id: i64,
     /// Whom it is for.
     #[diesel(sql_type = Integer)]
-    pub agency: i32,
+    pub agency: Matricule,
     /// The address that it goes to.
     #[diesel(sql_type = Text)]
     pub email: String,
@@ -82,7 +85,7 @@ macro_rules! select_answers {
 /// A fault.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     letter_id: Uuid,
 ) -> Result<Option<Answer>, AdministrationError> {
     let answer = diesel::sql_query(select_answers!("o.agency = $1 AND o.letter_id = $2"))
@@ -113,7 +116,7 @@ pub async fn resend(
                 " WHERE l.agency = $1 AND l.letter_id = $2 FOR NO KEY UPDATE OF l ",
                 outbox::or_make_due!()
             ))
-            .bind::<Integer, _>(agency.as_i32())
+            .bind::<Integer, _>(agency)
             .bind::<SqlUuid, _>(letter_id)
             .execute(connection)
             .await?;
@@ -137,7 +140,7 @@ pub async fn list(
     let answers = diesel::sql_query(select_answers!(
         "($1 IS NULL OR o.agency = $1) AND (o.failed_at IS NOT NULL OR NOT $2) AND o.id > $3 ORDER BY o.id LIMIT $4"
     ))
-    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Nullable<Integer>, _>(filter.agency)
     .bind::<Bool, _>(filter.is_given_up)
     .bind::<BigInt, _>(filter.after.unwrap_or(0))
     .bind::<BigInt, _>(filter.limit.unwrap_or(100))
@@ -164,7 +167,7 @@ pub async fn retry(
                   WHERE ($1 IS NULL OR agency = $1) AND (claimed_until IS NULL OR claimed_until < now())
                     AND (failed_at IS NOT NULL OR due_at > now())",
             )
-            .bind::<Nullable<Integer>, _>(agency.map(Matricule::as_i32))
+            .bind::<Nullable<Integer>, _>(agency)
             .execute(connection)
             .await?;
             audit::write(connection, operator, &AuditAction::AnswerRetry { agency, answers }).await?;

@@ -8,7 +8,6 @@ use sdc::letter::Matricule;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::quarantine::QuarantineEntry;
 use crate::database::schema::originals;
 use crate::error::{AdministrationError, Book};
 
@@ -23,7 +22,7 @@ pub struct JournalLine {
     pub received_at: DateTime<Utc>,
     /// Who signed it.
     #[diesel(sql_type = Nullable<Integer>)]
-    pub agency: Option<i32>,
+    pub agency: Option<Matricule>,
     /// The installation that it names.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
@@ -108,7 +107,7 @@ pub async fn list(
             AND (NOT $7 OR flag_count > 0)
           ORDER BY id DESC LIMIT $8",
     )
-    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Nullable<Integer>, _>(filter.agency)
     .bind::<Nullable<Text>, _>(&filter.outcome)
     .bind::<Nullable<SqlUuid>, _>(filter.letter_id)
     .bind::<Nullable<Timestamptz>, _>(filter.since)
@@ -127,7 +126,7 @@ pub async fn list(
 /// A fault.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     letter_id: Uuid,
 ) -> Result<Vec<JournalLine>, AdministrationError> {
     let lines = diesel::sql_query("SELECT * FROM xm.journal WHERE agency = $1 AND letter_id = $2 ORDER BY id")
@@ -138,28 +137,29 @@ pub async fn of_letter(
     Ok(lines)
 }
 
-/// Lists the lines of what an entry in quarantine holds, oldest first. A container whose signer is not known has no name that
-/// the journal keeps, but the moment at which its mail came.
+/// Lists the lines of a mail whose signer is not known, oldest first. It has no name that the journal keeps, but the moment at which it
+/// came.
 ///
 /// # Errors
 /// A fault.
-pub async fn of_entry(
+pub async fn of_mail(
     connection: &mut AsyncPgConnection,
-    entry: &QuarantineEntry,
+    received_at: DateTime<Utc>,
+    outcome: &str,
+    mailbox: &str,
+    bytes: i64,
+    agency: Option<Matricule>,
 ) -> Result<Vec<JournalLine>, AdministrationError> {
-    if let Some((agency, letter_id)) = entry.agency.zip(entry.letter_id) {
-        return of_letter(connection, agency, letter_id).await;
-    }
     let lines = diesel::sql_query(
         "SELECT * FROM xm.journal
           WHERE received_at = $1 AND outcome = $2 AND mailbox = $3 AND container_bytes = $4
             AND agency IS NOT DISTINCT FROM $5 ORDER BY id",
     )
-    .bind::<Timestamptz, _>(entry.received_at)
-    .bind::<Text, _>(&entry.reason)
-    .bind::<Text, _>(&entry.mailbox)
-    .bind::<BigInt, _>(entry.original_bytes)
-    .bind::<Nullable<Integer>, _>(entry.agency)
+    .bind::<Timestamptz, _>(received_at)
+    .bind::<Text, _>(outcome)
+    .bind::<Text, _>(mailbox)
+    .bind::<BigInt, _>(bytes)
+    .bind::<Nullable<Integer>, _>(agency)
     .load(connection)
     .await?;
     Ok(lines)

@@ -14,11 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::journal::JournalLine;
+use super::journal::{self, JournalLine};
 use crate::database::fault::Fault;
 use crate::database::schema::{quarantine, quarantine_usage};
 use crate::error::{AdministrationError, Book};
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 use insert::entry_bytes;
 pub(crate) use insert::insert;
 use rooms::give_back;
@@ -40,7 +43,7 @@ pub struct QuarantineEntry {
     pub held: bool,
     /// Who signed it, where that is known.
     #[diesel(sql_type = Nullable<Integer>)]
-    pub agency: Option<i32>,
+    pub agency: Option<Matricule>,
     /// The installation that it names.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
@@ -71,7 +74,7 @@ pub struct QuarantineEntry {
     pub state: String,
     /// The agency that the mail mentions: claimed, not proven.
     #[diesel(sql_type = Nullable<Integer>)]
-    pub claimed_agency: Option<i32>,
+    pub claimed_agency: Option<Matricule>,
     /// The certificate that the signature names, in words: claimed, unless `agency` is known.
     #[diesel(sql_type = Nullable<Text>)]
     pub signer: Option<String>,
@@ -146,7 +149,7 @@ pub async fn list(
             AND ($5 IS NULL OR id < $5) ORDER BY id DESC LIMIT $6"
     ))
     .bind::<Nullable<Text>, _>(&filter.reason)
-    .bind::<Nullable<Integer>, _>(filter.agency.map(Matricule::as_i32))
+    .bind::<Nullable<Integer>, _>(filter.agency)
     .bind::<Bool, _>(filter.held)
     .bind::<Bool, _>(filter.with_decided)
     .bind::<Nullable<BigInt>, _>(filter.before)
@@ -162,7 +165,7 @@ pub async fn list(
 /// A fault.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     letter_id: Uuid,
 ) -> Result<Vec<QuarantineEntry>, AdministrationError> {
     let entries = diesel::sql_query(select_entries!("agency = $1 AND letter_id = $2 ORDER BY id"))
@@ -208,6 +211,21 @@ pub async fn of_line(
     .load(connection)
     .await?;
     Ok(entries)
+}
+
+/// Lists the journal's lines of what an entry holds, oldest first.
+///
+/// # Errors
+/// A fault.
+pub async fn lines_of(
+    connection: &mut AsyncPgConnection,
+    entry: &QuarantineEntry,
+) -> Result<Vec<JournalLine>, AdministrationError> {
+    if let Some((agency, letter_id)) = entry.agency.zip(entry.letter_id) {
+        return journal::of_letter(connection, agency, letter_id).await;
+    }
+    let QuarantineEntry { received_at, reason, mailbox, original_bytes, agency, .. } = entry;
+    journal::of_mail(connection, *received_at, reason, mailbox, *original_bytes, *agency).await
 }
 
 /// Shows one entry with its bytes. Looking at a record's content is itself put on record.
@@ -276,7 +294,7 @@ async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntr
         #[diesel(sql_type = Integer)]
         bytes: i32,
         #[diesel(sql_type = Nullable<Integer>)]
-        signer_beside: Option<i32>,
+        signer_beside: Option<Matricule>,
     }
     let Kept { bytes, signer_beside } =
         diesel::sql_query("SELECT octet_length(original) AS bytes, signer_beside FROM xm.quarantine WHERE id = $1")

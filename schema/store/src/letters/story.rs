@@ -44,7 +44,7 @@ impl FromStr for Named {
 pub struct Decided {
     /// Whose key signed it.
     #[diesel(sql_type = Integer)]
-    pub agency: i32,
+    pub agency: Matricule,
     /// Its id; for a letter without a key of its own, the one made from its digest.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
@@ -116,7 +116,6 @@ pub async fn stories(
     named: &Named,
     agency: Option<Matricule>,
 ) -> Result<Vec<Story>, AdministrationError> {
-    let agency = agency.map(Matricule::as_i32);
     let mut found = Vec::new();
     match named {
         Named::JournalLine(id) => {
@@ -143,7 +142,7 @@ pub async fn stories(
                 match entry.agency.zip(entry.letter_id) {
                     Some(key) => found.push(of_letter(connection, key).await?),
                     None => {
-                        let lines = journal::of_entry(connection, &entry).await?;
+                        let lines = quarantine::lines_of(connection, &entry).await?;
                         found.push(Story::of_stranger(lines, vec![entry]));
                     }
                 }
@@ -158,7 +157,7 @@ pub async fn stories(
 #[derive(QueryableByName)]
 struct Keeper {
     #[diesel(sql_type = Integer)]
-    matricule: i32,
+    matricule: Matricule,
 }
 
 /// Finds whose letters have an id: each agency's are found by the primary key, so that no index is kept for this alone, which
@@ -166,7 +165,7 @@ struct Keeper {
 async fn keepers(
     connection: &mut AsyncPgConnection,
     id: Uuid,
-    agency: Option<i32>,
+    agency: Option<Matricule>,
 ) -> Result<Vec<Keeper>, AdministrationError> {
     let text = "SELECT a.matricule FROM xm.agencies a JOIN xm.letters l ON l.agency = a.matricule AND l.letter_id = $1
                  WHERE $2 IS NULL OR a.matricule = $2 ORDER BY a.matricule";
@@ -192,7 +191,7 @@ impl Story {
 
 async fn of_letter(
     connection: &mut AsyncPgConnection,
-    (agency, id): (i32, Uuid),
+    (agency, id): (Matricule, Uuid),
 ) -> Result<Story, AdministrationError> {
     let decided: Option<Decided> = diesel::sql_query(
         "SELECT l.agency, l.letter_id, l.installation, l.sequence, l.digest, l.attempt, coalesce(t.verdict, l.verdict) AS verdict,

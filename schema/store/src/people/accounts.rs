@@ -3,6 +3,8 @@
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
+use crate::database::fault::Fault;
+
 /// All ones: nobody signed in, as in a service or a container.
 const NOBODY_SIGNED_IN: u32 = u32::MAX;
 
@@ -24,6 +26,13 @@ impl Account {
         }
         let uid = name.strip_prefix("uid-")?.parse().ok().filter(|uid| *uid != NOBODY_SIGNED_IN)?;
         Some(Account::of(Uid::from_raw(uid))).filter(|account| account.name == name)
+    }
+
+    /// Reads one out of its columns.
+    pub(super) fn kept(uid: i64, name: &str) -> Result<Account, Fault> {
+        let uid = u32::try_from(uid)
+            .map_err(|_out_of_range| Fault::Bug(format!("{uid} is no uid, yet stands in the database")))?;
+        Ok(Account { uid, name: name.to_owned() })
     }
 
     fn of(uid: Uid) -> Account {

@@ -9,13 +9,14 @@ use uuid::Uuid;
 
 use super::accounts::Account;
 use super::privilege::{Operation, Privilege};
-use crate::agencies::Agency;
-use crate::centre::keys::CentreKey;
-use crate::centre::server::Server;
-use crate::certificates::Concern;
+use crate::agencies::agency::Agency;
+use crate::centre::identity::Server;
+use crate::centre::key::CentreKey;
+use crate::certificates::certificate::Concern;
 use crate::database::fault::Fault;
-use crate::ledger::tariffs::{NewTariff, Tariff};
-use crate::tables::{Change, Outcome, TableFile};
+use crate::ledger::tariff::{NewTariff, Tariff};
+use crate::tables::adoption::change::{Change, Outcome};
+use crate::tables::adoption::file::TableFile;
 
 /// What was done. What is serialized is the line's detail; what names the subject is not in it.
 #[derive(Clone, Debug, Serialize)]

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::accounts::SystemAccount;
 use super::action::AuditAction;
-use super::{Operator, SystemAccount};
 use crate::database::fault::Fault;
 use crate::database::schema::audit;
 use crate::error::AdministrationError;
@@ -91,34 +91,22 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-/// Who did what a line tells.
-#[derive(Clone, Copy, Debug)]
-pub enum Author<'a> {
+/// Who did what a line tells: a person who signed in, or the program itself under an account of the operating system; or an account
+/// that is nobody's.
+#[derive(Clone, Debug)]
+pub struct Author(String);
+
+impl Author {
     /// A person who signed in.
-    Operator(&'a Operator),
-    /// The program itself, under an account of the operating system; or an account that is nobody's.
-    Account(&'a SystemAccount),
-}
-
-impl<'a> From<&'a Operator> for Author<'a> {
-    fn from(operator: &'a Operator) -> Author<'a> {
-        Author::Operator(operator)
+    pub(super) fn of_user(name: &str) -> Author {
+        Author(name.to_owned())
     }
 }
 
-impl<'a> From<&'a SystemAccount> for Author<'a> {
-    fn from(account: &'a SystemAccount) -> Author<'a> {
-        Author::Account(account)
-    }
-}
-
-impl Author<'_> {
+impl From<&SystemAccount> for Author {
     /// A user's name has no blank in it: no account can look like one.
-    fn words(self) -> String {
-        match self {
-            Author::Operator(operator) => operator.user().to_owned(),
-            Author::Account(account) => format!("account {}", account.name()),
-        }
+    fn from(account: &SystemAccount) -> Author {
+        Author(format!("account {}", account.name()))
     }
 }
 
@@ -126,12 +114,12 @@ impl Author<'_> {
 ///
 /// # Errors
 /// A fault of the database.
-pub(crate) async fn write<'a>(
+pub(crate) async fn write(
     connection: &mut AsyncPgConnection,
-    author: impl Into<Author<'a>>,
+    author: impl Into<Author>,
     action: &AuditAction<'_>,
 ) -> Result<(), Fault> {
-    let (operator, detail) = (author.into().words(), action.detail()?);
+    let (Author(operator), detail) = (author.into(), action.detail()?);
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(AUDIT_LOCK).execute(connection).await?;
     let Head { id, hash } = head(connection).await?;
     let mut line = Line {

@@ -1,18 +1,22 @@
 //! Whose account of the operating system is whose, from the first one on.
 
 use chrono::Utc;
-use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use super::accounts::{Account, SystemAccount};
-use super::approvals::Act;
-use super::operator::sign_in_as_system_account;
-use super::passwords::OneTimePassword;
-use super::users::{NewUser, insert, is_alone, lock, standing, superviseurs, tell_of_new};
-use super::{Approved, AuditAction, Operation, Operator, Privilege, audit, passwords};
-use crate::database::fault::Fault;
-use crate::database::schema::{system_accounts, users};
+use super::act::Act;
+use super::action::AuditAction;
+use super::approved::Approved;
+use super::audit;
+use super::mapped::{demand_superviseur, is_nobody_mapped, write_mapping};
+use super::operator::{Operator, sign_in_as_system_account};
+use super::passwords::{self, OneTimePassword};
+use super::privilege::{Operation, Privilege};
+use super::standing::{is_alone, lock, standing, superviseurs};
+use super::user::NewUser;
+use super::users::{insert, tell_of_new};
+use crate::database::schema::system_accounts;
 use crate::error::AdministrationError;
 
 /// Who began a centre, or came back to it.
@@ -100,7 +104,7 @@ pub async fn map(
 }
 
 /// Maps it as one person, or as the second of two.
-pub(super) async fn map_by(
+pub(crate) async fn map_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
     approved: Option<&Approved>,
@@ -110,7 +114,8 @@ pub(super) async fn map_by(
     operator.require(connection, Operation::UserMap).await?;
     connection
         .transaction(async |connection| {
-            let needs_two = standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator).await?;
+            let needs_two =
+                standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator.user()).await?;
             // That the account is somebody's is told first.
             write_mapping(connection, name, account).await?;
             if needs_two {
@@ -137,7 +142,7 @@ pub async fn unmap(
 }
 
 /// Ends it as one person, or as the second of two.
-pub(super) async fn unmap_by(
+pub(crate) async fn unmap_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
     approved: Option<&Approved>,
@@ -165,75 +170,15 @@ pub(super) async fn unmap_by(
             }
             if of_superviseur {
                 demand_superviseur(connection).await?;
-                if !is_alone(connection, operator).await? {
+                if !is_alone(connection, operator.user()).await? {
                     Approved::demand(approved, || Act::UserUnmap { account: account.to_owned() })?;
                 }
             }
             for (user, uid) in &ended {
-                let account = read_account(*uid, account)?;
+                let account = Account::kept(*uid, account)?;
                 audit::write(connection, operator, &AuditAction::UserUnmap { user, account: &account }).await?;
             }
             Ok(user)
         })
         .await
-}
-
-/// Returns whose an account of this name is now.
-pub(super) async fn owners(
-    connection: &mut AsyncPgConnection,
-    account: &str,
-) -> Result<Vec<String>, AdministrationError> {
-    Ok(system_accounts::table
-        .filter(system_accounts::account.eq(account))
-        .filter(system_accounts::ended_at.is_null())
-        .order(system_accounts::id)
-        .select(system_accounts::user_name)
-        .load(connection)
-        .await?)
-}
-
-/// Says whether no account was ever anybody's: the database is from before accounts.
-pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
-    let mapped = diesel::select(exists(system_accounts::table.select(system_accounts::id)))
-        .get_result::<bool>(connection)
-        .await?;
-    Ok(!mapped)
-}
-
-/// Demands that a Superviseur is left who can sign in: without one nobody could ever make another.
-pub(super) async fn demand_superviseur(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
-    let left = system_accounts::table
-        .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))
-        .filter(users::privilege.eq(Privilege::Superviseur.number()))
-        .filter(system_accounts::ended_at.is_null());
-    if diesel::select(exists(left)).get_result(connection).await? {
-        return Ok(());
-    }
-    Err(AdministrationError::SuperviseurLast)
-}
-
-pub(super) async fn write_mapping(
-    connection: &mut AsyncPgConnection,
-    user: &str,
-    account: &Account,
-) -> Result<(), AdministrationError> {
-    diesel::insert_into(system_accounts::table)
-        .values((
-            system_accounts::uid.eq(i64::from(account.uid)),
-            system_accounts::account.eq(&account.name),
-            system_accounts::user_name.eq(user),
-        ))
-        .execute(connection)
-        .await
-        .map_err(|error| {
-            let taken = AdministrationError::AccountMapped { account: account.name.clone() };
-            AdministrationError::explain(error, vec![("system_accounts_one_user", taken)])
-        })?;
-    Ok(())
-}
-
-pub(super) fn read_account(uid: i64, name: &str) -> Result<Account, Fault> {
-    let uid = u32::try_from(uid)
-        .map_err(|_out_of_range| Fault::Bug(format!("{uid} is no uid, yet stands in the database")))?;
-    Ok(Account { uid, name: name.to_owned() })
 }

@@ -5,9 +5,11 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 
 use super::accounts::SystemAccount;
+use super::action::AuditAction;
+use super::audit::{self, Author};
+use super::mapped;
 use super::privilege::{Operation, Privilege};
-use super::{AuditAction, audit, mapping, users};
-use crate::database::fault::Fault;
+use super::standing::superviseurs;
 use crate::database::schema::{system_accounts, users as people};
 use crate::error::AdministrationError;
 
@@ -64,6 +66,12 @@ impl Operator {
     }
 }
 
+impl From<&Operator> for Author {
+    fn from(operator: &Operator) -> Author {
+        Author::of_user(operator.user())
+    }
+}
+
 /// Signs in by the account of the operating system that a command runs for.
 ///
 /// # Errors
@@ -76,8 +84,8 @@ pub async fn sign_in_as_system_account(
     if let Some(operator) = mapped(connection, account).await? {
         return Ok(operator);
     }
-    if mapping::is_nobody_mapped(connection).await? {
-        let superviseurs = users::superviseurs(connection).await?;
+    if mapped::is_nobody_mapped(connection).await? {
+        let superviseurs = superviseurs(connection).await?;
         return Err(AdministrationError::NobodyMapped { account: account.name().to_owned(), superviseurs });
     }
     let uid = account.account().uid;
@@ -101,13 +109,7 @@ async fn mapped(
         .await
         .optional()?;
     let Some((user, privilege, is_commission)) = found else { return Ok(None) };
-    Ok(Some(Operator { user, privilege: read_privilege(privilege)?, is_commission }))
-}
-
-/// Reads a privilege out of a column, where a CHECK keeps it in range.
-pub(super) fn read_privilege(number: i16) -> Result<Privilege, Fault> {
-    Privilege::of_number(number)
-        .ok_or_else(|| Fault::Bug(format!("{number} is no privilege, yet stands in the database")))
+    Ok(Some(Operator { user, privilege: Privilege::kept(privilege)?, is_commission }))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::database::fault::Fault;
+
 /// What a user may do. Each privilege includes those below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +28,12 @@ impl Privilege {
     /// Reads the number.
     pub fn of_number(number: i16) -> Option<Privilege> {
         Privilege::ALL.into_iter().find(|privilege| privilege.number() == number)
+    }
+
+    /// Reads the number out of a column, where a CHECK keeps it in range.
+    pub(super) fn kept(number: i16) -> Result<Privilege, Fault> {
+        Privilege::of_number(number)
+            .ok_or_else(|| Fault::Bug(format!("{number} is no privilege, yet stands in the database")))
     }
 
     /// Returns the guide's word.

@@ -8,30 +8,31 @@ use sdc::letter::{Matricule, Mode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::users::NewUser;
 use super::{
-    AuditAction, Operation, Operator, Privilege, SystemAccount, approvals, audit, mapping, sign_in_as_system_account,
+    AuditAction, NewUser, Operation, Operator, Privilege, SystemAccount, audit, mapping, sign_in_as_system_account,
     users,
 };
 use crate::agencies::{self, AgencyChange, NewAgency};
 use crate::agencies::{installations, scopes};
+use crate::approvals;
 use crate::centre;
 use crate::centre::server::{self, Server};
 use crate::certificates::{self, CertificateFields, Confirmation};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
 use crate::error::AdministrationError;
+use crate::ledger::recharges;
 use crate::ledger::tariffs::{self, NewTariff};
 use crate::letters::{answers, quarantine};
 use crate::samples;
 use crate::tables;
 use crate::testing::TestCluster;
 
-pub(super) fn number(matricule: u32) -> Matricule {
+pub(crate) fn number(matricule: u32) -> Matricule {
     Matricule::try_from(matricule).unwrap()
 }
 
-pub(super) fn agency(matricule: u32) -> NewAgency {
+pub(crate) fn agency(matricule: u32) -> NewAgency {
     NewAgency {
         matricule: Some(number(matricule)),
         name: format!("Centre {matricule}"),
@@ -45,7 +46,7 @@ pub(super) fn agency(matricule: u32) -> NewAgency {
 }
 
 /// A certificate of a key by its number; neither is one that OpenSSL would read.
-pub(super) fn certificate(key: u8) -> CertificateFields {
+pub(crate) fn certificate(key: u8) -> CertificateFields {
     let now = chrono::Utc::now();
     CertificateFields {
         der: vec![key],
@@ -61,7 +62,7 @@ pub(super) fn certificate(key: u8) -> CertificateFields {
     }
 }
 
-pub(super) async fn register(
+pub(crate) async fn register(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
     matricule: u32,
@@ -72,16 +73,16 @@ pub(super) async fn register(
     certificates::register(connection, operator, number(matricule), certificate, confirmation).await
 }
 
-pub(super) fn account(name: &str) -> SystemAccount {
+pub(crate) fn account(name: &str) -> SystemAccount {
     SystemAccount::pretended(1000 + u32::from(name.as_bytes()[0]), name)
 }
 
-pub(super) fn user(name: &str, privilege: Privilege) -> NewUser {
+pub(crate) fn user(name: &str, privilege: Privilege) -> NewUser {
     NewUser { name: name.to_owned(), privilege, is_commission: false, account: Some(account(name).account().clone()) }
 }
 
 /// A centre that `root` founded, who is its user `ekane`; with agencies 1 and 2.
-pub(super) async fn centre() -> (Database, Connection, Operator) {
+pub(crate) async fn centre() -> (Database, Connection, Operator) {
     let database = TestCluster::shared().await.database().await;
     let mut connection = database.get().await.unwrap();
     let founder = connection
@@ -98,15 +99,15 @@ pub(super) async fn centre() -> (Database, Connection, Operator) {
 }
 
 /// Signs a user in by his account.
-pub(super) async fn signed_in(connection: &mut Connection, name: &str) -> Operator {
+pub(crate) async fn signed_in(connection: &mut Connection, name: &str) -> Operator {
     sign_in_as_system_account(connection, &account(name)).await.unwrap()
 }
 
-pub(super) async fn last_line(connection: &mut Connection) -> audit::Line {
+pub(crate) async fn last_line(connection: &mut Connection) -> audit::Line {
     audit::list(connection, None, 1).await.unwrap().remove(0)
 }
 
-pub(super) async fn count(connection: &mut Connection, query: &str) -> i64 {
+pub(crate) async fn count(connection: &mut Connection, query: &str) -> i64 {
     #[derive(diesel::QueryableByName)]
     struct Count {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
@@ -136,7 +137,7 @@ async fn attempt(
             agencies::edit(connection, operator, one, &change).await.map(drop)
         }
         Operation::AgencyStatus => agencies::set_status(connection, operator, one, 0).await,
-        Operation::AgencyRecharge => agencies::recharge(connection, operator, one, 1, "").await.map(drop),
+        Operation::AgencyRecharge => recharges::recharge(connection, operator, one, 1, "").await.map(drop),
         Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),
         Operation::AgencyWithdraw => {
             scopes::withdraw(connection, operator, one, "C", &["x".to_owned()]).await.map(drop)
@@ -159,7 +160,7 @@ async fn attempt(
         Operation::UserAdd => users::add(connection, operator, &user("zoe", Privilege::Operateur)).await.map(drop),
         Operation::UserPrivilege => users::set_privilege(connection, operator, "ekane", Privilege::Superviseur).await,
         Operation::UserCommission => users::set_commission(connection, operator, "ekane", true).await,
-        Operation::RechargeLimit => server::set_recharge_limit(connection, operator, 1).await,
+        Operation::RechargeLimit => recharges::set_limit(connection, operator, 1).await,
         Operation::ApprovalConfirm => approvals::confirm(connection, operator, 1).await.map(drop),
         Operation::UserMap => mapping::map(connection, operator, "ekane", account("zoe").account()).await,
         Operation::UserUnmap => mapping::unmap(connection, operator, "root").await.map(drop),
@@ -241,7 +242,7 @@ const BY_THE_PROGRAM: [&str; 5] = [
 fn every_public_function_that_changes_something_begins_with_a_privilege() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![source.join("samples.rs")];
-    for room in ["agencies", "centre", "certificates", "ledger", "letters", "people", "tables"] {
+    for room in ["agencies", "approvals", "centre", "certificates", "ledger", "letters", "people", "tables"] {
         files.push(source.join(room).with_extension("rs"));
         sources(&source.join(room), &mut files);
     }

@@ -3,40 +3,42 @@
 //! Adoption changes the operators' table in three ways only: it adds the columns of provenance, and two unique
 //! indexes: one record per (agency, installation, number), one live record per legal key. All of it is one transaction.
 
-use diesel::prelude::*;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use sdc::names::same;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 mod abandon;
-mod change;
+pub(crate) mod adopted;
+pub(crate) mod change;
 mod drift;
-mod file;
+pub(crate) mod file;
 mod guard;
 mod inspect;
 mod judge;
 mod mark;
-mod mistake;
-mod problem;
+pub(crate) mod mistake;
+pub(crate) mod problem;
 mod record;
 mod show;
 #[cfg(test)]
 mod tests;
 
 pub use abandon::abandon;
-pub use change::Change;
+pub use adopted::{Adopted, find, list};
+pub use change::{Change, Outcome};
 pub use drift::{Drift, check};
 pub use file::{MayRead, Rights, TableFile, TablesFile};
 pub use guard::{Trigger, Warning};
-pub use mistake::Mistake;
+pub use mistake::{Mistake, MistakeProblem};
 pub use problem::{Problem, ProblemCode};
 pub use show::{CheckShown, ColumnShown, RightShown, Shown, show};
 
 use crate::database::identifier::is_plain;
-use crate::database::schema::tables;
 use crate::error::AdministrationError;
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 use guard::Guard;
 use inspect::Relation;
 use record::Recorded;
@@ -56,57 +58,6 @@ pub struct Adoption {
     pub changes: Vec<Change>,
     /// What the operator should know.
     pub warnings: Vec<Warning>,
-}
-
-/// How a table stands after adoption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is new.
-    Adopted,
-    /// Its columns changed: the definition has a further version.
-    NewVersion,
-    /// Scope, key, checks, corrections or rights changed.
-    Changed,
-    /// All was as it is.
-    Unchanged,
-}
-
-/// An adopted table in a list.
-#[derive(Clone, Debug, Queryable, Selectable, Serialize)]
-#[diesel(table_name = tables)]
-pub struct Adopted {
-    /// Key in `xm.tables`.
-    #[diesel(column_name = id)]
-    pub table_id: i32,
-    /// Family of tables.
-    pub application: String,
-    /// Name in letters.
-    pub name: String,
-    /// PostgreSQL schema.
-    pub schema_name: String,
-    /// PostgreSQL table.
-    pub relation_name: String,
-    /// Scope column.
-    pub scope_column: Option<String>,
-    /// Legal key.
-    pub legal_key: Vec<String>,
-    /// How corrections are decided.
-    pub corrections: String,
-    /// Checks, as in the definition file.
-    pub checks: Value,
-    /// Version of the columns.
-    pub version: i32,
-    /// Triggers that it had when it was adopted, each a [`Trigger`].
-    #[serde(skip)]
-    pub triggers_seen: Value,
-}
-
-impl Adopted {
-    /// Returns application and name, as commands take them.
-    pub fn full_name(&self) -> String {
-        format!("{}.{}", self.application, self.name)
-    }
 }
 
 /// Adopts every table of a definition file, or none.
@@ -172,29 +123,4 @@ async fn adopt_one(
         audit::write(connection, operator, &action).await?;
     }
     Ok(Adoption { table_id, table: full_name, version, outcome, changes, warnings: guard.warnings() })
-}
-
-/// Lists the adopted tables, without those that were given up.
-///
-/// # Errors
-/// A fault.
-pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<Adopted>, AdministrationError> {
-    let adopted = tables::table
-        .filter(tables::abandoned_at.is_null())
-        .order((tables::application, tables::name))
-        .select(Adopted::as_select())
-        .load(connection)
-        .await?;
-    Ok(adopted)
-}
-
-/// Finds an adopted table by application and name, as `ecr.ActeNaissance`, the name without regard to case.
-///
-/// # Errors
-/// No such table; a fault.
-pub async fn find(connection: &mut AsyncPgConnection, full_name: &str) -> Result<Adopted, AdministrationError> {
-    let unknown = || AdministrationError::TableUnknown(full_name.to_owned());
-    let (application, name) = full_name.split_once('.').ok_or_else(unknown)?;
-    let mut adopted = list(connection).await?.into_iter();
-    adopted.find(|table| table.application == application && same(&table.name, name)).ok_or_else(unknown)
 }

@@ -77,6 +77,31 @@ pub enum ColumnType {
     Bytea,
 }
 
+impl ColumnType {
+    /// Names it as PostgreSQL does, such as `varchar(80)`.
+    pub fn in_sql(self) -> String {
+        match self {
+            ColumnType::Smallint => "smallint".to_owned(),
+            ColumnType::Integer => "integer".to_owned(),
+            ColumnType::Bigint => "bigint".to_owned(),
+            ColumnType::Numeric { precision: Some(precision), scale } => {
+                format!("numeric({precision},{})", scale.unwrap_or_default())
+            }
+            ColumnType::Numeric { precision: None, .. } => "numeric".to_owned(),
+            ColumnType::Boolean => "boolean".to_owned(),
+            ColumnType::Text { length_chars_max: None, .. } => "text".to_owned(),
+            ColumnType::Text { length_chars_max: Some(most), padded: true } => format!("char({most})"),
+            ColumnType::Text { length_chars_max: Some(most), padded: false } => format!("varchar({most})"),
+            ColumnType::Date => "date".to_owned(),
+            ColumnType::Time => "time".to_owned(),
+            ColumnType::Timestamptz { fraction_digits: None } => "timestamptz".to_owned(),
+            ColumnType::Timestamptz { fraction_digits: Some(digits) } => format!("timestamptz({digits})"),
+            ColumnType::Uuid => "uuid".to_owned(),
+            ColumnType::Bytea => "bytea".to_owned(),
+        }
+    }
+}
+
 /// One column of an adopted table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {

@@ -40,7 +40,7 @@ pub fn entry_bytes(original: usize, texts: [Option<&str>; 3]) -> i64 {
     i64::try_from(octets).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
 }
 
-pub struct Item<'a> {
+struct Item<'a> {
     /// Its place in the batch.
     place: usize,
     arrival: &'a Arrival,
@@ -53,7 +53,7 @@ pub struct Item<'a> {
 }
 
 impl Item<'_> {
-    pub fn claimed(&self) -> &Claimed {
+    fn claimed(&self) -> &Claimed {
         &self.arrival.source.claimed
     }
 
@@ -64,9 +64,8 @@ impl Item<'_> {
 
     /// Returns the agency that a poison letter claims to be of. A stranger can claim any, but fills no disk that way: each poison
     /// letter takes three failures of the program with nothing else in hand.
-    fn claimed_poison(&self) -> Option<i32> {
-        let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
-        Some(agency.as_i32())
+    fn claimed_poison(&self) -> Option<Matricule> {
+        self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)
     }
 
     fn bytes(&self) -> i64 {
@@ -124,9 +123,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str())).collect()),
         Bind::Booleans(items.iter().map(|item| Some(is_held(item.refusal.code))).collect()),
-        Bind::Integers(
-            items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect(),
-        ),
+        Bind::Matricules(items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule)).collect()),
         Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.as_str())).collect()),
         Bind::Uuids(items.iter().map(|item| item.key.map(|key| key.letter_id)).collect::<Vec<Option<Uuid>>>()),
         Bind::Byteas(items.iter().map(|item| Some(item.digest.as_slice())).collect()),
@@ -137,11 +134,11 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Bigints(items.iter().map(|item| Some(saturating(item.arrival.container_bytes))).collect()),
         Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
         Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
-        Bind::Integers(items.iter().map(|item| item.claimed_agency().map(Matricule::as_i32)).collect()),
+        Bind::Matricules(items.iter().map(Item::claimed_agency).collect()),
         Bind::Texts(items.iter().map(|item| item.claimed().signer.as_deref()).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
-        Bind::Integers(items.iter().map(|item| item.vouched_by.map(Matricule::as_i32)).collect()),
+        Bind::Matricules(items.iter().map(|item| item.vouched_by).collect()),
     ];
     // The same container again (a mail fetched twice, a copy) is one case, not two.
     let text = format!(
@@ -170,7 +167,8 @@ async fn insert_strangers(
     strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
     settings: &SettlingSettings,
 ) -> Result<HashSet<usize>, Fault> {
-    let mut rooms = Rooms::lock(connection, &strangers).await?;
+    let vouchers = strangers.values().flatten().filter_map(|item| item.claimed().signer_beside).map(Some).collect();
+    let mut rooms = Rooms::lock(connection, strangers.keys().copied(), vouchers).await?;
     let agencies = agencies_of_poison(connection, &strangers).await?;
     let mut fitting = Vec::new();
     let mut beyond = Vec::new();
@@ -213,14 +211,15 @@ async fn insert_strangers(
 async fn agencies_of_poison(
     connection: &mut AsyncPgConnection,
     strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,
-) -> Result<HashSet<i32>, Fault> {
-    let claimed: Vec<Option<i32>> = strangers.values().flatten().filter_map(Item::claimed_poison).map(Some).collect();
+) -> Result<HashSet<Matricule>, Fault> {
+    let claimed: Vec<Option<Matricule>> =
+        strangers.values().flatten().filter_map(Item::claimed_poison).map(Some).collect();
     if claimed.is_empty() {
         return Ok(HashSet::new());
     }
     let text = "SELECT matricule FROM xm.agencies WHERE matricule = ANY(?)";
-    let binds = [Bind::Integers(claimed)];
-    let rows: Vec<i32> = Statement::<Integer>::new(text, &binds).load(connection).await?;
+    let binds = [Bind::Matricules(claimed)];
+    let rows: Vec<Matricule> = Statement::<Integer>::new(text, &binds).load(connection).await?;
     Ok(rows.into_iter().collect())
 }
 

@@ -16,7 +16,10 @@ use super::{QuarantineEntry, find, release_room};
 use crate::database::fault::Fault;
 use crate::database::schema::quarantine;
 use crate::error::AdministrationError;
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 use crate::settle::{Arrival, Retry, Settler, Tried};
 
 /// An entry that is taken up to be tried again.

@@ -7,7 +7,6 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 
-use super::insert::Item;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::settle::SettlingSettings;
@@ -22,19 +21,15 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Locks the rooms that a batch may need, and reads what is kept there.
+    /// Locks the rooms that a batch may need, those of its reasons and of the agencies that vouch for mails of it, and reads what is
+    /// kept there.
     pub async fn lock(
         connection: &mut AsyncPgConnection,
-        strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,
+        reasons: impl Iterator<Item = &'static str>,
+        vouchers: Vec<Option<Matricule>>,
     ) -> Result<Rooms, Fault> {
-        let vouchers: Vec<Option<i32>> = strangers
-            .values()
-            .flatten()
-            .filter_map(|item| item.claimed().signer_beside)
-            .map(|agency| Some(agency.as_i32()))
-            .collect();
         let vouched = (!vouchers.is_empty()).then_some(VOUCHED);
-        let binds = [Bind::Texts(strangers.keys().copied().chain(vouched).map(Some).collect())];
+        let binds = [Bind::Texts(reasons.chain(vouched).map(Some).collect())];
         // The row is the room's lock, taken in the order of reasons, so that two batches cannot both use the last room.
         let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
                      ORDER BY reason ON CONFLICT (reason) DO NOTHING";
@@ -45,11 +40,9 @@ impl Rooms {
         let mut of_agencies = HashMap::new();
         if vouched.is_some() {
             let text = "SELECT agency, bytes_kept FROM xm.quarantine_vouched WHERE agency = ANY(?)";
-            let binds = [Bind::Integers(vouchers)];
-            let rows: Vec<(i32, i64)> = Statement::<(Integer, BigInt)>::new(text, &binds).load(connection).await?;
-            let known = rows
-                .into_iter()
-                .filter_map(|(agency, bytes)| Some((Matricule::try_from(u32::try_from(agency).ok()?).ok()?, bytes)));
+            let binds = [Bind::Matricules(vouchers)];
+            let known: Vec<(Matricule, i64)> =
+                Statement::<(Integer, BigInt)>::new(text, &binds).load(connection).await?;
             of_agencies.extend(known);
         }
         Ok(Rooms { kept: kept.into_iter().collect(), of_agencies })
@@ -88,14 +81,14 @@ fn ceiling(bytes: u64) -> i64 {
 #[derive(Default)]
 pub struct Booked {
     rooms: BTreeMap<&'static str, i64>,
-    of_agencies: BTreeMap<i32, i64>,
+    of_agencies: BTreeMap<Matricule, i64>,
 }
 
 impl Booked {
     /// Adds an entry.
     pub fn add(&mut self, reason: &'static str, vouched_by: Option<Matricule>, bytes: i64) {
         if let Some(agency) = vouched_by {
-            *self.of_agencies.entry(agency.as_i32()).or_default() += bytes;
+            *self.of_agencies.entry(agency).or_default() += bytes;
         }
         *self.rooms.entry(if vouched_by.is_some() { VOUCHED } else { reason }).or_default() += bytes;
     }
@@ -112,7 +105,7 @@ impl Booked {
         let (agencies, bytes) = self.of_agencies.iter().map(|(agency, bytes)| (Some(*agency), Some(*bytes))).unzip();
         let text = "INSERT INTO xm.quarantine_vouched AS v (agency, bytes_kept) SELECT * FROM unnest(?, ?)
                         ON CONFLICT (agency) DO UPDATE SET bytes_kept = v.bytes_kept + excluded.bytes_kept";
-        Statement::<()>::new(text, &[Bind::Integers(agencies), Bind::Bigints(bytes)]).execute(connection).await?;
+        Statement::<()>::new(text, &[Bind::Matricules(agencies), Bind::Bigints(bytes)]).execute(connection).await?;
         Ok(())
     }
 }
@@ -124,7 +117,7 @@ impl Booked {
 pub async fn give_back(
     connection: &mut AsyncPgConnection,
     reason: &str,
-    vouched_by: Option<i32>,
+    vouched_by: Option<Matricule>,
     bytes: i64,
 ) -> Result<(), Fault> {
     let room = if vouched_by.is_some() { VOUCHED } else { reason };
@@ -135,7 +128,7 @@ pub async fn give_back(
     if vouched_by.is_some() {
         let text = "UPDATE xm.quarantine_vouched v SET bytes_kept = greatest(0, v.bytes_kept - n.bytes)
                       FROM unnest(?, ?) AS n (agency, bytes) WHERE v.agency = n.agency";
-        let binds = [Bind::Integers(vec![vouched_by]), Bind::Bigints(vec![Some(bytes)])];
+        let binds = [Bind::Matricules(vec![vouched_by]), Bind::Bigints(vec![Some(bytes)])];
         Statement::<()>::new(text, &binds).execute(connection).await?;
     }
     Ok(())

@@ -197,7 +197,7 @@ async fn a_tariff_prices_only_a_service_that_has_a_price() {
     let told = statement(&world, 2, all()).await;
     assert_eq!((told.closing, told.entries_total), (-100, 1));
     let catalogue = Catalogue::load(&mut *world.connection().await).await.unwrap();
-    let price = catalogue.price("standard", Service::Account, &[(1, 1)], 5000, Utc::now());
+    let price = catalogue.prices.price("standard", Service::Account, &[(1, 1)], 5000, Utc::now());
     assert_eq!((price.amount, price.credit), (0, Credit::Owe));
 }
 

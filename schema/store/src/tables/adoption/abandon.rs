@@ -4,11 +4,14 @@ use chrono::Utc;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
+use super::adopted::{Adopted, find};
 use super::inspect::Relation;
-use super::{Adopted, find};
 use crate::database::schema::tables;
 use crate::error::AdministrationError;
-use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// Ends the registration of a table that is gone from the database: letters for it are refused `table_unknown`, and `check` says
 /// no more of it. Adopting it again, in whatever schema, takes it up where it was.

@@ -5,11 +5,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adopted::{Adopted, list};
 use super::guard::{self, Guard, Trigger};
 use super::inspect::{Found, PROVENANCE, Relation};
 use super::mark::wanted_indexes;
 use super::problem::{Problem, ProblemCode};
-use super::{Adopted, list};
 use crate::database::schema::definitions;
 use crate::error::AdministrationError;
 use crate::tables::definition::Column;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Mistake;
+use super::mistake::Mistake;
 use crate::error::{AdministrationError, InvalidValue};
 use crate::tables::definition::{Check, Corrections};
 

@@ -43,15 +43,11 @@ pub struct Trigger {
     pub function_md5: String,
 }
 
-/// What an operator should know of a table that was adopted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+/// What an operator should know of a table that was adopted: a code with parameters. The words are made where they are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum Warning {
-    /// A trigger may change rows before they are written.
-    #[error(
-        "trigger {trigger} runs before each row is written: if it changes what a letter brings, the same record sent again is \
-         refused as another one (conflict), and if it keeps a row out, the letter is refused (rows_invalid)"
-    )]
+    /// A trigger runs before each row is written, and may change it or keep it out.
     TriggerBeforeRow {
         /// Its name.
         trigger: String,

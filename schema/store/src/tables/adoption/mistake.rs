@@ -1,13 +1,15 @@
-//! A mistake in a definition file as one sentence: line, key, what was expected and what was found.
+//! A mistake in a definition file: line, key and a code with what was expected and what was found. The words are made where they are
+//! read.
 
+use std::fmt;
 use std::ops::Range;
 
+use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Where a definition file is wrong, and how.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}line {line}: {}{problem}", before(.file.as_deref()), before(.key.as_deref()))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
     /// The file's name, for whoever knows it to fill in.
     pub file: Option<String>,
@@ -15,8 +17,51 @@ pub struct Mistake {
     pub line: usize,
     /// The key, such as `tables 2: checks 1: severity`: in the second `[[tables]]` the first `[[tables.checks]]`.
     pub key: Option<String>,
-    /// What was expected and what was found.
-    pub problem: String,
+    /// What is wrong there.
+    #[serde(flatten)]
+    pub problem: MistakeProblem,
+}
+
+/// What is wrong at a place of a definition file. Values stand as in the file, names of kinds as the readers have them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "problem", rename_all = "snake_case")]
+pub enum MistakeProblem {
+    /// No such key.
+    KeyUnknown {
+        /// As it is written.
+        name: String,
+        /// Which there are.
+        expected: String,
+    },
+    /// A key that must be there.
+    KeyMissing {
+        /// Its name.
+        name: String,
+    },
+    /// A value that is none of those that there are.
+    ValueUnknown {
+        /// Which there are.
+        expected: String,
+        /// As it is written.
+        found: String,
+    },
+    /// A value of another kind, or out of range.
+    KindUnexpected {
+        /// Which kind is read, such as `a string`, or `struct Check`.
+        expected: String,
+        /// Kind and value found, such as `integer `5``.
+        found: String,
+    },
+    /// Something else than may stand there.
+    FormUnknown {
+        /// What may.
+        expected: String,
+    },
+    /// What the reader of the file says: it is no TOML, or no JSON.
+    Unreadable {
+        /// In the reader's own words.
+        reader: String,
+    },
 }
 
 impl Mistake {
@@ -25,19 +70,75 @@ impl Mistake {
         let span = error.span().unwrap_or(0..0);
         let key = DeTable::parse(text).ok().and_then(|table| key_at(table.get_ref(), &span));
         let line = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
-        Mistake { file: None, line, key, problem: in_words(error.message()) }
+        Mistake { file: None, line, key, problem: MistakeProblem::told(error.message()) }
     }
 
     /// Reads what the JSON reader says.
     pub fn of_json(error: &serde_json::Error) -> Mistake {
         let text = error.to_string();
         let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-        Mistake { file: None, line: error.line(), key: None, problem: in_words(message) }
+        Mistake { file: None, line: error.line(), key: None, problem: MistakeProblem::told(message) }
     }
 }
 
-fn before(place: Option<&str>) -> String {
-    place.map(|place| format!("{place}: ")).unwrap_or_default()
+/// For logs and tests.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.file.iter().try_for_each(|file| write!(f, "{file}: "))?;
+        write!(f, "line {}: ", self.line)?;
+        self.key.iter().try_for_each(|key| write!(f, "{key}: "))?;
+        f.write_str(self.problem.code())?;
+        self.problem.parameters().into_iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+    }
+}
+
+impl MistakeProblem {
+    /// Reads serde's sentence.
+    fn told(message: &str) -> MistakeProblem {
+        let message = message.trim().replace('\n', ", ");
+        let of = |start: &str| message.strip_prefix(start);
+        let pair = |rest: &str| {
+            rest.split_once(", expected ").map(|(found, expected)| (found.to_owned(), expected.to_owned()))
+        };
+        if let Some((name, expected)) = of("unknown field ").and_then(pair) {
+            MistakeProblem::KeyUnknown { name, expected }
+        } else if let Some((found, expected)) = of("unknown variant ").and_then(pair) {
+            MistakeProblem::ValueUnknown { expected, found }
+        } else if let Some(name) = of("missing field ") {
+            MistakeProblem::KeyMissing { name: name.to_owned() }
+        } else if let Some((found, expected)) = of("invalid type: ").or_else(|| of("invalid value: ")).and_then(pair) {
+            MistakeProblem::KindUnexpected { expected, found }
+        } else if let Some(expected) = of("expected ") {
+            MistakeProblem::FormUnknown { expected: expected.to_owned() }
+        } else {
+            MistakeProblem::Unreadable { reader: message }
+        }
+    }
+
+    /// Returns its code: stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            MistakeProblem::KeyUnknown { .. } => "key_unknown",
+            MistakeProblem::KeyMissing { .. } => "key_missing",
+            MistakeProblem::ValueUnknown { .. } => "value_unknown",
+            MistakeProblem::KindUnexpected { .. } => "kind_unexpected",
+            MistakeProblem::FormUnknown { .. } => "form_unknown",
+            MistakeProblem::Unreadable { .. } => "unreadable",
+        }
+    }
+
+    /// Returns what the words need besides.
+    fn parameters(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            MistakeProblem::KeyUnknown { name, expected } => vec![("name", name), ("expected", expected)],
+            MistakeProblem::KeyMissing { name } => vec![("name", name)],
+            MistakeProblem::ValueUnknown { expected, found } | MistakeProblem::KindUnexpected { expected, found } => {
+                vec![("expected", expected), ("found", found)]
+            }
+            MistakeProblem::FormUnknown { expected } => vec![("expected", expected)],
+            MistakeProblem::Unreadable { reader } => vec![("reader", reader)],
+        }
+    }
 }
 
 /// Finds the key whose value, or whose own name, stands at a place.
@@ -83,33 +184,4 @@ fn joined(above: &str, name: &str) -> String {
         _ => ".",
     };
     format!("{above}{separator}{name}")
-}
-
-/// Turns serde's sentence into the one that the configuration has too.
-fn in_words(message: &str) -> String {
-    let message = message.trim().replace('\n', ", ");
-    let of = |start: &str| message.strip_prefix(start);
-    if let Some((field, expected)) = of("unknown field ").and_then(|rest| rest.split_once(", expected ")) {
-        format!("unknown key {field}: expected {expected}")
-    } else if let Some((found, expected)) = of("unknown variant ").and_then(|rest| rest.split_once(", expected ")) {
-        format!("expected {expected}, found {found}")
-    } else if let Some(field) = of("missing field ") {
-        format!("key {field} is missing")
-    } else if let Some((found, expected)) =
-        of("invalid type: ").or_else(|| of("invalid value: ")).and_then(|rest| rest.split_once(", expected "))
-    {
-        format!("expected {}, found {found}", plain_type(expected))
-    } else {
-        message
-    }
-}
-
-fn plain_type(expected: &str) -> &str {
-    match expected {
-        "a string" => "text in quotes",
-        "a sequence" => "a list",
-        "a boolean" => "true or false",
-        name if name.starts_with("struct ") => "a table of keys",
-        other => other,
-    }
 }

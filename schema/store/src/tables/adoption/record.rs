@@ -5,9 +5,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::names::same;
 use serde_json::{Value, json};
 
-use super::change::{self, Change};
+use super::adopted::Adopted;
+use super::change::{self, Change, Outcome};
+use super::file::{TableFile, TablesFile};
 use super::problem::{Problem, ProblemCode};
-use super::{Adopted, Outcome, TableFile, TablesFile};
 use crate::database::fault::Fault;
 use crate::database::schema::{definitions, profiles, rights, tables};
 use crate::error::AdministrationError;

@@ -5,8 +5,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adopted::{Adopted, find};
+use super::drift;
 use super::guard::{Trigger, triggers};
-use super::{Adopted, Problem, change, drift, find};
+use super::problem::Problem;
 use crate::database::fault::Fault;
 use crate::database::schema::{definitions, rights};
 use crate::error::AdministrationError;
@@ -90,7 +92,7 @@ pub async fn show(connection: &mut AsyncPgConnection, full_name: &str) -> Result
         .load(connection)
         .await?;
     let shown_column = |column: Column| ColumnShown {
-        sql_type: change::type_in_sql(column.kind),
+        sql_type: column.kind.in_sql(),
         is_needed: column.is_needed(),
         is_scope: table.scope_column.as_ref() == Some(&column.name),
         is_legal_key: table.legal_key.contains(&column.name),

@@ -6,7 +6,7 @@ use crate::database::Connection;
 use crate::error::AdministrationError;
 use crate::samples;
 use crate::tables::definition::{Column, ColumnType};
-use crate::tables::{self, Outcome, ProblemCode, TablesFile};
+use crate::tables::{self, Change, Outcome, ProblemCode, TablesFile};
 use crate::testing::centre::*;
 
 const GOOD: &str = r#"CREATE SCHEMA shop; CREATE TABLE shop."Thing" (
@@ -135,30 +135,30 @@ async fn a_definition_file_with_mistakes_is_explained() {
         ("application = \"x\"\ntables = []", "\"definition_file\""),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\nscop = \"S\"",
-            "line 5: tables 1: scop: unknown key `scop`: expected one of `name`",
+            "line 5: tables 1: scop: key_unknown name=`scop` expected=one of `name`",
         ),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\ncorrections = \"maybe\"",
-            "line 5: tables 1: corrections: expected one of `never`, `after_approval`, `by_agency`, found `maybe`",
+            "line 5: tables 1: corrections: value_unknown expected=one of `never`, `after_approval`, `by_agency` found=`maybe`",
         ),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[[tables]]\nlegal_key = [\"K\"]\n",
-            "key `name` is missing",
+            "key_missing name=`name`",
         ),
         (
             "application = \"x\"\n[[tables]]\nname = 5\n",
-            "line 3: tables 1: name: expected text in quotes, found integer `5`",
+            "line 3: tables 1: name: kind_unexpected expected=a string found=integer `5`",
         ),
         ("application = \"x\"\n[[tables]\n", "line 2: "),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[tables.rights.standard]\nmay_export = 1\n",
-            "line 6: tables 1: rights.standard.may_export: expected true or false, found integer `1`",
+            "line 6: tables 1: rights.standard.may_export: kind_unexpected expected=a boolean found=integer `1`",
         ),
         (
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[[tables.checks]]\ncode = \"c\"\nseverity = \"flag\"\nleft = [{ tabel = \"T\" }]\ncomparison = \"=\"\nright = []\n",
-            "line 8: tables 1: checks 1: left: expected a column's name, { table, sum, on } or { table, column, on }",
+            "line 8: tables 1: checks 1: left: form_unknown expected=a column's name, { table, sum, on } or { table, column, on }",
         ),
-        ("{\"application\": \"x\",\n \"tables\": [{\"name\": \"T\"}]}", "line 2: key `legal_key` is missing"),
+        ("{\"application\": \"x\",\n \"tables\": [{\"name\": \"T\"}]}", "line 2: key_missing name=`legal_key`"),
     ] {
         let error = TablesFile::parse(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
@@ -212,7 +212,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     run(&mut connection, &GOOD.replace("CREATE SCHEMA shop;", "").replace("shop.\"Thing\"", "shop.things")).await;
     let adoption = tables::adopt(&mut connection, &OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
     assert_eq!((adoption.outcome, adoption.version), (Outcome::NewVersion, 3), "{adoption:?}");
-    assert!(adoption.changes.iter().any(|change| change.to_string() == "relation changed"), "{adoption:?}");
+    assert!(adoption.changes.iter().any(|change| *change == Change::Setting { key: "relation" }), "{adoption:?}");
     assert!(crate::tables::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_some());
     let audited = "SELECT count(*) FROM xm.audit WHERE action = 'table.abandon'";
     assert_eq!(value(&mut connection, audited).await, 1);
@@ -230,15 +230,23 @@ async fn adopting_an_altered_table_again_says_what_offices_will_meet() {
     )
     .await;
     let adoption = tables::adopt(&mut connection, &OPERATOR, &file("corrections = \"never\"")).await.unwrap().remove(0);
-    let told: Vec<String> = adoption.changes.iter().map(ToString::to_string).collect();
+    let column = |name: &str, kind, nullable, has_default| {
+        let name = name.to_owned();
+        Column { name, kind, nullable, has_default, multiline: false }
+    };
+    let text = |length_chars_max, padded| ColumnType::Text { length_chars_max, padded };
+    let seen = |fraction_digits| column("Seen", ColumnType::Timestamptz { fraction_digits }, true, false);
     let expected = [
-        "corrections changed",
-        "column Shop was varchar(12) NOT NULL, is char(20) NOT NULL",
-        "column Seen was timestamptz, is timestamptz(0)",
-        "column Colour is new: text NOT NULL, with a default",
-        "column Ok is gone: letters that name it are refused",
+        Change::Setting { key: "corrections" },
+        Change::ColumnChanged {
+            was: column("Shop", text(Some(12), false), false, false),
+            is: column("Shop", text(Some(20), true), false, false),
+        },
+        Change::ColumnChanged { was: seen(None), is: seen(Some(0)) },
+        Change::ColumnAdded { column: column("Colour", text(None, false), false, true) },
+        Change::ColumnGone { name: "Ok".to_owned() },
     ];
-    assert_eq!(told, expected);
+    assert_eq!(adoption.changes, expected);
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use sdc::names::same;
 use sdc::refusal::{RowFault, RowFaults};
 
 use super::flags::{Figures, Finding, Flags};
-use super::{ColumnValues, TableRows, row_number};
+use super::rows::{TableRows, row_number};
+use super::values::ColumnValues;
 use crate::tables::definition::{Check, Comparison, Severity, Term};
 
 /// Adds a fault for every row that breaks a refusing check of its table, and returns the flags of each table.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sdc::names::folded;
 use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 
-use super::{TableRows, row_number};
+use super::rows::{TableRows, row_number};
 
 /// Most codes that a refusal names. More would cost the office's link more than they help.
 const CODES_TOLD_MAX: usize = 20;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::lab::{AGENCY, Lab, OPERATOR, case, fault, keyed, row, table};
 use crate::agencies::scopes;
+use crate::tables::Change;
 
 #[tokio::test]
 async fn names_beyond_ascii_are_found_whatever_their_case() {
@@ -125,5 +126,6 @@ async fn a_text_has_several_lines_only_where_its_table_says_so() {
     // Whoever takes the word back makes a version that offices must know of.
     let again = lab.adopt("", &keyed("Code", "")).await.unwrap().remove(0);
     assert_eq!((again.version, again.changes.len()), (2, 1), "{again:?}");
-    assert!(again.changes[0].to_string().contains("of several lines"), "{}", again.changes[0]);
+    let Change::ColumnChanged { was, is } = &again.changes[0] else { panic!("{again:?}") };
+    assert!(was.multiline && !is.multiline, "{again:?}");
 }

@@ -8,7 +8,7 @@ use super::lab::{Lab, case, fault, keyed, row, table};
 use crate::error::AdministrationError;
 use crate::settle::Outcome;
 use crate::tables::catalogue::Catalogue;
-use crate::tables::{self, ProblemCode};
+use crate::tables::{self, Change, ProblemCode, Warning};
 use crate::testing::eventually;
 
 #[tokio::test]
@@ -75,8 +75,7 @@ async fn tables_that_keep_hide_or_lose_rows_are_not_adopted() {
 async fn triggers_that_may_change_rows_are_told_at_adoption_and_others_are_not() {
     let (sql, definitions, _) = case!("trigger-returns-null");
     let warnings = Lab::empty().await.adopt(sql, definitions).await.unwrap().remove(0).warnings;
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].to_string().starts_with("trigger skip runs before each row"), "{}", warnings[0]);
+    assert_eq!(warnings, [Warning::TriggerBeforeRow { trigger: "skip".to_owned() }]);
 
     let trigger = |name: &str, when: &str| {
         format!("CREATE TRIGGER {name} {when} ON lab.\"T\" FOR EACH ROW EXECUTE FUNCTION lab.same();")
@@ -93,8 +92,7 @@ async fn triggers_that_may_change_rows_are_told_at_adoption_and_others_are_not()
     );
     let lab = Lab::empty().await;
     let warnings = lab.adopt(&sql, &keyed("Code", "")).await.unwrap().remove(0).warnings;
-    let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert!(told.len() == 1 && told[0].starts_with("trigger either "), "{told:?}");
+    assert_eq!(warnings, [Warning::TriggerBeforeRow { trigger: "either".to_owned() }]);
     let shown = tables::show(&mut *lab.world.connection().await, "lab.t").await.unwrap();
     let names: Vec<&str> = shown.triggers.iter().map(|trigger| trigger.name.as_str()).collect();
     assert_eq!(names, ["either", "later", "once", "updates"]);
@@ -226,8 +224,7 @@ async fn triggers_made_altered_or_dropped_after_adoption_are_told_until_the_tabl
         let told = lab.drift().await;
         assert!(told.iter().any(|problem| problem.starts_with(expected)), "{change}: {told:?}");
         let adopted = lab.adopt("", &keyed("Code", "")).await.unwrap().remove(0);
-        let changes: Vec<String> = adopted.changes.iter().map(ToString::to_string).collect();
-        assert_eq!((changes, adopted.version), (vec!["triggers changed".to_owned()], 1), "{change}");
+        assert_eq!((adopted.changes, adopted.version), (vec![Change::Setting { key: "triggers" }], 1), "{change}");
         assert_eq!(lab.drift().await, Vec::<String>::new(), "{change}");
     }
     // What a table has when a database is brought up to date counts as seen.

@@ -5,8 +5,7 @@
 //! seen still holds; else it is asked anew. The database itself refuses that one person is both. [`Need`] is the one table of what
 //! needs a second person.
 
-mod act;
-mod need;
+mod perform;
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -14,14 +13,16 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use act::Act;
-pub use need::Need;
-
-use super::users::{Standing, standing};
-use super::{AuditAction, Operation, Operator, audit};
 use crate::database::fault::Fault;
 use crate::database::schema::approvals;
 use crate::error::{AdministrationError, InvalidValue};
+use crate::people::act::Act;
+use crate::people::action::AuditAction;
+use crate::people::approved::judge;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
+use crate::people::standing::{Standing, standing};
 
 /// How long something that was asked waits.
 const VALIDITY: Duration = Duration::hours(24);
@@ -65,24 +66,8 @@ pub struct Confirmed {
     pub result: Value,
 }
 
-/// Proves that a second person confirmed the operation that it is handed to: nothing but [`confirm`] makes one.
-#[derive(Debug)]
-pub struct Approved(());
-
-impl Approved {
-    /// Demands a second person.
-    ///
-    /// # Errors
-    /// [`AdministrationError::ApprovalNeeded`] where nobody confirmed it.
-    pub(crate) fn demand(approved: Option<&Approved>, act: impl FnOnce() -> Act) -> Result<(), AdministrationError> {
-        match approved {
-            Some(_) => Ok(()),
-            None => Err(AdministrationError::ApprovalNeeded(Box::new(act()))),
-        }
-    }
-}
-
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = approvals)]
 struct Row {
     id: i64,
     operation: String,
@@ -97,35 +82,6 @@ struct Row {
     decided_at: Option<DateTime<Utc>>,
     reason: Option<String>,
 }
-
-type Columns = (
-    approvals::id,
-    approvals::operation,
-    approvals::parameters,
-    approvals::seen,
-    approvals::asked_by,
-    approvals::asker_is_commission,
-    approvals::asked_at,
-    approvals::expires_at,
-    approvals::state,
-    approvals::decided_by,
-    approvals::decided_at,
-    approvals::reason,
-);
-const COLUMNS: Columns = (
-    approvals::id,
-    approvals::operation,
-    approvals::parameters,
-    approvals::seen,
-    approvals::asked_by,
-    approvals::asker_is_commission,
-    approvals::asked_at,
-    approvals::expires_at,
-    approvals::state,
-    approvals::decided_by,
-    approvals::decided_at,
-    approvals::reason,
-);
 
 impl Row {
     fn into_approval(self) -> Result<Approval, Fault> {
@@ -167,7 +123,7 @@ pub async fn ask(
                 .filter(approvals::operation.eq(act.need().name()))
                 .filter(approvals::expires_at.gt(Utc::now()))
                 .order(approvals::id)
-                .select(COLUMNS)
+                .select(Row::as_select())
                 .load(connection)
                 .await?;
             if let Some(same) = waiting.into_iter().find(|one| one.parameters == parameters && one.seen == seen) {
@@ -183,7 +139,7 @@ pub async fn ask(
                     approvals::asker_is_commission.eq(operator.is_commission()),
                     approvals::expires_at.eq(Utc::now() + VALIDITY),
                 ))
-                .returning(COLUMNS)
+                .returning(Row::as_returning())
                 .get_result(connection)
                 .await?;
             let approval = row.into_approval()?;
@@ -213,7 +169,7 @@ pub async fn list(
         .filter(approvals::id.lt(before.unwrap_or(i64::MAX)))
         .order(approvals::id.desc())
         .limit(limit)
-        .select(COLUMNS)
+        .select(Row::as_select())
         .into_boxed();
     if !with_decided {
         query = query.filter(approvals::state.eq("waiting")).filter(approvals::expires_at.gt(Utc::now()));
@@ -227,7 +183,7 @@ pub async fn list(
 /// # Errors
 /// No such approval; a fault.
 pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<Approval, AdministrationError> {
-    let row: Option<Row> = approvals::table.find(id).select(COLUMNS).first(connection).await.optional()?;
+    let row: Option<Row> = approvals::table.find(id).select(Row::as_select()).first(connection).await.optional()?;
     Ok(row.ok_or(AdministrationError::ApprovalUnknown(id))?.into_approval()?)
 }
 
@@ -313,10 +269,10 @@ async fn confirm_within(
     let asker = standing(connection, &approval.asked_by).await?;
     let asker = Standing { is_commission: asker.is_commission && asker_was_commission, ..asker };
     let (need, operation) = (approval.act.need(), approval.act.operation());
-    judge(id, need, operation, (&approval.asked_by, &asker), decider)?;
+    let approved = judge(id, need, operation, (&approval.asked_by, &asker), decider)?;
     let holds = approval.act.seen(connection).await? == approval.seen;
     let result = match holds {
-        true => approval.act.perform(connection, decider, &Approved(())).await?,
+        true => approval.act.perform(connection, decider, &approved).await?,
         false => Value::Null,
     };
     let state = if holds { "confirmed" } else { "changed" };
@@ -342,7 +298,8 @@ async fn confirm_within(
 
 /// Locks an approval that waits, and says whether its asker was of the commission when he asked.
 async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<(Approval, bool), AdministrationError> {
-    let row: Option<Row> = approvals::table.find(id).select(COLUMNS).for_update().first(connection).await.optional()?;
+    let row: Option<Row> =
+        approvals::table.find(id).select(Row::as_select()).for_update().first(connection).await.optional()?;
     let row = row.ok_or(AdministrationError::ApprovalUnknown(id))?;
     let was_commission = row.asker_is_commission;
     let approval = row.into_approval()?;
@@ -351,27 +308,6 @@ async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<(Approva
         "expired" => Err(AdministrationError::ApprovalExpired { id, at: approval.expires_at }),
         _ => Err(AdministrationError::ApprovalDecided { id, state: approval.state }),
     }
-}
-
-/// Judges the two people: they are two, the asker may still ask, and one is of the commission where one must be.
-fn judge(
-    id: i64,
-    need: Need,
-    operation: Operation,
-    (asked_by, asker): (&str, &Standing),
-    decider: &Operator,
-) -> Result<(), AdministrationError> {
-    if asked_by == decider.user() {
-        return Err(AdministrationError::ApprovalOwn(id));
-    }
-    if asker.privilege < operation.privilege() {
-        return Err(AdministrationError::ApprovalAskerMayNot { id, user: asked_by.to_owned() });
-    }
-    // Who asks for results and who confirms them: one of the two is of the commission.
-    if need.is_of_commission() && !asker.is_commission && !decider.is_commission() {
-        return Err(AdministrationError::ApprovalWithoutCommission(id));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

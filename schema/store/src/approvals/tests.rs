@@ -4,14 +4,15 @@ use chrono::{Duration, Utc};
 use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 
-use super::{Act, Approval, Need, ask, confirm, judge, list, refuse, show};
+use super::{Approval, ask, confirm, list, refuse, show};
 use crate::agencies;
-use crate::centre::server;
 use crate::database::{Connection, Database};
 use crate::error::AdministrationError;
+use crate::ledger::recharges;
+use crate::people::approved::judge;
+use crate::people::standing::Standing;
 use crate::people::tests::{account, centre, certificate, count, last_line, number, register, signed_in, user};
-use crate::people::users::{self, NewUser, Standing};
-use crate::people::{Operation, Operator, Privilege, audit, mapping};
+use crate::people::{Act, Need, NewUser, Operation, Operator, Privilege, audit, mapping, users};
 
 /// A centre with two Superviseurs and a Chef d'Agence: ekane, mbome and nkolo.
 async fn two() -> (Database, Connection, Operator, Operator, Operator) {
@@ -53,7 +54,7 @@ pub(crate) async fn by_two(
 
 /// Asks to recharge agency 1 beyond the limit.
 async fn recharge(connection: &mut Connection, asker: &Operator) -> Approval {
-    let act = needed(agencies::recharge(connection, asker, number(1), 2_000_000, "slip 7").await);
+    let act = needed(recharges::recharge(connection, asker, number(1), 2_000_000, "slip 7").await);
     ask(connection, asker, &act).await.unwrap()
 }
 
@@ -106,7 +107,7 @@ async fn the_database_itself_refuses_that_one_person_is_both() {
 #[tokio::test]
 async fn what_one_person_asks_another_one_confirms_and_it_is_done_once() {
     let (_database, mut connection, ekane, mbome, nkolo) = two().await;
-    assert_eq!(agencies::recharge(&mut connection, &nkolo, number(1), 1_000_000, "").await.unwrap(), 1_000_000);
+    assert_eq!(recharges::recharge(&mut connection, &nkolo, number(1), 1_000_000, "").await.unwrap(), 1_000_000);
     let approval = recharge(&mut connection, &nkolo).await;
     assert_eq!(approval.parameters, json!({ "agency": 1, "amount": 2_000_000, "note": "slip 7" }));
     assert_eq!((approval.asked_by.as_str(), approval.state.as_str()), ("nkolo", "waiting"));
@@ -190,7 +191,7 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
     // The same slip booked meanwhile, under the limit, by somebody in haste.
-    agencies::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
+    recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }
 
@@ -270,13 +271,13 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
         needed(mapping::map(&mut connection, &ekane, "nkolo", other.account()).await),
         needed(mapping::map(&mut connection, &ekane, "ekane", other.account()).await),
         needed(mapping::unmap(&mut connection, &ekane, "mbome").await),
-        needed(server::set_recharge_limit(&mut connection, &ekane, 5_000_000).await),
+        needed(recharges::set_limit(&mut connection, &ekane, 5_000_000).await),
     ];
     let error = mapping::map(&mut connection, &ekane, "ekane", account("nkolo").account()).await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountMapped { .. }), "what could not be done is not asked: {error}");
     assert_eq!(count(&mut connection, "SELECT count(*) AS count FROM xm.approvals").await, 0);
     // Taking is done by one.
-    server::set_recharge_limit(&mut connection, &ekane, 500).await.unwrap();
+    recharges::set_limit(&mut connection, &ekane, 500).await.unwrap();
     users::set_privilege(&mut connection, &ekane, "nkolo", Privilege::Operateur).await.unwrap();
     mapping::map(&mut connection, &ekane, "clerk", other.account()).await.unwrap();
     mapping::unmap(&mut connection, &ekane, "other").await.unwrap();
@@ -286,7 +287,7 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
     }
     assert_eq!(signed_in(&mut connection, "zoe").await.privilege(), Privilege::ChefDAgence);
     assert!(signed_in(&mut connection, "clerk").await.is_commission());
-    assert_eq!(server::recharge_limit(&mut connection).await.unwrap(), 5_000_000);
+    assert_eq!(recharges::limit(&mut connection).await.unwrap(), 5_000_000);
 }
 
 #[tokio::test]

@@ -1,0 +1,31 @@
+//! Agencies, their installations and scopes.
+
+use store::error::AdministrationError;
+
+pub(super) fn of_agencies(error: &AdministrationError) -> String {
+    match error {
+        AdministrationError::AgencyUnknown(agency) => {
+            format!("agency {agency} does not exist: `xmserver agency list` shows those that do")
+        }
+        AdministrationError::AgencyExists(agency) => format!("agency {agency} exists already"),
+        AdministrationError::MatriculesExhausted => "all matricules up to 999999 are taken".to_owned(),
+        AdministrationError::ProfileUnknown(profile) => format!("profile {profile} does not exist"),
+        AdministrationError::InstallationExists { agency, name } => {
+            format!("installation {name} of agency {agency} exists already")
+        }
+        AdministrationError::ScopeColumnUnknown { column, known } => scope_column_unknown(column, known),
+        AdministrationError::AddressOfCentre(address) => {
+            format!("{address} is an address of the centre itself: answers sent there would come back as letters")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn scope_column_unknown(column: &str, known: &[String]) -> String {
+    let known = if known.is_empty() {
+        "no table with a scope is adopted yet".to_owned()
+    } else {
+        format!("expected one of {}", known.join(", "))
+    };
+    format!("no adopted table has the scope column {column}: {known}")
+}

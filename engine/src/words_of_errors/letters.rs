@@ -1,0 +1,20 @@
+//! Letters, and lines of journal and quarantine.
+
+use store::error::{AdministrationError, Book};
+
+pub(super) fn of_letters(error: &AdministrationError) -> String {
+    match error {
+        AdministrationError::LetterUnknown(name) => {
+            format!("no letter is known by {name}: expected its id, its digest, or a line's number in the journal")
+        }
+        AdministrationError::LineUnknown { book: Book::Journal, id } => format!("journal line {id} does not exist"),
+        AdministrationError::LineUnknown { book: Book::Quarantine, id } => {
+            format!("quarantine entry {id} does not exist")
+        }
+        AdministrationError::QuarantineDecided { id, state } => format!("quarantine entry {id} is {state} already"),
+        AdministrationError::QuarantineIncomplete { id } => {
+            format!("quarantine entry {id} cannot be tried again: only its first bytes are kept; have it sent again")
+        }
+        other => other.to_string(),
+    }
+}

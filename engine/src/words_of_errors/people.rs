@@ -1,0 +1,42 @@
+//! Users, their accounts and what they may do.
+
+use store::error::AdministrationError;
+
+pub(super) fn of_people(error: &AdministrationError) -> String {
+    match error {
+        AdministrationError::UserExists(user) => format!("user {user} exists already"),
+        AdministrationError::UserUnknown(user) => {
+            format!("user {user} does not exist: `xmserver user list` shows those that do")
+        }
+        AdministrationError::SuperviseurLast => {
+            "nobody of privilege 3 would be left who can sign in: give it to another user with an account first"
+                .to_owned()
+        }
+        AdministrationError::AccountMapped { account } => {
+            format!("account {account} is a user's already: `xmserver user list` shows whose")
+        }
+        AdministrationError::AccountUnknown(account) => format!(
+            "account {account} is nobody's, and none of this machine: `xmserver user list` shows the accounts of users"
+        ),
+        AdministrationError::AccountUnmapped { account, uid } => format!(
+            "account {account} (uid {uid}) of this machine is no user's: a user of privilege 3 makes it one with \
+             `xmserver user map USER {account}`"
+        ),
+        AdministrationError::NobodyMapped { account, superviseurs } => format!(
+            "no account is a user's yet: `xmserver user map {}` makes account {account} the first, once",
+            superviseurs.first().map_or("USER", String::as_str)
+        ),
+        AdministrationError::PrivilegeMissing { user, privilege, operation } => {
+            let required = operation.privilege();
+            format!(
+                "user {user} has privilege {} ({}): {} needs {} ({})",
+                privilege.number(),
+                privilege.title(),
+                operation.name(),
+                required.number(),
+                required.title()
+            )
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Tables: definition files, what keeps a table from being adopted, and what its adoption changed.
+
+use store::error::AdministrationError;
+use store::tables::definition::Column;
+use store::tables::{Change, Mistake, MistakeProblem, Warning};
+
+use crate::words_of_problems;
+
+pub(super) fn of_tables(error: &AdministrationError) -> String {
+    match error {
+        AdministrationError::TableUnknown(table) => {
+            format!("table {table} is not adopted: `xmserver table list` shows those that are")
+        }
+        AdministrationError::DefinitionFile(mistake) => {
+            format!("the definition file is not valid: {}", self::mistake(mistake))
+        }
+        AdministrationError::TableThere { table, relation } => format!(
+            "table {table} is not given up: {relation} is in the database; to take no more records of it, set may_export = false \
+             in its file and adopt again"
+        ),
+        AdministrationError::TableUnfit { table, problems } => {
+            let lines: String =
+                problems.iter().map(|one| format!("\n  - {}", words_of_problems::sentence(one))).collect();
+            format!("table {table} cannot be adopted:{lines}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Words a mistake in a definition file as those of the configuration are: file, line, key, what was expected and what was found.
+fn mistake(mistake: &Mistake) -> String {
+    let before = |place: &Option<String>| place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+    let problem = match &mistake.problem {
+        MistakeProblem::KeyUnknown { name, expected } => format!("unknown key {name}: expected {expected}"),
+        MistakeProblem::KeyMissing { name } => format!("key {name} is missing"),
+        MistakeProblem::ValueUnknown { expected, found } => format!("expected {expected}, found {found}"),
+        MistakeProblem::KindUnexpected { expected, found } => {
+            format!("expected {}, found {found}", kind(expected))
+        }
+        MistakeProblem::FormUnknown { expected } => format!("expected {expected}"),
+        MistakeProblem::Unreadable { reader } => reader.clone(),
+    };
+    format!("{}line {}: {}{problem}", before(&mistake.file), mistake.line, before(&mistake.key))
+}
+
+/// Words a kind of value that serde names.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "a string" => "text in quotes",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        name if name.starts_with("struct ") => "a table of keys",
+        other => other,
+    }
+}
+
+/// Words what adopting a table again changed.
+pub fn change(change: &Change) -> String {
+    match change {
+        Change::ColumnAdded { column } => format!("column {} is new: {}", column.name, in_sql(column)),
+        Change::ColumnGone { name } => format!("column {name} is gone: letters that name it are refused"),
+        Change::ColumnChanged { was, is } => format!("column {} was {}, is {}", is.name, in_sql(was), in_sql(is)),
+        Change::Setting { key } => format!("{key} changed"),
+    }
+}
+
+/// Words a column as CREATE TABLE would.
+fn in_sql(column: &Column) -> String {
+    let mut words = column.kind.in_sql();
+    if !column.nullable {
+        words.push_str(" NOT NULL");
+    }
+    if column.has_default {
+        words.push_str(", with a default");
+    }
+    if column.multiline {
+        words.push_str(", of several lines");
+    }
+    words
+}
+
+/// Words what an operator should know of a table that was adopted.
+pub fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::TriggerBeforeRow { trigger } => format!(
+            "trigger {trigger} runs before each row is written: if it changes what a letter brings, the same record sent again is \
+             refused as another one (conflict), and if it keeps a row out, the letter is refused (rows_invalid)"
+        ),
+    }
+}

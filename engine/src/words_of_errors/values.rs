@@ -1,0 +1,45 @@
+//! Values that are not valid: which one, and what it must be.
+
+use store::error::InvalidValue;
+
+/// Returns which value is not valid, and what it must be.
+pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
+    let (what, expected) = match value {
+        InvalidValue::Amount { max } => return ("the amount", format!("1 to {max} minor units")),
+        InvalidValue::RechargeLimit { max } => return ("the limit", format!("0 to {max} minor units")),
+        InvalidValue::Note { chars_max } => return ("the note", format!("at most {chars_max} characters")),
+        InvalidValue::Service { known } => return ("the service", format!("one of {}", known.join(", "))),
+        InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
+        InvalidValue::LetterLimit => ("the letter limit", "4096 to 16777216 bytes"),
+        InvalidValue::Status => ("the status", "0 suspended, 1 some services, 2 all but export and import, or 3 all"),
+        InvalidValue::CreditLimit => ("the credit limit", "an amount of 0 or more"),
+        InvalidValue::Town => ("the town", "text on one line"),
+        InvalidValue::Telephone => ("the telephone", "text on one line"),
+        InvalidValue::Name => ("the name", "text on one line"),
+        InvalidValue::EmailAscii => (
+            "the e-mail address",
+            "plain ASCII, without accents: of a domain with accents write the ASCII form (xn--…), which its registrar tells",
+        ),
+        InvalidValue::EmailParts => ("the e-mail address", "local@domain, without spaces or quotes"),
+        InvalidValue::Change => ("the change", "at least one value"),
+        InvalidValue::Reason => ("the reason", "words on one line, such as \"PC stolen\""),
+        InvalidValue::InstallationName => {
+            ("the installation's name", "1 to 32 of a-z, 0-9 and hyphen, not beginning with a hyphen")
+        }
+        InvalidValue::Scope => ("the scope", "a column and at least one code"),
+        InvalidValue::ScopeCodes => ("the scope", "codes without blanks around them or controls in them"),
+        InvalidValue::ServerName => ("the server's name", "1 to 63 of a-z, 0-9, point and hyphen"),
+        InvalidValue::Currency => ("the currency", "an ISO 4217 code of three capital letters"),
+        InvalidValue::CurrencyWritten => ("the currency", "an ISO 4217 code of three letters, such as XAF"),
+        InvalidValue::CurrencyDigits => ("the currency's digits", "0 to 4"),
+        InvalidValue::DefinitionFile => ("the definition file", "at least one table in `tables`"),
+        InvalidValue::TariffBeginning => ("the tariff's beginning", "a time that is not past"),
+        InvalidValue::CreditRule => ("the credit rule", "owe or refuse"),
+        InvalidValue::Price => ("the price", "0 to 1000000000 minor units"),
+        InvalidValue::UserName => ("the user's name", "2 to 32 of a-z, 0-9, point, underscore and hyphen"),
+        InvalidValue::UserNameBegins => {
+            ("the user's name", "2 to 32 of a-z, 0-9, point, hyphen and _, not beginning with one of the last three")
+        }
+    };
+    (what, expected.to_owned())
+}

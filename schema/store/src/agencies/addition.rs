@@ -1,0 +1,134 @@
+//! Adding an agency with its account, and setting what services it has.
+
+use diesel::dsl::max;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
+use serde::{Deserialize, Serialize};
+
+use super::agency::locked_status;
+use super::values::{check_credit_limit, check_email, check_line, check_name, check_status, explain};
+use crate::centre::addresses::refuse_own;
+use crate::database::schema::{accounts, agencies};
+use crate::error::{AdministrationError, InvalidValue};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
+
+/// An agency to be added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAgency {
+    /// Its number; the next free one when absent.
+    pub matricule: Option<Matricule>,
+    /// Its name.
+    pub name: String,
+    /// Its town.
+    #[serde(default)]
+    pub town: String,
+    /// Its telephone.
+    #[serde(default)]
+    pub telephone: String,
+    /// Where its answers go.
+    pub email: String,
+    /// Its profile; `standard` when absent.
+    pub profile: Option<String>,
+    /// 0 to 3; 3 when absent.
+    pub status: Option<i16>,
+    /// How far its account may fall below zero where credit is refused, in minor units.
+    #[serde(default)]
+    pub credit_limit: i64,
+}
+
+/// Adds an agency with its account.
+///
+/// # Errors
+/// The matricule is taken, the profile unknown, a value not valid; a fault.
+pub async fn add(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    new: &NewAgency,
+) -> Result<Matricule, AdministrationError> {
+    operator.require(connection, Operation::AgencyAdd).await?;
+    check_name(&new.name)?;
+    check_email(&new.email)?;
+    check_status(new.status.unwrap_or(3))?;
+    check_credit_limit(new.credit_limit)?;
+    check_line(InvalidValue::Town, &new.town)?;
+    check_line(InvalidValue::Telephone, &new.telephone)?;
+    connection
+        .transaction(async |connection| {
+            refuse_own(connection, &new.email).await?;
+            let number = match new.matricule {
+                Some(number) => number,
+                None => next_free(connection).await?,
+            };
+            let profile = new.profile.as_deref().unwrap_or("standard");
+            diesel::insert_into(agencies::table)
+                .values((
+                    agencies::matricule.eq(number),
+                    agencies::name.eq(&new.name),
+                    agencies::town.eq(&new.town),
+                    agencies::telephone.eq(&new.telephone),
+                    agencies::email.eq(&new.email),
+                    agencies::profile.eq(profile),
+                    agencies::status.eq(new.status.unwrap_or(3)),
+                ))
+                .execute(connection)
+                .await
+                .map_err(|error| explain(error, number, profile))?;
+            diesel::insert_into(accounts::table)
+                .values((
+                    accounts::kind.eq("agency"),
+                    accounts::agency.eq(number),
+                    accounts::credit_limit.eq(new.credit_limit),
+                ))
+                .execute(connection)
+                .await?;
+            let action = AuditAction::AgencyAdd {
+                agency: number,
+                name: &new.name,
+                town: &new.town,
+                telephone: &new.telephone,
+                email: &new.email,
+                profile,
+                status: new.status.unwrap_or(3),
+                credit_limit: new.credit_limit,
+            };
+            audit::write(connection, operator, &action).await?;
+            Ok(number)
+        })
+        .await
+}
+
+/// Sets an agency's status: 0 suspended, 1 some services, 2 all but export and import, 3 all.
+///
+/// # Errors
+/// No such agency or status; a fault.
+pub async fn set_status(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    number: Matricule,
+    status: i16,
+) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::AgencyStatus).await?;
+    check_status(status)?;
+    connection
+        .transaction(async |connection| {
+            let former = locked_status(connection, number).await?;
+            diesel::update(agencies::table.find(number)).set(agencies::status.eq(status)).execute(connection).await?;
+            let action = AuditAction::AgencyStatus { agency: number, from: former, to: status };
+            audit::write(connection, operator, &action).await?;
+            Ok(())
+        })
+        .await
+}
+
+async fn next_free(connection: &mut AsyncPgConnection) -> Result<Matricule, AdministrationError> {
+    // Two operators adding at once must not choose the same number; readers and settling are not hindered.
+    diesel::sql_query("LOCK TABLE xm.agencies IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
+    let highest: Option<Matricule> = agencies::table.select(max(agencies::matricule)).first(connection).await?;
+    let next = highest.map_or(0, u32::from) + 1;
+    Matricule::try_from(next).map_err(|_out_of_range| AdministrationError::MatriculesExhausted)
+}

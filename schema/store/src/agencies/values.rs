@@ -1,0 +1,64 @@
+//! What may be said of an agency: each value with its rule, and what the database's own rules mean.
+
+use sdc::letter::Matricule;
+
+use crate::error::{AdministrationError, InvalidValue};
+
+pub(super) fn explain(error: diesel::result::Error, number: Matricule, profile: &str) -> AdministrationError {
+    AdministrationError::explain(
+        error,
+        vec![
+            ("agencies_pkey", AdministrationError::AgencyExists(number)),
+            ("agencies_profile_fkey", AdministrationError::ProfileUnknown(profile.to_owned())),
+            ("agencies_letter_bytes_max_check", InvalidValue::LetterLimit.into()),
+        ],
+    )
+}
+
+pub(super) fn check_status(status: i16) -> Result<(), AdministrationError> {
+    if (0..=3).contains(&status) { Ok(()) } else { Err(InvalidValue::Status.into()) }
+}
+
+pub(super) fn check_credit_limit(minor_units: i64) -> Result<(), AdministrationError> {
+    if minor_units < 0 {
+        return Err(InvalidValue::CreditLimit.into());
+    }
+    Ok(())
+}
+
+pub(super) fn check_line(what: InvalidValue, text: &str) -> Result<(), AdministrationError> {
+    if text.chars().any(char::is_control) {
+        return Err(what.into());
+    }
+    Ok(())
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), AdministrationError> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(InvalidValue::Name.into());
+    }
+    Ok(())
+}
+
+/// Admits what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines. ASCII
+/// alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer to it given up.
+pub(super) fn check_email(email: &str) -> Result<(), AdministrationError> {
+    if !email.is_ascii() {
+        return Err(InvalidValue::EmailAscii.into());
+    }
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text.starts_with('.')
+            && !text.ends_with('.')
+            && !text.contains("..")
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+    };
+    match email.split_once('@') {
+        Some((local, domain))
+            if plain(local) && plain(domain) && !local.starts_with('-') && local.len() <= 64 && email.len() <= 254 =>
+        {
+            Ok(())
+        }
+        _ => Err(InvalidValue::EmailParts.into()),
+    }
+}

@@ -1,0 +1,124 @@
+//! What an act concerns, and how it is done: as it was asked, or not at all.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
+
+use crate::agencies::agency;
+use crate::certificates::registration::{self, Confirmation};
+use crate::database::schema::{certificates as registered, entries};
+use crate::error::AdministrationError;
+use crate::ledger::recharges;
+use crate::people::accounts::Account;
+use crate::people::act::Act;
+use crate::people::approved::Approved;
+use crate::people::operator::Operator;
+use crate::people::user::NewUser;
+use crate::people::{mapped, mapping, standing, users};
+
+impl Act {
+    /// Reads what it concerns, as it is now, and keeps others from changing that until the transaction ends.
+    pub(super) async fn seen(&self, connection: &mut AsyncPgConnection) -> Result<Value, AdministrationError> {
+        match self {
+            Act::CertificateReplace { agency, .. } => {
+                let status = agency::locked_status(connection, *agency).await?;
+                let certificates: Vec<(i32, bool)> = registered::table
+                    .filter(registered::agency.eq(agency))
+                    .order(registered::id)
+                    .select((registered::id, registered::revoked_at.is_not_null()))
+                    .load(connection)
+                    .await?;
+                let name = agency::show(connection, *agency).await?.name;
+                Ok(json!({ "name": name, "status": status, "certificates": certificates }))
+            }
+            Act::AgencyRecharge { agency, .. } => {
+                let status = agency::locked_status(connection, *agency).await?;
+                let recharges: i64 = entries::table
+                    .filter(entries::agency.eq(agency))
+                    .filter(entries::kind.eq("recharge"))
+                    .count()
+                    .get_result(connection)
+                    .await?;
+                let name = agency::show(connection, *agency).await?.name;
+                Ok(json!({ "name": name, "status": status, "recharges": recharges }))
+            }
+            Act::RechargeLimit { .. } => Ok(json!({ "limit": recharges::limit(connection).await? })),
+            Act::UserAdd(NewUser { name, account, .. }) => {
+                standing::lock(connection).await?;
+                let user = users::find(connection, name).await?;
+                Ok(json!({ "user": user, "account_of": owner(connection, account.as_ref()).await? }))
+            }
+            Act::UserPrivilege { user, .. } | Act::UserCommission { user, .. } => {
+                standing::lock(connection).await?;
+                Ok(json!({ "user": users::find(connection, user).await? }))
+            }
+            Act::UserMap { user, account } => {
+                standing::lock(connection).await?;
+                let user = users::find(connection, user).await?;
+                Ok(json!({ "user": user, "account_of": owner(connection, Some(account)).await? }))
+            }
+            Act::UserUnmap { account } => {
+                standing::lock(connection).await?;
+                Ok(json!({ "users": mapped::owners(connection, account).await? }))
+            }
+        }
+    }
+
+    /// Does it, within the decider's transaction. Returns what came of it, for programs.
+    pub(super) async fn perform(
+        &self,
+        connection: &mut AsyncPgConnection,
+        decider: &Operator,
+        approved: &Approved,
+    ) -> Result<Value, AdministrationError> {
+        let approved = Some(approved);
+        match self {
+            Act::CertificateReplace { agency, certificate, accepts_concerns } => {
+                let fingerprint = hex::encode(&certificate.fingerprint);
+                let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: *accepts_concerns };
+                let id = registration::register_by(connection, decider, approved, *agency, certificate, confirmation)
+                    .await?;
+                Ok(json!({ "certificate": id }))
+            }
+            Act::AgencyRecharge { agency, amount, note } => {
+                let balance = recharges::recharge_by(connection, decider, approved, *agency, *amount, note).await?;
+                Ok(json!({ "balance": balance }))
+            }
+            Act::RechargeLimit { amount } => {
+                recharges::set_limit_by(connection, decider, approved, *amount).await?;
+                Ok(json!({ "limit": amount }))
+            }
+            Act::UserAdd(new) => {
+                // Nobody is told the password: who confirms is not whom it is for. He signs in by his account.
+                users::add_by(connection, decider, approved, new).await?;
+                Ok(json!({ "user": new.name }))
+            }
+            Act::UserPrivilege { user, privilege } => {
+                users::set_privilege_by(connection, decider, approved, user, *privilege).await?;
+                Ok(json!({ "user": user }))
+            }
+            Act::UserCommission { user, is_commission } => {
+                users::set_commission_by(connection, decider, approved, user, *is_commission).await?;
+                Ok(json!({ "user": user }))
+            }
+            Act::UserMap { user, account } => {
+                mapping::map_by(connection, decider, approved, user, account).await?;
+                Ok(json!({ "user": user }))
+            }
+            Act::UserUnmap { account } => {
+                let user = mapping::unmap_by(connection, decider, approved, account).await?;
+                Ok(json!({ "user": user }))
+            }
+        }
+    }
+}
+
+async fn owner(
+    connection: &mut AsyncPgConnection,
+    account: Option<&Account>,
+) -> Result<Vec<String>, AdministrationError> {
+    match account {
+        Some(account) => mapped::owners(connection, &account.name).await,
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Migrating, from several replicas at once and between programs of two versions.
+
+use diesel_async::SimpleAsyncConnection;
+use diesel_migrations::FileBasedMigrations;
+
+use super::super::*;
+use super::count;
+use crate::testing::TestCluster;
+
+#[tokio::test]
+async fn two_replicas_may_migrate_at_once() {
+    let database = TestCluster::shared().await.empty_database().await;
+    let replicas = futures_util::future::join_all((0..3).map(|_| {
+        let replica = database.clone();
+        tokio::spawn(async move { replica.migrate().await })
+    }))
+    .await;
+    let runs: Vec<usize> = replicas.into_iter().map(|replica| replica.unwrap().unwrap()).collect();
+    assert_eq!(runs.iter().filter(|run| **run > 0).count(), 1, "one replica ran the migrations: {runs:?}");
+    assert_eq!(count(&database, "xm.profiles").await, 1);
+    assert_eq!(count(&database, "pg_tables WHERE schemaname = 'public'").await, 0);
+    // This month and two more, of journal and originals.
+    assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
+}
+
+/// The migrations of a program after this one, which makes an index without keeping anybody from writing.
+fn with_an_index() -> (tempfile::TempDir, FileBasedMigrations) {
+    let place = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap() {
+        let from = entry.unwrap().path();
+        let to = place.path().join(from.file_name().unwrap());
+        std::fs::create_dir(&to).unwrap();
+        for file in std::fs::read_dir(&from).unwrap() {
+            let file = file.unwrap().path();
+            std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let index = place.path().join("00000000009999_index");
+    std::fs::create_dir(&index).unwrap();
+    let up = "-- expand\nCREATE UNIQUE INDEX CONCURRENTLY agencies_name ON xm.agencies (name);\n";
+    for (name, text) in [
+        ("up.sql", up),
+        ("down.sql", "DROP INDEX CONCURRENTLY xm.agencies_name;\n"),
+        ("metadata.toml", "run_in_transaction = false\n"),
+    ] {
+        std::fs::write(index.join(name), text).unwrap();
+    }
+    let migrations = FileBasedMigrations::from_path(place.path()).unwrap();
+    (place, migrations)
+}
+
+#[tokio::test]
+async fn replicas_that_wait_do_not_keep_an_index_from_being_made_concurrently() {
+    let database = TestCluster::shared().await.database().await;
+    let (_place, migrations) = with_an_index();
+    let replicas = futures_util::future::join_all((0..3).map(|_| {
+        let (replica, migrations) = (database.clone(), migrations.clone());
+        tokio::spawn(async move { replica.run_migrations(migrations).await })
+    }))
+    .await;
+    let runs: Vec<usize> = replicas.into_iter().map(|replica| replica.unwrap().unwrap()).collect();
+    assert_eq!(runs.iter().sum::<usize>(), 1, "one replica made it: {runs:?}");
+    assert_eq!(count(&database, "pg_index WHERE indexrelid = 'xm.agencies_name'::regclass AND indisvalid").await, 1);
+}
+
+#[tokio::test]
+async fn an_index_that_a_failed_migration_left_is_made_anew() {
+    let database = TestCluster::shared().await.database().await;
+    let twins = "INSERT INTO xm.agencies (matricule, name, email)
+        VALUES (1, 'Twin', 'one@example.org'), (2, 'Twin', 'two@example.org')";
+    database.get().await.unwrap().batch_execute(twins).await.unwrap();
+    let (_place, migrations) = with_an_index();
+    let failed = database.run_migrations(migrations.clone()).await.unwrap_err();
+    assert!(matches!(failed, MigrateError::Failed(_)), "{failed}");
+    assert_eq!(count(&database, "pg_index WHERE NOT indisvalid").await, 1, "it is left behind");
+    database.get().await.unwrap().batch_execute("UPDATE xm.agencies SET name = email").await.unwrap();
+    assert_eq!(database.run_migrations(migrations).await.unwrap(), 1);
+    assert_eq!(count(&database, "pg_index WHERE NOT indisvalid").await, 0);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused() {
+    let database = TestCluster::shared().await.database().await;
+    let mut connection = database.get().await.unwrap();
+    connection
+        .batch_execute("INSERT INTO xm.__diesel_schema_migrations VALUES ('99990101000000', now())")
+        .await
+        .unwrap();
+    let error = database.migrate().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::DatabaseNewer { found } if found == "99990101000000"), "{error}");
+    let error = database.require_current_schema().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::DatabaseNewer { found } if found == "99990101000000"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_a_migration_of_this_program_is_named() {
+    let database = TestCluster::shared().await.database().await;
+    database.require_current_schema().await.unwrap();
+    let mut connection = database.get().await.unwrap();
+    let last = "DELETE FROM xm.__diesel_schema_migrations WHERE version = (SELECT max(version) FROM xm.__diesel_schema_migrations)";
+    connection.batch_execute(last).await.unwrap();
+    let error = database.require_current_schema().await.unwrap_err();
+    assert!(matches!(error, MigrateError::DatabaseOlder { missing: 1 }), "{error}");
+}
+
+/// A summary of the first range would be changed by each of its first lines. PostgreSQL says what it had to make anew.
+#[tokio::test]
+async fn no_line_of_a_new_part_of_the_journal_changes_the_index_of_its_numbers() {
+    let database = TestCluster::shared().await.database().await;
+    database.ensure_partitions(5).await.unwrap();
+    let lines = "INSERT INTO xm.journal (received_at, outcome, transport, mailbox, container_bytes)
+        SELECT now() + make_interval(months => n), 'accepted', 'mail', 'centre', 900 FROM generate_series(0, 9) n";
+    database.get().await.unwrap().batch_execute(lines).await.unwrap();
+    let parts = count(&database, "pg_inherits WHERE inhparent = 'xm.journal_number'::regclass").await;
+    assert_eq!(parts, 7, "six months, and what is of no month");
+    let without_summary = "pg_inherits i, brin_summarize_range(i.inhrelid::regclass, 0) AS made
+        WHERE i.inhparent = 'xm.journal_number'::regclass AND made = 1";
+    assert_eq!(count(&database, without_summary).await, parts);
+}

@@ -1,0 +1,64 @@
+//! Whose accounts of the operating system are, as it stands in the database.
+
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::accounts::Account;
+use super::privilege::Privilege;
+use crate::database::schema::{system_accounts, users};
+use crate::error::AdministrationError;
+
+/// Returns whose an account of this name is now.
+pub(crate) async fn owners(
+    connection: &mut AsyncPgConnection,
+    account: &str,
+) -> Result<Vec<String>, AdministrationError> {
+    Ok(system_accounts::table
+        .filter(system_accounts::account.eq(account))
+        .filter(system_accounts::ended_at.is_null())
+        .order(system_accounts::id)
+        .select(system_accounts::user_name)
+        .load(connection)
+        .await?)
+}
+
+/// Says whether no account was ever anybody's: the database is from before accounts.
+pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
+    let mapped = diesel::select(exists(system_accounts::table.select(system_accounts::id)))
+        .get_result::<bool>(connection)
+        .await?;
+    Ok(!mapped)
+}
+
+/// Demands that a Superviseur is left who can sign in: without one nobody could ever make another.
+pub(super) async fn demand_superviseur(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
+    let left = system_accounts::table
+        .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))
+        .filter(users::privilege.eq(Privilege::Superviseur.number()))
+        .filter(system_accounts::ended_at.is_null());
+    if diesel::select(exists(left)).get_result(connection).await? {
+        return Ok(());
+    }
+    Err(AdministrationError::SuperviseurLast)
+}
+
+pub(super) async fn write_mapping(
+    connection: &mut AsyncPgConnection,
+    user: &str,
+    account: &Account,
+) -> Result<(), AdministrationError> {
+    diesel::insert_into(system_accounts::table)
+        .values((
+            system_accounts::uid.eq(i64::from(account.uid)),
+            system_accounts::account.eq(&account.name),
+            system_accounts::user_name.eq(user),
+        ))
+        .execute(connection)
+        .await
+        .map_err(|error| {
+            let taken = AdministrationError::AccountMapped { account: account.name.clone() };
+            AdministrationError::explain(error, vec![("system_accounts_one_user", taken)])
+        })?;
+    Ok(())
+}
