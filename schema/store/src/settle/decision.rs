@@ -5,7 +5,7 @@ use sdc::refusal::Refusal;
 use super::account::Account;
 use super::judge::Key;
 use super::work::Work;
-use crate::tables::catalogue::Price;
+use crate::ledger::prices::Price;
 use crate::tables::examine::TableRows;
 
 /// An accepted letter.

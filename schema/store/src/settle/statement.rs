@@ -229,6 +229,6 @@ fn before(batch: &[Case], place: usize) -> Vec<Movement> {
         })
     };
     let mut movements: Vec<_> = (0..batch.len()).filter_map(before).collect();
-    movements.sort_by(|(one, _), (other, _)| one.cmp(other));
+    movements.sort_by_key(|(place, _)| *place);
     movements.into_iter().map(|(_, movement)| movement).collect()
 }
