@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ClusterSettings};
 use mail::smtp::Relay;
 use mail::{RelaySettings, Security};
 use scenarios::database::OwnDatabase;

@@ -15,7 +15,6 @@ use mail::{MailboxSettings, Secret};
 use nix::unistd::Uid;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Letter, Matricule, Mode};
-use store::centre::server;
 use store::certificates::CertificateFields;
 use store::database::Database;
 use store::error::AdministrationError;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use cluster::{Cluster, ClusterSettings};
 use engine::configuration::{Configuration, Sources};
 use engine::database::{OpenDatabase, Purpose};
 use engine::folder::DataFolder;

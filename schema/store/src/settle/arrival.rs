@@ -99,6 +99,11 @@ impl Arrival {
         }
     }
 
+    /// Returns the agency of the verified signer.
+    pub fn agency(&self) -> Option<Matricule> {
+        self.signer().map(|signer| signer.matricule)
+    }
+
     /// Returns the letter, where a registered key signed it and it could be read.
     pub fn letter(&self) -> Option<&Letter> {
         match &self.content {

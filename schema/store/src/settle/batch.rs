@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use sdc::letter::Letter;
+use sdc::letter::{Letter, Matricule};
 
 use super::arrival::{Arrival, Outcome};
 use super::decision::{Acceptance, Decision};
@@ -35,6 +35,11 @@ impl Case {
         self.arrival.signer()
     }
 
+    /// Returns the agency of the verified signer.
+    pub fn agency(&self) -> Option<Matricule> {
+        self.arrival.agency()
+    }
+
     /// Returns the letter, where it could be read.
     pub fn letter(&self) -> Option<&Letter> {
         self.arrival.letter()
@@ -46,8 +51,8 @@ impl Case {
     }
 
     /// Returns the agency and the key that a letter with a verified signer claims.
-    pub fn claimed_key(&self) -> Option<(i32, &Key)> {
-        Some((self.signer()?.matricule.as_i32(), self.judged.key()?))
+    pub fn claimed_key(&self) -> Option<(Matricule, &Key)> {
+        Some((self.agency()?, self.judged.key()?))
     }
 
     /// Returns the outcome of its decision.

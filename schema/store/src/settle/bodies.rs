@@ -38,11 +38,13 @@ pub async fn read(
 ) -> Result<Bodies, (usize, Fault)> {
     let mut bodies = HashMap::new();
     for (place, case) in batch.iter().enumerate() {
-        let Decision::Accepted { acceptance, account, .. } = &case.decision else { continue };
+        let (Decision::Accepted { acceptance, account, .. }, Some(agency)) = (&case.decision, case.agency()) else {
+            continue;
+        };
         match acceptance.work {
             Work::Records(_) => {}
             Work::Statement(period) => {
-                let asking = statement::Asking { batch, place, account, period };
+                let asking = statement::Asking { batch, place, agency, account, period };
                 let statement = statement::read(connection, asking, &catalogue.server.currency).await;
                 bodies.insert(place, AnswerContent::Statement(statement.map_err(|fault| (place, fault))?));
             }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sdc::letter::Matricule;
 use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
 use sdc::service::Credit;
 use uuid::Uuid;
@@ -54,8 +55,7 @@ pub fn order_of_effect(batch: &[Case]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..batch.len()).collect();
     order.sort_by_key(|&place| {
         let case = &batch[place];
-        let agency = case.signer().map(|signer| signer.matricule);
-        (agency, case.judged.key().map(|key| key.order_of_effect(place)), place)
+        (case.agency(), case.judged.key().map(|key| key.order_of_effect(place)), place)
     });
     order
 }
@@ -76,10 +76,10 @@ struct Round<'a> {
     catalogue: &'a Catalogue,
     knowledge: &'a Knowledge,
     /// Verdicts given in this batch, by id and by sequence number.
-    by_id: HashMap<(i32, Uuid), Vec<u8>>,
-    by_sequence: HashSet<(i32, String, i64)>,
-    balances: HashMap<i32, i64>,
-    highest: HashMap<(i32, String), i64>,
+    by_id: HashMap<(Matricule, Uuid), Vec<u8>>,
+    by_sequence: HashSet<(Matricule, String, i64)>,
+    balances: HashMap<Matricule, i64>,
+    highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
 }
@@ -110,7 +110,7 @@ impl<'a> Round<'a> {
                 Judged::Sound { .. } => Refusal::new(RefusalCode::UnknownSigner),
             });
         };
-        let agency = signer.matricule.as_i32();
+        let agency = signer.matricule;
         let digest_bytes = digest.as_bytes();
         // A committed verdict is final: the same letter again is a duplicate, whatever has become of its sender since.
         let derived = Key::of_digest(digest, &key.installation);
@@ -138,18 +138,18 @@ impl<'a> Round<'a> {
     }
 
     /// Returns the number of the next attempt at a letter that has a verdict; none where the verdict is final.
-    fn next_attempt(&self, agency: i32, letter_id: Uuid) -> Option<i16> {
+    fn next_attempt(&self, agency: Matricule, letter_id: Uuid) -> Option<i16> {
         let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.is_retry)?;
         (!held.is_accepted).then(|| held.attempt.saturating_add(1))
     }
 
-    fn verdict(&self, agency: i32, letter_id: Uuid) -> Option<&[u8]> {
+    fn verdict(&self, agency: Matricule, letter_id: Uuid) -> Option<&[u8]> {
         let held = self.standing.known_by_id(agency, letter_id).map(|known| known.digest.as_slice());
         held.or_else(|| self.by_id.get(&(agency, letter_id)).map(Vec::as_slice))
     }
 
     /// Returns the refusal of a letter whose id or number another letter has. An earlier attempt at the same letter is no other letter.
-    fn contested(&self, agency: i32, key: &Key, digest: &[u8]) -> Option<Refusal> {
+    fn contested(&self, agency: Matricule, key: &Key, digest: &[u8]) -> Option<Refusal> {
         if self.verdict(agency, key.letter_id).is_some_and(|held| held != digest) {
             return Some(Refusal::new(RefusalCode::LetterConflict).with("letter", key.letter_id));
         }
@@ -173,7 +173,7 @@ impl<'a> Round<'a> {
         let Some(signer) = arrival.signer() else {
             return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
         };
-        let agency = signer.matricule.as_i32();
+        let agency = signer.matricule;
         let tables = work.tables();
         if let Some(refusal) = self.knowledge.refused_by_database.get(&at) {
             return self.refuse(agency, key, digest, refusal.clone(), None);
@@ -212,7 +212,7 @@ impl<'a> Round<'a> {
 
     fn refuse(
         &mut self,
-        agency: i32,
+        agency: Matricule,
         key: Key,
         digest: &[u8],
         refusal: Refusal,
@@ -223,14 +223,14 @@ impl<'a> Round<'a> {
         Decision::Refused { key, refusal, held_version, account, highest_sequence }
     }
 
-    fn account(&self, agency: i32) -> Account {
+    fn account(&self, agency: Matricule) -> Account {
         // Every agency has an account by construction. A missing one counts as empty, and the charge then fails loudly.
         let account = self.standing.account(agency).unwrap_or(Account { id: 0, balance: 0, credit_limit: 0 });
         Account { balance: self.balances.get(&agency).copied().unwrap_or(account.balance), ..account }
     }
 
     /// Marks id and number as used, and returns the installation's highest number.
-    fn use_key(&mut self, agency: i32, key: &Key, digest: &[u8]) -> i64 {
+    fn use_key(&mut self, agency: Matricule, key: &Key, digest: &[u8]) -> i64 {
         self.by_id.insert((agency, key.letter_id), digest.to_vec());
         let place = (agency, key.installation.clone());
         let held = self.standing.numbers(agency, &key.installation).highest;
@@ -248,7 +248,7 @@ type Place<'a> = (&'a TableRows, usize);
 /// Records of accepted letters of the batch itself.
 #[derive(Default)]
 struct BatchRecords<'a> {
-    by_identity: HashMap<(i32, i32, String, i64), Place<'a>>,
+    by_identity: HashMap<(i32, Matricule, String, i64), Place<'a>>,
     by_legal_key: HashMap<(i32, Vec<String>), Place<'a>>,
 }
 
@@ -257,7 +257,7 @@ impl<'a> BatchRecords<'a> {
     fn classify(
         &self,
         at: usize,
-        agency: i32,
+        agency: Matricule,
         installation: &str,
         tables: &'a [TableRows],
         held: &HeldRecords,
@@ -294,7 +294,7 @@ impl<'a> BatchRecords<'a> {
 
     fn find(
         &self,
-        agency: i32,
+        agency: Matricule,
         installation: &str,
         rows: &TableRows,
         row: usize,
@@ -315,7 +315,7 @@ impl<'a> BatchRecords<'a> {
         other.map(|other| compare(rows, row, other))
     }
 
-    fn add(&mut self, agency: i32, installation: &str, tables: &'a [TableRows]) {
+    fn add(&mut self, agency: Matricule, installation: &str, tables: &'a [TableRows]) {
         for rows in tables {
             let table_id = rows.definition.table_id;
             for row in 0..rows.row_count() {

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use sdc::letter::Matricule;
+
 use super::batch::Case;
 use super::offenders::Offenders;
 use crate::database::fault::Fault;
@@ -28,9 +30,9 @@ pub struct FailingTable {
 /// failed: each table that took no letter is returned, and one is free again once it takes a letter that brings no other table.
 pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable> {
     let mut tables: BTreeMap<i32, Option<FailingTable>> = BTreeMap::new();
-    let mut agencies: BTreeMap<i32, HashSet<i32>> = BTreeMap::new();
+    let mut agencies: BTreeMap<i32, HashSet<Matricule>> = BTreeMap::new();
     for (at, case) in batch.iter().enumerate() {
-        let (Some(acceptance), Some(signer)) = (case.acceptance(), case.signer()) else { continue };
+        let (Some(acceptance), Some(agency)) = (case.acceptance(), case.agency()) else { continue };
         if offenders.refused.contains_key(&at) || offenders.untried.contains(&at) {
             continue;
         }
@@ -49,7 +51,7 @@ pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable
             match (&mut *table, fault) {
                 (Some(failing), Some(fault)) if failing.fault.is_like(fault) => {
                     let of_table = agencies.entry(table_id).or_default();
-                    of_table.insert(signer.matricule.as_i32());
+                    of_table.insert(agency);
                     failing.agencies = of_table.len();
                     failing.letters.insert(at);
                 }

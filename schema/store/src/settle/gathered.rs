@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
 use uuid::Uuid;
 
 use super::batch::Case;
@@ -23,7 +24,7 @@ pub struct Gathered<'a> {
     pub definition: Arc<Definition>,
     columns: &'a [usize],
     values: Vec<Bind<'a>>,
-    agencies: Vec<Option<i32>>,
+    agencies: Vec<Option<Matricule>>,
     installations: Vec<Option<&'a str>>,
     numeros: Vec<Option<i64>>,
     sequences: Vec<Option<i64>>,
@@ -51,7 +52,7 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
     let mut groups: BTreeMap<(i32, &[usize]), Gathered> = BTreeMap::new();
     for (at, case) in batch.iter().enumerate() {
         let Decision::Accepted { key, acceptance, .. } = &case.decision else { continue };
-        let Some(signer) = case.signer() else { continue };
+        let Some(agency) = case.agency() else { continue };
         for (table, rows) in acceptance.work.tables().iter().enumerate() {
             let group = groups
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
@@ -61,7 +62,7 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
             for (column, from) in rows.values.iter().enumerate() {
                 from.push_onto(&wanted, &mut group.values[column]);
             }
-            group.agencies.extend(wanted.iter().map(|_| Some(signer.matricule.as_i32())));
+            group.agencies.extend(wanted.iter().map(|_| Some(agency)));
             group.installations.extend(wanted.iter().map(|_| Some(key.installation.as_str())));
             group.numeros.extend(wanted.iter().map(|&row| Some(rows.numeros[row])));
             group.sequences.extend(wanted.iter().map(|_| key.sequence));
@@ -116,7 +117,7 @@ impl<'a> Gathered<'a> {
     /// Takes the places of the rows, and the binds of columns and identity to compare with what is held.
     pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
         let mut binds = self.values;
-        binds.push(Bind::Integers(self.agencies));
+        binds.push(Bind::Matricules(self.agencies));
         binds.push(Bind::Texts(self.installations));
         binds.push(Bind::Bigints(self.numeros));
         (self.places, binds)
@@ -125,7 +126,7 @@ impl<'a> Gathered<'a> {
     /// Takes the binds of columns and provenance, to insert.
     pub fn into_insert(self) -> Vec<Bind<'a>> {
         let mut binds = self.values;
-        binds.push(Bind::Integers(self.agencies));
+        binds.push(Bind::Matricules(self.agencies));
         binds.push(Bind::Texts(self.installations));
         binds.push(Bind::Bigints(self.numeros));
         binds.push(Bind::Bigints(self.sequences));

@@ -120,9 +120,8 @@ impl Written {
                     Decision::Refused { key, .. } => Some(key.letter_id),
                     _ => None,
                 };
-                let agency = case.signer().map(|signer| signer.matricule.as_i32());
                 let journal_line = case.journal_id.filter(|_| !is_counted);
-                settled.refused.push(RefusedLetter { journal_line, agency, letter_id, code });
+                settled.refused.push(RefusedLetter { journal_line, agency: case.agency(), letter_id, code });
             }
             if let Some(acceptance) = case.acceptance() {
                 settled.rows += acceptance.new_rows();

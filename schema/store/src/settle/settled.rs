@@ -1,5 +1,6 @@
 //! What became of a batch: settled, or not.
 
+use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ pub struct RefusedLetter {
     /// Its line in the journal; it has none where quarantine only counts it.
     pub journal_line: Option<i64>,
     /// Whose key signed it.
-    pub agency: Option<i32>,
+    pub agency: Option<Matricule>,
     /// Its id.
     pub letter_id: Option<Uuid>,
     /// Why.

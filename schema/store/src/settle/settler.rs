@@ -141,7 +141,7 @@ async fn begin(
     arrivals: Vec<Arrival>,
     catalogue: &Catalogue,
 ) -> (Result<(Standing, Vec<i64>), Fault>, Batch) {
-    let agencies = arrivals.iter().filter_map(|arrival| Some(arrival.signer()?.matricule.as_i32())).collect();
+    let agencies = arrivals.iter().filter_map(Arrival::agency).collect();
     let locking = Standing::lock(transaction.shared(), agencies, arrivals.len());
     // Letters are judged while PostgreSQL takes the locks, which are held for as long: those who also want them are
     // operators who change the agency, and another process that settles for it.

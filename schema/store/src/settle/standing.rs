@@ -40,11 +40,11 @@ pub struct KnownLetter {
 #[derive(Debug, Default)]
 pub struct Standing {
     pub catalogue_revision: i64,
-    revisions: HashMap<i32, i64>,
-    accounts: HashMap<i32, Account>,
-    numbers: HashMap<(i32, String), Numbers>,
-    by_id: HashMap<(i32, Uuid), KnownLetter>,
-    by_sequence: HashMap<(i32, String, i64), KnownLetter>,
+    revisions: HashMap<Matricule, i64>,
+    accounts: HashMap<Matricule, Account>,
+    numbers: HashMap<(Matricule, String), Numbers>,
+    by_id: HashMap<(Matricule, Uuid), KnownLetter>,
+    by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
 }
 
 impl Standing {
@@ -56,17 +56,17 @@ impl Standing {
     /// statement would still show the state before the wait.
     pub async fn lock(
         mut connection: &AsyncPgConnection,
-        agencies: BTreeSet<i32>,
+        agencies: BTreeSet<Matricule>,
         letters: usize,
     ) -> Result<(Standing, Vec<i64>), Fault> {
-        let agencies: Vec<Option<i32>> = agencies.into_iter().map(Some).collect();
+        let agencies: Vec<Option<Matricule>> = agencies.into_iter().map(Some).collect();
 
         let text = "SELECT agency, id, balance, credit_limit FROM xm.accounts WHERE agency = ANY(?)
                      ORDER BY agency FOR NO KEY UPDATE";
-        let binds = [Bind::Integers(agencies)];
-        let rows: Vec<(Option<i32>, i32, i64, i64)> =
+        let binds = [Bind::Matricules(agencies)];
+        let rows: Vec<(Option<Matricule>, i32, i64, i64)> =
             Statement::<(Nullable<Integer>, Integer, BigInt, BigInt)>::new(text, &binds).load(&mut connection).await?;
-        let account = |(agency, id, balance, credit_limit): (Option<i32>, _, _, _)| {
+        let account = |(agency, id, balance, credit_limit): (Option<Matricule>, _, _, _)| {
             agency.map(|agency| (agency, Account { id, balance, credit_limit }))
         };
         let (server, revisions) = join!(read_server(connection, letters), read_revisions(connection, &binds));
@@ -109,8 +109,8 @@ impl Standing {
         let text = "SELECT l.agency, l.installation, l.sequence, l.digest, l.attempt, l.verdict = 'accepted'
                       FROM unnest(?, ?, ?) AS w (agency, installation, sequence)
                       JOIN xm.letters l USING (agency, installation, sequence)";
-        let binds = [Bind::Integers(agencies), Bind::Texts(installations), Bind::Bigints(sequences)];
-        let rows: Vec<(i32, String, i64, Vec<u8>, i16, bool)> =
+        let binds = [Bind::Matricules(agencies), Bind::Texts(installations), Bind::Bigints(sequences)];
+        let rows: Vec<(Matricule, String, i64, Vec<u8>, i16, bool)> =
             Statement::<(Integer, Text, BigInt, Bytea, SmallInt, Bool)>::new(text, &binds)
                 .load(&mut connection)
                 .await?;
@@ -121,27 +121,27 @@ impl Standing {
     }
 
     /// Returns an agency's revision.
-    pub fn revision(&self, matricule: Matricule) -> Option<i64> {
-        self.revisions.get(&matricule.as_i32()).copied()
+    pub fn revision(&self, agency: Matricule) -> Option<i64> {
+        self.revisions.get(&agency).copied()
     }
 
     /// Returns an agency's account.
-    pub fn account(&self, agency: i32) -> Option<Account> {
+    pub fn account(&self, agency: Matricule) -> Option<Account> {
         self.accounts.get(&agency).copied()
     }
 
     /// Returns an installation's numbers; those of an unknown one are zero.
-    pub fn numbers(&self, agency: i32, installation: &str) -> Numbers {
+    pub fn numbers(&self, agency: Matricule, installation: &str) -> Numbers {
         self.numbers.get(&(agency, installation.to_owned())).copied().unwrap_or_default()
     }
 
     /// Finds a letter with a verdict by its id.
-    pub fn known_by_id(&self, agency: i32, letter_id: Uuid) -> Option<&KnownLetter> {
+    pub fn known_by_id(&self, agency: Matricule, letter_id: Uuid) -> Option<&KnownLetter> {
         self.by_id.get(&(agency, letter_id))
     }
 
     /// Finds a letter with a verdict by its sequence number.
-    pub fn known_by_sequence(&self, agency: i32, installation: &str, sequence: i64) -> Option<&KnownLetter> {
+    pub fn known_by_sequence(&self, agency: Matricule, installation: &str, sequence: i64) -> Option<&KnownLetter> {
         self.by_sequence.get(&(agency, installation.to_owned(), sequence))
     }
 }
@@ -156,9 +156,12 @@ async fn read_server(mut connection: &AsyncPgConnection, letters: usize) -> Resu
     server.into_iter().next().ok_or(Fault::NoServer)
 }
 
-async fn read_revisions(mut connection: &AsyncPgConnection, agencies: &[Bind<'_>]) -> Result<HashMap<i32, i64>, Fault> {
+async fn read_revisions(
+    mut connection: &AsyncPgConnection,
+    agencies: &[Bind<'_>],
+) -> Result<HashMap<Matricule, i64>, Fault> {
     let text = "SELECT matricule, revision FROM xm.agencies WHERE matricule = ANY(?)";
-    let rows: Vec<(i32, i64)> = Statement::<(Integer, BigInt)>::new(text, agencies).load(&mut connection).await?;
+    let rows: Vec<(Matricule, i64)> = Statement::<(Integer, BigInt)>::new(text, agencies).load(&mut connection).await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -166,8 +169,8 @@ async fn read_revisions(mut connection: &AsyncPgConnection, agencies: &[Bind<'_>
 async fn read_numbers(
     mut connection: &AsyncPgConnection,
     batch: &[Case],
-) -> Result<HashMap<(i32, String), Numbers>, Fault> {
-    let named: BTreeSet<(i32, &str)> = batch
+) -> Result<HashMap<(Matricule, String), Numbers>, Fault> {
+    let named: BTreeSet<(Matricule, &str)> = batch
         .iter()
         .filter_map(Case::claimed_key)
         .filter(|(_, key)| !key.installation.is_empty())
@@ -177,8 +180,8 @@ async fn read_numbers(
     let text = "SELECT i.agency, i.name, i.sequence_highest, i.sequence_floor
                   FROM unnest(?, ?) AS n (agency, name)
                   JOIN xm.installations i ON i.agency = n.agency AND i.name = n.name";
-    let binds = [Bind::Integers(agencies), Bind::Texts(names)];
-    let rows: Vec<(i32, String, i64, i64)> =
+    let binds = [Bind::Matricules(agencies), Bind::Texts(names)];
+    let rows: Vec<(Matricule, String, i64, i64)> =
         Statement::<(Integer, Text, BigInt, BigInt)>::new(text, &binds).load(&mut connection).await?;
     let numbers = |(agency, name, highest, floor)| ((agency, name), Numbers { highest, floor });
     Ok(rows.into_iter().map(numbers).collect())
@@ -188,7 +191,7 @@ async fn read_numbers(
 async fn read_by_id(
     mut connection: &AsyncPgConnection,
     batch: &[Case],
-) -> Result<HashMap<(i32, Uuid), KnownLetter>, Fault> {
+) -> Result<HashMap<(Matricule, Uuid), KnownLetter>, Fault> {
     if planted::has(Bug::NoUniqueKey) {
         return Ok(HashMap::new());
     }
@@ -199,14 +202,14 @@ async fn read_by_id(
         };
         // A letter that could not have its own key when it came first has its verdict under the key made from its digest.
         for letter_id in [key.letter_id, Key::of_digest(digest, &key.installation).letter_id] {
-            agencies.push(Some(signer.matricule.as_i32()));
+            agencies.push(Some(signer.matricule));
             letters.push(Some(letter_id));
         }
     }
     let text = "SELECT l.agency, l.letter_id, l.digest, l.attempt, l.verdict = 'accepted' FROM unnest(?, ?) AS w (agency, letter_id)
                   JOIN xm.letters l ON l.agency = w.agency AND l.letter_id = w.letter_id";
-    let binds = [Bind::Integers(agencies), Bind::Uuids(letters)];
-    let rows: Vec<(i32, Uuid, Vec<u8>, i16, bool)> =
+    let binds = [Bind::Matricules(agencies), Bind::Uuids(letters)];
+    let rows: Vec<(Matricule, Uuid, Vec<u8>, i16, bool)> =
         Statement::<(Integer, SqlUuid, Bytea, SmallInt, Bool)>::new(text, &binds).load(&mut connection).await?;
     let known = |(agency, letter_id, digest, attempt, is_accepted)| {
         ((agency, letter_id), KnownLetter { digest, attempt, is_accepted })

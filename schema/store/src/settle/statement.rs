@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use diesel::sql_types::{BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::answer::statement::{self, EntryKind, Statement, StatementEntry};
+use sdc::letter::Matricule;
 use sdc::request::Period;
 use uuid::Uuid;
 
@@ -38,6 +39,8 @@ pub struct Asking<'a> {
     pub batch: &'a [Case],
     /// The letter's place in it.
     pub place: usize,
+    /// The agency of its signer.
+    pub agency: Matricule,
     /// The agency's account after the letter's charge.
     pub account: &'a Account,
     pub period: Period,
@@ -48,10 +51,8 @@ pub struct Asking<'a> {
 /// # Errors
 /// A fault of the database.
 pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: &str) -> Result<Statement, Fault> {
-    let Asking { batch, place, account, period } = asking;
+    let Asking { batch, place, agency, account, period } = asking;
     let case = &batch[place];
-    // An accepted letter has a signer; an agency without number has no entries.
-    let agency = case.signer().map_or(0, |signer| signer.matricule.as_i32());
     let days = read_days(connection, period, case.arrival.received_at).await?;
     let (total, after) = read_sums(connection, agency, account, &days).await?;
     let mut movements = read_movements(connection, agency, account, &days).await?;
@@ -139,7 +140,7 @@ async fn read_days(
 /// Returns how many movements the days have, and the sum of the movements after them.
 async fn read_sums(
     mut connection: &AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     account: &Account,
     days: &Days,
 ) -> Result<(i64, i64), Fault> {
@@ -150,7 +151,7 @@ async fn read_sums(
                   JOIN xm.entries e ON e.agency = n.agency AND e.posted_at >= n.begins_at";
     let binds = [
         Bind::Integer(account.id),
-        Bind::Integer(agency),
+        Bind::Matricule(agency),
         Bind::Timestamptz(days.begins_at),
         Bind::Timestamptz(days.ends_at),
     ];
@@ -161,7 +162,7 @@ async fn read_sums(
 /// Reads the newest movements of the days, in the order in which they took effect.
 async fn read_movements(
     mut connection: &AsyncPgConnection,
-    agency: i32,
+    agency: Matricule,
     account: &Account,
     days: &Days,
 ) -> Result<Vec<Movement>, Fault> {
@@ -176,7 +177,7 @@ async fn read_movements(
                  ORDER BY s.id";
     let binds = [
         Bind::Integer(account.id),
-        Bind::Integer(agency),
+        Bind::Matricule(agency),
         Bind::Timestamptz(days.begins_at),
         Bind::Timestamptz(days.ends_at),
         Bind::Bigint(i64::try_from(STATEMENT_ENTRIES_MAX).unwrap_or(i64::MAX)),
@@ -207,8 +208,8 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
 /// Returns the charges of those letters of the batch that take effect before the one at `place` and are of the same agency, in the
 /// order of effect.
 fn before(batch: &[Case], place: usize) -> Vec<Movement> {
-    let accepted = move |at: usize| match (&batch[at].decision, batch[at].signer()) {
-        (Decision::Accepted { key, acceptance, .. }, Some(signer)) => Some((key, acceptance, signer.matricule)),
+    let accepted = move |at: usize| match (&batch[at].decision, batch[at].agency()) {
+        (Decision::Accepted { key, acceptance, .. }, Some(agency)) => Some((key, acceptance, agency)),
         _ => None,
     };
     let asking = accepted(place).map(|(key, _, agency)| (agency, key.order_of_effect(place)));

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
-use sdc::letter::FORMAT_VERSION;
+use sdc::letter::{FORMAT_VERSION, Matricule};
 use sdc::payload;
 use sdc::refusal::Refusal;
 use sdc::service::Credit;
@@ -22,7 +22,7 @@ use crate::tables::examine::TableRows;
 
 /// A new verdict as it goes into `xm.letters`.
 pub struct VerdictRow {
-    pub agency: i32,
+    pub agency: Matricule,
     pub key: Key,
     pub digest: Vec<u8>,
     pub outcome: Outcome,
@@ -86,7 +86,7 @@ impl VerdictRow {
             None => Vec::new(),
         };
         Some(VerdictRow {
-            agency: signer.matricule.as_i32(),
+            agency: signer.matricule,
             key: key.clone(),
             digest: digest.as_bytes().to_vec(),
             outcome: case.outcome(),

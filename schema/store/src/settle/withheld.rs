@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sdc::digest::Digest;
+use sdc::letter::Matricule;
 
 use super::arrival::{Arrival, Content, Outcome};
 use super::batch::Case;
@@ -156,7 +157,7 @@ impl Withheld {
         }
         drop(waits);
         for (fault, (letters, first)) in told {
-            let agency = first.signer().map(|signer| signer.matricule.as_i32());
+            let agency = first.agency().map(Matricule::as_i32);
             let (mailbox, digest) = (&*first.source.mailbox, name(first));
             tracing::error!(
                 fault, letters, mailbox, agency, %digest,

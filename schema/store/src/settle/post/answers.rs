@@ -21,7 +21,7 @@ impl Written {
             .collect();
         for run in runs(&parts, |(_, _, payload)| payload.len()) {
             let binds = [
-                Bind::Integers(run.iter().map(|(verdict, _, _)| Some(verdict.agency)).collect()),
+                Bind::Matricules(run.iter().map(|(verdict, _, _)| Some(verdict.agency)).collect()),
                 Bind::Uuids(run.iter().map(|(verdict, _, _)| Some(verdict.key.letter_id)).collect()),
                 Bind::Smallints(run.iter().map(|(verdict, _, _)| Some(verdict.key.attempt)).collect()),
                 Bind::Smallints(run.iter().map(|(_, part, _)| Some(*part)).collect()),
@@ -46,7 +46,7 @@ impl Written {
         };
         let transports: Vec<Cow<'static, str>> = verdicts.iter().map(transport).collect();
         let binds = [
-            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Matricules(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Texts(transports.iter().map(|transport| Some(transport.as_ref())).collect()),
             Bind::Smallints(verdicts.iter().map(|verdict| Some(verdict.key.attempt)).collect()),
@@ -65,15 +65,15 @@ impl Written {
         // Of a letter that came several times the last arrival counts: one statement cannot change a row twice.
         let mut transports = BTreeMap::new();
         for case in self.batch.iter().filter(|case| !case.arrival.source.is_fetched_again) {
-            if let (Some(signer), Decision::Duplicate(key)) = (case.signer(), &case.decision) {
-                transports.insert((signer.matricule.as_i32(), key.letter_id), case.arrival.source.transport);
+            if let (Some(agency), Decision::Duplicate(key)) = (case.agency(), &case.decision) {
+                transports.insert((agency, key.letter_id), case.arrival.source.transport);
             }
         }
         if transports.is_empty() {
             return Ok(());
         }
         let binds = [
-            Bind::Integers(transports.keys().map(|(agency, _)| Some(*agency)).collect()),
+            Bind::Matricules(transports.keys().map(|(agency, _)| Some(*agency)).collect()),
             Bind::Uuids(transports.keys().map(|(_, letter)| Some(*letter)).collect()),
             Bind::Texts(transports.values().map(|transport| Some(*transport)).collect()),
         ];

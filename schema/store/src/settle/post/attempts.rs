@@ -49,7 +49,7 @@ impl Written {
 
 fn names<'a>(verdicts: &[&VerdictRow]) -> [Bind<'a>; 2] {
     [
-        Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+        Bind::Matricules(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
         Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
     ]
 }

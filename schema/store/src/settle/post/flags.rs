@@ -20,7 +20,7 @@ impl Written {
             return Ok(());
         }
         let binds = [
-            Bind::Integers(lines.iter().map(|(verdict, ..)| Some(verdict.agency)).collect()),
+            Bind::Matricules(lines.iter().map(|(verdict, ..)| Some(verdict.agency)).collect()),
             Bind::Uuids(lines.iter().map(|(verdict, ..)| Some(verdict.key.letter_id)).collect()),
             Bind::Integers(lines.iter().map(|(_, table_id, ..)| Some(*table_id)).collect()),
             Bind::Texts(lines.iter().map(|(_, _, flag, _)| Some(flag.check.as_str())).collect()),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use sdc::letter::Matricule;
 
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, runs, unnested};
@@ -19,7 +20,7 @@ struct JournalLine<'a> {
     arrival: &'a Arrival,
     /// When the container came, or an operator had it tried again.
     at: DateTime<Utc>,
-    agency: Option<i32>,
+    agency: Option<Matricule>,
     key: Option<&'a Key>,
     digest: Option<&'a [u8]>,
     service: Option<&'static str>,
@@ -47,7 +48,7 @@ impl<'a> JournalLine<'a> {
             id: case.journal_id,
             arrival: &case.arrival,
             at,
-            agency: case.signer().map(|signer| signer.matricule.as_i32()),
+            agency: case.agency(),
             key,
             digest,
             service: case.letter().map(|letter| letter.request.service().name()),
@@ -76,7 +77,7 @@ impl Written {
         let binds = [
             Bind::Bigints(lines.iter().map(|line| line.id).collect()),
             Bind::Timestamptzs(lines.iter().map(|line| Some(line.at)).collect()),
-            Bind::Integers(lines.iter().map(|line| line.agency).collect()),
+            Bind::Matricules(lines.iter().map(|line| line.agency).collect()),
             Bind::Texts(lines.iter().map(|line| line.key.map(|key| key.installation.as_str())).collect()),
             Bind::Uuids(lines.iter().map(|line| line.key.map(|key| key.letter_id)).collect()),
             Bind::Bigints(lines.iter().map(|line| line.key.and_then(|key| key.sequence)).collect()),

@@ -19,7 +19,7 @@ impl Written {
         let binds = [
             Bind::Integers(charged.iter().map(|verdict| Some(verdict.account.id)).collect()),
             Bind::Bigints(charged.iter().map(|verdict| Some(verdict.cost)).collect()),
-            Bind::Integers(charged.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Matricules(charged.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(charged.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Bigints(charged.iter().map(|verdict| Some(verdict.account.balance)).collect()),
             Bind::Bigints(charged.iter().map(|verdict| verdict.balance_floor).collect()),

@@ -17,7 +17,7 @@ impl Written {
             return Ok(());
         }
         let binds = [
-            Bind::Integers(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Matricules(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Texts(verdicts.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
             Bind::Bigints(verdicts.iter().map(|verdict| verdict.key.sequence).collect()),
@@ -45,7 +45,7 @@ impl Written {
             return Ok(());
         }
         let binds = [
-            Bind::Integers(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Matricules(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
             Bind::Bigints(numbered.iter().map(|verdict| verdict.key.sequence).collect()),
         ];

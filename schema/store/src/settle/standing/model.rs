@@ -1,5 +1,7 @@
 //! What the database would hold after a batch, without a database: for properties of deciding.
 
+use sdc::letter::Matricule;
+
 use super::{KnownLetter, Standing};
 use crate::settle::account::Account;
 use crate::settle::arrival::Content;
@@ -9,17 +11,17 @@ use crate::settle::judge::Key;
 
 impl Standing {
     /// Makes what is held of agencies that never wrote.
-    pub fn of_accounts(accounts: impl IntoIterator<Item = (i32, Account)>) -> Standing {
+    pub fn of_accounts(accounts: impl IntoIterator<Item = (Matricule, Account)>) -> Standing {
         Standing { accounts: accounts.into_iter().collect(), ..Standing::default() }
     }
 
     /// Adds what a batch commits: verdicts by id and number, the highest numbers, balances.
     pub fn commit(&mut self, batch: &[Case]) {
         // Letters lie in the order of arrival, and the last balance is that of the last in the order of effect.
-        let mut paid = std::collections::HashMap::<i32, i64>::new();
+        let mut paid = std::collections::HashMap::<Matricule, i64>::new();
         for case in batch {
             let Content::Signed { signer, digest, .. } = &case.arrival.content else { continue };
-            let agency = signer.matricule.as_i32();
+            let agency = signer.matricule;
             match &case.decision {
                 Decision::Accepted { key, acceptance, .. } => {
                     *paid.entry(agency).or_default() += acceptance.price.amount;
@@ -36,7 +38,7 @@ impl Standing {
         }
     }
 
-    fn keep(&mut self, agency: i32, key: &Key, digest: &[u8; 32], is_accepted: bool) {
+    fn keep(&mut self, agency: Matricule, key: &Key, digest: &[u8; 32], is_accepted: bool) {
         let letter = KnownLetter { digest: digest.to_vec(), attempt: key.attempt, is_accepted };
         if let Some(sequence) = key.sequence {
             let numbers = self.numbers.entry((agency, key.installation.clone())).or_default();

@@ -192,8 +192,7 @@ struct Centre {
 impl Centre {
     fn new(Terms { credit, balance, credit_limit }: Terms) -> Centre {
         let account = |agency: u32| {
-            let id = i32::try_from(agency).unwrap();
-            (id, Account { id, balance, credit_limit })
+            (agency.try_into().unwrap(), Account { id: i32::try_from(agency).unwrap(), balance, credit_limit })
         };
         Centre {
             standing: Standing::of_accounts(AGENCIES.map(account)),
@@ -213,7 +212,7 @@ impl Centre {
     }
 
     fn balances(&self) -> [i64; 2] {
-        AGENCIES.map(|agency| self.standing.account(i32::try_from(agency).unwrap()).unwrap().balance)
+        AGENCIES.map(|agency| self.standing.account(agency.try_into().unwrap()).unwrap().balance)
     }
 }
 
