@@ -12,13 +12,13 @@ use crate::sources::{Source, demand, of_kind, read, root};
 /// The one file that calls into OpenSSL where its crate has no safe way.
 const UNSAFE_FILE: &str = "schema/sdc/src/cms/libcrypto.rs";
 
+/// Names the files with such code, this rule's own apart.
 fn with_unsafe_code(sources: &[Source]) -> Vec<&str> {
-    // Put together here, so that this file keeps the rule itself; a method of diesel has the word in its name.
-    let (word, of_diesel) = (concat!("un", "safe"), concat!("un", "safe_to_cache_prepared"));
-    let is_unsafe = |line: &str| line.replace(of_diesel, "").contains(word);
+    // A method of diesel has the word in its name.
+    let is_unsafe = |line: &str| line.replace("unsafe_to_cache_prepared", "").contains("unsafe");
     let has = |source: &&Source| {
         let mut lines = source.text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        lines.any(is_unsafe)
+        !source.path.contains("/house_rules/") && lines.any(is_unsafe)
     };
     sources.iter().filter(has).map(|source| source.path.as_str()).collect()
 }
@@ -27,8 +27,8 @@ fn with_unsafe_code(sources: &[Source]) -> Vec<&str> {
 fn unsafe_code_is_in_one_small_file() {
     assert_eq!(with_unsafe_code(&of_kind("rs")), [UNSAFE_FILE]);
     let of = |text: &str| with_unsafe_code(&[Source::new("a.rs", text)]).len();
-    assert_eq!(of(concat!("fn f() { un", "safe { g() } }")), 1);
-    assert_eq!(of(concat!("// un", "safe\nfn un", "safe_to_cache_prepared() {}")), 0);
+    assert_eq!(of("fn f() { unsafe { g() } }"), 1);
+    assert_eq!(of("// unsafe\nfn unsafe_to_cache_prepared() {}"), 0);
 }
 
 /// Says which refusals no test names, and which FORMAT.md does not explain.

@@ -55,8 +55,7 @@ fn unlimited_functions(clippy: &str, manifest: &str, sources: &[Source]) -> Vec<
     if !manifest.lines().any(|line| line == "too_many_lines = \"warn\"") {
         breaches.push("Cargo.toml: the lint that counts the lines of functions is off".to_owned());
     }
-    let excused =
-        |source: &&Source| source.code().any(|(_, line)| line.contains(concat!("clippy::", "too_many_lines")));
+    let excused = |source: &&Source| source.text.contains(concat!("clippy::", "too_many_lines"));
     breaches.extend(sources.iter().filter(excused).map(|source| format!("{}: a function is excused", source.path)));
     breaches
 }
