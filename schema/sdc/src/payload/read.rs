@@ -8,20 +8,26 @@ use uuid::{Uuid, Variant};
 
 use super::json::{Document, malformed};
 use super::members::{is_name, text};
+use super::write::NoticeBody;
 use super::{LetterKey, PayloadLimits, Unreadable};
+use crate::answer::notice::{NOTICE, Notice, NoticeContent};
 use crate::answer::statement::Statement;
-use crate::answer::{Answer, AnswerBody, AnswerContent};
-use crate::letter::{FORMAT_VERSION, Letter, Mode};
+use crate::answer::{Answer, AnswerBody, AnswerContent, CentreLetter};
+use crate::letter::{FORMAT_VERSION, Letter, Mode, Office};
 use crate::moment;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::request::Request;
-use crate::service::Service;
+use crate::service::{AnswerKind, Service};
 
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
 const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
+const NOTICE_MEMBERS: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "service", "body"];
 
 /// What stands in an answer that gives something beside its receipt, all or none.
 const BODY: [&str; 4] = ["service", "part", "parts", "body"];
+
+const OFFICE: &str = "an agency from 1 to 999999 and an installation";
+const INSTALLATION: &str = "1 to 32 of a-z, 0-9 and -, not beginning with -";
 
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const SEQUENCE_MAX: u64 = 1 << 53;
@@ -35,19 +41,19 @@ pub fn letter(json: &[u8], limits: &PayloadLimits) -> Result<Letter, Unreadable>
 
 /// Reads an answer from its JSON.
 pub fn answer(json: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
+    Head { document: Document::divide(json)?, limits }.answer()
+}
+
+/// Reads a letter of the centre from its JSON.
+pub fn centre_letter(json: &[u8], limits: &PayloadLimits) -> Result<CentreLetter, Refusal> {
     let head = Head { document: Document::divide(json)?, limits };
-    let sdc = head.version()?;
-    head.document.admit(ANSWER)?;
-    Ok(Answer {
-        sdc,
-        id: head.id()?,
-        from: head.server("from")?,
-        to: head.typed("to", "an agency, and an installation where known")?,
-        time: head.time()?,
-        mode: head.mode()?,
-        receipt: head.typed("receipt", "a receipt")?,
-        body: head.body()?,
-    })
+    head.version()?;
+    // Every answer has a receipt, and no service has this name.
+    if !head.document.has("receipt") && head.document.has("service") && head.service()? == NOTICE {
+        head.notice().map(CentreLetter::Notice)
+    } else {
+        head.answer().map(CentreLetter::Answer)
+    }
 }
 
 /// The members about a letter, as opposed to its body.
@@ -66,12 +72,45 @@ impl Head<'_> {
         Ok(Letter { sdc, id, from, to, sequence, time, mode, request })
     }
 
+    fn answer(&self) -> Result<Answer, Refusal> {
+        let sdc = self.version()?;
+        self.document.admit(ANSWER)?;
+        Ok(Answer {
+            sdc,
+            id: self.id()?,
+            from: self.server("from")?,
+            to: self.typed("to", "an agency, and an installation where known")?,
+            time: self.time()?,
+            mode: self.mode()?,
+            receipt: self.typed("receipt", "a receipt")?,
+            body: self.body()?,
+        })
+    }
+
+    fn notice(&self) -> Result<Notice, Refusal> {
+        let sdc = self.version()?;
+        self.document.admit(NOTICE_MEMBERS)?;
+        let (id, from, to): (_, _, Office) = (self.id()?, self.server("from")?, self.typed("to", OFFICE)?);
+        if !is_installation(&to.installation) {
+            return Err(malformed("to.installation", INSTALLATION));
+        }
+        let NoticeBody { number, content } = self.typed("body", "a number and what is told, by its kind")?;
+        if !(1..=SEQUENCE_MAX).contains(&number) {
+            return Err(malformed("body.number", "an integer from 1 to 9007199254740992"));
+        }
+        let NoticeContent::CertificateEnds { certificate, .. } = &content;
+        if !is_digest(certificate) {
+            return Err(malformed("body.certificate", "a SHA-256 in lower-case hexadecimal"));
+        }
+        Ok(Notice { sdc, id, from, to, time: self.time()?, mode: self.mode()?, number, content })
+    }
+
     fn key(&self) -> Result<LetterKey, Refusal> {
-        let from = self.typed("from", "an agency from 1 to 999999 and an installation")?;
+        let from = self.typed("from", OFFICE)?;
         let key =
             LetterKey { id: self.id()?, from, to: self.server("to")?, sequence: self.sequence()?, mode: self.mode()? };
         if !is_installation(&key.from.installation) {
-            return Err(malformed("from.installation", "1 to 32 of a-z, 0-9 and -, not beginning with -"));
+            return Err(malformed("from.installation", INSTALLATION));
         }
         Ok(key)
     }
@@ -135,14 +174,14 @@ impl Head<'_> {
         if !BODY.iter().any(|name| self.document.has(name)) {
             return Ok(None);
         }
-        let service = self.service()?.parse();
+        let service: Option<Service> = self.service()?.parse().ok();
         let (part, parts) =
             (self.typed("part", "a number from 1 to parts")?, self.typed("parts", "a number of parts")?);
         if !(1..=parts).contains(&part) {
             return Err(malformed("part", "a number from 1 to parts"));
         }
-        let content = match service {
-            Ok(Service::Account) => AnswerContent::Statement(self.statement()?),
+        let content = match service.map(|service| service.facts().answer) {
+            Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
             _ => return Err(malformed("service", "a service whose answer has a body")),
         };
         Ok(Some(AnswerBody { part, parts, content }))
@@ -170,6 +209,10 @@ impl Head<'_> {
 
 fn is_service(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_')
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|octet| octet.is_ascii_digit() || (b'a'..=b'f').contains(&octet))
 }
 
 fn is_installation(text: &str) -> bool {
