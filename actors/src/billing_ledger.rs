@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, Context, ContextFutureSpawner, Handler, WrapFuture};
-use store::failure::point;
-use store::fault::Fault;
+use store::database::fault::Fault;
+use store::planted::point;
 use store::settle::{Apart, Outcome, Settler, Unsettled};
 use tokio::runtime::Handle;
 

@@ -8,7 +8,7 @@ mod folder;
 mod smtp;
 
 use futures_util::future::BoxFuture;
-use store::outbox::Claimed;
+use store::letters::outbox::Claimed;
 
 pub use smtp::SmtpCourier;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store::database::Database;
-use store::fault::Fault;
+use store::database::fault::Fault;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;

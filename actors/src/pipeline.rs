@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use store::certificates::signers::Signers;
 use store::database::Database;
-use store::outbox;
+use store::letters::outbox;
 use store::settle::{Settler, SettlingSettings};
-use store::signers::Signers;
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};

@@ -15,7 +15,7 @@ use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode};
-use store::failure::point;
+use store::planted::point;
 use store::settle::{Arrival, Claimed, Content};
 
 use crate::admission::lanes::{Claims, Lane, LaneQueue};

@@ -13,11 +13,11 @@ use sdc::cms::{ContentCipher, SignerId};
 use sdc::letter::Matricule;
 use sdc::payload::PayloadLimits;
 use sdc::refusal::{Refusal, RefusalCode};
+use store::certificates::signers::{Signer, Signers};
 use store::database::Database;
-use store::failure::point;
-use store::fault::Fault;
+use store::database::fault::Fault;
+use store::planted::point;
 use store::settle::{Arrival, Content};
-use store::signers::{Signer, Signers};
 use tokio::runtime::Handle;
 
 use crate::admission::lanes::Claims;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
-use store::failure::point;
-use store::fault::Fault;
+use store::database::fault::Fault;
+use store::planted::point;
 use store::settle::{self, Arrival, Content, Settler};
 use tokio::runtime::Handle;
 

@@ -15,10 +15,10 @@ use sdc::cms::{ContentCipher, SignerId};
 use sdc::digest::Digest;
 use sdc::letter::Mode;
 use sdc::payload::{PayloadLimits, form, write_letter};
-use store::administration::server::{self, Server};
+use store::centre::server::{self, Server};
+use store::certificates::signers::{Signer, Signers};
 use store::database::{Database, DatabaseSettings};
 use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
-use store::signers::{Signer, Signers};
 use store::testing::{self, TestCluster};
 use tokio::runtime::Runtime;
 

@@ -241,8 +241,7 @@ impl Drop for Centre {
 ///
 /// # Errors
 /// It does not start.
-pub async fn open_database(data: &Path) -> Result<store::cluster::Cluster> {
-    let settings =
-        store::cluster::ClusterSettings { data_folder: data.join("database"), binaries: None, settings: vec![] };
-    Ok(store::cluster::Cluster::start(settings).await?)
+pub async fn open_database(data: &Path) -> Result<cluster::Cluster> {
+    let settings = cluster::ClusterSettings { data_folder: data.join("database"), binaries: None, settings: vec![] };
+    Ok(cluster::Cluster::start(settings).await?)
 }

@@ -1,8 +1,8 @@
 //! The database of a run that has ended, held against what was sent.
 
 use anyhow::Result;
+use cluster::Cluster;
 use sdc::refusal::RefusalCode;
-use store::cluster::Cluster;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, NoTls};
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use cluster::Cluster;
 use mail::pop3::{Mailbox, Outcome};
 use mail::settings::{MailboxSettings, Secret, Security};
 use scenarios::servers::Dovecot;
@@ -16,7 +17,6 @@ use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, RegisteredCertificate};
 use serde::Serialize;
-use store::cluster::Cluster;
 use tokio_postgres::Client;
 
 use crate::centre::{self, MAILBOXES};

@@ -12,11 +12,11 @@ use agency::identity::{Algorithm, Identity};
 use agency::office::Centre;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use cluster::{Cluster, ClusterSettings};
 use mail::extract::{MailLimits, extract};
 use sdc::keys::{CentreKeys, RegisteredCertificate};
 use sdc::letter::{Matricule, Mode};
-use store::administration::certificates::CertificateFields;
-use store::cluster::{Cluster, ClusterSettings};
+use store::certificates::CertificateFields;
 
 use scenarios::program::xmserver;
 

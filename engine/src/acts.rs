@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use store::administration::AdministrationError;
 use store::database::Database;
+use store::error::AdministrationError;
 use store::people::audit;
 
 /// Between two looks.
@@ -43,8 +43,8 @@ async fn look(database: &Database, last: &mut Option<i64>) -> Result<(), Adminis
 #[cfg(test)]
 mod tests {
     use sdc::letter::Mode;
-    use store::administration::agencies::{self, NewAgency};
-    use store::administration::server::{self, Server};
+    use store::agencies::{self, NewAgency};
+    use store::centre::server::{self, Server};
     use store::testing::{self, TestCluster};
 
     use super::*;

@@ -10,7 +10,7 @@ use std::path::Path;
 use openssl::x509::{X509, X509NameRef};
 use sdc::keys::{KeyError, RegisteredCertificate};
 use sdc::printable::printable;
-use store::administration::certificates::CertificateFields;
+use store::certificates::CertificateFields;
 
 use kind::Content;
 pub use kind::Kind;

@@ -7,9 +7,10 @@ use clap::{Parser, Subcommand};
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde::Serialize;
-use store::administration::server::{self, Server};
-use store::administration::{AdministrationError, centre_addresses};
+use store::centre;
+use store::centre::server::{self, Server};
 use store::database::{Connection, Database};
+use store::error::AdministrationError;
 use store::people::{Operator, mapping, sign_in_as_system_account};
 use tokio::runtime::Runtime;
 
@@ -330,7 +331,7 @@ impl Desk {
     /// Writes down the addresses that are configured as the centre's own, so that no agency gets one: also before the first
     /// `run`, which does so too.
     async fn record_own_addresses(&mut self) -> anyhow::Result<()> {
-        Ok(centre_addresses::record(&mut self.connection, &self.own_addresses).await?)
+        Ok(centre::addresses::record(&mut self.connection, &self.own_addresses).await?)
     }
 
     fn connection(&mut self) -> &mut AsyncPgConnection {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use store::cluster::{Cluster, ClusterError, ClusterSettings};
+use cluster::{Cluster, ClusterError, ClusterSettings};
 use store::database::{Database, DatabaseSettings, SettingsError};
 
 use crate::configuration::Configuration;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::Value;
-use store::administration::{AdministrationError, ErrorKind};
 use store::database::MigrateError;
-use store::fault::Fault;
+use store::database::fault::Fault;
+use store::error::{AdministrationError, ErrorKind};
 
 use crate::clock::MomentError;
 use crate::configuration::ConfigurationError;

@@ -14,7 +14,7 @@ use diesel_async::RunQueryDsl;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 use sdc::refusal::RefusalCode;
 use store::database::Database;
-use store::fault::Fault;
+use store::database::fault::Fault;
 
 mod group;
 mod queries;

@@ -11,8 +11,9 @@ use indicatif::ProgressBar;
 use nix::unistd::Uid;
 use sdc::letter::Mode;
 use serde_json::json;
-use store::administration::server::{self, Server};
-use store::administration::{AdministrationError, InvalidValue, centre_keys};
+use store::centre;
+use store::centre::server::{self, Server};
+use store::error::{AdministrationError, InvalidValue};
 use store::people::mapping::{self, Founder};
 use store::people::passwords::OneTimePassword;
 use store::people::sign_in_as_system_account;
@@ -122,7 +123,7 @@ async fn fill(
             }
             if is_new {
                 // Keys that are there already are those of an `init` that did not end, or of a centre that begins anew.
-                centre_keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
+                centre::keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
             }
             Ok::<_, anyhow::Error>((made_keys, password))
         })
@@ -138,7 +139,7 @@ async fn fill(
     if folder.keys().exists() {
         keys::confirm(&mut connection, &account, &keys::load(&folder.keys())?).await
     } else {
-        centre_keys::confirm(&mut connection, &account, &[], |_| false).await.map(drop)
+        centre::keys::confirm(&mut connection, &account, &[], |_| false).await.map(drop)
     }
     .with_context(|| folder.keys().display().to_string())?;
     Ok(Initialised { made_keys, password })

@@ -9,9 +9,10 @@ use diesel_async::AsyncPgConnection;
 use sdc::cms;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, KeyError, RegisteredCertificate, SigningKey};
-use store::administration::AdministrationError;
-use store::administration::centre_keys::{self, CentreKey, Confirmed, KeyState, Purpose};
-use store::administration::certificates::spoken;
+use store::centre;
+use store::centre::keys::{CentreKey, Confirmed, KeyState, Purpose};
+use store::certificates::spoken;
+use store::error::AdministrationError;
 use store::people::SystemAccount;
 
 use crate::authority::{AUTHORITY_CERTIFICATE, CENTRE_PAIRS};
@@ -104,7 +105,7 @@ pub async fn confirm(
         document.and_then(|document| cms::open(&document, &keys.centre)).is_ok()
     };
     let key = || spoken(keys.signing.certificate().fingerprint().as_bytes());
-    match centre_keys::confirm(connection, account, &keys.known_as, opens).await? {
+    match centre::keys::confirm(connection, account, &keys.known_as, opens).await? {
         Confirmed::Known => {}
         Confirmed::AdoptedByProof => {
             tracing::warn!(

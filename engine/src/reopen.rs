@@ -10,11 +10,11 @@ use sdc::cms::{self, Opened};
 use sdc::document::Document;
 use sdc::keys::CentreKeys;
 use sdc::refusal::{Refusal, RefusalCode};
-use store::administration::quarantine::QuarantineEntry;
-use store::administration::quarantine::retry::TakenUp;
-use store::fault::Fault;
+use store::certificates::signers::Signers;
+use store::database::fault::Fault;
+use store::letters::quarantine::QuarantineEntry;
+use store::letters::quarantine::retry::TakenUp;
 use store::settle::{Arrival, Claimed, Content, Source};
-use store::signers::Signers;
 
 use crate::configuration::Limits;
 
@@ -101,7 +101,7 @@ fn open(container: &[u8], keys: &CentreKeys, limits: &Limits) -> Result<(Opened,
     Ok((cms::open(&document, keys)?, document.rendered_bytes()))
 }
 
-fn verify(opened: Opened, signer: &Arc<store::signers::Signer>, limits: &Limits) -> Content {
+fn verify(opened: Opened, signer: &Arc<store::certificates::signers::Signer>, limits: &Limits) -> Content {
     let cipher = opened.cipher();
     match opened.verify(&signer.certificate) {
         Ok(verified) => Content::Signed {
@@ -123,7 +123,7 @@ fn source(entry: &QuarantineEntry) -> Source {
         ..Claimed::default()
     };
     Source {
-        transport: store::outbox::transport_named(&entry.transport),
+        transport: store::letters::outbox::transport_named(&entry.transport),
         mailbox: entry.mailbox.as_str().into(),
         sender_domain: entry.sender_domain.clone(),
         claimed,

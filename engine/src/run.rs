@@ -21,11 +21,12 @@ use mail::extract::MailLimits;
 use mail::pop3::Mailbox;
 use mail::smtp::Relay;
 use prometheus::Registry;
-use store::administration::server::{self, Server};
-use store::administration::{AdministrationError, centre_addresses};
+use store::centre;
+use store::centre::server::{self, Server};
+use store::database::fault::Fault;
 use store::database::{Database, MigrateError};
-use store::fault::Fault;
-use store::outbox;
+use store::error::AdministrationError;
+use store::letters::outbox;
 use store::people::SystemAccount;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -319,7 +320,7 @@ async fn prepared(
     let mut connection = database.get().await?;
     let server = server::show(&mut connection).await?;
     keys::confirm(&mut connection, account, keys).await?;
-    centre_addresses::record(&mut connection, own_addresses).await.map_err(AdministrationError::Fault)?;
+    centre::addresses::record(&mut connection, own_addresses).await.map_err(AdministrationError::Fault)?;
     Ok(server)
 }
 
@@ -345,7 +346,7 @@ impl From<Fault> for Unprepared {
 }
 
 async fn recorded(database: &Database, own_addresses: &[String]) -> Result<(), Fault> {
-    centre_addresses::record(&mut *database.get().await?, own_addresses).await
+    centre::addresses::record(&mut *database.get().await?, own_addresses).await
 }
 
 async fn forgotten(database: &Database) -> Result<usize, Fault> {

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use sdc::printable::printable;
 use serde::Serialize;
-use store::administration::server::Server;
+use store::centre::server::Server;
 use terminal_size::{Width, terminal_size_of};
 
 use crate::speech;

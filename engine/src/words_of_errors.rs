@@ -1,8 +1,8 @@
 //! English sentences for the codes of [`AdministrationError`]: each names the subject, what was expected and what to do.
 
 use chrono::{DateTime, Utc};
-use store::administration::certificates::{self, Concern};
-use store::administration::{AdministrationError, Book, InvalidValue, KeyName};
+use store::certificates::{self, Concern};
+use store::error::{AdministrationError, Book, InvalidValue, KeyName};
 
 use crate::words_of_problems;
 
@@ -353,10 +353,10 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
 mod tests {
     use chrono::TimeZone;
     use sdc::letter::Matricule;
-    use store::administration::tables::{Problem, ProblemCode};
-    use store::fault::Fault;
+    use store::database::fault::Fault;
     use store::people::approvals::{Act, Need};
     use store::people::{Account, Operation, Privilege};
+    use store::tables::{Problem, ProblemCode};
 
     use super::*;
 

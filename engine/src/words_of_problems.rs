@@ -1,6 +1,6 @@
 //! English sentences for the problems of a table: each names the column and what mends it.
 
-use store::administration::tables::{Problem, ProblemCode};
+use store::tables::{Problem, ProblemCode};
 
 /// Words a problem.
 pub fn sentence(problem: &Problem) -> String {

@@ -19,7 +19,7 @@ use clap::Args;
 use serde::Serialize;
 use simulation::dice::Dice;
 use simulation::oracle::Findings;
-use store::failure::Bug;
+use store::planted::Bug;
 
 use crate::program::xmserver_nemesis;
 use crate::servers::{pass_time, wait_within};

@@ -15,7 +15,7 @@ use sdc::letter::{self, Matricule, Mode};
 use simulation::dice::Dice;
 use simulation::office::{MemoryRegister, Office};
 use simulation::records::Register;
-use store::administration::certificates::CertificateFields;
+use store::certificates::CertificateFields;
 
 use crate::engine::Engine;
 

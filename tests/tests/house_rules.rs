@@ -175,7 +175,7 @@ fn nothing_planted_is_in_a_build_that_anybody_runs() {
     }
     demand(breaches);
     // And nobody has written the engine of this very build a bug.
-    assert!(store::failure::Bug::ALL.into_iter().all(|bug| !store::failure::has(bug)));
+    assert!(store::planted::Bug::ALL.into_iter().all(|bug| !store::planted::has(bug)));
 }
 
 /// Names the crates that a crate is built from.
@@ -198,7 +198,8 @@ fn a_production_build_has_no_simulator_and_an_office_no_centre() {
     let simulator = ["simulation", "agency"];
     assert_eq!(has(&built_from("engine", &[]), &simulator), simulator, "what is looked for has these names");
     let mut breaches = has(&built_from("engine", &["--no-default-features"]), &simulator);
-    let centre = ["simulation", "store", "actors", "actix", "actix-rt", "diesel", "diesel-async", "tokio-postgres"];
+    let centre =
+        ["simulation", "cluster", "store", "actors", "actix", "actix-rt", "diesel", "diesel-async", "tokio-postgres"];
     for package in ["agency", "mail", "sdc"] {
         breaches.extend(has(&built_from(package, &[]), &centre).iter().map(|name| format!("{package} links {name}")));
     }

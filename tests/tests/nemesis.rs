@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
 use scenarios::nemesis::{self, Plan, Report};
-use store::failure::Bug;
+use store::planted::Bug;
 
 /// The seed of the short run.
 const SEED: u64 = 1;

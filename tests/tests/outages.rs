@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use cluster::{Cluster, ClusterSettings};
 use mail::smtp::Relay;
 use mail::{RelaySettings, Security};
 use scenarios::engine::{Engine, Posts};
@@ -14,7 +15,6 @@ use scenarios::servers::{Account, Dovecot, Postfix, wait_within};
 use scenarios::size::asked_for;
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, PRICE, Resident, address, found};
 use serde_json::Value;
-use store::cluster::{Cluster, ClusterSettings};
 use tokio::runtime::Runtime;
 
 const OFFICES: [u32; 3] = [1, 2, 3];

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use sdc::document;
 use sdc::letter::Matricule;
-use store::failure::{self, Bug, point};
-use store::fault::Fault;
-use store::in_hand::Suspect;
+use store::database::fault::Fault;
+use store::letters::in_hand::Suspect;
+use store::planted::{self, Bug, point};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -288,7 +288,7 @@ impl<'a> Poll<'a> {
 
     /// Deletes what is settled by now.
     pub async fn delete_settled(&mut self, session: &mut dyn Session) -> Result<(), PollError> {
-        if failure::has(Bug::DeleteBeforeCommit) {
+        if planted::has(Bug::DeleteBeforeCommit) {
             self.to_delete.extend(self.lending.forget_session());
         }
         if self.to_delete.is_empty() {

@@ -6,9 +6,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use store::database::Connection;
-use store::fault::Fault;
-use store::in_hand::{self, Suspect};
-use store::leases;
+use store::database::fault::Fault;
+use store::letters::in_hand::{self, Suspect};
+use store::letters::leases;
 use uuid::Uuid;
 
 use super::Admission;

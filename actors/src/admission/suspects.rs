@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::transport::{Candidate, Outcome, Session};
-use store::failure::point;
-use store::in_hand::{ATTEMPTS_MAX, Suspect};
+use store::letters::in_hand::{ATTEMPTS_MAX, Suspect};
+use store::planted::point;
 use tokio::time::{timeout, timeout_at};
 
 use super::lanes::Lane;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::transport::{Candidate, Outcome, Session, Taken};
 use sdc::document;
 use sdc::letter::Matricule;
-use store::failure::point;
+use store::planted::point;
 use tokio::time::timeout;
 
 use super::lanes::{Lane, Tried};

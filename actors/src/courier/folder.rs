@@ -15,8 +15,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use store::failure::{is_made_to_fail, point};
-use store::outbox::Claimed;
+use store::letters::outbox::Claimed;
+use store::planted::{is_made_to_fail, point};
 use uuid::Uuid;
 
 use super::{Again, Courier, NotTaken, Sealed};

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use store::outbox::Claimed;
+use store::letters::outbox::Claimed;
 
 use crate::courier::NotTaken;
 use crate::outage::Outage;

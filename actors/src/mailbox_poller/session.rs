@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use store::failure::point;
+use store::planted::point;
 use uuid::Uuid;
 
 use super::MailboxPollerParts;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use store::certificates::signers::{self, Signers};
 use store::settle::Settler;
-use store::signers::{self, Signers};
 use tokio::sync::RwLock;
 
 use super::parts::{PipelineParts, Widths};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler};
 use store::database::Database;
-use store::in_hand;
+use store::letters::in_hand;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;

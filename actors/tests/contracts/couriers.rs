@@ -14,7 +14,7 @@ use mail::settings::{RelaySettings, Security};
 use mail::smtp::Relay;
 use sdc::cms::ContentCipher;
 use simulation::post_office::{Fault, PostOffice, PostOfficeSettings, When};
-use store::outbox::Claimed;
+use store::letters::outbox::Claimed;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::Timestamptz;
 use diesel_async::RunQueryDsl;
 use store::database::Database;
-use store::fault::Fault;
+use store::database::fault::Fault;
 
 use crate::record::Traffic;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use store::database::Database;
-use store::fault::Fault;
+use store::database::fault::Fault;
 
 use crate::memory::{Expected, LetterMemory, Memory, ReceiptMemory};
 use crate::town::INSTALLATION;

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use sdc::request::Request;
 use sdc::service::Service;
-use store::administration::AdministrationError;
-use store::administration::{agencies, centre_addresses, centre_keys, server, tables, tariffs};
+use store::centre::{self, server};
 use store::database::Archiving;
+use store::error::AdministrationError;
+use store::ledger::tariffs;
 use store::people::{Privilege, users};
+use store::{agencies, tables};
 
 use super::{Findings, Verdict};
 use crate::clock::Clock;
@@ -133,24 +135,24 @@ fn backup(archiving: &Archiving, clock: Clock) -> (Verdict, String) {
 /// Holds the keys at hand against those that the database knows, and looks for agencies that have what is the centre's own.
 async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &mut Findings) -> anyhow::Result<()> {
     let recorded =
-        if centre_keys::is_before(connection).await? { Vec::new() } else { centre_keys::list(connection).await? };
+        if centre::keys::is_before(connection).await? { Vec::new() } else { centre::keys::list(connection).await? };
     if recorded.is_empty() {
         let text =
             "the database does not know its centre's keys yet: the next `xmserver run` or `init` has it take these";
         findings.add(Verdict::Warn, "centre's keys", text);
         return Ok(());
     }
-    let problems = centre_keys::compare(&recorded, &keys.known_as).err().map(|error| words_of_errors::in_utc(&error));
+    let problems = centre::keys::compare(&recorded, &keys.known_as).err().map(|error| words_of_errors::in_utc(&error));
     let well = format!("{} known to the database, all at hand and no others", recorded.len());
     findings.judge("centre's keys", Verdict::Fail, problems.into_iter().collect(), well);
-    for one in centre_keys::registered_for_agencies(connection).await? {
+    for one in centre::keys::registered_for_agencies(connection).await? {
         let text = format!(
             "the centre's own key is registered for it: `xmserver cert revoke \"#{}\" --reason \"key of the centre\"`",
             one.id
         );
         findings.add(Verdict::Fail, format!("agency {}", show::matricule(one.agency)), text);
     }
-    for (agency, address) in centre_addresses::given_to_agencies(connection).await? {
+    for (agency, address) in centre::addresses::given_to_agencies(connection).await? {
         let text =
             format!("{address} is the centre's own address: its answers come back as letters; give it another one");
         findings.add(Verdict::Fail, format!("agency {}", show::matricule(agency)), text);

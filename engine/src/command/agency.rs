@@ -5,10 +5,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use sdc::letter::Matricule;
 use serde_json::{Value, json};
-use store::administration::AdministrationError;
-use store::administration::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
-use store::administration::installations;
-use store::administration::scopes;
+use store::agencies::installations;
+use store::agencies::scopes;
+use store::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
+use store::error::AdministrationError;
 use store::people::Operation;
 
 use super::listing::{self, Extent, Listing};

@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde_json::json;
-use store::administration::AdministrationError;
-use store::administration::answers::{self, Answer, AnswerFilter};
+use store::error::AdministrationError;
+use store::letters::answers::{self, Answer, AnswerFilter};
 
 use super::letter::{self, Wanted};
 use super::listing::{self, Extent, Listing};

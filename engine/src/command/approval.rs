@@ -5,7 +5,9 @@ use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde_json::json;
-use store::administration::{AdministrationError, agencies, server};
+use store::agencies;
+use store::centre::server;
+use store::error::AdministrationError;
 use store::people::approvals::{self, Act, Approval};
 use store::people::users::NewUser;
 
@@ -138,7 +140,7 @@ fn in_words(act: &Act, desk: &Desk) -> String {
             "act-certificate",
             agency = agency.to_string(),
             algorithm = certificate.algorithm.to_string(),
-            fingerprint = store::administration::certificates::spoken(&certificate.fingerprint)
+            fingerprint = store::certificates::spoken(&certificate.fingerprint)
         ),
         Act::AgencyRecharge { agency, amount, note } => {
             let (agency, amount) = (agency.to_string(), show::amount(*amount, &desk.server));

@@ -7,10 +7,8 @@ use chrono::{DateTime, Days, Utc};
 use clap::{Args, Subcommand};
 use sdc::letter::Matricule;
 use serde_json::json;
-use store::administration::agencies;
-use store::administration::certificates::{
-    self, CertificateFilter, Concern, Confirmation, LetterToReview, Revocable, spoken,
-};
+use store::agencies;
+use store::certificates::{self, CertificateFilter, Concern, Confirmation, LetterToReview, Revocable, spoken};
 
 use super::{Desk, read_matricule};
 use crate::ask;

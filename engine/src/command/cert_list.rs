@@ -1,8 +1,8 @@
 //! The list of certificates, page by page.
 
 use diesel_async::AsyncPgConnection;
-use store::administration::AdministrationError;
-use store::administration::certificates::{self, Certificate, CertificateFilter};
+use store::certificates::{self, Certificate, CertificateFilter};
+use store::error::AdministrationError;
 
 use super::Desk;
 use super::listing::Listing;

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
-use store::administration::AdministrationError;
-use store::administration::journal::{self, JournalFilter, JournalLine};
-use store::administration::quarantine;
+use store::error::AdministrationError;
+use store::letters::journal::{self, JournalFilter, JournalLine};
+use store::letters::quarantine;
 use uuid::Uuid;
 
 use super::listing::{self, Extent, Listing};

@@ -5,9 +5,9 @@ use sdc::answer::receipt::Receipt;
 use sdc::letter::Matricule;
 use sdc::payload::{self, PayloadLimits};
 use serde_json::{Value, json};
-use store::administration::answers::Answer;
-use store::administration::letters::{self, Decided, Named, Story};
-use store::administration::quarantine::QuarantineEntry;
+use store::letters::answers::Answer;
+use store::letters::quarantine::QuarantineEntry;
+use store::letters::story::{self, Decided, Named, Story};
 
 use super::{Desk, read_matricule, receipt_words};
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ pub(super) async fn run(desk: &mut Desk, command: LetterCommand) -> anyhow::Resu
 
 impl Wanted {
     pub(super) async fn stories(&self, desk: &mut Desk) -> anyhow::Result<Vec<Story>> {
-        Ok(letters::stories(desk.connection(), &self.named, self.agency).await?)
+        Ok(story::stories(desk.connection(), &self.named, self.agency).await?)
     }
 }
 

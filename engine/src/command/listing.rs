@@ -3,7 +3,7 @@
 use clap::Args;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
-use store::administration::AdministrationError;
+use store::error::AdministrationError;
 
 use super::Desk;
 use crate::show::{self, Table};
@@ -166,7 +166,7 @@ async fn tell_more<L: Listing>(desk: &mut Desk, listing: &L, last: L::Cursor, sh
 mod tests {
     use std::cell::Cell;
 
-    use store::administration::server::Server;
+    use store::centre::server::Server;
     use store::testing::{self, TestCluster};
 
     use super::*;

@@ -9,9 +9,9 @@ use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
-use store::administration::AdministrationError;
-use store::administration::journal;
-use store::administration::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
+use store::error::AdministrationError;
+use store::letters::journal;
+use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
 use store::settle::{Settler, Tried};
 
 use super::listing::{self, Extent, Listing};

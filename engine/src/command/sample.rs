@@ -9,8 +9,8 @@ use anyhow::bail;
 use clap::Subcommand;
 #[cfg(feature = "demo")]
 use sdc::letter::Matricule;
-use store::administration::tables;
 use store::samples;
+use store::tables;
 
 #[cfg(feature = "demo")]
 use super::read_matricule;

@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::Subcommand;
 use sdc::printable::steers;
 use serde_json::{Value, json};
-use store::administration::AdministrationError;
-use store::administration::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
+use store::error::AdministrationError;
+use store::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
 
 use super::Desk;
 use crate::show::{self, Labels, Table};

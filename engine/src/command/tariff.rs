@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use store::administration::tariffs::{self, NewTariff, Tariff};
+use store::ledger::tariffs::{self, NewTariff, Tariff};
 
 use super::Desk;
 use crate::clock::{Clock, Moment, MomentError};

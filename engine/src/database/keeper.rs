@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use store::cluster::Cluster;
+use cluster::Cluster;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
-use store::fault::Fault;
+use store::database::fault::Fault;
 use tokio::sync::watch;
 
 /// A group is shown for so many times as long as it is kept, while its next reading goes on.

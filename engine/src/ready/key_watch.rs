@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use store::administration::AdministrationError;
-use store::administration::centre_keys;
+use store::centre;
 use store::database::Database;
+use store::error::AdministrationError;
 use tokio::sync::Mutex;
 
 use super::Unready;
@@ -50,17 +50,17 @@ impl KeyWatch {
 
     async fn compare(&self, database: &Database) -> Result<(), Unready> {
         let mut connection = database.get().await.map_err(|_away| Unready::DatabaseAway)?;
-        let recorded = match centre_keys::list(&mut connection).await {
+        let recorded = match centre::keys::list(&mut connection).await {
             Ok(recorded) => recorded,
             Err(AdministrationError::Fault(_)) => return Err(Unready::DatabaseAway),
             Err(error) => return Err(Unready::KeysOfDatabase { reason: words_of_errors::in_utc(&error) }),
         };
         drop(connection);
-        centre_keys::compare(&recorded, &self.loaded.known_as)
+        centre::keys::compare(&recorded, &self.loaded.known_as)
             .map_err(|error| Unready::KeysOfDatabase { reason: words_of_errors::in_utc(&error) })?;
         // What the program runs with is in its memory: a file changed on the disk serves from the next start on, or then fails.
         let found = keys::load(&self.folder).map_err(|error| Unready::KeysOfFolder { reason: error.to_string() })?;
-        centre_keys::compare(&self.loaded.known_as, &found.known_as)
+        centre::keys::compare(&self.loaded.known_as, &found.known_as)
             .map_err(|_they_differ| Unready::KeysOfFolder { reason: format!("{} holds others", self.folder.display()) })
     }
 }
@@ -90,7 +90,7 @@ pub(crate) mod tests {
         if let Some(database) = database {
             let mut connection = database.get().await.unwrap();
             let operator = testing::operator(&mut connection).await;
-            centre_keys::record(&mut connection, &operator, &loaded.known_as).await.unwrap();
+            centre::keys::record(&mut connection, &operator, &loaded.known_as).await.unwrap();
         }
         let watch = KeyWatch { holds: Duration::ZERO, ..KeyWatch::new(loaded, folder.path().to_owned()) };
         (folder, watch)

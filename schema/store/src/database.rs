@@ -19,9 +19,13 @@ use futures_util::FutureExt;
 
 mod archiving;
 mod connect;
+pub mod fault;
+pub(crate) mod identifier;
 mod migrate;
+pub(crate) mod schema;
 mod settings;
 pub(crate) mod sqlstate;
+pub(crate) mod statement;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +35,7 @@ pub use migrate::MigrateError;
 use settings::Target;
 pub use settings::{DatabaseSettings, SettingsError};
 
-use crate::fault::Fault;
+use crate::database::fault::Fault;
 
 /// Writes as many bytes as a batch may add to a table, in a transaction that does not keep them.
 pub(crate) const ROOM_PROBE: &str =

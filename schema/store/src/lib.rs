@@ -1,21 +1,32 @@
-//! The letter at rest: PostgreSQL migrations, adopted tables, sample databases, the settling transaction.
+//! The letter at rest, by noun: each has one room, with all that is kept of it and all that is done to it.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`agencies`] | agencies with their accounts, installations and scopes |
+//! | [`centre`] | the server, its keys and its addresses |
+//! | [`certificates`] | certificates registered and revoked, and signers as they are read for judging |
+//! | [`tables`] | definitions, adoption, the catalogue, and the examination of what a letter brings |
+//! | [`letters`] | journal, quarantine, outbox, mail in hand, leases of mailboxes |
+//! | [`ledger`] | tariffs |
+//! | [`people`] | who signed in, what each may do, what two must do, and the audit log |
+//! | [`settle`] | the transaction in which a batch of letters becomes all of this |
+//! | [`database`] | the door to PostgreSQL: pool, migrations, statements, faults |
+//! | [`error`] | why something that an operator asked was not done |
+//! | [`samples`], [`planted`], [`testing`] | sample databases; faults and bugs that tests plant; the world that tests run in |
+//!
+//! Every change by an operator begins with the privilege that it requires, and is one transaction that also writes its line of the
+//! audit log. It takes effect with the next letter on every replica: triggers raise the revisions that settling compares.
 
-pub mod administration;
-pub mod catalogue;
-pub mod cluster;
+pub mod agencies;
+pub mod centre;
+pub mod certificates;
 pub mod database;
-pub mod definition;
-pub mod examine;
-pub mod failure;
-pub mod fault;
-mod identifier;
-pub mod in_hand;
-pub mod leases;
-pub mod outbox;
+pub mod error;
+pub mod ledger;
+pub mod letters;
 pub mod people;
+pub mod planted;
 pub mod samples;
-mod schema;
 pub mod settle;
-pub mod signers;
-mod statement;
+pub mod tables;
 pub mod testing;

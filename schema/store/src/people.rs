@@ -1,6 +1,6 @@
 //! The people of the centre: who somebody is, what he may do, and what he did.
 //!
-//! An [`Operator`] is a person who signed in; every change of [`crate::administration`] takes one and begins with the privilege
+//! An [`Operator`] is a person who signed in; every change takes one and begins with the privilege
 //! that it requires ([`Operation`] is the one table of these). What was done, and what was refused, is a line of the audit log.
 
 pub mod accounts;

@@ -2,9 +2,9 @@
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
-use crate::administration::tables::{self, Adoption, TablesFile};
-use crate::administration::{AdministrationError, InvalidValue};
+use crate::error::{AdministrationError, InvalidValue};
 use crate::people::{Operation, Operator};
+use crate::tables::{self, Adoption, TablesFile};
 
 /// One sample: its tables as SQL, and how they are adopted.
 struct Sample {

@@ -11,18 +11,17 @@
 
 mod apart;
 mod arrival;
-mod decide;
+pub(crate) mod decide;
 mod defaults;
 mod empty;
 mod flags;
 mod gathered;
 mod held;
 mod isolate;
-mod judge;
+pub(crate) mod judge;
 mod nobody;
 mod open;
 mod post;
-mod quarantine;
 mod reads;
 mod retry;
 mod rows;
@@ -47,13 +46,12 @@ use tokio::task::yield_now;
 pub use apart::Apart;
 pub use arrival::{Arrival, Claimed, Content, Outcome, Source};
 pub use post::{RefusedLetter, Settled};
-pub use quarantine::{entry_bytes, give_back};
 pub use retry::{Retry, Tried};
 
-use crate::catalogue::Catalogue;
+use crate::certificates::signers::{self, Signer};
+use crate::database::fault::Fault;
 use crate::database::{Database, StatementLimits};
-use crate::fault::Fault;
-use crate::signers::{self, Signer};
+use crate::tables::catalogue::Catalogue;
 use decide::{Decision, Knowledge};
 use judge::Judged;
 use open::OpenTransaction;

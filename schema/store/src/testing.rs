@@ -1,28 +1,23 @@
 //! For tests of this crate and of the crates above: a real PostgreSQL per test process, a fresh migrated database per test.
-//!
-//! The cluster lies in the system's temporary folder. A helper process removes it when the test process has ended,
-//! however it ended; what a killed helper left is removed by the next run, which knows it by its free lock.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+#[cfg(test)]
+pub(crate) mod centre;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cluster::Cluster;
+use cluster::testing;
+pub use cluster::testing::eventually;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::unistd::Uid;
 use tokio::sync::OnceCell;
 
-use crate::cluster::{self, Cluster, ClusterSettings};
 use crate::database::{Database, DatabaseSettings};
 use crate::people::{Operator, SystemAccount, sign_in_as_system_account};
 
-const PREFIX: &str = "xm-test-";
 const TEMPLATE: &str = "migrated";
 
 static SHARED: OnceCell<TestCluster> = OnceCell::const_new();
@@ -47,12 +42,7 @@ impl TestCluster {
 
     /// Starts a cluster for one test alone, with settings of PostgreSQL.
     pub async fn with_settings(settings: &[(&str, &str)]) -> TestCluster {
-        remove_leftovers().await;
-        let mut all =
-            vec![("max_connections".to_owned(), "300".to_owned()), ("shared_buffers".to_owned(), "64MB".to_owned())];
-        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let settings = ClusterSettings { data_folder: temporary_folder(), binaries: None, settings: all };
-        let cluster = Cluster::start(settings).await.unwrap_or_else(|error| panic!("no test cluster: {error}"));
+        let cluster = testing::with_settings(settings).await;
         let test_cluster = TestCluster { cluster, databases: AtomicU32::new(0) };
         test_cluster.make_template().await;
         test_cluster
@@ -102,13 +92,12 @@ impl TestCluster {
 
     /// Runs a statement as superuser, on a connection of its own.
     async fn admin(&self, statement: &str) {
-        let client = cluster::connect(&self.cluster.url_of("postgres")).await.expect("the test cluster answers");
-        client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        testing::run(&self.cluster, "postgres", statement).await;
     }
 
     /// Reads the server's log.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.cluster.log_path()).expect("the test cluster has a log")
+        testing::log(&self.cluster)
     }
 }
 
@@ -131,72 +120,4 @@ pub async fn operator(connection: &mut AsyncPgConnection) -> Operator {
     .await
     .expect("an account can be mapped");
     sign_in_as_system_account(connection, &account).await.expect("the account is mapped")
-}
-
-/// Waits for a condition, looking every few milliseconds.
-///
-/// # Panics
-/// When the condition does not come true within 20 s.
-pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !condition().await {
-        assert!(tokio::time::Instant::now() < deadline, "in 20 s it did not happen that {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Makes a folder that is removed once this process has ended and no postmaster runs in it any more.
-fn temporary_folder() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
-    std::fs::create_dir(&folder).expect("the temporary folder can be written");
-    // The service user must be able to pass; what lies inside is private by itself.
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
-    // Reads until this process, which holds the other end, is gone. Nothing a test does, not even SIGKILL, hinders that.
-    const REMOVE: &str = r#"read -r _; n=0
-        while [ -e "$0/data/postmaster.pid" ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
-        rm -rf -- "$0""#;
-    let helper = Command::new("sh")
-        .args(["-c", REMOVE])
-        .arg(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .current_dir("/")
-        // Out of reach of the terminal's Ctrl-C, which ends the tests.
-        .process_group(0)
-        .spawn()
-        .expect("there is a shell");
-    // Its standard input stays open for as long as this process lives.
-    std::mem::forget(helper);
-    folder
-}
-
-/// Removes what runs left behind whose helper was killed too.
-async fn remove_leftovers() {
-    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
-    for entry in entries.flatten() {
-        let folder = entry.path();
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_abandoned(&folder) {
-            if let Err(error) = cluster::end_leftover(&folder.join("data")).await {
-                tracing::warn!(%error, "a left-over test cluster stays");
-                continue;
-            }
-            if let Err(error) = std::fs::remove_dir_all(&folder) {
-                tracing::debug!(%error, "somebody else removed a left-over test cluster");
-            }
-        }
-    }
-}
-
-/// Says whether nobody holds the folder's lock, nor is just about to take it.
-fn is_abandoned(folder: &Path) -> bool {
-    let old = |path: &Path| {
-        std::fs::metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > Duration::from_secs(60)))
-    };
-    match File::open(folder.join("lock")) {
-        Ok(lock) => old(folder) && lock.try_lock().is_ok(),
-        Err(_missing) => old(folder),
-    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use cluster::{Cluster, ClusterSettings};
 use engine::configuration::{Configuration, Sources};
 use engine::database::{OpenDatabase, Purpose};
 use engine::folder::DataFolder;
@@ -14,7 +15,6 @@ use mail::MailboxSettings;
 use simulation::mischief::STRANGER;
 use simulation::oracle::{self, Findings};
 use simulation::town::{CentreCertificates, Town, TownPlan};
-use store::cluster::{Cluster, ClusterSettings};
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
@@ -98,7 +98,7 @@ impl World {
         let url = cluster.url();
         let mut first = Engine::of(program, PASSWORD, |http| configuration(&url, (&pop3, &smtp, &transfer), http))?;
         if let Some(bug) = bug {
-            first.set(store::failure::BUG_VARIABLE, bug);
+            first.set(store::planted::BUG_VARIABLE, bug);
         }
         first.operate(&["init", "--name", SERVER, "--mode", "test"])?;
         let town = runtime.block_on(build(&first))?;

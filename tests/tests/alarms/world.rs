@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use cluster::{Cluster, ClusterSettings};
 use scenarios::engine::Engine;
 use scenarios::instruments::{Moves, lies_of_an_idle_program};
 use scenarios::program::xmserver_nemesis;
 use scenarios::servers::{Account, Dovecot, Postfix, Prometheus, wait_within};
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
-use store::cluster::{Cluster, ClusterSettings};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use store::in_hand::ATTEMPTS_MAX;
+use store::letters::in_hand::ATTEMPTS_MAX;
 
 use super::{Case, LOOK, PATIENCE, Stand, World, ensure, letter};
 

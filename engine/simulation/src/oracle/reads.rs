@@ -5,7 +5,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use mail::extract::{MailLimits, extract};
-use store::fault::Fault;
+use store::database::fault::Fault;
 use uuid::Uuid;
 
 /// A verdict.

@@ -18,7 +18,8 @@ use sdc::request::Request;
 use serde_json::json;
 use simulation::dice::Dice;
 use simulation::records::Register;
-use store::administration::{agencies, certificates, installations, scopes, tables};
+use store::agencies::{self, installations, scopes};
+use store::{certificates, tables};
 use uuid::Uuid;
 
 use crate::authority::CENTRE_PAIRS;

@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
 use diesel_async::RunQueryDsl;
 
 use super::Database;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
 
 /// What `pg_stat_archiver` says of the archive of WAL.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]

@@ -18,9 +18,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Database;
-use crate::cluster::MAJOR_MIN;
-use crate::failure::{self, Bug};
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::planted::{self, Bug};
+use cluster::MAJOR_MIN;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// The advisory lock that one migrating replica holds: the letters "xmserver" read as a number.
@@ -93,7 +93,7 @@ impl Database {
     pub async fn migrate(&self) -> Result<usize, MigrateError> {
         let count = self.run_migrations(MIGRATIONS).await?;
         self.ensure_partitions(2).await?;
-        if failure::has(Bug::NoUniqueKey) {
+        if planted::has(Bug::NoUniqueKey) {
             let text = "ALTER TABLE xm.letters DROP CONSTRAINT IF EXISTS letters_pkey, DROP CONSTRAINT IF EXISTS letters_sequence;
                         DROP INDEX IF EXISTS xm.entries_letter";
             self.get().await?.batch_execute(text).await?;

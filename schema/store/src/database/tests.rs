@@ -1,14 +1,15 @@
 //! Migrating, pooling and dropping connections, against a real PostgreSQL.
 
 mod admitted;
+mod encrypted;
 
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use diesel_migrations::FileBasedMigrations;
 
 use super::*;
-use crate::fault::ConstraintKind;
-use crate::statement::Statement;
+use crate::database::fault::ConstraintKind;
+use crate::database::statement::Statement;
 use crate::testing::{TestCluster, eventually};
 
 #[derive(QueryableByName)]

@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use super::accounts::Account;
 use super::privilege::{Operation, Privilege};
-use crate::administration::agencies::Agency;
-use crate::administration::centre_keys::CentreKey;
-use crate::administration::certificates::Concern;
-use crate::administration::server::Server;
-use crate::administration::tables::{Change, Outcome, TableFile};
-use crate::administration::tariffs::{NewTariff, Tariff};
-use crate::fault::Fault;
+use crate::agencies::Agency;
+use crate::centre::keys::CentreKey;
+use crate::centre::server::Server;
+use crate::certificates::Concern;
+use crate::database::fault::Fault;
+use crate::ledger::tariffs::{NewTariff, Tariff};
+use crate::tables::{Change, Outcome, TableFile};
 
 /// What was done. What is serialized is the line's detail; what names the subject is not in it.
 #[derive(Clone, Debug, Serialize)]

@@ -19,9 +19,9 @@ pub use need::Need;
 
 use super::users::{Standing, standing};
 use super::{AuditAction, Operation, Operator, audit};
-use crate::administration::{AdministrationError, InvalidValue};
-use crate::fault::Fault;
-use crate::schema::approvals;
+use crate::database::fault::Fault;
+use crate::database::schema::approvals;
+use crate::error::{AdministrationError, InvalidValue};
 
 /// How long something that was asked waits.
 const VALIDITY: Duration = Duration::hours(24);

@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::action::AuditAction;
 use super::{Operator, SystemAccount};
-use crate::administration::AdministrationError;
-use crate::fault::Fault;
-use crate::schema::audit;
+use crate::database::fault::Fault;
+use crate::database::schema::audit;
+use crate::error::AdministrationError;
 
 /// The advisory lock that makes lines follow each other.
 const AUDIT_LOCK: i64 = i64::from_be_bytes(*b"xm.audit");

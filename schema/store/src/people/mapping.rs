@@ -11,9 +11,9 @@ use super::operator::sign_in_as_system_account;
 use super::passwords::OneTimePassword;
 use super::users::{NewUser, insert, is_alone, lock, standing, superviseurs, tell_of_new};
 use super::{Approved, AuditAction, Operation, Operator, Privilege, audit, passwords};
-use crate::administration::AdministrationError;
-use crate::fault::Fault;
-use crate::schema::{system_accounts, users};
+use crate::database::fault::Fault;
+use crate::database::schema::{system_accounts, users};
+use crate::error::AdministrationError;
 
 /// Who began a centre, or came back to it.
 pub struct Founder {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::accounts::SystemAccount;
 use super::privilege::{Operation, Privilege};
 use super::{AuditAction, audit, mapping, users};
-use crate::administration::AdministrationError;
-use crate::fault::Fault;
-use crate::schema::{system_accounts, users as people};
+use crate::database::fault::Fault;
+use crate::database::schema::{system_accounts, users as people};
+use crate::error::AdministrationError;
 
 /// A person who signed in, with what he may do as it was then. It lasts no longer than a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

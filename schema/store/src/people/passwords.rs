@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use rand::RngExt;
 
-use crate::administration::AdministrationError;
-use crate::fault::Fault;
-use crate::schema::users;
+use crate::database::fault::Fault;
+use crate::database::schema::users;
+use crate::error::AdministrationError;
 
 /// Letters that nobody confuses when reading aloud or from paper; 32 of them, five bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789_";

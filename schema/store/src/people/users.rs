@@ -12,9 +12,9 @@ use super::mapping::{demand_superviseur, read_account, write_mapping};
 use super::operator::read_privilege;
 use super::passwords::OneTimePassword;
 use super::{Approved, AuditAction, Operation, Operator, Privilege, audit, passwords};
-use crate::administration::{AdministrationError, InvalidValue};
-use crate::fault::Fault;
-use crate::schema::{system_accounts, users};
+use crate::database::fault::Fault;
+use crate::database::schema::{system_accounts, users};
+use crate::error::{AdministrationError, InvalidValue};
 
 /// A user to be added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

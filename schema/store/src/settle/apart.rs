@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Arrival, Outcome, RefusedLetter, Settled, Settler, Unsettled};
-use crate::fault::Fault;
+use crate::database::fault::Fault;
 
 /// What became of a batch that was taken apart.
 #[derive(Debug)]

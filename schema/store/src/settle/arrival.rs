@@ -10,7 +10,7 @@ use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
 
 use super::work;
-use crate::signers::Signer;
+use crate::certificates::signers::Signer;
 
 /// Where a container came from.
 #[derive(Clone, Debug)]

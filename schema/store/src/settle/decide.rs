@@ -14,8 +14,8 @@ use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
 use super::reads::{Account, Standing};
 use super::work::Work;
-use crate::catalogue::{Catalogue, Price};
-use crate::examine::{TableRows, row_number};
+use crate::tables::catalogue::{Catalogue, Price};
+use crate::tables::examine::{TableRows, row_number};
 
 /// What has been learnt since the first round.
 #[derive(Default)]

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::gathered::relation;
 use super::judge::Judged;
-use crate::definition::{Column, ColumnType, Definition};
-use crate::examine::{ColumnValues, TableRows};
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+use crate::tables::definition::{Column, ColumnType, Definition};
+use crate::tables::examine::{ColumnValues, TableRows};
 
 /// Fills in the columns of legal keys that letters leave out and whose defaults are the same for every row of a transaction.
 /// Others (a sequence, a random number) make each record another one, which has no duplicates.

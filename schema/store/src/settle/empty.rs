@@ -13,8 +13,8 @@ use super::gathered::{Gathered, gather_none};
 use super::held;
 use super::open::OpenTransaction;
 use super::rows::{NotInserted, insert_gathered};
-use crate::definition::Definition;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::definition::Definition;
 
 /// Returns the tables of accepted letters that take no rows of anybody now, each with what is wrong.
 ///

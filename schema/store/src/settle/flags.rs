@@ -5,9 +5,9 @@ use sdc::answer::receipt::Flag;
 
 use super::decide::Acceptance;
 use super::verdict::VerdictRow;
-use crate::examine::{Finding, Flagged, Sides, row_number};
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement, unnested};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement, unnested};
+use crate::tables::examine::{Finding, Flagged, Sides, row_number};
 
 /// Returns the flags of an accepted letter with the keys of their tables: one for each check that speaks of new rows. Of a record
 /// that the centre holds already the operators were told when it came first.

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::arrival::Arrival;
 use super::decide::Decision;
-use crate::definition::{ColumnType, Definition};
-use crate::examine::{ColumnValues, TableRows};
-use crate::fault::Fault;
-use crate::identifier::quoted;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::identifier::quoted;
+use crate::database::statement::{Bind, Statement};
+use crate::tables::definition::{ColumnType, Definition};
+use crate::tables::examine::{ColumnValues, TableRows};
 
 /// Where a row stands: place in the batch, table in the letter, row in the table.
 pub type Place = (usize, usize, usize);

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::gathered::{Gathered, Place, Types, gather};
-use crate::definition::ColumnType;
-use crate::examine::STATUS;
-use crate::fault::Fault;
-use crate::identifier::quoted;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::identifier::quoted;
+use crate::database::statement::{Bind, Statement};
+use crate::tables::definition::ColumnType;
+use crate::tables::examine::STATUS;
 
 /// Bytes of one version, as JSON: at most, and at least before fewer versions are shown. A full birth record takes 1 200.
 const VERSION_BYTES_MAX: usize = 4096;

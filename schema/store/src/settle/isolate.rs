@@ -15,8 +15,8 @@ use super::decide::{Acceptance, Decision};
 use super::gathered::{gather, is_new};
 use super::open::OpenTransaction;
 use super::rows::{NotInserted, check_deferred, insert_gathered};
-use crate::examine::row_number;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::examine::row_number;
 
 /// Rows that are named; the others of a letter may be right or wrong.
 const NAMED_MAX: usize = 10;

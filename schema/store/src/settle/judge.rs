@@ -8,8 +8,8 @@ use uuid::{Builder, Uuid};
 
 use super::arrival::{Arrival, Content};
 use super::work::Work;
-use crate::catalogue::Catalogue;
-use crate::signers::Signer;
+use crate::certificates::signers::Signer;
+use crate::tables::catalogue::Catalogue;
 
 /// The first attempt at a letter; only an operator's retry makes another.
 const FIRST_ATTEMPT: i16 = 1;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::isolate::Offenders;
-use crate::definition::Definition;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::definition::Definition;
 
 /// Agencies whose letters must fail before it is the table's fault: what one sends may be all that is wrong.
 pub const AGENCIES_MIN: usize = 2;

@@ -2,8 +2,8 @@
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
+use crate::database::fault::Fault;
 use crate::database::{Connection, ROOM_PROBE, StatementLimits};
-use crate::fault::Fault;
 
 /// An open transaction. Dropped with its connection, as it is without [`OpenTransaction::commit`], the connection is
 /// taken out of the pool and closed: a connection merely returned would keep its row locks until somebody recycles it.

@@ -12,14 +12,15 @@ use uuid::Uuid;
 
 use super::arrival::{Arrival, Outcome};
 use super::decide::{Decision, place_in_order};
+use super::flags;
 use super::verdict::{JournalLine, VerdictRow, outcome};
 use super::work::Bodies;
 use super::{Unsettled, Written};
-use super::{flags, quarantine};
-use crate::failure::{self, Bug, point};
-use crate::fault::Fault;
-use crate::outbox;
-use crate::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
+use crate::letters::outbox;
+use crate::letters::quarantine;
+use crate::planted::{self, Bug, point};
 
 /// What a committed batch did, in the batch's order.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Written {
         let counted =
             quarantine::insert(self.transaction.connection(), &self.batch, &self.decisions, &self.settings).await?;
         self.take_answers_back(&verdicts).await?;
-        let charge = async { if failure::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
+        let charge = async { if planted::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
         // Sent one behind the other, without waiting for each answer. All are waited for, since behind one that failed the
         // others say only that the transaction is aborted. The order matters: answers due again find those just queued, and
         // the originals, which may take several statements, come last, so that the first fault in this order is the cause.
@@ -106,7 +107,7 @@ impl Written {
         .into();
         written.into_iter().collect::<Result<(), Fault>>()?;
         point("settle::commit");
-        if failure::has(Bug::ChargeOutside) {
+        if planted::has(Bug::ChargeOutside) {
             self.transaction.connection().batch_execute("COMMIT; BEGIN").await?;
             self.charge(&verdicts).await?;
         }

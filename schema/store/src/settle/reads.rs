@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::arrival::{Arrival, Content};
 use super::judge::{Judged, Key};
-use crate::failure::{self, Bug};
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+use crate::planted::{self, Bug};
 
 /// An agency's account under lock.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ impl Standing {
         batch: &[Arrival],
         judged: &[Judged],
     ) -> Result<(), Fault> {
-        if failure::has(Bug::NoUniqueKey) {
+        if planted::has(Bug::NoUniqueKey) {
             return Ok(());
         }
         let (mut agencies, mut installations, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
@@ -204,7 +204,7 @@ async fn read_by_id(
     batch: &[Arrival],
     judged: &[Judged],
 ) -> Result<HashMap<(i32, Uuid), KnownLetter>, Fault> {
-    if failure::has(Bug::NoUniqueKey) {
+    if planted::has(Bug::NoUniqueKey) {
         return Ok(HashMap::new());
     }
     let (mut agencies, mut letters) = (Vec::new(), Vec::new());

@@ -13,8 +13,8 @@ use super::arrival::Arrival;
 use super::decide::Decision;
 use super::verdict::VerdictRow;
 use super::{Settler, Unsettled, Written};
-use crate::fault::Fault;
-use crate::statement::Bind;
+use crate::database::fault::Fault;
+use crate::database::statement::Bind;
 
 /// Who had letters tried again.
 #[derive(Clone, Debug)]

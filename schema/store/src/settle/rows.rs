@@ -11,8 +11,8 @@ use super::arrival::Arrival;
 use super::decide::Decision;
 use super::gathered::{Gathered, gather, is_new};
 use crate::database::StatementLimits;
-use crate::fault::{ConstraintKind, Fault};
-use crate::statement::{Bind, Statement, unnested};
+use crate::database::fault::{ConstraintKind, Fault};
+use crate::database::statement::{Bind, Statement, unnested};
 
 /// Most inserts sent without waiting for one another. Each holds its bytes until it is sent; and nobody says in which order
 /// `join_all` polls more than thirty.

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::arrival::Arrival;
 use super::decide::{Decision, place_in_order};
 use super::reads::Account;
-use crate::fault::Fault;
-use crate::statement::{Bind, Statement as Sql};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement as Sql};
 
 /// Entries that a statement tells, the newest ones. It bounds what one letter makes the centre hold and send, and how long its
 /// agency is locked. An office takes no more than a thousand objects in a member.

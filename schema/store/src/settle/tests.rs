@@ -29,8 +29,8 @@ use sdc::refusal::{Refusal, RefusalCode, Remedy};
 use serde_json::json;
 
 use super::arrival::{Claimed, Content, Outcome};
-use crate::outbox;
-use crate::statement::Statement;
+use crate::database::statement::Statement;
+use crate::letters::outbox;
 use crate::testing::eventually;
 use world::{BIRTHS, World};
 

@@ -16,7 +16,7 @@ use super::flags::{count_new, new_flags};
 use super::judge::Key;
 use super::reads::Account;
 use super::work;
-use crate::catalogue::Catalogue;
+use crate::tables::catalogue::Catalogue;
 
 pub fn outcome(arrival: &Arrival, decision: &Decision) -> Outcome {
     match decision {

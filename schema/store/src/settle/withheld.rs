@@ -11,8 +11,8 @@ use sdc::digest::Digest;
 
 use super::arrival::{Arrival, Content, Outcome};
 use crate::database::StatementLimits;
-use crate::definition::Definition;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
+use crate::tables::definition::Definition;
 
 /// Pauses before a table is tried again: the first, and the longest.
 const PAUSE_MIN: Duration = Duration::from_secs(1);

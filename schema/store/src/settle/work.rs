@@ -18,10 +18,10 @@ use uuid::Uuid;
 use super::arrival::Arrival;
 use super::decide::Decision;
 use super::statement;
-use crate::catalogue::Catalogue;
-use crate::examine::{self, TableRows};
-use crate::fault::Fault;
-use crate::signers::Signer;
+use crate::certificates::signers::Signer;
+use crate::database::fault::Fault;
+use crate::tables::catalogue::Catalogue;
+use crate::tables::examine::{self, TableRows};
 
 /// What signing and encrypting add to a payload, in octets: at most, for an RSA key of 4096 bits and names of an issuer.
 const SEALING_BYTES_MAX: usize = 1_200;

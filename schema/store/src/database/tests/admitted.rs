@@ -4,8 +4,8 @@ use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::super::{Database, DatabaseSettings};
-use crate::fault::Fault;
-use crate::statement::Statement;
+use crate::database::fault::Fault;
+use crate::database::statement::Statement;
 use crate::testing::{TestCluster, eventually};
 
 #[tokio::test]

@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 
 use super::Approved;
 use super::need::Need;
-use crate::administration::certificates::{CertificateFields, Confirmation};
-use crate::administration::{AdministrationError, agencies, certificates, server};
-use crate::fault::Fault;
+use crate::centre::server;
+use crate::certificates::{CertificateFields, Confirmation};
+use crate::database::fault::Fault;
+use crate::database::schema::{certificates as registered, entries};
+use crate::error::AdministrationError;
 use crate::people::accounts::Account;
 use crate::people::users::{self, NewUser};
 use crate::people::{Operation, Operator, Privilege, mapping};
-use crate::schema::{certificates as registered, entries};
+use crate::{agencies, certificates};
 
 /// An operation that needs a second person. A closed list: what stands in the database and is none of these is never done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

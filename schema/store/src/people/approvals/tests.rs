@@ -5,8 +5,10 @@ use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 
 use super::{Act, Approval, Need, ask, confirm, judge, list, refuse, show};
-use crate::administration::{AdministrationError, agencies, server};
+use crate::agencies;
+use crate::centre::server;
 use crate::database::{Connection, Database};
+use crate::error::AdministrationError;
 use crate::people::tests::{account, centre, certificate, count, last_line, number, register, signed_in, user};
 use crate::people::users::{self, NewUser, Standing};
 use crate::people::{Operation, Operator, Privilege, audit, mapping};
@@ -229,11 +231,8 @@ async fn a_certificate_of_a_further_key_needs_two_and_a_renewed_one_does_not() {
     let (_database, mut connection, ekane, mbome, nkolo) = two().await;
     let clerk = Operator::pretended("clerk", Privilege::Operateur);
     register(&mut connection, &clerk, 1, &certificate(7)).await.unwrap();
-    let renewed = crate::administration::certificates::CertificateFields {
-        fingerprint: vec![70; 32],
-        serial: vec![70],
-        ..certificate(7)
-    };
+    let renewed =
+        crate::certificates::CertificateFields { fingerprint: vec![70; 32], serial: vec![70], ..certificate(7) };
     register(&mut connection, &nkolo, 1, &renewed).await.unwrap();
     let act = needed(register(&mut connection, &nkolo, 1, &certificate(8)).await);
     assert_eq!(
@@ -247,7 +246,7 @@ async fn a_certificate_of_a_further_key_needs_two_and_a_renewed_one_does_not() {
     let confirmed = confirm(&mut connection, &mbome, approval.id).await.unwrap();
     assert_eq!(confirmed.result, json!({ "certificate": 3 }));
     // Also behind one that was revoked: an office that lost its key may be anybody.
-    crate::administration::certificates::revoke(&mut connection, &ekane, "#3", "lost", None).await.unwrap();
+    crate::certificates::revoke(&mut connection, &ekane, "#3", "lost", None).await.unwrap();
     let act = needed(register(&mut connection, &nkolo, 1, &certificate(9)).await);
     let approval = ask(&mut connection, &nkolo, &act).await.unwrap();
     register(&mut connection, &clerk, 2, &certificate(9)).await.unwrap();

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::REFUSED;
 use super::world::World;
-use crate::administration::{answers::resend, letters};
-use crate::outbox::{self, Claimed};
+use crate::letters::answers::resend;
+use crate::letters::outbox::{self, Claimed};
+use crate::letters::story;
 use crate::people::Operator;
 use crate::settle::{Arrival, Content, Outcome};
 
@@ -284,8 +285,8 @@ async fn a_letter_is_answered_with_its_highest_attempt() {
         .await;
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Duplicate]);
     assert_eq!(told(&waiting(&world).await.unwrap()), (2, 0, &b"the second"[..]));
-    let named = letters::Named::Id(letter.id);
-    let story = letters::stories(&mut *world.connection().await, &named, None).await.unwrap().remove(0);
+    let named = story::Named::Id(letter.id);
+    let story = story::stories(&mut *world.connection().await, &named, None).await.unwrap().remove(0);
     let decided = story.decided.unwrap();
     assert_eq!(
         (decided.attempt, decided.verdict.as_str(), decided.receipt.as_slice()),

@@ -5,7 +5,7 @@ use sdc::refusal::RefusalCode;
 use super::super::arrival::{Arrival, Outcome};
 use super::REFUSED;
 use super::world::World;
-use crate::fault::Fault;
+use crate::database::fault::Fault;
 
 async fn batch(world: &World, letters: u64) -> Vec<Arrival> {
     let mut batch = Vec::new();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::world::World;
-use crate::statement::Statement;
+use crate::database::statement::Statement;
 
 /// Puts so many records into the table, as an earlier letter would have, each with a name of so many characters.
 async fn hold(world: &World, records: u64, name_chars: usize) {

@@ -4,7 +4,7 @@ use sdc::refusal::RefusalCode;
 
 use super::super::arrival::{Arrival, Outcome};
 use super::world::World;
-use crate::statement::STATEMENT_BYTES_MAX;
+use crate::database::statement::STATEMENT_BYTES_MAX;
 
 /// Gives an arrival a large container, different from any other.
 fn enlarge(mut arrival: Arrival, mark: u8) -> Arrival {

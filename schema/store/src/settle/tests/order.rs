@@ -15,15 +15,15 @@ use sdc::refusal::{Refusal, RefusalCode};
 use sdc::service::Credit;
 use uuid::Builder;
 
-use crate::catalogue::Catalogue;
-use crate::definition::{Corrections, Definition};
-use crate::examine::{Flags, TableRows};
+use crate::certificates::signers::Signer;
 use crate::settle::arrival::{Arrival, Claimed, Content, Source};
 use crate::settle::decide::{Decision, Knowledge, decide, order_of_effect};
 use crate::settle::judge::{Judged, Key};
 use crate::settle::reads::{Account, Standing};
 use crate::settle::work::Work;
-use crate::signers::Signer;
+use crate::tables::catalogue::Catalogue;
+use crate::tables::definition::{Corrections, Definition};
+use crate::tables::examine::{Flags, TableRows};
 
 const AGENCIES: [u32; 2] = [42, 43];
 const PER_ACT: i64 = 150;

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::REFUSED;
 use super::world::World;
-use crate::administration::AdministrationError;
-use crate::administration::quarantine::retry::{TakenUp, retry, take_up};
-use crate::administration::quarantine::{self, QuarantineFilter};
-use crate::outbox::{self, Claimed};
+use crate::error::AdministrationError;
+use crate::letters::outbox::{self, Claimed};
+use crate::letters::quarantine::retry::{TakenUp, retry, take_up};
+use crate::letters::quarantine::{self, QuarantineFilter};
 use crate::people::{Operator, Privilege, audit};
 use crate::settle::{Arrival, Outcome, Tried};
 

@@ -15,12 +15,12 @@ use uuid::Uuid;
 use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::world::World;
-use crate::administration::certificates::{self, CertificateFields, Confirmation};
-use crate::outbox;
+use crate::certificates::signers::Signers;
+use crate::certificates::{self, CertificateFields, Confirmation};
+use crate::database::statement::Statement;
+use crate::letters::outbox;
 use crate::people::Operator;
 use crate::people::approvals::tests::by_two;
-use crate::signers::Signers;
-use crate::statement::Statement;
 
 #[tokio::test]
 async fn a_verdict_stands_whatever_was_wrong_and_has_been_put_right_since() {

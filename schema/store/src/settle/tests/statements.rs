@@ -17,9 +17,9 @@ use sdc::service::{Credit, Service};
 
 use super::REFUSED;
 use super::world::World;
-use crate::catalogue::Catalogue;
+use crate::database::statement::Statement as Sql;
 use crate::settle::{Content, Outcome};
-use crate::statement::Statement as Sql;
+use crate::tables::catalogue::Catalogue;
 use crate::testing::eventually;
 
 fn day(text: &str) -> Option<NaiveDate> {

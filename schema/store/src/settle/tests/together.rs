@@ -6,8 +6,8 @@ use serde_json::json;
 use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::world::World;
-use crate::fault::Fault;
-use crate::statement::STATEMENT_BYTES_MAX;
+use crate::database::fault::Fault;
+use crate::database::statement::STATEMENT_BYTES_MAX;
 
 /// Sixteen statements: more than are sent without waiting for one another.
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::world::World;
-use crate::outbox::{self, Claimed};
+use crate::letters::outbox::{self, Claimed};
 use crate::settle::Outcome;
 
 const HOLD: Duration = Duration::from_secs(60);

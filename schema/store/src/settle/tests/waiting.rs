@@ -11,8 +11,8 @@ use super::super::arrival::Outcome;
 use super::REFUSED;
 use super::altered::{OTHER_TABLE, for_weg};
 use super::world::World;
-use crate::administration::quarantine;
 use crate::database::StatementLimits;
+use crate::letters::quarantine;
 use crate::people::{Operator, Privilege};
 use crate::testing::eventually;
 

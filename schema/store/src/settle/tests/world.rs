@@ -16,10 +16,10 @@ use sdc::request::{Records, Request, TableRecords};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::certificates::signers::Signers;
+use crate::database::statement::{Bind, Statement};
 use crate::database::{Connection, Database, DatabaseSettings, StatementLimits};
 use crate::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
-use crate::signers::Signers;
-use crate::statement::{Bind, Statement};
 use crate::testing::TestCluster;
 
 /// The table's name in letters.

@@ -1,0 +1,83 @@
+//! Whom PostgreSQL runs as: it refuses root, and whom `initdb` cannot find in passwd.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, User};
+
+use crate::{ClusterError, io};
+
+/// Users that a private cluster may run as when we are root: one of its own first.
+const CANDIDATES: [&str; 2] = ["xmserver", "postgres"];
+/// Users that other programs of a machine run as. What belongs to them is open to all of these.
+const SHARED: [&str; 2] = ["postgres", "nobody"];
+
+/// An unprivileged user.
+#[derive(Clone, Debug)]
+pub struct ServiceUser {
+    pub name: String,
+    pub uid: Uid,
+    pub gid: Gid,
+}
+
+impl ServiceUser {
+    /// Chooses the user to drop to, or `None` where we are unprivileged already.
+    ///
+    /// An existing data folder keeps its owner: nobody else could open it.
+    pub fn choose(data: &Path) -> Result<Option<ServiceUser>, ClusterError> {
+        if !Uid::effective().is_root() {
+            return Ok(None);
+        }
+        if let Ok(metadata) = std::fs::metadata(data) {
+            let uid = Uid::from_raw(metadata.uid());
+            return match User::from_uid(uid) {
+                Ok(Some(user)) if !uid.is_root() => Ok(Some(user.into())),
+                _ => Err(ClusterError::OwnerUnfit { folder: data.to_path_buf(), uid: uid.as_raw() }),
+            };
+        }
+        CANDIDATES
+            .iter()
+            .find_map(|name| User::from_name(name).ok().flatten())
+            .map(|user| Some(user.into()))
+            .ok_or(ClusterError::UserMissing)
+    }
+
+    /// Says whether other programs run as this user too.
+    pub fn is_shared(&self) -> bool {
+        SHARED.contains(&self.name.as_str())
+    }
+
+    /// Finds the folder above `path`, itself included, that this user may not pass.
+    pub fn barred_by(&self, path: &Path) -> Option<PathBuf> {
+        let mut ancestors: Vec<&Path> = path.ancestors().collect();
+        ancestors.reverse();
+        ancestors
+            .into_iter()
+            .find(|folder| std::fs::metadata(folder).is_ok_and(|metadata| !self.may_enter(&metadata)))
+            .map(Path::to_path_buf)
+    }
+
+    fn may_enter(&self, metadata: &Metadata) -> bool {
+        let needed = if metadata.uid() == self.uid.as_raw() {
+            0o100
+        } else if metadata.gid() == self.gid.as_raw() {
+            0o010
+        } else {
+            0o001
+        };
+        metadata.mode() & needed != 0
+    }
+
+    /// Makes the user owner of a folder.
+    pub fn own(&self, folder: &Path) -> Result<(), ClusterError> {
+        std::os::unix::fs::chown(folder, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+            .map_err(io("give to the service user", folder))
+    }
+}
+
+impl From<User> for ServiceUser {
+    fn from(user: User) -> ServiceUser {
+        ServiceUser { name: user.name, uid: user.uid, gid: user.gid }
+    }
+}

@@ -1,0 +1,31 @@
+//! How the pages in PostgreSQL's write-ahead log are compressed: with LZ4 where the build has it.
+
+use std::path::Path;
+
+use crate::binaries::Binaries;
+use crate::postmaster;
+use crate::service_user::ServiceUser;
+
+/// Returns the value of `wal_compression`. After each checkpoint every page is logged whole when it is first touched; with
+/// PostgreSQL's own method an UPDATE that touched many took five times as long as with LZ4, which not every build has.
+pub fn compression(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path) -> &'static str {
+    if takes(binaries, user, data, "wal_compression", "lz4") { "lz4" } else { "on" }
+}
+
+/// Says whether this build takes a value for a setting.
+pub fn takes(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path, name: &str, value: &str) -> bool {
+    let mut question = postmaster::unprivileged(&binaries.program("postgres"), user);
+    // It prints the setting instead of starting, or says what is wrong with the value.
+    question.args(["-C", name, "-c", &format!("{name}={value}"), "-D"]).arg(data);
+    match question.output() {
+        Ok(answer) => {
+            let complaint = String::from_utf8_lossy(&answer.stderr);
+            tracing::debug!(name, value, taken = answer.status.success(), %complaint, "asked PostgreSQL about a setting");
+            answer.status.success()
+        }
+        Err(error) => {
+            tracing::debug!(name, value, %error, "could not ask PostgreSQL about a setting");
+            false
+        }
+    }
+}

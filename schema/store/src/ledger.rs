@@ -1,0 +1,5 @@
+//! What letters cost.
+
+pub mod tariffs;
+#[cfg(test)]
+mod tests;

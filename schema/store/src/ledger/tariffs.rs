@@ -1,0 +1,222 @@
+//! Tariffs: what a service costs, from when to when. A price that was valid is never changed, only followed by another.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::service::{Credit, Service};
+use serde::{Deserialize, Serialize};
+
+use crate::database::schema;
+use crate::database::schema::tariffs;
+use crate::error::{AdministrationError, InvalidValue};
+use crate::people::{AuditAction, Operation, Operator, audit};
+use crate::tables;
+
+/// A tariff to be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTariff {
+    /// For agencies of this profile; all when absent.
+    pub profile: Option<String>,
+    /// The name of a service that may have a price.
+    pub service: String,
+    /// For this table, as `ecr.ActeNaissance`; all when absent.
+    pub table: Option<String>,
+    /// Price of an act, in minor units.
+    pub per_act: i64,
+    /// Price of each started 1 024 bytes of the container, in minor units.
+    pub per_started_kb: i64,
+    /// Without enough credit: `owe` or `refuse`; the service's own rule when absent.
+    pub credit: Option<String>,
+    /// When it begins; now when absent.
+    pub valid_from: Option<DateTime<Utc>>,
+}
+
+/// A tariff.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+pub struct Tariff {
+    /// Its number.
+    pub id: i32,
+    /// For agencies of this profile.
+    pub profile: Option<String>,
+    /// The service.
+    pub service: String,
+    /// For this table: application.
+    pub application: Option<String>,
+    /// For this table: name.
+    pub table: Option<String>,
+    /// Price of an act, in minor units.
+    pub per_act: i64,
+    /// Price of each started 1 024 bytes, in minor units.
+    pub per_started_kb: i64,
+    /// `owe` or `refuse`.
+    pub credit: String,
+    /// When it begins.
+    pub valid_from: DateTime<Utc>,
+    /// When it ends.
+    pub valid_to: Option<DateTime<Utc>>,
+}
+
+/// Sets a tariff; the one that it follows ends where it begins. Returns its number.
+///
+/// # Errors
+/// A service without prices, an unknown table or profile, a time in the past, a later tariff for the same; a fault.
+pub async fn set(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    new: &NewTariff,
+) -> Result<i32, AdministrationError> {
+    operator.require(connection, Operation::TariffSet).await?;
+    let (service, credit) = checked(new)?;
+    connection
+        .transaction(async |connection| {
+            // Two operators at once must not both follow the same tariff.
+            diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
+            let now = Utc::now().trunc_subsecs(6);
+            let from = new.valid_from.unwrap_or(now);
+            if from < now {
+                return Err(InvalidValue::TariffBeginning.into());
+            }
+            let table_id = match &new.table {
+                Some(name) => Some(tables::find(connection, name).await?.table_id),
+                None => None,
+            };
+            close_former(connection, new, service, table_id, from).await?;
+            let id: i32 = diesel::insert_into(tariffs::table)
+                .values((
+                    tariffs::profile.eq(new.profile.as_deref()),
+                    tariffs::service.eq(service.name()),
+                    tariffs::table_id.eq(table_id),
+                    tariffs::per_act.eq(new.per_act),
+                    tariffs::per_started_kb.eq(new.per_started_kb),
+                    tariffs::credit.eq(credit.as_str()),
+                    tariffs::valid_from.eq(from),
+                ))
+                .returning(tariffs::id)
+                .get_result(connection)
+                .await
+                .map_err(|error| explain(error, new))?;
+            audit::write(connection, operator, &AuditAction::TariffSet { of: service, tariff: new }).await?;
+            Ok(id)
+        })
+        .await
+}
+
+/// Takes back a tariff that has not begun: it was never valid, so it leaves no trace but its lines in the audit log. The
+/// one that it would have followed goes on.
+///
+/// # Errors
+/// No such tariff, one that has begun; a fault.
+pub async fn cancel(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    id: i32,
+) -> Result<Tariff, AdministrationError> {
+    operator.require(connection, Operation::TariffCancel).await?;
+    connection
+        .transaction(async |connection| {
+            diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
+            let tariff = list(connection, true)
+                .await?
+                .into_iter()
+                .find(|tariff| tariff.id == id)
+                .ok_or(AdministrationError::TariffUnknown(id))?;
+            if tariff.valid_from <= Utc::now() {
+                return Err(AdministrationError::TariffBegun { id, from: tariff.valid_from });
+            }
+            let table_id: Option<i32> = tariffs::table.find(id).select(tariffs::table_id).first(connection).await?;
+            diesel::delete(tariffs::table.find(id)).execute(connection).await?;
+            diesel::update(
+                tariffs::table
+                    .filter(tariffs::service.eq(&tariff.service))
+                    .filter(tariffs::profile.is_not_distinct_from(tariff.profile.as_deref()))
+                    .filter(tariffs::table_id.is_not_distinct_from(table_id))
+                    .filter(tariffs::valid_to.eq(tariff.valid_from)),
+            )
+            // Of three, the first goes on until the third begins.
+            .set(tariffs::valid_to.eq(tariff.valid_to))
+            .execute(connection)
+            .await?;
+            audit::write(connection, operator, &AuditAction::TariffCancel(&tariff)).await?;
+            Ok(tariff)
+        })
+        .await
+}
+
+/// Lists tariffs, the open ones or all that ever were.
+///
+/// # Errors
+/// A fault.
+pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Result<Vec<Tariff>, AdministrationError> {
+    let mut query = tariffs::table
+        .left_join(schema::tables::table.on(tariffs::table_id.eq(schema::tables::id.nullable())))
+        .order((tariffs::service, schema::tables::name, tariffs::profile, tariffs::valid_from))
+        .select((
+            tariffs::id,
+            tariffs::profile,
+            tariffs::service,
+            schema::tables::application.nullable(),
+            schema::tables::name.nullable(),
+            tariffs::per_act,
+            tariffs::per_started_kb,
+            tariffs::credit,
+            tariffs::valid_from,
+            tariffs::valid_to,
+        ))
+        .into_boxed();
+    if !with_ended {
+        query = query.filter(tariffs::valid_to.is_null().or(tariffs::valid_to.gt(Utc::now())));
+    }
+    Ok(query.load(connection).await?)
+}
+
+/// Checks what needs no database, and returns the service and what happens without credit.
+fn checked(new: &NewTariff) -> Result<(Service, Credit), AdministrationError> {
+    let service: Option<Service> = new.service.parse().ok();
+    let Some((service, rule)) = service.and_then(|service| Some((service, service.facts().priced?))) else {
+        return Err(InvalidValue::Service { known: Service::priced().map(Service::name).collect() }.into());
+    };
+    match new.credit.as_deref().map(str::parse) {
+        None => Ok((service, rule)),
+        Some(Ok(credit)) => Ok((service, credit)),
+        Some(Err(_unknown)) => Err(InvalidValue::CreditRule.into()),
+    }
+}
+
+async fn close_former(
+    connection: &mut AsyncPgConnection,
+    new: &NewTariff,
+    service: Service,
+    table_id: Option<i32>,
+    from: DateTime<Utc>,
+) -> Result<(), AdministrationError> {
+    let former: Option<(i32, DateTime<Utc>)> = tariffs::table
+        .filter(tariffs::service.eq(service.name()))
+        .filter(tariffs::profile.is_not_distinct_from(new.profile.as_deref()))
+        .filter(tariffs::table_id.is_not_distinct_from(table_id))
+        .filter(tariffs::valid_to.is_null())
+        .select((tariffs::id, tariffs::valid_from))
+        .first(connection)
+        .await
+        .optional()?;
+    match former {
+        Some((_, began)) if began >= from => Err(AdministrationError::TariffLater { from: began }),
+        Some((id, _)) => {
+            diesel::update(tariffs::table.find(id)).set(tariffs::valid_to.eq(from)).execute(connection).await?;
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+fn explain(error: diesel::result::Error, new: &NewTariff) -> AdministrationError {
+    let price = || InvalidValue::Price.into();
+    AdministrationError::explain(
+        error,
+        vec![
+            ("tariffs_profile_fkey", AdministrationError::ProfileUnknown(new.profile.clone().unwrap_or_default())),
+            ("tariffs_per_act_check", price()),
+            ("tariffs_per_started_kb_check", price()),
+        ],
+    )
+}

@@ -1,0 +1,257 @@
+//! Keeps what was not accepted, with its original bytes: whole where the signer is known, up to a ceiling otherwise.
+//!
+//! Whoever can send mail can fill a disk. So the bytes of strangers have a total, shared by reason so that one flood does
+//! not push out the evidence of another fault; beyond it a day's count per reason and sender domain remains, and nothing
+//! that grows with the mails: neither bytes nor a line of the journal. Poison that may be a registered agency's is kept all the
+//! same: it may be the only copy of its records. So may be a mail that was not looked into as a whole, where an agency signed a
+//! letter of it. Such mails have a room of their own within the total, of which no agency has more than an eighth (`rooms`): one letter
+//! that somebody has caught, sent again and again with other octets behind it, takes the room of no other agency.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::Utc;
+use diesel::sql_types::{BigInt, Bytea, Integer, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::digest::Digest;
+use sdc::letter::Matricule;
+use sdc::refusal::{Refusal, RefusalCode};
+use uuid::Uuid;
+
+use super::rooms::{Booked, Rooms};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement, runs, unnested};
+use crate::settle::decide::Decision;
+use crate::settle::judge::Key;
+use crate::settle::{Arrival, Claimed, SettlingSettings};
+
+/// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
+const DOMAINS_PER_DAY_MAX: i64 = 1000;
+/// Stands for the domains beyond that.
+const OTHER_DOMAINS: &str = "(other)";
+/// What an entry takes beside its original, in bytes: without it a flood of tiny containers would pass the ceiling.
+const ENTRY_BYTES: i64 = 512;
+
+/// Returns what an entry counts for: its original, what was kept of its mail, and its line.
+pub fn entry_bytes(original: usize, texts: [Option<&str>; 3]) -> i64 {
+    let octets = texts.into_iter().flatten().map(str::len).sum::<usize>().saturating_add(original);
+    i64::try_from(octets).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
+}
+
+pub struct Item<'a> {
+    /// Its place in the batch.
+    place: usize,
+    arrival: &'a Arrival,
+    refusal: &'a Refusal,
+    key: Option<&'a Key>,
+    held_version: Option<&'a serde_json::Value>,
+    digest: Vec<u8>,
+    /// The agency in whose part of the room for such mails it is kept.
+    vouched_by: Option<Matricule>,
+}
+
+impl Item<'_> {
+    pub fn claimed(&self) -> &Claimed {
+        &self.arrival.source.claimed
+    }
+
+    /// Returns the agency that it claims to be of: better than by the mail's words, by a letter beside it.
+    fn claimed_agency(&self) -> Option<Matricule> {
+        self.claimed().signer_beside.or(self.claimed().agency)
+    }
+
+    /// Returns the agency that a poison letter claims to be of. Anybody can claim one; but each poison letter costs three
+    /// failures of the program with nothing else in hand, so nobody fills a disk that way.
+    fn claimed_poison(&self) -> Option<i32> {
+        let agency = self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)?;
+        Some(agency.as_i32())
+    }
+
+    fn bytes(&self) -> i64 {
+        let Claimed { signer, sender, subject, .. } = self.claimed();
+        entry_bytes(self.arrival.container.len(), [signer.as_deref(), Some(sender.as_str()), Some(subject.as_str())])
+    }
+}
+
+/// Puts the refused containers of a batch into quarantine, or counts them. Returns the places of those that were only counted.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    batch: &[Arrival],
+    decisions: &[Decision],
+    settings: &SettlingSettings,
+) -> Result<HashSet<usize>, Fault> {
+    let mut kept = Vec::new();
+    let mut strangers: BTreeMap<&'static str, Vec<Item>> = BTreeMap::new();
+    for (place, (arrival, decision)) in batch.iter().zip(decisions).enumerate() {
+        let (refusal, key, held_version) = match decision {
+            Decision::Stranger(refusal) => (refusal, None, None),
+            Decision::Refused { key, refusal, held_version, .. } => (refusal, Some(key), held_version.as_ref()),
+            Decision::Accepted { .. } | Decision::Duplicate(_) | Decision::Deferred => continue,
+        };
+        let digest = Digest::of(&arrival.container).as_bytes().to_vec();
+        let item = Item { place, arrival, refusal, key, held_version, digest, vouched_by: None };
+        match key {
+            Some(_) => kept.push(item),
+            None => strangers.entry(refusal.code.as_str()).or_default().push(item),
+        }
+    }
+    if !kept.is_empty() {
+        insert_items(connection, &kept).await?;
+    }
+    if strangers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    insert_strangers(connection, strangers, settings).await
+}
+
+/// Returns the digests of what was not there yet, by reason.
+async fn insert_items(
+    connection: &mut AsyncPgConnection,
+    items: &[Item<'_>],
+) -> Result<HashSet<(String, Vec<u8>)>, Fault> {
+    let mut new = HashSet::new();
+    for run in runs(items, |item| item.arrival.container.len()) {
+        new.extend(insert_run(connection, run).await?);
+    }
+    Ok(new)
+}
+
+async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    let details: Vec<String> = items.iter().map(|item| item.refusal.to_string()).collect();
+    let binds = [
+        Bind::Timestamptzs(items.iter().map(|item| Some(item.arrival.received_at)).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.refusal.code.as_str())).collect()),
+        Bind::Booleans(items.iter().map(|item| Some(is_held(item.refusal.code))).collect()),
+        Bind::Integers(
+            items.iter().map(|item| item.arrival.signer().map(|signer| signer.matricule.as_i32())).collect(),
+        ),
+        Bind::Texts(items.iter().map(|item| item.key.map(|key| key.installation.as_str())).collect()),
+        Bind::Uuids(items.iter().map(|item| item.key.map(|key| key.letter_id)).collect::<Vec<Option<Uuid>>>()),
+        Bind::Byteas(items.iter().map(|item| Some(item.digest.as_slice())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.transport)).collect()),
+        Bind::Texts(items.iter().map(|item| Some(&*item.arrival.source.mailbox)).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.arrival.source.sender_domain.as_str())).collect()),
+        Bind::Byteas(items.iter().map(|item| Some(item.arrival.container.as_slice())).collect()),
+        Bind::Bigints(items.iter().map(|item| Some(saturating(item.arrival.container_bytes))).collect()),
+        Bind::Texts(details.iter().map(|detail| Some(detail.as_str())).collect()),
+        Bind::Jsonbs(items.iter().map(|item| item.held_version).collect()),
+        Bind::Integers(items.iter().map(|item| item.claimed_agency().map(Matricule::as_i32)).collect()),
+        Bind::Texts(items.iter().map(|item| item.claimed().signer.as_deref()).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
+        Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
+        Bind::Integers(items.iter().map(|item| item.vouched_by.map(Matricule::as_i32)).collect()),
+    ];
+    // The same container again (a mail fetched twice, a copy) is one case, not two.
+    let text = format!(
+        "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
+                                    sender_domain, original, original_bytes, detail, held_version,
+                                    claimed_agency, signer, sender, subject, signer_beside)
+         SELECT {}
+             ON CONFLICT (digest, reason) DO NOTHING
+         RETURNING reason, digest",
+        unnested(binds.len())
+    );
+    Ok(Statement::<(Text, Bytea)>::new(&text, &binds).load(connection).await?)
+}
+
+fn saturating(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Both versions wait for a person.
+fn is_held(code: RefusalCode) -> bool {
+    matches!(code, RefusalCode::Conflict | RefusalCode::LetterConflict | RefusalCode::SequenceConflict)
+}
+
+async fn insert_strangers(
+    connection: &mut AsyncPgConnection,
+    strangers: BTreeMap<&'static str, Vec<Item<'_>>>,
+    settings: &SettlingSettings,
+) -> Result<HashSet<usize>, Fault> {
+    let mut rooms = Rooms::lock(connection, &strangers).await?;
+    let agencies = agencies_of_poison(connection, &strangers).await?;
+    let mut fitting = Vec::new();
+    let mut beyond = Vec::new();
+    for (reason, items) in strangers {
+        for mut item in items {
+            let bytes = item.bytes();
+            let is_poison_of_agency = item.claimed_poison().is_some_and(|agency| agencies.contains(&agency));
+            let voucher = item.claimed().signer_beside;
+            item.vouched_by = voucher.filter(|agency| rooms.take_vouched(*agency, bytes, settings));
+            if item.vouched_by.is_some() || rooms.take(reason, bytes, settings, is_poison_of_agency) {
+                fitting.push(item);
+            } else {
+                beyond.push(item);
+            }
+        }
+    }
+    if !fitting.is_empty() {
+        let mut new = insert_items(connection, &fitting).await?;
+        let mut booked = Booked::default();
+        for item in fitting {
+            let reason = item.refusal.code.as_str();
+            if new.remove(&(reason.to_owned(), item.digest.clone())) {
+                booked.add(reason, item.vouched_by, item.bytes());
+            } else {
+                // Kept already; sent a million times it is one entry and a count.
+                beyond.push(item);
+            }
+        }
+        booked.write(connection).await?;
+    }
+    let places = beyond.iter().map(|item| item.place).collect();
+    beyond.retain(|item| !item.arrival.source.is_fetched_again);
+    if !beyond.is_empty() {
+        count(connection, &beyond).await?;
+    }
+    Ok(places)
+}
+
+/// Returns the registered agencies that poison claims to be of.
+async fn agencies_of_poison(
+    connection: &mut AsyncPgConnection,
+    strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,
+) -> Result<HashSet<i32>, Fault> {
+    let claimed: Vec<Option<i32>> = strangers.values().flatten().filter_map(Item::claimed_poison).map(Some).collect();
+    if claimed.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let text = "SELECT matricule FROM xm.agencies WHERE matricule = ANY(?)";
+    let binds = [Bind::Integers(claimed)];
+    let rows: Vec<i32> = Statement::<Integer>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn count(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> Result<(), Fault> {
+    let today = Utc::now().date_naive();
+    let text = "SELECT reason, count(*) FROM xm.quarantine_counts WHERE day = ANY(?) GROUP BY reason";
+    let binds = [Bind::Dates(vec![Some(today)])];
+    let domains: Vec<(String, i64)> = Statement::<(Text, BigInt)>::new(text, &binds).load(connection).await?;
+    let domains: HashMap<String, i64> = domains.into_iter().collect();
+
+    let mut counts: BTreeMap<(&str, &str), (Vec<u8>, i64, i64)> = BTreeMap::new();
+    for item in items {
+        let reason = item.refusal.code.as_str();
+        let full = domains.get(reason).is_some_and(|known| *known >= DOMAINS_PER_DAY_MAX);
+        let domain = if full { OTHER_DOMAINS } else { item.arrival.source.sender_domain.as_str() };
+        let entry = counts.entry((reason, domain)).or_insert_with(|| (item.digest.clone(), 0, 0));
+        entry.1 += 1;
+        entry.2 = entry.2.saturating_add(saturating(item.arrival.container_bytes));
+    }
+    let rows: Vec<_> = counts.into_iter().collect();
+    let binds = [
+        Bind::Dates(rows.iter().map(|_| Some(today)).collect()),
+        Bind::Texts(rows.iter().map(|((reason, _), _)| Some(*reason)).collect()),
+        Bind::Texts(rows.iter().map(|((_, domain), _)| Some(*domain)).collect()),
+        Bind::Byteas(rows.iter().map(|(_, (digest, _, _))| Some(digest.as_slice())).collect()),
+        Bind::Bigints(rows.iter().map(|(_, (_, containers, _))| Some(*containers)).collect()),
+        Bind::Bigints(rows.iter().map(|(_, (_, _, bytes))| Some(*bytes)).collect()),
+    ];
+    let text = "INSERT INTO xm.quarantine_counts AS c (day, reason, sender_domain, last_digest, containers, bytes)
+         SELECT * FROM unnest(?, ?, ?, ?, ?, ?)
+             ON CONFLICT (day, reason, sender_domain) DO UPDATE
+            SET last_digest = excluded.last_digest, containers = c.containers + excluded.containers,
+                -- The sizes are what a mail server lists: their sum stops at the largest bigint.
+                bytes = least(c.bytes::numeric + excluded.bytes, 9223372036854775807)::bigint";
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}

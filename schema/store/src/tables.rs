@@ -1,0 +1,11 @@
+//! Tables that operators made with any tool, as letters fill them: adopted, versioned, and held against what a letter brings.
+
+mod adoption;
+pub mod catalogue;
+pub mod definition;
+pub mod examine;
+
+pub use adoption::{
+    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, Outcome, Problem, ProblemCode,
+    RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list, show,
+};

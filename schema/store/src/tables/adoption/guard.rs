@@ -1,0 +1,150 @@
+//! What beside a table decides over its rows: what may keep one out, hide it or lose it, and which triggers may change it.
+//!
+//! A letter is accepted when its rows are in the table, once, and stay there. What PostgreSQL's catalogue shows to be against
+//! that keeps the table from being adopted; of a trigger's code nothing can be known, so it is named to the operator, and
+//! settling counts what was written.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Problem, ProblemCode};
+use crate::database::fault::Fault;
+
+/// A table's surroundings as PostgreSQL's catalogue has them.
+#[derive(QueryableByName)]
+pub struct Guard {
+    #[diesel(sql_type = Bool)]
+    is_logged: bool,
+    #[diesel(sql_type = Bool)]
+    is_partition: bool,
+    #[diesel(sql_type = Bool)]
+    hides_rows: bool,
+    #[diesel(sql_type = Array<Text>)]
+    children: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
+    rules: Vec<String>,
+    #[diesel(sql_type = Array<Text>)]
+    before_rows: Vec<String>,
+}
+
+/// A trigger of a table.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// As it was created.
+    #[diesel(sql_type = Text)]
+    pub definition: String,
+    /// MD5 of its function's code, hexadecimal: whoever replaces that changes what the trigger does.
+    #[diesel(sql_type = Text)]
+    pub function_md5: String,
+}
+
+/// What an operator should know of a table that was adopted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+pub enum Warning {
+    /// A trigger may change rows before they are written.
+    #[error(
+        "trigger {trigger} runs before each row is written: if it changes what a letter brings, the same record sent again is \
+         refused as another one (conflict), and if it keeps a row out, the letter is refused (rows_invalid)"
+    )]
+    TriggerBeforeRow {
+        /// Its name.
+        trigger: String,
+    },
+}
+
+impl Guard {
+    /// Reads what surrounds a table that exists.
+    pub async fn find(
+        connection: &mut AsyncPgConnection,
+        schema_name: &str,
+        relation_name: &str,
+    ) -> Result<Guard, Fault> {
+        // Of a trigger's type bit 1 is FOR EACH ROW, 2 is BEFORE, 4 is INSERT. `D` is disabled, `R` for replicas only.
+        let guard = diesel::sql_query(
+            "SELECT c.relpersistence = 'p' AS is_logged, c.relispartition AS is_partition,
+                    row_security_active(c.oid) AS hides_rows,
+                    ARRAY(SELECT format('%s.%s', m.nspname, k.relname) FROM pg_inherits i
+                            JOIN pg_class k ON k.oid = i.inhrelid JOIN pg_namespace m ON m.oid = k.relnamespace
+                           WHERE i.inhparent = c.oid ORDER BY 1) AS children,
+                    ARRAY(SELECT r.rulename::text FROM pg_rewrite r
+                           WHERE r.ev_class = c.oid AND r.ev_type = '3' AND r.ev_enabled NOT IN ('D', 'R')
+                           ORDER BY 1) AS rules,
+                    ARRAY(SELECT t.tgname::text FROM pg_trigger t
+                           WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled NOT IN ('D', 'R')
+                             AND t.tgtype::integer & 7 = 7
+                           ORDER BY 1) AS before_rows
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = $1 AND c.relname = $2",
+        )
+        .bind::<Text, _>(schema_name)
+        .bind::<Text, _>(relation_name)
+        .get_result(connection)
+        .await?;
+        Ok(guard)
+    }
+
+    /// Names what keeps the table from being adopted, or from being relied on.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !self.children.is_empty() {
+            problems.push(Problem::new(ProblemCode::Inherited).with("children", self.children.join(", ")));
+        }
+        if self.is_partition {
+            problems.push(Problem::new(ProblemCode::Partition));
+        }
+        if !self.rules.is_empty() {
+            problems.push(Problem::new(ProblemCode::Rules).with("rules", self.rules.join(", ")));
+        }
+        if self.hides_rows {
+            problems.push(Problem::new(ProblemCode::RowsHidden));
+        }
+        if !self.is_logged {
+            problems.push(Problem::new(ProblemCode::Unlogged));
+        }
+        problems
+    }
+
+    /// Tells what does not keep it from being adopted.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.before_rows.iter().map(|trigger| Warning::TriggerBeforeRow { trigger: trigger.clone() }).collect()
+    }
+}
+
+/// Lists the triggers of a table that operators made.
+pub async fn triggers(
+    connection: &mut AsyncPgConnection,
+    schema_name: &str,
+    relation_name: &str,
+) -> Result<Vec<Trigger>, Fault> {
+    let triggers = diesel::sql_query(
+        "SELECT t.tgname::text AS name, pg_get_triggerdef(t.oid, true) AS definition, md5(p.prosrc) AS function_md5
+           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_proc p ON p.oid = t.tgfoid
+          WHERE n.nspname = $1 AND c.relname = $2 AND NOT t.tgisinternal AND t.tgenabled NOT IN ('D', 'R')
+          ORDER BY t.tgname::text COLLATE \"C\"",
+    )
+    .bind::<Text, _>(schema_name)
+    .bind::<Text, _>(relation_name)
+    .load(connection)
+    .await?;
+    Ok(triggers)
+}
+
+/// Names what has become of a table's triggers since it was adopted: nobody has looked at what they do now.
+pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<Problem> {
+    let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
+    let problem = |code, trigger: &Trigger| Problem::new(code).with("trigger", &trigger.name);
+    let made = found.iter().filter_map(|trigger| match of(seen, &trigger.name) {
+        None => Some(problem(ProblemCode::TriggerNew, trigger)),
+        Some(known) if known != *trigger => Some(problem(ProblemCode::TriggerChanged, trigger)),
+        Some(_) => None,
+    });
+    let gone = seen.iter().filter(|trigger| of(found, &trigger.name).is_none());
+    made.chain(gone.map(|trigger| problem(ProblemCode::TriggerGone, trigger))).collect()
+}

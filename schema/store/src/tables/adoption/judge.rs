@@ -1,0 +1,237 @@
+//! Whether a table is fit to be adopted: every problem is named at once, so that one ALTER TABLE mends them all.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::names::same;
+
+use super::file::{TableFile, TablesFile};
+use super::inspect::{Found, PROVENANCE, Relation};
+use super::problem::{Problem, ProblemCode};
+use crate::database::fault::Fault;
+use crate::database::identifier::{is_plain, quoted};
+use crate::database::schema::tables;
+use crate::tables::definition::{ColumnType, NotOffered, Term};
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Names what keeps the table from being adopted; empty when nothing does.
+pub async fn problems(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    table: &TableFile,
+    relation: &Relation,
+) -> Result<Vec<Problem>, Fault> {
+    let mut problems = Vec::new();
+    judge_columns(relation, &mut problems);
+    judge_obligatory(relation, &mut problems);
+    judge_keys(table, relation, &mut problems);
+    judge_lines(table, relation, &mut problems);
+    for check in &table.checks {
+        if check.left.is_empty() || check.right.is_empty() {
+            problems.push(Problem::new(ProblemCode::CheckSideEmpty).with("check", &check.code));
+        }
+        if let Some(not_offered) = check.not_offered() {
+            let code = match not_offered {
+                NotOffered::Hold => ProblemCode::CheckHold,
+                NotOffered::Reference => ProblemCode::CheckReference,
+                NotOffered::HeldSum => ProblemCode::CheckHeldSum,
+            };
+            problems.push(Problem::new(code).with("check", &check.code));
+            continue;
+        }
+        for term in check.left.iter().chain(&check.right) {
+            judge_term(connection, file, &check.code, term, relation, &mut problems).await?;
+        }
+    }
+    let mut codes: Vec<&str> = table.checks.iter().map(|check| check.code.as_str()).collect();
+    codes.sort_unstable();
+    if codes.windows(2).any(|pair| pair[0] == pair[1]) {
+        problems.push(Problem::new(ProblemCode::ChecksSameCode));
+    }
+    if problems.is_empty() {
+        judge_rows(connection, file.schema_name(), table, &mut problems).await?;
+    }
+    Ok(problems)
+}
+
+fn judge_columns(relation: &Relation, problems: &mut Vec<Problem>) {
+    for (index, found) in relation.columns.iter().enumerate() {
+        let name = &found.name;
+        let of = |code| Problem::new(code).with("column", name);
+        if !is_plain(name) {
+            problems.push(of(ProblemCode::ColumnNotPlain));
+        }
+        if relation.columns[..index].iter().any(|other| same(&other.name, name)) {
+            problems.push(of(ProblemCode::ColumnTwin));
+        }
+        if found.is_provenance() {
+            match PROVENANCE.iter().find(|(own, _)| own == name) {
+                Some((_, type_name)) if *type_name == found.type_name && found.nullable => {}
+                Some((_, type_name)) => problems.push(of(ProblemCode::ProvenanceUnfit).with("type", type_name)),
+                None => problems.push(of(ProblemCode::ColumnReserved)),
+            }
+        } else if found.kind().is_none() {
+            problems.push(of(ProblemCode::TypeUnsupported).with("type", &found.type_name));
+        } else if let Some(problem) = found.inexact() {
+            problems.push(problem);
+        } else if found.is_generated {
+            problems.push(of(ProblemCode::ColumnGenerated));
+        }
+    }
+}
+
+fn judge_obligatory(relation: &Relation, problems: &mut Vec<Problem>) {
+    match relation.column("Numero") {
+        None => problems.push(Problem::new(ProblemCode::NumeroMissing)),
+        Some(numero) => {
+            if !(numero.is_integer() && numero.has_default && !numero.nullable) {
+                problems.push(Problem::new(ProblemCode::NumeroUnfit));
+            }
+        }
+    }
+    match relation.column("Status") {
+        None => problems.push(Problem::new(ProblemCode::StatusMissing)),
+        Some(status) if status.kind() != Some(ColumnType::Smallint) || status.nullable => {
+            problems.push(Problem::new(ProblemCode::StatusUnfit));
+        }
+        Some(_) => {}
+    }
+}
+
+fn judge_keys(file: &TableFile, relation: &Relation, problems: &mut Vec<Problem>) {
+    if file.legal_key.is_empty() {
+        problems.push(Problem::new(ProblemCode::LegalKeyEmpty));
+    }
+    for (index, name) in file.legal_key.iter().enumerate() {
+        match relation.column(name) {
+            None => problems.push(missing("legal_key", name, relation)),
+            Some(column) if column.nullable => {
+                problems.push(Problem::new(ProblemCode::LegalKeyNullable).with("column", name));
+            }
+            Some(_) => {}
+        }
+        if file.legal_key[..index].contains(name) || name == "Numero" || name == "Status" {
+            problems.push(Problem::new(ProblemCode::LegalKeyTwice).with("column", name));
+        }
+    }
+    if let Some(name) = &file.scope {
+        match relation.column(name) {
+            None => problems.push(missing("scope", name, relation)),
+            Some(column) if column.nullable => {
+                problems.push(Problem::new(ProblemCode::ScopeNullable).with("column", name));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn judge_lines(table: &TableFile, relation: &Relation, problems: &mut Vec<Problem>) {
+    for name in &table.multiline {
+        match relation.column(name) {
+            None => problems.push(missing("multiline", name, relation)),
+            Some(column) if !matches!(column.kind(), Some(ColumnType::Text { .. })) => {
+                let unfit = Problem::new(ProblemCode::MultilineNotText).with("column", name);
+                problems.push(unfit.with("type", &column.type_name));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn missing(role: &str, name: &str, relation: &Relation) -> Problem {
+    let of = |code| Problem::new(code).with("role", role).with("column", name);
+    match relation.columns.iter().find(|column| same(&column.name, name)) {
+        Some(near) => of(ProblemCode::ColumnMisspelt).with("near", &near.name),
+        None => of(ProblemCode::ColumnMissing),
+    }
+}
+
+async fn judge_term(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    code: &str,
+    term: &Term,
+    relation: &Relation,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Fault> {
+    let of = |problem| Problem::new(problem).with("check", code);
+    let mut summand = |found: Option<&Found>, name: &str| match found {
+        None => problems.push(of(ProblemCode::CheckColumnMissing).with("column", name)),
+        Some(found) if !found.is_integer() => {
+            let unfit = of(ProblemCode::CheckColumnNotInteger).with("column", name);
+            problems.push(unfit.with("type", &found.type_name));
+        }
+        Some(_) => {}
+    };
+    match term {
+        Term::Column(name) => summand(relation.column(name), name),
+        Term::Reference { .. } => {}
+        Term::Sum { table, sum, on, .. } => {
+            let Some(other) = find_named(connection, file, table).await? else {
+                let missing = of(ProblemCode::CheckTableMissing).with("table", table);
+                problems.push(missing.with("application", &file.application));
+                return Ok(());
+            };
+            summand(other.column(sum), &format!("{table}.{sum}"));
+            if on.is_empty() {
+                problems.push(of(ProblemCode::CheckJoinEmpty).with("table", table));
+            }
+            for name in on {
+                if other.column(name).is_none() || relation.column(name).is_none() {
+                    problems.push(of(ProblemCode::CheckJoinMissing).with("column", name));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Finds a table by its name in letters: of the same file, or adopted before.
+async fn find_named(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    name: &str,
+) -> Result<Option<Relation>, Fault> {
+    let of_file = file.tables.iter().find(|table| same(&table.name, name));
+    let (schema_name, relation_name) = match of_file {
+        Some(table) => (file.schema_name().to_owned(), table.relation_name().to_owned()),
+        None => {
+            let adopted: Vec<(String, String, String)> = tables::table
+                .filter(tables::application.eq(&file.application).and(tables::abandoned_at.is_null()))
+                .select((tables::name, tables::schema_name, tables::relation_name))
+                .load(connection)
+                .await?;
+            match adopted.into_iter().find(|(adopted, ..)| same(adopted, name)) {
+                Some((_, schema_name, relation_name)) => (schema_name, relation_name),
+                None => return Ok(None),
+            }
+        }
+    };
+    Relation::find(connection, &schema_name, &relation_name).await
+}
+
+/// Looks whether rows that are there already would break the legal key's index.
+async fn judge_rows(
+    connection: &mut AsyncPgConnection,
+    schema_name: &str,
+    file: &TableFile,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Fault> {
+    let key = file.legal_key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let relation = format!("{}.{}", quoted(schema_name), quoted(file.relation_name()));
+    let Count { count } = diesel::sql_query(format!(
+        "SELECT count(*) AS count FROM (SELECT FROM {relation} WHERE \"Status\" <> 0 GROUP BY {key} HAVING count(*) > 1) twice"
+    ))
+    .get_result(connection)
+    .await?;
+    if count > 0 {
+        let held = Problem::new(ProblemCode::LegalKeyHeldTwice).with("count", count);
+        problems.push(held.with("key", file.legal_key.join(", ")));
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Writing down what a table was adopted as: its settings, the version of its columns and the rights to it.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::names::same;
+use serde_json::{Value, json};
+
+use super::change::{self, Change};
+use super::problem::{Problem, ProblemCode};
+use super::{Adopted, Outcome, TableFile, TablesFile};
+use crate::database::fault::Fault;
+use crate::database::schema::{definitions, profiles, rights, tables};
+use crate::error::AdministrationError;
+use crate::tables::definition::{Column, Corrections};
+
+/// A table as it was written down.
+pub struct Recorded {
+    /// Key in `xm.tables`.
+    pub table_id: i32,
+    /// Version of the columns.
+    pub version: i32,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What differs from before.
+    pub changes: Vec<Change>,
+}
+
+/// Writes table, definition and rights; the version rises when the columns differ from the last one's.
+pub async fn record(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    table: &TableFile,
+    columns: &[Column],
+    triggers: &Value,
+) -> Result<Recorded, AdministrationError> {
+    let existing = former(connection, file, table).await?;
+    let is_new = existing.is_none();
+    let mut recorded = match existing {
+        None => insert(connection, file, table, columns, triggers).await?,
+        Some(existing) => update(connection, file, table, columns, triggers, &existing).await?,
+    };
+    if grant(connection, recorded.table_id, table).await? && !is_new {
+        recorded.changes.push(Change::Setting { key: "rights" });
+        if recorded.outcome == Outcome::Unchanged {
+            recorded.outcome = Outcome::Changed;
+        }
+    }
+    Ok(recorded)
+}
+
+/// Finds the table as it was adopted before; one that was given up may come back as another relation.
+///
+/// Names are compared here and not by an index, whose `lower()` depends on the database's locale; `xm.tables` is locked.
+async fn former(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    table: &TableFile,
+) -> Result<Option<Adopted>, AdministrationError> {
+    let all: Vec<(Adopted, bool)> =
+        tables::table.select((Adopted::as_select(), tables::abandoned_at.is_not_null())).load(connection).await?;
+    let is_ours = |it: &Adopted| it.schema_name == file.schema_name() && it.relation_name == table.relation_name();
+    let is_namesake = |it: &Adopted| it.application == file.application && same(&it.name, &table.name);
+    if all.iter().any(|(it, abandoned)| !abandoned && !is_ours(it) && is_namesake(it)) {
+        return Err(AdministrationError::TableUnfit {
+            table: format!("{}.{}", file.application, table.name),
+            problems: vec![Problem::new(ProblemCode::NameTaken)],
+        });
+    }
+    let by_relation = all.iter().find(|(it, _)| is_ours(it));
+    let found = by_relation.or_else(|| all.iter().find(|(it, abandoned)| *abandoned && is_namesake(it)));
+    Ok(found.map(|(it, _)| it.clone()))
+}
+
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    table: &TableFile,
+    columns: &[Column],
+    triggers: &Value,
+) -> Result<Recorded, AdministrationError> {
+    let table_id: i32 = diesel::insert_into(tables::table)
+        .values((
+            tables::application.eq(&file.application),
+            tables::name.eq(&table.name),
+            tables::scope_column.eq(table.scope.as_deref()),
+            tables::legal_key.eq(&table.legal_key),
+            tables::corrections.eq(word(table.corrections)),
+            tables::checks.eq(json!(table.checks)),
+            tables::schema_name.eq(file.schema_name()),
+            tables::relation_name.eq(table.relation_name()),
+            tables::triggers_seen.eq(triggers),
+        ))
+        .returning(tables::id)
+        .get_result(connection)
+        .await
+        .map_err(|error| explain(error, file, table))?;
+    write_definition(connection, table_id, 1, &json!(columns)).await?;
+    Ok(Recorded { table_id, version: 1, outcome: Outcome::Adopted, changes: Vec::new() })
+}
+
+async fn update(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    table: &TableFile,
+    columns: &[Column],
+    triggers: &Value,
+    existing: &Adopted,
+) -> Result<Recorded, AdministrationError> {
+    let table_id = existing.table_id;
+    let held: Value = definitions::table
+        .find((table_id, existing.version))
+        .select(definitions::columns_found)
+        .first(connection)
+        .await?;
+    let columns_json = json!(columns);
+    let mut changes = of_settings(existing, file, table, triggers);
+    let (version, outcome) = if held != columns_json {
+        // What cannot be read any more is followed by what can, and nothing is told of the difference.
+        let held: Vec<Column> = serde_json::from_value(held).unwrap_or_default();
+        changes.extend(change::of_columns(&held, columns));
+        write_definition(connection, table_id, existing.version + 1, &columns_json).await?;
+        (existing.version + 1, Outcome::NewVersion)
+    } else if changes.is_empty() {
+        (existing.version, Outcome::Unchanged)
+    } else {
+        (existing.version, Outcome::Changed)
+    };
+    let is_back = diesel::update(tables::table.find(table_id).filter(tables::abandoned_at.is_not_null()))
+        .set(tables::abandoned_at.eq(None::<chrono::DateTime<chrono::Utc>>))
+        .execute(connection)
+        .await?
+        > 0;
+    let outcome = if is_back && outcome == Outcome::Unchanged { Outcome::Changed } else { outcome };
+    if outcome != Outcome::Unchanged {
+        diesel::update(tables::table.find(table_id))
+            .set((
+                tables::application.eq(&file.application),
+                tables::name.eq(&table.name),
+                tables::scope_column.eq(table.scope.as_deref()),
+                tables::legal_key.eq(&table.legal_key),
+                tables::corrections.eq(word(table.corrections)),
+                tables::checks.eq(json!(table.checks)),
+                tables::schema_name.eq(file.schema_name()),
+                tables::relation_name.eq(table.relation_name()),
+                tables::version.eq(version),
+                tables::triggers_seen.eq(triggers),
+            ))
+            .execute(connection)
+            .await
+            .map_err(|error| explain(error, file, table))?;
+    }
+    Ok(Recorded { table_id, version, outcome, changes })
+}
+
+fn of_settings(existing: &Adopted, file: &TablesFile, table: &TableFile, triggers: &Value) -> Vec<Change> {
+    [
+        ("application", existing.application == file.application),
+        ("name", existing.name == table.name),
+        ("relation", existing.relation_name == table.relation_name() && existing.schema_name == file.schema_name()),
+        ("scope", existing.scope_column == table.scope),
+        ("legal_key", existing.legal_key == table.legal_key),
+        ("corrections", existing.corrections == word(table.corrections)),
+        ("checks", existing.checks == json!(table.checks)),
+        ("triggers", existing.triggers_seen == *triggers),
+    ]
+    .into_iter()
+    .filter(|(_, is_same)| !is_same)
+    .map(|(key, _)| Change::Setting { key })
+    .collect()
+}
+
+async fn write_definition(
+    connection: &mut AsyncPgConnection,
+    table_id: i32,
+    version: i32,
+    columns: &Value,
+) -> Result<(), Fault> {
+    diesel::insert_into(definitions::table)
+        .values((
+            definitions::table_id.eq(table_id),
+            definitions::version.eq(version),
+            definitions::columns_found.eq(columns),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes the rights those of the file. Says whether they were others.
+async fn grant(
+    connection: &mut AsyncPgConnection,
+    table_id: i32,
+    table: &TableFile,
+) -> Result<bool, AdministrationError> {
+    let known: Vec<String> = profiles::table.select(profiles::name).load(connection).await?;
+    if let Some(unknown) = table.rights.keys().find(|profile| !known.contains(profile)) {
+        return Err(AdministrationError::ProfileUnknown(unknown.clone()));
+    }
+    let held: Vec<(String, bool, String)> = rights::table
+        .filter(rights::table_id.eq(table_id))
+        .order(rights::profile)
+        .select((rights::profile, rights::may_export, rights::may_read))
+        .load(connection)
+        .await?;
+    let wanted: Vec<(String, bool, String)> = table
+        .rights
+        .iter()
+        .map(|(profile, right)| (profile.clone(), right.may_export, right.may_read.as_str().to_owned()))
+        .collect();
+    if held.len() == wanted.len() && wanted.iter().all(|right| held.contains(right)) {
+        return Ok(false);
+    }
+    diesel::delete(rights::table.filter(rights::table_id.eq(table_id))).execute(connection).await?;
+    for (profile, may_export, may_read) in &wanted {
+        diesel::insert_into(rights::table)
+            .values((
+                rights::table_id.eq(table_id),
+                rights::profile.eq(profile),
+                rights::may_export.eq(may_export),
+                rights::may_read.eq(may_read),
+            ))
+            .execute(connection)
+            .await?;
+    }
+    Ok(true)
+}
+
+fn explain(error: diesel::result::Error, file: &TablesFile, table: &TableFile) -> AdministrationError {
+    let unfit = |code| AdministrationError::TableUnfit {
+        table: format!("{}.{}", file.application, table.name),
+        problems: vec![Problem::new(code)],
+    };
+    AdministrationError::explain(
+        error,
+        vec![
+            ("tables_name", unfit(ProblemCode::NameTaken)),
+            ("tables_application_check", unfit(ProblemCode::ApplicationInvalid)),
+        ],
+    )
+}
+
+fn word(corrections: Corrections) -> &'static str {
+    match corrections {
+        Corrections::Never => "never",
+        Corrections::AfterApproval => "after_approval",
+        Corrections::ByAgency => "by_agency",
+    }
+}

@@ -1,0 +1,222 @@
+//! Checks an export against the tables it names before a statement is made, and turns it into typed columns.
+//!
+//! Everything that can be known without the rows already held is decided here, for the whole letter at once: a refusal
+//! names every faulty row (first hundred), not the first one found. Nothing here writes; the result is what
+//! settling inserts.
+
+mod cells;
+mod checks;
+mod flags;
+mod scope;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use sdc::names::same;
+use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
+use sdc::request::{Records, TableRecords};
+
+pub use checks::Sides;
+pub use flags::{Figures, Finding, Flagged, Flags};
+pub use values::ColumnValues;
+
+use crate::tables::catalogue::Catalogue;
+use crate::tables::definition::{Definition, is_provenance};
+pub use crate::tables::definition::{NUMERO, STATUS};
+
+/// The status that a new record arrives with: validated by an officer.
+const STATUS_VALIDATED: i64 = 2;
+
+/// The rows of one table of one letter, typed and complete.
+#[derive(Clone, Debug)]
+pub struct TableRows {
+    /// Their table.
+    pub definition: Arc<Definition>,
+    /// Indices into `definition.columns`, ascending; without `Numero`, which the centre gives itself.
+    pub columns: Vec<usize>,
+    /// One entry per index, each as long as `numeros`.
+    pub values: Vec<ColumnValues>,
+    /// The sender's numbers.
+    pub numeros: Vec<i64>,
+    /// What the operators are told of these rows, once they are accepted; of a row that is held already they were told before.
+    pub flags: Flags,
+}
+
+impl TableRows {
+    /// Returns the number of rows.
+    pub fn row_count(&self) -> usize {
+        self.numeros.len()
+    }
+
+    /// Returns the values of a column by name, if the letter brings it.
+    pub fn column(&self, name: &str) -> Option<&ColumnValues> {
+        let at = self.columns.iter().position(|&index| same(&self.definition.columns[index].name, name))?;
+        self.values.get(at)
+    }
+
+    /// Returns the legal key of a row as comparable text, one element per key column; nothing where the letter leaves a part
+    /// of it to the table.
+    pub fn legal_key(&self, row: usize) -> Option<Vec<String>> {
+        let text = |name: &String| Some(self.column(name)?.text(row));
+        self.definition.legal_key.iter().map(text).collect()
+    }
+}
+
+/// Checks the records of an export.
+///
+/// `scopes` maps a scope column's name, [folded](sdc::names::folded), to the codes granted to the agency.
+///
+/// # Errors
+/// The refusal, with every faulty row of the first kind of fault found, in the order: tables, rights, columns, values
+/// and statuses, scope, checks.
+pub fn examine(
+    records: &Records,
+    catalogue: &Catalogue,
+    profile: &str,
+    scopes: &HashMap<String, HashSet<String>>,
+) -> Result<Vec<TableRows>, Refusal> {
+    let mut definitions = Vec::with_capacity(records.tables.len());
+    for table in &records.tables {
+        definitions.push(find_table(&records.application, table, catalogue, profile)?);
+    }
+    let mut faults = RowFaults::default();
+    let mut tables = Vec::with_capacity(definitions.len());
+    for (table, definition) in records.tables.iter().zip(definitions) {
+        let placed = place_columns(table, &definition)?;
+        tables.push(read_values(table, definition, &placed, &mut faults));
+    }
+    if !faults.is_empty() {
+        return Err(Refusal::new(RefusalCode::RowsInvalid).with_faults(faults));
+    }
+    scope::check(&tables, scopes)?;
+    let flags = checks::reckon(&tables, &mut faults);
+    if !faults.is_empty() {
+        return Err(Refusal::new(RefusalCode::CheckFailed).with_faults(faults));
+    }
+    for (rows, flags) in tables.iter_mut().zip(flags) {
+        rows.flags = flags;
+    }
+    Ok(tables)
+}
+
+fn find_table(
+    application: &str,
+    table: &TableRecords,
+    catalogue: &Catalogue,
+    profile: &str,
+) -> Result<Arc<Definition>, Refusal> {
+    let name = format!("{application}.{}", table.table);
+    let Some(definition) = catalogue.table(application, &table.table) else {
+        return Err(Refusal::new(RefusalCode::TableUnknown).with("table", name));
+    };
+    if !catalogue.may_export(definition.table_id, profile) {
+        return Err(Refusal::new(RefusalCode::TableNotGranted).with("table", name).with("profile", profile));
+    }
+    Ok(definition)
+}
+
+/// Matches the letter's columns with the table's by name; the result gives, per letter column, the table's index.
+fn place_columns(table: &TableRecords, definition: &Definition) -> Result<Vec<usize>, Refusal> {
+    let mut placed = Vec::with_capacity(table.columns.len());
+    let mut unknown = Vec::new();
+    for name in &table.columns {
+        let own = is_provenance(name);
+        match definition.columns.iter().position(|column| !own && same(&column.name, name)) {
+            Some(index) => placed.push(index),
+            None => unknown.push(name.as_str()),
+        }
+    }
+    let missing: Vec<&str> = definition
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(index, column)| column.is_needed() && !placed.contains(index))
+        .map(|(_, column)| column.name.as_str())
+        .collect();
+    if unknown.is_empty() && missing.is_empty() {
+        return Ok(placed);
+    }
+    let mut refusal = Refusal::new(RefusalCode::ColumnsMismatch)
+        .with("table", format!("{}.{}", definition.application, definition.name))
+        .with("definition_version", definition.version);
+    if !unknown.is_empty() {
+        refusal = refusal.with("unknown", unknown.join(", "));
+    }
+    if !missing.is_empty() {
+        refusal = refusal.with("missing", missing.join(", "));
+    }
+    Err(refusal)
+}
+
+fn read_values(
+    table: &TableRecords,
+    definition: Arc<Definition>,
+    placed: &[usize],
+    faults: &mut RowFaults,
+) -> TableRows {
+    // Ordered by the table's own column order, so that letters with the same columns share one statement.
+    let by_index: BTreeMap<usize, usize> =
+        placed.iter().enumerate().map(|(in_letter, &in_table)| (in_table, in_letter)).collect();
+    let mut rows = TableRows {
+        definition: Arc::clone(&definition),
+        columns: vec![],
+        values: vec![],
+        numeros: vec![],
+        flags: Flags::default(),
+    };
+    for (in_table, in_letter) in by_index {
+        let column = &definition.columns[in_table];
+        let mut fault = |row: usize, rule: &str, expected: String| {
+            faults.add(|| row_fault(table, row, &table.columns[in_letter], rule, expected));
+        };
+        let values = ColumnValues::read(column, &table.values[in_letter], &mut fault);
+        if column.name == NUMERO {
+            rows.numeros = read_numeros(&values, &mut fault);
+            continue;
+        }
+        if column.name == STATUS {
+            for row in 0..table.row_count() {
+                if values.integer(row) != Some(STATUS_VALIDATED) {
+                    fault(row, "status", "2, a record validated by an officer".to_owned());
+                }
+            }
+        }
+        rows.columns.push(in_table);
+        rows.values.push(values);
+    }
+    rows
+}
+
+fn read_numeros(values: &ColumnValues, fault: &mut impl FnMut(usize, &str, String)) -> Vec<i64> {
+    let mut seen = HashSet::with_capacity(values.len());
+    (0..values.len())
+        .map(|row| {
+            let numero = values.integer(row).unwrap_or(0);
+            if numero < 1 {
+                fault(row, "numero", "a whole number from 1".to_owned());
+            } else if !seen.insert(numero) {
+                fault(row, "numero", "a number used once in the letter".to_owned());
+            }
+            numero
+        })
+        .collect()
+}
+
+fn row_fault(table: &TableRecords, row: usize, column: &str, rule: &str, expected: String) -> RowFault {
+    RowFault {
+        table: table.table.clone(),
+        row: row_number(row),
+        column: Some(column.to_owned()),
+        rule: rule.to_owned(),
+        expected,
+    }
+}
+
+/// Rows are counted from 1 where people read them.
+pub(crate) fn row_number(row: usize) -> u32 {
+    u32::try_from(row + 1).unwrap_or(u32::MAX)
+}
