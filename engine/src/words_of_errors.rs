@@ -25,7 +25,7 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         AdministrationError::AgencyUnknown(_)
         | AdministrationError::AgencyExists(_)
         | AdministrationError::MatriculesExhausted
-        | AdministrationError::ProfileUnknown(_)
+        | AdministrationError::PlanUnknown(_)
         | AdministrationError::InstallationExists { .. }
         | AdministrationError::ScopeColumnUnknown { .. }
         | AdministrationError::AddressOfCentre(_) => of_agencies(error),
@@ -80,7 +80,7 @@ fn of_agencies(error: &AdministrationError) -> String {
         }
         AdministrationError::AgencyExists(agency) => format!("agency {agency} exists already"),
         AdministrationError::MatriculesExhausted => "all matricules up to 999999 are taken".to_owned(),
-        AdministrationError::ProfileUnknown(profile) => format!("profile {profile} does not exist"),
+        AdministrationError::PlanUnknown(plan) => format!("plan {plan} does not exist"),
         AdministrationError::InstallationExists { agency, name } => {
             format!("installation {name} of agency {agency} exists already")
         }
@@ -377,7 +377,7 @@ mod tests {
                 "agency 000077 does not exist: `xmserver agency list` shows those that do",
             ),
             (AdministrationError::AgencyExists(number(1)), "agency 000001 exists already"),
-            (AdministrationError::ProfileUnknown(text("no")), "profile no does not exist"),
+            (AdministrationError::PlanUnknown(text("no")), "plan no does not exist"),
             (
                 AdministrationError::KeyNameTaken { name: KeyName::IssuerSerial, owner: number(1) },
                 "another key of agency 000001 is registered under the same issuer and serial number: make a certificate with another one",

@@ -115,7 +115,7 @@ async fn register(connection: &mut Connection, matricule: Matricule, code: &str,
         town: String::new(),
         telephone: String::new(),
         email: OFFICE_ADDRESS.to_owned(),
-        profile: None,
+        plan: None,
         status: None,
         credit_limit: 0,
     };

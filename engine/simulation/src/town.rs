@@ -178,7 +178,7 @@ impl Town {
 async fn set_tariffs(connection: &mut AsyncPgConnection, operator: &Operator) -> Result<(), AdministrationError> {
     for (table, per_act, credit) in PRICES {
         let tariff = NewTariff {
-            profile: None,
+            plan: None,
             service: "export".to_owned(),
             table: Some(table.to_owned()),
             per_act,
@@ -311,7 +311,7 @@ async fn enrol(
         town: "Yaoundé".to_owned(),
         telephone: String::new(),
         email: newcomer.address.to_owned(),
-        profile: None,
+        plan: None,
         status: (condition == Condition::Suspended).then_some(0),
         credit_limit: 0,
     };

@@ -81,9 +81,9 @@ pub struct AddArguments {
     /// Its telephone
     #[arg(long, default_value = "")]
     telephone: String,
-    /// Its profile: a bundle of rights
-    #[arg(long, default_value = "standard")]
-    profile: String,
+    /// Its plan: rights, quotas and prices that many agencies share
+    #[arg(long, alias = "profile", default_value = "standard")]
+    plan: String,
     /// 0 suspended, 1 some services, 2 all but export and import, 3 all
     #[arg(long, default_value_t = 3)]
     status: i16,
@@ -121,9 +121,9 @@ pub struct Changes {
     /// Its telephone
     #[arg(long)]
     telephone: Option<String>,
-    /// Its profile: a bundle of rights
-    #[arg(long)]
-    profile: Option<String>,
+    /// Its plan: rights, quotas and prices that many agencies share
+    #[arg(long, alias = "profile")]
+    plan: Option<String>,
     /// Largest container that it may send, in bytes: what its link bears
     #[arg(long, value_name = "BYTES")]
     letter_limit: Option<i32>,
@@ -155,9 +155,9 @@ pub struct ListArguments {
     /// Of this status
     #[arg(long, value_parser = clap::value_parser!(i16).range(0..=3))]
     status: Option<i16>,
-    /// Of this profile
-    #[arg(long)]
-    profile: Option<String>,
+    /// Of this plan
+    #[arg(long, alias = "profile")]
+    plan: Option<String>,
     /// Whose account is below zero
     #[arg(long)]
     in_debt: bool,
@@ -240,7 +240,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         town: arguments.town,
         telephone: arguments.telephone,
         email: arguments.email,
-        profile: Some(arguments.profile),
+        plan: Some(arguments.plan),
         status: Some(arguments.status),
         credit_limit: show::read_amount(&arguments.credit_limit, &desk.server)?,
     };
@@ -274,7 +274,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
         town: changes.town,
         telephone: changes.telephone,
         email: changes.email,
-        profile: changes.profile,
+        plan: changes.plan,
         letter_bytes_max: changes.letter_limit,
         cbc_allowed: changes.cbc.map(|leave| leave == Leave::Yes),
         credit_limit: changes.credit_limit.map(|limit| show::read_amount(&limit, &desk.server)).transpose()?,
@@ -307,14 +307,14 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let ListArguments { text, status, profile, in_debt, after, extent } = arguments;
-    if let Some(profile) = &profile {
-        let known = agencies::profiles(desk.connection()).await?;
-        if !known.contains(profile) {
-            bail!("profile {profile} does not exist: expected one of {}", known.join(", "));
+    let ListArguments { text, status, plan, in_debt, after, extent } = arguments;
+    if let Some(plan) = &plan {
+        let known = agencies::plans(desk.connection()).await?;
+        if !known.contains(plan) {
+            bail!("plan {plan} does not exist: expected one of {}", known.join(", "));
         }
     }
-    let filter = AgencyFilter { text, status, profile, in_debt, after: None, limit: None };
+    let filter = AgencyFilter { text, status, plan, in_debt, after: None, limit: None };
     listing::tell(desk, &filter, after.map(Matricule::as_i32), extent).await
 }
 
@@ -352,7 +352,7 @@ impl Listing for AgencyFilter {
     }
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
-        let is_narrowed = self.text.is_some() || self.status.is_some() || self.profile.is_some() || self.in_debt;
+        let is_narrowed = self.text.is_some() || self.status.is_some() || self.plan.is_some() || self.in_debt;
         Ok(if is_narrowed { said!("agency-none-such") } else { said!("agency-none") })
     }
 }
@@ -390,7 +390,7 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
         ("town", agency.town.clone()),
         ("telephone", agency.telephone.clone()),
         ("email", agency.email.clone()),
-        ("profile", agency.profile.clone()),
+        ("plan", agency.plan.clone()),
         ("credit limit", show::amount(agency.credit_limit, &desk.server)),
         ("letter limit", said!("agency-bytes", bytes = agency.letter_bytes_max.to_string())),
         ("CBC allowed", if agency.cbc_allowed { said!("word-yes") } else { said!("word-no") }),

@@ -89,7 +89,7 @@ async fn an_agency_is_changed_and_the_change_is_told() {
         centre.refused(&["agency", "edit", "1", "--credit-limit", "-5"]).contains("the amount \"-5\" is not valid")
     );
     assert!(centre.refused(&["agency", "edit", "1", "--email", "a b@c"]).contains("local@domain"));
-    assert!(centre.absent(&["agency", "edit", "1", "--profile", "nope"]).contains("profile nope does not exist"));
+    assert!(centre.absent(&["agency", "edit", "1", "--plan", "nope"]).contains("plan nope does not exist"));
     assert!(centre.absent(&["agency", "edit", "9", "--town", "x"]).contains("agency 000009 does not exist"));
     assert!(centre.refused(&["agency", "recharge", "1", "-5"]).contains("the amount \"-5\" is not valid"));
 }
@@ -132,7 +132,7 @@ async fn filters_of_no_meaning_are_refused_with_the_admitted_ones() {
         let told = centre.ended(2, &arguments);
         assert!(told.contains(admitted), "{told}");
     }
-    let refused = centre.refused(&["agency", "list", "--profile", "nope"]);
+    let refused = centre.refused(&["agency", "list", "--plan", "nope"]);
     assert!(refused.contains("expected one of standard"), "{refused}");
     assert_eq!(centre.done(&["quarantine", "list", "--reason", "conflict"]), "the quarantine is empty\n");
     write(

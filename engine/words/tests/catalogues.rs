@@ -72,7 +72,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// What is spelled alike in both languages.
-const ALIKE: [&str; 40] = [
+const ALIKE: [&str; 44] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -85,6 +85,7 @@ const ALIKE: [&str; 40] = [
     "heading-journal",
     "heading-matricule",
     "heading-original",
+    "heading-plan",
     "heading-relation",
     "heading-sha-256",
     "heading-table",
@@ -97,6 +98,8 @@ const ALIKE: [&str; 40] = [
     "letter-agency",
     "parameter-application",
     "parameter-installation",
+    "parameter-plan",
+    "parameter-profile",
     "parameter-table",
     "parameter-service",
     "receipt-parameter",
@@ -107,6 +110,7 @@ const ALIKE: [&str; 40] = [
     "value-codes",
     "value-matricule",
     "value-note",
+    "value-plan",
     "value-service",
     "value-superviseur",
     "value-table",

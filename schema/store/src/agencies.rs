@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::centre::{self, server};
 use crate::database::fault::Fault;
-use crate::database::schema::{accounts, agencies, entries, profiles};
+use crate::database::schema::{accounts, agencies, entries, plans};
 use crate::error::{AdministrationError, InvalidValue};
 use crate::people::approvals::Act;
 use crate::people::{Approved, AuditAction, Operation, Operator, audit};
@@ -50,8 +50,8 @@ pub struct NewAgency {
     pub telephone: String,
     /// Where its answers go.
     pub email: String,
-    /// Its profile; `standard` when absent.
-    pub profile: Option<String>,
+    /// Its plan; `standard` when absent.
+    pub plan: Option<String>,
     /// 0 to 3; 3 when absent.
     pub status: Option<i16>,
     /// How far its account may fall below zero where credit is refused, in minor units.
@@ -73,8 +73,8 @@ pub struct Agency {
     pub telephone: String,
     /// Where its answers go.
     pub email: String,
-    /// Its profile.
-    pub profile: String,
+    /// Its plan.
+    pub plan: String,
     /// 0 suspended, 1 some services, 2 all but export and import, 3 all.
     pub status: i16,
     /// Largest container that it may send, in bytes.
@@ -98,8 +98,8 @@ pub struct AgencyFilter {
     pub text: Option<String>,
     /// Of this status.
     pub status: Option<i16>,
-    /// Of this profile.
-    pub profile: Option<String>,
+    /// Of this plan.
+    pub plan: Option<String>,
     /// Whose account is below zero.
     pub in_debt: bool,
     /// Behind this matricule.
@@ -111,7 +111,7 @@ pub struct AgencyFilter {
 /// Adds an agency with its account.
 ///
 /// # Errors
-/// The matricule is taken, the profile unknown, a value not valid; a fault.
+/// The matricule is taken, the plan unknown, a value not valid; a fault.
 pub async fn add(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -131,7 +131,7 @@ pub async fn add(
                 Some(number) => number,
                 None => next_free(connection).await?,
             };
-            let profile = new.profile.as_deref().unwrap_or("standard");
+            let plan = new.plan.as_deref().unwrap_or("standard");
             diesel::insert_into(agencies::table)
                 .values((
                     agencies::matricule.eq(number.as_i32()),
@@ -139,12 +139,12 @@ pub async fn add(
                     agencies::town.eq(&new.town),
                     agencies::telephone.eq(&new.telephone),
                     agencies::email.eq(&new.email),
-                    agencies::profile.eq(profile),
+                    agencies::plan.eq(plan),
                     agencies::status.eq(new.status.unwrap_or(3)),
                 ))
                 .execute(connection)
                 .await
-                .map_err(|error| explain(error, number, profile))?;
+                .map_err(|error| explain(error, number, plan))?;
             diesel::insert_into(accounts::table)
                 .values((
                     accounts::kind.eq("agency"),
@@ -159,7 +159,7 @@ pub async fn add(
                 town: &new.town,
                 telephone: &new.telephone,
                 email: &new.email,
-                profile,
+                plan,
                 status: new.status.unwrap_or(3),
                 credit_limit: new.credit_limit,
             };
@@ -209,8 +209,8 @@ pub async fn list(
     if let Some(status) = filter.status {
         query = query.filter(agencies::status.eq(status));
     }
-    if let Some(profile) = &filter.profile {
-        query = query.filter(agencies::profile.eq(profile.clone()));
+    if let Some(plan) = &filter.plan {
+        query = query.filter(agencies::plan.eq(plan.clone()));
     }
     if filter.in_debt {
         query = query.filter(accounts::balance.lt(0));
@@ -218,12 +218,12 @@ pub async fn list(
     Ok(query.load(connection).await?)
 }
 
-/// Lists the profiles' names.
+/// Lists the plans' names.
 ///
 /// # Errors
 /// A fault.
-pub async fn profiles(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
-    Ok(profiles::table.order(profiles::name).select(profiles::name).load(connection).await?)
+pub async fn plans(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
+    Ok(plans::table.order(plans::name).select(plans::name).load(connection).await?)
 }
 
 /// Sets an agency's status: 0 suspended, 1 some services, 2 all but export and import, 3 all.
@@ -352,12 +352,13 @@ async fn next_free(connection: &mut AsyncPgConnection) -> Result<Matricule, Admi
     Ok(matricule(next)?)
 }
 
-fn explain(error: diesel::result::Error, number: Matricule, profile: &str) -> AdministrationError {
+fn explain(error: diesel::result::Error, number: Matricule, plan: &str) -> AdministrationError {
     AdministrationError::explain(
         error,
         vec![
             ("agencies_pkey", AdministrationError::AgencyExists(number)),
-            ("agencies_profile_fkey", AdministrationError::ProfileUnknown(profile.to_owned())),
+            ("agencies_plan_fkey", AdministrationError::PlanUnknown(plan.to_owned())),
+            ("agencies_profile_fkey", AdministrationError::PlanUnknown(plan.to_owned())),
             ("agencies_letter_bytes_max_check", InvalidValue::LetterLimit.into()),
         ],
     )

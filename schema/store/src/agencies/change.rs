@@ -29,9 +29,9 @@ pub struct AgencyChange {
     /// Where its answers go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Its profile.
+    /// Its plan.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
+    pub plan: Option<String>,
     /// Largest container that it may send, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub letter_bytes_max: Option<i32>,
@@ -56,7 +56,7 @@ pub struct Changed {
 /// Changes an agency's data. The same again changes nothing and is no error.
 ///
 /// # Errors
-/// No such agency or profile, a value not valid, nothing to change; a fault.
+/// No such agency or plan, a value not valid, nothing to change; a fault.
 pub async fn edit(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -74,12 +74,12 @@ pub async fn edit(
             let before = show(connection, number).await?;
             let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
             if on_agency != AgencyChange::default() {
-                let profile = change.profile.as_deref().unwrap_or_default();
+                let plan = change.plan.as_deref().unwrap_or_default();
                 diesel::update(agencies::table.find(number.as_i32()))
                     .set(&on_agency)
                     .execute(connection)
                     .await
-                    .map_err(|error| explain(error, number, profile))?;
+                    .map_err(|error| explain(error, number, plan))?;
             }
             if let Some(limit) = change.credit_limit {
                 diesel::update(accounts::table.filter(accounts::agency.eq(number.as_i32())))

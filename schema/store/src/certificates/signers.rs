@@ -42,8 +42,8 @@ pub struct Signer {
     pub revision: i64,
     /// The agency's status, 0 to 3 (guide, table 3).
     pub status: i16,
-    /// Its profile.
-    pub profile: String,
+    /// Its plan.
+    pub plan: String,
     /// Largest container that it may send, in bytes.
     pub letter_bytes_max: usize,
     /// Whether AES-256-CBC is tolerated from it.
@@ -124,7 +124,7 @@ macro_rules! select_signers {
             "SELECT c.id, c.der, c.key_id, c.issuer, c.serial, c.not_before, c.not_after,
                     CASE WHEN c.revoked_at IS NOT NULL
                          THEN (SELECT k.revoked_at FROM xm.agency_keys k WHERE k.spki_sha256 = c.spki_sha256) END,
-                    a.matricule, a.revision, a.status, a.profile, a.letter_bytes_max, a.cbc_allowed,
+                    a.matricule, a.revision, a.status, a.plan, a.letter_bytes_max, a.cbc_allowed,
                     ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule),
                     ARRAY(SELECT unnest(ARRAY[s.column_name, s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
                FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
@@ -359,7 +359,7 @@ fn signer(
         matricule,
         revision,
         status,
-        profile,
+        plan,
         bytes_max,
         cbc_allowed,
         installations,
@@ -390,7 +390,7 @@ fn signer(
         matricule,
         revision,
         status,
-        profile,
+        plan,
         letter_bytes_max: usize::try_from(bytes_max).unwrap_or(0),
         cbc_allowed,
         installations,

@@ -2,6 +2,7 @@
 
 mod admitted;
 mod encrypted;
+mod version_before;
 
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
@@ -37,7 +38,7 @@ async fn two_replicas_may_migrate_at_once() {
     .await;
     let runs: Vec<usize> = replicas.into_iter().map(|replica| replica.unwrap().unwrap()).collect();
     assert_eq!(runs.iter().filter(|run| **run > 0).count(), 1, "one replica ran the migrations: {runs:?}");
-    assert_eq!(count(&database, "xm.profiles").await, 1);
+    assert_eq!(count(&database, "xm.plans").await, 1);
     assert_eq!(count(&database, "pg_tables WHERE schemaname = 'public'").await, 0);
     // This month and two more, of journal and originals.
     assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
@@ -151,7 +152,7 @@ async fn a_database_without_room_is_away_though_it_answers() {
                 CREATE EVENT TRIGGER full_disk ON ddl_command_start EXECUTE FUNCTION xm.full()";
     database.get().await.unwrap().batch_execute(full).await.unwrap();
     assert!(database.probe().await.unwrap_err().is_away());
-    assert_eq!(count(&database, "xm.profiles").await, 1);
+    assert_eq!(count(&database, "xm.plans").await, 1);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub struct Price {
 
 #[derive(Clone, Debug)]
 struct Tariff {
-    profile: Option<String>,
+    plan: Option<String>,
     service: Service,
     table_id: Option<i32>,
     per_act: i64,
@@ -85,20 +85,20 @@ impl Catalogue {
         self.tables.get(&(application.to_owned(), folded(name))).cloned()
     }
 
-    /// Says whether agencies of a profile may export to a table.
-    pub fn may_export(&self, table_id: i32, profile: &str) -> bool {
-        self.may_export.contains(&(table_id, profile.to_owned()))
+    /// Says whether agencies of a plan may export to a table.
+    pub fn may_export(&self, table_id: i32, plan: &str) -> bool {
+        self.may_export.contains(&(table_id, plan.to_owned()))
     }
 
     /// Prices a letter by the acts it declares and the bytes of its container, both known before anything is written.
     ///
-    /// Of the tariffs valid at `at`, the one that names profile and table goes before the one that names only the
-    /// table, only the profile, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
+    /// Of the tariffs valid at `at`, the one that names plan and table goes before the one that names only the
+    /// table, only the plan, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
     /// table whose tariff refuses credit makes the letter refuse credit. No tariff means free, and so does a service that has no
     /// price.
     pub fn price(
         &self,
-        profile: &str,
+        plan: &str,
         service: Service,
         acts_by_table: &[(i32, usize)],
         container_bytes: usize,
@@ -111,7 +111,7 @@ impl Catalogue {
         let mut per_started_kb: i64 = 0;
         let mut credit = Credit::Owe;
         for &(table_id, acts) in acts_by_table {
-            let Some(tariff) = self.tariff(profile, service, table_id, at) else { continue };
+            let Some(tariff) = self.tariff(plan, service, table_id, at) else { continue };
             acts_price = acts_price.saturating_add(tariff.per_act.saturating_mul(count(acts)));
             per_started_kb = per_started_kb.max(tariff.per_started_kb);
             if tariff.credit == Credit::Refuse {
@@ -122,15 +122,15 @@ impl Catalogue {
         Price { amount: acts_price.saturating_add(per_started_kb.saturating_mul(started_kb)), credit }
     }
 
-    fn tariff(&self, profile: &str, service: Service, table_id: i32, at: DateTime<Utc>) -> Option<&Tariff> {
+    fn tariff(&self, plan: &str, service: Service, table_id: i32, at: DateTime<Utc>) -> Option<&Tariff> {
         let applies = |tariff: &&Tariff| {
             tariff.service == service
-                && tariff.profile.as_deref().is_none_or(|named| named == profile)
+                && tariff.plan.as_deref().is_none_or(|named| named == plan)
                 && tariff.table_id.is_none_or(|named| named == table_id)
                 && tariff.valid_from <= at
                 && tariff.valid_to.is_none_or(|end| at < end)
         };
-        let exactness = |tariff: &&Tariff| (tariff.table_id.is_some(), tariff.profile.is_some(), tariff.valid_from);
+        let exactness = |tariff: &&Tariff| (tariff.table_id.is_some(), tariff.plan.is_some(), tariff.valid_from);
         self.tariffs.iter().filter(applies).max_by_key(exactness)
     }
 }
@@ -142,7 +142,7 @@ impl Catalogue {
         let server =
             Server { name: "centre".to_owned(), mode: Mode::Live, currency: "XAF".to_owned(), currency_digits: 0 };
         let tariff = Tariff {
-            profile: None,
+            plan: None,
             service: Service::Export,
             table_id: None,
             per_act,
@@ -255,18 +255,18 @@ fn definition(
 
 async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashSet<(i32, String)>, Fault> {
     type Row = (Integer, Text, Bool);
-    let text = "SELECT table_id, profile, may_export FROM xm.rights";
+    let text = "SELECT table_id, plan, may_export FROM xm.rights";
     let rows: Vec<(i32, String, bool)> = Statement::<Row>::new(text, &[]).load(connection).await?;
-    Ok(rows.into_iter().filter(|row| row.2).map(|(table_id, profile, _)| (table_id, profile)).collect())
+    Ok(rows.into_iter().filter(|row| row.2).map(|(table_id, plan, _)| (table_id, plan)).collect())
 }
 
 async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>, Fault> {
     type Row = (Nullable<Text>, Text, Nullable<Integer>, BigInt, BigInt, Text, Timestamptz, Nullable<Timestamptz>);
     type Loaded = (Option<String>, String, Option<i32>, i64, i64, String, DateTime<Utc>, Option<DateTime<Utc>>);
-    let text = "SELECT profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
+    let text = "SELECT plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
                   FROM xm.tariffs WHERE valid_to IS NULL OR valid_to > now() - interval '1 day'";
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &[]).load(connection).await?;
-    let tariff = |(profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to): Loaded| {
+    let tariff = |(plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to): Loaded| {
         let of = "a tariff in xm.tariffs";
         // A service that this program does not know is asked for by no letter that it accepts: a newer one set it, or somebody
         // mistyped. `check` tells of it.
@@ -274,7 +274,7 @@ async fn load_tariffs(connection: &mut AsyncPgConnection) -> Result<Vec<Tariff>,
         let Ok(credit) = credit.parse() else {
             return Err(unreadable("the rule of credit", of, "expected owe or refuse"));
         };
-        Ok(Some(Tariff { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to }))
+        Ok(Some(Tariff { plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to }))
     };
     rows.into_iter().map(tariff).filter_map(Result::transpose).collect()
 }
