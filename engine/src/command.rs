@@ -36,6 +36,7 @@ mod mail;
 mod quarantine;
 mod receipt_words;
 mod sample;
+mod statement;
 mod table;
 mod tariff;
 mod user;

@@ -12,6 +12,7 @@ use store::error::AdministrationError;
 use store::people::Operation;
 
 use super::listing::{self, Extent, Listing};
+use super::statement::{self, StatementArguments};
 use super::{Desk, read_matricule};
 use crate::show;
 use crate::speech::{self, said};
@@ -49,6 +50,8 @@ pub enum AgencyCommand {
         /// 1 to 32 of a-z, 0-9 and hyphen
         name: String,
     },
+    /// Show the statement of its account over some days, newest entries last
+    Statement(StatementArguments),
     /// Credit its account
     Recharge {
         /// The agency
@@ -72,8 +75,8 @@ pub struct AddArguments {
     /// Its name
     #[arg(long)]
     name: String,
-    /// Where its answers go
-    #[arg(long)]
+    /// Where its answers by mail go; without it, it has no e-mail
+    #[arg(long, default_value = "")]
     email: String,
     /// Its town
     #[arg(long, default_value = "")]
@@ -109,9 +112,12 @@ pub struct EditArguments {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 pub struct Changes {
-    /// Where its answers go
+    /// Where its answers by mail go
     #[arg(long)]
     email: Option<String>,
+    /// It has no e-mail any more
+    #[arg(long, conflicts_with = "email")]
+    no_email: bool,
     /// Its name
     #[arg(long)]
     name: Option<String>,
@@ -203,6 +209,7 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
             let result = json!({ "agency": matricule.as_i32(), "installation": name });
             desk.tell_line(&result, &said!("agency-installed", name = name, agency = matricule.to_string()))
         }
+        AgencyCommand::Statement(arguments) => statement::show(desk, arguments).await,
         AgencyCommand::Recharge { matricule, amount, note } => {
             let minor_units = show::read_amount(&amount, &desk.server)?;
             let balance = agencies::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
@@ -273,7 +280,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
         name: changes.name,
         town: changes.town,
         telephone: changes.telephone,
-        email: changes.email,
+        email: if changes.no_email { Some(String::new()) } else { changes.email },
         plan: changes.plan,
         letter_bytes_max: changes.letter_limit,
         cbc_allowed: changes.cbc.map(|leave| leave == Leave::Yes),
@@ -299,7 +306,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
     }
     let agency = matricule.to_string();
     let mut words = format!("{}\n{lines}", said!("agency-changed", agency = &agency));
-    if before.email != after.email {
+    if before.email != after.email && !after.email.is_empty() {
         // What was given up at the old address does not go by itself.
         words.push_str(&format!("{}\n", said!("agency-retry-next", agency = agency)));
     }
@@ -347,7 +354,7 @@ impl Listing for AgencyFilter {
             show::amount(agency.balance, &desk.server),
             agency.name,
             agency.town,
-            agency.email,
+            show::or_dash(Some(agency.email).filter(|email| !email.is_empty())),
         ]
     }
 
@@ -389,7 +396,7 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
         ("name", agency.name.clone()),
         ("town", agency.town.clone()),
         ("telephone", agency.telephone.clone()),
-        ("email", agency.email.clone()),
+        ("email", if agency.email.is_empty() { said!("agency-no-email") } else { agency.email.clone() }),
         ("plan", agency.plan.clone()),
         ("credit limit", show::amount(agency.credit_limit, &desk.server)),
         ("letter limit", said!("agency-bytes", bytes = agency.letter_bytes_max.to_string())),

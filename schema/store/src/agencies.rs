@@ -48,7 +48,8 @@ pub struct NewAgency {
     /// Its telephone.
     #[serde(default)]
     pub telephone: String,
-    /// Where its answers go.
+    /// Where its answers by mail go; empty where it has no e-mail.
+    #[serde(default)]
     pub email: String,
     /// Its plan; `standard` when absent.
     pub plan: Option<String>,
@@ -71,7 +72,7 @@ pub struct Agency {
     pub town: String,
     /// Its telephone.
     pub telephone: String,
-    /// Where its answers go.
+    /// Where its answers by mail go; empty where it has no e-mail.
     pub email: String,
     /// Its plan.
     pub plan: String,
@@ -389,9 +390,12 @@ fn check_name(name: &str) -> Result<(), AdministrationError> {
     Ok(())
 }
 
-/// Admits what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines. ASCII
+/// Admits none, of an agency that carries files alone; or what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines. ASCII
 /// alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer to it given up.
 fn check_email(email: &str) -> Result<(), AdministrationError> {
+    if email.is_empty() {
+        return Ok(());
+    }
     if !email.is_ascii() {
         return Err(InvalidValue::EmailAscii.into());
     }

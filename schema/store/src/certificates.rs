@@ -1,5 +1,6 @@
 //! Certificates: registered by an operator who compared the fingerprint, one agency to a key, for ever.
 
+pub mod ending;
 mod registration;
 mod revocation;
 pub mod signers;

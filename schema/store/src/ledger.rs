@@ -1,5 +1,6 @@
-//! What letters cost.
+//! What letters cost, and what that made of accounts.
 
+pub mod statement;
 pub mod tariffs;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ mod post;
 mod reads;
 mod retry;
 mod rows;
-mod statement;
+pub(crate) mod statement;
 mod verdict;
 mod withheld;
 mod work;

@@ -97,6 +97,9 @@ heading-asked = asked
 heading-by = by
 heading-decided-by = decided by
 heading-what = what
+heading-time = time
+heading-amount = amount
+heading-note = note
 
 # Small words
 
@@ -132,9 +135,20 @@ agency-unchanged = agency { $agency } is as it was
 agency-changed = agency { $agency } changed
 agency-change = { $name }: { $before } → { $after }
 agency-retry-next = next: xmserver answer retry --agency { $agency } sends what waits to the new address
+statement-of = account of agency { $agency }, from { $from } to { $to }
+statement-newest = the newest { $entries } of { $total } entries
+statement-opening = balance before: { $balance }
+statement-empty = no entry
+statement-closing = balance after: { $balance }; credit limit { $limit }
+entry-letter = letter
+entry-recharge = recharge
+entry-voucher = voucher
+entry-manual = bill
+entry-reversal = reversal
 agency-none = no agency
 agency-none-such = no such agency
 agency-installation = { $name } (highest sequence { $sequence })
+agency-no-email = none
 agency-bytes = { $bytes } bytes
 
 # answer, letter
@@ -149,6 +163,8 @@ answer-unproven = nobody is answered whose signature is not proven
 answer-subject = letter { $letter } of agency { $agency }
 answer-resent = the receipt of letter { $letter } goes to agency { $agency } again
 answer-given-up = given up
+answer-folder = the transfer folder
+answer-no-address = no address
 answer-sent = sent { $time }
 answer-not-sent = none waits, and none was sent
 answer-waiting = queued { $queued } for { $address }, { $attempts } attempts, { $next }

@@ -97,6 +97,9 @@ heading-asked = demandée
 heading-by = par
 heading-decided-by = décidée par
 heading-what = objet de la demande
+heading-time = moment
+heading-amount = montant
+heading-note = remarque
 
 # Petits mots
 
@@ -138,9 +141,20 @@ agency-unchanged = l'agence { $agency } est comme elle était
 agency-changed = agence { $agency } modifiée
 agency-change = { $name } : { $before } → { $after }
 agency-retry-next = ensuite : xmserver answer retry --agency { $agency } envoie à la nouvelle adresse ce qui attend
+statement-of = compte de l'agence { $agency }, du { $from } au { $to }
+statement-newest = les { $entries } dernières écritures sur { $total }
+statement-opening = solde avant : { $balance }
+statement-empty = aucune écriture
+statement-closing = solde après : { $balance } ; limite de crédit { $limit }
+entry-letter = lettre
+entry-recharge = rechargement
+entry-voucher = bon
+entry-manual = facture
+entry-reversal = contre-passation
 agency-none = aucune agence
 agency-none-such = aucune agence de ce genre
 agency-installation = { $name } (plus haut numéro d'ordre { $sequence })
+agency-no-email = aucune
 agency-bytes = { $bytes } octets
 
 # answer, letter
@@ -155,6 +169,8 @@ answer-unproven = on ne répond à personne dont la signature n'est pas prouvée
 answer-subject = lettre { $letter } de l'agence { $agency }
 answer-resent = l'accusé de réception de la lettre { $letter } repart vers l'agence { $agency }
 answer-given-up = abandonnée
+answer-folder = le dossier de transfert
+answer-no-address = sans adresse
 answer-sent = envoyée { $time }
 answer-not-sent = aucune n'attend, et aucune n'est partie
 answer-waiting = mise en file { $queued } pour { $address }, { $attempts ->

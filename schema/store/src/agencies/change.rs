@@ -26,7 +26,7 @@ pub struct AgencyChange {
     /// Its telephone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telephone: Option<String>,
-    /// Where its answers go.
+    /// Where its answers by mail go; empty for no e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Its plan.

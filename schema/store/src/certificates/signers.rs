@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use lru::LruCache;
@@ -57,7 +57,13 @@ pub struct Signer {
 impl Signer {
     /// Says whether any certificate of its key was valid at a time.
     pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
-        self.validity.iter().any(|(not_before, not_after)| (not_before..=not_after).contains(&&time))
+        self.is_in_time(time, 0)
+    }
+
+    /// Says whether any certificate of its key was valid at a time, or had ended no more than `grace_days` before.
+    pub fn is_in_time(&self, time: DateTime<Utc>, grace_days: u16) -> bool {
+        let grace = TimeDelta::days(i64::from(grace_days));
+        self.validity.iter().any(|(not_before, not_after)| *not_before <= time && time - *not_after <= grace)
     }
 
     /// Says whether a certificate of its key that was not read may have been valid at a time.

@@ -1,4 +1,4 @@
-//! Answers that wait to be sent. Claimed by one sender at a time, kept until the relay has taken them.
+//! Answers that wait to be sent, and what the centre writes first. Claimed by one sender at a time, kept until the relay has taken them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::cms::ContentCipher;
 use uuid::Uuid;
 
+use super::notices::{self, ClaimedNotice};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
@@ -76,7 +77,7 @@ pub struct Claimed {
     pub attempt: i16,
     /// Which part of the answer it is, from 1; 0 for the receipt alone.
     pub part: i16,
-    /// The signed content, the same at every sending.
+    /// The signed content, the same at every sending; of a notice its JSON, which is packed as the notice says.
     pub payload: Vec<u8>,
     /// Whose key opens it: the certificate that the row names, or one of the key that signed the letter; absent once that key is
     /// revoked.
@@ -87,6 +88,8 @@ pub struct Claimed {
     pub email: String,
     /// The installation and the sequence number of the letter answered; absent for letters that the centre writes first.
     pub of_letter: Option<(String, i64)>,
+    /// What the centre writes first; absent for answers.
+    pub notice: Option<ClaimedNotice>,
     /// How often it has been tried, this time included.
     pub attempts: i32,
     /// The process that claimed it.
@@ -173,6 +176,7 @@ impl Claimed {
             cipher: read_cipher(cipher.as_deref()),
             email,
             of_letter: installation.zip(sequence),
+            notice: None,
             attempts,
             process,
             is_sent_again: again,
@@ -180,8 +184,11 @@ impl Claimed {
     }
 
     /// Returns its name in Message-ID and file name, without its agency: the letter's id, followed by the attempt and the part
-    /// where that is not the first receipt. The same answer has it at every sending, and no other ever has.
+    /// where that is not the first receipt; of a notice its own id. The same answer has it at every sending, and no other ever has.
     pub fn name(&self) -> String {
+        if let Some(notice) = &self.notice {
+            return notice.id.simple().to_string();
+        }
         match (self.letter_id, self.attempt, self.part) {
             (None, _, _) => self.id.to_string(),
             (Some(letter_id), 1, 0) => letter_id.simple().to_string(),
@@ -208,7 +215,7 @@ pub fn transport_named(name: &str) -> &'static str {
 }
 
 /// Claims up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process
-/// may take them.
+/// may take them. Where there are fewer, notices to installations that use this transport.
 ///
 /// # Errors
 /// A fault of the database.
@@ -260,7 +267,12 @@ pub async fn claim(
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
-    Ok(rows.into_iter().map(|row| Claimed::of(row, process, &in_place)).collect())
+    let mut claimed: Vec<Claimed> = rows.into_iter().map(|row| Claimed::of(row, process, &in_place)).collect();
+    let left = most.saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
+    if left > 0 {
+        claimed.extend(notices::claim(connection, process, transport, left, hold).await?);
+    }
+    Ok(claimed)
 }
 
 /// Finds what takes the place of revoked certificates. The key is judged: one that was only replaced opens the answer as well as
@@ -297,10 +309,14 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
 /// # Errors
 /// A fault of the database.
 pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, transport: &str) -> Result<(), Fault> {
-    let text = "UPDATE xm.outbox SET claimed_until = NULL
-                 WHERE claimed_by = ? AND claimed_until IS NOT NULL AND transport IN (?, ?)";
+    let text = "UPDATE xm.outbox o SET claimed_until = NULL
+                 WHERE claimed_by = ? AND claimed_until IS NOT NULL
+                   AND (transport IN (?, ?)
+                        OR EXISTS (SELECT FROM xm.notices n
+                                     JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
+                                    WHERE n.outbox = o.id AND i.transport = ?))";
     let in_parts = parts_transport(transport);
-    let binds = [Bind::Uuid(process), Bind::Text(transport), Bind::Text(&in_parts)];
+    let binds = [Bind::Uuid(process), Bind::Text(transport), Bind::Text(&in_parts), Bind::Text(transport)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -311,6 +327,21 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 /// # Errors
 /// A fault of the database; the answers are then sent once more, with the same content.
 pub async fn sent(connection: &mut AsyncPgConnection, claimed: &[Claimed]) -> Result<(), Fault> {
+    let is_notice = |claimed: &&Claimed| claimed.notice.is_some();
+    if claimed.iter().any(|claimed| is_notice(&claimed)) {
+        let text = concat!(
+            given!(),
+            ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
+            still_claimed!(),
+            " RETURNING o.id)
+             UPDATE xm.notices n SET outbox = NULL, sent_at = now() FROM gone WHERE n.outbox = gone.id"
+        );
+        Statement::<()>::new(text, &as_given(claimed.iter().filter(is_notice))).execute(connection).await?;
+    }
+    let answers = claimed.iter().filter(|claimed| !is_notice(claimed));
+    if answers.clone().next().is_none() {
+        return Ok(());
+    }
     // The letters first: whoever settles one of them again meanwhile finds it locked, and does not queue its answer anew.
     let text = concat!(
         given!(),
@@ -334,7 +365,7 @@ pub async fn sent(connection: &mut AsyncPgConnection, claimed: &[Claimed]) -> Re
         still_claimed!(),
         " AND (SELECT count(*) FROM answered) >= 0 AND o.id NOT IN (SELECT id FROM followed)"
     );
-    Statement::<()>::new(text, &as_given(claimed)).execute(connection).await?;
+    Statement::<()>::new(text, &as_given(answers)).execute(connection).await?;
     Ok(())
 }
 
@@ -352,7 +383,7 @@ pub async fn put_back(connection: &mut AsyncPgConnection, claimed: &[Claimed], e
          UPDATE xm.outbox o SET claimed_until = NULL, due_at = given.due_at, last_error = ? FROM given WHERE ",
         still_claimed!()
     );
-    let mut binds = as_given(claimed);
+    let mut binds = as_given(claimed.iter());
     binds.extend([Bind::Timestamptzs(claimed.iter().map(due).collect()), Bind::Text(bounded(error))]);
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -369,7 +400,7 @@ pub async fn leave(connection: &mut AsyncPgConnection, claimed: &[Claimed]) -> R
         " UPDATE xm.outbox o SET claimed_until = NULL, attempts = greatest(o.attempts - 1, 0) FROM given WHERE ",
         still_claimed!()
     );
-    Statement::<()>::new(text, &as_given(claimed)).execute(connection).await?;
+    Statement::<()>::new(text, &as_given(claimed.iter())).execute(connection).await?;
     Ok(())
 }
 
@@ -384,7 +415,7 @@ pub async fn give_up(connection: &mut AsyncPgConnection, claimed: &[Claimed], er
         " UPDATE xm.outbox o SET claimed_until = NULL, failed_at = now(), last_error = ? FROM given WHERE ",
         still_claimed!()
     );
-    let mut binds = as_given(claimed);
+    let mut binds = as_given(claimed.iter());
     binds.push(Bind::Text(bounded(error)));
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -425,12 +456,12 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
 }
 
 /// Returns the binds of `given`.
-fn as_given(claimed: &[Claimed]) -> Vec<Bind<'static>> {
+fn as_given<'c>(claimed: impl Iterator<Item = &'c Claimed> + Clone) -> Vec<Bind<'static>> {
     vec![
-        Bind::Bigints(claimed.iter().map(|answer| Some(answer.id)).collect()),
-        Bind::Smallints(claimed.iter().map(|answer| Some(answer.attempt)).collect()),
-        Bind::Smallints(claimed.iter().map(|answer| Some(answer.part)).collect()),
-        Bind::Uuids(claimed.iter().map(|answer| Some(answer.process)).collect()),
+        Bind::Bigints(claimed.clone().map(|answer| Some(answer.id)).collect()),
+        Bind::Smallints(claimed.clone().map(|answer| Some(answer.attempt)).collect()),
+        Bind::Smallints(claimed.clone().map(|answer| Some(answer.part)).collect()),
+        Bind::Uuids(claimed.map(|answer| Some(answer.process)).collect()),
     ]
 }
 
@@ -439,7 +470,7 @@ pub(crate) fn kept_cipher(cipher: ContentCipher) -> Option<&'static str> {
     (cipher != ContentCipher::Aes256Gcm).then_some(cipher.as_str())
 }
 
-fn read_cipher(kept: Option<&str>) -> ContentCipher {
+pub(super) fn read_cipher(kept: Option<&str>) -> ContentCipher {
     if kept == Some(ContentCipher::Aes256Cbc.as_str()) { ContentCipher::Aes256Cbc } else { ContentCipher::Aes256Gcm }
 }
 

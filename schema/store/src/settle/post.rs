@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, Utc};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::join;
+use sdc::payload;
 use sdc::refusal::RefusalCode;
 use tokio::task::yield_now;
 use uuid::Uuid;
@@ -18,8 +19,8 @@ use super::work::Bodies;
 use super::{Unsettled, Written};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, STATEMENT_BYTES_MAX, Statement, runs, unnested};
-use crate::letters::outbox;
 use crate::letters::quarantine;
+use crate::letters::{notices, outbox};
 use crate::planted::{self, Bug, point};
 
 /// What a committed batch did, in the batch's order.
@@ -209,20 +210,31 @@ impl Written {
         Ok(())
     }
 
+    /// Raises the numbers of installations, each with how the letter of the highest one came: so goes what the centre writes first.
     async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
         if numbered.is_empty() {
             return Ok(());
         }
+        // A receipt has the form of its letter.
+        let dictionary = |verdict: &VerdictRow| notices::kept_dictionary(payload::form(&verdict.receipt));
         let binds = [
             Bind::Integers(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
             Bind::Bigints(numbered.iter().map(|verdict| verdict.key.sequence).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| Some(verdict.transport)).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| outbox::kept_cipher(verdict.cipher)).collect()),
+            Bind::Bigints(numbered.iter().map(|verdict| dictionary(verdict)).collect()),
+            Bind::Integers(numbered.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
         ];
-        let text = "UPDATE xm.installations i SET sequence_highest = n.highest
-                      FROM (SELECT agency, name, max(sequence) AS highest FROM unnest(?, ?, ?) AS s (agency, name, sequence)
-                             GROUP BY agency, name) n
-                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.highest";
+        let text =
+            "UPDATE xm.installations i SET sequence_highest = n.sequence, transport = n.transport, cipher = n.cipher,
+                           dictionary = n.dictionary, certificate = n.certificate
+                      FROM (SELECT DISTINCT ON (agency, name) *
+                              FROM unnest(?, ?, ?, ?, ?, ?, ?)
+                                   AS s (agency, name, sequence, transport, cipher, dictionary, certificate)
+                             ORDER BY agency, name, sequence DESC) n
+                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.sequence";
         self.execute(text, &binds).await?;
         Ok(())
     }
@@ -375,6 +387,13 @@ impl Written {
             ", claimed_by = NULL, claimed_until = NULL
               WHERE o.failed_at IS NOT NULL OR replace(o.transport, '-parts', '') <> replace(excluded.transport, '-parts', '')"
         );
+        self.execute(text, &binds).await?;
+        // So does what the centre writes first, where it was the letter that was the last.
+        let text = "UPDATE xm.installations i SET transport = g.transport
+                      FROM unnest(?, ?, ?) AS g (agency, letter_id, transport)
+                      JOIN xm.letters l ON l.agency = g.agency AND l.letter_id = g.letter_id
+                     WHERE i.agency = l.agency AND i.name = l.installation AND i.sequence_highest = l.sequence
+                       AND i.transport IS DISTINCT FROM g.transport";
         self.execute(text, &binds).await?;
         Ok(())
     }
