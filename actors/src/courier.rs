@@ -48,6 +48,9 @@ pub trait Courier: Send + Sync + 'static {
     /// Returns what it is called in the log.
     fn noun(&self) -> &'static str;
 
+    /// Says whether it carries answers to the registered address of their agency, without which it takes none.
+    fn needs_address(&self) -> bool;
+
     /// Returns how many answers to one office may travel together.
     fn together_max(&self) -> usize;
 

@@ -1,5 +1,6 @@
-//! Seals the answers that wait in the outbox and hands them to a courier: the relay, or the transfer folder. There is one exporter for
-//! each courier, so that a courier that is away keeps no other waiting. Sending yields to settlement, for a bounded time.
+//! Seals the answers that wait in the outbox, and what the centre writes first, and hands them to a courier: the relay, or the
+//! transfer folder. There is one exporter for each courier, so that a courier that is away keeps no other waiting. Sending yields to
+//! settlement, for a bounded time.
 //!
 //! An answer is committed long before it leaves; the exporter only carries it. An answer that the courier did not clearly take is sent
 //! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. An answer that is
@@ -9,6 +10,7 @@
 
 mod sent;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use sdc::cms;
 use sdc::document::Document;
 use sdc::keys::SigningKey;
+use sdc::payload;
 use sent::{Asked, Failure, Mailed, Sent};
 use store::certificates::signers::Signers;
 use store::database::fault::Fault;
@@ -39,6 +42,11 @@ const LEASE_HOLD: Duration = Duration::from_secs(120);
 
 /// Longest pause between two rounds while the courier cannot be reached.
 const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Why answers are given up before a courier is asked.
+const NO_ADDRESS: &str =
+    "the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this";
+const NO_CERTIFICATE: &str = "no valid certificate to seal the answer for";
 
 /// What an exporter is built with.
 #[derive(Clone)]
@@ -245,12 +253,14 @@ async fn send_mail(
         stay.end(Handled::Deferred, mail.len());
         return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
+    // All are to one agency.
+    if parts.courier.needs_address() && mail.iter().any(|answer| answer.email.is_empty()) {
+        give_up(parts, &mut stay, &mail, NO_ADDRESS).await?;
+        return Ok(Mailed::default());
+    }
     let (sealed, unsealable) = seal(parts, mail).await;
     if !unsealable.is_empty() {
-        let mut connection = parts.tasks.database.get().await?;
-        outbox::give_up(&mut connection, &unsealable, "no valid certificate to seal the answer for").await?;
-        parts.metrics.answers.with_label_values(&["given_up"]).inc_by(unsealable.len() as u64);
-        stay.end(Handled::Refused, unsealable.len());
+        give_up(parts, &mut stay, &unsealable, NO_CERTIFICATE).await?;
     }
     if sealed.is_empty() {
         return Ok(Mailed::default());
@@ -265,6 +275,15 @@ async fn send_mail(
         }
         Err(failure) => not_sent(parts, &mut stay, answers, failure, round).await,
     }
+}
+
+/// Gives answers up that no courier can be asked to take.
+async fn give_up(parts: &ExporterParts, stay: &mut Stay, answers: &[LeasedAnswer], words: &str) -> Result<(), Fault> {
+    let mut connection = parts.tasks.database.get().await?;
+    outbox::give_up(&mut connection, answers, words).await?;
+    parts.metrics.answers.with_label_values(&["given_up"]).inc_by(answers.len() as u64);
+    stay.end(Handled::Refused, answers.len());
+    Ok(())
 }
 
 /// Decides about the answers of a mail that was not sent: they are given up, put back for later, or left as untried.
@@ -308,7 +327,7 @@ async fn seal(parts: &ExporterParts, mail: Vec<LeasedAnswer>) -> (Vec<Sealed>, V
             let recipient = answer.certificate.as_ref();
             let certificate = recipient.and_then(|to| signers.certificate(to.certificate_id, &to.der).ok());
             let document = certificate
-                .and_then(|certificate| cms::seal(&answer.payload, &key, &certificate, answer.cipher).ok())
+                .and_then(|certificate| cms::seal(&packed(&answer), &key, &certificate, answer.cipher).ok())
                 .map(|der| Document::render(&der, None));
             match document {
                 Some(document) => sealed.push(Sealed { answer, document }),
@@ -321,6 +340,14 @@ async fn seal(parts: &ExporterParts, mail: Vec<LeasedAnswer>) -> (Vec<Sealed>, V
         Ok(done) => done,
         Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
         Err(_cancelled) => (Vec::new(), Vec::new()),
+    }
+}
+
+/// Returns what is signed: a receipt was packed when it was written, a notice is packed as its office reads by now.
+fn packed(answer: &LeasedAnswer) -> Cow<'_, [u8]> {
+    match &answer.notice {
+        Some(notice) => Cow::Owned(payload::pack_as(answer.payload.clone(), notice.form)),
+        None => Cow::Borrowed(&answer.payload),
     }
 }
 

@@ -6,7 +6,9 @@
 mod centre;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use actors::pipeline::Widths;
 use centre::{OFFICE_ADDRESS, SETTLED, World, quick};
 use sdc::answer::AnswerContent;
 use sdc::request::{Period, Request};
@@ -17,6 +19,26 @@ const ENTRIES: &str = "INSERT INTO xm.entries (debit, credit, amount, kind, agen
        FROM xm.accounts a, xm.accounts r, generate_series(1, 200) n WHERE a.agency = 42 AND r.kind = 'recharge';
      UPDATE xm.accounts SET balance = balance + 200 * 201 / 2 WHERE agency = 42;
      UPDATE xm.agencies SET letter_bytes_max = 8192 WHERE matricule = 42";
+
+/// A statement may be of five hundred entries, so letters that ask for one are as much work as those of five hundred rows: no batch
+/// takes more than twenty of them, which would else hold its agency's account for as long as all of them take.
+#[test]
+fn a_batch_holds_no_more_statements_than_it_may_rows() {
+    let mut world = World::new();
+    for _ in 0..60 {
+        let (mut asking, _) = world.next_mail();
+        asking.request = Request::Account(Period { from: None, to: None });
+        world.deliver(world.mail(&asking));
+    }
+    // All are at hand together before the first batch is closed.
+    let widths = Widths { window_mails: 60, batch_wait: Duration::from_secs(10), writers: 1, ..Widths::default() };
+    let running = world.start_with(quick(), widths);
+    world.wait_for("letters that ask", SETTLED, 60);
+    assert!(running.drain());
+    let largest = "SELECT max(letters) FROM (SELECT count(*) AS letters FROM xm.journal WHERE outcome = 'accepted' GROUP BY xmin::text) b";
+    let largest = world.count(largest);
+    assert!((15..=20).contains(&largest), "{largest} letters in a batch");
+}
 
 #[test]
 fn an_office_that_asks_has_the_statement_of_its_account() {

@@ -204,8 +204,8 @@ const OTHER_TABLE: &str = r#"
     INSERT INTO xm.definitions (table_id, version, columns)
     SELECT o.id, 1, d.columns FROM xm.tables o, xm.tables t JOIN xm.definitions d ON d.table_id = t.id
      WHERE o.name = 'Autre' AND t.name = 'MentionMarginale';
-    INSERT INTO xm.rights (table_id, profile)
-    SELECT o.id, r.profile FROM xm.tables o, xm.tables t JOIN xm.rights r ON r.table_id = t.id
+    INSERT INTO xm.rights (table_id, plan)
+    SELECT o.id, r.plan FROM xm.tables o, xm.tables t JOIN xm.rights r ON r.table_id = t.id
      WHERE o.name = 'Autre' AND t.name = 'MentionMarginale';
 "#;
 

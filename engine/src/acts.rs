@@ -64,7 +64,7 @@ mod tests {
             town: String::new(),
             telephone: String::new(),
             email: "mairie@example.cm".to_owned(),
-            profile: None,
+            plan: None,
             status: None,
             credit_limit: 0,
         };

@@ -29,6 +29,7 @@ mod place;
 mod quarantine;
 mod receipt_words;
 mod sample;
+mod statement;
 mod table;
 mod tariff;
 mod user;

@@ -19,6 +19,7 @@ pub mod http;
 pub mod init;
 pub mod keys;
 pub mod logging;
+pub mod notices;
 pub mod operator;
 pub mod reach;
 pub mod ready;

@@ -41,7 +41,7 @@ use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed, ObservedParts};
 use crate::keys::{self, LoadedKeys};
 use crate::ready::key_watch::KeyWatch;
-use crate::{acts, operator, summary};
+use crate::{acts, notices, operator, summary};
 
 /// First and longest pause between two tries to reach the database at the start.
 const START_PAUSE: Duration = Duration::from_secs(1);
@@ -144,6 +144,7 @@ impl Centre<'_> {
         let parts = self.parts(&server, metrics)?;
         self.keep_partitions();
         self.runtime.spawn(acts::tell(self.database.clone()));
+        self.runtime.spawn(notices::tell_hourly(self.database.clone()));
         self.runtime.spawn(summary::tell_hourly(registry));
         let mut pipeline = Pipeline::start(parts);
         tracing::info!(

@@ -37,7 +37,7 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         AdministrationError::AgencyUnknown(_)
         | AdministrationError::AgencyExists(_)
         | AdministrationError::MatriculesExhausted
-        | AdministrationError::ProfileUnknown(_)
+        | AdministrationError::PlanUnknown(_)
         | AdministrationError::InstallationExists { .. }
         | AdministrationError::ScopeColumnUnknown { .. }
         | AdministrationError::AddressOfCentre(_) => agencies::of_agencies(error),

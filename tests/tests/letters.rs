@@ -6,22 +6,30 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
+use agency::identity::Identity;
+use agency::office::{Centre, Received};
 use mail::extract::{MailLimits, extract};
 use scenarios::engine::Engine;
 use scenarios::servers::{Dovecot, Postfix};
 use scenarios::site::Site;
 use scenarios::town::{CENTRE_ADDRESS, PRICE, SERVER, address, enrol};
-use sdc::answer::Answer;
+use scenarios::transfer::Transfer;
+use sdc::answer::notice::{Notice, NoticeContent};
+use sdc::answer::{Answer, CentreLetter};
 use sdc::answer::receipt::Verdict;
+use sdc::keys::RegisteredCertificate;
+use sdc::letter::{Matricule, Mode};
 use sdc::payload::{self, PayloadLimits};
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
+use simulation::office::MemoryRegister;
 use uuid::Uuid;
 
-/// Makes a key and a self-signed certificate, and tells its fingerprint: `$1` folder, then how to make the key.
-const KEY: &str = r#"set -e; cd "$1"; shift
-    openssl req -x509 "$@" -nodes -days 800 -subj /CN=office -keyout office.key -out office.crt 2>/dev/null
+/// Makes a key and a self-signed certificate, and tells its fingerprint: `$1` folder, `$2` days, then how to make the key.
+const KEY: &str = r#"set -e; cd "$1"; days="$2"; shift 2
+    openssl req -x509 "$@" -nodes -days "$days" -subj /CN=office -keyout office.key -out office.crt 2>/dev/null
     openssl x509 -in office.crt -noout -fingerprint -sha256 | cut -d= -f2"#;
 /// Signs a letter: `$1` folder.
 const SIGN: &str = r#"set -e; cd "$1"
@@ -79,10 +87,14 @@ struct Office {
 
 impl Office {
     fn open(engine: &Engine, number: u32, key: &[&str], centre: &str) -> Office {
+        Office::open_for(engine, number, key, centre, "800")
+    }
+
+    fn open_for(engine: &Engine, number: u32, key: &[&str], centre: &str, days: &str) -> Office {
         let folder = engine.place().join(format!("office-{number}"));
         fs::create_dir(&folder).unwrap();
         let at = folder.to_str().unwrap();
-        let fingerprint = shell(KEY, &[&[at], key].concat());
+        let fingerprint = shell(KEY, &[&[at, days], key].concat());
         enrol(engine, number, &format!("{at}/office.crt"), fingerprint.trim()).unwrap();
         Office { number, centre: engine.data().join("keys").join(centre), folder }
     }
@@ -259,7 +271,7 @@ fn an_operator_has_letters_tried_again() {
     engine.operate(&["agency", "status", "42", "0"]).unwrap();
     let folder = engine.place().join("office-43");
     fs::create_dir(&folder).unwrap();
-    let fingerprint = shell(KEY, &[&[folder.to_str().unwrap()], &P256[..]].concat());
+    let fingerprint = shell(KEY, &[&[folder.to_str().unwrap(), "800"], &P256[..]].concat());
     let unknown = Office { number: 43, centre: engine.data().join("keys/centre-p256.crt"), folder };
     engine.start().unwrap();
     engine.wait_until_ready().unwrap();
@@ -303,4 +315,90 @@ fn an_operator_has_letters_tried_again() {
     let shown = engine.operate(&["letter", "show", journal(&engine)[0]["letter_id"].as_str().unwrap()]).unwrap();
     assert!(shown.contains("accepted"), "{shown}");
     engine.hang_up().unwrap();
+}
+
+/// The office's own program, over the key and the certificate that stock commands made.
+fn program(office: &Office) -> simulation::office::Office {
+    let read = |path: PathBuf| fs::read(path).unwrap();
+    let [key, certificate] = ["office.key", "office.crt"].map(|name| read(office.folder.join(name)));
+    let identity = Identity::from_pem(&key, &certificate).unwrap();
+    let own = RegisteredCertificate::from_pem(&read(office.centre.clone())).unwrap();
+    let centre = Centre {
+        name: SERVER.to_owned(),
+        mode: Mode::Test,
+        address: CENTRE_ADDRESS.to_owned(),
+        recipient: own.clone(),
+        signers: vec![own],
+    };
+    let agency = Matricule::try_from(office.number).unwrap();
+    let sender = sdc::letter::Office { agency, installation: "main".to_owned() };
+    let register = MemoryRegister::new(2);
+    simulation::office::Office::new(sender, &address(office.number), identity, Arc::new(centre), register)
+}
+
+/// Checks that a notice says of an office's certificate that it ends within twenty days.
+fn assert_ends(notice: &Notice, office: &Office) {
+    let pem = fs::read(office.folder.join("office.crt")).unwrap();
+    let own = RegisteredCertificate::from_pem(&pem).unwrap();
+    let NoticeContent::CertificateEnds { certificate, ends, days } = &notice.content;
+    assert_eq!((notice.number, certificate), (1, &own.fingerprint().to_string()));
+    assert_eq!((*ends, *days), (own.validity().1, 20));
+}
+
+/// By mail, read with stock commands; and by the transfer folder, read by an office's program.
+#[test]
+fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
+    let transfer = Transfer::make().unwrap();
+    let Site { dovecot, postfix, mut engine } = Site::found(&[address(42)], &transfer.configuration()).unwrap();
+    let [by_mail, by_folder] = [42, 43].map(|number| Office::open_for(&engine, number, &P256, "centre-p256.crt", "20"));
+    engine.operate(&["agency", "edit", "43", "--no-email"]).unwrap();
+    engine.start().unwrap();
+    engine.wait_until_ready().unwrap();
+    for office in [&by_mail, &by_folder] {
+        office.seal(&letter(office.number, 1), GCM);
+    }
+    by_mail.send(&postfix);
+    transfer.send("first", &fs::read(by_folder.folder.join("letter.sdc")).unwrap()).unwrap();
+    let mut files = Vec::new();
+    engine
+        .wait_until("both have their receipts", |_| {
+            files.extend(transfer.collect("000043")?);
+            Ok(answers(&dovecot, 42).len() == 1 && files.len() == 1)
+        })
+        .unwrap();
+
+    // It looks at its start, and then every hour.
+    engine.stop().unwrap();
+    engine.start().unwrap();
+    engine
+        .wait_until("both are told", |_| {
+            files.extend(transfer.collect("000043")?);
+            Ok(answers(&dovecot, 42).len() == 2 && files.len() == 2)
+        })
+        .unwrap();
+    let signer = engine.data().join("keys/centre-p256.crt");
+    let notices: Vec<Notice> = answers(&dovecot, 42)
+        .iter()
+        .filter_map(|answer| {
+            let octets = by_mail.verify(answer, &signer);
+            match payload::read_centre_letter(&octets, &PayloadLimits::default()).unwrap() {
+                CentreLetter::Answer(_) => None,
+                CentreLetter::Notice(notice) => {
+                    assert!(octets.starts_with(b"{"), "an office that writes plain JSON reads plain JSON");
+                    Some(notice)
+                }
+            }
+        })
+        .collect();
+    assert_eq!(notices.len(), 1);
+    assert_ends(&notices[0], &by_mail);
+
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["main-1-1-0.sdc", "main-notice-1.sdc"]);
+    let mut program = program(&by_folder);
+    let Received::Noticed(noticed) = program.receive(&files[1].1).unwrap() else { panic!("an answer") };
+    assert!(noticed.is_news);
+    assert_ends(&noticed.notice, &by_folder);
+    assert_eq!(engine.operate(&["answer", "list"]).unwrap(), "no answer waits\n");
+    engine.stop().unwrap();
 }

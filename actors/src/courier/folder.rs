@@ -35,6 +35,10 @@ impl Courier for TransferFolder {
         "transfer folder"
     }
 
+    fn needs_address(&self) -> bool {
+        false
+    }
+
     fn together_max(&self) -> usize {
         1
     }
@@ -70,9 +74,12 @@ struct Place {
 
 impl Place {
     fn of(answer: &LeasedAnswer) -> Place {
-        let stem = match &answer.of_letter {
-            Some((installation, sequence)) => format!("{installation}-{sequence}-{}-{}", answer.attempt, answer.part),
-            None => answer.name(),
+        let stem = match (&answer.of_letter, &answer.notice) {
+            (Some((installation, sequence)), _) => {
+                format!("{installation}-{sequence}-{}-{}", answer.attempt, answer.part)
+            }
+            (None, Some(notice)) => format!("{}-notice-{}", notice.installation, notice.number),
+            (None, None) => answer.name(),
         };
         // An installation's name holds no part of a path; should the database say otherwise, it is not followed.
         let stem = stem.replace(['/', '\\', '\0'], "_");

@@ -55,6 +55,10 @@ impl Courier for SmtpCourier {
         "relay"
     }
 
+    fn needs_address(&self) -> bool {
+        true
+    }
+
     fn together_max(&self) -> usize {
         ANSWERS_PER_MAIL_MAX
     }

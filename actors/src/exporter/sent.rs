@@ -145,6 +145,7 @@ mod tests {
             cipher: ContentCipher::Aes256Gcm,
             email: String::new(),
             of_letter: None,
+            notice: None,
             attempts: 1,
             process: Uuid::nil(),
             is_sent_again: false,

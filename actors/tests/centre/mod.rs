@@ -17,7 +17,7 @@ use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mail::settings::{MailboxSettings, RelaySettings, Secret, Security};
 use mail::smtp::Outgoing;
-use sdc::answer::Answer;
+use sdc::answer::{Answer, CentreLetter};
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, SigningKey};
@@ -374,18 +374,27 @@ impl World {
 
     /// Opens the answers in these mails.
     pub fn open(&self, mails: Vec<Mail>) -> Vec<Answer> {
+        let answer = |letter| match letter {
+            CentreLetter::Answer(answer) => answer,
+            CentreLetter::Notice(notice) => panic!("notice {}", notice.number),
+        };
+        self.open_all(mails).into_iter().map(answer).collect()
+    }
+
+    /// Opens whatever the centre has written in these mails.
+    pub fn open_all(&self, mails: Vec<Mail>) -> Vec<CentreLetter> {
         let keys = CentreKeys::new(vec![self.office.clone()]);
-        let mut answers = Vec::new();
+        let mut letters = Vec::new();
         for mail in mails {
             let extracted = mail::extract::extract(&mail.bytes, &mail::extract::MailLimits::default()).unwrap();
             assert!(extracted.is_automatic, "no program answers a receipt");
             for container in extracted.containers {
                 let document = Document::parse(&container, &DocumentLimits::default()).unwrap();
                 let verified = cms::open(&document, &keys).unwrap().verify(self.centre.certificate()).unwrap();
-                answers.push(verified.answer(&PayloadLimits::default()).unwrap());
+                letters.push(verified.centre_letter(&PayloadLimits::default()).unwrap());
             }
         }
-        answers
+        letters
     }
 }
 

@@ -137,6 +137,10 @@ impl Courier for Careless {
         self.0.noun()
     }
 
+    fn needs_address(&self) -> bool {
+        self.0.needs_address()
+    }
+
     fn together_max(&self) -> usize {
         self.0.together_max()
     }

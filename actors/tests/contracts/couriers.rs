@@ -80,6 +80,7 @@ fn answer(number: i64) -> Sealed {
         cipher: ContentCipher::Aes256Gcm,
         email: OFFICE.to_owned(),
         of_letter: Some(("pc1".to_owned(), number)),
+        notice: None,
         attempts: 1,
         process: Uuid::from_u128(7),
         is_sent_again: false,

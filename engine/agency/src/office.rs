@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mail::smtp::Outgoing;
-use sdc::answer::Answer;
+use sdc::answer::notice::Notice;
+use sdc::answer::{Answer, CentreLetter};
 use sdc::cms::{self, ContentCipher, SealError};
 use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
@@ -56,6 +57,24 @@ pub struct Answered {
     pub is_news: bool,
 }
 
+/// What the centre wrote first.
+#[derive(Clone, Debug)]
+pub struct Noticed {
+    /// The notice.
+    pub notice: Notice,
+    /// Whether none of its number had come before.
+    pub is_news: bool,
+}
+
+/// A letter of the centre to this office.
+#[derive(Clone, Debug)]
+pub enum Received {
+    /// An answer to one of its letters.
+    Answered(Box<Answered>),
+    /// What nobody asked for.
+    Noticed(Noticed),
+}
+
 /// A letter could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -95,6 +114,9 @@ pub enum AnswerError {
         /// What it should say.
         expected: String,
     },
+    /// It is what the centre writes first, and an answer was expected.
+    #[error("this is notice {0} of the centre, and answers no letter")]
+    NoAnswer(u64),
     /// It answers no letter of this office.
     #[error("the answer is to a letter {0} that this office has not sent")]
     NoSuchLetter(String),
@@ -232,17 +254,41 @@ impl<R: Register> Office<R> {
         }
     }
 
-    /// Opens an answer, verifies it with the pinned certificates of the centre, and finds the letter that it answers.
+    /// Opens an answer, verifies it with the pinned certificates of the centre, and finds the letter that it answers. A notice is left as
+    /// if it had not come.
     ///
     /// # Errors
     /// [`AnswerError`]: it is not the centre's, not for this office, or answers nothing that this office has sent; or the register's own.
     pub fn open(&mut self, document: &[u8]) -> Result<Answered, AnswerError> {
+        match self.verified(document)? {
+            CentreLetter::Answer(answer) => self.answered(answer),
+            CentreLetter::Notice(notice) => Err(AnswerError::NoAnswer(notice.number)),
+        }
+    }
+
+    /// Opens whatever the centre has written, verifies it with its pinned certificates, and writes down that it came.
+    ///
+    /// # Errors
+    /// As for [`Office::open`].
+    pub fn receive(&mut self, document: &[u8]) -> Result<Received, AnswerError> {
+        match self.verified(document)? {
+            CentreLetter::Answer(answer) => {
+                self.answered(answer).map(|answered| Received::Answered(Box::new(answered)))
+            }
+            CentreLetter::Notice(notice) => self.noticed(notice).map(Received::Noticed),
+        }
+    }
+
+    fn verified(&self, document: &[u8]) -> Result<CentreLetter, AnswerError> {
         let document = Document::parse(document, &DocumentLimits::default()).map_err(AnswerError::Unopenable)?;
         let opened = cms::open(&document, self.identity.opening()).map_err(AnswerError::Unopenable)?;
         let signer = self.centre.signers.iter().find(|signer| signer.signer_ids().contains(opened.signer()));
         let verified = opened.verify(signer.ok_or(AnswerError::NotTheCentre)?).map_err(AnswerError::Unopenable)?;
-        let answer = verified.answer(&PayloadLimits::default()).map_err(AnswerError::Unreadable)?;
-        self.check_address(&answer)?;
+        verified.centre_letter(&PayloadLimits::default()).map_err(AnswerError::Unreadable)
+    }
+
+    fn answered(&mut self, answer: Answer) -> Result<Answered, AnswerError> {
+        self.check_address(&answer.from, answer.mode, answer.to.agency, answer.to.installation.as_ref())?;
         let mut sent = self
             .register
             .find_sent(&answer.receipt.digest)?
@@ -264,11 +310,23 @@ impl<R: Register> Office<R> {
         Ok(Answered { letter: sent.digest, answer, is_news })
     }
 
-    fn check_address(&self, answer: &Answer) -> Result<(), AnswerError> {
-        expect("from", Some(&answer.from), &self.centre.name)?;
-        expect("mode", Some(answer.mode), self.centre.mode)?;
-        expect("to.agency", Some(answer.to.agency), self.sender.agency)?;
-        expect("to.installation", answer.to.installation.as_ref(), &self.sender.installation)
+    fn noticed(&mut self, notice: Notice) -> Result<Noticed, AnswerError> {
+        self.check_address(&notice.from, notice.mode, notice.to.agency, Some(&notice.to.installation))?;
+        let is_news = self.register.note(notice.number)?;
+        Ok(Noticed { notice, is_news })
+    }
+
+    fn check_address(
+        &self,
+        from: &String,
+        mode: Mode,
+        agency: Matricule,
+        installation: Option<&String>,
+    ) -> Result<(), AnswerError> {
+        expect("from", Some(from), &self.centre.name)?;
+        expect("mode", Some(mode), self.centre.mode)?;
+        expect("to.agency", Some(agency), self.sender.agency)?;
+        expect("to.installation", installation, &self.sender.installation)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What an office must not forget: the number of its next letter, and the letters that it has sent with what is known of them.
+//! What an office must not forget: the number of its next letter, the letters that it has sent with what is known of them, and which
+//! notices have come.
 //!
 //! The office itself keeps nothing. What a register has said to be kept must be there after a crash as well, where it is to outlive one.
 
@@ -35,6 +36,12 @@ pub trait Register {
     /// # Errors
     /// It cannot be kept.
     fn mark(&mut self, sent: &Sent) -> Result<(), RegisterError>;
+
+    /// Writes down that the notice of a number has come. Returns whether it had not come before.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    fn note(&mut self, number: u64) -> Result<bool, RegisterError>;
 }
 
 /// A letter that waits for its answer, or has it.

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::{AnswerError, Centre};
+use agency::office::{AnswerError, Centre, Received};
 use agency::packed::Packed;
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
+use sdc::answer::notice::{Notice, NoticeContent};
 use sdc::answer::receipt::{AccountReceipt, Receipt, Verdict};
 use sdc::answer::statement::Statement;
 use sdc::answer::{Addressee, Answer, AnswerBody, AnswerContent};
@@ -76,9 +77,27 @@ fn answer_to(packed: &Packed) -> Answer {
 }
 
 fn sealed(answer: &Answer, by: &Identity, to: &Office) -> Vec<u8> {
-    let octets = payload::write_answer(answer, PayloadForm::Frame { dictionary: 1 });
-    let der = cms::seal(&octets, by.key(), to.identity().certificate(), ContentCipher::Aes256Gcm).unwrap();
+    sealed_octets(&payload::write_answer(answer, PayloadForm::Frame { dictionary: 1 }), by, to)
+}
+
+fn sealed_octets(octets: &[u8], by: &Identity, to: &Office) -> Vec<u8> {
+    let der = cms::seal(octets, by.key(), to.identity().certificate(), ContentCipher::Aes256Gcm).unwrap();
     Document::render(&der, None)
+}
+
+/// What a centre writes first.
+fn notice(number: u64) -> Notice {
+    let certificate = Digest::of(b"certificate").to_string();
+    Notice {
+        sdc: FORMAT_VERSION,
+        id: Uuid::now_v7(),
+        from: "centre-x".to_owned(),
+        to: letter::Office { agency: matricule(42), installation: "pc-1".to_owned() },
+        time: Utc::now(),
+        mode: Mode::Test,
+        number,
+        content: NoticeContent::CertificateEnds { certificate, ends: Utc::now().trunc_subsecs(0), days: 7 },
+    }
 }
 
 #[test]
@@ -183,6 +202,47 @@ fn an_answer_that_is_not_exactly_its_own_is_not_believed() {
     assert!(matches!(office.open(&forged), Err(AnswerError::Unopenable(_))));
     let document = sealed(&answer_to(&packed), &centre, &office);
     assert!(office.open(&document).unwrap().is_news, "none of those used the answer up");
+}
+
+#[test]
+fn a_notice_of_the_centre_is_news_once_whatever_order_the_post_brings() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    let mut office = office(&centre, Algorithm::P256);
+    let packed = office.pack(births()).unwrap();
+    let sealed_notice = |notice: &Notice, by: &Identity, to: &Office| {
+        sealed_octets(&payload::pack_as(payload::write_notice(notice), PayloadForm::Json), by, to)
+    };
+    for (number, is_news) in [(2, true), (1, true), (2, false), (1, false), (3, true)] {
+        let notice = notice(number);
+        let document = sealed_notice(&notice, &centre, &office);
+        assert!(matches!(office.open(&document), Err(AnswerError::NoAnswer(found)) if found == number));
+        let Received::Noticed(noticed) = office.receive(&document).unwrap() else { panic!("an answer") };
+        assert_eq!(noticed.is_news, is_news, "{number}");
+        assert_eq!((noticed.notice.number, noticed.notice.content), (number, notice.content));
+    }
+    type Change = fn(&mut Notice);
+    let changes: [(&str, Change); 4] = [
+        ("from", |notice| notice.from = "centre-y".to_owned()),
+        ("mode", |notice| notice.mode = Mode::Live),
+        ("to.agency", |notice| notice.to.agency = matricule(43)),
+        ("to.installation", |notice| notice.to.installation = "pc-2".to_owned()),
+    ];
+    for (expected, change) in changes {
+        let mut notice = notice(4);
+        change(&mut notice);
+        let error = office.receive(&sealed_notice(&notice, &centre, &office)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let impostor = Identity::impersonating(centre.certificate()).unwrap();
+    let forged = sealed_notice(&notice(4), &impostor, &office);
+    assert!(matches!(office.receive(&forged), Err(AnswerError::Unopenable(_))));
+    let document = sealed_notice(&notice(4), &centre, &office);
+    let Received::Noticed(noticed) = office.receive(&document).unwrap() else { panic!("an answer") };
+    assert!(noticed.is_news, "none of those used the number up");
+    let Received::Answered(answered) = office.receive(&sealed(&answer_to(&packed), &centre, &office)).unwrap() else {
+        panic!("a notice")
+    };
+    assert!(answered.is_news);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An office whose register is in memory: it lives as long as its demo or test.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use agency::office;
 use agency::packed::Packed;
@@ -9,18 +9,19 @@ use agency::register::{Register, RegisterError, Sent};
 /// An office of the simulation.
 pub type Office = office::Office<MemoryRegister>;
 
-/// What an office has sent, until the program ends.
+/// What an office has sent and was told, until the program ends.
 #[derive(Clone, Debug)]
 pub struct MemoryRegister {
     next_sequence: u64,
     /// By the digest's text, as receipts name it.
     sent: HashMap<String, Sent>,
+    notices: BTreeSet<u64>,
 }
 
 impl MemoryRegister {
     /// Opens a register in which nothing stands, whose next letter bears `next_sequence`.
     pub fn new(next_sequence: u64) -> MemoryRegister {
-        MemoryRegister { next_sequence, sent: HashMap::new() }
+        MemoryRegister { next_sequence, sent: HashMap::new(), notices: BTreeSet::new() }
     }
 }
 
@@ -43,5 +44,9 @@ impl Register for MemoryRegister {
     fn mark(&mut self, sent: &Sent) -> Result<(), RegisterError> {
         self.sent.insert(sent.digest.to_string(), sent.clone());
         Ok(())
+    }
+
+    fn note(&mut self, number: u64) -> Result<bool, RegisterError> {
+        Ok(self.notices.insert(number))
     }
 }

@@ -218,6 +218,12 @@ async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -
             unheard.without_grant
         ));
     }
+    if unheard.without_address > 0 {
+        problems.push(format!(
+            "{} write by mail and have no e-mail address, so their answers are given up: `xmserver agency edit`",
+            unheard.without_address
+        ));
+    }
     let well = format!("{} not suspended, each with a certificate and a code of some scope", unheard.agencies);
     findings.judge("agencies", Verdict::Warn, problems, well);
     Ok(())

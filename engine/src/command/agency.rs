@@ -14,6 +14,7 @@ use store::people::Operation;
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
+use super::statement::{self, StatementArguments};
 use crate::show;
 use crate::speech::{self, said};
 
@@ -50,6 +51,8 @@ pub enum AgencyCommand {
         /// 1 to 32 of a-z, 0-9 and hyphen
         name: String,
     },
+    /// Show the statement of its account over some days, newest entries last
+    Statement(StatementArguments),
     /// Credit its account
     Recharge {
         /// The agency
@@ -73,8 +76,8 @@ pub struct AddArguments {
     /// Its name
     #[arg(long)]
     name: String,
-    /// Where its answers go
-    #[arg(long)]
+    /// Where its answers by mail go; without it, it has no e-mail
+    #[arg(long, default_value = "")]
     email: String,
     /// Its town
     #[arg(long, default_value = "")]
@@ -82,9 +85,9 @@ pub struct AddArguments {
     /// Its telephone
     #[arg(long, default_value = "")]
     telephone: String,
-    /// Its profile: a bundle of rights
-    #[arg(long, default_value = "standard")]
-    profile: String,
+    /// Its plan: rights, quotas and prices that many agencies share
+    #[arg(long, alias = "profile", default_value = "standard")]
+    plan: String,
     /// 0 suspended, 1 some services, 2 all but export and import, 3 all
     #[arg(long, default_value_t = 3)]
     status: i16,
@@ -110,9 +113,12 @@ pub struct EditArguments {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 pub struct Changes {
-    /// Where its answers go
+    /// Where its answers by mail go
     #[arg(long)]
     email: Option<String>,
+    /// It has no e-mail any more
+    #[arg(long, conflicts_with = "email")]
+    no_email: bool,
     /// Its name
     #[arg(long)]
     name: Option<String>,
@@ -122,9 +128,9 @@ pub struct Changes {
     /// Its telephone
     #[arg(long)]
     telephone: Option<String>,
-    /// Its profile: a bundle of rights
-    #[arg(long)]
-    profile: Option<String>,
+    /// Its plan: rights, quotas and prices that many agencies share
+    #[arg(long, alias = "profile")]
+    plan: Option<String>,
     /// Largest container that it may send, in bytes: what its link bears
     #[arg(long, value_name = "BYTES")]
     letter_limit: Option<i32>,
@@ -156,9 +162,9 @@ pub struct ListArguments {
     /// Of this status
     #[arg(long, value_parser = clap::value_parser!(i16).range(0..=3))]
     status: Option<i16>,
-    /// Of this profile
-    #[arg(long)]
-    profile: Option<String>,
+    /// Of this plan
+    #[arg(long, alias = "profile")]
+    plan: Option<String>,
     /// Whose account is below zero
     #[arg(long)]
     in_debt: bool,
@@ -204,6 +210,7 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
             let result = json!({ "agency": matricule, "installation": name });
             desk.tell_line(&result, &said!("agency-installed", name = name, agency = matricule.to_string()))
         }
+        AgencyCommand::Statement(arguments) => statement::show(desk, arguments).await,
         AgencyCommand::Recharge { matricule, amount, note } => {
             let minor_units = show::read_amount(&amount, &desk.server)?;
             let balance = recharges::recharge(desk.connection(), &operator, matricule, minor_units, &note).await?;
@@ -241,7 +248,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         town: arguments.town,
         telephone: arguments.telephone,
         email: arguments.email,
-        profile: Some(arguments.profile),
+        plan: Some(arguments.plan),
         status: Some(arguments.status),
         credit_limit: show::read_amount(&arguments.credit_limit, &desk.server)?,
     };
@@ -274,8 +281,8 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
         name: changes.name,
         town: changes.town,
         telephone: changes.telephone,
-        email: changes.email,
-        profile: changes.profile,
+        email: if changes.no_email { Some(String::new()) } else { changes.email },
+        plan: changes.plan,
         letter_bytes_max: changes.letter_limit,
         cbc_allowed: changes.cbc.map(|leave| leave == Leave::Yes),
         credit_limit: changes.credit_limit.map(|limit| show::read_amount(&limit, &desk.server)).transpose()?,
@@ -300,7 +307,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
     }
     let agency = matricule.to_string();
     let mut words = format!("{}\n{lines}", said!("agency-changed", agency = &agency));
-    if before.email != after.email {
+    if before.email != after.email && !after.email.is_empty() {
         // What was given up at the old address does not go by itself.
         words.push_str(&format!("{}\n", said!("agency-retry-next", agency = agency)));
     }
@@ -308,14 +315,14 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
 }
 
 async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let ListArguments { text, status, profile, in_debt, after, extent } = arguments;
-    if let Some(profile) = &profile {
-        let known = agencies::profiles(desk.connection()).await?;
-        if !known.contains(profile) {
-            bail!("profile {profile} does not exist: expected one of {}", known.join(", "));
+    let ListArguments { text, status, plan, in_debt, after, extent } = arguments;
+    if let Some(plan) = &plan {
+        let known = agencies::plans(desk.connection()).await?;
+        if !known.contains(plan) {
+            bail!("plan {plan} does not exist: expected one of {}", known.join(", "));
         }
     }
-    let filter = AgencyFilter { text, status, profile, in_debt, after: None, limit: None };
+    let filter = AgencyFilter { text, status, plan, in_debt, after: None, limit: None };
     listing::tell(desk, &filter, after, extent).await
 }
 
@@ -349,12 +356,12 @@ impl Listing for AgencyFilter {
             show::amount(agency.balance, &desk.server),
             agency.name,
             agency.town,
-            agency.email,
+            show::or_dash(Some(agency.email).filter(|email| !email.is_empty())),
         ]
     }
 
     async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
-        let is_narrowed = self.text.is_some() || self.status.is_some() || self.profile.is_some() || self.in_debt;
+        let is_narrowed = self.text.is_some() || self.status.is_some() || self.plan.is_some() || self.in_debt;
         Ok(if is_narrowed { said!("agency-none-such") } else { said!("agency-none") })
     }
 }
@@ -391,8 +398,8 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
         ("name", agency.name.clone()),
         ("town", agency.town.clone()),
         ("telephone", agency.telephone.clone()),
-        ("email", agency.email.clone()),
-        ("profile", agency.profile.clone()),
+        ("email", if agency.email.is_empty() { said!("agency-no-email") } else { agency.email.clone() }),
+        ("plan", agency.plan.clone()),
         ("credit limit", show::amount(agency.credit_limit, &desk.server)),
         ("letter limit", said!("agency-bytes", bytes = agency.letter_bytes_max.to_string())),
         ("CBC allowed", if agency.cbc_allowed { said!("word-yes") } else { said!("word-no") }),

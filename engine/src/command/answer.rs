@@ -134,7 +134,7 @@ impl Listing for AnswerFilter {
             desk.clock.short(answer.queued_at),
             answer.attempts.to_string(),
             next,
-            answer.email,
+            letter::address(&answer),
             show::or_dash(answer.last_error.map(|error| speech::sentences(&error))),
         ]
     }

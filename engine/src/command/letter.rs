@@ -156,6 +156,15 @@ pub(super) fn answer_state(story: &Story, clock: Clock) -> String {
     }
 }
 
+/// Says where an answer goes.
+pub(super) fn address(answer: &Answer) -> String {
+    match (answer.transport.as_str(), answer.email.as_str()) {
+        ("folder", _) => said!("answer-folder"),
+        (_, "") => said!("answer-no-address"),
+        (_, email) => email.to_owned(),
+    }
+}
+
 fn of_waiting(answer: &Answer, clock: Clock) -> String {
     let queued = clock.time(answer.queued_at);
     let next = if answer.is_given_up {
@@ -163,7 +172,7 @@ fn of_waiting(answer: &Answer, clock: Clock) -> String {
     } else {
         said!("answer-next-attempt", time = clock.time(answer.due_at))
     };
-    let (address, attempts) = (&answer.email, answer.attempts);
+    let (address, attempts) = (address(answer), answer.attempts);
     match &answer.last_error {
         Some(error) => said!(
             "answer-waiting-said",

@@ -21,7 +21,7 @@ const LABELS: [&str; 7] = [
     "heading-legal-key",
     "heading-scope",
     "heading-corrections",
-    "heading-profile",
+    "heading-plan",
     "heading-check",
     "heading-trigger",
     "heading-differs",
@@ -188,13 +188,13 @@ fn tell(shown: &Shown) -> anyhow::Result<()> {
     add("heading-scope", &show::or_dash(table.scope_column.clone()));
     add("heading-corrections", &table.corrections);
     for right in &shown.rights {
-        let (profile, reads) = (&right.profile, &right.may_read);
+        let (plan, reads) = (&right.plan, &right.may_read);
         let words = if right.may_export {
-            said!("table-may-send", profile = profile, reads = reads)
+            said!("table-may-send", plan = plan, reads = reads)
         } else {
-            said!("table-may-not-send", profile = profile, reads = reads)
+            said!("table-may-not-send", plan = plan, reads = reads)
         };
-        add("heading-profile", &words);
+        add("heading-plan", &words);
     }
     for check in &shown.checks_in_words {
         add("heading-check", &format!("{} ({}): {}", check.code, check.severity, check.arithmetic));

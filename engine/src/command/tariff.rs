@@ -36,9 +36,9 @@ pub struct SetArguments {
     /// For this table only, such as ecr.ActeNaissance
     #[arg(long)]
     table: Option<String>,
-    /// For agencies of this profile only
-    #[arg(long)]
-    profile: Option<String>,
+    /// For agencies of this plan only
+    #[arg(long, alias = "profile")]
+    plan: Option<String>,
     /// Price of an act, in the main unit of the currency
     #[arg(long, default_value = "0", allow_negative_numbers = true)]
     per_act: String,
@@ -58,7 +58,7 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
     match command {
         TariffCommand::Set(arguments) => {
             let new = NewTariff {
-                profile: arguments.profile,
+                plan: arguments.plan,
                 service: arguments.service,
                 table: arguments.table,
                 per_act: show::read_amount(&arguments.per_act, &desk.server)?,
@@ -87,7 +87,7 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                 return show::json(&found);
             }
             let mut table =
-                Table::new(&["id", "service", "table", "profile", "per act", "per started KB", "credit", "from", "to"]);
+                Table::new(&["id", "service", "table", "plan", "per act", "per started KB", "credit", "from", "to"]);
             for one in found {
                 table.row([
                     one.id.to_string(),
@@ -95,7 +95,7 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
                     show::or_dash(
                         one.application.zip(one.table).map(|(application, name)| format!("{application}.{name}")),
                     ),
-                    show::or_dash(one.profile),
+                    show::or_dash(one.plan),
                     show::amount(one.per_act, &desk.server),
                     show::amount(one.per_started_kb, &desk.server),
                     one.credit,

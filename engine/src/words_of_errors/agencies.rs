@@ -9,7 +9,7 @@ pub(super) fn of_agencies(error: &AdministrationError) -> String {
         }
         AdministrationError::AgencyExists(agency) => format!("agency {agency} exists already"),
         AdministrationError::MatriculesExhausted => "all matricules up to 999999 are taken".to_owned(),
-        AdministrationError::ProfileUnknown(profile) => format!("profile {profile} does not exist"),
+        AdministrationError::PlanUnknown(plan) => format!("plan {plan} does not exist"),
         AdministrationError::InstallationExists { agency, name } => {
             format!("installation {name} of agency {agency} exists already")
         }

@@ -28,7 +28,7 @@ fn each_code_has_its_sentence() {
             "agency 000077 does not exist: `xmserver agency list` shows those that do",
         ),
         (AdministrationError::AgencyExists(number(1)), "agency 000001 exists already"),
-        (AdministrationError::ProfileUnknown(text("no")), "profile no does not exist"),
+        (AdministrationError::PlanUnknown(text("no")), "plan no does not exist"),
         (
             AdministrationError::KeyNameTaken { name: KeyName::IssuerSerial, owner: number(1) },
             "another key of agency 000001 is registered under the same issuer and serial number: make a certificate with another one",

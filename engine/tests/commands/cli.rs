@@ -323,6 +323,16 @@ async fn check_sees_what_would_stop_the_centre_or_silence_an_office() {
     let told = finding(&["check", "--json"], "tariffs");
     assert!(told["verdict"] == "warn" && !tariffs(told["text"].as_str().unwrap()), "only what is offered: {told}");
 
+    // Set by a newer program, or mistyped with other tools.
+    let settings = store::database::DatabaseSettings::new(centre.url.clone().unwrap());
+    let database = store::database::Database::new(settings).unwrap();
+    let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
+                  VALUES ('exports', 5, 0, 'owe', now() - interval '1 hour')";
+    database.get().await.unwrap().batch_execute(tariff).await.unwrap();
+    let told = finding(&["check", "--json"], "tariffs");
+    let text = "tariff 1 is for \"exports\", which is no service of this program: it prices nothing";
+    assert!(told["verdict"] == "warn" && told["text"].as_str().unwrap().contains(text), "{told}");
+
     centre.done(&["agency", "add", "--name", "Mairie", "--email", "mairie@example.org", "--matricule", "42"]);
     let told = centre.say(&["check"]).out;
     let line = |part: &str| told.lines().any(|line| line.starts_with("warn  agencies") && line.contains(part));
@@ -339,8 +349,6 @@ async fn check_sees_what_would_stop_the_centre_or_silence_an_office() {
     let is_told = said.lines().any(|line| line.starts_with("fail  http") && line.contains(&address));
     assert!(is_told, "{said}");
 
-    let settings = store::database::DatabaseSettings::new(centre.url.clone().unwrap());
-    let database = store::database::Database::new(settings).unwrap();
     let newer = "INSERT INTO xm.__diesel_schema_migrations VALUES ('99990101000000', now())";
     database.get().await.unwrap().batch_execute(newer).await.unwrap();
     let told = finding(&["check", "--json"], "database");

@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// What is spelled alike in both languages.
-const ALIKE: [&str; 43] = [
+const ALIKE: [&str; 47] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -86,6 +86,7 @@ const ALIKE: [&str; 43] = [
     "heading-journal",
     "heading-matricule",
     "heading-original",
+    "heading-plan",
     "heading-relation",
     "heading-sha-256",
     "heading-table",
@@ -98,6 +99,8 @@ const ALIKE: [&str; 43] = [
     "letter-agency",
     "parameter-application",
     "parameter-installation",
+    "parameter-plan",
+    "parameter-profile",
     "parameter-table",
     "parameter-service",
     "receipt-parameter",
@@ -109,6 +112,7 @@ const ALIKE: [&str; 43] = [
     "value-codes",
     "value-matricule",
     "value-note",
+    "value-plan",
     "value-service",
     "value-superviseur",
     "value-table",

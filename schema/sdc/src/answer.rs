@@ -1,5 +1,5 @@
-//! A letter from the centre: the answer to a letter of an office. It is a receipt and, where the service gives something, a body,
-//! each kind of which is a type in a file of its own.
+//! A letter from the centre. Nearly every one is the answer to a letter of an office: a receipt and, where the service gives something,
+//! a body, each kind of which is a type in a file of its own. What the centre writes first is a notice.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use crate::letter::{Matricule, Mode};
 use crate::service::Service;
+use notice::Notice;
 use receipt::Receipt;
 use statement::Statement;
 
+pub mod notice;
 pub mod receipt;
 pub mod statement;
 
@@ -24,7 +26,16 @@ pub struct Addressee {
     pub installation: Option<String>,
 }
 
-/// A letter from the centre to an office. Read and written by `payload`.
+/// A letter from the centre to an office.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CentreLetter {
+    /// The answer to a letter of the office.
+    Answer(Answer),
+    /// What the centre writes first.
+    Notice(Notice),
+}
+
+/// The answer to a letter. Read and written by `payload`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Format version.

@@ -14,7 +14,7 @@ use std::fmt;
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, CentreLetter};
 use crate::digest::Digest;
 use crate::document::Document;
 use crate::expected::Expected;
@@ -150,6 +150,14 @@ impl Verified {
     /// See [`payload::read_answer`].
     pub fn answer(&self, limits: &PayloadLimits) -> Result<Answer, Refusal> {
         payload::read_answer(&self.octets, limits)
+    }
+
+    /// Reads a letter of the centre, answer or notice.
+    ///
+    /// # Errors
+    /// See [`payload::read_centre_letter`].
+    pub fn centre_letter(&self, limits: &PayloadLimits) -> Result<CentreLetter, Refusal> {
+        payload::read_centre_letter(&self.octets, limits)
     }
 }
 

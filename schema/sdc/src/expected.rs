@@ -248,6 +248,8 @@ expectations! {
     Part = "part", "a number from 1 to parts";
     Parts = "parts", "a number of parts";
     Statement = "statement", "a statement";
+    Notice = "notice", "a number and what is told, by its kind";
+    Fingerprint = "fingerprint", "a SHA-256 in lower-case hexadecimal";
     Day = "day", "a day as YYYY-MM-DD, from the year 0001 on";
     DayNotBefore = "day-not-before", "a day that is not before from";
     TableOnce = "table-once", "each table once, whatever the case of its letters";

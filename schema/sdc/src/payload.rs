@@ -7,7 +7,8 @@
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::answer::Answer;
+use crate::answer::notice::Notice;
+use crate::answer::{Answer, CentreLetter};
 use crate::letter::{Letter, Mode, Office};
 use crate::refusal::Refusal;
 
@@ -17,7 +18,7 @@ mod read;
 mod write;
 
 pub use crate::limits::PayloadLimits;
-pub use compression::{form, pack, unpack, unpacked_bytes};
+pub use compression::{form, pack, pack_as, unpack, unpacked_bytes};
 
 /// How a payload is packed. The answer to a letter is packed as the letter was: an office with stock tools alone reads JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,12 @@ pub fn write_letter(letter: &Letter, limits: &PayloadLimits) -> Result<Vec<u8>, 
 
 /// Writes an answer as the octets to be signed, in the form of the letter that it answers.
 pub fn write_answer(answer: &Answer, form: PayloadForm) -> Vec<u8> {
-    compression::pack_answer(to_json(answer), form)
+    compression::pack_as(to_json(answer), form)
+}
+
+/// Writes a notice as JSON. It is packed ([`pack_as`]) only when it leaves: in the form that its installation used last by then.
+pub fn write_notice(notice: &Notice) -> Vec<u8> {
+    to_json(notice)
 }
 
 /// Reads a letter from its signed octets.
@@ -93,6 +99,15 @@ pub fn read_letter(octets: &[u8], limits: &PayloadLimits) -> Result<Letter, Unre
 /// `compression_malformed`, `payload_malformed` or `version_unsupported`.
 pub fn read_answer(octets: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
     read::answer(&unpack(octets, limits)?, limits)
+}
+
+/// Reads a letter of the centre from its signed octets: an answer, or a notice.
+///
+/// # Errors
+///
+/// `compression_malformed`, `payload_malformed` or `version_unsupported`.
+pub fn read_centre_letter(octets: &[u8], limits: &PayloadLimits) -> Result<CentreLetter, Refusal> {
+    read::centre_letter(&unpack(octets, limits)?, limits)
 }
 
 #[expect(clippy::expect_used, reason = "these types have text keys and finite numbers only, and memory has no errors")]

@@ -119,7 +119,7 @@ refusal_codes! {
     ServiceNotAllowed = "service_not_allowed", WAIT;
     /// The application or table is not adopted by this centre.
     TableUnknown = "table_unknown", MEND;
-    /// The agency's profile gives no right to this table.
+    /// The agency's plan gives no right to this table.
     TableNotGranted = "table_not_granted", WAIT;
     /// Columns are unknown, missing or named twice.
     ColumnsMismatch = "columns_mismatch", MEND;

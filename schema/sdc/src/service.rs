@@ -72,8 +72,6 @@ pub struct Facts {
     pub grace_days: u16,
     /// What happens without enough credit, unless a tariff says otherwise; absent where the service is free.
     pub priced: Option<Credit>,
-    /// Whether it reads the central tables, which the read-only login does.
-    pub needs_reader: bool,
     /// What its answer brings.
     pub answer: AnswerKind,
 }
@@ -108,18 +106,18 @@ impl Service {
         use AnswerKind as Answer;
         use Credit::{Owe, Refuse};
         // A birth or a polling station is never turned away for money: they owe.
-        // Name, status needed, days of grace, rule without credit, whether it needs the reader, answer.
+        // Name, status needed, days of grace, rule without credit, answer.
         match self {
-            Service::Export => facts("export", 3, 0, Some(Owe), false, Answer::Receipt),
-            Service::Correct => facts("correct", 3, 0, Some(Owe), false, Answer::Receipt),
-            Service::Import => facts("import", 3, 0, Some(Refuse), true, Answer::Rows),
-            Service::Certify => facts("certify", 2, 0, Some(Refuse), true, Answer::Results),
-            Service::Account => facts("account", 1, 0, None, false, Answer::Statement),
-            Service::Profile => facts("profile", 1, 0, None, false, Answer::Profile),
-            Service::Recharge => facts("recharge", 1, 0, None, false, Answer::Receipt),
-            Service::Message => facts("message", 1, 0, None, false, Answer::Receipt),
-            Service::Renew => facts("renew", 1, 90, None, false, Answer::Certificate),
-            Service::Enrol => facts("enrol", 0, 0, None, false, Answer::Certificate),
+            Service::Export => facts("export", 3, 0, Some(Owe), Answer::Receipt),
+            Service::Correct => facts("correct", 3, 0, Some(Owe), Answer::Receipt),
+            Service::Import => facts("import", 3, 0, Some(Refuse), Answer::Rows),
+            Service::Certify => facts("certify", 2, 0, Some(Refuse), Answer::Results),
+            Service::Account => facts("account", 1, 0, None, Answer::Statement),
+            Service::Profile => facts("profile", 1, 0, None, Answer::Profile),
+            Service::Recharge => facts("recharge", 1, 0, None, Answer::Receipt),
+            Service::Message => facts("message", 1, 0, None, Answer::Receipt),
+            Service::Renew => facts("renew", 1, 90, None, Answer::Certificate),
+            Service::Enrol => facts("enrol", 0, 0, None, Answer::Certificate),
         }
     }
 
@@ -139,10 +137,9 @@ const fn facts(
     status_needed: i16,
     grace_days: u16,
     priced: Option<Credit>,
-    needs_reader: bool,
     answer: AnswerKind,
 ) -> Facts {
-    Facts { name, status_needed, grace_days, priced, needs_reader, answer }
+    Facts { name, status_needed, grace_days, priced, answer }
 }
 
 impl fmt::Display for Service {
@@ -203,25 +200,22 @@ mod tests {
     #[test]
     fn the_table_says_of_each_service_what_was_specified() {
         let told = Service::ALL.map(|service| {
-            let Facts { name, status_needed, grace_days, priced, needs_reader, answer } = service.facts();
-            format!(
-                "{name} {status_needed} {grace_days} {} {needs_reader} {answer:?}",
-                priced.map_or("free", Credit::as_str)
-            )
+            let Facts { name, status_needed, grace_days, priced, answer } = service.facts();
+            format!("{name} {status_needed} {grace_days} {} {answer:?}", priced.map_or("free", Credit::as_str))
         });
         assert_eq!(
             told,
             [
-                "export 3 0 owe false Receipt",
-                "correct 3 0 owe false Receipt",
-                "import 3 0 refuse true Rows",
-                "certify 2 0 refuse true Results",
-                "account 1 0 free false Statement",
-                "profile 1 0 free false Profile",
-                "recharge 1 0 free false Receipt",
-                "message 1 0 free false Receipt",
-                "renew 1 90 free false Certificate",
-                "enrol 0 0 free false Certificate",
+                "export 3 0 owe Receipt",
+                "correct 3 0 owe Receipt",
+                "import 3 0 refuse Rows",
+                "certify 2 0 refuse Results",
+                "account 1 0 free Statement",
+                "profile 1 0 free Profile",
+                "recharge 1 0 free Receipt",
+                "message 1 0 free Receipt",
+                "renew 1 90 free Certificate",
+                "enrol 0 0 free Certificate",
             ]
         );
     }

@@ -11,6 +11,6 @@ mod unheard;
 mod values;
 
 pub use addition::{NewAgency, add, set_status};
-pub use agency::{Agency, AgencyFilter, list, profiles, show};
+pub use agency::{Agency, AgencyFilter, list, plans, show};
 pub use change::{AgencyChange, Changed, edit};
 pub use unheard::{Unheard, unheard};

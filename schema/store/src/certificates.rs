@@ -1,6 +1,7 @@
 //! Certificates: registered by an operator who compared the fingerprint, one agency to a key, for ever.
 
 pub(crate) mod certificate;
+pub mod ending;
 pub(crate) mod inventory;
 pub(crate) mod registration;
 mod revocation;

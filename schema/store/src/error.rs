@@ -27,8 +27,8 @@ pub enum AdministrationError {
     AgencyExists(Matricule),
     /// Every matricule is taken.
     MatriculesExhausted,
-    /// No such profile.
-    ProfileUnknown(String),
+    /// No such plan.
+    PlanUnknown(String),
     /// The name is taken.
     InstallationExists {
         /// The agency.
@@ -340,7 +340,7 @@ impl AdministrationError {
             AdministrationError::AgencyUnknown(_) => "agency_unknown",
             AdministrationError::AgencyExists(_) => "agency_exists",
             AdministrationError::MatriculesExhausted => "matricules_exhausted",
-            AdministrationError::ProfileUnknown(_) => "profile_unknown",
+            AdministrationError::PlanUnknown(_) => "plan_unknown",
             AdministrationError::InstallationExists { .. } => "installation_exists",
             AdministrationError::KeyOfAnotherAgency { .. } => "key_of_another_agency",
             AdministrationError::KeyNameTaken { .. } => "key_name_taken",
@@ -398,7 +398,7 @@ impl AdministrationError {
             AdministrationError::AgencyUnknown(agency)
             | AdministrationError::AgencyExists(agency)
             | AdministrationError::FingerprintMismatch { agency } => json!({ "agency": agency }),
-            AdministrationError::ProfileUnknown(profile) => json!({ "profile": profile }),
+            AdministrationError::PlanUnknown(plan) => json!({ "plan": plan }),
             AdministrationError::InstallationExists { agency, name } => json!({ "agency": agency, "name": name }),
             AdministrationError::KeyOfAnotherAgency { owner, agency } => json!({ "owner": owner, "agency": agency }),
             AdministrationError::KeyNameTaken { name, owner } => json!({ "name": name.code(), "owner": owner }),
@@ -472,7 +472,7 @@ impl AdministrationError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             AdministrationError::AgencyUnknown(_)
-            | AdministrationError::ProfileUnknown(_)
+            | AdministrationError::PlanUnknown(_)
             | AdministrationError::CertificateUnknown(_)
             | AdministrationError::TableUnknown(_)
             | AdministrationError::TariffUnknown(_)

@@ -1,9 +1,11 @@
-//! Letters as they are kept: what came and what became of it, what was not accepted, and the answers that are to be sent.
+//! Letters as they are kept: what came and what became of it, what was not accepted, and what is to be sent: answers, and what the
+//! centre writes first.
 
 pub mod answers;
 pub mod in_hand;
 pub mod journal;
 pub mod leases;
+pub mod notices;
 pub mod outbox;
 pub mod quarantine;
 pub mod story;

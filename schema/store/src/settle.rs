@@ -34,7 +34,7 @@ mod settings;
 mod settled;
 mod settler;
 mod standing;
-mod statement;
+pub(crate) mod statement;
 mod transaction;
 mod verdict;
 mod withheld;

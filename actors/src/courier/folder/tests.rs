@@ -31,6 +31,7 @@ fn answer(of_letter: Option<(&str, i64)>, part: i16, document: &str) -> Sealed {
         cipher: ContentCipher::Aes256Gcm,
         email: String::new(),
         of_letter: of_letter.map(|(installation, sequence)| (installation.to_owned(), sequence)),
+        notice: None,
         attempts: 1,
         process: Uuid::nil(),
         is_sent_again: false,

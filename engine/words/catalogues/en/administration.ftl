@@ -3,7 +3,7 @@
 error-agency-unknown = agency { $agency } does not exist: `xmserver agency list` shows those that do
 error-agency-exists = agency { $agency } exists already
 error-matricules-exhausted = all matricules up to 999999 are taken
-error-profile-missing = profile { $profile } does not exist
+error-plan-missing = plan { $plan } does not exist
 error-installation-exists = installation { $installation } of agency { $agency } exists already
 error-key-of-another-agency = the key of this certificate belongs to agency { $owner }, for ever: agency { $agency } must make a key of its own
 error-key-name-taken = another key of agency { $owner } is registered under the same { $what }: make a certificate with another one

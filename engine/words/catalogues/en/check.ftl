@@ -84,6 +84,7 @@ check-tariff-unknown = tariff { $id } is for { $service }, which is no service o
 check-tariffs = every service that has a price and is offered has one
 check-no-certificate = { $count } have no valid certificate, so nobody answers their letters: `xmserver cert register`
 check-no-grant = { $count } are granted no code of any scope, so their records are out of scope: `xmserver agency grant`
+check-no-address = { $count } write by mail and have no e-mail address, so their answers are given up: `xmserver agency edit`
 check-agencies = { $count } not suspended, each with a certificate and a code of some scope
 check-people-none = no account is a user's yet, so no command works: `xmserver user map { $user }` makes the one that runs it the first
 check-people-one = one user of privilege 3 can sign in, so nobody confirms what needs two: `xmserver user add NAME --privilege 3 --account ACCOUNT`

@@ -61,7 +61,9 @@ parameter-not_after = not_after
 parameter-not_before = not_before
 parameter-path = path
 parameter-price = price
-parameter-profile = profile
+parameter-plan = plan
+# What receipts before called it.
+parameter-profile = plan
 parameter-rule = rule
 parameter-sequence = sequence
 parameter-sequence_floor = sequence_floor

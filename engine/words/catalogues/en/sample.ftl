@@ -52,7 +52,7 @@ sample-tables-severity = "refuse": the letter is refused. "flag": it is accepted
 sample-tables-left = A term is an integer column of the row …
 sample-tables-comparison = "=" or "<=".
 sample-tables-right = … or the sum of an integer column over those rows of another table of the same letter that agree with the row in the columns `on`, which have the same names in both tables; over no rows it is 0. (`held = true` and { "{" } table, column, on { "}" } are kept for a later release.)
-sample-tables-rights = What agencies of a profile may do. Without any [tables.rights.…] those of "standard" may send and not read.
+sample-tables-rights = What agencies of a plan may do. Without any [tables.rights.…] those of "standard" may send and not read.
 sample-tables-may-export = Whether they may send records.
 sample-tables-may-read = Which records they may read: "none" (the default), "own" or "all".
 

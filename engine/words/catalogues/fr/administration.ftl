@@ -3,7 +3,7 @@
 error-agency-unknown = l'agence { $agency } n'existe pas : `xmserver agency list` montre celles qui existent
 error-agency-exists = l'agence { $agency } existe déjà
 error-matricules-exhausted = tous les matricules jusqu'à 999999 sont pris
-error-profile-missing = le profil { $profile } n'existe pas
+error-plan-missing = le plan { $plan } n'existe pas
 error-installation-exists = l'installation { $installation } de l'agence { $agency } existe déjà
 error-key-of-another-agency = la clé de ce certificat appartient à l'agence { $owner }, pour toujours : l'agence { $agency } doit faire une clé à elle
 error-key-name-taken = une autre clé de l'agence { $owner } est enregistrée sous { $what } identique : faites un certificat avec un autre

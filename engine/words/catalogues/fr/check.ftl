@@ -99,6 +99,10 @@ check-no-grant = { $count ->
     [one] { $count } n'a reçu aucun code d'aucun ressort, donc ses fiches sont hors ressort
    *[other] { $count } n'ont reçu aucun code d'aucun ressort, donc leurs fiches sont hors ressort
 } : `xmserver agency grant`
+check-no-address = { $count ->
+    [one] { $count } écrit par courriel et n'a pas d'adresse électronique, donc ses réponses sont abandonnées
+   *[other] { $count } écrivent par courriel et n'ont pas d'adresse électronique, donc leurs réponses sont abandonnées
+} : `xmserver agency edit`
 check-agencies = { $count ->
     [one] { $count } non suspendue, avec un certificat et un code de quelque ressort
    *[other] { $count } non suspendues, chacune avec un certificat et un code de quelque ressort

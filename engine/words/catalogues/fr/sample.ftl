@@ -52,7 +52,7 @@ sample-tables-severity = "refuse" : la lettre est refusée. "flag" : elle est ac
 sample-tables-left = Un terme est une colonne entière de la ligne …
 sample-tables-comparison = "=" ou "<=".
 sample-tables-right = … ou la somme d'une colonne entière sur les lignes d'une autre table de la même lettre qui s'accordent avec la ligne dans les colonnes `on`, lesquelles portent les mêmes noms dans les deux tables ; sur aucune ligne, elle vaut 0. (`held = true` et { "{" } table, column, on { "}" } sont réservés à une version future.)
-sample-tables-rights = Ce que peuvent faire les agences d'un profil. Sans aucun [tables.rights.…], celles de "standard" peuvent envoyer et non lire.
+sample-tables-rights = Ce que peuvent faire les agences d'un plan. Sans aucun [tables.rights.…], celles de "standard" peuvent envoyer et non lire.
 sample-tables-may-export = Si elles peuvent envoyer des fiches.
 sample-tables-may-read = Quelles fiches elles peuvent lire : "none" (aucune ; par défaut), "own" (les leurs) ou "all" (toutes).
 

@@ -33,9 +33,9 @@ pub fn pack(json: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Returns the JSON of an answer in a form: as it is, or in a frame with the newest dictionary that is not newer than the
+/// Returns the JSON of a letter of the centre in a form: as it is, or in a frame with the newest dictionary that is not newer than the
 /// form's.
-pub fn pack_answer(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
+pub fn pack_as(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
     match form {
         PayloadForm::Json => json,
         PayloadForm::Frame { dictionary } => {

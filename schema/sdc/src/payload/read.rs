@@ -6,20 +6,23 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::{Uuid, Variant};
 
+use super::write::NoticeBody;
 use super::{LetterKey, PayloadLimits, Unreadable};
+use crate::answer::notice::{NOTICE, Notice, NoticeContent};
 use crate::answer::statement::Statement;
-use crate::answer::{Answer, AnswerBody, AnswerContent};
+use crate::answer::{Answer, AnswerBody, AnswerContent, CentreLetter};
 use crate::expected::Expected;
 use crate::json::members::{is_name, text};
 use crate::json::{Document, malformed};
-use crate::letter::{FORMAT_VERSION, Letter, Mode};
+use crate::letter::{FORMAT_VERSION, Letter, Mode, Office};
 use crate::moment;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::request::Request;
-use crate::service::Service;
+use crate::service::{AnswerKind, Service};
 
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
 const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
+const NOTICE_MEMBERS: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "service", "body"];
 
 /// Members of an answer that gives something beside its receipt: all of them, or none.
 const BODY: [&str; 4] = ["service", "part", "parts", "body"];
@@ -36,19 +39,19 @@ pub fn letter(json: &[u8], limits: &PayloadLimits) -> Result<Letter, Unreadable>
 
 /// Reads an answer from its JSON.
 pub fn answer(json: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
+    Head { document: Document::divide(json)?, limits }.answer()
+}
+
+/// Reads a letter of the centre from its JSON.
+pub fn centre_letter(json: &[u8], limits: &PayloadLimits) -> Result<CentreLetter, Refusal> {
     let head = Head { document: Document::divide(json)?, limits };
-    let sdc = head.version()?;
-    head.document.admit(ANSWER)?;
-    Ok(Answer {
-        sdc,
-        id: head.id()?,
-        from: head.server("from")?,
-        to: head.typed("to", Expected::Addressee)?,
-        time: head.time()?,
-        mode: head.mode()?,
-        receipt: head.typed("receipt", Expected::Receipt)?,
-        body: head.body()?,
-    })
+    head.version()?;
+    // Every answer has a receipt, and no service has this name.
+    if !head.document.has("receipt") && head.document.has("service") && head.service()? == NOTICE {
+        head.notice().map(CentreLetter::Notice)
+    } else {
+        head.answer().map(CentreLetter::Answer)
+    }
 }
 
 /// The members about a letter, as opposed to its body.
@@ -65,6 +68,39 @@ impl Head<'_> {
         let time = self.time()?;
         let request = self.request()?;
         Ok(Letter { sdc, id, from, to, sequence, time, mode, request })
+    }
+
+    fn answer(&self) -> Result<Answer, Refusal> {
+        let sdc = self.version()?;
+        self.document.admit(ANSWER)?;
+        Ok(Answer {
+            sdc,
+            id: self.id()?,
+            from: self.server("from")?,
+            to: self.typed("to", Expected::Addressee)?,
+            time: self.time()?,
+            mode: self.mode()?,
+            receipt: self.typed("receipt", Expected::Receipt)?,
+            body: self.body()?,
+        })
+    }
+
+    fn notice(&self) -> Result<Notice, Refusal> {
+        let sdc = self.version()?;
+        self.document.admit(NOTICE_MEMBERS)?;
+        let (id, from, to): (_, _, Office) = (self.id()?, self.server("from")?, self.typed("to", Expected::Sender)?);
+        if !is_installation(&to.installation) {
+            return Err(malformed("to.installation", Expected::Installation));
+        }
+        let NoticeBody { number, content } = self.typed("body", Expected::Notice)?;
+        if !(1..=SEQUENCE_MAX).contains(&number) {
+            return Err(malformed("body.number", Expected::Sequence));
+        }
+        let NoticeContent::CertificateEnds { certificate, .. } = &content;
+        if !is_digest(certificate) {
+            return Err(malformed("body.certificate", Expected::Fingerprint));
+        }
+        Ok(Notice { sdc, id, from, to, time: self.time()?, mode: self.mode()?, number, content })
     }
 
     fn key(&self) -> Result<LetterKey, Refusal> {
@@ -134,13 +170,13 @@ impl Head<'_> {
         if !BODY.iter().any(|name| self.document.has(name)) {
             return Ok(None);
         }
-        let service = self.service()?.parse();
+        let service: Option<Service> = self.service()?.parse().ok();
         let (part, parts) = (self.typed("part", Expected::Part)?, self.typed("parts", Expected::Parts)?);
         if !(1..=parts).contains(&part) {
             return Err(malformed("part", Expected::Part));
         }
-        let content = match service {
-            Ok(Service::Account) => AnswerContent::Statement(self.statement()?),
+        let content = match service.map(|service| service.facts().answer) {
+            Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
             _ => return Err(malformed("service", Expected::ServiceWithBody)),
         };
         Ok(Some(AnswerBody { part, parts, content }))
@@ -168,6 +204,10 @@ impl Head<'_> {
 
 fn is_service(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_')
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|octet| octet.is_ascii_digit() || (b'a'..=b'f').contains(&octet))
 }
 
 fn is_installation(text: &str) -> bool {

@@ -6,6 +6,7 @@ mod bodies;
 mod frames;
 mod heads;
 mod mutants;
+mod notices;
 
 use super::*;
 use crate::refusal::RefusalCode;

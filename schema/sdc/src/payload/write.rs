@@ -3,8 +3,10 @@
 //! A reader admits any order. This one is what the dictionary knows.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::ser::{SerializeStruct, Serializer};
+use serde::{Deserialize, Serialize};
 
+use crate::answer::notice::{NOTICE, Notice, NoticeContent};
 use crate::answer::{Answer, AnswerBody};
 use crate::letter::Letter;
 
@@ -44,6 +46,29 @@ impl Serialize for Answer {
         }
         answer.end()
     }
+}
+
+impl Serialize for Notice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut notice = serializer.serialize_struct("Notice", 8)?;
+        notice.serialize_field("sdc", &self.sdc)?;
+        notice.serialize_field("id", &self.id)?;
+        notice.serialize_field("from", &self.from)?;
+        notice.serialize_field("to", &self.to)?;
+        notice.serialize_field("time", &whole_seconds(self.time))?;
+        notice.serialize_field("mode", &self.mode)?;
+        notice.serialize_field("service", NOTICE)?;
+        notice.serialize_field("body", &NoticeBody { number: self.number, content: self.content.clone() })?;
+        notice.end()
+    }
+}
+
+/// The body of a notice: its number, then what it says.
+#[derive(Serialize, Deserialize)]
+pub struct NoticeBody {
+    pub number: u64,
+    #[serde(flatten)]
+    pub content: NoticeContent,
 }
 
 // No clock here is right to a fraction of a second, and every digit is paid for on a satellite link.

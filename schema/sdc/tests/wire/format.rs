@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
+use sdc::answer::notice::NoticeContent;
 use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
-use sdc::answer::{Addressee, Answer, AnswerContent};
+use sdc::answer::{Addressee, Answer, AnswerContent, CentreLetter};
 use sdc::cms::{self, ContentCipher};
 use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::letter::FORMAT_VERSION;
-use sdc::payload::{PayloadLimits, read_answer, read_letter, write_answer};
+use sdc::payload::{PayloadLimits, read_answer, read_centre_letter, read_letter, write_answer};
 use sdc::refusal::{RefusalCode, Remedy};
 use sdc::request::Request;
 
@@ -75,7 +76,7 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let format = format();
     let blocks: Vec<&str> =
         format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
-    let [letter, answer, statement] = blocks[..] else { panic!("three blocks, not {}", blocks.len()) };
+    let [letter, answer, statement, notice] = blocks[..] else { panic!("four blocks, not {}", blocks.len()) };
     let letter = format!("{letter}\n");
     let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
     let receipt = read_answer(answer.as_bytes(), &PayloadLimits::default()).unwrap().receipt;
@@ -94,6 +95,12 @@ fn the_payloads_shown_are_read_and_belong_together() {
     assert_eq!((entry.letter, entry.amount, entry.at), (Some(read.id), -receipt.account.cost, receipt.received));
     assert_eq!((entry.balance, statement.closing), (receipt.account.balance, receipt.account.balance));
     assert_eq!(statement.opening + entry.amount, statement.closing);
+
+    let told = read_centre_letter(notice.as_bytes(), &PayloadLimits::default()).unwrap();
+    let CentreLetter::Notice(notice) = told else { panic!("an answer") };
+    assert_eq!((notice.to, notice.from), (read.from, read.to));
+    let NoticeContent::CertificateEnds { ends, days, .. } = notice.content;
+    assert_eq!((ends - notice.time).num_days() + 1, i64::from(days), "the begun day is one");
 }
 
 /// The answer that a centre would give to the letter of the worked example.

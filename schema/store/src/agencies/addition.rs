@@ -30,10 +30,11 @@ pub struct NewAgency {
     /// Its telephone.
     #[serde(default)]
     pub telephone: String,
-    /// Where its answers go.
+    /// Where its answers by mail go; empty where it has no e-mail.
+    #[serde(default)]
     pub email: String,
-    /// Its profile; `standard` when absent.
-    pub profile: Option<String>,
+    /// Its plan; `standard` when absent.
+    pub plan: Option<String>,
     /// 0 to 3; 3 when absent.
     pub status: Option<i16>,
     /// How far its account may fall below zero where credit is refused, in minor units.
@@ -44,7 +45,7 @@ pub struct NewAgency {
 /// Adds an agency with its account.
 ///
 /// # Errors
-/// The matricule is taken, the profile unknown, a value not valid; a fault.
+/// The matricule is taken, the plan unknown, a value not valid; a fault.
 pub async fn add(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -64,7 +65,7 @@ pub async fn add(
                 Some(number) => number,
                 None => next_free(connection).await?,
             };
-            let profile = new.profile.as_deref().unwrap_or("standard");
+            let plan = new.plan.as_deref().unwrap_or("standard");
             diesel::insert_into(agencies::table)
                 .values((
                     agencies::matricule.eq(number),
@@ -72,12 +73,12 @@ pub async fn add(
                     agencies::town.eq(&new.town),
                     agencies::telephone.eq(&new.telephone),
                     agencies::email.eq(&new.email),
-                    agencies::profile.eq(profile),
+                    agencies::plan.eq(plan),
                     agencies::status.eq(new.status.unwrap_or(3)),
                 ))
                 .execute(connection)
                 .await
-                .map_err(|error| explain(error, number, profile))?;
+                .map_err(|error| explain(error, number, plan))?;
             diesel::insert_into(accounts::table)
                 .values((
                     accounts::kind.eq("agency"),
@@ -92,7 +93,7 @@ pub async fn add(
                 town: &new.town,
                 telephone: &new.telephone,
                 email: &new.email,
-                profile,
+                plan,
                 status: new.status.unwrap_or(3),
                 credit_limit: new.credit_limit,
             };

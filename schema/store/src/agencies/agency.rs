@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
 
-use crate::database::schema::{accounts, agencies, profiles};
+use crate::database::schema::{accounts, agencies, plans};
 use crate::error::AdministrationError;
 
 /// Around an expression of SQL: without accents and case, as people type on the telephone. Accents are marks of their own after
@@ -28,10 +28,10 @@ pub struct Agency {
     pub town: String,
     /// Its telephone.
     pub telephone: String,
-    /// Where its answers go.
+    /// Where its answers by mail go; empty where it has no e-mail.
     pub email: String,
-    /// Its profile.
-    pub profile: String,
+    /// Its plan.
+    pub plan: String,
     /// 0 suspended, 1 some services, 2 all but export and import, 3 all.
     pub status: i16,
     /// Largest container that it may send, in bytes.
@@ -55,8 +55,8 @@ pub struct AgencyFilter {
     pub text: Option<String>,
     /// Of this status.
     pub status: Option<i16>,
-    /// Of this profile.
-    pub profile: Option<String>,
+    /// Of this plan.
+    pub plan: Option<String>,
     /// Whose account is below zero.
     pub in_debt: bool,
     /// Behind this matricule.
@@ -107,8 +107,8 @@ pub async fn list(
     if let Some(status) = filter.status {
         query = query.filter(agencies::status.eq(status));
     }
-    if let Some(profile) = &filter.profile {
-        query = query.filter(agencies::profile.eq(profile.clone()));
+    if let Some(plan) = &filter.plan {
+        query = query.filter(agencies::plan.eq(plan.clone()));
     }
     if filter.in_debt {
         query = query.filter(accounts::balance.lt(0));
@@ -116,12 +116,12 @@ pub async fn list(
     Ok(query.load(connection).await?)
 }
 
-/// Lists the profiles' names.
+/// Lists the plans' names.
 ///
 /// # Errors
 /// A fault.
-pub async fn profiles(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
-    Ok(profiles::table.order(profiles::name).select(profiles::name).load(connection).await?)
+pub async fn plans(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
+    Ok(plans::table.order(plans::name).select(plans::name).load(connection).await?)
 }
 
 /// Waits for batches in which the agency has letters, and holds up further ones: what is changed now holds from the next on.

@@ -29,12 +29,12 @@ pub struct AgencyChange {
     /// Its telephone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telephone: Option<String>,
-    /// Where its answers go.
+    /// Where its answers by mail go; empty for no e-mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Its profile.
+    /// Its plan.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
+    pub plan: Option<String>,
     /// Largest container that it may send, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub letter_bytes_max: Option<i32>,
@@ -59,7 +59,7 @@ pub struct Changed {
 /// Changes an agency's data. The same again changes nothing and is no error.
 ///
 /// # Errors
-/// No such agency or profile, a value not valid, nothing to change; a fault.
+/// No such agency or plan, a value not valid, nothing to change; a fault.
 pub async fn edit(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -77,12 +77,12 @@ pub async fn edit(
             let before = show(connection, number).await?;
             let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
             if on_agency != AgencyChange::default() {
-                let profile = change.profile.as_deref().unwrap_or_default();
+                let plan = change.plan.as_deref().unwrap_or_default();
                 diesel::update(agencies::table.find(number))
                     .set(&on_agency)
                     .execute(connection)
                     .await
-                    .map_err(|error| explain(error, number, profile))?;
+                    .map_err(|error| explain(error, number, plan))?;
             }
             if let Some(limit) = change.credit_limit {
                 diesel::update(accounts::table.filter(accounts::agency.eq(number)))

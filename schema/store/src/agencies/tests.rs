@@ -51,7 +51,7 @@ async fn bad_agencies_are_explained_and_leave_nothing() {
     let mut refused =
         async |new: NewAgency| agencies::add(&mut connection, &OPERATOR, &new).await.unwrap_err().to_string();
     assert_eq!(refused(agency(1)).await, "agency_exists {\"agency\":1}");
-    assert!(refused(NewAgency { profile: Some("golden".into()), ..agency(9) }).await.contains("golden"));
+    assert!(refused(NewAgency { plan: Some("golden".into()), ..agency(9) }).await.contains("golden"));
     assert!(refused(NewAgency { name: "  ".into(), ..agency(9) }).await.contains("\"name\""));
     assert!(refused(NewAgency { status: Some(4), ..agency(9) }).await.contains("\"status\""));
     for email in ["", "x", "a@b@c", "a b@c.d", "a@c.d\r\nBcc: x@y.z", "-f@c.d", "a@", "\"a\"@b.c", "a@b..c"] {
@@ -214,8 +214,8 @@ async fn a_change_that_changes_nothing_or_too_much_is_explained() {
         let told = refused(AgencyChange { email: Some(email.into()), ..AgencyChange::default() }).await;
         assert!(told.contains("\"email_ascii\""), "{email:?}: {told}");
     }
-    let profile = AgencyChange { profile: Some("no".into()), ..AgencyChange::default() };
-    assert_eq!(refused(profile).await, "profile_unknown {\"profile\":\"no\"}");
+    let plan = AgencyChange { plan: Some("no".into()), ..AgencyChange::default() };
+    assert_eq!(refused(plan).await, "plan_unknown {\"plan\":\"no\"}");
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ pub struct Unheard {
     /// Of those that may send records, agencies without a code of any scope, where some adopted table has one.
     #[diesel(sql_type = BigInt)]
     pub without_grant: i64,
+    /// Of those, agencies without an e-mail address of which an installation wrote by mail last: its answers are given up.
+    #[diesel(sql_type = BigInt)]
+    pub without_address: i64,
 }
 
 /// Counts them.
@@ -32,7 +35,9 @@ pub async fn unheard(connection: &mut AsyncPgConnection) -> Result<Unheard, Faul
                     WHERE c.agency = a.matricule AND c.revoked_at IS NULL AND now() BETWEEN c.not_before AND c.not_after
                )) AS without_certificate,
                count(*) FILTER (WHERE a.status = 3 AND EXISTS (SELECT 1 FROM xm.tables WHERE scope_column IS NOT NULL)
-                                  AND NOT EXISTS (SELECT 1 FROM xm.scopes s WHERE s.agency = a.matricule)) AS without_grant
+                                  AND NOT EXISTS (SELECT 1 FROM xm.scopes s WHERE s.agency = a.matricule)) AS without_grant,
+               count(*) FILTER (WHERE a.email = '' AND EXISTS (
+                   SELECT 1 FROM xm.installations i WHERE i.agency = a.matricule AND i.transport = 'mail')) AS without_address
           FROM xm.agencies a WHERE a.status > 0";
     Ok(diesel::sql_query(text).get_result(connection).await?)
 }

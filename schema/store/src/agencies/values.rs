@@ -4,12 +4,13 @@ use sdc::letter::Matricule;
 
 use crate::error::{AdministrationError, InvalidValue};
 
-pub(super) fn explain(error: diesel::result::Error, number: Matricule, profile: &str) -> AdministrationError {
+pub(super) fn explain(error: diesel::result::Error, number: Matricule, plan: &str) -> AdministrationError {
     AdministrationError::explain(
         error,
         vec![
             ("agencies_pkey", AdministrationError::AgencyExists(number)),
-            ("agencies_profile_fkey", AdministrationError::ProfileUnknown(profile.to_owned())),
+            ("agencies_plan_fkey", AdministrationError::PlanUnknown(plan.to_owned())),
+            ("agencies_profile_fkey", AdministrationError::PlanUnknown(plan.to_owned())),
             ("agencies_letter_bytes_max_check", InvalidValue::LetterLimit.into()),
         ],
     )
@@ -40,9 +41,13 @@ pub(super) fn check_name(name: &str) -> Result<(), AdministrationError> {
     Ok(())
 }
 
-/// Admits what can stand in a header and an SMTP command without quoting: an address is never a way to inject lines. ASCII
-/// alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer to it given up.
+/// Admits none, of an agency that carries files alone; or what can stand in a header and an SMTP command without quoting: an address
+/// is never a way to inject lines. ASCII alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer
+/// to it given up.
 pub(super) fn check_email(email: &str) -> Result<(), AdministrationError> {
+    if email.is_empty() {
+        return Ok(());
+    }
     if !email.is_ascii() {
         return Err(InvalidValue::EmailAscii.into());
     }

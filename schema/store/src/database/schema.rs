@@ -23,7 +23,7 @@ table! {
         town -> Text,
         telephone -> Text,
         email -> Text,
-        profile -> Text,
+        plan -> Text,
         status -> SmallInt,
         letter_bytes_max -> Integer,
         cbc_allowed -> Bool,
@@ -33,7 +33,7 @@ table! {
 }
 
 table! {
-    xm.profiles (name) {
+    xm.plans (name) {
         name -> Text,
         description -> Text,
         created_at -> Timestamptz,
@@ -163,9 +163,9 @@ table! {
 }
 
 table! {
-    xm.rights (table_id, profile) {
+    xm.rights (table_id, plan) {
         table_id -> Integer,
-        profile -> Text,
+        plan -> Text,
         may_export -> Bool,
         may_read -> Text,
     }
@@ -174,7 +174,7 @@ table! {
 table! {
     xm.tariffs (id) {
         id -> Integer,
-        profile -> Nullable<Text>,
+        plan -> Nullable<Text>,
         service -> Text,
         table_id -> Nullable<Integer>,
         per_act -> BigInt,

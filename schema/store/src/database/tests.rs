@@ -4,6 +4,7 @@ mod admitted;
 mod encrypted;
 mod faults;
 mod migrated;
+mod version_before;
 
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
@@ -40,7 +41,7 @@ async fn a_database_without_room_is_away_though_it_answers() {
                 CREATE EVENT TRIGGER full_disk ON ddl_command_start EXECUTE FUNCTION xm.full()";
     database.get().await.unwrap().batch_execute(full).await.unwrap();
     assert!(database.probe().await.unwrap_err().is_away());
-    assert_eq!(count(&database, "xm.profiles").await, 1);
+    assert_eq!(count(&database, "xm.plans").await, 1);
 }
 
 #[tokio::test]

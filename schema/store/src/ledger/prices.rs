@@ -21,7 +21,7 @@ pub struct Price {
 /// A tariff's rule for letters.
 #[derive(Clone, Debug)]
 struct Rule {
-    profile: Option<String>,
+    plan: Option<String>,
     service: Service,
     table_id: Option<i32>,
     per_act: i64,
@@ -38,7 +38,7 @@ pub struct Prices(Vec<Rule>);
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Nullable<Text>)]
-    profile: Option<String>,
+    plan: Option<String>,
     #[diesel(sql_type = Text)]
     service: String,
     #[diesel(sql_type = Nullable<Integer>)]
@@ -59,13 +59,13 @@ impl Row {
     /// Reads the rule; `None` for a service that this program does not know. No letter that it accepts asks for that one: a newer
     /// program set it, or somebody mistyped, and `check` tells of it.
     fn read(self) -> Result<Option<Rule>, Fault> {
-        let Row { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to } = self;
+        let Row { plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to } = self;
         let Ok(service) = service.parse() else { return Ok(None) };
         let Ok(credit) = credit.parse() else {
             let (what, subject) = ("the rule of credit", "a tariff in xm.tariffs".to_owned());
             return Err(Fault::Unreadable { what, subject, expected: "expected owe or refuse" });
         };
-        Ok(Some(Rule { profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to }))
+        Ok(Some(Rule { plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to }))
     }
 }
 
@@ -75,7 +75,7 @@ impl Prices {
     /// # Errors
     /// A fault of the database, or a rule there that this program cannot read.
     pub async fn load(connection: &mut AsyncPgConnection) -> Result<Prices, Fault> {
-        let text = "SELECT profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
+        let text = "SELECT plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
                       FROM xm.tariffs WHERE valid_to IS NULL OR valid_to > now() - interval '1 day'";
         let rows: Vec<Row> = Statement::<Untyped>::new(text, &[]).load(connection).await?;
         Ok(Prices(rows.into_iter().map(Row::read).filter_map(Result::transpose).collect::<Result<_, _>>()?))
@@ -83,13 +83,13 @@ impl Prices {
 
     /// Prices a letter by the acts it declares and the bytes of its container, both known before anything is written.
     ///
-    /// Of the tariffs valid at `at`, the one that names profile and table goes before the one that names only the
-    /// table, only the profile, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
+    /// Of the tariffs valid at `at`, the one that names plan and table goes before the one that names only the
+    /// table, only the plan, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
     /// table whose tariff refuses credit makes the letter refuse credit. No tariff means free, and so does a service that has no
     /// price.
     pub fn price(
         &self,
-        profile: &str,
+        plan: &str,
         service: Service,
         acts_by_table: &[(i32, usize)],
         container_bytes: usize,
@@ -102,7 +102,7 @@ impl Prices {
         let mut per_started_kb: i64 = 0;
         let mut credit = Credit::Owe;
         for &(table_id, acts) in acts_by_table {
-            let Some(rule) = self.rule(profile, service, table_id, at) else { continue };
+            let Some(rule) = self.rule(plan, service, table_id, at) else { continue };
             acts_price = acts_price.saturating_add(rule.per_act.saturating_mul(count(acts)));
             per_started_kb = per_started_kb.max(rule.per_started_kb);
             if rule.credit == Credit::Refuse {
@@ -113,15 +113,15 @@ impl Prices {
         Price { amount: acts_price.saturating_add(per_started_kb.saturating_mul(started_kb)), credit }
     }
 
-    fn rule(&self, profile: &str, service: Service, table_id: i32, at: DateTime<Utc>) -> Option<&Rule> {
+    fn rule(&self, plan: &str, service: Service, table_id: i32, at: DateTime<Utc>) -> Option<&Rule> {
         let applies = |rule: &&Rule| {
             rule.service == service
-                && rule.profile.as_deref().is_none_or(|named| named == profile)
+                && rule.plan.as_deref().is_none_or(|named| named == plan)
                 && rule.table_id.is_none_or(|named| named == table_id)
                 && rule.valid_from <= at
                 && rule.valid_to.is_none_or(|end| at < end)
         };
-        let exactness = |rule: &&Rule| (rule.table_id.is_some(), rule.profile.is_some(), rule.valid_from);
+        let exactness = |rule: &&Rule| (rule.table_id.is_some(), rule.plan.is_some(), rule.valid_from);
         self.0.iter().filter(applies).max_by_key(exactness)
     }
 }
@@ -131,7 +131,7 @@ impl Prices {
     /// Makes one rule that prices every export.
     pub(crate) fn of_one_rule(per_act: i64, per_started_kb: i64, credit: Credit) -> Prices {
         Prices(vec![Rule {
-            profile: None,
+            plan: None,
             service: Service::Export,
             table_id: None,
             per_act,

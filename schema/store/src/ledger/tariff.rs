@@ -13,8 +13,8 @@ use crate::error::AdministrationError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewTariff {
-    /// For agencies of this profile; all when absent.
-    pub profile: Option<String>,
+    /// For agencies of this plan; all when absent.
+    pub plan: Option<String>,
     /// The name of a service that may have a price.
     pub service: String,
     /// For this table, as `ecr.ActeNaissance`; all when absent.
@@ -35,8 +35,8 @@ pub struct NewTariff {
 pub struct Tariff {
     /// Its number.
     pub id: i32,
-    /// For agencies of this profile.
-    pub profile: Option<String>,
+    /// For agencies of this plan.
+    pub plan: Option<String>,
     /// The service.
     pub service: String,
     /// For this table: application.
@@ -64,7 +64,7 @@ pub struct Tariff {
 pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Result<Vec<Tariff>, AdministrationError> {
     let mut query = tariffs::table
         .left_join(schema::tables::table.on(tariffs::table_id.eq(schema::tables::id.nullable())))
-        .order((tariffs::service, schema::tables::name, tariffs::profile, tariffs::valid_from))
+        .order((tariffs::service, schema::tables::name, tariffs::plan, tariffs::valid_from))
         .select(Tariff::as_select())
         .into_boxed();
     if !with_ended {

@@ -17,7 +17,7 @@ use crate::tables::adoption::adopted;
 /// Sets a tariff; the one that it follows ends where it begins. Returns its number.
 ///
 /// # Errors
-/// A service without prices, an unknown table or profile, a time in the past, a later tariff for the same; a fault.
+/// A service without prices, an unknown table or plan, a time in the past, a later tariff for the same; a fault.
 pub async fn set(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -41,7 +41,7 @@ pub async fn set(
             close_former(connection, new, service, table_id, from).await?;
             let id: i32 = diesel::insert_into(tariffs::table)
                 .values((
-                    tariffs::profile.eq(new.profile.as_deref()),
+                    tariffs::plan.eq(new.plan.as_deref()),
                     tariffs::service.eq(service.name()),
                     tariffs::table_id.eq(table_id),
                     tariffs::per_act.eq(new.per_act),
@@ -86,7 +86,7 @@ pub async fn cancel(
             diesel::update(
                 tariffs::table
                     .filter(tariffs::service.eq(&tariff.service))
-                    .filter(tariffs::profile.is_not_distinct_from(tariff.profile.as_deref()))
+                    .filter(tariffs::plan.is_not_distinct_from(tariff.plan.as_deref()))
                     .filter(tariffs::table_id.is_not_distinct_from(table_id))
                     .filter(tariffs::valid_to.eq(tariff.valid_from)),
             )
@@ -122,7 +122,7 @@ async fn close_former(
 ) -> Result<(), AdministrationError> {
     let former: Option<(i32, DateTime<Utc>)> = tariffs::table
         .filter(tariffs::service.eq(service.name()))
-        .filter(tariffs::profile.is_not_distinct_from(new.profile.as_deref()))
+        .filter(tariffs::plan.is_not_distinct_from(new.plan.as_deref()))
         .filter(tariffs::table_id.is_not_distinct_from(table_id))
         .filter(tariffs::valid_to.is_null())
         .select((tariffs::id, tariffs::valid_from))
@@ -141,10 +141,12 @@ async fn close_former(
 
 fn explain(error: diesel::result::Error, new: &NewTariff) -> AdministrationError {
     let price = || InvalidValue::Price.into();
+    let plan = || AdministrationError::PlanUnknown(new.plan.clone().unwrap_or_default());
     AdministrationError::explain(
         error,
         vec![
-            ("tariffs_profile_fkey", AdministrationError::ProfileUnknown(new.profile.clone().unwrap_or_default())),
+            ("tariffs_plan_fkey", plan()),
+            ("tariffs_profile_fkey", plan()),
             ("tariffs_per_act_check", price()),
             ("tariffs_per_started_kb_check", price()),
         ],

@@ -9,7 +9,7 @@ use crate::testing::centre::*;
 
 fn tariff(per_act: i64) -> NewTariff {
     NewTariff {
-        profile: None,
+        plan: None,
         service: "export".to_owned(),
         table: None,
         per_act,
@@ -49,7 +49,7 @@ async fn a_tariff_with_mistakes_is_explained() {
         (NewTariff { service: "recharge".into(), ..tariff(1) }, "\"known\":[\"export\""),
         (NewTariff { credit: Some("maybe".into()), ..tariff(1) }, "\"credit_rule\""),
         (NewTariff { table: Some("ecr.Nothing".into()), ..tariff(1) }, "table_unknown {\"table\":\"ecr.Nothing\"}"),
-        (NewTariff { profile: Some("golden".into()), ..tariff(1) }, "golden"),
+        (NewTariff { plan: Some("golden".into()), ..tariff(1) }, "golden"),
         (NewTariff { valid_from: Some(Utc::now() - Duration::days(1)), ..tariff(1) }, "\"tariff_beginning\""),
         (NewTariff { service: "certify".into(), ..tariff(-1) }, "\"price\""),
     ] {

@@ -24,10 +24,16 @@ pub struct Answer {
     /// Whom it is for.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// The address that it goes to.
+    /// The address that it goes to by mail; empty where the agency has none.
     #[diesel(sql_type = Text)]
     pub email: String,
-    /// The letter that it answers.
+    /// How it leaves: `mail` or `folder`.
+    #[diesel(sql_type = Text)]
+    pub transport: String,
+    /// Its number among the notices to its installation; absent for an answer.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub notice: Option<i64>,
+    /// The letter that it answers; absent for a notice.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
     /// Which attempt at that letter is answered.
@@ -70,9 +76,12 @@ pub struct AnswerFilter {
 macro_rules! select_answers {
     ($condition:literal) => {
         concat!(
-            "SELECT o.id, o.agency, a.email, o.letter_id, o.attempt, o.part, o.queued_at, o.due_at, o.attempts,
-                    o.failed_at IS NOT NULL AS is_given_up, o.last_error
+            "SELECT o.id, o.agency, a.email, coalesce(i.transport, replace(o.transport, '-parts', '')) AS transport, n.number AS notice,
+                    o.letter_id, o.attempt, o.part, o.queued_at, o.due_at, o.attempts, o.failed_at IS NOT NULL AS is_given_up,
+                    o.last_error
                FROM xm.outbox o JOIN xm.agencies a ON a.matricule = o.agency
+               LEFT JOIN xm.notices n ON n.outbox = o.id
+               LEFT JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
               WHERE ",
             $condition
         )

@@ -1,4 +1,4 @@
-//! Answers that wait to be sent. An answer is leased to one sender at a time, and kept until its courier has taken it.
+//! Answers that wait to be sent, and what the centre writes first. Each is leased to one sender at a time, and kept until its courier has taken it.
 //! (The columns are named `claimed_by` and `claimed_until`, from before a claim was what a mail says of its sender.)
 
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::cms::ContentCipher;
 use uuid::Uuid;
 
+use super::notices::{self, LeasedNotice};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
@@ -77,7 +78,7 @@ pub struct LeasedAnswer {
     pub attempt: i16,
     /// Which part of the answer it is, from 1; 0 for the receipt alone.
     pub part: i16,
-    /// The signed content, the same at every sending.
+    /// The signed content, the same at every sending; of a notice its JSON, which is packed as the notice says.
     pub payload: Vec<u8>,
     /// Whose key opens it: the certificate that the row names, or one of the key that signed the letter; absent once that key is
     /// revoked.
@@ -88,6 +89,8 @@ pub struct LeasedAnswer {
     pub email: String,
     /// The installation and the sequence number of the letter answered; absent for letters that the centre writes first.
     pub of_letter: Option<(String, i64)>,
+    /// What the centre writes first; absent for answers.
+    pub notice: Option<LeasedNotice>,
     /// How often it has been tried, this time included.
     pub attempts: i32,
     /// The process that it is leased to.
@@ -174,6 +177,7 @@ impl LeasedAnswer {
             cipher: read_cipher(cipher.as_deref()),
             email,
             of_letter: installation.zip(sequence),
+            notice: None,
             attempts,
             process,
             is_sent_again: again,
@@ -181,8 +185,11 @@ impl LeasedAnswer {
     }
 
     /// Returns its name in Message-ID and file name, without its agency: the letter's id, followed by the attempt and the part
-    /// where that is not the first receipt. The same answer has it at every sending, and no other ever has.
+    /// where that is not the first receipt; of a notice its own id. The same answer has it at every sending, and no other ever has.
     pub fn name(&self) -> String {
+        if let Some(notice) = &self.notice {
+            return notice.id.simple().to_string();
+        }
         match (self.letter_id, self.attempt, self.part) {
             (None, _, _) => self.id.to_string(),
             (Some(letter_id), 1, 0) => letter_id.simple().to_string(),
@@ -209,7 +216,7 @@ pub fn transport_named(name: &str) -> &'static str {
 }
 
 /// Leases up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process
-/// may lease them.
+/// may lease them. Where there are fewer, notices to installations that use this transport.
 ///
 /// # Errors
 /// A fault of the database.
@@ -261,7 +268,13 @@ pub async fn lease(
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
-    Ok(rows.into_iter().map(|row| LeasedAnswer::of(row, process, &in_place)).collect())
+    let mut leased: Vec<LeasedAnswer> =
+        rows.into_iter().map(|row| LeasedAnswer::of(row, process, &in_place)).collect();
+    let left = most.saturating_sub(i64::try_from(leased.len()).unwrap_or(i64::MAX));
+    if left > 0 {
+        leased.extend(notices::lease(connection, process, transport, left, hold).await?);
+    }
+    Ok(leased)
 }
 
 /// Finds what takes the place of revoked certificates. The key is judged: one that was only replaced opens the answer as well as
@@ -298,10 +311,14 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
 /// # Errors
 /// A fault of the database.
 pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, transport: &str) -> Result<(), Fault> {
-    let text = "UPDATE xm.outbox SET claimed_until = NULL
-                 WHERE claimed_by = ? AND claimed_until IS NOT NULL AND transport IN (?, ?)";
+    let text = "UPDATE xm.outbox o SET claimed_until = NULL
+                 WHERE claimed_by = ? AND claimed_until IS NOT NULL
+                   AND (transport IN (?, ?)
+                        OR EXISTS (SELECT FROM xm.notices n
+                                     JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
+                                    WHERE n.outbox = o.id AND i.transport = ?))";
     let in_parts = parts_transport(transport);
-    let binds = [Bind::Uuid(process), Bind::Text(transport), Bind::Text(&in_parts)];
+    let binds = [Bind::Uuid(process), Bind::Text(transport), Bind::Text(&in_parts), Bind::Text(transport)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -312,6 +329,21 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 /// # Errors
 /// A fault of the database; the answers are then sent once more, with the same content.
 pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
+    let is_notice = |leased: &&LeasedAnswer| leased.notice.is_some();
+    if leased.iter().any(|leased| is_notice(&leased)) {
+        let text = concat!(
+            given!(),
+            ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
+            still_leased!(),
+            " RETURNING o.id)
+             UPDATE xm.notices n SET outbox = NULL, sent_at = now() FROM gone WHERE n.outbox = gone.id"
+        );
+        Statement::<()>::new(text, &as_given(leased.iter().filter(is_notice))).execute(connection).await?;
+    }
+    let answers = leased.iter().filter(|leased| !is_notice(leased));
+    if answers.clone().next().is_none() {
+        return Ok(());
+    }
     // The letters first: whoever settles one of them again meanwhile finds it locked, and does not queue its answer anew.
     let text = concat!(
         given!(),
@@ -335,7 +367,7 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
         still_leased!(),
         " AND (SELECT count(*) FROM answered) >= 0 AND o.id NOT IN (SELECT id FROM followed)"
     );
-    Statement::<()>::new(text, &as_given(leased)).execute(connection).await?;
+    Statement::<()>::new(text, &as_given(answers)).execute(connection).await?;
     Ok(())
 }
 
@@ -353,7 +385,7 @@ pub async fn put_back(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer
          UPDATE xm.outbox o SET claimed_until = NULL, due_at = given.due_at, last_error = ? FROM given WHERE ",
         still_leased!()
     );
-    let mut binds = as_given(leased);
+    let mut binds = as_given(leased.iter());
     binds.extend([Bind::Timestamptzs(leased.iter().map(due).collect()), Bind::Text(bounded(error))]);
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -370,7 +402,7 @@ pub async fn leave(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) 
         " UPDATE xm.outbox o SET claimed_until = NULL, attempts = greatest(o.attempts - 1, 0) FROM given WHERE ",
         still_leased!()
     );
-    Statement::<()>::new(text, &as_given(leased)).execute(connection).await?;
+    Statement::<()>::new(text, &as_given(leased.iter())).execute(connection).await?;
     Ok(())
 }
 
@@ -385,7 +417,7 @@ pub async fn give_up(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]
         " UPDATE xm.outbox o SET claimed_until = NULL, failed_at = now(), last_error = ? FROM given WHERE ",
         still_leased!()
     );
-    let mut binds = as_given(leased);
+    let mut binds = as_given(leased.iter());
     binds.push(Bind::Text(bounded(error)));
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
@@ -426,12 +458,12 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
 }
 
 /// Returns the binds of `given`.
-fn as_given(leased: &[LeasedAnswer]) -> Vec<Bind<'static>> {
+fn as_given<'l>(leased: impl Iterator<Item = &'l LeasedAnswer> + Clone) -> Vec<Bind<'static>> {
     vec![
-        Bind::Bigints(leased.iter().map(|answer| Some(answer.id)).collect()),
-        Bind::Smallints(leased.iter().map(|answer| Some(answer.attempt)).collect()),
-        Bind::Smallints(leased.iter().map(|answer| Some(answer.part)).collect()),
-        Bind::Uuids(leased.iter().map(|answer| Some(answer.process)).collect()),
+        Bind::Bigints(leased.clone().map(|answer| Some(answer.id)).collect()),
+        Bind::Smallints(leased.clone().map(|answer| Some(answer.attempt)).collect()),
+        Bind::Smallints(leased.clone().map(|answer| Some(answer.part)).collect()),
+        Bind::Uuids(leased.map(|answer| Some(answer.process)).collect()),
     ]
 }
 
@@ -440,7 +472,7 @@ pub(crate) fn kept_cipher(cipher: ContentCipher) -> Option<&'static str> {
     (cipher != ContentCipher::Aes256Gcm).then_some(cipher.as_str())
 }
 
-fn read_cipher(kept: Option<&str>) -> ContentCipher {
+pub(super) fn read_cipher(kept: Option<&str>) -> ContentCipher {
     if kept == Some(ContentCipher::Aes256Cbc.as_str()) { ContentCipher::Aes256Cbc } else { ContentCipher::Aes256Gcm }
 }
 

@@ -30,7 +30,7 @@ pub enum AuditAction<'a> {
         town: &'a str,
         telephone: &'a str,
         email: &'a str,
-        profile: &'a str,
+        plan: &'a str,
         status: i16,
         credit_limit: i64,
     },

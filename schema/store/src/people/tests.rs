@@ -39,7 +39,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
         town: String::new(),
         telephone: String::new(),
         email: format!("centre{matricule}@example.cm"),
-        profile: None,
+        plan: None,
         status: None,
         credit_limit: 0,
     }
@@ -169,7 +169,7 @@ async fn attempt(
 
 fn tariff() -> NewTariff {
     NewTariff {
-        profile: None,
+        plan: None,
         service: "export".to_owned(),
         table: None,
         per_act: 1,

@@ -189,7 +189,7 @@ impl<'a> Round<'a> {
             },
         };
         let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
-        let price = self.catalogue.prices.price(&signer.profile, work.service(), &work.acts(), bytes, at);
+        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0

@@ -170,7 +170,8 @@ fn admit(
     if signer.status == 0 {
         return Err(Refusal::new(RefusalCode::AgencySuspended));
     }
-    if !signer.is_valid_at(arrival.received_at) {
+    let service = letter.request.service();
+    if !signer.is_in_time(arrival.received_at, service.facts().grace_days) {
         let (not_before, not_after) = signer.certificate.validity();
         let refusal = Refusal::new(RefusalCode::CertificateExpired);
         return Err(refusal.with("not_before", not_before.to_rfc3339()).with("not_after", not_after.to_rfc3339()));
@@ -184,7 +185,6 @@ fn admit(
         let refusal = Refusal::new(RefusalCode::LetterTooLarge);
         return Err(refusal.with("bytes", arrival.rendered_bytes).with("bytes_max", signer.letter_bytes_max));
     }
-    let service = letter.request.service();
     let status_needed = service.facts().status_needed;
     if signer.status < status_needed {
         let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", service);

@@ -2,7 +2,7 @@
 //! it. So a statement up to today closes with the balance of the receipt beside it.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
-use diesel::sql_types::{BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::answer::statement::{self, EntryKind, Statement, StatementEntry};
 use sdc::letter::Matricule;
@@ -46,22 +46,62 @@ pub struct Asking<'a> {
     pub period: Period,
 }
 
+/// Whose statement it is, over which days, and as of when.
+struct Subject<'a> {
+    agency: Matricule,
+    account: &'a Account,
+    period: Period,
+    as_of: DateTime<Utc>,
+    currency: &'a str,
+    /// How many entries are told, the newest ones.
+    entries_max: usize,
+}
+
 /// Reads the statement that a letter asks for.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: &str) -> Result<Statement, Fault> {
     let Asking { batch, place, agency, account, period } = asking;
-    let case = &batch[place];
-    let days = read_days(connection, period, case.arrival.received_at).await?;
+    let as_of = batch[place].arrival.received_at;
+    let subject = Subject { agency, account, period, as_of, currency, entries_max: STATEMENT_ENTRIES_MAX };
+    tell(connection, subject, before(batch, place)).await
+}
+
+/// Reads an agency's statement of what is committed by now; nothing where it has no account. The transaction is the caller's, and has
+/// one snapshot: what is posted meanwhile would be in the entries and not in the balance.
+///
+/// # Errors
+/// A fault of the database.
+pub(crate) async fn of_agency(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+    period: Period,
+    entries_max: usize,
+) -> Result<Option<Statement>, Fault> {
+    type Row = (Integer, BigInt, BigInt, Text, Timestamptz);
+    let text =
+        "SELECT a.id, a.balance, a.credit_limit, s.currency, now() FROM xm.accounts a, xm.server s WHERE a.agency = ?";
+    let rows: Vec<(i32, i64, i64, String, DateTime<Utc>)> =
+        Sql::<Row>::new(text, &[Bind::Matricule(agency)]).load(connection).await?;
+    let Some((id, balance, credit_limit, currency, as_of)) = rows.into_iter().next() else { return Ok(None) };
+    let account = &Account { id, balance, credit_limit };
+    let subject = Subject { agency, account, period, as_of, currency: &currency, entries_max };
+    tell(connection, subject, Vec::new()).await.map(Some)
+}
+
+/// Tells what is committed, and beside it what takes effect next.
+async fn tell(connection: &AsyncPgConnection, subject: Subject<'_>, beside: Vec<Movement>) -> Result<Statement, Fault> {
+    let Subject { agency, account, period, as_of, currency, entries_max } = subject;
+    let days = read_days(connection, period, as_of).await?;
     let (total, after) = read_sums(connection, agency, account, &days).await?;
-    let mut movements = read_movements(connection, agency, account, &days).await?;
+    let mut movements = read_movements(connection, agency, account, &days, entries_max).await?;
     let (of_batch, later): (Vec<Movement>, Vec<Movement>) =
-        before(batch, place).into_iter().partition(|movement| movement.at < days.ends_at);
+        beside.into_iter().partition(|movement| movement.at < days.ends_at);
     let of_batch: Vec<Movement> = of_batch.into_iter().filter(|movement| movement.at >= days.begins_at).collect();
     let total = total.saturating_add(i64::try_from(of_batch.len()).unwrap_or(i64::MAX));
     movements.extend(of_batch);
-    movements.drain(..movements.len().saturating_sub(STATEMENT_ENTRIES_MAX));
+    movements.drain(..movements.len().saturating_sub(entries_max));
 
     let after = later.iter().fold(after, |sum, movement| sum.saturating_add(movement.amount));
     let closing = account.balance.saturating_sub(after);
@@ -165,6 +205,7 @@ async fn read_movements(
     agency: Matricule,
     account: &Account,
     days: &Days,
+    entries_max: usize,
 ) -> Result<Vec<Movement>, Fault> {
     type Row = (Timestamptz, Text, BigInt, Nullable<SqlUuid>, Text);
     type Loaded = (DateTime<Utc>, String, i64, Option<Uuid>, String);
@@ -180,7 +221,7 @@ async fn read_movements(
         Bind::Matricule(agency),
         Bind::Timestamptz(days.begins_at),
         Bind::Timestamptz(days.ends_at),
-        Bind::Bigint(i64::try_from(STATEMENT_ENTRIES_MAX).unwrap_or(i64::MAX)),
+        Bind::Bigint(i64::try_from(entries_max).unwrap_or(i64::MAX)),
     ];
     let rows: Vec<Loaded> = Sql::<Row>::new(text, &binds).load(&mut connection).await?;
     let movement = |(at, kind, amount, letter, note): Loaded| {

@@ -10,6 +10,7 @@ mod held;
 mod kept;
 mod large;
 mod ledger;
+mod notices;
 mod order;
 mod retry;
 mod rules;

@@ -33,7 +33,7 @@ impl Work {
     pub fn of(request: &Request, signer: &Signer, catalogue: &Catalogue) -> Result<Work, Refusal> {
         match request {
             Request::Export(records) => {
-                let tables = examine::examine(records, catalogue, &signer.profile, &signer.scopes)?;
+                let tables = examine::examine(records, catalogue, &signer.plan, &signer.scopes)?;
                 Ok(Work::Records(tables.into()))
             }
             Request::Account(period) => Ok(Work::Statement(*period)),

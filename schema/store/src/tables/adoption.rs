@@ -66,7 +66,7 @@ pub struct Adoption {
 /// that from then on.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown profile; a fault.
+/// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown plan; a fault.
 pub async fn adopt(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -52,9 +52,9 @@ impl Catalogue {
         self.tables.get(&(application.to_owned(), folded(name))).cloned()
     }
 
-    /// Says whether agencies of a profile may export to a table.
-    pub fn may_export(&self, table_id: i32, profile: &str) -> bool {
-        self.may_export.contains(&(table_id, profile.to_owned()))
+    /// Says whether agencies of a plan may export to a table.
+    pub fn may_export(&self, table_id: i32, plan: &str) -> bool {
+        self.may_export.contains(&(table_id, plan.to_owned()))
     }
 }
 
@@ -152,7 +152,7 @@ impl Row {
 }
 
 async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashSet<(i32, String)>, Fault> {
-    let text = "SELECT table_id, profile FROM xm.rights WHERE may_export";
+    let text = "SELECT table_id, plan FROM xm.rights WHERE may_export";
     let rows: Vec<(i32, String)> = Statement::<(Integer, Text)>::new(text, &[]).load(connection).await?;
     Ok(rows.into_iter().collect())
 }

@@ -44,12 +44,12 @@ const STATUS_VALIDATED: i64 = 2;
 pub fn examine(
     records: &Records,
     catalogue: &Catalogue,
-    profile: &str,
+    plan: &str,
     scopes: &HashMap<String, HashSet<String>>,
 ) -> Result<Vec<TableRows>, Refusal> {
     let mut definitions = Vec::with_capacity(records.tables.len());
     for table in &records.tables {
-        definitions.push(find_table(&records.application, table, catalogue, profile)?);
+        definitions.push(find_table(&records.application, table, catalogue, plan)?);
     }
     let mut faults = RowFaults::default();
     let mut tables = Vec::with_capacity(definitions.len());
@@ -75,14 +75,14 @@ fn find_table(
     application: &str,
     table: &TableRecords,
     catalogue: &Catalogue,
-    profile: &str,
+    plan: &str,
 ) -> Result<Arc<Definition>, Refusal> {
     let name = format!("{application}.{}", table.table);
     let Some(definition) = catalogue.table(application, &table.table) else {
         return Err(Refusal::new(RefusalCode::TableUnknown).with("table", name));
     };
-    if !catalogue.may_export(definition.table_id, profile) {
-        return Err(Refusal::new(RefusalCode::TableNotGranted).with("table", name).with("profile", profile));
+    if !catalogue.may_export(definition.table_id, plan) {
+        return Err(Refusal::new(RefusalCode::TableNotGranted).with("table", name).with("plan", plan));
     }
     Ok(definition)
 }

@@ -25,7 +25,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
         town: "Ebolowa".to_owned(),
         telephone: String::new(),
         email: format!("centre{matricule}@example.cm"),
-        profile: None,
+        plan: None,
         status: None,
         credit_limit: 0,
     }

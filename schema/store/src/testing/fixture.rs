@@ -99,7 +99,7 @@ pub async fn enrol(
         town: newcomer.town.clone(),
         telephone: String::new(),
         email: newcomer.email.clone(),
-        profile: None,
+        plan: None,
         status: Some(newcomer.status),
         credit_limit: newcomer.credit_limit,
     };
@@ -188,7 +188,7 @@ async fn write_down(connection: &mut AsyncPgConnection, newcomers: &[Newcomer]) 
 /// Prices the acts of exports into a table, or into all, from now on; `credit` is `owe` or `refuse`.
 pub fn tariff(table: Option<&str>, per_act: i64, credit: &str) -> NewTariff {
     NewTariff {
-        profile: None,
+        plan: None,
         service: "export".to_owned(),
         table: table.map(str::to_owned),
         per_act,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -31,8 +31,8 @@ pub struct Signer {
     pub revision: i64,
     /// The agency's status, 0 to 3 (guide, table 3).
     pub status: i16,
-    /// Its profile.
-    pub profile: String,
+    /// Its plan.
+    pub plan: String,
     /// Largest container that it may send, in bytes.
     pub letter_bytes_max: usize,
     /// Whether AES-256-CBC is tolerated from it.
@@ -46,7 +46,13 @@ pub struct Signer {
 impl Signer {
     /// Says whether any certificate of its key was valid at a time.
     pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
-        self.validity.iter().any(|(not_before, not_after)| (not_before..=not_after).contains(&&time))
+        self.is_in_time(time, 0)
+    }
+
+    /// Says whether any certificate of its key was valid at a time, or had ended no more than `grace_days` before.
+    pub fn is_in_time(&self, time: DateTime<Utc>, grace_days: u16) -> bool {
+        let grace = TimeDelta::days(i64::from(grace_days));
+        self.validity.iter().any(|(not_before, not_after)| *not_before <= time && time - *not_after <= grace)
     }
 
     /// Says whether a certificate of its key that was not read may have been valid at a time.
@@ -81,7 +87,7 @@ pub(super) struct SignerRow {
     #[diesel(sql_type = SmallInt)]
     status: i16,
     #[diesel(sql_type = Text)]
-    profile: String,
+    plan: String,
     #[diesel(sql_type = Integer)]
     letter_bytes_max: i32,
     #[diesel(sql_type = Bool)]
@@ -101,7 +107,7 @@ macro_rules! select_signers {
             "SELECT c.id AS certificate_id, c.der, c.key_id, c.issuer, c.serial, c.not_before, c.not_after,
                     CASE WHEN c.revoked_at IS NOT NULL
                          THEN (SELECT k.revoked_at FROM xm.agency_keys k WHERE k.spki_sha256 = c.spki_sha256) END AS revoked_at,
-                    a.matricule, a.revision, a.status, a.profile, a.letter_bytes_max, a.cbc_allowed,
+                    a.matricule, a.revision, a.status, a.plan, a.letter_bytes_max, a.cbc_allowed,
                     ARRAY(SELECT i.name FROM xm.installations i WHERE i.agency = a.matricule) AS installations,
                     ARRAY(SELECT unnest(ARRAY[s.column_name, s.code]) FROM xm.scopes s WHERE s.agency = a.matricule)
                         AS columns_and_codes
@@ -187,7 +193,7 @@ impl SignerRow {
             matricule: self.matricule,
             revision: self.revision,
             status: self.status,
-            profile: self.profile,
+            plan: self.plan,
             letter_bytes_max: usize::try_from(self.letter_bytes_max).unwrap_or(0),
             cbc_allowed: self.cbc_allowed,
             installations: self.installations,

@@ -17,7 +17,7 @@ async fn two_replicas_may_migrate_at_once() {
     .await;
     let runs: Vec<usize> = replicas.into_iter().map(|replica| replica.unwrap().unwrap()).collect();
     assert_eq!(runs.iter().filter(|run| **run > 0).count(), 1, "one replica ran the migrations: {runs:?}");
-    assert_eq!(count(&database, "xm.profiles").await, 1);
+    assert_eq!(count(&database, "xm.plans").await, 1);
     assert_eq!(count(&database, "pg_tables WHERE schemaname = 'public'").await, 0);
     // This month and two more, of journal and originals.
     assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);

@@ -93,6 +93,13 @@ impl Written {
               WHERE o.failed_at IS NOT NULL OR replace(o.transport, '-parts', '') <> replace(excluded.transport, '-parts', '')"
         );
         self.execute(text, &binds).await?;
+        // So does what the centre writes first, where it was the letter that was the last.
+        let text = "UPDATE xm.installations i SET transport = g.transport
+                      FROM unnest(?, ?, ?) AS g (agency, letter_id, transport)
+                      JOIN xm.letters l ON l.agency = g.agency AND l.letter_id = g.letter_id
+                     WHERE i.agency = l.agency AND i.name = l.installation AND i.sequence_highest = l.sequence
+                       AND i.transport IS DISTINCT FROM g.transport";
+        self.execute(text, &binds).await?;
         Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! Writes the verdicts on letters, and the highest numbers of their installations.
 
+use sdc::payload;
+
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, unnested};
-use crate::letters::outbox;
+use crate::letters::{notices, outbox};
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
@@ -39,20 +41,31 @@ impl Written {
         Ok(())
     }
 
+    /// Raises the numbers of installations, each with how the letter of the highest one came: so goes what the centre writes first.
     pub(super) async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
         if numbered.is_empty() {
             return Ok(());
         }
+        // A receipt has the form of its letter.
+        let dictionary = |verdict: &VerdictRow| notices::kept_dictionary(payload::form(&verdict.receipt));
         let binds = [
             Bind::Matricules(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Texts(numbered.iter().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
             Bind::Bigints(numbered.iter().map(|verdict| verdict.key.sequence).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| Some(verdict.transport)).collect()),
+            Bind::Texts(numbered.iter().map(|verdict| outbox::kept_cipher(verdict.cipher)).collect()),
+            Bind::Bigints(numbered.iter().map(|verdict| dictionary(verdict)).collect()),
+            Bind::Integers(numbered.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
         ];
-        let text = "UPDATE xm.installations i SET sequence_highest = n.highest
-                      FROM (SELECT agency, name, max(sequence) AS highest FROM unnest(?, ?, ?) AS s (agency, name, sequence)
-                             GROUP BY agency, name) n
-                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.highest";
+        let text =
+            "UPDATE xm.installations i SET sequence_highest = n.sequence, transport = n.transport, cipher = n.cipher,
+                           dictionary = n.dictionary, certificate = n.certificate
+                      FROM (SELECT DISTINCT ON (agency, name) *
+                              FROM unnest(?, ?, ?, ?, ?, ?, ?)
+                                   AS s (agency, name, sequence, transport, cipher, dictionary, certificate)
+                             ORDER BY agency, name, sequence DESC) n
+                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.sequence";
         self.execute(text, &binds).await?;
         Ok(())
     }

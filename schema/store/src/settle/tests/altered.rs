@@ -15,7 +15,7 @@ pub const OTHER_TABLE: &str = r#"
     VALUES ('registry', 'Weg', 'registry', 'weg', 'CentreCode', '{CentreCode,NumeroActe}');
     INSERT INTO xm.definitions (table_id, version, columns)
     SELECT t.id, 1, (SELECT d.columns FROM xm.definitions d LIMIT 1) FROM xm.tables t WHERE t.name = 'Weg';
-    INSERT INTO xm.rights (table_id, profile) SELECT id, 'standard' FROM xm.tables WHERE name = 'Weg';
+    INSERT INTO xm.rights (table_id, plan) SELECT id, 'standard' FROM xm.tables WHERE name = 'Weg';
 "#;
 
 pub fn for_weg(world: &World, sequence: u64) -> Letter {

@@ -129,7 +129,7 @@ fn signer(agency: u32) -> Arc<Signer> {
         matricule: agency.try_into().unwrap(),
         revision: 1,
         status: 3,
-        profile: "standard".to_owned(),
+        plan: "standard".to_owned(),
         letter_bytes_max: 1 << 20,
         cbc_allowed: false,
         installations: vec!["pc1".to_owned(), "pc2".to_owned()],

@@ -199,6 +199,11 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     for (days, is_valid) in expected {
         assert_eq!(signer.is_valid_at(at(days)), is_valid, "{days} days from now");
     }
+    for (days, grace_days, is_in_time) in
+        [(-901, 90, false), (-15, 4, false), (-15, 6, true), (901, 0, false), (901, 2, true), (991, 90, false)]
+    {
+        assert_eq!(signer.is_in_time(at(days), grace_days), is_in_time, "{days} days from now, {grace_days} of grace");
+    }
     // By key, and by the names of those that are not valid now.
     let ids = [vec![by_key], others.iter().filter_map(|one| one.signer_ids().pop()).collect()].concat();
     for (id, number) in ids.iter().zip(1..) {

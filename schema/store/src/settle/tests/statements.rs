@@ -1,5 +1,7 @@
 //! The statement of an account: what moved it, by the centre's days, and the balance of the receipt at its end.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::sql_types::Bytea;
 use diesel_async::RunQueryDsl;
@@ -17,6 +19,7 @@ use sdc::service::{Credit, Service};
 
 use super::REFUSED;
 use super::world::World;
+use crate::database::StatementLimits;
 use crate::database::statement::Statement as Sql;
 use crate::settle::{Content, Outcome};
 use crate::tables::catalogue::Catalogue;
@@ -178,6 +181,41 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     };
     let batch = vec![world.arrival(&asking(&world, 4, all())).await, world.arrival(&of_another).await];
     assert_eq!(world.settle(batch).await, [Outcome::Deferred, Outcome::Accepted]);
+}
+
+/// What takes too long is of that letter as well, and so is how much work it is.
+#[tokio::test]
+async fn a_statement_that_times_out_waits_alone_and_weighs_what_it_may_tell() {
+    let usual = StatementLimits { lock: Duration::from_secs(20), statement: Duration::from_millis(500) };
+    let world = World::with_limits(usual).await;
+    posted(&world, 5, "2021-11-02T08:00:00Z", "recharge").await;
+    world
+        .sql(
+            "ALTER TABLE xm.entries RENAME TO entries_kept;
+             CREATE FUNCTION xm.slowly(agency integer) RETURNS boolean LANGUAGE plpgsql AS $$
+             BEGIN IF agency = 42 THEN PERFORM pg_sleep(60); END IF; RETURN true; END $$;
+             CREATE VIEW xm.entries AS SELECT * FROM xm.entries_kept WHERE xm.slowly(agency)",
+        )
+        .await;
+    let of_another = asking(&world, 1, all());
+    let of_another = Letter {
+        from: sdc::letter::Office { agency: 43.try_into().unwrap(), ..of_another.from.clone() },
+        ..of_another
+    };
+    let (asked, beside) = (asking(&world, 2, all()), world.births(42, 1, &[("CE-042", 1)]));
+    let mut batch = Vec::new();
+    for letter in [&asked, &beside, &of_another] {
+        batch.push(world.arrival(letter).await);
+    }
+    let work: Vec<usize> = batch.iter().map(|arrival| arrival.work()).collect();
+    assert_eq!(work, [500, 1, 500], "as many rows as are read at most");
+    assert_eq!(world.settle(batch).await, [Outcome::Deferred, Outcome::Accepted, Outcome::Accepted]);
+    world.sql("DROP VIEW xm.entries; ALTER TABLE xm.entries_kept RENAME TO entries").await;
+    eventually("it is settled once that is mended", async || {
+        world.settle(vec![world.arrival(&asked).await]).await == [Outcome::Accepted]
+    })
+    .await;
+    assert_eq!(parts(&world).await.len(), 2);
 }
 
 /// A tariff for a service without a price, written with other tools, charges nothing and refuses no letter.

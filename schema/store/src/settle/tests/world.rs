@@ -45,7 +45,7 @@ const TABLE: &str = r#"
                     {"name": "Nom", "type": "text", "length_chars_max": null, "nullable": false, "has_default": false},
                     {"name": "Jumeaux", "type": "smallint", "nullable": true, "has_default": false}]'
       FROM xm.tables;
-    INSERT INTO xm.rights (table_id, profile) SELECT id, 'standard' FROM xm.tables;
+    INSERT INTO xm.rights (table_id, plan) SELECT id, 'standard' FROM xm.tables;
 "#;
 
 pub struct World {

@@ -44,12 +44,12 @@ pub struct TableFile {
     /// Arithmetic that every row must satisfy.
     #[serde(default)]
     pub checks: Vec<Check>,
-    /// Rights by profile.
+    /// Rights by plan.
     #[serde(default = "standard_rights")]
     pub rights: BTreeMap<String, Rights>,
 }
 
-/// What agencies of a profile may do with a table.
+/// What agencies of a plan may do with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rights {

@@ -10,7 +10,7 @@ use super::change::{self, Change, Outcome};
 use super::file::{TableFile, TablesFile};
 use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
-use crate::database::schema::{definitions, profiles, rights, tables};
+use crate::database::schema::{definitions, plans, rights, tables};
 use crate::error::AdministrationError;
 use crate::tables::definition::{Column, Corrections};
 
@@ -193,30 +193,30 @@ async fn grant(
     table_id: i32,
     table: &TableFile,
 ) -> Result<bool, AdministrationError> {
-    let known: Vec<String> = profiles::table.select(profiles::name).load(connection).await?;
-    if let Some(unknown) = table.rights.keys().find(|profile| !known.contains(profile)) {
-        return Err(AdministrationError::ProfileUnknown(unknown.clone()));
+    let known: Vec<String> = plans::table.select(plans::name).load(connection).await?;
+    if let Some(unknown) = table.rights.keys().find(|plan| !known.contains(plan)) {
+        return Err(AdministrationError::PlanUnknown(unknown.clone()));
     }
     let held: Vec<(String, bool, String)> = rights::table
         .filter(rights::table_id.eq(table_id))
-        .order(rights::profile)
-        .select((rights::profile, rights::may_export, rights::may_read))
+        .order(rights::plan)
+        .select((rights::plan, rights::may_export, rights::may_read))
         .load(connection)
         .await?;
     let wanted: Vec<(String, bool, String)> = table
         .rights
         .iter()
-        .map(|(profile, right)| (profile.clone(), right.may_export, right.may_read.as_str().to_owned()))
+        .map(|(plan, right)| (plan.clone(), right.may_export, right.may_read.as_str().to_owned()))
         .collect();
     if held.len() == wanted.len() && wanted.iter().all(|right| held.contains(right)) {
         return Ok(false);
     }
     diesel::delete(rights::table.filter(rights::table_id.eq(table_id))).execute(connection).await?;
-    for (profile, may_export, may_read) in &wanted {
+    for (plan, may_export, may_read) in &wanted {
         diesel::insert_into(rights::table)
             .values((
                 rights::table_id.eq(table_id),
-                rights::profile.eq(profile),
+                rights::plan.eq(plan),
                 rights::may_export.eq(may_export),
                 rights::may_read.eq(may_read),
             ))

@@ -59,11 +59,11 @@ pub struct CheckShown {
     pub arithmetic: String,
 }
 
-/// What agencies of a profile may do.
+/// What agencies of a plan may do.
 #[derive(Clone, Debug, Queryable, Serialize)]
 pub struct RightShown {
-    /// The profile.
-    pub profile: String,
+    /// The plan.
+    pub plan: String,
     /// Whether they may send records.
     pub may_export: bool,
     /// `none`, `own` or `all`.
@@ -87,8 +87,8 @@ pub async fn show(connection: &mut AsyncPgConnection, full_name: &str) -> Result
     let checks: Vec<Check> = serde_json::from_value(table.checks.clone()).map_err(|_detail| unreadable("a check"))?;
     let rights = rights::table
         .filter(rights::table_id.eq(table.table_id))
-        .order(rights::profile)
-        .select((rights::profile, rights::may_export, rights::may_read))
+        .order(rights::plan)
+        .select((rights::plan, rights::may_export, rights::may_read))
         .load(connection)
         .await?;
     let shown_column = |column: Column| ColumnShown {

@@ -192,7 +192,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.definitions").await, 2);
     let unknown = file("[tables.rights.golden]\nmay_export = true");
     let error = tables::adopt(&mut connection, &OPERATOR, &unknown).await.unwrap_err();
-    assert!(matches!(error, AdministrationError::ProfileUnknown(_)), "{error}");
+    assert!(matches!(error, AdministrationError::PlanUnknown(_)), "{error}");
 
     run(&mut connection, r#"DROP INDEX shop."Thing_xm_legal_key"; ALTER TABLE shop."Thing" DROP xm_letter"#).await;
     assert_eq!(tables::check(&mut connection).await.unwrap()[0].problems.len(), 2);

@@ -1,0 +1,28 @@
+//! What the centre tells offices by itself, hour by hour, for as long as it is polled. What is queued leaves as answers do.
+
+use std::time::Duration;
+
+use store::certificates::ending;
+use store::database::Database;
+use store::database::fault::Fault;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Tells offices whose certificate ends, at the start and every hour. Of several programs of a centre each looks, and one tells.
+pub async fn tell_hourly(database: Database) {
+    let mut hours = tokio::time::interval(HOUR);
+    loop {
+        hours.tick().await;
+        match tell(&database).await {
+            Ok(0) => {}
+            Ok(notices) => tracing::info!(notices, "offices are told that their certificates end"),
+            Err(fault) => {
+                tracing::warn!(%fault, "offices whose certificates end could not be told; trying again in an hour")
+            }
+        }
+    }
+}
+
+async fn tell(database: &Database) -> Result<usize, Fault> {
+    ending::tell(&mut *database.get().await?).await
+}

@@ -1,0 +1,265 @@
+//! What the centre writes first: queued once, numbered for its installation, and sent as that installation's last letter came.
+//!
+//! A notice waits as JSON. Its way, form, cipher and certificate are the installation's when it is leased: an office that has changed
+//! its way since has lost the other.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::answer::notice::{Notice, NoticeContent};
+use sdc::letter::{FORMAT_VERSION, Matricule, Mode, Office};
+use sdc::payload::{self, PayloadForm};
+use uuid::Uuid;
+
+use super::outbox::{LeasedAnswer, Recipient, read_cipher};
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+
+/// What stands in `xm.outbox` in the place of a transport: the installation's own is taken when it is leased.
+pub const NOTICE: &str = "notice";
+
+/// A notice in hand, beside what is true of everything that waits to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedNotice {
+    /// The id of the letter.
+    pub id: Uuid,
+    /// To whom it is.
+    pub installation: String,
+    /// Its number among those to that installation.
+    pub number: i64,
+    /// The form that it leaves in.
+    pub form: PayloadForm,
+}
+
+/// Queues a notice for an installation, in a transaction of its own or inside the caller's. `about` is the key by which it is told
+/// once: of one kind, each is for one installation. Returns its id; nothing where that was told before, or where the installation has
+/// not written yet and no way to it is known.
+///
+/// # Errors
+/// A fault.
+pub async fn queue(
+    connection: &mut AsyncPgConnection,
+    to: &Office,
+    about: &str,
+    content: &NoticeContent,
+) -> Result<Option<Uuid>, Fault> {
+    connection
+        .transaction(async |connection| {
+            let Some(next) = next_notice(connection, to).await? else { return Ok(None) };
+            let id = Uuid::now_v7();
+            // Whoever has the installation's row is alone with its notices, so what another process told is seen here.
+            let text = "INSERT INTO xm.notices (id, agency, installation, number, kind, about) VALUES (?, ?, ?, ?, ?, ?)
+                        ON CONFLICT ON CONSTRAINT notices_once DO NOTHING";
+            let binds = [
+                Bind::Uuid(id),
+                Bind::Matricule(to.agency),
+                Bind::Text(&to.installation),
+                Bind::Bigint(next.number),
+                Bind::Text(content.kind()),
+                Bind::Text(about),
+            ];
+            if Statement::<()>::new(text, &binds).execute(connection).await? == 0 {
+                return Ok(None);
+            }
+            let notice = Notice {
+                sdc: FORMAT_VERSION,
+                id,
+                from: next.server,
+                to: to.clone(),
+                time: Utc::now(),
+                mode: next.mode,
+                number: next.number.unsigned_abs(),
+                content: content.clone(),
+            };
+            let payload = payload::write_notice(&notice);
+            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport) SELECT ?, unnest(?), ? RETURNING id),
+                             numbered AS (UPDATE xm.installations SET notice_highest = ? WHERE agency = ? AND name = ?)
+                        UPDATE xm.notices n SET outbox = queued.id FROM queued WHERE n.id = ?";
+            let binds = [
+                Bind::Matricule(to.agency),
+                Bind::Byteas(vec![Some(&payload)]),
+                Bind::Text(NOTICE),
+                Bind::Bigint(next.number),
+                Bind::Matricule(to.agency),
+                Bind::Text(&to.installation),
+                Bind::Uuid(id),
+            ];
+            Statement::<()>::new(text, &binds).execute(connection).await?;
+            Ok(Some(id))
+        })
+        .await
+}
+
+/// Queues a notice for every installation of an agency that has written. Returns how many were not told before.
+///
+/// # Errors
+/// A fault; those before it stay queued.
+pub async fn queue_for_agency(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+    about: &str,
+    content: &NoticeContent,
+) -> Result<usize, Fault> {
+    let text = "SELECT name FROM xm.installations WHERE agency = ? AND transport IS NOT NULL ORDER BY name";
+    let installations: Vec<String> =
+        Statement::<Text>::new(text, &[Bind::Matricule(agency)]).load(connection).await?;
+    let mut queued = 0;
+    for installation in installations {
+        let to = Office { agency, installation };
+        queued += usize::from(queue(connection, &to, about, content).await?.is_some());
+    }
+    Ok(queued)
+}
+
+/// The next notice to an installation.
+struct Next {
+    number: i64,
+    server: String,
+    mode: Mode,
+}
+
+/// Locks an installation that has written, and says what its next notice bears.
+async fn next_notice(connection: &mut AsyncPgConnection, to: &Office) -> Result<Option<Next>, Fault> {
+    let text = "SELECT i.notice_highest + 1, s.name, s.mode = 'live' FROM xm.installations i, xm.server s
+                 WHERE i.agency = ? AND i.name = ? AND i.transport IS NOT NULL FOR NO KEY UPDATE OF i";
+    let binds = [Bind::Matricule(to.agency), Bind::Text(&to.installation)];
+    let rows: Vec<(i64, String, bool)> = Statement::<(BigInt, Text, Bool)>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().next().map(|(number, server, is_live)| {
+        let mode = if is_live { Mode::Live } else { Mode::Test };
+        Next { number, server, mode }
+    }))
+}
+
+type Row = (
+    BigInt,
+    Integer,
+    SqlUuid,
+    Text,
+    BigInt,
+    Bytea,
+    Nullable<BigInt>,
+    Nullable<Integer>,
+    Nullable<Bytea>,
+    Nullable<Text>,
+    Text,
+    Integer,
+    Bool,
+);
+
+type Loaded = (
+    i64,
+    i32,
+    Uuid,
+    String,
+    i64,
+    Vec<u8>,
+    Option<i64>,
+    Option<i32>,
+    Option<Vec<u8>>,
+    Option<String>,
+    String,
+    i32,
+    bool,
+);
+
+/// Leases up to `most` notices to installations that use a transport now, as answers are leased.
+///
+/// # Errors
+/// A fault of the database.
+pub(super) async fn lease(
+    connection: &mut AsyncPgConnection,
+    process: Uuid,
+    transport: &str,
+    most: i64,
+    hold: Duration,
+) -> Result<Vec<LeasedAnswer>, Fault> {
+    // The key that the installation signed with last opens it, also when its certificate has ended: what ended it may be what is told.
+    // Where that key is revoked, another of the agency's that is valid.
+    let text = "WITH due AS (
+             SELECT o.id, n.id AS notice
+               FROM xm.notices n
+               JOIN xm.outbox o ON o.id = n.outbox
+               JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
+              WHERE n.outbox IS NOT NULL AND o.failed_at IS NULL AND o.due_at <= now()
+                AND (o.claimed_until IS NULL OR o.claimed_until < now()) AND i.transport = ?
+              ORDER BY o.due_at LIMIT ? FOR UPDATE OF o SKIP LOCKED),
+         leased AS (
+             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
+                    attempts = o.attempts + 1
+               FROM due WHERE o.id = due.id
+             RETURNING o.id, due.notice, o.payload, o.attempts, o.last_error)
+         SELECT c.id, n.agency, n.id, n.installation, n.number, c.payload, i.dictionary, s.id, s.der,
+                CASE WHEN a.cbc_allowed THEN i.cipher END, a.email, c.attempts, c.attempts > 1 OR c.last_error IS NOT NULL
+           FROM leased c
+           JOIN xm.notices n ON n.id = c.notice
+           JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
+           JOIN xm.agencies a ON a.matricule = n.agency
+           LEFT JOIN xm.certificates u ON u.id = i.certificate
+           LEFT JOIN LATERAL (
+                SELECT v.id, v.der
+                  FROM xm.certificates v
+                  JOIN xm.agency_keys k ON k.spki_sha256 = v.spki_sha256 AND k.revoked_at IS NULL
+                 WHERE v.agency = n.agency AND (v.spki_sha256 = u.spki_sha256
+                                                OR v.revoked_at IS NULL AND now() BETWEEN v.not_before AND v.not_after)
+                 ORDER BY (v.spki_sha256 = u.spki_sha256) DESC NULLS LAST, (v.revoked_at IS NULL) DESC,
+                          (v.id = u.id) DESC NULLS LAST, v.not_after DESC
+                 LIMIT 1) s ON true
+          ORDER BY n.agency, n.installation, n.number";
+    let binds = [
+        Bind::Text(transport),
+        Bind::Bigint(most),
+        Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
+        Bind::Uuid(process),
+    ];
+    let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
+    Ok(rows.into_iter().map(|row| leased(row, process)).collect())
+}
+
+fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
+    let (
+        id,
+        agency,
+        notice,
+        installation,
+        number,
+        payload,
+        dictionary,
+        certificate_id,
+        der,
+        cipher,
+        email,
+        attempts,
+        again,
+    ) = row;
+    let form = match dictionary {
+        // What is beyond 32 bits is no dictionary of anybody's.
+        Some(dictionary) => PayloadForm::Frame { dictionary: u32::try_from(dictionary).unwrap_or(0) },
+        None => PayloadForm::Json,
+    };
+    LeasedAnswer {
+        id,
+        agency,
+        letter_id: None,
+        attempt: 1,
+        part: 0,
+        payload,
+        certificate: certificate_id.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der }),
+        cipher: read_cipher(cipher.as_deref()),
+        email,
+        of_letter: None,
+        notice: Some(LeasedNotice { id: notice, installation, number, form }),
+        attempts,
+        process,
+        is_sent_again: again,
+    }
+}
+
+/// Returns a payload's form as `xm.installations` keeps it.
+pub(crate) fn kept_dictionary(form: PayloadForm) -> Option<i64> {
+    match form {
+        PayloadForm::Json => None,
+        PayloadForm::Frame { dictionary } => Some(i64::from(dictionary)),
+    }
+}
