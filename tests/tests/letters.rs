@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use scenarios::site::Site;
 use scenarios::town::{CENTRE_ADDRESS, PRICE, SERVER, address, enrol};
 use scenarios::transfer::Transfer;
 use sdc::answer::notice::{Notice, NoticeContent};
-use sdc::answer::{Answer, CentreLetter};
 use sdc::answer::receipt::Verdict;
+use sdc::answer::{Answer, CentreLetter};
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{Matricule, Mode};
 use sdc::payload::{self, PayloadLimits};
@@ -121,9 +121,7 @@ impl Office {
     fn read(&self, engine: &Engine, dovecot: &Dovecot) -> Vec<(Answer, &'static str)> {
         let signer = engine.data().join("keys/centre-p256.crt");
         let read = |answer: Vec<u8>| {
-            fs::write(self.folder.join("receipt.sdc"), answer).unwrap();
-            shell(OPEN, &[self.at(), signer.to_str().unwrap()]);
-            let octets = fs::read(self.folder.join("receipt.octets")).unwrap();
+            let octets = self.verify(&answer, &signer);
             let answer = payload::read_answer(&octets, &PayloadLimits::default()).unwrap();
             let printed = shell(PRINT, &[self.at()]);
             let is = |structure, cipher| printed.contains(structure) && printed.contains(cipher);
@@ -132,6 +130,13 @@ impl Office {
             (answer, if is_cbc { CBC } else { GCM })
         };
         answers(dovecot, self.number).into_iter().map(read).collect()
+    }
+
+    /// Opens and verifies one of them, and returns the octets that were signed.
+    fn verify(&self, answer: &[u8], signer: &Path) -> Vec<u8> {
+        fs::write(self.folder.join("receipt.sdc"), answer).unwrap();
+        shell(OPEN, &[self.at(), signer.to_str().unwrap()]);
+        fs::read(self.folder.join("receipt.octets")).unwrap()
     }
 }
 

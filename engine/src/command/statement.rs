@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::agencies;
 use store::ledger::statement;
 
-use super::{Desk, read_matricule};
+use super::desk::{Desk, read_matricule};
 use crate::clock::{Moment, MomentError};
 use crate::show::{self, Table};
 use crate::speech::said;

@@ -103,8 +103,7 @@ pub async fn queue_for_agency(
     content: &NoticeContent,
 ) -> Result<usize, Fault> {
     let text = "SELECT name FROM xm.installations WHERE agency = ? AND transport IS NOT NULL ORDER BY name";
-    let installations: Vec<String> =
-        Statement::<Text>::new(text, &[Bind::Matricule(agency)]).load(connection).await?;
+    let installations: Vec<String> = Statement::<Text>::new(text, &[Bind::Matricule(agency)]).load(connection).await?;
     let mut queued = 0;
     for installation in installations {
         let to = Office { agency, installation };

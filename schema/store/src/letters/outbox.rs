@@ -268,8 +268,7 @@ pub async fn lease(
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
-    let mut leased: Vec<LeasedAnswer> =
-        rows.into_iter().map(|row| LeasedAnswer::of(row, process, &in_place)).collect();
+    let mut leased: Vec<LeasedAnswer> = rows.into_iter().map(|row| LeasedAnswer::of(row, process, &in_place)).collect();
     let left = most.saturating_sub(i64::try_from(leased.len()).unwrap_or(i64::MAX));
     if left > 0 {
         leased.extend(notices::lease(connection, process, transport, left, hold).await?);

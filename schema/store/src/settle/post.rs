@@ -22,7 +22,6 @@ use super::written::Written;
 use crate::database::fault::Fault;
 use crate::database::statement::STATEMENT_BYTES_MAX;
 use crate::letters::quarantine;
-use crate::letters::{notices, outbox};
 use crate::planted::{self, Bug, point};
 
 impl Written {

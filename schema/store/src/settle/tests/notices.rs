@@ -153,10 +153,7 @@ async fn a_notice_is_leased_put_back_given_up_and_released_as_answers_are() {
     let (mut connection, process) = (world.connection().await, Uuid::now_v7());
     let mut lease = async || outbox::lease(&mut connection, process, "mail", 10, HOLD).await.unwrap();
     let leased = lease().await;
-    assert!(
-        leased[0].letter_id == Some(letter.id) && leased[1].notice.is_some() && leased.len() == 2,
-        "{leased:?}"
-    );
+    assert!(leased[0].letter_id == Some(letter.id) && leased[1].notice.is_some() && leased.len() == 2, "{leased:?}");
     assert!(lease().await.is_empty(), "both are leased");
     let mut other = world.connection().await;
     outbox::release_of(&mut other, process, "folder").await.unwrap();
