@@ -6,9 +6,8 @@
 mod centre;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use actors::pipeline::Widths;
+use actors::pipeline::Limits;
 use centre::{OFFICE_ADDRESS, SETTLED, World, quick};
 use sdc::answer::AnswerContent;
 use sdc::request::{Period, Request};
@@ -31,8 +30,8 @@ fn a_batch_holds_no_more_statements_than_it_may_rows() {
         world.deliver(world.mail(&asking));
     }
     // All are at hand together before the first batch is closed.
-    let widths = Widths { window_mails: 60, batch_wait: Duration::from_secs(10), writers: 1, ..Widths::default() };
-    let running = world.start_with(quick(), widths);
+    let limits = Limits { window_mails: 60, batch_wait_milliseconds: 10_000, writers: 1, ..Limits::default() };
+    let running = world.start_with(quick(), limits);
     world.wait_for("letters that ask", SETTLED, 60);
     assert!(running.drain());
     let largest = "SELECT max(letters) FROM (SELECT count(*) AS letters FROM xm.journal WHERE outcome = 'accepted' GROUP BY xmin::text) b";
