@@ -233,7 +233,7 @@ fn a_notice_of_the_centre_is_news_once_whatever_order_the_post_brings() {
         let error = office.receive(&sealed_notice(&notice, &centre, &office)).unwrap_err().to_string();
         assert!(error.contains(expected), "{expected}: {error}");
     }
-    let impostor = Identity::impersonating(centre.certificate()).unwrap();
+    let impostor = forgery::impersonating(centre.certificate()).unwrap();
     let forged = sealed_notice(&notice(4), &impostor, &office);
     assert!(matches!(office.receive(&forged), Err(AnswerError::Unopenable(_))));
     let document = sealed_notice(&notice(4), &centre, &office);
