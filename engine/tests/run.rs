@@ -54,7 +54,8 @@ impl Centre {
         let text = format!(
             "[server]\n{server}\nhttp_address = \"127.0.0.1:{}\"\n\
              [[mailbox]]\nname = \"main\"\npoll_interval_seconds = 1\n\
-             [mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nusername = \"centre@example.org\"\npassword_env = \"SECRET\"\n{pop3}\n\
+             [mailbox.pop3]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n\
+         username = \"centre@example.org\"\npassword_env = \"SECRET\"\n{pop3}\n\
              [relay]\naddress = \"centre@example.org\"\n\
              [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n",
             self.http_port,

@@ -33,7 +33,8 @@ impl Sharing {
     }
 
     /// Waits until no other command uses the PostgreSQL, and lets none join from then on. There is no longest wait: an operator who is
-    /// asked something may be on the telephone about it, and must not find the database gone under the answer. After `told` the wait is logged.
+    /// asked something may be on the telephone about it, and must not find the database gone under the answer. After `told` the wait is
+    /// logged.
     pub async fn left_by_others(&self, told: Duration) {
         let began = Instant::now();
         let mut is_told = false;

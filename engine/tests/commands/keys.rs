@@ -129,7 +129,8 @@ async fn the_centre_s_keys_and_addresses_are_nobody_else_s() {
     centre.done(&INIT);
     std::fs::write(
         centre.data_folder().join("xmserver.toml"),
-        "[[mailbox]]\nname = \"main\"\n[mailbox.pop3]\nhost = \"mail.example.org\"\nusername = \"Centre@example.org\"\npassword_env = \"X\"\n\
+        "[[mailbox]]\nname = \"main\"\n[mailbox.pop3]\nhost = \"mail.example.org\"\n\
+         username = \"Centre@example.org\"\npassword_env = \"X\"\n\
          [relay]\naddress = \"receipts@example.org\"\n[relay.smtp]\nhost = \"mail.example.org\"\nusername = \"x\"\npassword_env = \"X\"\n",
     )
     .unwrap();
@@ -203,7 +204,8 @@ fn mail(folder: &Path, certificate: &Path, recipient: &Path, sequence: u32) -> V
     let text = format!(
         "{{\"sdc\":1,\"id\":\"019a5f0e-8f3b-7c61-a2d4-{sequence:012}\",\"from\":{{\"agency\":1,\"installation\":\"main\"}},\
           \"to\":\"centre-x\",\"sequence\":{sequence},\"time\":\"2026-11-02T08:15:00Z\",\"mode\":\"test\",\"service\":\"export\",\
-          \"body\":{{\"application\":\"ecr\",\"tables\":[{{\"table\":\"Nowhere\",\"columns\":[\"Numero\",\"Status\"],\"values\":[[7],[2]]}}]}}}}"
+          \"body\":{{\"application\":\"ecr\",\"tables\":[{{\"table\":\"Nowhere\",\
+             \"columns\":[\"Numero\",\"Status\"],\"values\":[[7],[2]]}}]}}}}"
     );
     std::fs::write(&letter, text).unwrap();
     let key = certificate.with_extension("key");

@@ -21,7 +21,8 @@ pub async fn write(centre: &Centre, statements: &str) {
 
 pub async fn agencies(centre: &Centre, count: u32) {
     let statements = format!(
-        "INSERT INTO xm.agencies (matricule, name, email) SELECT n, 'Mairie ' || n, 'o' || n || '@example.org' FROM generate_series(1, {count}) n;
+        "INSERT INTO xm.agencies (matricule, name, email) SELECT n, 'Mairie ' || n, 'o' || n || '@example.org'
+             FROM generate_series(1, {count}) n;
          INSERT INTO xm.accounts (kind, agency) SELECT 'agency', n FROM generate_series(1, {count}) n;"
     );
     write(centre, &statements).await;
@@ -117,7 +118,8 @@ async fn an_agency_may_have_no_e_mail() {
     assert!(!check().contains("write by mail and have no e-mail"));
     let waits = "UPDATE xm.installations SET transport = 'mail' WHERE agency = 7;
         INSERT INTO xm.outbox (agency, letter_id, transport, failed_at, last_error, attempts) VALUES
-            (7, gen_random_uuid(), 'mail', now(), 'the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this', 1),
+            (7, gen_random_uuid(), 'mail', now(),
+              'the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this', 1),
             (7, gen_random_uuid(), 'folder-parts', NULL, NULL, 0)";
     write(&centre, waits).await;
     assert!(check().contains("1 write by mail and have no e-mail address, so their answers are given up"));

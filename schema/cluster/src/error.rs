@@ -25,7 +25,8 @@ pub enum ClusterError {
     },
     /// The data were written by another major version.
     #[error(
-        "the data folder was made by PostgreSQL {data}, but {} is PostgreSQL {found}: install version {data} or move the data with pg_upgrade",
+        "the data folder was made by PostgreSQL {data}, but {} is PostgreSQL {found}: \
+         install version {data} or move the data with pg_upgrade",
         folder.display()
     )]
     VersionMismatch {
@@ -49,7 +50,8 @@ pub enum ClusterError {
     },
     /// Running as root without anybody to drop to.
     #[error(
-        "PostgreSQL must not run as root, and there is no user xmserver or postgres: create one (useradd --system --no-create-home xmserver)"
+        "PostgreSQL must not run as root, and there is no user xmserver or postgres: \
+         create one (useradd --system --no-create-home xmserver)"
     )]
     UserMissing,
     /// The data folder belongs to somebody PostgreSQL cannot run as.

@@ -111,8 +111,11 @@ async fn revocation_is_once_seen_at_once_and_lists_letters_to_review() {
     let (_database, mut connection) = centre().await;
     let id = register(&mut connection, 1, &certificate(7, 1)).await.unwrap();
     register(&mut connection, 1, &certificate(8, 2)).await.unwrap();
-    let letters = "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate, receipt, received_at)
-        SELECT 1, gen_random_uuid(), 'pc1', n, sha256(n::text::bytea), 'accepted', 'mail', CASE WHEN n < 5 THEN $id ELSE $id + 1 END, '', now() - n * interval '1 day'
+    let letters =
+        "INSERT INTO xm.letters (agency, letter_id, installation, sequence, digest, verdict, transport, certificate,
+                                             receipt, received_at)
+        SELECT 1, gen_random_uuid(), 'pc1', n, sha256(n::text::bytea), 'accepted', 'mail',
+                CASE WHEN n < 5 THEN $id ELSE $id + 1 END, '', now() - n * interval '1 day'
           FROM generate_series(1, 5) n";
     run(&mut connection, &letters.replace("$id", &id.to_string())).await;
     let revision = "SELECT revision FROM xm.agencies WHERE matricule = 1";
@@ -187,8 +190,10 @@ async fn a_revocation_by_another_tool_is_the_key_s_too() {
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.certificates WHERE revoked_at IS NULL").await, 0);
     assert_eq!(value(&mut connection, HALF_REVOKED).await, 0);
     // And an older program registers one more of it.
-    let copy = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
-        SELECT agency, spki_sha256, key_id, issuer, '\\x63', der, sha256('again'), algorithm, not_before, not_after FROM xm.certificates LIMIT 1";
+    let copy = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
+                                             not_before, not_after)
+        SELECT agency, spki_sha256, key_id, issuer, '\\x63', der, sha256('again'), algorithm, not_before, not_after
+          FROM xm.certificates LIMIT 1";
     let error = connection.batch_execute(copy).await.unwrap_err().to_string();
     assert!(error.contains("was revoked, for good"), "{error}");
 }
@@ -335,7 +340,8 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     register(&mut connection, 1, &certificate(5, 50)).await.unwrap();
     assert_eq!(centre::keys::registered_for_agencies(&mut connection).await.unwrap(), []);
     // One that was registered before that was refused is found, until it is revoked.
-    run(&mut connection, "INSERT INTO xm.centre_keys (spki_sha256, purpose, state, algorithm, fingerprint, certificate, not_before, not_after)
+    run(&mut connection, "INSERT INTO xm.centre_keys (spki_sha256, purpose, state, algorithm, fingerprint, certificate,
+                                      not_before, not_after)
         SELECT spki_sha256, 'letters', 'retired', algorithm, fingerprint, der, not_before, not_after FROM xm.certificates").await;
     let found = centre::keys::registered_for_agencies(&mut connection).await.unwrap();
     assert_eq!(found.iter().map(|one| one.agency).collect::<Vec<_>>(), [number(1)]);

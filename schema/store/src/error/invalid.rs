@@ -18,7 +18,11 @@ macro_rules! invalid_values {
 
             /// Returns what the rule's words need besides.
             pub fn parameters(&self) -> Value {
-                match self { $(InvalidValue::$variant $({ $($field),* })? => json!({ "rule": $name $($(, stringify!($field): $field)*)? }),)* }
+                match self {
+                    $(InvalidValue::$variant $({ $($field),* })? => {
+                        json!({ "rule": $name $($(, stringify!($field): $field)*)? })
+                    })*
+                }
             }
         }
     };

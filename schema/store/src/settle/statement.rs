@@ -166,9 +166,11 @@ async fn read_days(
     period: Period,
     received_at: DateTime<Utc>,
 ) -> Result<Days, Fault> {
-    let text = "SELECT d.first, d.last, d.first::timestamp AT TIME ZONE d.zone, (d.last + 1)::timestamp AT TIME ZONE d.zone
+    let text =
+        "SELECT d.first, d.last, d.first::timestamp AT TIME ZONE d.zone, (d.last + 1)::timestamp AT TIME ZONE d.zone
                   FROM (SELECT l.zone, l.last, coalesce(l.first, date_trunc('month', l.last)::date) AS first
-                          FROM (SELECT s.zone, a.first[1] AS first, coalesce(a.last[1], greatest(a.first[1], (a.taken AT TIME ZONE s.zone)::date)) AS last
+                          FROM (SELECT s.zone, a.first[1] AS first,
+                       coalesce(a.last[1], greatest(a.first[1], (a.taken AT TIME ZONE s.zone)::date)) AS last
                                   FROM xm.server s, (SELECT ? AS first, ? AS last, ? AS taken) a) l) d";
     let binds = [Bind::Dates(vec![period.from]), Bind::Dates(vec![period.to]), Bind::Timestamptz(received_at)];
     let rows: Vec<(NaiveDate, NaiveDate, DateTime<Utc>, DateTime<Utc>)> =

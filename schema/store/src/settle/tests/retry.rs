@@ -143,7 +143,12 @@ async fn a_letter_that_is_refused_for_one_reason_and_another_keeps_its_bytes() {
     world.recharge(42, 1000).await;
     let letter = world.births(42, 1, &[("CE-043", 1)]);
     let credit = async |limit: i64| {
-        world.sql(&format!("UPDATE xm.tariffs SET per_act = {limit}; UPDATE xm.server SET catalogue_revision = catalogue_revision + 1")).await;
+        world
+            .sql(&format!(
+                "UPDATE xm.tariffs SET per_act = {limit};
+                           UPDATE xm.server SET catalogue_revision = catalogue_revision + 1"
+            ))
+            .await;
     };
     let scope = async |granted: bool| {
         let change = match granted {

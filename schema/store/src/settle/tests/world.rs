@@ -140,8 +140,10 @@ impl World {
              INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES (sha256('{matricule}'), {matricule})"
         ))
         .await;
-        let text = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
-             SELECT ?, sha256(?::text::bytea), d.key_id[1], '', d.key_id[1], d.der[1], sha256(d.der[1]), 'P-256', now(), now() + interval '1 year'
+        let text = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint,
+                                          algorithm, not_before, not_after)
+             SELECT ?, sha256(?::text::bytea), d.key_id[1], '', d.key_id[1], d.der[1], sha256(d.der[1]), 'P-256',
+                now(), now() + interval '1 year'
                FROM (SELECT ? AS key_id, ? AS der) d";
         let (number, key_id) = (matricule.to_string(), [u8::try_from(matricule).unwrap(); 20]);
         let binds = [

@@ -87,7 +87,8 @@ async fn every_problem_of_a_table_is_named_at_once() {
         "xm_other" text, xm_agency text, "Sum" integer GENERATED ALWAYS AS (1) STORED, "Label" text)"#;
     run(&mut connection, bad).await;
     let file = file(
-        "[[tables.checks]]\ncode = \"c\"\nseverity = \"refuse\"\nleft = [\"Label\", \"Nowhere\"]\ncomparison = \"=\"\nright = [{ table = \"Absent\", sum = \"x\", on = [] }]",
+        "[[tables.checks]]\ncode = \"c\"\nseverity = \"refuse\"\nleft = [\"Label\", \"Nowhere\"]\n\
+             comparison = \"=\"\nright = [{ table = \"Absent\", sum = \"x\", on = [] }]",
     );
     let problems = problems(&mut connection, &file).await.join("\n");
     for expected in [
@@ -155,7 +156,9 @@ async fn a_definition_file_with_mistakes_is_explained() {
             "line 6: tables 1: rights.standard.may_export: kind_unexpected expected=a boolean found=integer `1`",
         ),
         (
-            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n[[tables.checks]]\ncode = \"c\"\nseverity = \"flag\"\nleft = [{ tabel = \"T\" }]\ncomparison = \"=\"\nright = []\n",
+            "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n\
+             [[tables.checks]]\ncode = \"c\"\nseverity = \"flag\"\nleft = [{ tabel = \"T\" }]\n\
+             comparison = \"=\"\nright = []\n",
             "line 8: tables 1: checks 1: left: form_unknown expected=a column's name, { table, sum, on } or { table, column, on }",
         ),
         ("{\"application\": \"x\",\n \"tables\": [{\"name\": \"T\"}]}", "line 2: key_missing name=`legal_key`"),

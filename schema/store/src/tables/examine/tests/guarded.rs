@@ -46,7 +46,8 @@ async fn tables_that_keep_hide_or_lose_rows_are_not_adopted() {
             "\"rules\":\"nowhere\"",
         ),
         (
-            format!("{code}; CREATE TABLE lab.log (v text); CREATE RULE log AS ON INSERT TO lab.\"T\" DO ALSO INSERT INTO lab.log VALUES (NEW.\"Code\")"),
+            format!("{code}; CREATE TABLE lab.log (v text);
+                 CREATE RULE log AS ON INSERT TO lab.\"T\" DO ALSO INSERT INTO lab.log VALUES (NEW.\"Code\")"),
             keyed("Code", ""),
             "\"rules\":\"log\"",
         ),
