@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod in_hand;
 pub mod journal;
+pub(crate) mod leased;
 pub mod leases;
 pub mod notices;
 pub mod outbox;

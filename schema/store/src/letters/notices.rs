@@ -13,25 +13,12 @@ use sdc::letter::{FORMAT_VERSION, Matricule, Mode, Office};
 use sdc::payload::{self, PayloadForm};
 use uuid::Uuid;
 
-use super::outbox::{LeasedAnswer, Recipient, read_cipher};
+use super::leased::{LeasedAnswer, LeasedNotice, Recipient, read_cipher};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
 /// What stands in `xm.outbox` in the place of a transport: the installation's own is taken when it is leased.
 pub const NOTICE: &str = "notice";
-
-/// A notice in hand, beside what is true of everything that waits to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeasedNotice {
-    /// The id of the letter.
-    pub id: Uuid,
-    /// To whom it is.
-    pub installation: String,
-    /// Its number among those to that installation.
-    pub number: i64,
-    /// The form that it leaves in.
-    pub form: PayloadForm,
-}
 
 /// Queues a notice for an installation, in a transaction of its own or inside the caller's. `about` is the key by which it is told
 /// once: of one kind, each is for one installation. Returns its id; nothing where that was told before, or where the installation has

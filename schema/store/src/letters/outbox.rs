@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use sdc::cms::ContentCipher;
 use uuid::Uuid;
 
-use super::notices::{self, LeasedNotice};
+pub(crate) use super::leased::kept_cipher;
+use super::leased::read_cipher;
+pub use super::leased::{LeasedAnswer, LeasedNotice, Recipient};
+use super::notices;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
@@ -65,50 +67,6 @@ macro_rules! or_make_due {
 }
 pub(crate) use or_make_due;
 
-/// An answer that is leased to a process.
-#[derive(Clone, Debug)]
-pub struct LeasedAnswer {
-    /// Key in `xm.outbox`.
-    pub id: i64,
-    /// The addressee.
-    pub agency: i32,
-    /// The letter answered; absent for letters that the centre writes first.
-    pub letter_id: Option<Uuid>,
-    /// Which attempt at that letter is answered.
-    pub attempt: i16,
-    /// Which part of the answer it is, from 1; 0 for the receipt alone.
-    pub part: i16,
-    /// The signed content, the same at every sending; of a notice its JSON, which is packed as the notice says.
-    pub payload: Vec<u8>,
-    /// Whose key opens it: the certificate that the row names, or one of the key that signed the letter; absent once that key is
-    /// revoked.
-    pub certificate: Option<Recipient>,
-    /// The letter's own cipher while its agency has leave for it.
-    pub cipher: ContentCipher,
-    /// The agency's registered address, the only one that is ever written to.
-    pub email: String,
-    /// The installation and the sequence number of the letter answered; absent for letters that the centre writes first.
-    pub of_letter: Option<(String, i64)>,
-    /// What the centre writes first; absent for answers.
-    pub notice: Option<LeasedNotice>,
-    /// How often it has been tried, this time included.
-    pub attempts: i32,
-    /// The process that it is leased to.
-    pub process: Uuid,
-    /// Whether its office may have it already: it was tried before, since whenever an operator had it begin anew, or its letter
-    /// was answered once and came again.
-    pub is_sent_again: bool,
-}
-
-/// A registered certificate.
-#[derive(Clone, Debug)]
-pub struct Recipient {
-    /// Key in `xm.certificates`.
-    pub certificate_id: i32,
-    /// Its DER.
-    pub der: Vec<u8>,
-}
-
 type Row = (
     BigInt,
     Integer,
@@ -145,56 +103,41 @@ type Loaded = (
     Option<i64>,
 );
 
-impl LeasedAnswer {
-    /// Makes one of a row; the certificate of a revoked one is that in its place.
-    fn of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
-        let (
-            id,
-            agency,
-            letter_id,
-            attempt,
-            part,
-            payload,
-            sealed_for,
-            usable,
-            der,
-            cipher,
-            email,
-            attempts,
-            again,
-            installation,
-            sequence,
-        ) = row;
-        let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
-        LeasedAnswer {
-            id,
-            agency,
-            letter_id,
-            attempt,
-            part,
-            payload,
-            certificate: certificate.or_else(|| in_place.get(&sealed_for?).cloned()),
-            cipher: read_cipher(cipher.as_deref()),
-            email,
-            of_letter: installation.zip(sequence),
-            notice: None,
-            attempts,
-            process,
-            is_sent_again: again,
-        }
-    }
-
-    /// Returns its name in Message-ID and file name, without its agency: the letter's id, followed by the attempt and the part
-    /// where that is not the first receipt; of a notice its own id. The same answer has it at every sending, and no other ever has.
-    pub fn name(&self) -> String {
-        if let Some(notice) = &self.notice {
-            return notice.id.simple().to_string();
-        }
-        match (self.letter_id, self.attempt, self.part) {
-            (None, _, _) => self.id.to_string(),
-            (Some(letter_id), 1, 0) => letter_id.simple().to_string(),
-            (Some(letter_id), attempt, part) => format!("{}-{attempt}-{part}", letter_id.simple()),
-        }
+/// Makes an answer of a row; the certificate of a revoked one is that in its place.
+fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
+    let (
+        id,
+        agency,
+        letter_id,
+        attempt,
+        part,
+        payload,
+        sealed_for,
+        usable,
+        der,
+        cipher,
+        email,
+        attempts,
+        again,
+        installation,
+        sequence,
+    ) = row;
+    let certificate = usable.zip(der).map(|(certificate_id, der)| Recipient { certificate_id, der });
+    LeasedAnswer {
+        id,
+        agency,
+        letter_id,
+        attempt,
+        part,
+        payload,
+        certificate: certificate.or_else(|| in_place.get(&sealed_for?).cloned()),
+        cipher: read_cipher(cipher.as_deref()),
+        email,
+        of_letter: installation.zip(sequence),
+        notice: None,
+        attempts,
+        process,
+        is_sent_again: again,
     }
 }
 
@@ -268,7 +211,7 @@ pub async fn lease(
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
-    let mut leased: Vec<LeasedAnswer> = rows.into_iter().map(|row| LeasedAnswer::of(row, process, &in_place)).collect();
+    let mut leased: Vec<LeasedAnswer> = rows.into_iter().map(|row| answer_of(row, process, &in_place)).collect();
     let left = most.saturating_sub(i64::try_from(leased.len()).unwrap_or(i64::MAX));
     if left > 0 {
         leased.extend(notices::lease(connection, process, transport, left, hold).await?);
@@ -464,15 +407,6 @@ fn as_given<'l>(leased: impl Iterator<Item = &'l LeasedAnswer> + Clone) -> Vec<B
         Bind::Smallints(leased.clone().map(|answer| Some(answer.part)).collect()),
         Bind::Uuids(leased.map(|answer| Some(answer.process)).collect()),
     ]
-}
-
-/// Returns a cipher as `xm.letters` keeps it: the usual one is left out.
-pub(crate) fn kept_cipher(cipher: ContentCipher) -> Option<&'static str> {
-    (cipher != ContentCipher::Aes256Gcm).then_some(cipher.as_str())
-}
-
-pub(super) fn read_cipher(kept: Option<&str>) -> ContentCipher {
-    if kept == Some(ContentCipher::Aes256Cbc.as_str()) { ContentCipher::Aes256Cbc } else { ContentCipher::Aes256Gcm }
 }
 
 fn bounded(error: &str) -> &str {
