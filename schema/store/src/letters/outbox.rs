@@ -1,4 +1,5 @@
-//! Answers that wait to be sent, and what the centre writes first. Each is leased to one sender at a time, and kept until its courier has taken it.
+//! Answers that wait to be sent, and what the centre writes first. Each is leased to one sender at a time, and kept until its courier
+//! has taken it.
 //! (The columns are named `claimed_by` and `claimed_until`, from before a claim was what a mail says of its sender.)
 
 use std::collections::HashMap;

@@ -41,7 +41,8 @@ async fn assert_is_gold(connection: &mut Connection) {
 async fn a_plan_goes_on_under_its_former_name() {
     let database = TestCluster::shared().await.database().await;
     let mut connection = database.get().await.unwrap();
-    let table = "INSERT INTO xm.tables (application, name, schema_name, relation_name, legal_key) VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
+    let table = "INSERT INTO xm.tables (application, name, schema_name, relation_name, legal_key)
+        VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
     run(&mut connection, table).await;
 
     // What it wrote before is taken over, and statements that it has prepared are good for the table that is a view now.
@@ -55,7 +56,12 @@ async fn a_plan_goes_on_under_its_former_name() {
     assert_is_gold(&mut connection).await;
 
     // What it writes afterwards as well.
-    run(&mut connection, "DELETE FROM xm.tariffs; DELETE FROM xm.rights; DELETE FROM xm.agencies; DELETE FROM xm.profiles WHERE name = 'gold'").await;
+    run(
+        &mut connection,
+        "DELETE FROM xm.tariffs; DELETE FROM xm.rights; DELETE FROM xm.agencies;
+        DELETE FROM xm.profiles WHERE name = 'gold'",
+    )
+    .await;
     assert_eq!(rows(&mut connection, "xm.plans WHERE name = 'gold'").await, 0);
     run(&mut connection, "INSERT INTO xm.profiles (name) VALUES ('gold')").await;
     run(&mut connection, WRITES).await;
