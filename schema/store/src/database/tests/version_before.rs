@@ -42,7 +42,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     let database = TestCluster::shared().await.database().await;
     let mut connection = database.get().await.unwrap();
     let table = "INSERT INTO xm.tables (application, name, schema_name, relation_name, legal_key)
-                 VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
+        VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
     run(&mut connection, table).await;
 
     // What it wrote before is taken over, and statements that it has prepared are good for the table that is a view now.
@@ -59,7 +59,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     run(
         &mut connection,
         "DELETE FROM xm.tariffs; DELETE FROM xm.rights; DELETE FROM xm.agencies;
-                           DELETE FROM xm.profiles WHERE name = 'gold'",
+        DELETE FROM xm.profiles WHERE name = 'gold'",
     )
     .await;
     assert_eq!(rows(&mut connection, "xm.plans WHERE name = 'gold'").await, 0);
