@@ -227,7 +227,7 @@ async fn no_operation_refuses_the_privilege_that_it_names() {
 }
 
 /// What a public function does without a person: the program itself, or before anybody is one.
-const BY_NOBODY: [&str; 5] = ["confirm", "record", "found", "claim", "sign_in_as_system_account"];
+const BY_NOBODY: [&str; 5] = ["confirm", "record", "found", "map_first", "sign_in_as_system_account"];
 
 /// Where the program itself keeps letters and sends answers: whatever takes no operator there is nobody's.
 const BY_THE_PROGRAM: [&str; 5] = [
