@@ -323,6 +323,16 @@ fn every_panel_and_rule_has_numbers_and_every_metric_is_documented_and_used() {
 }
 
 /// What stands in backticks and begins with the program's name is a command, down to its flags.
+/// Divides a command as a shell does whose only quotes are double ones.
+fn words(command: &str) -> Vec<String> {
+    let mut is_quoted = false;
+    let is_between = |character: char| {
+        is_quoted ^= character == '"';
+        character == ' ' && !is_quoted
+    };
+    command.split(is_between).map(|word| word.replace('"', "")).collect()
+}
+
 #[test]
 fn every_command_of_the_document_is_one() {
     let operations = operations();
@@ -331,7 +341,7 @@ fn every_command_of_the_document_is_one() {
     assert!(commands.len() > 10, "the document's commands are found");
     let mut breaches = Vec::new();
     for command in commands {
-        if let Err(error) = CommandLine::try_parse_from(command.split(' '))
+        if let Err(error) = CommandLine::try_parse_from(words(command))
             && error.kind() != ErrorKind::DisplayHelp
         {
             breaches.push(format!("`{command}`: {error}"));
