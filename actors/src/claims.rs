@@ -23,8 +23,8 @@ use crate::tally::Tally;
 pub enum Lane {
     /// The mail names a known agency, and no mail that named it was forged in the last 60 s.
     Fast,
-    /// A forged mail named this agency in the last 60 s and no genuine letter of it has arrived since; the genuine one may be any of
-    /// these.
+    /// In the last 60 s a mail that named this agency proved not to be its own, and no letter of the agency was verified: its genuine
+    /// letter may be among this mail.
     Slow,
     /// The mail names no known agency, or one of which both a forged mail and a genuine letter arrived in the last 60 s.
     Last,
@@ -40,7 +40,7 @@ const MATRICULES: usize = 1_000_000;
 /// The slow lane is busy while its mail of so many agencies is being tried.
 const SLOW_LANE_BUSY: usize = 16;
 
-/// How soon a deferred mail is tried: by its lane, and then whether another mail of its agency is being tried.
+/// How soon a deferred mail is tried: by its lane, and then, in the slow lane, whether another mail of its agency is being tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(Lane, bool);
 

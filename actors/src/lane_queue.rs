@@ -2,10 +2,11 @@
 //!
 //! The fast lane has a queue of its own; the slow and the last lane share the other one, which gets at most a tenth of the decoder's
 //! time while the fast queue has work, and all of it otherwise. So nobody can mute an office by pretending to be it: the office's
-//! letters still come through the slow lane, and before mail of the last lane, which claims offices whose letters have arrived
-//! meanwhile.
+//! letters still come through the slow lane. (Pollers fetch deferred mail of the slow lane before that of the last: `Claims::ranks`.
+//! In this queue the two are equal.)
 //!
-//! Exception: while a decoder waits for the verdict on one letter of an office, it may spend one 5 ms slice on slow-lane mail.
+//! While an office's mail is tried, the office's later mail waits outside the fast queue (`trial`). If no other fast mail is there,
+//! slow mail has the decoder's time until the verdict comes; after each slice of 5 ms the verifier has a turn.
 
 use std::collections::VecDeque;
 use std::time::Duration;

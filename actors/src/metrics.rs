@@ -38,7 +38,7 @@ pub struct Metrics {
     pub charged: IntCounter,
     /// From a mail in hand to its commit.
     pub settle_seconds: Histogram,
-    /// By how much the time of a letter is ahead of its receipt, in seconds; late ones are below 0.
+    /// By how much the time of a letter is later than its arrival, in seconds; late ones are below 0.
     pub skew_seconds: Histogram,
     /// Letters per committed transaction.
     pub batch_letters: Histogram,

@@ -129,7 +129,8 @@ impl TableWriter {
         if self.pending.is_empty() {
             self.pending_since = Instant::now();
         }
-        // The letters are stored before the failpoint: a panic after this line must not mark an innocent letter as suspect.
+        // Queued before `point`, where tests panic: a panic makes suspects of the letters that the running call still holds, while
+        // those in the queue return to their sources (`custody::Share`).
         self.pending.extend(letters.into_iter().map(waiting));
         point("table_writer::take");
         self.write_if_due(context);

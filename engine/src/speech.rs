@@ -69,7 +69,7 @@ pub fn words() -> &'static Words {
     WORDS.get().unwrap_or_else(|| Words::english())
 }
 
-/// Reads the value of `--lang`: a language that has words.
+/// Reads the value of `--lang`: the tag of a language that has a catalogue.
 ///
 /// # Errors
 /// The languages that have.

@@ -213,7 +213,7 @@ impl First {
     }
 }
 
-/// Returns a file's token: its name, where that is one that a UIDL may be; else the digest of its name.
+/// Returns a file's token: its name, if that could be a UIDL and does not begin with `~`; otherwise `~` and its digest.
 fn token(name: &OsStr) -> Box<str> {
     let octets = name.as_bytes();
     let plain = std::str::from_utf8(octets).ok().filter(|name| {

@@ -322,7 +322,6 @@ fn every_panel_and_rule_has_numbers_and_every_metric_is_documented_and_used() {
     wait_within(PATIENCE, "the stop is seen", || Ok(prometheus.query("xm:up:count")? == [0.0])).unwrap();
 }
 
-/// What stands in backticks and begins with the program's name is a command, down to its flags.
 /// Divides a command as a shell does whose only quotes are double ones.
 fn words(command: &str) -> Vec<String> {
     let mut is_quoted = false;
@@ -333,6 +332,7 @@ fn words(command: &str) -> Vec<String> {
     command.split(is_between).map(|word| word.replace('"', "")).collect()
 }
 
+/// What stands in backticks and begins with the program's name is a command, down to its flags.
 #[test]
 fn every_command_of_the_document_is_one() {
     let operations = operations();

@@ -156,7 +156,7 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
     }
 }
 
-/// A value more or less would shift all behind it into other columns.
+/// The error for a text that has not one bind for each `?`: every later value would go into the wrong column.
 fn miscounted() -> diesel::result::Error {
     diesel::result::Error::QueryBuilderError("a statement has not one bind for each ? of its text".into())
 }

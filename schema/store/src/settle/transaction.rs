@@ -29,8 +29,9 @@ impl OpenTransaction {
 
     /// Returns the connection for statements that one task sends without waiting for one another.
     ///
-    /// Prepared statements are done in the order in which they are first polled, also where some have to be prepared before. `BEGIN` and
-    /// `SAVEPOINT` (`begin`, `savepoint`) are simple queries and overtake statements that have to be prepared: poll those first.
+    /// Prepared statements run in the order in which they are first polled, even if one must be prepared first. `begin` and `savepoint`
+    /// send simple queries, which overtake a statement that is still being prepared: poll them before every statement that must run
+    /// after them.
     pub fn shared(&self) -> &AsyncPgConnection {
         #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
         self.connection.as_ref().expect("an open transaction has its connection")

@@ -235,7 +235,7 @@ fn junk_beside_a_letter_is_no_container() {
     );
     let other = SDC.replace("MAA=", "MQA=");
     assert_eq!(containers(&alternative(&format!("<pre>\r\n{other}</pre>"), "alternative")).len(), 2, "another letter");
-    // As one mail program nests what is attached: the letter stands in the alternative of HTML.
+    // As Apple Mail nests attachments: the HTML alternative is itself a multipart/mixed, and the letter a part of that.
     let nested = format!(
         "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: text/html\r\n\r\nVoici<br>\r\n--c\r\n\r\n{other}\r\n--c--"
     );

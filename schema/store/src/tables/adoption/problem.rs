@@ -37,7 +37,7 @@ problem_codes! {
     NameTaken = "name_taken";
     /// The application's name is not valid.
     ApplicationInvalid = "application_invalid";
-    /// `column` has characters that no letter can have.
+    /// The name of `column` cannot stand in a letter: too long, or with characters other than letters, digits and `_`.
     ColumnNotPlain = "column_not_plain";
     /// Another column differs from `column` in case only.
     ColumnTwin = "column_twin";
