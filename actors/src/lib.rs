@@ -37,7 +37,7 @@
 //! | claim | the matricule that a mail mentions; never believed, it picks the lane | `Provenance::claim` |
 //! | failed claim | a mail named an agency in the last 60 s, and proved not to be that agency's | [`claims`] |
 //! | heard | a letter of the agency was verified in the last 60 s | [`claims`] |
-//! | lane | fast: a known agency, no failed claim; slow: its claim failed in the last 60 s; last: the rest | [`claims::Lane`], [`lane_queue`] |
+//! | lane | fast: a known agency, no failed claim; slow: its claim failed lately; last: the rest | [`claims::Lane`], [`lane_queue`] |
 //! | trial | of several mails with one claim one is opened and verified, while the others wait | [`trial`] |
 //! | deferred | a mail stays in its source unopened, until mail of better lanes has been taken | `admission::memory` |
 //! | held up | an agency's mail was left for want of room, so later mail of that agency must not overtake it | `admission::windows` |
