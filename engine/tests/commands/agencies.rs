@@ -84,7 +84,7 @@ async fn a_statement_is_what_the_office_would_be_told() {
     assert!(french.contains("solde avant : 1000 XAF") && french.contains("facture"), "{french}");
     let nothing = centre.done(&["agency", "statement", "2", "--from", "2026-11-01", "--to", "2026-11-02"]);
     assert!(nothing.contains("no entry\n\nbalance after: 0 XAF"), "{nothing}");
-    let all = centre.json(&["agency", "statement", "1", "--from", "0001-01-01", "--json"]);
+    let all = centre.json(&["agency", "statement", "1", "--from", "0001-01-01", "--to", "2026-11-30", "--json"]);
     assert_eq!((&all["entries_total"], &all["closing"]), (&json!(3), &json!(650)));
     let refused = centre.refused(&["agency", "statement", "1", "--from", "2026-11-02", "--to", "2026-11-01"]);
     assert!(refused.contains("ends on 2026-11-01 and begins on 2026-11-02"), "{refused}");

@@ -94,14 +94,14 @@ pub async fn make(
 
 async fn look_up(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<Known> {
     let agency = agencies::show(desk.connection(), matricule).await?;
-    if !tables::list(desk.connection()).await?.iter().any(|table| table.application == "ecr") {
-        bail!("the centre has no civil registry: `xmserver sample restore ecr` makes the one that this letter is for");
-    }
     if agency.email.is_empty() {
         bail!(
             "agency {matricule} has no e-mail address, and the office of a trial writes mails: `xmserver agency edit {matricule} --email \
              mairie@example.org` gives it one"
         );
+    }
+    if !tables::list(desk.connection()).await?.iter().any(|table| table.application == "ecr") {
+        bail!("the centre has no civil registry: `xmserver sample restore ecr` makes the one that this letter is for");
     }
     let Some(installation) = installations::list(desk.connection(), matricule).await?.into_iter().next() else {
         bail!("agency {matricule} has no installation: `xmserver agency install {matricule} main` adds one");
