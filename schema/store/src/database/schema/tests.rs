@@ -69,7 +69,7 @@ const LEFT_OUT: [(&str, &str); 13] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 12] = [
+const UNDECLARED: [&str; 14] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
@@ -78,7 +78,10 @@ const UNDECLARED: [&str; 12] = [
     "journal",
     "leases",
     "ledger_difference",
+    "notices",
     "outbox",
+    // What a program of before plans reads.
+    "profiles",
     "quarantine_counts",
     "quarantine_vouched",
     "suspects",
