@@ -17,7 +17,7 @@ pub async fn tell_hourly(database: Database) {
             Ok(0) => {}
             Ok(notices) => tracing::info!(notices, "offices are told that their certificates end"),
             Err(fault) => {
-                tracing::warn!(%fault, "offices whose certificates end could not be told; trying again in an hour")
+                tracing::warn!(%fault, "offices whose certificates end could not be told; trying again in an hour");
             }
         }
     }

@@ -215,7 +215,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     run(&mut connection, &GOOD.replace("CREATE SCHEMA shop;", "").replace("shop.\"Thing\"", "shop.things")).await;
     let adoption = tables::adopt(&mut connection, &OPERATOR, &file("relation = \"things\"")).await.unwrap().remove(0);
     assert_eq!((adoption.outcome, adoption.version), (Outcome::NewVersion, 3), "{adoption:?}");
-    assert!(adoption.changes.iter().any(|change| *change == Change::Setting { key: "relation" }), "{adoption:?}");
+    assert!(adoption.changes.contains(&Change::Setting { key: "relation" }), "{adoption:?}");
     assert!(crate::tables::catalogue::Catalogue::load(&mut connection).await.unwrap().table("shop", "Thing").is_some());
     let audited = "SELECT count(*) FROM xm.audit WHERE action = 'table.abandon'";
     assert_eq!(value(&mut connection, audited).await, 1);
