@@ -376,7 +376,7 @@ impl World {
     pub fn open(&self, mails: Vec<Mail>) -> Vec<Answer> {
         let answer = |letter| match letter {
             CentreLetter::Answer(answer) => answer,
-            CentreLetter::Notice(notice) => panic!("notice {}", notice.number),
+            CentreLetter::Notice(notice) => unreachable!("notice {}", notice.number),
         };
         self.open_all(mails).into_iter().map(answer).collect()
     }
