@@ -13,7 +13,7 @@ use store::certificates::ending;
 const UNSENT: &str = "SELECT count(*) FROM xm.outbox";
 
 fn tell(world: &World) -> usize {
-    world.runtime.block_on(async { ending::tell(&mut *world.database.get().await.unwrap()).await.unwrap() })
+    world.runtime.block_on(async { ending::tell(&mut world.database.get().await.unwrap()).await.unwrap() })
 }
 
 #[test]
