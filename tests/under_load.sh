@@ -9,7 +9,7 @@ shift 2
 all="--workspace --features engine/nemesis"
 suites=("$all --test lanes" "$all --test pipeline" "$all --test neighbours" "$all --test handing_over"
     "$all --test hung" "$all --test odd_servers" "$all --test run"
-    "$all --lib -- shares:: in_hand settle::tests::order payload_room:: withheld::")
+    "$all --lib -- writer_time:: in_hand settle::tests::order payload_room:: withheld::")
 [ "$#" -eq 0 ] || suites=("$*")
 log=${CARGO_TARGET_DIR:-target}/under_load.log
 mkdir -p "$(dirname "$log")"
