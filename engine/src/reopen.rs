@@ -13,6 +13,7 @@ use sdc::keys::CentreKeys;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::certificates::signers::Signers;
 use store::database::fault::Fault;
+use store::letters::outbox::transport_named;
 use store::letters::quarantine::QuarantineEntry;
 use store::letters::quarantine::retry::TakenUp;
 use store::settle::{Arrival, Claimed, Content, Source};
@@ -36,6 +37,14 @@ pub enum ReopenError {
     SignerUnreadable {
         /// Its number.
         id: i64,
+    },
+    /// A transport that only a newer program knows.
+    #[error("the transport {transport} of quarantine entry {id} is not known to this program: retry it with the newer one")]
+    TransportUnknown {
+        /// Its number.
+        id: i64,
+        /// The transport's name.
+        transport: String,
     },
     /// The database.
     #[error(transparent)]
@@ -71,7 +80,7 @@ pub async fn arrivals(
             }
             Err(refusal) => (container.len(), Content::Stranger(refusal)),
         };
-        let (source, received_at) = (source(&taken_up.entry), taken_up.entry.received_at);
+        let (source, received_at) = (source(&taken_up.entry)?, taken_up.entry.received_at);
         arrivals.push(arrival(source, received_at, container, rendered_bytes, content));
     }
     Ok(arrivals)
@@ -114,20 +123,23 @@ fn verify(opened: Opened, signer: &Arc<store::certificates::signers::Signer>, li
     }
 }
 
-fn source(entry: &QuarantineEntry) -> Source {
+fn source(entry: &QuarantineEntry) -> Result<Source, ReopenError> {
+    let Some(transport) = transport_named(&entry.transport) else {
+        return Err(ReopenError::TransportUnknown { id: entry.id, transport: entry.transport.clone() });
+    };
     let claimed = Claimed {
         sender: entry.sender.clone().unwrap_or_default(),
         subject: entry.subject.clone().unwrap_or_default(),
         signer: entry.signer.clone(),
         ..Claimed::default()
     };
-    Source {
-        transport: store::letters::outbox::transport_named(&entry.transport),
+    Ok(Source {
+        transport,
         mailbox: entry.mailbox.as_str().into(),
         sender_domain: entry.sender_domain.clone(),
         claimed,
         is_fetched_again: false,
-    }
+    })
 }
 
 fn arrival(

@@ -97,3 +97,34 @@ fn english_is_left_as_it_is() {
     let plain = CommandLine::command().render_help().ansi().to_string();
     assert_eq!(command.render_help().ansi().to_string(), plain);
 }
+
+/// Commands that run on, or write what no list of sentences is: the demo, the centre itself, and the help.
+const NOT_TRIED: [&str; 0] = [];
+
+/// A command that the trial in a language that nobody speaks leaves out would be found by nobody.
+#[test]
+fn every_command_is_tried_in_the_language_that_nobody_speaks() {
+    let tried = include_str!("../../tests/commands/languages.rs");
+    let mut missing = Vec::new();
+    paths(&CommandLine::command(), &mut vec![], &mut |path| {
+        let said = path.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        if !tried.contains(&format!("[{said}")) && !NOT_TRIED.contains(&path.join(" ").as_str()) {
+            missing.push(path.join(" "));
+        }
+    });
+    assert_eq!(missing, Vec::<String>::new(), "engine/tests/commands/languages.rs tries none of these");
+}
+
+/// Does something with the words of each command that has none below it.
+fn paths<'a>(command: &'a Command, before: &mut Vec<&'a str>, look: &mut impl FnMut(&[&str])) {
+    let mut has_none = true;
+    for one in command.get_subcommands() {
+        has_none = false;
+        before.push(one.get_name());
+        paths(one, before, look);
+        before.pop();
+    }
+    if has_none {
+        look(before);
+    }
+}

@@ -359,6 +359,38 @@ fn every_sentence_of_an_error_has_words() {
     assert!(missing.is_empty(), "{} sentences without words:\n{}", missing.len(), missing.join("\n"));
 }
 
+/// Returns the literals of a source, each with `x1` for its parameters; those of comments apart.
+fn literals(source: &str) -> Vec<String> {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code: String = source.lines().filter(is_code).map(|line| format!("{line}\n")).collect();
+    let (mut found, mut rest) = (Vec::new(), code.as_str());
+    while let Some((_, from)) = rest.split_once('"') {
+        found.extend(sentence(&format!("\"{from}")));
+        let mut is_escaped = false;
+        let end = from.find(|letter| {
+            let ends = letter == '"' && !is_escaped;
+            is_escaped = letter == '\\' && !is_escaped;
+            ends
+        });
+        rest = end.map_or("", |end| &from[end + 1..]);
+    }
+    found
+}
+
+/// What `check` finds is English where it is found, as errors are. Nothing marks its sentences: all that has three words is one.
+#[test]
+fn every_sentence_of_a_finding_has_words() {
+    let code = sources_of(&["engine/src/check"]);
+    let has_words = |text: &String| text.split_whitespace().filter(|word| *word != "x1").count() >= 3;
+    let is_sql = |text: &String| text.starts_with("SELECT ");
+    let said: Vec<String> = code.iter().flat_map(|(_, text)| literals(text)).filter(has_words).collect();
+    assert!(said.len() > 20, "the sources were read: {said:?}");
+    let is_missing = |text: &String| !is_sql(text) && !Words::is_sentence(text) && !is_put_together(text);
+    let missing: Vec<String> = said.into_iter().filter(is_missing).collect();
+    assert!(missing.is_empty(), "{} sentences without words:\n{}", missing.len(), missing.join("\n"));
+    assert_eq!(literals("a(\"b {c}\", 1) // \"d\"\n  // \"e\"\n\"f\\\"g\""), ["b x1", "d", "f\"g"]);
+}
+
 /// What the oracle says of a promise that was broken, where the demo shows it.
 #[test]
 fn every_word_of_the_oracle_on_a_broken_promise_is_said() {

@@ -243,6 +243,7 @@ error-kept-in-quarantine = what was not accepted is kept in quarantine: `xmserve
 error-quarantine-stays = quarantine entry { $entry } stays as it is: { $reason }
 error-quarantine-nothing = nothing of quarantine entry { $entry } can be tried: { $reason }
 error-quarantine-signer = the certificate of the signer of quarantine entry { $entry } cannot be read: `xmserver check` names it
+error-quarantine-transport = the transport { $transport } of quarantine entry { $entry } is not known to this program: retry it with the newer one
 error-not-kept = the container of journal line { $line } is not kept any more
 error-cannot-write = cannot write { $file }
 error-cannot-read-input = cannot read standard input

@@ -242,6 +242,7 @@ error-kept-in-quarantine = ce qui n'a pas été accepté est gardé en quarantai
 error-quarantine-stays = l'entrée { $entry } de la quarantaine reste telle quelle : { $reason }
 error-quarantine-nothing = rien de l'entrée { $entry } de la quarantaine ne peut être repris : { $reason }
 error-quarantine-signer = le certificat du signataire de l'entrée { $entry } de la quarantaine ne peut pas être lu : `xmserver check` le nomme
+error-quarantine-transport = ce programme ne connaît pas le transport { $transport } de l'entrée { $entry } de la quarantaine : réessayez avec le plus récent
 error-not-kept = le conteneur de la ligne { $line } du journal n'est plus conservé
 error-cannot-write = { $file } ne peut pas être écrit
 error-cannot-read-input = l'entrée standard ne peut pas être lue

@@ -151,12 +151,9 @@ pub fn parts_transport(transport: &str) -> String {
 /// The transport of mail. Nearly every answer leaves by it.
 const MAIL: &str = "mail";
 
-/// Returns the transport of a name that was read from the database.
-pub fn transport_named(name: &str) -> &'static str {
-    match name {
-        "folder" => "folder",
-        _ => "mail",
-    }
+/// Returns the transport of a name that was read from the database; none for one that only a newer program knows.
+pub fn transport_named(name: &str) -> Option<&'static str> {
+    [MAIL, "folder"].into_iter().find(|known| *known == name)
 }
 
 /// Leases up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process
