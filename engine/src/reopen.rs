@@ -39,7 +39,9 @@ pub enum ReopenError {
         id: i64,
     },
     /// A transport that only a newer program knows.
-    #[error("the transport {transport} of quarantine entry {id} is not known to this program: retry it with the newer one")]
+    #[error(
+        "the transport {transport} of quarantine entry {id} is not known to this program: retry it with the newer one"
+    )]
     TransportUnknown {
         /// Its number.
         id: i64,

@@ -113,6 +113,29 @@ const CHANGES: &[&[&str]] = &[
     &["tariff", "cancel", "2"],
     &["tariff", "cancel", "1"],
     &["cert", "register", "1", "/etc/hostname"],
+    &["table", "adopt", "/nowhere/tables.toml"],
+    &["table", "show", "ecr.Nowhere"],
+    &["table", "abandon", "ecr.MentionMarginale"],
+    &["table", "abandon", "ecr.Nowhere"],
+];
+
+/// Columns, types, and codes as the file of tables has them.
+const OF_A_TABLE: [&str; 15] = [
+    "never",
+    "none",
+    "bigint",
+    "smallint",
+    "varchar",
+    "date",
+    "text",
+    "Numero",
+    "Status",
+    "ActeUid",
+    "TypeMention",
+    "DateMention",
+    "Texte",
+    "Reference",
+    "Officier",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,6 +186,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     for arguments in CHANGES {
         speaker.with(&["export, correct, import, certify", "export", "hostname", "etc", "Nowhere"]).says(arguments);
     }
+    speaker.with(&OF_A_TABLE).shows(&["table", "show", "ecr.MentionMarginale"]);
     // What is free of the disk may differ from one moment to the next.
     speaker.with(&MONTHS).says(&["check"]);
     for arguments in PEOPLE {

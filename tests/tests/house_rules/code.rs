@@ -153,7 +153,9 @@ fn published_migrations_never_change_and_further_ones_say_whom_they_bear() {
     let silent = found[1..].iter().filter(|(_, up)| !says_whom(&first(up)));
     demand(
         silent
-            .map(|(name, _)| format!("{name}/up.sql begins neither with `-- expand` nor with `-- contract since VERSION`"))
+            .map(|(name, _)| {
+                format!("{name}/up.sql begins neither with `-- expand` nor with `-- contract since VERSION`")
+            })
             .collect(),
     );
     assert!(says_whom("-- contract since 0.2.0") && !says_whom("-- contract") && !says_whom("--expand"));
