@@ -103,7 +103,7 @@ pub struct MailboxSettings {
     pub window_mails: usize,
 }
 
-/// One SMTP relay.
+/// One SMTP relay. The keys that a mailbox has too stand in both: serde's `flatten` cannot refuse unknown keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelaySettings {
