@@ -6,7 +6,8 @@
 //! In this queue the two are equal.)
 //!
 //! While an office's mail is tried, the office's later mail waits outside the fast queue (`trial`). If no other fast mail is there,
-//! slow mail has the decoder's time until the verdict comes; after each slice of 5 ms the verifier has a turn.
+//! the decoder spends the time until the verdict on slow mail. After each slice of 5 ms the decoder yields its thread to the verifier,
+//! which shares the thread and has to give that verdict.
 
 use std::collections::VecDeque;
 use std::time::Duration;

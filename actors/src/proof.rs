@@ -2,8 +2,8 @@
 //!
 //! A sound letter of another agency makes the claim fail. Otherwise a stranger who replays that letter, in mails that claim an office,
 //! would have the office's lane and room for as long as he likes. The claim does not fail where the same mail also holds a letter of the
-//! claimed agency: a gateway that sends letters of several offices together, or an office with several matricules, writes one subject
-//! for all.
+//! claimed agency: the subject of a mail names one agency, its claim, and a gateway, or an office with several matricules, sends letters
+//! of others in the same mail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

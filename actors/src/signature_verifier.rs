@@ -30,8 +30,9 @@ use crate::table_writer::TableWriters;
 
 /// Most identifiers in one query.
 const LOOK_UP_MAX: usize = 500;
-/// So many letters are looked up without further waiting; and the longest wait of the first letter while more are on their way.
+/// A look-up begins at once when so many letters wait for it.
 const LOOK_UP_ENOUGH: usize = 250;
+/// With fewer letters a look-up begins so long after the first of them came, while mail in hand may still bring more.
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
 /// Most letters that are handed on together. Handed on one by one, each letter would wake the writers' thread, which would take a core
 /// from the decoders.

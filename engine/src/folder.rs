@@ -144,7 +144,8 @@ impl DataFolder {
         }
         file.read_to_string(&mut text).map_err(io("read", &path))?;
         let known = text.lines().next().and_then(|name| name.trim().parse().ok());
-        // No name is there, or one that was cut off by a crash of the very first start, under which nothing is known.
+        // `known` is none at the first start, or where the first start crashed while it wrote the name. The database knows nothing
+        // under such a name, so a new one loses nothing.
         let process: Uuid = known.unwrap_or_else(Uuid::new_v4);
         // A known name is overwritten by itself, so that a crash here cannot lose it.
         let text = format!("{process}\n{}\n", std::process::id());

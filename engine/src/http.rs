@@ -64,7 +64,7 @@ pub struct ObservedParts {
     pub data_folder: PathBuf,
     /// Whether the private PostgreSQL lies there too.
     pub is_embedded: bool,
-    /// Bytes that quarantine keeps of strangers for one reason.
+    /// Most bytes that the quarantine keeps, for each reason, of containers whose sender is not known.
     pub quarantine_bytes_max: u64,
 }
 

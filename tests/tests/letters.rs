@@ -215,7 +215,7 @@ fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'s
     all
 }
 
-/// Older software knows CBC alone: who has leave writes and is answered in it, everybody else in GCM.
+/// Older software knows CBC alone. An agency with `cbc_allowed` writes and is answered in CBC, every other one in GCM.
 #[test]
 fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     let numbers = [42, 43, 44];

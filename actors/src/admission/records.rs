@@ -58,7 +58,7 @@ impl Admission {
         self.call(async move |mut c| in_hand::record(&mut c, &key, life, batch, &tokens).await).await
     }
 
-    /// Strikes out lines whose mails came back, after writing down the suspects among these.
+    /// Writes down the suspects, then strikes out the lines of the batches in `xm.in_hand`: all mails of these have come back.
     pub async fn strike_out(&self, life: Uuid, batches: Vec<i64>, suspects: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| {

@@ -26,7 +26,8 @@ use crate::transport::{NoContainer, TransportFacts};
 pub enum MailState {
     /// Nothing.
     Listed,
-    /// The mail was fetched before, and one of its letters was withheld. Its other letters are settled, and nobody sent them again.
+    /// An earlier fetch of the mail withheld one of its letters. The mail's other letters are settled; found again now, they count as
+    /// settled before, not as duplicates that an office sent.
     Withheld,
     /// The mail has failed alone too often.
     Poison,

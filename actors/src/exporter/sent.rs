@@ -91,7 +91,7 @@ impl Sent {
         self.away.is_some() && self.sent.is_empty()
     }
 
-    /// Says whether the courier was asked, and was reached for each mail.
+    /// Says whether some mail of the round reached the courier, and none found the courier away.
     pub fn is_reached(&self) -> bool {
         self.was_reached && self.away.is_none()
     }

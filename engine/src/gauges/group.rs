@@ -37,7 +37,7 @@ struct State {
     /// When they were last read; nothing while that failed.
     read_at: Option<Instant>,
     not_before: Option<Instant>,
-    /// When the reading that goes on began, and what ends with it.
+    /// While a reading is under way: when it began, and a receiver whose sender the reading's task drops at its end.
     reading: Option<(Instant, watch::Receiver<()>)>,
 }
 
