@@ -33,6 +33,7 @@ mod statement;
 mod table;
 mod tariff;
 mod user;
+mod voucher;
 
 /// Collects signed and encrypted records of remote agencies from mailboxes into PostgreSQL.
 #[derive(Parser, Debug)]
@@ -82,6 +83,9 @@ pub enum Command {
     /// Prices
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
+    /// Vouchers: codes that offices recharge with
+    #[command(subcommand)]
+    Voucher(voucher::VoucherCommand),
     /// Letters received
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -177,6 +181,10 @@ impl CommandLine {
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
+            Command::Voucher(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)
+            }
             Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();

@@ -91,6 +91,7 @@ struct CheapGauges {
     outbox_failed: IntGauge,
     unanswered_oldest: Gauge,
     flags_unexplained: IntGauge,
+    recharging_locked: IntGauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -116,6 +117,11 @@ impl CheapGauges {
                 registry,
                 "xm_flags_unexplained",
                 "Flags of accepted letters that nobody has explained",
+            )?,
+            recharging_locked: whole(
+                registry,
+                "xm_recharging_locked",
+                "Agencies whose recharging is locked after five wrong codes",
             )?,
             quarantine_open: labelled(
                 registry,
@@ -153,6 +159,7 @@ impl group::Read for CheapGauges {
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
         self.flags_unexplained.set(cheap.flags);
+        self.recharging_locked.set(cheap.recharging_locked);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

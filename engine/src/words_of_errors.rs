@@ -47,7 +47,11 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::QuarantineIncomplete { .. } => letters::of_letters(error),
         AdministrationError::TariffLater { .. }
         | AdministrationError::TariffUnknown(_)
-        | AdministrationError::TariffBegun { .. } => ledger::of_ledger(error, shown),
+        | AdministrationError::TariffBegun { .. }
+        | AdministrationError::VouchersUnknown(_)
+        | AdministrationError::VouchersWritten(_)
+        | AdministrationError::VouchersEnded { .. }
+        | AdministrationError::RechargeNotLocked(_) => ledger::of_ledger(error, shown),
         AdministrationError::TableUnknown(_)
         | AdministrationError::DefinitionFile(_)
         | AdministrationError::TableThere { .. }

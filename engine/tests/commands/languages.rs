@@ -51,6 +51,10 @@ const QUESTIONS: &[&[&str]] = &[
     &["approval", "confirm", "7", "--yes"],
     &["approval", "refuse", "7", "--reason", "x"],
     &["quarantine", "retry", "7", "--reason", "x"],
+    &["voucher", "list"],
+    &["voucher", "locked"],
+    &["voucher", "write", "7", "x"],
+    &["voucher", "revoke", "7", "--reason", "x"],
 ];
 
 /// What needs one person, what needs two, and how one is asked.
@@ -71,6 +75,10 @@ const PEOPLE: &[&[&str]] = &[
     &["user", "unmap", "daemon"],
     &["agency", "recharge", "1", "2000000", "--note", "slip"],
     &["agency", "recharge", "1", "2000000"],
+    &["voucher", "make", "3", "5000"],
+    &["voucher", "make", "0", "5000"],
+    &["voucher", "make", "3", "5000", "--until", "2020-01-01"],
+    &["voucher", "unlock", "1", "--reason", "x"],
     &["approval", "limit", "5000000"],
     &["approval", "limit", "1000"],
     &["approval", "confirm", "2"],

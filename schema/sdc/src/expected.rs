@@ -250,6 +250,7 @@ expectations! {
     Statement = "statement", "a statement";
     Notice = "notice", "a number and what is told, by its kind";
     Fingerprint = "fingerprint", "a SHA-256 in lower-case hexadecimal";
+    VoucherCode = "voucher-code", "the code of a voucher, 16 digits";
     Day = "day", "a day as YYYY-MM-DD, from the year 0001 on";
     DayNotBefore = "day-not-before", "a day that is not before from";
     TableOnce = "table-once", "each table once, whatever the case of its letters";

@@ -11,9 +11,11 @@ use crate::service::Service;
 
 mod account;
 mod export;
+mod recharge;
 
 pub use account::Period;
 pub use export::{Records, TableRecords};
+pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
 #[derive(Clone, PartialEq, Serialize)]
@@ -23,17 +25,20 @@ pub enum Request {
     Export(Records),
     /// The statement of the account.
     Account(Period),
+    /// Credit for a voucher's code.
+    Recharge(Recharge),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 2] = [Service::Export, Service::Account];
+    pub const OFFERED: [Service; 3] = [Service::Export, Service::Account, Service::Recharge];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
             Request::Account(_) => Service::Account,
+            Request::Recharge(_) => Service::Recharge,
         }
     }
 
@@ -41,7 +46,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            Request::Account(_) => 0,
+            Request::Account(_) | Request::Recharge(_) => 0,
         }
     }
 
@@ -57,11 +62,11 @@ impl Request {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
+            Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
             Service::Correct
             | Service::Import
             | Service::Certify
             | Service::Profile
-            | Service::Recharge
             | Service::Message
             | Service::Renew
             | Service::Enrol => Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service)),
@@ -75,6 +80,7 @@ impl fmt::Debug for Request {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
+            Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),
         }
     }
 }

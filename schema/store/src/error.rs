@@ -119,6 +119,17 @@ pub enum AdministrationError {
         /// Its beginning.
         from: DateTime<Utc>,
     },
+    /// No such batch of vouchers.
+    VouchersUnknown(i32),
+    /// The codes of a batch were written before.
+    VouchersWritten(i32),
+    /// No voucher of a batch, or none of that number, can still be redeemed.
+    VouchersEnded {
+        /// The batch.
+        batch: i32,
+    },
+    /// The agency's recharging is not locked.
+    RechargeNotLocked(Matricule),
     /// No such letter.
     LetterUnknown(String),
     /// No such line.
@@ -363,6 +374,10 @@ impl AdministrationError {
             AdministrationError::TariffUnknown(_) => "tariff_unknown",
             AdministrationError::TariffLater { .. } => "tariff_later",
             AdministrationError::TariffBegun { .. } => "tariff_begun",
+            AdministrationError::VouchersUnknown(_) => "vouchers_unknown",
+            AdministrationError::VouchersWritten(_) => "vouchers_written",
+            AdministrationError::VouchersEnded { .. } => "vouchers_ended",
+            AdministrationError::RechargeNotLocked(_) => "recharge_not_locked",
             AdministrationError::LineUnknown { .. } => "line_unknown",
             AdministrationError::LetterUnknown(_) => "letter_unknown",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
@@ -397,6 +412,7 @@ impl AdministrationError {
         match self {
             AdministrationError::AgencyUnknown(agency)
             | AdministrationError::AgencyExists(agency)
+            | AdministrationError::RechargeNotLocked(agency)
             | AdministrationError::FingerprintMismatch { agency } => json!({ "agency": agency }),
             AdministrationError::PlanUnknown(plan) => json!({ "plan": plan }),
             AdministrationError::InstallationExists { agency, name } => json!({ "agency": agency, "name": name }),
@@ -434,6 +450,9 @@ impl AdministrationError {
             AdministrationError::TableThere { table, relation } => json!({ "table": table, "relation": relation }),
             AdministrationError::ScopeColumnUnknown { column, known } => json!({ "column": column, "known": known }),
             AdministrationError::TableUnfit { table, problems } => json!({ "table": table, "problems": problems }),
+            AdministrationError::VouchersUnknown(batch)
+            | AdministrationError::VouchersWritten(batch)
+            | AdministrationError::VouchersEnded { batch } => json!({ "batch": batch }),
             AdministrationError::TariffLater { from } => json!({ "from": from }),
             AdministrationError::TariffUnknown(id) => json!({ "id": id }),
             AdministrationError::TariffBegun { id, from } => json!({ "id": id, "from": from }),
@@ -476,6 +495,7 @@ impl AdministrationError {
             | AdministrationError::CertificateUnknown(_)
             | AdministrationError::TableUnknown(_)
             | AdministrationError::TariffUnknown(_)
+            | AdministrationError::VouchersUnknown(_)
             | AdministrationError::LineUnknown { .. }
             | AdministrationError::LetterUnknown(_)
             | AdministrationError::UserUnknown(_)

@@ -100,6 +100,12 @@ heading-what = what
 heading-time = time
 heading-amount = amount
 heading-note = note
+heading-vouchers = vouchers
+heading-ends = ends
+heading-redeemed = redeemed
+heading-made-by = made by
+heading-written = written
+heading-locked-until = locked until
 
 # Small words
 
@@ -249,6 +255,15 @@ tariff-cancelled = tariff { $id } of { $service } is taken back: it would have b
 tariff-none = no tariff: every service is free
 tariff-none-ever = no tariff was ever set: every service is free
 
+# voucher
+
+voucher-made = batch { $batch } of vouchers is made
+voucher-written = the codes of batch { $batch } are in { $file }, and nowhere else
+voucher-revoked = { $count } vouchers of batch { $batch } are revoked
+voucher-none = no batch of vouchers was made yet
+voucher-none-locked = the recharging of no agency is locked
+voucher-unlocked = agency { $agency } may recharge again
+
 # approval, user
 
 approval-done = approval { $approval } confirmed and done: { $what }
@@ -274,6 +289,7 @@ approval-state-withdrawn = withdrawn
 act-certificate = a further certificate for agency { $agency }, { $algorithm }, SHA-256 { $fingerprint }
 act-recharge = recharging agency { $agency } with { $amount }
 act-recharge-note = recharging agency { $agency } with { $amount } ({ $note })
+act-vouchers = making { $count } vouchers of { $amount } each, until { $time }
 act-limit = letting one person alone recharge up to { $amount }
 act-add = adding user { $user } of privilege { $privilege } ({ $title })
 act-add-commission = adding user { $user } of privilege { $privilege } ({ $title }), a member of the election commission

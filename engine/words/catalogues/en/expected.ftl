@@ -192,6 +192,7 @@ expected-parts = a number of parts
 expected-statement = a statement
 expected-notice = a number and what is told, by its kind
 expected-fingerprint = a SHA-256 in lower-case hexadecimal
+expected-voucher-code = the code of a voucher, 16 digits
 expected-day = a day as YYYY-MM-DD, from the year 0001 on
 expected-day-not-before = a day that is not before from
 expected-table-once = each table once, whatever the case of its letters

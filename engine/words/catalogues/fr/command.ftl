@@ -100,6 +100,12 @@ heading-what = objet de la demande
 heading-time = moment
 heading-amount = montant
 heading-note = remarque
+heading-vouchers = bons
+heading-ends = fin
+heading-redeemed = utilisés
+heading-made-by = établie par
+heading-written = écrite
+heading-locked-until = bloquée jusqu'à
 
 # Petits mots
 
@@ -261,6 +267,15 @@ tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait comme
 tariff-none = aucun tarif : chaque service est gratuit
 tariff-none-ever = aucun tarif n'a jamais été fixé : chaque service est gratuit
 
+# voucher
+
+voucher-made = la série { $batch } de bons est établie
+voucher-written = les codes de la série { $batch } sont dans { $file }, et nulle part ailleurs
+voucher-revoked = { $count } bons de la série { $batch } sont révoqués
+voucher-none = aucune série de bons n'a encore été établie
+voucher-none-locked = les recharges d'aucune agence ne sont bloquées
+voucher-unlocked = l'agence { $agency } peut de nouveau recharger
+
 # approval, user
 
 approval-done = approbation { $approval } confirmée et exécutée : { $what }
@@ -286,6 +301,7 @@ approval-state-withdrawn = retirée
 act-certificate = un certificat de plus pour l'agence { $agency }, { $algorithm }, SHA-256 { $fingerprint }
 act-recharge = la recharge de l'agence { $agency } de { $amount }
 act-recharge-note = la recharge de l'agence { $agency } de { $amount } ({ $note })
+act-vouchers = l'établissement de { $count } bons de { $amount } chacun, jusqu'au { $time }
 act-limit = l'autorisation pour une personne seule de recharger jusqu'à { $amount }
 act-add = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title })
 act-add-commission = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title }), membre de la commission électorale

@@ -191,6 +191,7 @@ expected-parts = un nombre de parties
 expected-statement = un relevé
 expected-notice = un numéro et ce qui est dit, selon sa nature
 expected-fingerprint = un SHA-256 en hexadécimal minuscule
+expected-voucher-code = le code d'un bon, de 16 chiffres
 expected-day = un jour de la forme AAAA-MM-JJ, à partir de l'an 0001
 expected-day-not-before = un jour qui ne précède pas from
 expected-table-once = chaque table une seule fois, majuscules et minuscules confondues

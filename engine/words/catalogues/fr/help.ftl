@@ -17,6 +17,7 @@ help-agency = Les agences : les centres éloignés enregistrés
 help-cert = Les certificats des agences
 help-table = Les tables où les agences peuvent écrire
 help-tariff = Les prix
+help-voucher = Bons : codes avec lesquels les agences rechargent
 help-journal = Les lettres reçues
 help-letter = Une lettre : tout ce que le centre en sait
 help-answer = Les réponses : ce qu'on a dit à une lettre, et celles qui ne sont pas encore parties
@@ -169,6 +170,21 @@ help-per-kb = Prix de chaque tranche commencée de 1 024 octets du conteneur, da
 help-credit = Sans crédit suffisant : owe (devoir) ou refuse (refuser) ; par défaut owe pour export et correct, refuse pour import et certify
 help-tariff-from = Jour ou heure du centre où il commence ; maintenant par défaut
 
+# voucher
+
+help-voucher-make = Établir une série de bons : une autre personne la confirme
+help-voucher-write = Créer les codes d'une série et les écrire dans un fichier, une seule fois
+help-voucher-list = Lister les séries, la plus récente d'abord
+help-voucher-revoke = Révoquer les bons d'une série qui n'ont pas été utilisés
+help-voucher-locked = Lister les agences dont les recharges sont bloquées un jour après cinq codes faux
+help-voucher-unlock = Débloquer une agence
+help-voucher-batch = La série
+help-voucher-file = Un fichier qui n'existe pas encore : une ligne par bon
+help-voucher-number = Celui-ci seulement : son numéro dans le fichier, après le trait d'union
+help-voucher-count = Combien
+help-voucher-amount = Ce que chacun donne, dans l'unité principale de la monnaie
+help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exemple 2027-12-31 ; par défaut dans un an
+
 # approval, user
 
 help-approval-list = Lister ce qui a été demandé et qui attend
@@ -227,6 +243,9 @@ value-yes-or-no = OUI|NON
 value-text = TEXTE
 value-after = APRÈS
 value-column = COLONNE
+value-batch = SÉRIE
+value-count = NOMBRE
+value-number = NUMÉRO
 value-codes = CODES
 value-agency = AGENCE
 value-fingerprint = EMPREINTE

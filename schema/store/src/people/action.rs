@@ -53,6 +53,30 @@ pub enum AuditAction<'a> {
         balance: i64,
         note: &'a str,
     },
+    VoucherBatch {
+        #[serde(skip)]
+        batch: i32,
+        vouchers: i32,
+        amount: i64,
+        expires_at: DateTime<Utc>,
+    },
+    VoucherWrite {
+        #[serde(skip)]
+        batch: i32,
+        vouchers: i32,
+    },
+    VoucherRevoke {
+        #[serde(skip)]
+        batch: i32,
+        number: Option<i32>,
+        vouchers: usize,
+        reason: &'a str,
+    },
+    VoucherUnlock {
+        #[serde(skip)]
+        agency: Matricule,
+        reason: &'a str,
+    },
     AgencyGrant {
         #[serde(skip)]
         agency: Matricule,
@@ -251,6 +275,10 @@ impl AuditAction<'_> {
             AuditAction::AgencyEdit { .. } => "agency.edit",
             AuditAction::AgencyStatus { .. } => "agency.status",
             AuditAction::AgencyRecharge { .. } => "agency.recharge",
+            AuditAction::VoucherBatch { .. } => "voucher.batch",
+            AuditAction::VoucherWrite { .. } => "voucher.write",
+            AuditAction::VoucherRevoke { .. } => "voucher.revoke",
+            AuditAction::VoucherUnlock { .. } => "voucher.unlock",
             AuditAction::AgencyGrant { .. } => "agency.grant",
             AuditAction::AgencyWithdraw { .. } => "agency.withdraw",
             AuditAction::InstallationAdd { .. } => "installation.add",
@@ -291,6 +319,7 @@ impl AuditAction<'_> {
             | AuditAction::AgencyEdit { agency, .. }
             | AuditAction::AgencyStatus { agency, .. }
             | AuditAction::AgencyRecharge { agency, .. }
+            | AuditAction::VoucherUnlock { agency, .. }
             | AuditAction::AgencyGrant { agency, .. }
             | AuditAction::AgencyWithdraw { agency, .. }
             | AuditAction::InstallationAdd { agency, .. }
@@ -299,6 +328,9 @@ impl AuditAction<'_> {
             | AuditAction::CertificateRegister { agency, .. }
             | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
             AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
+            AuditAction::VoucherBatch { batch, .. }
+            | AuditAction::VoucherWrite { batch, .. }
+            | AuditAction::VoucherRevoke { batch, .. } => format!("vouchers {batch}"),
             AuditAction::QuarantineShow { entry }
             | AuditAction::QuarantineDrop { entry, .. }
             | AuditAction::QuarantineRetry { entry, .. } => {

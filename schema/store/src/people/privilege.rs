@@ -96,6 +96,14 @@ operations! {
     AgencyWithdraw = "agency.withdraw", ChefDAgence;
     /// A further installation.
     InstallationAdd = "installation.add", ChefDAgence;
+    /// Vouchers.
+    VoucherBatch = "voucher.batch", ChefDAgence;
+    /// Their codes are written into a file, once.
+    VoucherWrite = "voucher.write", ChefDAgence;
+    /// Vouchers that give nothing any more.
+    VoucherRevoke = "voucher.revoke", ChefDAgence;
+    /// An agency that sent wrong codes may send further ones.
+    VoucherUnlock = "voucher.unlock", ChefDAgence;
     /// Answers that wait are sent now.
     AnswerRetry = "answer.retry", ChefDAgence;
     /// A certificate of an agency that has, or had, another one.

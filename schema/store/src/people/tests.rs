@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sdc::letter::{Matricule, Mode};
+use sdc::request::VoucherCode;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ use crate::database::{Connection, Database};
 use crate::error::AdministrationError;
 use crate::ledger::recharges;
 use crate::ledger::tariffs::{self, NewTariff};
+use crate::ledger::voucher_keys::VoucherKeys;
+use crate::ledger::vouchers;
 use crate::letters::{answers, quarantine};
 use crate::samples;
 use crate::tables;
@@ -138,6 +141,16 @@ async fn attempt(
         }
         Operation::AgencyStatus => agencies::set_status(connection, operator, one, 0).await,
         Operation::AgencyRecharge => recharges::recharge(connection, operator, one, 1, "").await.map(drop),
+        Operation::VoucherBatch => {
+            let end = chrono::Utc::now() + chrono::Duration::days(1);
+            vouchers::make(connection, operator, 1, 1, end).await.map(drop)
+        }
+        Operation::VoucherWrite => {
+            let keep = async |_: &vouchers::Batch, _: &[VoucherCode]| Ok(());
+            vouchers::write(connection, operator, &VoucherKeys::default(), 1, keep).await
+        }
+        Operation::VoucherRevoke => vouchers::revoke(connection, operator, 1, None, "lost").await.map(drop),
+        Operation::VoucherUnlock => vouchers::unlock(connection, operator, one, "explained").await,
         Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),
         Operation::AgencyWithdraw => {
             scopes::withdraw(connection, operator, one, "C", &["x".to_owned()]).await.map(drop)

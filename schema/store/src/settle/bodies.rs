@@ -41,10 +41,10 @@ pub async fn read(
         let (Decision::Accepted { acceptance, account, .. }, Some(agency)) = (&case.decision, case.agency()) else {
             continue;
         };
-        match acceptance.work {
-            Work::Records(_) => {}
+        match &acceptance.work {
+            Work::Records(_) | Work::Voucher(_) => {}
             Work::Statement(period) => {
-                let asking = statement::Asking { batch, place, agency, account, period };
+                let asking = statement::Asking { batch, place, agency, account, period: *period };
                 let statement = statement::read(connection, asking, &catalogue.server.currency).await;
                 bodies.insert(place, AnswerContent::Statement(statement.map_err(|fault| (place, fault))?));
             }

@@ -18,6 +18,7 @@ mod signers;
 mod statements;
 mod together;
 mod transports;
+pub(crate) mod vouchers;
 mod waiting;
 pub(crate) mod world;
 

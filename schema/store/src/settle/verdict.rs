@@ -15,6 +15,7 @@ use super::arrival::{Content, Outcome};
 use super::batch::Case;
 use super::bodies;
 use super::decision::{Acceptance, Decision};
+use super::effect::Credit;
 use super::flags::new_flags;
 use super::judge::Key;
 use crate::tables::catalogue::Catalogue;
@@ -38,6 +39,8 @@ pub struct VerdictRow {
     pub decided_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
+    /// What the account is credited with.
+    pub credit: Option<Credit>,
     pub balance_floor: Option<i64>,
     /// What needs an explanation, each with the key of its table.
     pub flags: Vec<(i32, Flag)>,
@@ -99,6 +102,7 @@ impl VerdictRow {
             decided_at,
             account: *account,
             cost,
+            credit: acceptance.and_then(|acceptance| acceptance.effect.credit().cloned()),
             balance_floor: refuses_credit.then_some(-account.credit_limit),
             flags,
         })

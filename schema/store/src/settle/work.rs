@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sdc::refusal::Refusal;
-use sdc::request::{Period, Request};
+use sdc::request::{Period, Request, VoucherCode};
 use sdc::service::Service;
 
 use crate::certificates::signers::Signer;
@@ -23,6 +23,8 @@ pub enum Work {
     Records(Arc<[TableRows]>),
     /// The statement of the account over some days.
     Statement(Period),
+    /// The credit of a voucher.
+    Voucher(VoucherCode),
 }
 
 impl Work {
@@ -37,6 +39,7 @@ impl Work {
                 Ok(Work::Records(tables.into()))
             }
             Request::Account(period) => Ok(Work::Statement(*period)),
+            Request::Recharge(recharge) => Ok(Work::Voucher(recharge.code.clone())),
         }
     }
 
@@ -45,6 +48,7 @@ impl Work {
         match self {
             Work::Records(_) => Service::Export,
             Work::Statement(_) => Service::Account,
+            Work::Voucher(_) => Service::Recharge,
         }
     }
 
@@ -52,7 +56,7 @@ impl Work {
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
-            Work::Statement(_) => &[],
+            Work::Statement(_) | Work::Voucher(_) => &[],
         }
     }
 
@@ -60,7 +64,7 @@ impl Work {
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
-            Work::Statement(_) => None,
+            Work::Statement(_) | Work::Voucher(_) => None,
         }
     }
 
@@ -75,5 +79,6 @@ pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) => request.rows(),
         Request::Account(_) => STATEMENT_ENTRIES_MAX,
+        Request::Recharge(_) => 1,
     }
 }

@@ -47,7 +47,7 @@ fn signing_key() -> SigningKey {
 }
 
 /// Every part of every answer that is kept, in order.
-async fn parts(world: &World) -> Vec<(Answer, AnswerBody)> {
+pub(super) async fn parts(world: &World) -> Vec<(Answer, AnswerBody)> {
     let text = "SELECT payload FROM xm.answer_parts ORDER BY made_at, letter_id, part";
     let rows: Vec<Vec<u8>> = Sql::<Bytea>::new(text, &[]).load(&mut *world.connection().await).await.unwrap();
     let read = |payload: &Vec<u8>| {
