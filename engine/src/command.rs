@@ -26,6 +26,7 @@ mod letter;
 mod listing;
 mod mail;
 mod place;
+mod profile;
 mod quarantine;
 mod receipt_words;
 mod sample;
@@ -83,6 +84,9 @@ pub enum Command {
     /// Prices
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
+    /// Profiles: what offices asked to have changed of their own data
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
     /// Vouchers: codes that offices recharge with
     #[command(subcommand)]
     Voucher(voucher::VoucherCommand),
@@ -181,6 +185,7 @@ impl CommandLine {
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
+            Command::Profile(command) => place.at_desk(async |desk| profile::run(desk, command).await),
             Command::Voucher(command) => {
                 let configuration = Configuration::load(&place.sources)?;
                 place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)

@@ -92,6 +92,7 @@ struct CheapGauges {
     unanswered_oldest: Gauge,
     flags_unexplained: IntGauge,
     recharging_locked: IntGauge,
+    profile_changes_waiting: IntGauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -122,6 +123,11 @@ impl CheapGauges {
                 registry,
                 "xm_recharging_locked",
                 "Agencies whose recharging is locked after five wrong codes",
+            )?,
+            profile_changes_waiting: whole(
+                registry,
+                "xm_profile_changes_waiting",
+                "Changes of profiles that wait for an operator",
             )?,
             quarantine_open: labelled(
                 registry,
@@ -160,6 +166,7 @@ impl group::Read for CheapGauges {
         self.unanswered_oldest.set(cheap.unanswered);
         self.flags_unexplained.set(cheap.flags);
         self.recharging_locked.set(cheap.recharging_locked);
+        self.profile_changes_waiting.set(cheap.profile_changes_waiting);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

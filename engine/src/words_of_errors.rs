@@ -40,7 +40,9 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::PlanUnknown(_)
         | AdministrationError::InstallationExists { .. }
         | AdministrationError::ScopeColumnUnknown { .. }
-        | AdministrationError::AddressOfCentre(_) => agencies::of_agencies(error),
+        | AdministrationError::AddressOfCentre(_)
+        | AdministrationError::ProfileChangeUnknown(_)
+        | AdministrationError::ProfileChangeDecided { .. } => agencies::of_agencies(error),
         AdministrationError::LetterUnknown(_)
         | AdministrationError::LineUnknown { .. }
         | AdministrationError::QuarantineDecided { .. }

@@ -17,6 +17,12 @@ pub(super) fn of_agencies(error: &AdministrationError) -> String {
         AdministrationError::AddressOfCentre(address) => {
             format!("{address} is an address of the centre itself: answers sent there would come back as letters")
         }
+        AdministrationError::ProfileChangeUnknown(id) => {
+            format!("change {id} of a profile does not exist: `xmserver profile list --with-decided` shows those that do")
+        }
+        AdministrationError::ProfileChangeDecided { id, state } => {
+            format!("change {id} of a profile is {state} already")
+        }
         other => other.to_string(),
     }
 }

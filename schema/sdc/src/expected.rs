@@ -250,6 +250,11 @@ expectations! {
     Statement = "statement", "a statement";
     Notice = "notice", "a number and what is told, by its kind";
     Fingerprint = "fingerprint", "a SHA-256 in lower-case hexadecimal";
+    ProfileName = "profile-name", "a name that is not blank";
+    ProfileLine = "profile-line", "text on one line, of at most 200 characters";
+    EmailAddress = "email-address", "an e-mail address in plain ASCII, local@domain";
+    SomeMember = "some-member", "at least one member";
+    Profile = "profile", "a profile";
     VoucherCode = "voucher-code", "the code of a voucher, 16 digits";
     Day = "day", "a day as YYYY-MM-DD, from the year 0001 on";
     DayNotBefore = "day-not-before", "a day that is not before from";

@@ -133,6 +133,8 @@ refusal_codes! {
     CheckFailed = "check_failed", MEND;
     /// The account does not bear the price, and this service is not given on credit.
     InsufficientCredit = "insufficient_credit", WAIT;
+    /// The profile cannot be changed so: the address is one of the centre's own.
+    ProfileInvalid = "profile_invalid", MEND;
     /// No voucher that can be redeemed has this code. One code for every cause: a finer one would help to guess.
     VoucherInvalid = "voucher_invalid", MEND;
     /// Recharging is locked for a day after five wrong codes.

@@ -11,10 +11,12 @@ use crate::service::Service;
 
 mod account;
 mod export;
+mod profile;
 mod recharge;
 
 pub use account::Period;
 pub use export::{Records, TableRecords};
+pub use profile::{PROFILE_CHARS_MAX, ProfileChange, ProfileRequest};
 pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
@@ -25,19 +27,22 @@ pub enum Request {
     Export(Records),
     /// The statement of the account.
     Account(Period),
+    /// The agency's own data, read or changed.
+    Profile(ProfileRequest),
     /// Credit for a voucher's code.
     Recharge(Recharge),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 3] = [Service::Export, Service::Account, Service::Recharge];
+    pub const OFFERED: [Service; 4] = [Service::Export, Service::Account, Service::Profile, Service::Recharge];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
             Request::Account(_) => Service::Account,
+            Request::Profile(_) => Service::Profile,
             Request::Recharge(_) => Service::Recharge,
         }
     }
@@ -46,7 +51,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            Request::Account(_) | Request::Recharge(_) => 0,
+            Request::Account(_) | Request::Profile(_) | Request::Recharge(_) => 0,
         }
     }
 
@@ -62,11 +67,11 @@ impl Request {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
+            Service::Profile => Ok(Request::Profile(profile::read(body()?)?)),
             Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
             Service::Correct
             | Service::Import
             | Service::Certify
-            | Service::Profile
             | Service::Message
             | Service::Renew
             | Service::Enrol => Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service)),
@@ -80,6 +85,7 @@ impl fmt::Debug for Request {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
+            Request::Profile(profile) => f.debug_tuple("Profile").field(profile).finish(),
             Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),
         }
     }

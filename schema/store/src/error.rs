@@ -130,6 +130,15 @@ pub enum AdministrationError {
     },
     /// The agency's recharging is not locked.
     RechargeNotLocked(Matricule),
+    /// No such change of a profile.
+    ProfileChangeUnknown(i64),
+    /// It does not wait any more.
+    ProfileChangeDecided {
+        /// Its number.
+        id: i64,
+        /// What became of it.
+        state: String,
+    },
     /// No such letter.
     LetterUnknown(String),
     /// No such line.
@@ -378,6 +387,8 @@ impl AdministrationError {
             AdministrationError::VouchersWritten(_) => "vouchers_written",
             AdministrationError::VouchersEnded { .. } => "vouchers_ended",
             AdministrationError::RechargeNotLocked(_) => "recharge_not_locked",
+            AdministrationError::ProfileChangeUnknown(_) => "profile_change_unknown",
+            AdministrationError::ProfileChangeDecided { .. } => "profile_change_decided",
             AdministrationError::LineUnknown { .. } => "line_unknown",
             AdministrationError::LetterUnknown(_) => "letter_unknown",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
@@ -428,7 +439,9 @@ impl AdministrationError {
                 json!({ "fingerprint": fingerprint, "at": at })
             }
             AdministrationError::LineUnknown { book, id } => json!({ "book": book.code(), "id": id }),
-            AdministrationError::QuarantineDecided { id, state } => json!({ "id": id, "state": state }),
+            AdministrationError::ProfileChangeUnknown(id) => json!({ "id": id }),
+            AdministrationError::QuarantineDecided { id, state }
+            | AdministrationError::ProfileChangeDecided { id, state } => json!({ "id": id, "state": state }),
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),
             AdministrationError::AddressOfCentre(address) => json!({ "address": address }),
             AdministrationError::Invalid(value) => value.parameters(),
@@ -496,6 +509,7 @@ impl AdministrationError {
             | AdministrationError::TableUnknown(_)
             | AdministrationError::TariffUnknown(_)
             | AdministrationError::VouchersUnknown(_)
+            | AdministrationError::ProfileChangeUnknown(_)
             | AdministrationError::LineUnknown { .. }
             | AdministrationError::LetterUnknown(_)
             | AdministrationError::UserUnknown(_)

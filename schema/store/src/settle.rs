@@ -28,6 +28,7 @@ mod held;
 pub(crate) mod judge;
 mod offenders;
 mod post;
+mod profiles;
 mod retry;
 mod rounds;
 mod rows;

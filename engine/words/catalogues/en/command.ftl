@@ -255,6 +255,20 @@ tariff-cancelled = tariff { $id } of { $service } is taken back: it would have b
 tariff-none = no tariff: every service is free
 tariff-none-ever = no tariff was ever set: every service is free
 
+# profile
+
+profile-change = { $member }: { $former } → { $value }
+profile-shown = change { $change }, asked on { $time } by installation { $installation } of agency { $agency } { $name }, telephone { $telephone }
+profile-ask-confirm = Make it?
+profile-confirmed = change { $change } of agency { $agency } is made; its office is told
+profile-refused = change { $change } of agency { $agency } is refused; its office is told
+profile-none = no change of a profile waits
+profile-none-ever = no office has asked for a change yet
+profile-state-waiting = waits
+profile-state-made = made at once
+profile-state-confirmed = confirmed
+profile-state-refused = refused
+profile-state-replaced = taken up by a later one
 # voucher
 
 voucher-made = batch { $batch } of vouchers is made

@@ -17,6 +17,7 @@ help-agency = Agencies: the registered remote offices
 help-cert = Certificates of agencies
 help-table = Tables that agencies may write to
 help-tariff = Prices
+help-profile = Profiles: what offices asked to have changed of their own data
 help-voucher = Vouchers: codes that offices recharge with
 help-journal = Letters received
 help-letter = One letter: all that the centre knows of it
@@ -170,6 +171,14 @@ help-per-kb = Price of each started 1 024 bytes of the container, in the main un
 help-credit = Without enough credit: owe or refuse; by default owe for export and correct, refuse for import and certify
 help-tariff-from = Day or time of the centre at which it begins; now by default
 
+# profile
+
+help-profile-list = List changes that wait, newest first
+help-profile-confirm = Make a change that waits, and have its office told
+help-profile-refuse = Refuse a change that waits, and have its office told
+help-profile-yes = Make it without asking
+help-profile-decided = Those that were made at once or are decided, too
+help-profile-reason = Why: its office is told
 # voucher
 
 help-voucher-make = Make a batch of vouchers: another person confirms it

@@ -38,6 +38,7 @@ refusal-out_of_scope = Rows lie outside the codes granted to the agency.
 refusal-conflict = The same record is held with other content.
 refusal-check_failed = Rows break a check of their table.
 refusal-insufficient_credit = The account does not bear the price, and this service is not given on credit.
+refusal-profile_invalid = The profile cannot be changed so: the address is one of the centre's own.
 refusal-voucher_invalid = No voucher that can be redeemed has this code. One code for every cause: a finer one would help to guess.
 refusal-recharge_locked = Recharging is locked for a day after five wrong codes.
 
@@ -81,6 +82,7 @@ refusal-out_of_scope-short = a record in another office's name
 refusal-conflict-short = a record sent before, changed
 refusal-check_failed-short = votes whose sums are wrong
 refusal-insufficient_credit-short = no credit for what it costs
+refusal-profile_invalid-short = an address of the centre as its own
 refusal-voucher_invalid-short = the code of no voucher that is good
 refusal-recharge_locked-short = after five wrong codes of vouchers
 

@@ -267,6 +267,20 @@ tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait comme
 tariff-none = aucun tarif : chaque service est gratuit
 tariff-none-ever = aucun tarif n'a jamais été fixé : chaque service est gratuit
 
+# profile
+
+profile-change = { $member } : { $former } → { $value }
+profile-shown = changement { $change }, demandé le { $time } par l'installation { $installation } de l'agence { $agency } { $name }, téléphone { $telephone }
+profile-ask-confirm = Le faire ?
+profile-confirmed = le changement { $change } de l'agence { $agency } est fait ; l'agence en est avertie
+profile-refused = le changement { $change } de l'agence { $agency } est refusé ; l'agence en est avertie
+profile-none = aucun changement de profil n'attend
+profile-none-ever = aucune agence n'a encore demandé de changement
+profile-state-waiting = en attente
+profile-state-made = fait aussitôt
+profile-state-confirmed = confirmé
+profile-state-refused = refusé
+profile-state-replaced = repris par un suivant
 # voucher
 
 voucher-made = la série { $batch } de bons est établie

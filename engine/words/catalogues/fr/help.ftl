@@ -17,6 +17,7 @@ help-agency = Les agences : les centres éloignés enregistrés
 help-cert = Les certificats des agences
 help-table = Les tables où les agences peuvent écrire
 help-tariff = Les prix
+help-profile = Profils : ce que les agences ont demandé de changer de leurs propres données
 help-voucher = Bons : codes avec lesquels les agences rechargent
 help-journal = Les lettres reçues
 help-letter = Une lettre : tout ce que le centre en sait
@@ -170,6 +171,14 @@ help-per-kb = Prix de chaque tranche commencée de 1 024 octets du conteneur, da
 help-credit = Sans crédit suffisant : owe (devoir) ou refuse (refuser) ; par défaut owe pour export et correct, refuse pour import et certify
 help-tariff-from = Jour ou heure du centre où il commence ; maintenant par défaut
 
+# profile
+
+help-profile-list = Lister les changements qui attendent, le plus récent d'abord
+help-profile-confirm = Faire un changement qui attend, et en avertir l'agence
+help-profile-refuse = Refuser un changement qui attend, et en avertir l'agence
+help-profile-yes = Le faire sans demander
+help-profile-decided = Aussi ceux qui ont été faits aussitôt ou sont décidés
+help-profile-reason = Pourquoi : l'agence en est avertie
 # voucher
 
 help-voucher-make = Établir une série de bons : une autre personne la confirme

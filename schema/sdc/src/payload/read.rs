@@ -96,9 +96,11 @@ impl Head<'_> {
         if !(1..=SEQUENCE_MAX).contains(&number) {
             return Err(malformed("body.number", Expected::Sequence));
         }
-        let NoticeContent::CertificateEnds { certificate, .. } = &content;
-        if !is_digest(certificate) {
-            return Err(malformed("body.certificate", Expected::Fingerprint));
+        match &content {
+            NoticeContent::CertificateEnds { certificate, .. } if !is_digest(certificate) => {
+                return Err(malformed("body.certificate", Expected::Fingerprint));
+            }
+            NoticeContent::CertificateEnds { .. } | NoticeContent::Profile { .. } => {}
         }
         Ok(Notice { sdc, id, from, to, time: self.time()?, mode: self.mode()?, number, content })
     }
@@ -177,6 +179,7 @@ impl Head<'_> {
         }
         let content = match service.map(|service| service.facts().answer) {
             Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
+            Some(AnswerKind::Profile) => AnswerContent::Profile(self.typed("body", Expected::Profile)?),
             _ => return Err(malformed("service", Expected::ServiceWithBody)),
         };
         Ok(Some(AnswerBody { part, parts, content }))

@@ -32,6 +32,20 @@ pub async fn queue(
     about: &str,
     content: &NoticeContent,
 ) -> Result<Option<Uuid>, Fault> {
+    queue_at(connection, to, about, content, None).await
+}
+
+/// Queues it as [`queue`] does. By mail it goes to `email`, where that is given, and once it is sent again to the agency's address.
+///
+/// # Errors
+/// A fault.
+pub async fn queue_at(
+    connection: &mut AsyncPgConnection,
+    to: &Office,
+    about: &str,
+    content: &NoticeContent,
+    email: Option<&str>,
+) -> Result<Option<Uuid>, Fault> {
     connection
         .transaction(async |connection| {
             let Some(next) = next_notice(connection, to).await? else { return Ok(None) };
@@ -61,13 +75,14 @@ pub async fn queue(
                 content: content.clone(),
             };
             let payload = payload::write_notice(&notice);
-            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport) SELECT ?, unnest(?), ? RETURNING id),
+            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport, email) SELECT ?, unnest(?), ?, unnest(?) RETURNING id),
                              numbered AS (UPDATE xm.installations SET notice_highest = ? WHERE agency = ? AND name = ?)
                         UPDATE xm.notices n SET outbox = queued.id FROM queued WHERE n.id = ?";
             let binds = [
                 Bind::Matricule(to.agency),
                 Bind::Byteas(vec![Some(&payload)]),
                 Bind::Text(NOTICE),
+                Bind::Texts(vec![email]),
                 Bind::Bigint(next.number),
                 Bind::Matricule(to.agency),
                 Bind::Text(&to.installation),
@@ -89,12 +104,26 @@ pub async fn queue_for_agency(
     about: &str,
     content: &NoticeContent,
 ) -> Result<usize, Fault> {
+    queue_for_agency_at(connection, agency, about, content, None).await
+}
+
+/// Queues it as [`queue_for_agency`] and [`queue_at`] do.
+///
+/// # Errors
+/// A fault; those before it stay queued.
+pub async fn queue_for_agency_at(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+    about: &str,
+    content: &NoticeContent,
+    email: Option<&str>,
+) -> Result<usize, Fault> {
     let text = "SELECT name FROM xm.installations WHERE agency = ? AND transport IS NOT NULL ORDER BY name";
     let installations: Vec<String> = Statement::<Text>::new(text, &[Bind::Matricule(agency)]).load(connection).await?;
     let mut queued = 0;
     for installation in installations {
         let to = Office { agency, installation };
-        queued += usize::from(queue(connection, &to, about, content).await?.is_some());
+        queued += usize::from(queue_at(connection, &to, about, content, email).await?.is_some());
     }
     Ok(queued)
 }
@@ -175,9 +204,9 @@ pub(super) async fn lease(
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
-             RETURNING o.id, due.notice, o.payload, o.attempts, o.last_error)
+             RETURNING o.id, due.notice, o.payload, o.attempts, o.last_error, o.email)
          SELECT c.id, n.agency, n.id, n.installation, n.number, c.payload, i.dictionary, s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN i.cipher END, a.email, c.attempts, c.attempts > 1 OR c.last_error IS NOT NULL
+                CASE WHEN a.cbc_allowed THEN i.cipher END, coalesce(c.email, a.email), c.attempts, c.attempts > 1 OR c.last_error IS NOT NULL
            FROM leased c
            JOIN xm.notices n ON n.id = c.notice
            JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation

@@ -187,10 +187,10 @@ pub async fn lease(
                                       WHERE p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
                                         AND p.part = o.part), 0)
                FROM due WHERE o.id = due.id
-             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error)
+             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error, o.email)
          SELECT c.id, c.agency, c.letter_id, c.attempt, c.part, coalesce(p.payload, t.receipt, l.receipt, c.payload),
                 coalesce(c.certificate, l.certificate), s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
+                CASE WHEN a.cbc_allowed THEN l.cipher END, coalesce(c.email, a.email), c.attempts,
                 c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL, l.installation, l.sequence
            FROM leased c
            JOIN xm.agencies a ON a.matricule = c.agency

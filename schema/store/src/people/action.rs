@@ -124,6 +124,19 @@ pub enum AuditAction<'a> {
         reason: &'a str,
         since: Option<DateTime<Utc>>,
     },
+    ProfileConfirm {
+        #[serde(skip)]
+        agency: Matricule,
+        change: i64,
+        #[serde(flatten)]
+        differences: Differences,
+    },
+    ProfileRefuse {
+        #[serde(skip)]
+        agency: Matricule,
+        change: i64,
+        reason: &'a str,
+    },
     QuarantineShow {
         #[serde(skip)]
         entry: i64,
@@ -286,6 +299,8 @@ impl AuditAction<'_> {
             AuditAction::AnswerRetry { .. } => "answer.retry",
             AuditAction::CertificateRegister { .. } => "certificate.register",
             AuditAction::CertificateRevoke { .. } => "certificate.revoke",
+            AuditAction::ProfileConfirm { .. } => "profile.confirm",
+            AuditAction::ProfileRefuse { .. } => "profile.refuse",
             AuditAction::QuarantineShow { .. } => "quarantine.show",
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
@@ -320,6 +335,8 @@ impl AuditAction<'_> {
             | AuditAction::AgencyStatus { agency, .. }
             | AuditAction::AgencyRecharge { agency, .. }
             | AuditAction::VoucherUnlock { agency, .. }
+            | AuditAction::ProfileConfirm { agency, .. }
+            | AuditAction::ProfileRefuse { agency, .. }
             | AuditAction::AgencyGrant { agency, .. }
             | AuditAction::AgencyWithdraw { agency, .. }
             | AuditAction::InstallationAdd { agency, .. }

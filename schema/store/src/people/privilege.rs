@@ -114,6 +114,10 @@ operations! {
     TableAdopt = "table.adopt", Superviseur;
     /// A table that is gone.
     TableAbandon = "table.abandon", Superviseur;
+    /// What an office asked to have changed of its own data.
+    ProfileConfirm = "profile.confirm", Superviseur;
+    /// It is not changed.
+    ProfileRefuse = "profile.refuse", Superviseur;
     /// A price.
     TariffSet = "tariff.set", Superviseur;
     /// A price that has not begun.

@@ -14,7 +14,7 @@ use super::{
     users,
 };
 use crate::agencies::{self, AgencyChange, NewAgency};
-use crate::agencies::{installations, scopes};
+use crate::agencies::{installations, profiles, scopes};
 use crate::approvals;
 use crate::centre;
 use crate::centre::server::{self, Server};
@@ -151,6 +151,8 @@ async fn attempt(
         }
         Operation::VoucherRevoke => vouchers::revoke(connection, operator, 1, None, "lost").await.map(drop),
         Operation::VoucherUnlock => vouchers::unlock(connection, operator, one, "explained").await,
+        Operation::ProfileConfirm => profiles::confirm(connection, operator, 1).await.map(drop),
+        Operation::ProfileRefuse => profiles::refuse(connection, operator, 1, "unknown").await.map(drop),
         Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),
         Operation::AgencyWithdraw => {
             scopes::withdraw(connection, operator, one, "C", &["x".to_owned()]).await.map(drop)

@@ -43,6 +43,7 @@ pub async fn read(
         };
         match &acceptance.work {
             Work::Records(_) | Work::Voucher(_) => {}
+            Work::Profile(_) => bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told)))),
             Work::Statement(period) => {
                 let asking = statement::Asking { batch, place, agency, account, period: *period };
                 let statement = statement::read(connection, asking, &catalogue.server.currency).await;
@@ -68,6 +69,7 @@ pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, byte
             let parts = statement::divide(whole, PARTS_MAX.into(), |entries| fits(frame.saturating_add(entries)));
             parts.into_iter().map(AnswerContent::Statement).collect()
         }
+        whole @ AnswerContent::Profile(_) => vec![whole],
     };
     let parts = u16::try_from(contents.len()).unwrap_or(u16::MAX);
     let mut payloads = Vec::with_capacity(contents.len());

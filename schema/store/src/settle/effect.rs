@@ -1,5 +1,8 @@
 //! What an accepted letter does beside its rows and its answer.
 
+use sdc::answer::profile::Profile;
+use sdc::request::ProfileChange;
+
 /// What it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -7,6 +10,27 @@ pub enum Effect {
     None,
     /// Its agency's account is credited.
     Credit(Credit),
+    /// Its agency's profile is told, and perhaps changed.
+    Profile(ProfileEffect),
+}
+
+/// What a letter makes of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileEffect {
+    /// The profile after it.
+    pub told: Profile,
+    pub step: ProfileStep,
+}
+
+/// How far a change is. `former` is what the members were that the change sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProfileStep {
+    /// Nothing is to be changed.
+    Told,
+    /// It is made with the letter.
+    Made { change: ProfileChange, former: ProfileChange },
+    /// It waits for an operator, in the place of what waited before; nothing does where it sets nothing.
+    Waits { change: ProfileChange, former: ProfileChange },
 }
 
 /// What a voucher gives to the letter that redeems it.
@@ -25,7 +49,25 @@ impl Effect {
     pub fn credit(&self) -> Option<&Credit> {
         match self {
             Effect::Credit(credit) => Some(credit),
-            Effect::None => None,
+            Effect::None | Effect::Profile(_) => None,
+        }
+    }
+
+    /// Returns the profile that is told.
+    pub fn profile(&self) -> Option<Profile> {
+        match self {
+            Effect::Profile(effect) => Some(effect.told.clone()),
+            _ => None,
+        }
+    }
+
+    /// Returns the agency's address before the letter, where another one takes its place at once.
+    pub fn former_email(&self) -> Option<&str> {
+        match self {
+            Effect::Profile(ProfileEffect { step: ProfileStep::Made { former, .. }, .. }) => {
+                former.email.as_deref().filter(|email| !email.is_empty())
+            }
+            _ => None,
         }
     }
 

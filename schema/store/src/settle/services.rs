@@ -7,6 +7,7 @@ use sdc::refusal::Refusal;
 
 use super::batch::Case;
 use super::effect::Effect;
+use super::profiles::{Changing, Profiles};
 use super::settings::SettlingSettings;
 use super::vouchers::{Moments, Redeeming, Vouchers};
 use super::work::Work;
@@ -15,17 +16,19 @@ use crate::database::fault::Fault;
 /// What is held for the letters of a batch.
 #[derive(Debug, Default)]
 pub struct Services {
+    pub profiles: Profiles,
     pub vouchers: Vouchers,
 }
 
 /// One round of decisions about such letters, in the order of effect.
 pub struct Serving<'a> {
+    changing: Changing<'a>,
     redeeming: Redeeming<'a>,
 }
 
 impl<'a> Serving<'a> {
     pub fn new(services: &'a Services) -> Serving<'a> {
-        Serving { redeeming: Redeeming::new(&services.vouchers) }
+        Serving { changing: Changing::new(&services.profiles), redeeming: Redeeming::new(&services.vouchers) }
     }
 
     /// Says what a letter does once it is accepted.
@@ -35,6 +38,7 @@ impl<'a> Serving<'a> {
     pub fn serve(&mut self, agency: Matricule, work: &Work, moments: Moments) -> Result<Effect, Refusal> {
         match work {
             Work::Records(_) | Work::Statement(_) => Ok(Effect::None),
+            Work::Profile(set) => self.changing.change(agency, set.as_deref()).map(Effect::Profile),
             Work::Voucher(code) => self.redeeming.redeem(agency, code, moments).map(Effect::Credit),
         }
     }
@@ -66,8 +70,9 @@ impl Services {
         batch: &[Case],
         settings: &SettlingSettings,
     ) -> Result<Services, Fault> {
+        let profiles = Profiles::read(connection, batch).await?;
         let vouchers = Vouchers::read(connection, batch, &settings.voucher_keys).await?;
-        Ok(Services { vouchers })
+        Ok(Services { profiles, vouchers })
     }
 
     /// Does what the accepted letters of a decided batch do.
@@ -80,6 +85,7 @@ impl Services {
         batch: &[Case],
         is_retry: bool,
     ) -> Result<Served, Fault> {
+        self.profiles.write(connection, batch).await?;
         let locked = self.vouchers.write(connection, batch, is_retry).await?;
         Ok(Served { locked })
     }

@@ -12,6 +12,7 @@ mod large;
 mod ledger;
 mod notices;
 mod order;
+mod profiles;
 mod retry;
 mod rules;
 mod signers;

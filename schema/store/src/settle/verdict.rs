@@ -42,6 +42,8 @@ pub struct VerdictRow {
     /// What the account is credited with.
     pub credit: Option<Credit>,
     pub balance_floor: Option<i64>,
+    /// Where the answer goes, unless to the agency's address: to the former one, where the letter has changed that.
+    pub email: Option<String>,
     /// What needs an explanation, each with the key of its table.
     pub flags: Vec<(i32, Flag)>,
 }
@@ -103,6 +105,7 @@ impl VerdictRow {
             account: *account,
             cost,
             credit: acceptance.and_then(|acceptance| acceptance.effect.credit().cloned()),
+            email: acceptance.and_then(|acceptance| acceptance.effect.former_email().map(str::to_owned)),
             balance_floor: refuses_credit.then_some(-account.credit_limit),
             flags,
         })

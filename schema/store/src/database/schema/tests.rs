@@ -69,7 +69,7 @@ const LEFT_OUT: [(&str, &str); 13] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 17] = [
+const UNDECLARED: [&str; 18] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
@@ -80,6 +80,7 @@ const UNDECLARED: [&str; 17] = [
     "ledger_difference",
     "notices",
     "outbox",
+    "profile_changes",
     // What a program of before plans reads.
     "profiles",
     "quarantine_counts",

@@ -240,7 +240,7 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
         .await
         .iter()
         .map(|leased| {
-            let NoticeContent::CertificateEnds { days, certificate, .. } = read(leased).content;
+            let NoticeContent::CertificateEnds { days, certificate, .. } = read(leased).content else { panic!("another notice") };
             assert_eq!((leased.agency, certificate.len()), (42, 64));
             days
         })

@@ -100,7 +100,7 @@ async fn the_entry_of_a_voucher_is_told_with_its_number() {
     let batch = vec![world.arrival(&asked).await, world.arrival(&two).await];
     assert_eq!(world.settle(batch).await, [Outcome::Accepted; 2]);
     let (_, body) = super::statements::parts(&world).await.remove(0);
-    let AnswerContent::Statement(statement) = body.content;
+    let AnswerContent::Statement(statement) = body.content else { panic!("no statement") };
     let told: Vec<(i64, i64, Option<&str>)> =
         statement.entries.iter().map(|entry| (entry.amount, entry.balance, entry.note.as_deref())).collect();
     assert_eq!(told, [(5000, 5000, Some("1-1")), (5000, 10_000, Some("1-2"))]);
