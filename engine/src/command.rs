@@ -25,6 +25,7 @@ mod journal;
 mod letter;
 mod listing;
 mod mail;
+mod message;
 mod place;
 mod profile;
 mod quarantine;
@@ -84,6 +85,9 @@ pub enum Command {
     /// Prices
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
+    /// Messages: what offices and operators write to each other
+    #[command(subcommand)]
+    Message(message::MessageCommand),
     /// Profiles: what offices asked to have changed of their own data
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
@@ -185,6 +189,7 @@ impl CommandLine {
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
+            Command::Message(command) => place.at_desk(async |desk| message::run(desk, command).await),
             Command::Profile(command) => place.at_desk(async |desk| profile::run(desk, command).await),
             Command::Voucher(command) => {
                 let configuration = Configuration::load(&place.sources)?;

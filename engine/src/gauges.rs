@@ -93,6 +93,7 @@ struct CheapGauges {
     flags_unexplained: IntGauge,
     recharging_locked: IntGauge,
     profile_changes_waiting: IntGauge,
+    messages_unread: IntGauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -129,6 +130,7 @@ impl CheapGauges {
                 "xm_profile_changes_waiting",
                 "Changes of profiles that wait for an operator",
             )?,
+            messages_unread: whole(registry, "xm_messages_unread", "Messages of offices that nobody has looked at")?,
             quarantine_open: labelled(
                 registry,
                 "xm_quarantine_open",
@@ -167,6 +169,7 @@ impl group::Read for CheapGauges {
         self.flags_unexplained.set(cheap.flags);
         self.recharging_locked.set(cheap.recharging_locked);
         self.profile_changes_waiting.set(cheap.profile_changes_waiting);
+        self.messages_unread.set(cheap.messages_unread);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

@@ -41,6 +41,9 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::InstallationExists { .. }
         | AdministrationError::ScopeColumnUnknown { .. }
         | AdministrationError::AddressOfCentre(_)
+        | AdministrationError::MessageUnknown(_)
+        | AdministrationError::AgencySilent(_)
+        | AdministrationError::NobodyToTell
         | AdministrationError::ProfileChangeUnknown(_)
         | AdministrationError::ProfileChangeDecided { .. } => agencies::of_agencies(error),
         AdministrationError::LetterUnknown(_)

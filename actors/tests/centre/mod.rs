@@ -155,6 +155,7 @@ fn letter(agency: Matricule, sequence: u64, records: TableRecords) -> Letter {
         sequence,
         time: Utc::now(),
         mode: Mode::Live,
+        seen: None,
         request: Request::Export(Records { application: "ecr".to_owned(), tables: vec![records] }),
     }
 }

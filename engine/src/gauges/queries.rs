@@ -19,6 +19,8 @@ pub struct Cheap {
     pub recharging_locked: i64,
     #[diesel(sql_type = BigInt)]
     pub profile_changes_waiting: i64,
+    #[diesel(sql_type = BigInt)]
+    pub messages_unread: i64,
 }
 
 #[derive(QueryableByName)]
@@ -68,7 +70,8 @@ pub const CHEAP: &str = "
               JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered,
            (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags,
            (SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now()) AS recharging_locked,
-           (SELECT count(*) FROM xm.profile_changes WHERE state = 'waiting') AS profile_changes_waiting
+           (SELECT count(*) FROM xm.profile_changes WHERE state = 'waiting') AS profile_changes_waiting,
+           (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread
       FROM xm.outbox";
 pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes

@@ -7,6 +7,9 @@ pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
     let (what, expected) = match value {
         InvalidValue::Amount { max } => return ("the amount", format!("1 to {max} minor units")),
         InvalidValue::Vouchers { max } => return ("the number of vouchers", format!("1 to {max}")),
+        InvalidValue::Message { chars_max } => {
+            return ("the message", format!("1 to {chars_max} characters, of lines without other controls"));
+        }
         InvalidValue::RechargeLimit { max } => return ("the limit", format!("0 to {max} minor units")),
         InvalidValue::Note { chars_max } => return ("the note", format!("at most {chars_max} characters")),
         InvalidValue::Service { known } => return ("the service", format!("one of {}", known.join(", "))),

@@ -255,6 +255,7 @@ expectations! {
     EmailAddress = "email-address", "an e-mail address in plain ASCII, local@domain";
     SomeMember = "some-member", "at least one member";
     Profile = "profile", "a profile";
+    MessageText = "message-text", "text of at most 4000 characters, of lines without other controls";
     VoucherCode = "voucher-code", "the code of a voucher, 16 digits";
     Day = "day", "a day as YYYY-MM-DD, from the year 0001 on";
     DayNotBefore = "day-not-before", "a day that is not before from";

@@ -139,6 +139,10 @@ refusal_codes! {
     VoucherInvalid = "voucher_invalid", MEND;
     /// Recharging is locked for a day after five wrong codes.
     RechargeLocked = "recharge_locked", WAIT;
+    /// The agency has no thread of this name.
+    ThreadUnknown = "thread_unknown", MEND;
+    /// So many messages of the agency are unread that no further one is taken.
+    MessagesFull = "messages_full", WAIT;
 }
 
 impl RefusalCode {

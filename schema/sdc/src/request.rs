@@ -11,11 +11,13 @@ use crate::service::Service;
 
 mod account;
 mod export;
+mod message;
 mod profile;
 mod recharge;
 
 pub use account::Period;
 pub use export::{Records, TableRecords};
+pub use message::{MESSAGE_CHARS_MAX, Message, message_text};
 pub use profile::{PROFILE_CHARS_MAX, ProfileChange, ProfileRequest};
 pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
 
@@ -31,11 +33,14 @@ pub enum Request {
     Profile(ProfileRequest),
     /// Credit for a voucher's code.
     Recharge(Recharge),
+    /// Text for the operators.
+    Message(Message),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 4] = [Service::Export, Service::Account, Service::Profile, Service::Recharge];
+    pub const OFFERED: [Service; 5] =
+        [Service::Export, Service::Account, Service::Profile, Service::Recharge, Service::Message];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
@@ -44,6 +49,7 @@ impl Request {
             Request::Account(_) => Service::Account,
             Request::Profile(_) => Service::Profile,
             Request::Recharge(_) => Service::Recharge,
+            Request::Message(_) => Service::Message,
         }
     }
 
@@ -51,7 +57,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            Request::Account(_) | Request::Profile(_) | Request::Recharge(_) => 0,
+            Request::Account(_) | Request::Profile(_) | Request::Recharge(_) | Request::Message(_) => 0,
         }
     }
 
@@ -69,10 +75,10 @@ impl Request {
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
             Service::Profile => Ok(Request::Profile(profile::read(body()?)?)),
             Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
+            Service::Message => Ok(Request::Message(message::read(body()?)?)),
             Service::Correct
             | Service::Import
             | Service::Certify
-            | Service::Message
             | Service::Renew
             | Service::Enrol => Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service)),
         }
@@ -87,6 +93,7 @@ impl fmt::Debug for Request {
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
             Request::Profile(profile) => f.debug_tuple("Profile").field(profile).finish(),
             Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),
+            Request::Message(message) => f.debug_tuple("Message").field(message).finish(),
         }
     }
 }

@@ -130,6 +130,12 @@ pub enum AdministrationError {
     },
     /// The agency's recharging is not locked.
     RechargeNotLocked(Matricule),
+    /// No such message, or none of that agency.
+    MessageUnknown(i64),
+    /// No installation of the agency has written yet, so that no way to it is known.
+    AgencySilent(Matricule),
+    /// Of the agencies that were named none has written yet.
+    NobodyToTell,
     /// No such change of a profile.
     ProfileChangeUnknown(i64),
     /// It does not wait any more.
@@ -387,6 +393,9 @@ impl AdministrationError {
             AdministrationError::VouchersWritten(_) => "vouchers_written",
             AdministrationError::VouchersEnded { .. } => "vouchers_ended",
             AdministrationError::RechargeNotLocked(_) => "recharge_not_locked",
+            AdministrationError::MessageUnknown(_) => "message_unknown",
+            AdministrationError::AgencySilent(_) => "agency_silent",
+            AdministrationError::NobodyToTell => "nobody_to_tell",
             AdministrationError::ProfileChangeUnknown(_) => "profile_change_unknown",
             AdministrationError::ProfileChangeDecided { .. } => "profile_change_decided",
             AdministrationError::LineUnknown { .. } => "line_unknown",
@@ -424,6 +433,7 @@ impl AdministrationError {
             AdministrationError::AgencyUnknown(agency)
             | AdministrationError::AgencyExists(agency)
             | AdministrationError::RechargeNotLocked(agency)
+            | AdministrationError::AgencySilent(agency)
             | AdministrationError::FingerprintMismatch { agency } => json!({ "agency": agency }),
             AdministrationError::PlanUnknown(plan) => json!({ "plan": plan }),
             AdministrationError::InstallationExists { agency, name } => json!({ "agency": agency, "name": name }),
@@ -439,7 +449,7 @@ impl AdministrationError {
                 json!({ "fingerprint": fingerprint, "at": at })
             }
             AdministrationError::LineUnknown { book, id } => json!({ "book": book.code(), "id": id }),
-            AdministrationError::ProfileChangeUnknown(id) => json!({ "id": id }),
+            AdministrationError::ProfileChangeUnknown(id) | AdministrationError::MessageUnknown(id) => json!({ "id": id }),
             AdministrationError::QuarantineDecided { id, state }
             | AdministrationError::ProfileChangeDecided { id, state } => json!({ "id": id, "state": state }),
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),
@@ -447,6 +457,7 @@ impl AdministrationError {
             AdministrationError::Invalid(value) => value.parameters(),
             AdministrationError::AuditBroken(line) => json!({ "line": line }),
             AdministrationError::CertificateExists
+            | AdministrationError::NobodyToTell
             | AdministrationError::MatriculesExhausted
             | AdministrationError::SuperviseurLast
             | AdministrationError::ServerMissing
@@ -509,6 +520,7 @@ impl AdministrationError {
             | AdministrationError::TableUnknown(_)
             | AdministrationError::TariffUnknown(_)
             | AdministrationError::VouchersUnknown(_)
+            | AdministrationError::MessageUnknown(_)
             | AdministrationError::ProfileChangeUnknown(_)
             | AdministrationError::LineUnknown { .. }
             | AdministrationError::LetterUnknown(_)

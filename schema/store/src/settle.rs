@@ -26,6 +26,7 @@ mod flags;
 mod gathered;
 mod held;
 pub(crate) mod judge;
+mod messages;
 mod offenders;
 mod post;
 mod profiles;

@@ -106,6 +106,7 @@ heading-redeemed = redeemed
 heading-made-by = made by
 heading-written = written
 heading-locked-until = locked until
+heading-text = text
 
 # Small words
 
@@ -255,6 +256,20 @@ tariff-cancelled = tariff { $id } of { $service } is taken back: it would have b
 tariff-none = no tariff: every service is free
 tariff-none-ever = no tariff was ever set: every service is free
 
+# message
+
+message-sent = message { $number } to agency { $agency } is on its way
+message-from = { $number }  from agency { $agency } { $name }, installation { $installation }, { $time }
+message-to = { $number }  to agency { $agency } { $name }, by { $user }, { $time }, { $seen }
+message-unread = unread
+message-read = read
+message-seen = seen
+message-unseen = not seen yet
+message-none = no messages yet
+message-none-unread = every message of an office has been read
+broadcast-shown = { $count } agencies are to be told
+broadcast-ask = Send it?
+broadcast-sent = { $count } agencies are told
 # profile
 
 profile-change = { $member }: { $former } → { $value }

@@ -197,6 +197,7 @@ expected-profile-line = text on one line, of at most 200 characters
 expected-email-address = an e-mail address in plain ASCII, local@domain
 expected-some-member = at least one member
 expected-profile = a profile
+expected-message-text = text of at most 4000 characters, of lines without other controls
 expected-voucher-code = the code of a voucher, 16 digits
 expected-day = a day as YYYY-MM-DD, from the year 0001 on
 expected-day-not-before = a day that is not before from

@@ -17,6 +17,7 @@ help-agency = Agencies: the registered remote offices
 help-cert = Certificates of agencies
 help-table = Tables that agencies may write to
 help-tariff = Prices
+help-message = Messages: what offices and operators write to each other
 help-profile = Profiles: what offices asked to have changed of their own data
 help-voucher = Vouchers: codes that offices recharge with
 help-journal = Letters received
@@ -171,6 +172,19 @@ help-per-kb = Price of each started 1 024 bytes of the container, in the main un
 help-credit = Without enough credit: owe or refuse; by default owe for export and correct, refuse for import and certify
 help-tariff-from = Day or time of the centre at which it begins; now by default
 
+# message
+
+help-message-list = List messages, newest first
+help-message-show = Show the thread of a message; what its office wrote counts as read from then on
+help-message-send = Write to an agency: each of its installations is told
+help-message-broadcast = Write to many agencies; how many is shown first
+help-message-number = The message's number
+help-message-text = What it says
+help-message-reply = In the thread of this message, by its number
+help-message-unread = Of offices, which nobody has looked at
+help-message-area = That may write about a code which begins so
+help-message-town = Of this town
+help-message-yes = Send it without asking
 # profile
 
 help-profile-list = List changes that wait, newest first
@@ -255,6 +269,7 @@ value-column = COLUMN
 value-batch = BATCH
 value-count = COUNT
 value-number = NUMBER
+value-code = CODE
 value-codes = CODES
 value-agency = AGENCY
 value-fingerprint = FINGERPRINT

@@ -72,6 +72,7 @@ parameter-status = status
 parameter-status_needed = status_needed
 parameter-table = table
 parameter-until = until
+parameter-thread = thread
 parameter-unknown = unknown
 
 # Phrases that a receipt has in English, signed as they are: read back from these messages and said in the reader's language.

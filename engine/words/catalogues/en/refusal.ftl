@@ -41,6 +41,8 @@ refusal-insufficient_credit = The account does not bear the price, and this serv
 refusal-profile_invalid = The profile cannot be changed so: the address is one of the centre's own.
 refusal-voucher_invalid = No voucher that can be redeemed has this code. One code for every cause: a finer one would help to guess.
 refusal-recharge_locked = Recharging is locked for a day after five wrong codes.
+refusal-thread_unknown = The agency has no thread of this name.
+refusal-messages_full = So many messages of the agency are unread that no further one is taken.
 
 # The same in a few words, before people who do not know the codes.
 
@@ -85,6 +87,8 @@ refusal-insufficient_credit-short = no credit for what it costs
 refusal-profile_invalid-short = an address of the centre as its own
 refusal-voucher_invalid-short = the code of no voucher that is good
 refusal-recharge_locked-short = after five wrong codes of vouchers
+refusal-thread_unknown-short = a message of a thread that there is not
+refusal-messages_full-short = one message too many to be read
 
 # How many rows are wrong, behind the parameters of a refusal.
 

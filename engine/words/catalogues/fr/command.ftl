@@ -106,6 +106,7 @@ heading-redeemed = utilisés
 heading-made-by = établie par
 heading-written = écrite
 heading-locked-until = bloquée jusqu'à
+heading-text = texte
 
 # Petits mots
 
@@ -267,6 +268,20 @@ tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait comme
 tariff-none = aucun tarif : chaque service est gratuit
 tariff-none-ever = aucun tarif n'a jamais été fixé : chaque service est gratuit
 
+# message
+
+message-sent = le message { $number } à l'agence { $agency } est en route
+message-from = { $number }  de l'agence { $agency } { $name }, installation { $installation }, { $time }
+message-to = { $number }  à l'agence { $agency } { $name }, par { $user }, { $time }, { $seen }
+message-unread = non lu
+message-read = lu
+message-seen = vu
+message-unseen = pas encore vu
+message-none = aucun message
+message-none-unread = tous les messages des agences ont été lus
+broadcast-shown = { $count } agences seront averties
+broadcast-ask = L'envoyer ?
+broadcast-sent = { $count } agences sont averties
 # profile
 
 profile-change = { $member } : { $former } → { $value }

@@ -196,6 +196,7 @@ expected-profile-line = un texte d'une ligne, d'au plus 200 caractères
 expected-email-address = une adresse électronique en ASCII simple, local@domaine
 expected-some-member = au moins un membre
 expected-profile = un profil
+expected-message-text = un texte d'au plus 4000 caractères, en lignes sans autres caractères de commande
 expected-voucher-code = le code d'un bon, de 16 chiffres
 expected-day = un jour de la forme AAAA-MM-JJ, à partir de l'an 0001
 expected-day-not-before = un jour qui ne précède pas from

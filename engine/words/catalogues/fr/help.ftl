@@ -17,6 +17,7 @@ help-agency = Les agences : les centres éloignés enregistrés
 help-cert = Les certificats des agences
 help-table = Les tables où les agences peuvent écrire
 help-tariff = Les prix
+help-message = Messages : ce que les agences et les opérateurs s'écrivent
 help-profile = Profils : ce que les agences ont demandé de changer de leurs propres données
 help-voucher = Bons : codes avec lesquels les agences rechargent
 help-journal = Les lettres reçues
@@ -171,6 +172,19 @@ help-per-kb = Prix de chaque tranche commencée de 1 024 octets du conteneur, da
 help-credit = Sans crédit suffisant : owe (devoir) ou refuse (refuser) ; par défaut owe pour export et correct, refuse pour import et certify
 help-tariff-from = Jour ou heure du centre où il commence ; maintenant par défaut
 
+# message
+
+help-message-list = Lister les messages, le plus récent d'abord
+help-message-show = Montrer le fil d'un message ; ce que son agence a écrit compte dès lors comme lu
+help-message-send = Écrire à une agence : chacune de ses installations est avertie
+help-message-broadcast = Écrire à plusieurs agences ; leur nombre est montré d'abord
+help-message-number = Le numéro du message
+help-message-text = Ce qu'il dit
+help-message-reply = Dans le fil de ce message, par son numéro
+help-message-unread = Des agences, que personne n'a regardés
+help-message-area = Qui peuvent écrire sur un code qui commence ainsi
+help-message-town = De cette ville
+help-message-yes = L'envoyer sans demander
 # profile
 
 help-profile-list = Lister les changements qui attendent, le plus récent d'abord
@@ -255,6 +269,7 @@ value-column = COLONNE
 value-batch = SÉRIE
 value-count = NOMBRE
 value-number = NUMÉRO
+value-code = CODE
 value-codes = CODES
 value-agency = AGENCE
 value-fingerprint = EMPREINTE

@@ -45,6 +45,15 @@ pub enum NoticeContent {
         /// Whole days left, by the centre's clock.
         days: u16,
     },
+    /// What an operator writes.
+    Message {
+        /// Its id, which names the thread where it begins one.
+        message: Uuid,
+        /// The thread: the id of its first message.
+        thread: Uuid,
+        /// What it says, in lines.
+        text: String,
+    },
     /// What became of a change of the profile that a letter asked for.
     Profile {
         /// The letter.
@@ -74,6 +83,7 @@ impl NoticeContent {
     pub fn kind(&self) -> &'static str {
         match self {
             NoticeContent::CertificateEnds { .. } => "certificate_ends",
+            NoticeContent::Message { .. } => "message",
             NoticeContent::Profile { .. } => "profile",
         }
     }

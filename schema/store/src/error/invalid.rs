@@ -46,6 +46,11 @@ invalid_values! {
     } = "vouchers";
     /// When vouchers end.
     VoucherEnd = "voucher_end";
+    /// A message's text.
+    Message {
+        /// Most characters.
+        chars_max: usize
+    } = "message";
     /// A note's length.
     Note {
         /// Most characters.

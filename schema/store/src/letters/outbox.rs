@@ -274,14 +274,18 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
     let is_notice = |leased: &&LeasedAnswer| leased.notice.is_some();
     if leased.iter().any(|leased| is_notice(&leased)) {
-        let text = concat!(
-            given!(),
-            ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
-            still_leased!(),
-            " RETURNING o.id)
-             UPDATE xm.notices n SET outbox = NULL, sent_at = now() FROM gone WHERE n.outbox = gone.id"
+        let text = format!(
+            "{} UPDATE xm.notices n SET outbox = NULL, sent_at = now(), sends = n.sends + 1, again_at = {}
+                  FROM gone WHERE n.outbox = gone.id",
+            concat!(
+                given!(),
+                ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
+                still_leased!(),
+                " RETURNING o.id)"
+            ),
+            notices::again_after()
         );
-        Statement::<()>::new(text, &as_given(leased.iter().filter(is_notice))).execute(connection).await?;
+        Statement::<()>::new(&text, &as_given(leased.iter().filter(is_notice))).execute(connection).await?;
     }
     let answers = leased.iter().filter(|leased| !is_notice(leased));
     if answers.clone().next().is_none() {

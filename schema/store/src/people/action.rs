@@ -124,6 +124,22 @@ pub enum AuditAction<'a> {
         reason: &'a str,
         since: Option<DateTime<Utc>>,
     },
+    MessageShow {
+        #[serde(skip)]
+        agency: Matricule,
+        thread: Uuid,
+    },
+    MessageSend {
+        #[serde(skip)]
+        agency: Matricule,
+        number: i64,
+    },
+    MessageBroadcast {
+        #[serde(skip)]
+        broadcast: Uuid,
+        agencies: i64,
+        filter: &'a Value,
+    },
     ProfileConfirm {
         #[serde(skip)]
         agency: Matricule,
@@ -299,6 +315,9 @@ impl AuditAction<'_> {
             AuditAction::AnswerRetry { .. } => "answer.retry",
             AuditAction::CertificateRegister { .. } => "certificate.register",
             AuditAction::CertificateRevoke { .. } => "certificate.revoke",
+            AuditAction::MessageShow { .. } => "message.show",
+            AuditAction::MessageSend { .. } => "message.send",
+            AuditAction::MessageBroadcast { .. } => "message.broadcast",
             AuditAction::ProfileConfirm { .. } => "profile.confirm",
             AuditAction::ProfileRefuse { .. } => "profile.refuse",
             AuditAction::QuarantineShow { .. } => "quarantine.show",
@@ -335,6 +354,8 @@ impl AuditAction<'_> {
             | AuditAction::AgencyStatus { agency, .. }
             | AuditAction::AgencyRecharge { agency, .. }
             | AuditAction::VoucherUnlock { agency, .. }
+            | AuditAction::MessageShow { agency, .. }
+            | AuditAction::MessageSend { agency, .. }
             | AuditAction::ProfileConfirm { agency, .. }
             | AuditAction::ProfileRefuse { agency, .. }
             | AuditAction::AgencyGrant { agency, .. }
@@ -345,6 +366,7 @@ impl AuditAction<'_> {
             | AuditAction::CertificateRegister { agency, .. }
             | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
             AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
+            AuditAction::MessageBroadcast { broadcast, .. } => format!("broadcast {broadcast}"),
             AuditAction::VoucherBatch { batch, .. }
             | AuditAction::VoucherWrite { batch, .. }
             | AuditAction::VoucherRevoke { batch, .. } => format!("vouchers {batch}"),

@@ -76,6 +76,10 @@ operations! {
     AnswerResend = "answer.resend", Operateur;
     /// The first certificate of an agency.
     CertificateRegister = "certificate.register", Operateur;
+    /// A look at a thread of messages, which counts as read.
+    MessageShow = "message.show", Operateur;
+    /// A message to an agency.
+    MessageSend = "message.send", Operateur;
     /// A look at an entry of the quarantine, its bytes among it.
     QuarantineShow = "quarantine.show", Operateur;
     /// An entry's bytes go.
@@ -104,6 +108,8 @@ operations! {
     VoucherRevoke = "voucher.revoke", ChefDAgence;
     /// An agency that sent wrong codes may send further ones.
     VoucherUnlock = "voucher.unlock", ChefDAgence;
+    /// A message to many agencies.
+    MessageBroadcast = "message.broadcast", ChefDAgence;
     /// Answers that wait are sent now.
     AnswerRetry = "answer.retry", ChefDAgence;
     /// A certificate of an agency that has, or had, another one.

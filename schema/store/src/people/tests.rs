@@ -26,7 +26,7 @@ use crate::ledger::recharges;
 use crate::ledger::tariffs::{self, NewTariff};
 use crate::ledger::voucher_keys::VoucherKeys;
 use crate::ledger::vouchers;
-use crate::letters::{answers, quarantine};
+use crate::letters::{answers, messages, quarantine};
 use crate::samples;
 use crate::tables;
 use crate::testing::TestCluster;
@@ -151,6 +151,11 @@ async fn attempt(
         }
         Operation::VoucherRevoke => vouchers::revoke(connection, operator, 1, None, "lost").await.map(drop),
         Operation::VoucherUnlock => vouchers::unlock(connection, operator, one, "explained").await,
+        Operation::MessageShow => messages::show(connection, operator, 1).await.map(drop),
+        Operation::MessageSend => messages::send(connection, operator, one, None, "x").await.map(drop),
+        Operation::MessageBroadcast => {
+            messages::broadcast(connection, operator, &messages::Audience::default(), "x").await.map(drop)
+        }
         Operation::ProfileConfirm => profiles::confirm(connection, operator, 1).await.map(drop),
         Operation::ProfileRefuse => profiles::refuse(connection, operator, 1, "unknown").await.map(drop),
         Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),

@@ -42,7 +42,7 @@ pub async fn read(
             continue;
         };
         match &acceptance.work {
-            Work::Records(_) | Work::Voucher(_) => {}
+            Work::Records(_) | Work::Voucher(_) | Work::Message(_) => {}
             Work::Profile(_) => bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told)))),
             Work::Statement(period) => {
                 let asking = statement::Asking { batch, place, agency, account, period: *period };

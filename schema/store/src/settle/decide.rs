@@ -195,7 +195,7 @@ impl<'a> Round<'a> {
             return self.refuse(agency, key, digest, refusal, None);
         }
         let moments = Moments { received_at: at, retried_at: self.knowledge.retried_at };
-        let effect = match self.serving.serve(agency, work, moments) {
+        let effect = match self.serving.serve(agency, &key, work, moments) {
             Ok(effect) => effect,
             Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
         };

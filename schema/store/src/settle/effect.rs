@@ -2,6 +2,7 @@
 
 use sdc::answer::profile::Profile;
 use sdc::request::ProfileChange;
+use uuid::Uuid;
 
 /// What it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,11 @@ pub enum Effect {
     Credit(Credit),
     /// Its agency's profile is told, and perhaps changed.
     Profile(ProfileEffect),
+    /// A message is kept for the operators.
+    Message {
+        /// The id of its thread's first message.
+        thread: Uuid,
+    },
 }
 
 /// What a letter makes of a profile.
@@ -49,7 +55,7 @@ impl Effect {
     pub fn credit(&self) -> Option<&Credit> {
         match self {
             Effect::Credit(credit) => Some(credit),
-            Effect::None | Effect::Profile(_) => None,
+            _ => None,
         }
     }
 

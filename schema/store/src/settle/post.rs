@@ -72,11 +72,12 @@ impl Written {
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
         // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
         // fault in this order is the cause.
-        let written: [Result<(), Fault>; 10] = join!(
+        let written: [Result<(), Fault>; 11] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.insert_attempts(&verdicts),
             self.raise_sequences(&verdicts),
+            self.acknowledge(&verdicts),
             self.insert_journal(&counted),
             self.insert_parts(&verdicts),
             self.queue_answers(&verdicts),

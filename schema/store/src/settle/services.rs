@@ -7,6 +7,8 @@ use sdc::refusal::Refusal;
 
 use super::batch::Case;
 use super::effect::Effect;
+use super::judge::Key;
+use super::messages::{Messages, Writing};
 use super::profiles::{Changing, Profiles};
 use super::settings::SettlingSettings;
 use super::vouchers::{Moments, Redeeming, Vouchers};
@@ -16,6 +18,7 @@ use crate::database::fault::Fault;
 /// What is held for the letters of a batch.
 #[derive(Debug, Default)]
 pub struct Services {
+    pub messages: Messages,
     pub profiles: Profiles,
     pub vouchers: Vouchers,
 }
@@ -24,21 +27,35 @@ pub struct Services {
 pub struct Serving<'a> {
     changing: Changing<'a>,
     redeeming: Redeeming<'a>,
+    writing: Writing<'a>,
 }
 
 impl<'a> Serving<'a> {
     pub fn new(services: &'a Services) -> Serving<'a> {
-        Serving { changing: Changing::new(&services.profiles), redeeming: Redeeming::new(&services.vouchers) }
+        Serving {
+            changing: Changing::new(&services.profiles),
+            redeeming: Redeeming::new(&services.vouchers),
+            writing: Writing::new(&services.messages),
+        }
     }
 
-    /// Says what a letter does once it is accepted.
+    /// Says what a letter does once it is accepted under its key.
     ///
     /// # Errors
     /// The refusal of what cannot be done.
-    pub fn serve(&mut self, agency: Matricule, work: &Work, moments: Moments) -> Result<Effect, Refusal> {
+    pub fn serve(
+        &mut self,
+        agency: Matricule,
+        key: &Key,
+        work: &Work,
+        moments: Moments,
+    ) -> Result<Effect, Refusal> {
         match work {
             Work::Records(_) | Work::Statement(_) => Ok(Effect::None),
             Work::Profile(set) => self.changing.change(agency, set.as_deref()).map(Effect::Profile),
+            Work::Message(message) => {
+                self.writing.write(agency, key.letter_id, message).map(|thread| Effect::Message { thread })
+            }
             Work::Voucher(code) => self.redeeming.redeem(agency, code, moments).map(Effect::Credit),
         }
     }
@@ -70,9 +87,10 @@ impl Services {
         batch: &[Case],
         settings: &SettlingSettings,
     ) -> Result<Services, Fault> {
+        let messages = Messages::read(connection, batch).await?;
         let profiles = Profiles::read(connection, batch).await?;
         let vouchers = Vouchers::read(connection, batch, &settings.voucher_keys).await?;
-        Ok(Services { profiles, vouchers })
+        Ok(Services { messages, profiles, vouchers })
     }
 
     /// Does what the accepted letters of a decided batch do.
@@ -85,6 +103,7 @@ impl Services {
         batch: &[Case],
         is_retry: bool,
     ) -> Result<Served, Fault> {
+        self.messages.write(connection, batch).await?;
         self.profiles.write(connection, batch).await?;
         let locked = self.vouchers.write(connection, batch, is_retry).await?;
         Ok(Served { locked })

@@ -10,6 +10,7 @@ mod held;
 mod kept;
 mod large;
 mod ledger;
+mod messages;
 mod notices;
 mod order;
 mod profiles;

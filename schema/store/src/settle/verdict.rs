@@ -29,6 +29,8 @@ pub struct VerdictRow {
     pub outcome: Outcome,
     pub transport: &'static str,
     pub certificate_id: i32,
+    /// Up to which notice its installation has verified them, as the letter says.
+    pub seen: Option<i64>,
     pub cipher: ContentCipher,
     /// The answer with its receipt alone, as it is signed.
     pub receipt: Vec<u8>,
@@ -97,6 +99,7 @@ impl VerdictRow {
             outcome: case.outcome(),
             transport: arrival.source.transport,
             certificate_id: signer.certificate_id,
+            seen: case.letter().and_then(|letter| letter.seen).and_then(|seen| i64::try_from(seen).ok()),
             cipher: *cipher,
             receipt: payload::write_answer(&answer, *form),
             parts,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sdc::refusal::Refusal;
-use sdc::request::{Period, ProfileChange, Request, VoucherCode};
+use sdc::request::{Message, Period, ProfileChange, Request, VoucherCode};
 use sdc::service::Service;
 
 use crate::certificates::signers::Signer;
@@ -27,6 +27,8 @@ pub enum Work {
     Profile(Option<Arc<ProfileChange>>),
     /// The credit of a voucher.
     Voucher(VoucherCode),
+    /// Text for the operators.
+    Message(Arc<Message>),
 }
 
 impl Work {
@@ -43,6 +45,7 @@ impl Work {
             Request::Account(period) => Ok(Work::Statement(*period)),
             Request::Profile(profile) => Ok(Work::Profile(profile.set.clone().map(Arc::new))),
             Request::Recharge(recharge) => Ok(Work::Voucher(recharge.code.clone())),
+            Request::Message(message) => Ok(Work::Message(Arc::new(message.clone()))),
         }
     }
 
@@ -53,6 +56,7 @@ impl Work {
             Work::Statement(_) => Service::Account,
             Work::Profile(_) => Service::Profile,
             Work::Voucher(_) => Service::Recharge,
+            Work::Message(_) => Service::Message,
         }
     }
 
@@ -60,7 +64,7 @@ impl Work {
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
-            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) => &[],
+            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) | Work::Message(_) => &[],
         }
     }
 
@@ -68,7 +72,7 @@ impl Work {
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
-            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) => None,
+            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) | Work::Message(_) => None,
         }
     }
 
@@ -83,6 +87,6 @@ pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) => request.rows(),
         Request::Account(_) => STATEMENT_ENTRIES_MAX,
-        Request::Profile(_) | Request::Recharge(_) => 1,
+        Request::Profile(_) | Request::Recharge(_) | Request::Message(_) => 1,
     }
 }
