@@ -228,7 +228,9 @@ fn group(leased: Vec<LeasedAnswer>, together_max: usize) -> Vec<Vec<LeasedAnswer
         let joins = mails.last().is_some_and(|mail| {
             mail.len() < together_max
                 && !answer.is_sent_again
-                && mail.iter().all(|other| other.agency == answer.agency && !other.is_sent_again)
+                && mail.iter().all(|other| {
+                    other.agency == answer.agency && other.email == answer.email && !other.is_sent_again
+                })
         });
         match mails.last_mut() {
             Some(mail) if joins => mail.push(answer),
@@ -253,7 +255,7 @@ async fn send_mail(
         stay.end(Handled::Deferred, mail.len());
         return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
-    // All are to one agency.
+    // All are to one address.
     if parts.courier.needs_address() && mail.iter().any(|answer| answer.email.is_empty()) {
         give_up(parts, &mut stay, &mail, NO_ADDRESS).await?;
         return Ok(Mailed::default());

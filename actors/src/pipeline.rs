@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use sdc::keys::CentreKeys;
 use store::certificates::signers::Signers;
+use store::ledger::voucher_keys::VoucherKeys;
 use store::letters::outbox;
 use store::settle::{Settler, SettlingSettings};
 use tokio::sync::RwLock;
@@ -55,7 +57,11 @@ impl Pipeline {
         // The room for held records that letters contradict is taken from that for payloads.
         let held_bytes_max = limits.unpacked_bytes_max / HELD_PARTS;
         let writers = u32::try_from(limits.writers.max(1)).unwrap_or(u32::MAX);
-        let settling = SettlingSettings { held_bytes_max: held_bytes_max as usize, ..limits.of_settling() };
+        let settling = SettlingSettings {
+            held_bytes_max: held_bytes_max as usize,
+            voucher_keys: voucher_keys(&parts.keys),
+            ..limits.of_settling()
+        };
         let shared = Shared {
             hands: Hands::new(
                 limits.mails_in_hand_max,
@@ -136,6 +142,14 @@ impl Pipeline {
             arbiter.stop();
         }
     }
+}
+
+/// Derives the keys of vouchers. Without them letters that bring one wait, and all others go on.
+fn voucher_keys(keys: &CentreKeys) -> VoucherKeys {
+    VoucherKeys::of(keys).unwrap_or_else(|error| {
+        tracing::error!(%error, "the codes of vouchers cannot be told: letters that bring one wait");
+        VoucherKeys::default()
+    })
 }
 
 /// The answers that this process has leased, to be released once the exporters have ended.

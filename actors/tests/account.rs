@@ -70,7 +70,7 @@ fn an_office_that_asks_has_the_statement_of_its_account() {
         let body = answer.body.as_ref().unwrap();
         assert_eq!(usize::from(body.parts), answers.len());
         assert!(parts.insert(body.part));
-        let AnswerContent::Statement(statement) = &body.content;
+        let AnswerContent::Statement(statement) = &body.content else { panic!("no statement") };
         assert_eq!((statement.opening, statement.closing, statement.entries_total), (0, 1_020_000, 202));
         entries.extend(statement.entries.iter().map(|entry| (entry.amount, entry.letter)));
     }

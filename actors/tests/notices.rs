@@ -39,7 +39,7 @@ fn an_office_whose_certificate_ends_is_told_once_in_a_letter_of_its_own() {
     let CentreLetter::Notice(notice) = told else { panic!("an answer") };
     assert!(text.contains(&format!("<{}.000042@centre>", notice.id.simple())), "{text}");
     assert_eq!((notice.number, notice.to.installation.as_str(), notice.from.as_str()), (1, "pc1", "centre"));
-    let NoticeContent::CertificateEnds { days, .. } = notice.content;
+    let NoticeContent::CertificateEnds { days, .. } = notice.content else { panic!("another notice") };
     assert_eq!(days, 13);
 }
 

@@ -69,6 +69,7 @@ pub fn births(agency: u32, sequence: u64, acts: usize) -> Letter {
         sequence,
         time: Utc::now(),
         mode: Mode::Live,
+        seen: None,
         request: Request::Export(records),
     }
 }

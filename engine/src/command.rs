@@ -25,7 +25,9 @@ mod journal;
 mod letter;
 mod listing;
 mod mail;
+mod message;
 mod place;
+mod profile;
 mod quarantine;
 mod receipt_words;
 mod sample;
@@ -33,6 +35,7 @@ mod statement;
 mod table;
 mod tariff;
 mod user;
+mod voucher;
 
 /// Collects signed and encrypted records of remote agencies from mailboxes into PostgreSQL.
 #[derive(Parser, Debug)]
@@ -82,6 +85,15 @@ pub enum Command {
     /// Prices
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
+    /// Messages: what offices and operators write to each other
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Profiles: what offices asked to have changed of their own data
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    /// Vouchers: codes that offices recharge with
+    #[command(subcommand)]
+    Voucher(voucher::VoucherCommand),
     /// Letters received
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -177,6 +189,12 @@ impl CommandLine {
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
+            Command::Message(command) => place.at_desk(async |desk| message::run(desk, command).await),
+            Command::Profile(command) => place.at_desk(async |desk| profile::run(desk, command).await),
+            Command::Voucher(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)
+            }
             Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();

@@ -91,6 +91,9 @@ struct CheapGauges {
     outbox_failed: IntGauge,
     unanswered_oldest: Gauge,
     flags_unexplained: IntGauge,
+    recharging_locked: IntGauge,
+    profile_changes_waiting: IntGauge,
+    messages_unread: IntGauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -117,6 +120,17 @@ impl CheapGauges {
                 "xm_flags_unexplained",
                 "Flags of accepted letters that nobody has explained",
             )?,
+            recharging_locked: whole(
+                registry,
+                "xm_recharging_locked",
+                "Agencies whose recharging is locked after five wrong codes",
+            )?,
+            profile_changes_waiting: whole(
+                registry,
+                "xm_profile_changes_waiting",
+                "Changes of profiles that wait for an operator",
+            )?,
+            messages_unread: whole(registry, "xm_messages_unread", "Messages of offices that nobody has looked at")?,
             quarantine_open: labelled(
                 registry,
                 "xm_quarantine_open",
@@ -153,6 +167,9 @@ impl group::Read for CheapGauges {
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
         self.flags_unexplained.set(cheap.flags);
+        self.recharging_locked.set(cheap.recharging_locked);
+        self.profile_changes_waiting.set(cheap.profile_changes_waiting);
+        self.messages_unread.set(cheap.messages_unread);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

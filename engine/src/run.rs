@@ -145,6 +145,7 @@ impl Centre<'_> {
         self.keep_partitions();
         self.runtime.spawn(acts::tell(self.database.clone()));
         self.runtime.spawn(notices::tell_hourly(self.database.clone()));
+        self.runtime.spawn(notices::tell_minutely(self.database.clone()));
         self.runtime.spawn(summary::tell_hourly(registry));
         let mut pipeline = Pipeline::start(parts);
         tracing::info!(

@@ -40,14 +40,23 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::PlanUnknown(_)
         | AdministrationError::InstallationExists { .. }
         | AdministrationError::ScopeColumnUnknown { .. }
-        | AdministrationError::AddressOfCentre(_) => agencies::of_agencies(error),
+        | AdministrationError::AddressOfCentre(_)
+        | AdministrationError::MessageUnknown(_)
+        | AdministrationError::AgencySilent(_)
+        | AdministrationError::NobodyToTell
+        | AdministrationError::ProfileChangeUnknown(_)
+        | AdministrationError::ProfileChangeDecided { .. } => agencies::of_agencies(error),
         AdministrationError::LetterUnknown(_)
         | AdministrationError::LineUnknown { .. }
         | AdministrationError::QuarantineDecided { .. }
         | AdministrationError::QuarantineIncomplete { .. } => letters::of_letters(error),
         AdministrationError::TariffLater { .. }
         | AdministrationError::TariffUnknown(_)
-        | AdministrationError::TariffBegun { .. } => ledger::of_ledger(error, shown),
+        | AdministrationError::TariffBegun { .. }
+        | AdministrationError::VouchersUnknown(_)
+        | AdministrationError::VouchersWritten(_)
+        | AdministrationError::VouchersEnded { .. }
+        | AdministrationError::RechargeNotLocked(_) => ledger::of_ledger(error, shown),
         AdministrationError::TableUnknown(_)
         | AdministrationError::DefinitionFile(_)
         | AdministrationError::TableThere { .. }

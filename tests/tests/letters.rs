@@ -345,7 +345,7 @@ fn program(office: &Office) -> simulation::office::Office {
 fn assert_ends(notice: &Notice, office: &Office) {
     let pem = fs::read(office.folder.join("office.crt")).unwrap();
     let own = RegisteredCertificate::from_pem(&pem).unwrap();
-    let NoticeContent::CertificateEnds { certificate, ends, days } = &notice.content;
+    let NoticeContent::CertificateEnds { certificate, ends, days } = &notice.content else { panic!("another notice") };
     assert_eq!((notice.number, certificate), (1, &own.fingerprint().to_string()));
     assert_eq!((*ends, *days), (own.validity().1, 20));
 }

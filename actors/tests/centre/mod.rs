@@ -23,12 +23,15 @@ use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, SigningKey};
 use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
 use sdc::payload::{self, PayloadLimits};
-use sdc::request::{Records, Request, TableRecords};
+use sdc::request::{Records, Request, TableRecords, VoucherCode};
 use serde_json::{Value, json};
 use simulation::post_office::{Mail, PostOffice, PostOfficeSettings};
 use store::centre::server::Server;
 use store::certificates::CertificateFields;
 use store::database::{Connection, Database};
+use store::error::AdministrationError;
+use store::ledger::voucher_keys::VoucherKeys;
+use store::ledger::vouchers::{self, Batch};
 use store::ledger::{recharges, tariffs};
 use store::people::Operator;
 use store::testing::fixture::{self, Newcomer};
@@ -152,6 +155,7 @@ fn letter(agency: Matricule, sequence: u64, records: TableRecords) -> Letter {
         sequence,
         time: Utc::now(),
         mode: Mode::Live,
+        seen: None,
         request: Request::Export(Records { application: "ecr".to_owned(), tables: vec![records] }),
     }
 }
@@ -253,6 +257,20 @@ impl World {
             documents: vec![("letter.sdc".to_owned(), Document::render(&der, None))],
         };
         outgoing.render().unwrap()
+    }
+
+    /// Makes a batch of one voucher, as two people would, and returns its code.
+    pub fn voucher(&self, amount: i64) -> VoucherCode {
+        self.sql(&format!(
+            "INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by) VALUES (1, {amount}, now() + interval '1 year', 'mbome')"
+        ));
+        let keys = VoucherKeys::of(&CentreKeys::new(vec![self.centre.clone()])).unwrap();
+        self.runtime.block_on(async {
+            let mut connection = self.database.get().await.unwrap();
+            let operator = testing::operator(&mut connection).await;
+            let first = async |_: &Batch, codes: &[VoucherCode]| Ok::<_, AdministrationError>(codes[0].clone());
+            vouchers::write(&mut connection, &operator, &keys, 1, first).await.unwrap()
+        })
     }
 
     pub fn deliver(&self, mail: Vec<u8>) {

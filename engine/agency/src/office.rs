@@ -190,7 +190,7 @@ impl<R: Register> Office<R> {
     }
 
     fn compose_request(&mut self, request: Request) -> Result<Letter, RegisterError> {
-        let sequence = self.register.next_sequence()?;
+        let (sequence, seen) = (self.register.next_sequence()?, self.register.seen()?);
         Ok(Letter {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
@@ -199,6 +199,7 @@ impl<R: Register> Office<R> {
             sequence,
             time: Utc::now(),
             mode: self.centre.mode,
+            seen: (seen > 0).then_some(seen),
             request,
         })
     }

@@ -37,6 +37,13 @@ pub trait Register {
     /// It cannot be kept.
     fn mark(&mut self, sent: &Sent) -> Result<(), RegisterError>;
 
+    /// Returns the number up to which every notice has come; 0 where the first has not. Each letter tells it to the centre, which sends
+    /// again what is not told of.
+    ///
+    /// # Errors
+    /// It cannot be looked up.
+    fn seen(&mut self) -> Result<u64, RegisterError>;
+
     /// Writes down that the notice of a number has come. Returns whether it had not come before.
     ///
     /// # Errors

@@ -46,6 +46,11 @@ impl Register for MemoryRegister {
         Ok(())
     }
 
+    fn seen(&mut self) -> Result<u64, RegisterError> {
+        let gap = (1..).zip(&self.notices).find(|(expected, number)| expected != *number);
+        Ok(gap.map_or(self.notices.len() as u64, |(expected, _)| expected - 1))
+    }
+
     fn note(&mut self, number: u64) -> Result<bool, RegisterError> {
         Ok(self.notices.insert(number))
     }

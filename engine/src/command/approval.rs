@@ -150,6 +150,12 @@ fn in_words(act: &Act, desk: &Desk) -> String {
                 said!("act-recharge-note", agency = agency, amount = amount, note = note)
             }
         }
+        Act::VoucherBatch { vouchers, amount, expires_at } => said!(
+            "act-vouchers",
+            count = vouchers.to_string(),
+            amount = show::amount(*amount, &desk.server),
+            time = desk.clock.time(*expires_at)
+        ),
         Act::RechargeLimit { amount } => said!("act-limit", amount = show::amount(*amount, &desk.server)),
         Act::UserAdd(new) => user_in_words(new),
         Act::UserPrivilege { user, privilege } => {

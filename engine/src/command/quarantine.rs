@@ -10,8 +10,9 @@ use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 use store::error::AdministrationError;
+use store::ledger::voucher_keys::VoucherKeys;
 use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
-use store::settle::{Settler, Tried};
+use store::settle::{Settler, SettlingSettings, Tried};
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
@@ -109,7 +110,9 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let operator = desk.operator.clone();
     let folder = DataFolder::of(configuration)?;
     let keys = keys::load(&folder.keys())?;
-    let settler = Settler::new(desk.database.clone(), configuration.limits.of_settling());
+    let voucher_keys = VoucherKeys::of(&keys.centre)?;
+    let settling = SettlingSettings { voucher_keys, ..configuration.limits.of_settling() };
+    let settler = Settler::new(desk.database.clone(), settling);
     let taken_up = retry::take_up(desk.connection(), &operator, id).await?;
     let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
     let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;

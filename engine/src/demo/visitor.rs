@@ -227,6 +227,7 @@ impl OwnOffice {
             sequence: self.sequence,
             time: Utc::now(),
             mode: Mode::Test,
+            seen: None,
             request: Request::Export(records),
         };
         self.sequence += 1;

@@ -15,6 +15,12 @@ pub struct Cheap {
     pub unanswered: f64,
     #[diesel(sql_type = BigInt)]
     pub flags: i64,
+    #[diesel(sql_type = BigInt)]
+    pub recharging_locked: i64,
+    #[diesel(sql_type = BigInt)]
+    pub profile_changes_waiting: i64,
+    #[diesel(sql_type = BigInt)]
+    pub messages_unread: i64,
 }
 
 #[derive(QueryableByName)]
@@ -62,7 +68,10 @@ pub const CHEAP: &str = "
            (SELECT coalesce(extract(epoch FROM now() - min(l.received_at)), 0)::float8
               FROM (SELECT agency, letter_id FROM xm.outbox WHERE failed_at IS NULL AND letter_id IS NOT NULL ORDER BY id LIMIT 1000) first
               JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered,
-           (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags
+           (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags,
+           (SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now()) AS recharging_locked,
+           (SELECT count(*) FROM xm.profile_changes WHERE state = 'waiting') AS profile_changes_waiting,
+           (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread
       FROM xm.outbox";
 pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes

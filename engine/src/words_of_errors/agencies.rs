@@ -17,6 +17,21 @@ pub(super) fn of_agencies(error: &AdministrationError) -> String {
         AdministrationError::AddressOfCentre(address) => {
             format!("{address} is an address of the centre itself: answers sent there would come back as letters")
         }
+        AdministrationError::MessageUnknown(number) => format!(
+            "message {number} does not exist, or is another agency's: `xmserver message list` shows those that do"
+        ),
+        AdministrationError::AgencySilent(agency) => {
+            format!("no installation of agency {agency} has written yet: no way to it is known")
+        }
+        AdministrationError::NobodyToTell => {
+            "none of the agencies that were named has written yet: there is nobody to be told".to_owned()
+        }
+        AdministrationError::ProfileChangeUnknown(id) => {
+            format!("change {id} of a profile does not exist: `xmserver profile list --with-decided` shows those that do")
+        }
+        AdministrationError::ProfileChangeDecided { id, state } => {
+            format!("change {id} of a profile is {state} already")
+        }
         other => other.to_string(),
     }
 }

@@ -6,10 +6,15 @@ use store::error::InvalidValue;
 pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
     let (what, expected) = match value {
         InvalidValue::Amount { max } => return ("the amount", format!("1 to {max} minor units")),
+        InvalidValue::Vouchers { max } => return ("the number of vouchers", format!("1 to {max}")),
+        InvalidValue::Message { chars_max } => {
+            return ("the message", format!("1 to {chars_max} characters, of lines without other controls"));
+        }
         InvalidValue::RechargeLimit { max } => return ("the limit", format!("0 to {max} minor units")),
         InvalidValue::Note { chars_max } => return ("the note", format!("at most {chars_max} characters")),
         InvalidValue::Service { known } => return ("the service", format!("one of {}", known.join(", "))),
         InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
+        InvalidValue::VoucherEnd => ("the end of the vouchers", "a time to come, of the next five years"),
         InvalidValue::LetterLimit => ("the letter limit", "4096 to 16777216 bytes"),
         InvalidValue::Status => ("the status", "0 suspended, 1 some services, 2 all but export and import, or 3 all"),
         InvalidValue::CreditLimit => ("the credit limit", "an amount of 0 or more"),

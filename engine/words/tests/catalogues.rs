@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// What is spelled alike in both languages.
-const ALIKE: [&str; 47] = [
+const ALIKE: [&str; 48] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -109,6 +109,7 @@ const ALIKE: [&str; 47] = [
     "usage-any-options",
     "usage-options",
     "value-application",
+    "value-code",
     "value-codes",
     "value-matricule",
     "value-note",

@@ -82,6 +82,7 @@ impl Registry {
             sequence: self.sequence,
             time,
             mode: self.mode,
+            seen: None,
             request: Request::Export(Records { application: application.to_owned(), tables }),
         }
     }

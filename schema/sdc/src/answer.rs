@@ -8,10 +8,12 @@ use uuid::Uuid;
 use crate::letter::{Matricule, Mode};
 use crate::service::Service;
 use notice::Notice;
+use profile::Profile;
 use receipt::Receipt;
 use statement::Statement;
 
 pub mod notice;
+pub mod profile;
 pub mod receipt;
 pub mod statement;
 
@@ -74,6 +76,8 @@ pub struct AnswerBody {
 pub enum AnswerContent {
     /// The statement of an account.
     Statement(Statement),
+    /// The agency's own data.
+    Profile(Profile),
 }
 
 impl AnswerContent {
@@ -81,6 +85,7 @@ impl AnswerContent {
     pub fn service(&self) -> Service {
         match self {
             AnswerContent::Statement(_) => Service::Account,
+            AnswerContent::Profile(_) => Service::Profile,
         }
     }
 }

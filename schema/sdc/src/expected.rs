@@ -250,6 +250,13 @@ expectations! {
     Statement = "statement", "a statement";
     Notice = "notice", "a number and what is told, by its kind";
     Fingerprint = "fingerprint", "a SHA-256 in lower-case hexadecimal";
+    ProfileName = "profile-name", "a name that is not blank";
+    ProfileLine = "profile-line", "text on one line, of at most 200 characters";
+    EmailAddress = "email-address", "an e-mail address in plain ASCII, local@domain";
+    SomeMember = "some-member", "at least one member";
+    Profile = "profile", "a profile";
+    MessageText = "message-text", "text of at most 4000 characters, of lines without other controls";
+    VoucherCode = "voucher-code", "the code of a voucher, 16 digits";
     Day = "day", "a day as YYYY-MM-DD, from the year 0001 on";
     DayNotBefore = "day-not-before", "a day that is not before from";
     TableOnce = "table-once", "each table once, whatever the case of its letters";

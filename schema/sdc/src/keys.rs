@@ -1,6 +1,7 @@
 //! Keys and certificates of both ends, parsed once and kept.
 
 mod certificate;
+mod derived;
 mod error;
 mod fields;
 mod pinned;
@@ -14,6 +15,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
 pub use certificate::RegisteredCertificate;
+pub use derived::DerivedKey;
 pub use error::KeyError;
 pub(crate) use pinned::{ephemeral, point};
 

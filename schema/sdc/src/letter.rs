@@ -113,6 +113,8 @@ pub struct Letter {
     pub time: DateTime<Utc>,
     /// Rehearsal or in earnest.
     pub mode: Mode,
+    /// The number up to which the installation has verified every notice: the centre sends these no more.
+    pub seen: Option<u64>,
     /// What is asked.
     pub request: Request,
 }

@@ -4,6 +4,7 @@
 //! `Document`, then `Opened` (decrypted, signer named), then `Verified` (signed by the one certificate that was
 //! asked for); only from `Verified` can a `Letter` be read, so nothing unverified is ever parsed.
 
+pub mod address;
 pub mod answer;
 pub mod cms;
 pub mod der;

@@ -133,6 +133,16 @@ refusal_codes! {
     CheckFailed = "check_failed", MEND;
     /// The account does not bear the price, and this service is not given on credit.
     InsufficientCredit = "insufficient_credit", WAIT;
+    /// The profile cannot be changed so: the address is one of the centre's own.
+    ProfileInvalid = "profile_invalid", MEND;
+    /// No voucher that can be redeemed has this code. One code for every cause: a finer one would help to guess.
+    VoucherInvalid = "voucher_invalid", MEND;
+    /// Recharging is locked for a day after five wrong codes.
+    RechargeLocked = "recharge_locked", WAIT;
+    /// The agency has no thread of this name.
+    ThreadUnknown = "thread_unknown", MEND;
+    /// So many messages of the agency are unread that no further one is taken.
+    MessagesFull = "messages_full", WAIT;
 }
 
 impl RefusalCode {

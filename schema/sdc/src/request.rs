@@ -11,9 +11,15 @@ use crate::service::Service;
 
 mod account;
 mod export;
+mod message;
+mod profile;
+mod recharge;
 
 pub use account::Period;
 pub use export::{Records, TableRecords};
+pub use message::{MESSAGE_CHARS_MAX, Message, message_text};
+pub use profile::{PROFILE_CHARS_MAX, ProfileChange, ProfileRequest};
+pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
 #[derive(Clone, PartialEq, Serialize)]
@@ -23,17 +29,27 @@ pub enum Request {
     Export(Records),
     /// The statement of the account.
     Account(Period),
+    /// The agency's own data, read or changed.
+    Profile(ProfileRequest),
+    /// Credit for a voucher's code.
+    Recharge(Recharge),
+    /// Text for the operators.
+    Message(Message),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 2] = [Service::Export, Service::Account];
+    pub const OFFERED: [Service; 5] =
+        [Service::Export, Service::Account, Service::Profile, Service::Recharge, Service::Message];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
             Request::Account(_) => Service::Account,
+            Request::Profile(_) => Service::Profile,
+            Request::Recharge(_) => Service::Recharge,
+            Request::Message(_) => Service::Message,
         }
     }
 
@@ -41,7 +57,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            Request::Account(_) => 0,
+            Request::Account(_) | Request::Profile(_) | Request::Recharge(_) | Request::Message(_) => 0,
         }
     }
 
@@ -57,12 +73,12 @@ impl Request {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
+            Service::Profile => Ok(Request::Profile(profile::read(body()?)?)),
+            Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
+            Service::Message => Ok(Request::Message(message::read(body()?)?)),
             Service::Correct
             | Service::Import
             | Service::Certify
-            | Service::Profile
-            | Service::Recharge
-            | Service::Message
             | Service::Renew
             | Service::Enrol => Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service)),
         }
@@ -75,6 +91,9 @@ impl fmt::Debug for Request {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
+            Request::Profile(profile) => f.debug_tuple("Profile").field(profile).finish(),
+            Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),
+            Request::Message(message) => f.debug_tuple("Message").field(message).finish(),
         }
     }
 }

@@ -70,6 +70,7 @@ fn letter(rows: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Letter
             sequence,
             time: DateTime::from_timestamp(seconds, 0).unwrap(),
             mode,
+            seen: (sequence % 2 == 0).then_some(sequence),
             request: Request::Export(Records { application, tables }),
         },
     )

@@ -4,6 +4,7 @@ mod addition;
 pub(crate) mod agency;
 mod change;
 pub mod installations;
+pub mod profiles;
 pub mod scopes;
 #[cfg(test)]
 mod tests;

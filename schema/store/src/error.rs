@@ -119,6 +119,32 @@ pub enum AdministrationError {
         /// Its beginning.
         from: DateTime<Utc>,
     },
+    /// No such batch of vouchers.
+    VouchersUnknown(i32),
+    /// The codes of a batch were written before.
+    VouchersWritten(i32),
+    /// No voucher of a batch, or none of that number, can still be redeemed.
+    VouchersEnded {
+        /// The batch.
+        batch: i32,
+    },
+    /// The agency's recharging is not locked.
+    RechargeNotLocked(Matricule),
+    /// No such message, or none of that agency.
+    MessageUnknown(i64),
+    /// No installation of the agency has written yet, so that no way to it is known.
+    AgencySilent(Matricule),
+    /// Of the agencies that were named none has written yet.
+    NobodyToTell,
+    /// No such change of a profile.
+    ProfileChangeUnknown(i64),
+    /// It does not wait any more.
+    ProfileChangeDecided {
+        /// Its number.
+        id: i64,
+        /// What became of it.
+        state: String,
+    },
     /// No such letter.
     LetterUnknown(String),
     /// No such line.
@@ -363,6 +389,15 @@ impl AdministrationError {
             AdministrationError::TariffUnknown(_) => "tariff_unknown",
             AdministrationError::TariffLater { .. } => "tariff_later",
             AdministrationError::TariffBegun { .. } => "tariff_begun",
+            AdministrationError::VouchersUnknown(_) => "vouchers_unknown",
+            AdministrationError::VouchersWritten(_) => "vouchers_written",
+            AdministrationError::VouchersEnded { .. } => "vouchers_ended",
+            AdministrationError::RechargeNotLocked(_) => "recharge_not_locked",
+            AdministrationError::MessageUnknown(_) => "message_unknown",
+            AdministrationError::AgencySilent(_) => "agency_silent",
+            AdministrationError::NobodyToTell => "nobody_to_tell",
+            AdministrationError::ProfileChangeUnknown(_) => "profile_change_unknown",
+            AdministrationError::ProfileChangeDecided { .. } => "profile_change_decided",
             AdministrationError::LineUnknown { .. } => "line_unknown",
             AdministrationError::LetterUnknown(_) => "letter_unknown",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
@@ -397,6 +432,8 @@ impl AdministrationError {
         match self {
             AdministrationError::AgencyUnknown(agency)
             | AdministrationError::AgencyExists(agency)
+            | AdministrationError::RechargeNotLocked(agency)
+            | AdministrationError::AgencySilent(agency)
             | AdministrationError::FingerprintMismatch { agency } => json!({ "agency": agency }),
             AdministrationError::PlanUnknown(plan) => json!({ "plan": plan }),
             AdministrationError::InstallationExists { agency, name } => json!({ "agency": agency, "name": name }),
@@ -412,12 +449,15 @@ impl AdministrationError {
                 json!({ "fingerprint": fingerprint, "at": at })
             }
             AdministrationError::LineUnknown { book, id } => json!({ "book": book.code(), "id": id }),
-            AdministrationError::QuarantineDecided { id, state } => json!({ "id": id, "state": state }),
+            AdministrationError::ProfileChangeUnknown(id) | AdministrationError::MessageUnknown(id) => json!({ "id": id }),
+            AdministrationError::QuarantineDecided { id, state }
+            | AdministrationError::ProfileChangeDecided { id, state } => json!({ "id": id, "state": state }),
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),
             AdministrationError::AddressOfCentre(address) => json!({ "address": address }),
             AdministrationError::Invalid(value) => value.parameters(),
             AdministrationError::AuditBroken(line) => json!({ "line": line }),
             AdministrationError::CertificateExists
+            | AdministrationError::NobodyToTell
             | AdministrationError::MatriculesExhausted
             | AdministrationError::SuperviseurLast
             | AdministrationError::ServerMissing
@@ -434,6 +474,9 @@ impl AdministrationError {
             AdministrationError::TableThere { table, relation } => json!({ "table": table, "relation": relation }),
             AdministrationError::ScopeColumnUnknown { column, known } => json!({ "column": column, "known": known }),
             AdministrationError::TableUnfit { table, problems } => json!({ "table": table, "problems": problems }),
+            AdministrationError::VouchersUnknown(batch)
+            | AdministrationError::VouchersWritten(batch)
+            | AdministrationError::VouchersEnded { batch } => json!({ "batch": batch }),
             AdministrationError::TariffLater { from } => json!({ "from": from }),
             AdministrationError::TariffUnknown(id) => json!({ "id": id }),
             AdministrationError::TariffBegun { id, from } => json!({ "id": id, "from": from }),
@@ -476,6 +519,9 @@ impl AdministrationError {
             | AdministrationError::CertificateUnknown(_)
             | AdministrationError::TableUnknown(_)
             | AdministrationError::TariffUnknown(_)
+            | AdministrationError::VouchersUnknown(_)
+            | AdministrationError::MessageUnknown(_)
+            | AdministrationError::ProfileChangeUnknown(_)
             | AdministrationError::LineUnknown { .. }
             | AdministrationError::LetterUnknown(_)
             | AdministrationError::UserUnknown(_)

@@ -6,6 +6,7 @@ pub mod in_hand;
 pub mod journal;
 pub(crate) mod leased;
 pub mod leases;
+pub mod messages;
 pub mod notices;
 pub mod outbox;
 pub mod quarantine;

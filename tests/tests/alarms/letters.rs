@@ -17,7 +17,8 @@ const RUBBISH_BYTES_MAX: usize = 640;
 /// Letters that are refused, and dated ahead.
 const REFUSED: usize = 30;
 
-/// One agency without a certificate, and one whose only one ends soon; and a flag that nobody has explained.
+/// One agency without a certificate, and one whose only one ends soon; a flag that nobody has explained, recharging that is
+/// locked, a change of a profile that waits, and a message that nobody has read.
 pub const AGENCIES: &str = "
     INSERT INTO xm.agencies (matricule, name, email) VALUES (901, 'a', 'a@example.org'), (902, 'b', 'b@example.org');
     INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES (decode(repeat('90', 32), 'hex'), 902);
@@ -25,7 +26,12 @@ pub const AGENCIES: &str = "
     VALUES (902, decode(repeat('90', 32), 'hex'), 'k', 'i', 's', 'd', decode(repeat('90', 32), 'hex'), 'P-256',
             now() - interval '1 day', now() + interval '5 days');
     INSERT INTO xm.flags (agency, letter_id, table_id, check_code, unjudged, rows, rows_total, flagged_at)
-    VALUES (902, gen_random_uuid(), 1, 'votes', false, '[]', 1, now())";
+    VALUES (902, gen_random_uuid(), 1, 'votes', false, '[]', 1, now());
+    INSERT INTO xm.recharge_tries (agency, wrong, since, locked_until) VALUES (902, 0, now(), now() + interval '1 year');
+    INSERT INTO xm.profile_changes (agency, installation, letter_id, change, former, asked_at, state)
+    VALUES (902, 'pc1', gen_random_uuid(), '{\"town\": \"x\"}', '{}', now(), 'waiting');
+    INSERT INTO xm.messages (agency, id, thread, installation, text, written_at)
+    VALUES (902, gen_random_uuid(), gen_random_uuid(), 'pc1', 'x', now())";
 
 /// Room of quarantine, of which each reason has its share, and mails that an agency vouches for have two.
 pub fn quarantine_bytes_max() -> usize {

@@ -132,6 +132,7 @@ fn write_letter(desk: &Desk, known: &Known) -> anyhow::Result<Vec<u8>> {
         sequence: known.sequence,
         time: Utc::now(),
         mode: desk.server.mode,
+        seen: None,
         request: Request::Export(records),
     };
     Ok(serde_json::to_vec(&letter)?)

@@ -100,6 +100,13 @@ heading-what = what
 heading-time = time
 heading-amount = amount
 heading-note = note
+heading-vouchers = vouchers
+heading-ends = ends
+heading-redeemed = redeemed
+heading-made-by = made by
+heading-written = written
+heading-locked-until = locked until
+heading-text = text
 
 # Small words
 
@@ -249,6 +256,43 @@ tariff-cancelled = tariff { $id } of { $service } is taken back: it would have b
 tariff-none = no tariff: every service is free
 tariff-none-ever = no tariff was ever set: every service is free
 
+# message
+
+message-sent = message { $number } to agency { $agency } is on its way
+message-from = { $number }  from agency { $agency } { $name }, installation { $installation }, { $time }
+message-to = { $number }  to agency { $agency } { $name }, by { $user }, { $time }, { $seen }
+message-unread = unread
+message-read = read
+message-seen = seen
+message-unseen = not seen yet
+message-none = no messages yet
+message-none-unread = every message of an office has been read
+broadcast-shown = { $count } agencies are to be told
+broadcast-ask = Send it?
+broadcast-sent = { $count } agencies are told
+# profile
+
+profile-change = { $member }: { $former } → { $value }
+profile-shown = change { $change }, asked on { $time } by installation { $installation } of agency { $agency } { $name }, telephone { $telephone }
+profile-ask-confirm = Make it?
+profile-confirmed = change { $change } of agency { $agency } is made; its office is told
+profile-refused = change { $change } of agency { $agency } is refused; its office is told
+profile-none = no change of a profile waits
+profile-none-ever = no office has asked for a change yet
+profile-state-waiting = waits
+profile-state-made = made at once
+profile-state-confirmed = confirmed
+profile-state-refused = refused
+profile-state-replaced = taken up by a later one
+# voucher
+
+voucher-made = batch { $batch } of vouchers is made
+voucher-written = the codes of batch { $batch } are in { $file }, and nowhere else
+voucher-revoked = { $count } vouchers of batch { $batch } are revoked
+voucher-none = no batch of vouchers was made yet
+voucher-none-locked = the recharging of no agency is locked
+voucher-unlocked = agency { $agency } may recharge again
+
 # approval, user
 
 approval-done = approval { $approval } confirmed and done: { $what }
@@ -274,6 +318,7 @@ approval-state-withdrawn = withdrawn
 act-certificate = a further certificate for agency { $agency }, { $algorithm }, SHA-256 { $fingerprint }
 act-recharge = recharging agency { $agency } with { $amount }
 act-recharge-note = recharging agency { $agency } with { $amount } ({ $note })
+act-vouchers = making { $count } vouchers of { $amount } each, until { $time }
 act-limit = letting one person alone recharge up to { $amount }
 act-add = adding user { $user } of privilege { $privilege } ({ $title })
 act-add-commission = adding user { $user } of privilege { $privilege } ({ $title }), a member of the election commission

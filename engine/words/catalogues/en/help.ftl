@@ -17,6 +17,9 @@ help-agency = Agencies: the registered remote offices
 help-cert = Certificates of agencies
 help-table = Tables that agencies may write to
 help-tariff = Prices
+help-message = Messages: what offices and operators write to each other
+help-profile = Profiles: what offices asked to have changed of their own data
+help-voucher = Vouchers: codes that offices recharge with
 help-journal = Letters received
 help-letter = One letter: all that the centre knows of it
 help-answer = Answers: what a letter was told, and those not sent yet
@@ -169,6 +172,42 @@ help-per-kb = Price of each started 1 024 bytes of the container, in the main un
 help-credit = Without enough credit: owe or refuse; by default owe for export and correct, refuse for import and certify
 help-tariff-from = Day or time of the centre at which it begins; now by default
 
+# message
+
+help-message-list = List messages, newest first
+help-message-show = Show the thread of a message; what its office wrote counts as read from then on
+help-message-send = Write to an agency: each of its installations is told
+help-message-broadcast = Write to many agencies; how many is shown first
+help-message-number = The message's number
+help-message-text = What it says
+help-message-reply = In the thread of this message, by its number
+help-message-unread = Of offices, which nobody has looked at
+help-message-area = That may write about a code which begins so
+help-message-town = Of this town
+help-message-yes = Send it without asking
+# profile
+
+help-profile-list = List changes that wait, newest first
+help-profile-confirm = Make a change that waits, and have its office told
+help-profile-refuse = Refuse a change that waits, and have its office told
+help-profile-yes = Make it without asking
+help-profile-decided = Those that were made at once or are decided, too
+help-profile-reason = Why: its office is told
+# voucher
+
+help-voucher-make = Make a batch of vouchers: another person confirms it
+help-voucher-write = Make the codes of a batch and write them into a file, once
+help-voucher-list = List batches, newest first
+help-voucher-revoke = Revoke the vouchers of a batch that have not been redeemed
+help-voucher-locked = List agencies whose recharging is locked for a day after five wrong codes
+help-voucher-unlock = End the lock of an agency
+help-voucher-batch = The batch
+help-voucher-file = A file that is not there yet: one line for each voucher
+help-voucher-number = This one alone: its number in the file, behind the hyphen
+help-voucher-count = How many
+help-voucher-amount = What each gives, in the main unit of the currency
+help-voucher-until = The last day on which they can be redeemed, such as 2027-12-31; by default in a year
+
 # approval, user
 
 help-approval-list = List what was asked and waits
@@ -227,6 +266,10 @@ value-yes-or-no = YES|NO
 value-text = TEXT
 value-after = AFTER
 value-column = COLUMN
+value-batch = BATCH
+value-count = COUNT
+value-number = NUMBER
+value-code = CODE
 value-codes = CODES
 value-agency = AGENCY
 value-fingerprint = FINGERPRINT

@@ -71,6 +71,8 @@ parameter-service = service
 parameter-status = status
 parameter-status_needed = status_needed
 parameter-table = table
+parameter-until = until
+parameter-thread = thread
 parameter-unknown = unknown
 
 # Phrases that a receipt has in English, signed as they are: read back from these messages and said in the reader's language.

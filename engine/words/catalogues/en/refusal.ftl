@@ -38,6 +38,11 @@ refusal-out_of_scope = Rows lie outside the codes granted to the agency.
 refusal-conflict = The same record is held with other content.
 refusal-check_failed = Rows break a check of their table.
 refusal-insufficient_credit = The account does not bear the price, and this service is not given on credit.
+refusal-profile_invalid = The profile cannot be changed so: the address is one of the centre's own.
+refusal-voucher_invalid = No voucher that can be redeemed has this code. One code for every cause: a finer one would help to guess.
+refusal-recharge_locked = Recharging is locked for a day after five wrong codes.
+refusal-thread_unknown = The agency has no thread of this name.
+refusal-messages_full = So many messages of the agency are unread that no further one is taken.
 
 # The same in a few words, before people who do not know the codes.
 
@@ -79,6 +84,11 @@ refusal-out_of_scope-short = a record in another office's name
 refusal-conflict-short = a record sent before, changed
 refusal-check_failed-short = votes whose sums are wrong
 refusal-insufficient_credit-short = no credit for what it costs
+refusal-profile_invalid-short = an address of the centre as its own
+refusal-voucher_invalid-short = the code of no voucher that is good
+refusal-recharge_locked-short = after five wrong codes of vouchers
+refusal-thread_unknown-short = a message of a thread that there is not
+refusal-messages_full-short = one message too many to be read
 
 # How many rows are wrong, behind the parameters of a refusal.
 

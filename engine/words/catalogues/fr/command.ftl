@@ -100,6 +100,13 @@ heading-what = objet de la demande
 heading-time = moment
 heading-amount = montant
 heading-note = remarque
+heading-vouchers = bons
+heading-ends = fin
+heading-redeemed = utilisés
+heading-made-by = établie par
+heading-written = écrite
+heading-locked-until = bloquée jusqu'à
+heading-text = texte
 
 # Petits mots
 
@@ -261,6 +268,43 @@ tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait comme
 tariff-none = aucun tarif : chaque service est gratuit
 tariff-none-ever = aucun tarif n'a jamais été fixé : chaque service est gratuit
 
+# message
+
+message-sent = le message { $number } à l'agence { $agency } est en route
+message-from = { $number }  de l'agence { $agency } { $name }, installation { $installation }, { $time }
+message-to = { $number }  à l'agence { $agency } { $name }, par { $user }, { $time }, { $seen }
+message-unread = non lu
+message-read = lu
+message-seen = vu
+message-unseen = pas encore vu
+message-none = aucun message
+message-none-unread = tous les messages des agences ont été lus
+broadcast-shown = { $count } agences seront averties
+broadcast-ask = L'envoyer ?
+broadcast-sent = { $count } agences sont averties
+# profile
+
+profile-change = { $member } : { $former } → { $value }
+profile-shown = changement { $change }, demandé le { $time } par l'installation { $installation } de l'agence { $agency } { $name }, téléphone { $telephone }
+profile-ask-confirm = Le faire ?
+profile-confirmed = le changement { $change } de l'agence { $agency } est fait ; l'agence en est avertie
+profile-refused = le changement { $change } de l'agence { $agency } est refusé ; l'agence en est avertie
+profile-none = aucun changement de profil n'attend
+profile-none-ever = aucune agence n'a encore demandé de changement
+profile-state-waiting = en attente
+profile-state-made = fait aussitôt
+profile-state-confirmed = confirmé
+profile-state-refused = refusé
+profile-state-replaced = repris par un suivant
+# voucher
+
+voucher-made = la série { $batch } de bons est établie
+voucher-written = les codes de la série { $batch } sont dans { $file }, et nulle part ailleurs
+voucher-revoked = { $count } bons de la série { $batch } sont révoqués
+voucher-none = aucune série de bons n'a encore été établie
+voucher-none-locked = les recharges d'aucune agence ne sont bloquées
+voucher-unlocked = l'agence { $agency } peut de nouveau recharger
+
 # approval, user
 
 approval-done = approbation { $approval } confirmée et exécutée : { $what }
@@ -286,6 +330,7 @@ approval-state-withdrawn = retirée
 act-certificate = un certificat de plus pour l'agence { $agency }, { $algorithm }, SHA-256 { $fingerprint }
 act-recharge = la recharge de l'agence { $agency } de { $amount }
 act-recharge-note = la recharge de l'agence { $agency } de { $amount } ({ $note })
+act-vouchers = l'établissement de { $count } bons de { $amount } chacun, jusqu'au { $time }
 act-limit = l'autorisation pour une personne seule de recharger jusqu'à { $amount }
 act-add = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title })
 act-add-commission = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title }), membre de la commission électorale

@@ -17,6 +17,9 @@ help-agency = Les agences : les centres éloignés enregistrés
 help-cert = Les certificats des agences
 help-table = Les tables où les agences peuvent écrire
 help-tariff = Les prix
+help-message = Messages : ce que les agences et les opérateurs s'écrivent
+help-profile = Profils : ce que les agences ont demandé de changer de leurs propres données
+help-voucher = Bons : codes avec lesquels les agences rechargent
 help-journal = Les lettres reçues
 help-letter = Une lettre : tout ce que le centre en sait
 help-answer = Les réponses : ce qu'on a dit à une lettre, et celles qui ne sont pas encore parties
@@ -169,6 +172,42 @@ help-per-kb = Prix de chaque tranche commencée de 1 024 octets du conteneur, da
 help-credit = Sans crédit suffisant : owe (devoir) ou refuse (refuser) ; par défaut owe pour export et correct, refuse pour import et certify
 help-tariff-from = Jour ou heure du centre où il commence ; maintenant par défaut
 
+# message
+
+help-message-list = Lister les messages, le plus récent d'abord
+help-message-show = Montrer le fil d'un message ; ce que son agence a écrit compte dès lors comme lu
+help-message-send = Écrire à une agence : chacune de ses installations est avertie
+help-message-broadcast = Écrire à plusieurs agences ; leur nombre est montré d'abord
+help-message-number = Le numéro du message
+help-message-text = Ce qu'il dit
+help-message-reply = Dans le fil de ce message, par son numéro
+help-message-unread = Des agences, que personne n'a regardés
+help-message-area = Qui peuvent écrire sur un code qui commence ainsi
+help-message-town = De cette ville
+help-message-yes = L'envoyer sans demander
+# profile
+
+help-profile-list = Lister les changements qui attendent, le plus récent d'abord
+help-profile-confirm = Faire un changement qui attend, et en avertir l'agence
+help-profile-refuse = Refuser un changement qui attend, et en avertir l'agence
+help-profile-yes = Le faire sans demander
+help-profile-decided = Aussi ceux qui ont été faits aussitôt ou sont décidés
+help-profile-reason = Pourquoi : l'agence en est avertie
+# voucher
+
+help-voucher-make = Établir une série de bons : une autre personne la confirme
+help-voucher-write = Créer les codes d'une série et les écrire dans un fichier, une seule fois
+help-voucher-list = Lister les séries, la plus récente d'abord
+help-voucher-revoke = Révoquer les bons d'une série qui n'ont pas été utilisés
+help-voucher-locked = Lister les agences dont les recharges sont bloquées un jour après cinq codes faux
+help-voucher-unlock = Débloquer une agence
+help-voucher-batch = La série
+help-voucher-file = Un fichier qui n'existe pas encore : une ligne par bon
+help-voucher-number = Celui-ci seulement : son numéro dans le fichier, après le trait d'union
+help-voucher-count = Combien
+help-voucher-amount = Ce que chacun donne, dans l'unité principale de la monnaie
+help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exemple 2027-12-31 ; par défaut dans un an
+
 # approval, user
 
 help-approval-list = Lister ce qui a été demandé et qui attend
@@ -227,6 +266,10 @@ value-yes-or-no = OUI|NON
 value-text = TEXTE
 value-after = APRÈS
 value-column = COLONNE
+value-batch = SÉRIE
+value-count = NOMBRE
+value-number = NUMÉRO
+value-code = CODE
 value-codes = CODES
 value-agency = AGENCE
 value-fingerprint = EMPREINTE

@@ -76,6 +76,8 @@ parameter-service = service
 parameter-status = statut
 parameter-status_needed = statut nécessaire
 parameter-table = table
+parameter-until = jusqu'à
+parameter-thread = fil
 parameter-unknown = inconnu
 
 # Ce qu'un accusé de réception dit en anglais, signé tel quel.

@@ -38,6 +38,11 @@ refusal-out_of_scope = Des fiches sont hors des codes accordés à l'agence.
 refusal-conflict = La même fiche est détenue avec un autre contenu.
 refusal-check_failed = Des fiches enfreignent un contrôle de leur table.
 refusal-insufficient_credit = Le compte ne supporte pas le prix, et ce service n'est pas rendu à crédit.
+refusal-profile_invalid = Le profil ne peut pas être changé ainsi : l'adresse est une de celles du centre.
+refusal-voucher_invalid = Aucun bon utilisable n'a ce code. Un seul code de refus pour toutes les causes : plus de détail aiderait à deviner.
+refusal-recharge_locked = Les recharges sont bloquées un jour après cinq codes faux.
+refusal-thread_unknown = L'agence n'a aucun fil de ce nom.
+refusal-messages_full = Tant de messages de l'agence n'ont pas été lus qu'aucun autre n'est pris.
 
 # La même chose en peu de mots, pour qui ne connaît pas les codes.
 
@@ -79,6 +84,11 @@ refusal-out_of_scope-short = une fiche au nom d'une autre agence
 refusal-conflict-short = une fiche déjà envoyée, changée
 refusal-check_failed-short = des voix dont les sommes sont fausses
 refusal-insufficient_credit-short = pas assez de crédit pour le prix
+refusal-profile_invalid-short = une adresse du centre comme la sienne
+refusal-voucher_invalid-short = le code d'aucun bon valable
+refusal-recharge_locked-short = après cinq codes de bons faux
+refusal-thread_unknown-short = un message d'un fil qui n'existe pas
+refusal-messages_full-short = un message de trop à lire
 
 # Combien de lignes sont fautives, après les paramètres d'un refus.
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::profile::Profile;
 use crate::letter::{Mode, Office};
 
 /// What stands in a notice where answers name the service that gives their body.
@@ -44,6 +45,37 @@ pub enum NoticeContent {
         /// Whole days left, by the centre's clock.
         days: u16,
     },
+    /// What an operator writes.
+    Message {
+        /// Its id, which names the thread where it begins one.
+        message: Uuid,
+        /// The thread: the id of its first message.
+        thread: Uuid,
+        /// What it says, in lines.
+        text: String,
+    },
+    /// What became of a change of the profile that a letter asked for.
+    Profile {
+        /// The letter.
+        letter: Uuid,
+        /// What became of it.
+        outcome: ProfileOutcome,
+        /// Why it was refused, in the operator's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The profile by now.
+        profile: Profile,
+    },
+}
+
+/// What became of a change of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileOutcome {
+    /// It is made.
+    Made,
+    /// An operator refused it: nothing is changed.
+    Refused,
 }
 
 impl NoticeContent {
@@ -51,6 +83,8 @@ impl NoticeContent {
     pub fn kind(&self) -> &'static str {
         match self {
             NoticeContent::CertificateEnds { .. } => "certificate_ends",
+            NoticeContent::Message { .. } => "message",
+            NoticeContent::Profile { .. } => "profile",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::request::Request;
 use crate::service::{AnswerKind, Service};
 
-const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "service", "body"];
+const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "seen", "service", "body"];
 const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
 const NOTICE_MEMBERS: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "service", "body"];
 
@@ -65,9 +65,9 @@ impl Head<'_> {
         let sdc = self.version()?;
         self.document.admit(LETTER)?;
         let LetterKey { id, from, to, sequence, mode } = self.key()?;
-        let time = self.time()?;
+        let (time, seen) = (self.time()?, self.seen()?);
         let request = self.request()?;
-        Ok(Letter { sdc, id, from, to, sequence, time, mode, request })
+        Ok(Letter { sdc, id, from, to, sequence, time, mode, seen, request })
     }
 
     fn answer(&self) -> Result<Answer, Refusal> {
@@ -96,9 +96,11 @@ impl Head<'_> {
         if !(1..=SEQUENCE_MAX).contains(&number) {
             return Err(malformed("body.number", Expected::Sequence));
         }
-        let NoticeContent::CertificateEnds { certificate, .. } = &content;
-        if !is_digest(certificate) {
-            return Err(malformed("body.certificate", Expected::Fingerprint));
+        match &content {
+            NoticeContent::CertificateEnds { certificate, .. } if !is_digest(certificate) => {
+                return Err(malformed("body.certificate", Expected::Fingerprint));
+            }
+            NoticeContent::CertificateEnds { .. } | NoticeContent::Message { .. } | NoticeContent::Profile { .. } => {}
         }
         Ok(Notice { sdc, id, from, to, time: self.time()?, mode: self.mode()?, number, content })
     }
@@ -153,6 +155,14 @@ impl Head<'_> {
         sequence.ok_or_else(|| malformed("sequence", Expected::Sequence))
     }
 
+    fn seen(&self) -> Result<Option<u64>, Refusal> {
+        if !self.document.has("seen") {
+            return Ok(None);
+        }
+        let seen = self.member("seen")?.as_u64().filter(|number| (1..=SEQUENCE_MAX).contains(number));
+        seen.map(Some).ok_or_else(|| malformed("seen", Expected::Sequence))
+    }
+
     fn time(&self) -> Result<DateTime<Utc>, Refusal> {
         let time = text(self.member("time")?).and_then(|text| moment::read(&text));
         time.ok_or_else(|| malformed("time", Expected::Moment))
@@ -178,14 +188,10 @@ impl Head<'_> {
         // What a newer centre gives beside its receipts is refused here; how far this release reads stands in this list alone.
         let content = match service.map(|service| service.facts().answer) {
             Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
-            Some(
-                AnswerKind::Receipt
-                | AnswerKind::Rows
-                | AnswerKind::Results
-                | AnswerKind::Profile
-                | AnswerKind::Certificate,
-            )
-            | None => return Err(malformed("service", Expected::ServiceWithBody)),
+            Some(AnswerKind::Profile) => AnswerContent::Profile(self.typed("body", Expected::Profile)?),
+            Some(AnswerKind::Receipt | AnswerKind::Rows | AnswerKind::Results | AnswerKind::Certificate) | None => {
+                return Err(malformed("service", Expected::ServiceWithBody));
+            }
         };
         Ok(Some(AnswerBody { part, parts, content }))
     }

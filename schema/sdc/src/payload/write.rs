@@ -12,7 +12,7 @@ use crate::letter::Letter;
 
 impl Serialize for Letter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut letter = serializer.serialize_struct("Letter", 9)?;
+        let mut letter = serializer.serialize_struct("Letter", if self.seen.is_some() { 10 } else { 9 })?;
         letter.serialize_field("sdc", &self.sdc)?;
         letter.serialize_field("id", &self.id)?;
         letter.serialize_field("from", &self.from)?;
@@ -20,6 +20,9 @@ impl Serialize for Letter {
         letter.serialize_field("sequence", &self.sequence)?;
         letter.serialize_field("time", &whole_seconds(self.time))?;
         letter.serialize_field("mode", &self.mode)?;
+        if let Some(seen) = self.seen {
+            letter.serialize_field("seen", &seen)?;
+        }
         letter.serialize_field("service", &self.request.service())?;
         letter.serialize_field("body", &self.request)?;
         letter.end()

@@ -76,7 +76,7 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let format = format();
     let blocks: Vec<&str> =
         format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
-    let [letter, answer, statement, notice] = blocks[..] else { panic!("four blocks, not {}", blocks.len()) };
+    let [letter, answer, statement, profile, notice] = blocks[..] else { panic!("five blocks, not {}", blocks.len()) };
     let letter = format!("{letter}\n");
     let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
     let receipt = read_answer(answer.as_bytes(), &PayloadLimits::default()).unwrap().receipt;
@@ -85,12 +85,17 @@ fn the_payloads_shown_are_read_and_belong_together() {
     assert!(format.contains(&format!("<< 'END'\n{letter}END\n")), "the worked example writes the same letter");
     assert_eq!(receipt.skew_seconds, Some((read.time - receipt.received).num_seconds()));
 
-    let with_body = format!(
-        "{},\"service\":\"account\",\"part\":1,\"parts\":1,\"body\":{statement}}}",
-        answer.strip_suffix('}').unwrap()
-    );
-    let body = read_answer(with_body.as_bytes(), &PayloadLimits::default()).unwrap().body.unwrap();
-    let AnswerContent::Statement(statement) = body.content;
+    let body = |service: &str, body: &str| {
+        let with_body = format!(
+            "{},\"service\":\"{service}\",\"part\":1,\"parts\":1,\"body\":{body}}}",
+            answer.strip_suffix('}').unwrap()
+        );
+        read_answer(with_body.as_bytes(), &PayloadLimits::default()).unwrap().body.unwrap()
+    };
+    let AnswerContent::Profile(profile) = body("profile", profile).content else { panic!("no profile") };
+    assert!(profile.waiting.is_some_and(|waiting| Some(&profile.telephone) != waiting.telephone.as_ref()));
+    let body = body("account", statement);
+    let AnswerContent::Statement(statement) = body.content else { panic!("no statement") };
     let [entry] = &statement.entries[..] else { panic!("one entry, not {}", statement.entries.len()) };
     assert_eq!((entry.letter, entry.amount, entry.at), (Some(read.id), -receipt.account.cost, receipt.received));
     assert_eq!((entry.balance, statement.closing), (receipt.account.balance, receipt.account.balance));
@@ -99,7 +104,7 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let told = read_centre_letter(notice.as_bytes(), &PayloadLimits::default()).unwrap();
     let CentreLetter::Notice(notice) = told else { panic!("an answer") };
     assert_eq!((notice.to, notice.from), (read.from, read.to));
-    let NoticeContent::CertificateEnds { ends, days, .. } = notice.content;
+    let NoticeContent::CertificateEnds { ends, days, .. } = notice.content else { panic!("another notice") };
     assert_eq!((ends - notice.time).num_days() + 1, i64::from(days), "the begun day is one");
 }
 

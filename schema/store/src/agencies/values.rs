@@ -1,5 +1,6 @@
 //! What may be said of an agency: each value with its rule, and what the database's own rules mean.
 
+use sdc::address::is_address;
 use sdc::letter::Matricule;
 
 use crate::error::{AdministrationError, InvalidValue};
@@ -41,9 +42,7 @@ pub(super) fn check_name(name: &str) -> Result<(), AdministrationError> {
     Ok(())
 }
 
-/// Admits none, of an agency that carries files alone; or what can stand in a header and an SMTP command without quoting: an address
-/// is never a way to inject lines. ASCII alone, as mails are written (`mail::smtp`): any other would be accepted here, and every answer
-/// to it given up.
+/// Admits none, of an agency that carries files alone; or an address.
 pub(super) fn check_email(email: &str) -> Result<(), AdministrationError> {
     if email.is_empty() {
         return Ok(());
@@ -51,19 +50,5 @@ pub(super) fn check_email(email: &str) -> Result<(), AdministrationError> {
     if !email.is_ascii() {
         return Err(InvalidValue::EmailAscii.into());
     }
-    let plain = |text: &str| {
-        !text.is_empty()
-            && !text.starts_with('.')
-            && !text.ends_with('.')
-            && !text.contains("..")
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
-    };
-    match email.split_once('@') {
-        Some((local, domain))
-            if plain(local) && plain(domain) && !local.starts_with('-') && local.len() <= 64 && email.len() <= 254 =>
-        {
-            Ok(())
-        }
-        _ => Err(InvalidValue::EmailParts.into()),
-    }
+    if is_address(email) { Ok(()) } else { Err(InvalidValue::EmailParts.into()) }
 }

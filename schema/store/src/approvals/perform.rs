@@ -8,7 +8,7 @@ use crate::agencies::agency;
 use crate::certificates::registration::{self, Confirmation};
 use crate::database::schema::{certificates as registered, entries};
 use crate::error::AdministrationError;
-use crate::ledger::recharges;
+use crate::ledger::{recharges, vouchers};
 use crate::people::accounts::Account;
 use crate::people::act::Act;
 use crate::people::approved::Approved;
@@ -42,6 +42,8 @@ impl Act {
                 let name = agency::show(connection, *agency).await?.name;
                 Ok(json!({ "name": name, "status": status, "recharges": recharges }))
             }
+            // Nothing that is there makes a batch another one.
+            Act::VoucherBatch { .. } => Ok(json!({})),
             Act::RechargeLimit { .. } => Ok(json!({ "limit": recharges::limit(connection).await? })),
             Act::UserAdd(NewUser { name, account, .. }) => {
                 standing::lock(connection).await?;
@@ -83,6 +85,10 @@ impl Act {
             Act::AgencyRecharge { agency, amount, note } => {
                 let balance = recharges::recharge_by(connection, decider, approved, *agency, *amount, note).await?;
                 Ok(json!({ "balance": balance }))
+            }
+            Act::VoucherBatch { vouchers: count, amount, expires_at } => {
+                let batch = vouchers::make_by(connection, decider, approved, *count, *amount, *expires_at).await?;
+                Ok(json!({ "batch": batch }))
             }
             Act::RechargeLimit { amount } => {
                 recharges::set_limit_by(connection, decider, approved, *amount).await?;

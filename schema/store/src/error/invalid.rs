@@ -39,6 +39,18 @@ invalid_values! {
         /// Most of it, in minor units.
         max: i64
     } = "recharge_limit";
+    /// How many vouchers.
+    Vouchers {
+        /// Most of them.
+        max: i32
+    } = "vouchers";
+    /// When vouchers end.
+    VoucherEnd = "voucher_end";
+    /// A message's text.
+    Message {
+        /// Most characters.
+        chars_max: usize
+    } = "message";
     /// A note's length.
     Note {
         /// Most characters.

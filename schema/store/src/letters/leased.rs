@@ -24,7 +24,7 @@ pub struct LeasedAnswer {
     pub certificate: Option<Recipient>,
     /// The letter's own cipher while its agency has leave for it.
     pub cipher: ContentCipher,
-    /// The agency's registered address, the only one that is ever written to.
+    /// The agency's registered address, or the one before where that is to learn of the change: no other is ever written to.
     pub email: String,
     /// The installation and the sequence number of the letter answered; absent for letters that the centre writes first.
     pub of_letter: Option<(String, i64)>,

@@ -17,6 +17,15 @@ use super::leased::{LeasedAnswer, LeasedNotice, Recipient, read_cipher};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
+/// How far beyond the notices that were written an office's word counts: so many numbers a restored centre may have lost.
+pub const NUMBERS_LOST_MAX: i64 = 1000;
+
+/// How often a notice is sent at most, until it is seen: for about a year.
+const SENDS_MAX: i32 = 55;
+
+/// Notices that are queued again, or forgotten, in one statement.
+const AGAIN_MAX: i64 = 1000;
+
 /// What stands in `xm.outbox` in the place of a transport: the installation's own is taken when it is leased.
 pub const NOTICE: &str = "notice";
 
@@ -31,6 +40,20 @@ pub async fn queue(
     to: &Office,
     about: &str,
     content: &NoticeContent,
+) -> Result<Option<Uuid>, Fault> {
+    queue_at(connection, to, about, content, None).await
+}
+
+/// Queues it as [`queue`] does. By mail it goes to `email`, where that is given, and once it is sent again to the agency's address.
+///
+/// # Errors
+/// A fault.
+pub async fn queue_at(
+    connection: &mut AsyncPgConnection,
+    to: &Office,
+    about: &str,
+    content: &NoticeContent,
+    email: Option<&str>,
 ) -> Result<Option<Uuid>, Fault> {
     connection
         .transaction(async |connection| {
@@ -61,16 +84,19 @@ pub async fn queue(
                 content: content.clone(),
             };
             let payload = payload::write_notice(&notice);
-            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport) SELECT ?, unnest(?), ? RETURNING id),
+            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport, email) SELECT ?, unnest(?), ?, unnest(?) RETURNING id),
                              numbered AS (UPDATE xm.installations SET notice_highest = ? WHERE agency = ? AND name = ?)
-                        UPDATE xm.notices n SET outbox = queued.id FROM queued WHERE n.id = ?";
+                        UPDATE xm.notices n SET outbox = queued.id, payload = o.payload FROM queued, (SELECT unnest(?) AS payload) o
+                         WHERE n.id = ?";
             let binds = [
                 Bind::Matricule(to.agency),
                 Bind::Byteas(vec![Some(&payload)]),
                 Bind::Text(NOTICE),
+                Bind::Texts(vec![email]),
                 Bind::Bigint(next.number),
                 Bind::Matricule(to.agency),
                 Bind::Text(&to.installation),
+                Bind::Byteas(vec![Some(&payload)]),
                 Bind::Uuid(id),
             ];
             Statement::<()>::new(text, &binds).execute(connection).await?;
@@ -89,14 +115,86 @@ pub async fn queue_for_agency(
     about: &str,
     content: &NoticeContent,
 ) -> Result<usize, Fault> {
+    queue_for_agency_at(connection, agency, about, content, None).await
+}
+
+/// Queues it as [`queue_for_agency`] and [`queue_at`] do.
+///
+/// # Errors
+/// A fault; those before it stay queued.
+pub async fn queue_for_agency_at(
+    connection: &mut AsyncPgConnection,
+    agency: Matricule,
+    about: &str,
+    content: &NoticeContent,
+    email: Option<&str>,
+) -> Result<usize, Fault> {
     let text = "SELECT name FROM xm.installations WHERE agency = ? AND transport IS NOT NULL ORDER BY name";
     let installations: Vec<String> = Statement::<Text>::new(text, &[Bind::Matricule(agency)]).load(connection).await?;
     let mut queued = 0;
     for installation in installations {
         let to = Office { agency, installation };
-        queued += usize::from(queue(connection, &to, about, content).await?.is_some());
+        queued += usize::from(queue_at(connection, &to, about, content, email).await?.is_some());
     }
     Ok(queued)
+}
+
+/// Queues again what offices do not say that they have seen: 1, 3, 7 and 14 days after it was sent first, then every week, for a year. Of
+/// certificates that end the newest alone, and until they have ended. Suspended agencies are left alone. Returns how many were queued.
+///
+/// # Errors
+/// A fault; those before it stay queued.
+pub async fn send_again(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
+    let text = "WITH due AS (
+             SELECT n.id, n.agency, n.payload, nextval(pg_get_serial_sequence('xm.outbox', 'id')) AS outbox
+               FROM (SELECT n.* FROM xm.notices n
+                       JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation AND i.notice_seen < n.number
+                       JOIN xm.agencies a ON a.matricule = n.agency AND a.status > 0
+                      WHERE n.again_at <= now() AND n.outbox IS NULL AND n.payload IS NOT NULL
+                        AND (n.kind <> 'certificate_ends'
+                             OR (convert_from(n.payload, 'UTF8')::jsonb #>> '{body,ends}')::timestamptz > now()
+                                AND NOT EXISTS (SELECT FROM xm.notices l
+                                                 WHERE l.agency = n.agency AND l.installation = n.installation
+                                                   AND l.kind = n.kind AND l.number > n.number))
+                      ORDER BY n.again_at LIMIT ? FOR UPDATE OF n SKIP LOCKED) n),
+         queued AS (
+             INSERT INTO xm.outbox (id, agency, payload, transport) OVERRIDING SYSTEM VALUE
+             SELECT outbox, agency, payload, ? FROM due)
+         UPDATE xm.notices n SET outbox = due.outbox, again_at = NULL FROM due WHERE n.id = due.id";
+    let mut queued = 0;
+    loop {
+        let binds = [Bind::Bigint(AGAIN_MAX), Bind::Text(NOTICE)];
+        let some = Statement::<()>::new(text, &binds).execute(connection).await?;
+        queued += some;
+        if some < usize::try_from(AGAIN_MAX).unwrap_or(usize::MAX) {
+            return Ok(queued);
+        }
+    }
+}
+
+/// Forgets the content of what offices have seen, and takes back what of it waits to be sent again. That it was told stays known.
+///
+/// # Errors
+/// A fault.
+pub async fn forget_seen(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
+    // What is leased is left: whoever sends it has its row, and forgets it next time.
+    let text = "WITH seen AS (
+             SELECT n.id, n.outbox FROM xm.notices n
+               JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation AND i.notice_seen >= n.number
+               LEFT JOIN xm.outbox o ON o.id = n.outbox
+              WHERE n.payload IS NOT NULL AND (o.claimed_until IS NULL OR o.claimed_until < now())
+              ORDER BY n.agency, n.installation, n.number LIMIT ? FOR UPDATE OF n SKIP LOCKED),
+         gone AS (DELETE FROM xm.outbox o USING seen WHERE o.id = seen.outbox)
+         UPDATE xm.notices n SET payload = NULL, again_at = NULL, outbox = NULL FROM seen WHERE n.id = seen.id";
+    Ok(Statement::<()>::new(text, &[Bind::Bigint(AGAIN_MAX)]).execute(connection).await?)
+}
+
+/// Says of a notice that was sent when it is sent again: so many days after it was sent first.
+pub(super) fn again_after() -> String {
+    format!(
+        "CASE WHEN n.payload IS NULL OR n.sends + 1 >= {SENDS_MAX} THEN NULL
+              ELSE now() + make_interval(days => CASE n.sends WHEN 0 THEN 1 WHEN 1 THEN 2 WHEN 2 THEN 4 ELSE 7 END) END"
+    )
 }
 
 /// The next notice to an installation.
@@ -170,14 +268,15 @@ pub(super) async fn lease(
                JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
               WHERE n.outbox IS NOT NULL AND o.failed_at IS NULL AND o.due_at <= now()
                 AND (o.claimed_until IS NULL OR o.claimed_until < now()) AND i.transport = ?
+                AND n.number > i.notice_seen
               ORDER BY o.due_at LIMIT ? FOR UPDATE OF o SKIP LOCKED),
          leased AS (
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
                     attempts = o.attempts + 1
                FROM due WHERE o.id = due.id
-             RETURNING o.id, due.notice, o.payload, o.attempts, o.last_error)
+             RETURNING o.id, due.notice, o.payload, o.attempts, o.last_error, o.email)
          SELECT c.id, n.agency, n.id, n.installation, n.number, c.payload, i.dictionary, s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN i.cipher END, a.email, c.attempts, c.attempts > 1 OR c.last_error IS NOT NULL
+                CASE WHEN a.cbc_allowed THEN i.cipher END, coalesce(c.email, a.email), c.attempts, c.attempts > 1 OR c.last_error IS NOT NULL OR n.sent_at IS NOT NULL
            FROM leased c
            JOIN xm.notices n ON n.id = c.notice
            JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation

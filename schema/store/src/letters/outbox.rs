@@ -184,10 +184,10 @@ pub async fn lease(
                                       WHERE p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
                                         AND p.part = o.part), 0)
                FROM due WHERE o.id = due.id
-             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error)
+             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error, o.email)
          SELECT c.id, c.agency, c.letter_id, c.attempt, c.part, coalesce(p.payload, t.receipt, l.receipt, c.payload),
                 coalesce(c.certificate, l.certificate), s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN l.cipher END, a.email, c.attempts,
+                CASE WHEN a.cbc_allowed THEN l.cipher END, coalesce(c.email, a.email), c.attempts,
                 c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL, l.installation, l.sequence
            FROM leased c
            JOIN xm.agencies a ON a.matricule = c.agency
@@ -271,14 +271,18 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
     let is_notice = |leased: &&LeasedAnswer| leased.notice.is_some();
     if leased.iter().any(|leased| is_notice(&leased)) {
-        let text = concat!(
-            given!(),
-            ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
-            still_leased!(),
-            " RETURNING o.id)
-             UPDATE xm.notices n SET outbox = NULL, sent_at = now() FROM gone WHERE n.outbox = gone.id"
+        let text = format!(
+            "{} UPDATE xm.notices n SET outbox = NULL, sent_at = now(), sends = n.sends + 1, again_at = {}
+                  FROM gone WHERE n.outbox = gone.id",
+            concat!(
+                given!(),
+                ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
+                still_leased!(),
+                " RETURNING o.id)"
+            ),
+            notices::again_after()
         );
-        Statement::<()>::new(text, &as_given(leased.iter().filter(is_notice))).execute(connection).await?;
+        Statement::<()>::new(&text, &as_given(leased.iter().filter(is_notice))).execute(connection).await?;
     }
     let answers = leased.iter().filter(|leased| !is_notice(leased));
     if answers.clone().next().is_none() {

@@ -1,5 +1,6 @@
 //! What is asked: an operation with all its parameters, which is done as it was asked or not at all.
 
+use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,6 +35,16 @@ pub enum Act {
         amount: i64,
         /// Stands in the ledger.
         note: String,
+    },
+    /// Vouchers.
+    #[serde(rename = "voucher.batch")]
+    VoucherBatch {
+        /// How many.
+        vouchers: i32,
+        /// What each gives, in minor units.
+        amount: i64,
+        /// From when on they are refused.
+        expires_at: DateTime<Utc>,
     },
     /// Most that one person recharges alone.
     #[serde(rename = "recharge.limit")]
@@ -82,6 +93,7 @@ impl Act {
         match self {
             Act::CertificateReplace { .. } => Need::CertificateReplace,
             Act::AgencyRecharge { .. } => Need::AgencyRecharge,
+            Act::VoucherBatch { .. } => Need::VoucherBatch,
             Act::RechargeLimit { .. } => Need::RechargeLimit,
             Act::UserAdd(_) => Need::UserAdd,
             Act::UserPrivilege { .. } => Need::UserPrivilege,
@@ -96,6 +108,7 @@ impl Act {
         match self {
             Act::CertificateReplace { .. } => Operation::CertificateReplace,
             Act::AgencyRecharge { .. } => Operation::AgencyRecharge,
+            Act::VoucherBatch { .. } => Operation::VoucherBatch,
             Act::RechargeLimit { .. } => Operation::RechargeLimit,
             Act::UserAdd(_) => Operation::UserAdd,
             Act::UserPrivilege { .. } => Operation::UserPrivilege,

@@ -53,6 +53,30 @@ pub enum AuditAction<'a> {
         balance: i64,
         note: &'a str,
     },
+    VoucherBatch {
+        #[serde(skip)]
+        batch: i32,
+        vouchers: i32,
+        amount: i64,
+        expires_at: DateTime<Utc>,
+    },
+    VoucherWrite {
+        #[serde(skip)]
+        batch: i32,
+        vouchers: i32,
+    },
+    VoucherRevoke {
+        #[serde(skip)]
+        batch: i32,
+        number: Option<i32>,
+        vouchers: usize,
+        reason: &'a str,
+    },
+    VoucherUnlock {
+        #[serde(skip)]
+        agency: Matricule,
+        reason: &'a str,
+    },
     AgencyGrant {
         #[serde(skip)]
         agency: Matricule,
@@ -99,6 +123,35 @@ pub enum AuditAction<'a> {
         key: &'a [u8],
         reason: &'a str,
         since: Option<DateTime<Utc>>,
+    },
+    MessageShow {
+        #[serde(skip)]
+        agency: Matricule,
+        thread: Uuid,
+    },
+    MessageSend {
+        #[serde(skip)]
+        agency: Matricule,
+        number: i64,
+    },
+    MessageBroadcast {
+        #[serde(skip)]
+        broadcast: Uuid,
+        agencies: i64,
+        filter: &'a Value,
+    },
+    ProfileConfirm {
+        #[serde(skip)]
+        agency: Matricule,
+        change: i64,
+        #[serde(flatten)]
+        differences: Differences,
+    },
+    ProfileRefuse {
+        #[serde(skip)]
+        agency: Matricule,
+        change: i64,
+        reason: &'a str,
     },
     QuarantineShow {
         #[serde(skip)]
@@ -251,6 +304,10 @@ impl AuditAction<'_> {
             AuditAction::AgencyEdit { .. } => "agency.edit",
             AuditAction::AgencyStatus { .. } => "agency.status",
             AuditAction::AgencyRecharge { .. } => "agency.recharge",
+            AuditAction::VoucherBatch { .. } => "voucher.batch",
+            AuditAction::VoucherWrite { .. } => "voucher.write",
+            AuditAction::VoucherRevoke { .. } => "voucher.revoke",
+            AuditAction::VoucherUnlock { .. } => "voucher.unlock",
             AuditAction::AgencyGrant { .. } => "agency.grant",
             AuditAction::AgencyWithdraw { .. } => "agency.withdraw",
             AuditAction::InstallationAdd { .. } => "installation.add",
@@ -258,6 +315,11 @@ impl AuditAction<'_> {
             AuditAction::AnswerRetry { .. } => "answer.retry",
             AuditAction::CertificateRegister { .. } => "certificate.register",
             AuditAction::CertificateRevoke { .. } => "certificate.revoke",
+            AuditAction::MessageShow { .. } => "message.show",
+            AuditAction::MessageSend { .. } => "message.send",
+            AuditAction::MessageBroadcast { .. } => "message.broadcast",
+            AuditAction::ProfileConfirm { .. } => "profile.confirm",
+            AuditAction::ProfileRefuse { .. } => "profile.refuse",
             AuditAction::QuarantineShow { .. } => "quarantine.show",
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
@@ -291,6 +353,11 @@ impl AuditAction<'_> {
             | AuditAction::AgencyEdit { agency, .. }
             | AuditAction::AgencyStatus { agency, .. }
             | AuditAction::AgencyRecharge { agency, .. }
+            | AuditAction::VoucherUnlock { agency, .. }
+            | AuditAction::MessageShow { agency, .. }
+            | AuditAction::MessageSend { agency, .. }
+            | AuditAction::ProfileConfirm { agency, .. }
+            | AuditAction::ProfileRefuse { agency, .. }
             | AuditAction::AgencyGrant { agency, .. }
             | AuditAction::AgencyWithdraw { agency, .. }
             | AuditAction::InstallationAdd { agency, .. }
@@ -299,6 +366,10 @@ impl AuditAction<'_> {
             | AuditAction::CertificateRegister { agency, .. }
             | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
             AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
+            AuditAction::MessageBroadcast { broadcast, .. } => format!("broadcast {broadcast}"),
+            AuditAction::VoucherBatch { batch, .. }
+            | AuditAction::VoucherWrite { batch, .. }
+            | AuditAction::VoucherRevoke { batch, .. } => format!("vouchers {batch}"),
             AuditAction::QuarantineShow { entry }
             | AuditAction::QuarantineDrop { entry, .. }
             | AuditAction::QuarantineRetry { entry, .. } => {

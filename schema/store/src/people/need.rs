@@ -63,7 +63,7 @@ needs! {
     /// always
     CentreKeysRotate = "centre.rotate", false, false;
     /// always
-    VoucherBatch = "voucher.batch", false, false;
+    VoucherBatch = "voucher.batch", false, true;
     /// always
     TableLoad = "table.load", false, false;
     /// always, in tables marked `results`

@@ -76,6 +76,10 @@ operations! {
     AnswerResend = "answer.resend", Operateur;
     /// The first certificate of an agency.
     CertificateRegister = "certificate.register", Operateur;
+    /// A look at a thread of messages, which counts as read.
+    MessageShow = "message.show", Operateur;
+    /// A message to an agency.
+    MessageSend = "message.send", Operateur;
     /// A look at an entry of the quarantine, its bytes among it.
     QuarantineShow = "quarantine.show", Operateur;
     /// An entry's bytes go.
@@ -96,6 +100,16 @@ operations! {
     AgencyWithdraw = "agency.withdraw", ChefDAgence;
     /// A further installation.
     InstallationAdd = "installation.add", ChefDAgence;
+    /// Vouchers.
+    VoucherBatch = "voucher.batch", ChefDAgence;
+    /// Their codes are written into a file, once.
+    VoucherWrite = "voucher.write", ChefDAgence;
+    /// Vouchers that give nothing any more.
+    VoucherRevoke = "voucher.revoke", ChefDAgence;
+    /// An agency that sent wrong codes may send further ones.
+    VoucherUnlock = "voucher.unlock", ChefDAgence;
+    /// A message to many agencies.
+    MessageBroadcast = "message.broadcast", ChefDAgence;
     /// Answers that wait are sent now.
     AnswerRetry = "answer.retry", ChefDAgence;
     /// A certificate of an agency that has, or had, another one.
@@ -106,6 +120,10 @@ operations! {
     TableAdopt = "table.adopt", Superviseur;
     /// A table that is gone.
     TableAbandon = "table.abandon", Superviseur;
+    /// What an office asked to have changed of its own data.
+    ProfileConfirm = "profile.confirm", Superviseur;
+    /// It is not changed.
+    ProfileRefuse = "profile.refuse", Superviseur;
     /// A price.
     TariffSet = "tariff.set", Superviseur;
     /// A price that has not begun.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sdc::letter::{Matricule, Mode};
+use sdc::request::VoucherCode;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{
     users,
 };
 use crate::agencies::{self, AgencyChange, NewAgency};
-use crate::agencies::{installations, scopes};
+use crate::agencies::{installations, profiles, scopes};
 use crate::approvals;
 use crate::centre;
 use crate::centre::server::{self, Server};
@@ -23,7 +24,9 @@ use crate::database::{Connection, Database};
 use crate::error::AdministrationError;
 use crate::ledger::recharges;
 use crate::ledger::tariffs::{self, NewTariff};
-use crate::letters::{answers, quarantine};
+use crate::ledger::voucher_keys::VoucherKeys;
+use crate::ledger::vouchers;
+use crate::letters::{answers, messages, quarantine};
 use crate::samples;
 use crate::tables;
 use crate::testing::TestCluster;
@@ -138,6 +141,23 @@ async fn attempt(
         }
         Operation::AgencyStatus => agencies::set_status(connection, operator, one, 0).await,
         Operation::AgencyRecharge => recharges::recharge(connection, operator, one, 1, "").await.map(drop),
+        Operation::VoucherBatch => {
+            let end = chrono::Utc::now() + chrono::Duration::days(1);
+            vouchers::make(connection, operator, 1, 1, end).await.map(drop)
+        }
+        Operation::VoucherWrite => {
+            let keep = async |_: &vouchers::Batch, _: &[VoucherCode]| Ok(());
+            vouchers::write(connection, operator, &VoucherKeys::default(), 1, keep).await
+        }
+        Operation::VoucherRevoke => vouchers::revoke(connection, operator, 1, None, "lost").await.map(drop),
+        Operation::VoucherUnlock => vouchers::unlock(connection, operator, one, "explained").await,
+        Operation::MessageShow => messages::show(connection, operator, 1).await.map(drop),
+        Operation::MessageSend => messages::send(connection, operator, one, None, "x").await.map(drop),
+        Operation::MessageBroadcast => {
+            messages::broadcast(connection, operator, &messages::Audience::default(), "x").await.map(drop)
+        }
+        Operation::ProfileConfirm => profiles::confirm(connection, operator, 1).await.map(drop),
+        Operation::ProfileRefuse => profiles::refuse(connection, operator, 1, "unknown").await.map(drop),
         Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),
         Operation::AgencyWithdraw => {
             scopes::withdraw(connection, operator, one, "C", &["x".to_owned()]).await.map(drop)

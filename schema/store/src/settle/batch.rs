@@ -72,6 +72,17 @@ impl Case {
     }
 }
 
+/// Returns the places of a batch in the order in which its letters take effect: by agency, installation and sequence number, and
+/// where these are alike as they came.
+pub fn order_of_effect(batch: &[Case]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..batch.len()).collect();
+    order.sort_by_key(|&place| {
+        let case = &batch[place];
+        (case.agency(), case.judged.key().map(|key| key.order_of_effect(place)), place)
+    });
+    order
+}
+
 /// The letters of one settling transaction, in the order of their arrival. As a slice it can be read and changed, but never
 /// made shorter, so that every letter leaves with an outcome.
 pub struct Batch(Vec<Case>);

@@ -41,10 +41,11 @@ pub async fn read(
         let (Decision::Accepted { acceptance, account, .. }, Some(agency)) = (&case.decision, case.agency()) else {
             continue;
         };
-        match acceptance.work {
-            Work::Records(_) => {}
+        match &acceptance.work {
+            Work::Records(_) | Work::Voucher(_) | Work::Message(_) => {}
+            Work::Profile(_) => bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told)))),
             Work::Statement(period) => {
-                let asking = statement::Asking { batch, place, agency, account, period };
+                let asking = statement::Asking { batch, place, agency, account, period: *period };
                 let statement = statement::read(connection, asking, &catalogue.server.currency).await;
                 bodies.insert(place, AnswerContent::Statement(statement.map_err(|fault| (place, fault))?));
             }
@@ -68,6 +69,7 @@ pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, byte
             let parts = statement::divide(whole, PARTS_MAX.into(), |entries| fits(frame.saturating_add(entries)));
             parts.into_iter().map(AnswerContent::Statement).collect()
         }
+        whole @ AnswerContent::Profile(_) => vec![whole],
     };
     let parts = u16::try_from(contents.len()).unwrap_or(u16::MAX);
     let mut payloads = Vec::with_capacity(contents.len());

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
 use sdc::service::Credit;
@@ -12,11 +13,13 @@ use uuid::Uuid;
 
 use super::account::Account;
 use super::arrival::{Arrival, Content};
-use super::batch::Case;
+use super::batch::{Case, order_of_effect};
 use super::decision::{Acceptance, Decision};
 use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
+use super::services::Serving;
 use super::standing::Standing;
+use super::vouchers::Moments;
 use super::work::Work;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{TableRows, row_number};
@@ -32,8 +35,8 @@ pub struct Knowledge {
     pub withheld: HashSet<i32>,
     /// Letters that met a fault which their bytes do not cause, by their place in the batch.
     pub waiting: HashSet<usize>,
-    /// Whether an operator has the letters tried again, so that a refused one may get another verdict.
-    pub is_retry: bool,
+    /// When an operator had the letters tried again, so that a refused one may get another verdict.
+    pub retried_at: Option<DateTime<Utc>>,
 }
 
 impl Knowledge {
@@ -47,17 +50,6 @@ impl Knowledge {
             }
         }
     }
-}
-
-/// Returns the places of a batch in the order in which its letters take effect: by agency, installation and sequence number, and
-/// where these are alike as they came.
-pub fn order_of_effect(batch: &[Case]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..batch.len()).collect();
-    order.sort_by_key(|&place| {
-        let case = &batch[place];
-        (case.agency(), case.judged.key().map(|key| key.order_of_effect(place)), place)
-    });
-    order
 }
 
 /// Decides every letter of a batch. Returns each decision with the place of its letter, in the order of effect.
@@ -82,6 +74,8 @@ struct Round<'a> {
     highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
+    /// What services that are not of records have given in this batch.
+    serving: Serving<'a>,
 }
 
 impl<'a> Round<'a> {
@@ -95,6 +89,7 @@ impl<'a> Round<'a> {
             balances: HashMap::new(),
             highest: HashMap::new(),
             records: BatchRecords::default(),
+            serving: Serving::new(&standing.services),
         }
     }
 
@@ -139,7 +134,7 @@ impl<'a> Round<'a> {
 
     /// Returns the number of the next attempt at a letter that has a verdict; none where the verdict is final.
     fn next_attempt(&self, agency: Matricule, letter_id: Uuid) -> Option<i16> {
-        let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.is_retry)?;
+        let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.retried_at.is_some())?;
         (!held.is_accepted).then(|| held.attempt.saturating_add(1))
     }
 
@@ -199,13 +194,18 @@ impl<'a> Round<'a> {
             let refusal = refusal.with("price", price.amount).with("balance", account.balance);
             return self.refuse(agency, key, digest, refusal, None);
         }
-        let balance = account.balance.saturating_sub(price.amount);
+        let moments = Moments { received_at: at, retried_at: self.knowledge.retried_at };
+        let effect = match self.serving.serve(agency, &key, work, moments) {
+            Ok(effect) => effect,
+            Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
+        };
+        let balance = account.balance.saturating_sub(price.amount).saturating_add(effect.credited());
         self.balances.insert(agency, balance);
         if self.knowledge.held.is_some() {
             self.records.add(agency, &key.installation, tables);
         }
         let highest_sequence = self.use_key(agency, &key, digest);
-        let acceptance = Acceptance { work: work.clone(), is_new, price };
+        let acceptance = Acceptance { work: work.clone(), is_new, price, effect };
         let account = Account { balance, ..account };
         Decision::Accepted { key, acceptance, account, highest_sequence }
     }

@@ -3,6 +3,7 @@
 use sdc::refusal::Refusal;
 
 use super::account::Account;
+use super::effect::Effect;
 use super::judge::Key;
 use super::work::Work;
 use crate::ledger::prices::Price;
@@ -14,6 +15,8 @@ pub struct Acceptance {
     /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
     pub is_new: Vec<Vec<bool>>,
     pub price: Price,
+    /// What it does beside.
+    pub effect: Effect,
 }
 
 impl Acceptance {

@@ -88,6 +88,14 @@ impl Judged {
             Judged::Refused { key, .. } | Judged::Sound { key, .. } => Some(key),
         }
     }
+
+    /// Returns what a sound letter asks to have done.
+    pub fn work(&self) -> Option<&Work> {
+        match self {
+            Judged::Sound { work, .. } => Some(work),
+            Judged::Stranger(_) | Judged::Refused { .. } => None,
+        }
+    }
 }
 
 /// Judges an arrival by its cached signer.

@@ -16,6 +16,7 @@ use tokio::task::yield_now;
 use super::arrival::Outcome;
 use super::bodies::Bodies;
 use super::decision::Decision;
+use super::services::Served;
 use super::settled::{RefusedLetter, Settled, Unsettled};
 use super::verdict::VerdictRow;
 use super::written::Written;
@@ -31,8 +32,8 @@ impl Written {
     /// [`Unsettled`] with the batch: nothing is committed. Or without it where the connection broke at COMMIT: it is unknown
     /// then, and the letters come again from their transport and are found settled, or not.
     pub async fn post(mut self) -> Result<Settled, Unsettled> {
-        let counted = match self.write_verdicts().await {
-            Ok(counted) => counted,
+        let (counted, served) = match self.write_verdicts().await {
+            Ok(written) => written,
             Err(fault) => return Err(Unsettled { fault, batch: self.batch.into_arrivals() }),
         };
         let settled = self.settled(&counted);
@@ -47,6 +48,7 @@ impl Written {
         let (committed, had_waited) = join!(transaction.commit(), free);
         match committed {
             Ok(()) => {
+                served.tell();
                 withheld.settled(&had_waited, &settled.outcomes);
                 Ok(settled)
             }
@@ -54,8 +56,8 @@ impl Written {
         }
     }
 
-    /// Returns the places of the containers that quarantine has only counted.
-    async fn write_verdicts(&mut self) -> Result<HashSet<usize>, Fault> {
+    /// Returns the places of the containers that quarantine has only counted, and what is to be told once all is committed.
+    async fn write_verdicts(&mut self) -> Result<(HashSet<usize>, Served), Fault> {
         let bodies = std::mem::take(&mut self.bodies);
         let verdicts = self.verdicts(bodies).await;
         if self.batch.iter().any(|case| case.arrival.container.len() > STATEMENT_BYTES_MAX) {
@@ -63,16 +65,19 @@ impl Written {
         }
         let counted = quarantine::insert(self.transaction.connection(), &self.batch, &self.settings).await?;
         self.take_answers_back(&verdicts).await?;
+        let services = &self.standing.services;
+        let served = services.write(self.transaction.shared(), &self.batch, self.retry.is_some()).await?;
         let charge = async { if planted::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
         // The statements are sent one after the other, without waiting for each answer. All answers are waited for: after a statement
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
         // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
         // fault in this order is the cause.
-        let written: [Result<(), Fault>; 10] = join!(
+        let written: [Result<(), Fault>; 11] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.insert_attempts(&verdicts),
             self.raise_sequences(&verdicts),
+            self.acknowledge(&verdicts),
             self.insert_journal(&counted),
             self.insert_parts(&verdicts),
             self.queue_answers(&verdicts),
@@ -87,7 +92,7 @@ impl Written {
             self.transaction.connection().batch_execute("COMMIT; BEGIN").await?;
             self.charge(&verdicts).await?;
         }
-        Ok(counted)
+        Ok((counted, served))
     }
 
     async fn charge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {

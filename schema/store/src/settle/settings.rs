@@ -2,6 +2,8 @@
 
 use sdc::refusal::RefusalCode;
 
+use crate::ledger::voucher_keys::VoucherKeys;
+
 /// What settling is told by configuration.
 #[derive(Clone, Debug)]
 pub struct SettlingSettings {
@@ -11,11 +13,18 @@ pub struct SettlingSettings {
     pub over_size_bytes_kept: usize,
     /// Bytes, as JSON, of the versions held that one batch fetches where letters contradict them; each is cut to fit.
     pub held_bytes_max: usize,
+    /// By which codes of vouchers are told; without them letters that bring one wait.
+    pub voucher_keys: VoucherKeys,
 }
 
 impl Default for SettlingSettings {
     fn default() -> SettlingSettings {
-        SettlingSettings { stranger_bytes_max: 1 << 30, over_size_bytes_kept: 16 * 1024, held_bytes_max: 512 << 10 }
+        SettlingSettings {
+            stranger_bytes_max: 1 << 30,
+            over_size_bytes_kept: 16 * 1024,
+            held_bytes_max: 512 << 10,
+            voucher_keys: VoucherKeys::default(),
+        }
     }
 }
 

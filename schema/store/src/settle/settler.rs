@@ -111,12 +111,13 @@ impl Settler {
         judge_stale_again(connection, batch, standing, catalogue).await?;
         defaults::fill(connection, batch).await?;
         standing.read_by_keys(connection, batch).await?;
+        standing.read_services(connection, batch, &self.settings).await?;
 
         let now = Instant::now();
         let knowledge = Knowledge {
             withheld: self.withheld.tables(catalogue.revision, now),
             waiting: self.withheld.letters(batch, now),
-            is_retry: written.retry.is_some(),
+            retried_at: written.retry.as_ref().map(|retry| retry.decided_at),
             ..Knowledge::default()
         };
         let rounds = Rounds {

@@ -15,6 +15,8 @@ use super::account::Account;
 use super::arrival::Content;
 use super::batch::Case;
 use super::judge::Key;
+use super::services::Services;
+use super::settings::SettlingSettings;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
@@ -45,6 +47,8 @@ pub struct Standing {
     numbers: HashMap<(Matricule, String), Numbers>,
     by_id: HashMap<(Matricule, Uuid), KnownLetter>,
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
+    /// What services that are not of records need.
+    pub services: Services,
 }
 
 impl Standing {
@@ -85,6 +89,17 @@ impl Standing {
         let (numbers, by_id) = join!(read_numbers(connection, batch), read_by_id(connection, batch));
         (self.numbers, self.by_id) = (numbers?, by_id?);
         self.read_by_sequence(connection, batch).await
+    }
+
+    /// Reads what services that are not of records need.
+    pub async fn read_services(
+        &mut self,
+        connection: &AsyncPgConnection,
+        batch: &[Case],
+        settings: &SettlingSettings,
+    ) -> Result<(), Fault> {
+        self.services = Services::read(connection, batch, settings).await?;
+        Ok(())
     }
 
     /// Finds the letters of the batch whose sequence number already has a verdict.

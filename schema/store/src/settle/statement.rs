@@ -248,7 +248,7 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
     }
 }
 
-/// Returns the charges of those letters of the batch that take effect before the one at `place` and are of the same agency, in the
+/// Returns the charges and credits of those letters of the batch that take effect before the one at `place` and are of the same agency, in the
 /// order of effect.
 fn before(batch: &[Case], place: usize) -> Vec<Movement> {
     let accepted = move |at: usize| match (&batch[at].decision, batch[at].agency()) {
@@ -260,14 +260,26 @@ fn before(batch: &[Case], place: usize) -> Vec<Movement> {
         let (key, acceptance, agency) = accepted(at)?;
         let (of, asking) = asking.as_ref()?;
         let place = key.order_of_effect(at);
-        let is_before = agency == *of && place < *asking && acceptance.price.amount > 0;
+        let (credit, charged) = (acceptance.effect.credit(), acceptance.price.amount);
+        let is_before = agency == *of && place < *asking && (charged > 0 || credit.is_some());
         is_before.then(|| {
-            let movement = Movement {
-                at: batch[at].arrival.received_at,
-                kind: EntryKind::Letter,
-                amount: -acceptance.price.amount,
-                letter: Some(key.letter_id),
-                note: String::new(),
+            let at = batch[at].arrival.received_at;
+            let movement = match credit {
+                // As it stands in the ledger, which names letters that were charged.
+                Some(credit) => Movement {
+                    at,
+                    kind: EntryKind::Voucher,
+                    amount: credit.amount,
+                    letter: None,
+                    note: credit.note.clone(),
+                },
+                None => Movement {
+                    at,
+                    kind: EntryKind::Letter,
+                    amount: -charged,
+                    letter: Some(key.letter_id),
+                    note: String::new(),
+                },
             };
             (place, movement)
         })

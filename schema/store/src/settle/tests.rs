@@ -10,14 +10,17 @@ mod held;
 mod kept;
 mod large;
 mod ledger;
+mod messages;
 mod notices;
 mod order;
+mod profiles;
 mod retry;
 mod rules;
 mod signers;
 mod statements;
 mod together;
 mod transports;
+pub(crate) mod vouchers;
 mod waiting;
 pub(crate) mod world;
 

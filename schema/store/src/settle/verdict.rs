@@ -15,6 +15,7 @@ use super::arrival::{Content, Outcome};
 use super::batch::Case;
 use super::bodies;
 use super::decision::{Acceptance, Decision};
+use super::effect::Credit;
 use super::flags::new_flags;
 use super::judge::Key;
 use crate::tables::catalogue::Catalogue;
@@ -28,6 +29,8 @@ pub struct VerdictRow {
     pub outcome: Outcome,
     pub transport: &'static str,
     pub certificate_id: i32,
+    /// Up to which notice its installation has verified them, as the letter says.
+    pub seen: Option<i64>,
     pub cipher: ContentCipher,
     /// The answer with its receipt alone, as it is signed.
     pub receipt: Vec<u8>,
@@ -38,7 +41,11 @@ pub struct VerdictRow {
     pub decided_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
+    /// What the account is credited with.
+    pub credit: Option<Credit>,
     pub balance_floor: Option<i64>,
+    /// Where the answer goes, unless to the agency's address: to the former one, where the letter has changed that.
+    pub email: Option<String>,
     /// What needs an explanation, each with the key of its table.
     pub flags: Vec<(i32, Flag)>,
 }
@@ -92,6 +99,7 @@ impl VerdictRow {
             outcome: case.outcome(),
             transport: arrival.source.transport,
             certificate_id: signer.certificate_id,
+            seen: case.letter().and_then(|letter| letter.seen).and_then(|seen| i64::try_from(seen).ok()),
             cipher: *cipher,
             receipt: payload::write_answer(&answer, *form),
             parts,
@@ -99,6 +107,8 @@ impl VerdictRow {
             decided_at,
             account: *account,
             cost,
+            credit: acceptance.and_then(|acceptance| acceptance.effect.credit().cloned()),
+            email: acceptance.and_then(|acceptance| acceptance.effect.former_email().map(str::to_owned)),
             balance_floor: refuses_credit.then_some(-account.credit_limit),
             flags,
         })

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sdc::refusal::Refusal;
-use sdc::request::{Period, Request};
+use sdc::request::{Message, Period, ProfileChange, Request, VoucherCode};
 use sdc::service::Service;
 
 use crate::certificates::signers::Signer;
@@ -23,6 +23,12 @@ pub enum Work {
     Records(Arc<[TableRows]>),
     /// The statement of the account over some days.
     Statement(Period),
+    /// The agency's profile, and a change of it.
+    Profile(Option<Arc<ProfileChange>>),
+    /// The credit of a voucher.
+    Voucher(VoucherCode),
+    /// Text for the operators.
+    Message(Arc<Message>),
 }
 
 impl Work {
@@ -37,6 +43,9 @@ impl Work {
                 Ok(Work::Records(tables.into()))
             }
             Request::Account(period) => Ok(Work::Statement(*period)),
+            Request::Profile(profile) => Ok(Work::Profile(profile.set.clone().map(Arc::new))),
+            Request::Recharge(recharge) => Ok(Work::Voucher(recharge.code.clone())),
+            Request::Message(message) => Ok(Work::Message(Arc::new(message.clone()))),
         }
     }
 
@@ -45,6 +54,9 @@ impl Work {
         match self {
             Work::Records(_) => Service::Export,
             Work::Statement(_) => Service::Account,
+            Work::Profile(_) => Service::Profile,
+            Work::Voucher(_) => Service::Recharge,
+            Work::Message(_) => Service::Message,
         }
     }
 
@@ -52,7 +64,7 @@ impl Work {
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
-            Work::Statement(_) => &[],
+            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) | Work::Message(_) => &[],
         }
     }
 
@@ -60,7 +72,7 @@ impl Work {
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
-            Work::Statement(_) => None,
+            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) | Work::Message(_) => None,
         }
     }
 
@@ -75,5 +87,6 @@ pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) => request.rows(),
         Request::Account(_) => STATEMENT_ENTRIES_MAX,
+        Request::Profile(_) | Request::Recharge(_) | Request::Message(_) => 1,
     }
 }

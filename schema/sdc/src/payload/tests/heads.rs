@@ -57,7 +57,7 @@ fn each_member_stands_once_and_none_other() {
     assert_malformed(&format!("{}}}", &LETTER[..body]), "body", "a member of this name");
     for stranger in ["Ngo Biyong", "SDC", "", "bodY", "receipt"] {
         let letter = with(LETTER, "{\"sdc\"", &format!("{{\"{stranger}\":0,\"sdc\""));
-        assert_malformed(&letter, "", "no members but sdc, id, from, to, sequence, time, mode, service, body");
+        assert_malformed(&letter, "", "no members but sdc, id, from, to, sequence, time, mode, seen, service, body");
     }
 }
 
@@ -106,6 +106,9 @@ fn each_member_has_one_form() {
         ("\"to\":\"centre\"", "\"to\":null", "to", server),
         ("\"to\":\"centre\"", "\"to\":\"a\\nb\"", "to", server),
         ("\"to\":\"centre\"", &long_name, "to", server),
+        ("\"sequence\":1", "\"sequence\":1,\"seen\":0", "seen", sequence),
+        ("\"sequence\":1", "\"sequence\":1,\"seen\":null", "seen", sequence),
+        ("\"sequence\":1", "\"sequence\":1,\"seen\":9007199254740993", "seen", sequence),
         ("\"sequence\":1", "\"sequence\":0", "sequence", sequence),
         ("\"sequence\":1", "\"sequence\":-1", "sequence", sequence),
         ("\"sequence\":1", "\"sequence\":9007199254740993", "sequence", sequence),

@@ -82,6 +82,7 @@ fn letter() -> impl Strategy<Value = Letter> {
             sequence,
             time,
             mode,
+            seen: (sequence % 2 == 0).then_some(sequence),
             request: Request::Export(records),
         },
     )

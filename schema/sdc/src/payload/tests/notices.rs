@@ -17,7 +17,7 @@ fn read(json: &str) -> Result<CentreLetter, Refusal> {
 fn a_notice_comes_back_as_it_was_written_in_every_form() {
     let CentreLetter::Notice(notice) = read(NOTICE).unwrap() else { panic!("an answer") };
     assert_eq!(write_notice(&notice), NOTICE.as_bytes());
-    let NoticeContent::CertificateEnds { days, .. } = notice.content;
+    let NoticeContent::CertificateEnds { days, .. } = notice.content else { panic!("another notice") };
     assert_eq!((notice.number, notice.content.kind(), days), (3, "certificate_ends", 30));
     for form in [PayloadForm::Json, PayloadForm::Frame { dictionary: 0 }, NEWEST_FRAME] {
         let octets = pack_as(write_notice(&notice), form);

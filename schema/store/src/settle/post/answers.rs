@@ -45,15 +45,21 @@ impl Written {
             false => Cow::Owned(outbox::parts_transport(verdict.transport)),
         };
         let transports: Vec<Cow<'static, str>> = verdicts.iter().map(transport).collect();
-        let binds = [
+        let mut binds = vec![
             Bind::Matricules(verdicts.iter().map(|verdict| Some(verdict.agency)).collect()),
             Bind::Uuids(verdicts.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
             Bind::Texts(transports.iter().map(|transport| Some(transport.as_ref())).collect()),
             Bind::Smallints(verdicts.iter().map(|verdict| Some(verdict.key.attempt)).collect()),
             Bind::Smallints(verdicts.iter().map(|verdict| Some(i16::from(!verdict.parts.is_empty()))).collect()),
         ];
-        let text = "INSERT INTO xm.outbox (agency, letter_id, transport, attempt, part)
-                    SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
+        let text = if verdicts.iter().all(|verdict| verdict.email.is_none()) {
+            "INSERT INTO xm.outbox (agency, letter_id, transport, attempt, part)
+             SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)"
+        } else {
+            binds.push(Bind::Texts(verdicts.iter().map(|verdict| verdict.email.as_deref()).collect()));
+            "INSERT INTO xm.outbox (agency, letter_id, transport, attempt, part, email)
+             SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)"
+        };
         self.execute(text, &binds).await?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Charges the accepted letters: an entry for each, and the balances of their agencies.
+//! Charges and credits the accepted letters: an entry for each, and the balances of their agencies.
 
 use std::collections::HashSet;
 
@@ -10,34 +10,53 @@ use crate::settle::written::Written;
 impl Written {
     pub(super) async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         // In the order of effect, so that the entries of an account run by their ids from balance to balance.
-        let mut charged: Vec<(usize, &VerdictRow)> = charged(verdicts).enumerate().collect();
-        charged.sort_by_key(|(at, verdict)| (verdict.agency, verdict.key.order_of_effect(*at)));
-        let charged: Vec<&VerdictRow> = charged.into_iter().map(|(_, verdict)| verdict).collect();
-        if charged.is_empty() {
+        let mut moved: Vec<(usize, &VerdictRow)> = moved(verdicts).enumerate().collect();
+        moved.sort_by_key(|(at, verdict)| (verdict.agency, verdict.key.order_of_effect(*at)));
+        let moved: Vec<&VerdictRow> = moved.into_iter().map(|(_, verdict)| verdict).collect();
+        if moved.is_empty() {
             return Ok(());
         }
-        let binds = [
-            Bind::Integers(charged.iter().map(|verdict| Some(verdict.account.id)).collect()),
-            Bind::Bigints(charged.iter().map(|verdict| Some(verdict.cost)).collect()),
-            Bind::Matricules(charged.iter().map(|verdict| Some(verdict.agency)).collect()),
-            Bind::Uuids(charged.iter().map(|verdict| Some(verdict.key.letter_id)).collect()),
-            Bind::Bigints(charged.iter().map(|verdict| Some(verdict.account.balance)).collect()),
-            Bind::Bigints(charged.iter().map(|verdict| verdict.balance_floor).collect()),
-            Bind::Timestamptzs(charged.iter().map(|verdict| Some(verdict.decided_at)).collect()),
-            Bind::Smallints(charged.iter().map(|verdict| Some(verdict.key.attempt)).collect()),
+        let is_charge = |verdict: &VerdictRow| verdict.credit.is_none();
+        let amount = |verdict: &VerdictRow| verdict.credit.as_ref().map_or(verdict.cost, |credit| credit.amount);
+        let mut binds = vec![
+            Bind::Integers(moved.iter().map(|verdict| Some(verdict.account.id)).collect()),
+            Bind::Bigints(moved.iter().map(|verdict| Some(amount(verdict))).collect()),
+            Bind::Matricules(moved.iter().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Uuids(moved.iter().map(|verdict| is_charge(verdict).then_some(verdict.key.letter_id)).collect()),
+            Bind::Bigints(moved.iter().map(|verdict| Some(verdict.account.balance)).collect()),
+            Bind::Bigints(moved.iter().map(|verdict| verdict.balance_floor).collect()),
+            Bind::Timestamptzs(moved.iter().map(|verdict| Some(verdict.decided_at)).collect()),
+            Bind::Smallints(moved.iter().map(|verdict| is_charge(verdict).then_some(verdict.key.attempt)).collect()),
         ];
-        let text =
+        let text = if moved.iter().all(|verdict| is_charge(verdict)) {
             "INSERT INTO xm.entries (credit, kind, debit, amount, agency, letter_id, balance_after, balance_floor,
                                      posted_at, attempt)
              SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter',
-                    unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)";
+                    unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)"
+        } else {
+            let note = |verdict: &&VerdictRow| verdict.credit.as_ref().map_or("", |credit| credit.note.as_str());
+            binds.push(Bind::Texts(moved.iter().map(note).map(Some).collect()));
+            // What a voucher gives was paid for when it was sold; its letter stands with the voucher.
+            "INSERT INTO xm.entries (credit, kind, debit, amount, agency, letter_id, balance_after, balance_floor,
+                                     posted_at, attempt, note)
+             SELECT CASE WHEN n.letter_id IS NULL THEN n.account ELSE i.id END,
+                    CASE WHEN n.letter_id IS NULL THEN 'voucher' ELSE 'letter' END,
+                    CASE WHEN n.letter_id IS NULL THEN r.id ELSE n.account END,
+                    n.amount, n.agency, n.letter_id, n.balance_after, n.balance_floor, n.posted_at, n.attempt, n.note
+               FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) WITH ORDINALITY
+                    AS n (account, amount, agency, letter_id, balance_after, balance_floor, posted_at, attempt, note, place),
+                    xm.accounts i, xm.accounts r
+              WHERE i.kind = 'income' AND i.agency IS NULL AND r.kind = 'recharge' AND r.agency IS NULL
+              ORDER BY n.place"
+        };
         self.execute(text, &binds).await?;
         Ok(())
     }
 
     pub(super) async fn change_balances(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let change = |verdict: &VerdictRow| verdict.cost - verdict.credit.as_ref().map_or(0, |credit| credit.amount);
         let (accounts, amounts): (Vec<Option<i32>>, Vec<Option<i64>>) =
-            charged(verdicts).map(|verdict| (Some(verdict.account.id), Some(verdict.cost))).unzip();
+            moved(verdicts).map(|verdict| (Some(verdict.account.id), Some(change(verdict)))).unzip();
         if accounts.is_empty() {
             return Ok(());
         }
@@ -57,6 +76,7 @@ impl Written {
     }
 }
 
-fn charged(verdicts: &[VerdictRow]) -> impl Iterator<Item = &VerdictRow> {
-    verdicts.iter().filter(|verdict| verdict.cost > 0)
+/// Returns the verdicts that move an account: no letter is both charged and credited, since what credits is free.
+fn moved(verdicts: &[VerdictRow]) -> impl Iterator<Item = &VerdictRow> {
+    verdicts.iter().filter(|verdict| verdict.cost > 0 || verdict.credit.is_some())
 }

@@ -69,4 +69,27 @@ impl Written {
         self.execute(text, &binds).await?;
         Ok(())
     }
+
+    /// Writes down which notices offices have seen. A number beyond those that were written is a centre's that was restored since: the
+    /// next ones have higher numbers, so that the office takes none of them for one that it has.
+    pub(super) async fn acknowledge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
+        let saying = || verdicts.iter().filter(|verdict| verdict.key.sequence.is_some() && verdict.seen.is_some());
+        if saying().next().is_none() {
+            return Ok(());
+        }
+        let binds = [
+            Bind::Bigint(notices::NUMBERS_LOST_MAX),
+            Bind::Matricules(saying().map(|verdict| Some(verdict.agency)).collect()),
+            Bind::Texts(saying().map(|verdict| Some(verdict.key.installation.as_str())).collect()),
+            Bind::Bigints(saying().map(|verdict| verdict.seen).collect()),
+        ];
+        let text = "UPDATE xm.installations i
+                       SET notice_seen = least(n.seen, i.notice_highest + n.lost_max),
+                           notice_highest = greatest(i.notice_highest, least(n.seen, i.notice_highest + n.lost_max))
+                      FROM (SELECT agency, name, max(seen) AS seen, ? AS lost_max
+                              FROM unnest(?, ?, ?) AS s (agency, name, seen) GROUP BY agency, name) n
+                     WHERE i.agency = n.agency AND i.name = n.name AND i.notice_seen < least(n.seen, i.notice_highest + n.lost_max)";
+        self.execute(text, &binds).await?;
+        Ok(())
+    }
 }

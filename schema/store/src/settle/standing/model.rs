@@ -24,7 +24,7 @@ impl Standing {
             let agency = signer.matricule;
             match &case.decision {
                 Decision::Accepted { key, acceptance, .. } => {
-                    *paid.entry(agency).or_default() += acceptance.price.amount;
+                    *paid.entry(agency).or_default() += acceptance.price.amount - acceptance.effect.credited();
                     self.keep(agency, key, digest.as_bytes(), true);
                 }
                 Decision::Refused { key, .. } => self.keep(agency, key, digest.as_bytes(), false),

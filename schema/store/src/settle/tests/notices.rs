@@ -240,7 +240,7 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
         .await
         .iter()
         .map(|leased| {
-            let NoticeContent::CertificateEnds { days, certificate, .. } = read(leased).content;
+            let NoticeContent::CertificateEnds { days, certificate, .. } = read(leased).content else { panic!("another notice") };
             assert_eq!((leased.agency, certificate.len()), (42, 64));
             days
         })
@@ -300,8 +300,10 @@ async fn ways_of_letters_from_before_are_taken_over() {
     world.sql("UPDATE xm.agencies SET cbc_allowed = true").await;
     comes(&world, &world.births(42, 1, &[("CE-042", 1)]), "mail", plain, ContentCipher::Aes256Gcm).await;
     comes(&world, &world.births(42, 2, &[("CE-042", 2)]), "folder", plain, cbc).await;
+    world.sql(include_str!("../../../migrations/00000000000025_seen/down.sql")).await;
     world.sql(include_str!("../../../migrations/00000000000017_notices/down.sql")).await;
     world.sql(include_str!("../../../migrations/00000000000017_notices/up.sql")).await;
+    world.sql(include_str!("../../../migrations/00000000000025_seen/up.sql")).await;
     queue(&world, "a").await.unwrap();
     let found = looked_at(&world, "folder").await.remove(0);
     assert_eq!((found.cipher, found.notice.unwrap().form, found.certificate.is_some()), (cbc, plain, true));
@@ -310,4 +312,99 @@ async fn ways_of_letters_from_before_are_taken_over() {
         1,
         "43 has not written"
     );
+}
+
+/// Says in a letter which notices have been seen.
+async fn says_seen(world: &World, sequence: u64, seen: u64) -> Outcome {
+    let letter = Letter { seen: Some(seen), ..world.births(42, sequence, &[("CE-042", sequence)]) };
+    comes(world, &letter, "mail", PayloadForm::Json, ContentCipher::Aes256Gcm).await
+}
+
+#[tokio::test]
+async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
+    let world = World::new().await;
+    assert_eq!(says_seen(&world, 1, 7).await, Outcome::Accepted, "there is nothing to be seen yet");
+    world.sql("UPDATE xm.installations SET notice_seen = 0, notice_highest = 0").await;
+    let again = async || notices::send_again(&mut *world.connection().await).await.unwrap();
+    let forget = async || notices::forget_seen(&mut *world.connection().await).await.unwrap();
+    let message = NoticeContent::Message { message: Uuid::now_v7(), thread: Uuid::now_v7(), text: "x".to_owned() };
+    let to = office(42, "pc1");
+    notices::queue(&mut *world.connection().await, &to, "m", &message).await.unwrap();
+    let mut sent = Vec::new();
+    let mut days = 0;
+    for gap in [0, 1, 2, 4, 7, 7, 7] {
+        if gap > 0 {
+            let before = format!("UPDATE xm.notices SET again_at = again_at - interval '{gap} days' + interval '1 minute'");
+            world.sql(&before).await;
+            assert_eq!(again().await, 0, "not before {gap} days are over");
+            world.sql("UPDATE xm.notices SET again_at = again_at - interval '1 minute'").await;
+            assert_eq!((again().await, again().await), (1, 0));
+        }
+        days += gap;
+        let leased = lease(&world, "mail").await;
+        let [one] = &leased[..] else { panic!("{leased:?}") };
+        assert_eq!(one.is_sent_again, gap > 0, "what is sent again goes alone, as the same letter");
+        sent.push((read(one).id, one.name()));
+        outbox::sent(&mut *world.connection().await, &leased).await.unwrap();
+    }
+    assert_eq!(days, 28);
+    assert!(sent.windows(2).all(|pair| pair[0] == pair[1]), "{sent:?}");
+    // A letter of a lower number than the highest says so as well; a refused one, too.
+    assert_eq!(says_seen(&world, 3, 1).await, Outcome::Accepted);
+    world.sql("UPDATE xm.notices SET again_at = now()").await;
+    assert_eq!(again().await, 0);
+    assert_eq!((forget().await, forget().await), (1, 0));
+    assert_eq!(world.count("SELECT count(*) FROM xm.notices WHERE payload IS NULL AND again_at IS NULL").await, 1);
+    assert_eq!(notices::queue(&mut *world.connection().await, &to, "m", &message).await.unwrap(), None, "told for ever");
+
+    // What is seen while it waits to be sent again leaves no more.
+    notices::queue(&mut *world.connection().await, &to, "n", &message).await.unwrap();
+    let refused = Letter { seen: Some(2), ..world.births(42, 2, &[("CE-043", 9)]) };
+    let outcome = comes(&world, &refused, "mail", PayloadForm::Json, ContentCipher::Aes256Gcm).await;
+    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    assert!(lease(&world, "mail").await.is_empty());
+    assert_eq!(forget().await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0);
+}
+
+/// A centre that was restored from a copy has lost numbers that its offices have seen.
+#[tokio::test]
+async fn a_number_that_an_office_has_seen_is_given_to_no_other_notice() {
+    let world = World::new().await;
+    assert_eq!(says_seen(&world, 1, 57).await, Outcome::Accepted);
+    queue(&world, "a").await.unwrap();
+    assert_eq!(read(&lease(&world, "mail").await[0]).number, 58);
+    // Whatever an office says, its numbers go no further than a restored centre may have lost.
+    assert_eq!(says_seen(&world, 2, 1 << 53).await, Outcome::Accepted);
+    assert_eq!(world.count("SELECT notice_highest FROM xm.installations WHERE agency = 42").await, 58 + 1000);
+    assert_eq!(world.count("SELECT notice_seen FROM xm.installations WHERE agency = 42").await, 58 + 1000);
+    assert_eq!(world.count("SELECT count(*) FROM xm.installations WHERE notice_seen > 0").await, 1);
+}
+
+/// Of certificates that end the newest is told again, until it has ended; who is suspended is told nothing.
+#[tokio::test]
+async fn what_is_past_is_not_told_again() {
+    let world = World::new().await;
+    world.settle(vec![world.arrival(&world.births(42, 1, &[("CE-042", 1)])).await]).await;
+    send_answers(&world).await;
+    let (again, to) = (async || notices::send_again(&mut *world.connection().await).await.unwrap(), office(42, "pc1"));
+    let ending = async |about: &str, ends: &str| {
+        let ends = ends.parse().unwrap();
+        let content = NoticeContent::CertificateEnds { certificate: "0".repeat(64), ends, days: 30 };
+        notices::queue(&mut *world.connection().await, &to, about, &content).await.unwrap();
+        let leased = lease(&world, "mail").await;
+        outbox::sent(&mut *world.connection().await, &leased).await.unwrap();
+        world.sql("UPDATE xm.notices SET again_at = now()").await;
+    };
+    ending("30", "2999-01-01T00:00:00Z").await;
+    ending("14", "2999-01-01T00:00:00Z").await;
+    world.sql("UPDATE xm.agencies SET status = 0").await;
+    assert_eq!(again().await, 0);
+    world.sql("UPDATE xm.agencies SET status = 1").await;
+    assert_eq!(again().await, 1, "the newest alone");
+    let told: Vec<u64> = lease(&world, "mail").await.iter().map(|leased| read(leased).number).collect();
+    assert_eq!(told, [2]);
+    ending("7", "2020-01-01T00:00:00Z").await;
+    world.sql("DELETE FROM xm.outbox; UPDATE xm.notices SET outbox = NULL").await;
+    assert_eq!(again().await, 0, "it has ended");
 }

@@ -47,7 +47,7 @@ fn signing_key() -> SigningKey {
 }
 
 /// Every part of every answer that is kept, in order.
-async fn parts(world: &World) -> Vec<(Answer, AnswerBody)> {
+pub(super) async fn parts(world: &World) -> Vec<(Answer, AnswerBody)> {
     let text = "SELECT payload FROM xm.answer_parts ORDER BY made_at, letter_id, part";
     let rows: Vec<Vec<u8>> = Sql::<Bytea>::new(text, &[]).load(&mut *world.connection().await).await.unwrap();
     let read = |payload: &Vec<u8>| {
@@ -67,7 +67,7 @@ async fn statement(world: &World, sequence: u64, period: Period) -> Statement {
     assert_eq!(answer.receipt, world.receipt(&letter).await, "the receipt beside it is the one that is kept");
     assert!(answer.receipt.rows.is_empty() && answer.receipt.account.cost == 0);
     world.sql("DELETE FROM xm.answer_parts").await;
-    let AnswerContent::Statement(statement) = body.content;
+    let AnswerContent::Statement(statement) = body.content else { panic!("no statement") };
     statement
 }
 
@@ -127,7 +127,7 @@ async fn a_statement_has_the_letters_of_its_batch_that_take_effect_before_it() {
     }
     assert_eq!(world.settle(batch).await, [Outcome::Accepted; 5]);
     let (answer, body) = parts(&world).await.remove(0);
-    let AnswerContent::Statement(statement) = body.content;
+    let AnswerContent::Statement(statement) = body.content else { panic!("no statement") };
     assert_eq!((statement.opening, statement.closing, answer.receipt.account.balance), (0, 700, 700));
     let charged = |statement: &Statement| -> Vec<_> {
         statement.entries.iter().filter_map(|entry| Some((entry.letter?, entry.amount, entry.balance))).collect()
@@ -284,14 +284,15 @@ async fn a_statement_has_sixteen_parts_at_most() {
         let parts = parts(&world).await;
         assert_eq!(parts.len(), 16);
         let mut told = Vec::new();
-        for (_, AnswerBody { content: AnswerContent::Statement(statement), .. }) in &parts {
+        for (_, body) in &parts {
+            let AnswerContent::Statement(statement) = &body.content else { panic!("no statement") };
             assert_eq!((statement.entries_total, statement.closing), (500, 500 * 501 / 2));
             assert!(!statement.entries.is_empty() && (bytes_max > 1 || statement.entries.len() == 1));
             told.extend(statement.entries.iter().map(|entry| entry.amount));
         }
         let first = 500 - i64::try_from(told.len()).unwrap() + 1;
         assert_eq!(told, (first..=500).collect::<Vec<i64>>(), "the newest, in their order");
-        let AnswerContent::Statement(statement) = &parts[0].1.content;
+        let AnswerContent::Statement(statement) = &parts[0].1.content else { panic!("no statement") };
         assert_eq!(statement.opening, first * (first - 1) / 2, "the balance before the first that is told");
         assert_eq!(statement.entries[0].balance, statement.opening + first);
         world.sql("DELETE FROM xm.answer_parts").await;
@@ -311,7 +312,8 @@ async fn a_statement_never_has_more_entries_than_are_told() {
     batch.push(world.arrival(&asking(&world, 4, all())).await);
     assert_eq!(world.settle(batch).await, [Outcome::Accepted; 4]);
     let mut told = Vec::new();
-    for (_, AnswerBody { content: AnswerContent::Statement(statement), .. }) in parts(&world).await {
+    for (_, body) in parts(&world).await {
+        let AnswerContent::Statement(statement) = body.content else { panic!("no statement") };
         assert_eq!((statement.entries_total, statement.opening), (502, 3));
         told.extend(statement.entries.iter().map(|entry| entry.amount));
     }
@@ -352,7 +354,7 @@ async fn parts_fit_the_agencys_limit_and_tell_every_entry_once() {
         for (number, (answer, body)) in (1..).zip(&parts) {
             assert_eq!((body.part, usize::from(body.parts)), (number, parts.len()));
             assert_eq!(answer.receipt.digest, parts[0].0.receipt.digest);
-            let AnswerContent::Statement(statement) = &body.content;
+            let AnswerContent::Statement(statement) = &body.content else { panic!("no statement") };
             assert_eq!((statement.entries_total, statement.opening), (2500, 2000 * 2001 / 2));
             amounts.extend(statement.entries.iter().map(|entry| entry.amount));
         }

@@ -196,6 +196,7 @@ impl World {
             sequence,
             time: Utc::now(),
             mode: Mode::Live,
+            seen: None,
             request: Request::Export(Records { application: "registry".to_owned(), tables: vec![records] }),
         }
     }

@@ -69,6 +69,7 @@ impl Lab {
             sequence: self.sequence,
             time: chrono::Utc::now(),
             mode: Mode::Live,
+            seen: None,
             request: Request::Export(serde_json::from_str(body).unwrap()),
         }
     }

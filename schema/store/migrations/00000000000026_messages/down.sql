@@ -1,0 +1,2 @@
+DROP TABLE xm.broadcasts;
+DROP TABLE xm.messages;

@@ -1,0 +1,328 @@
+//! Vouchers as operators have them: two people agree on a batch, one writes its codes into a file, once, and what is lost is revoked.
+//!
+//! No code is kept: of each there is what [`VoucherKeys`] makes of it. So nobody can read the codes of a batch a second time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use rand::RngExt;
+use sdc::letter::Matricule;
+use sdc::request::{VOUCHER_DIGITS, VoucherCode};
+use serde::Serialize;
+
+use super::recharges::RECHARGE_MAX;
+use super::voucher_keys::VoucherKeys;
+use crate::agencies::agency::locked_status;
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+use crate::error::{AdministrationError, InvalidValue};
+use crate::people::act::Act;
+use crate::people::action::AuditAction;
+use crate::people::approved::Approved;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
+
+/// Most vouchers of a batch.
+pub const VOUCHERS_MAX: i32 = 10_000;
+
+/// Longest that a voucher holds.
+fn validity_max() -> TimeDelta {
+    TimeDelta::days(5 * 366)
+}
+
+/// A batch, with what became of its vouchers.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
+pub struct Batch {
+    /// Its number.
+    #[diesel(sql_type = Integer)]
+    pub id: i32,
+    /// How many vouchers it has.
+    #[diesel(sql_type = Integer)]
+    pub vouchers: i32,
+    /// What each gives, in minor units.
+    #[diesel(sql_type = BigInt)]
+    pub amount: i64,
+    /// From when on they are refused.
+    #[diesel(sql_type = Timestamptz)]
+    pub expires_at: DateTime<Utc>,
+    /// Who confirmed it.
+    #[diesel(sql_type = Text)]
+    pub made_by: String,
+    /// When.
+    #[diesel(sql_type = Timestamptz)]
+    pub made_at: DateTime<Utc>,
+    /// Who wrote its codes; until then there are none.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub written_by: Option<String>,
+    /// When.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub written_at: Option<DateTime<Utc>>,
+    /// How many have been redeemed.
+    #[diesel(sql_type = BigInt)]
+    pub redeemed: i64,
+    /// How many have been revoked.
+    #[diesel(sql_type = BigInt)]
+    pub revoked: i64,
+}
+
+/// An agency whose recharging is locked.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
+pub struct Locked {
+    /// Its number.
+    #[diesel(sql_type = Integer)]
+    pub agency: Matricule,
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// Its telephone.
+    #[diesel(sql_type = Text)]
+    pub telephone: String,
+    /// Until when.
+    #[diesel(sql_type = Timestamptz)]
+    pub until: DateTime<Utc>,
+}
+
+/// Makes a batch: it always needs a second person. Returns its number.
+///
+/// # Errors
+/// [`AdministrationError::ApprovalNeeded`]; a number, an amount or a time not valid; a fault.
+pub async fn make(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    vouchers: i32,
+    amount: i64,
+    expires_at: DateTime<Utc>,
+) -> Result<i32, AdministrationError> {
+    make_by(connection, operator, None, vouchers, amount, expires_at).await
+}
+
+/// Makes it as the second of two.
+pub(crate) async fn make_by(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    approved: Option<&Approved>,
+    vouchers: i32,
+    amount: i64,
+    expires_at: DateTime<Utc>,
+) -> Result<i32, AdministrationError> {
+    operator.require(connection, Operation::VoucherBatch).await?;
+    if !(1..=VOUCHERS_MAX).contains(&vouchers) {
+        return Err(InvalidValue::Vouchers { max: VOUCHERS_MAX }.into());
+    }
+    if !(1..=RECHARGE_MAX).contains(&amount) {
+        return Err(InvalidValue::Amount { max: RECHARGE_MAX }.into());
+    }
+    let now = Utc::now();
+    if expires_at <= now || expires_at > now + validity_max() {
+        return Err(InvalidValue::VoucherEnd.into());
+    }
+    Approved::demand(approved, || Act::VoucherBatch { vouchers, amount, expires_at })?;
+    connection
+        .transaction(async |connection| {
+            let text = "INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by) VALUES (?, ?, ?, ?) RETURNING id";
+            let binds = [
+                Bind::Integer(vouchers),
+                Bind::Bigint(amount),
+                Bind::Timestamptz(expires_at),
+                Bind::Text(operator.user()),
+            ];
+            let ids: Vec<i32> = Statement::<Integer>::new(text, &binds).load(connection).await?;
+            let batch = ids.into_iter().next().ok_or_else(|| Fault::Bug("a batch has no number".to_owned()))?;
+            let action = AuditAction::VoucherBatch { batch, vouchers, amount, expires_at };
+            audit::write(connection, operator, &action).await?;
+            Ok(batch)
+        })
+        .await
+}
+
+/// Makes the codes of a batch and hands them over in order, once: `keep` writes them where they are to be, and what it returns is
+/// returned once they are committed. Where it fails there are none.
+///
+/// # Errors
+/// No such batch, or its codes were written before; what `keep` says; a fault.
+pub async fn write<T, E: From<AdministrationError> + From<diesel::result::Error>>(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    keys: &VoucherKeys,
+    batch: i32,
+    keep: impl AsyncFnOnce(&Batch, &[VoucherCode]) -> Result<T, E>,
+) -> Result<T, E> {
+    operator.require(connection, Operation::VoucherWrite).await?;
+    connection
+        .transaction(async |connection| {
+            let text = "UPDATE xm.voucher_batches SET written_by = ?, written_at = now() WHERE id = ? AND written_at IS NULL";
+            let binds = [Bind::Text(operator.user()), Bind::Integer(batch)];
+            let is_first = Statement::<()>::new(text, &binds).execute(connection).await.map_err(AdministrationError::from)?;
+            let found = show(connection, batch).await?;
+            if is_first == 0 {
+                return Err(AdministrationError::VouchersWritten(batch).into());
+            }
+            let codes = insert(connection, keys, &found).await?;
+            let action = AuditAction::VoucherWrite { batch, vouchers: found.vouchers };
+            audit::write(connection, operator, &action).await.map_err(AdministrationError::from)?;
+            keep(&found, &codes).await
+        })
+        .await
+}
+
+/// Draws the codes of a batch and keeps what is made of them.
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    keys: &VoucherKeys,
+    batch: &Batch,
+) -> Result<Vec<VoucherCode>, AdministrationError> {
+    let codes: Vec<VoucherCode> = (0..batch.vouchers).map(|_| draw()).collect();
+    let macs = codes.iter().map(|code| keys.mac(code)).collect::<Result<Vec<_>, Fault>>()?;
+    // Of fifty bits two alike are drawn hardly ever: the batch is then not written, and drawn anew by whoever tries again.
+    let text = "INSERT INTO xm.vouchers (batch, mac, number) SELECT ?, unnest(?), unnest(?)";
+    let binds = [
+        Bind::Integer(batch.id),
+        Bind::Byteas(macs.iter().map(|mac| Some(mac.as_slice())).collect()),
+        Bind::Integers((1..=batch.vouchers).map(Some).collect()),
+    ];
+    Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(codes)
+}
+
+fn draw() -> VoucherCode {
+    let mut random = rand::rng();
+    let digits: String = (0..VOUCHER_DIGITS - 1).map(|_| char::from(b'0' + random.random_range(0..10_u8))).collect();
+    VoucherCode::with_check_digit(&digits)
+}
+
+/// Columns of a batch; the caller adds the condition.
+macro_rules! select_batches {
+    ($condition:literal) => {
+        concat!(
+            "SELECT b.id, b.vouchers, b.amount, b.expires_at, b.made_by, b.made_at, b.written_by, b.written_at,
+                    count(v.redeemed_at) AS redeemed, count(v.revoked_at) AS revoked
+               FROM xm.voucher_batches b LEFT JOIN xm.vouchers v ON v.batch = b.id ",
+            $condition
+        )
+    };
+}
+
+/// Shows one batch.
+///
+/// # Errors
+/// No such batch; a fault.
+pub async fn show(connection: &mut AsyncPgConnection, batch: i32) -> Result<Batch, AdministrationError> {
+    let found: Option<Batch> = diesel::sql_query(select_batches!("WHERE b.id = $1 GROUP BY b.id"))
+        .bind::<Integer, _>(batch)
+        .get_result(connection)
+        .await
+        .optional()?;
+    found.ok_or(AdministrationError::VouchersUnknown(batch))
+}
+
+/// Lists batches, the newest first, older than `before` where given.
+///
+/// # Errors
+/// A fault.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    before: Option<i32>,
+    limit: i64,
+) -> Result<Vec<Batch>, AdministrationError> {
+    let batches =
+        diesel::sql_query(select_batches!("WHERE b.id < $1 GROUP BY b.id ORDER BY b.id DESC LIMIT $2"))
+            .bind::<Integer, _>(before.unwrap_or(i32::MAX))
+            .bind::<BigInt, _>(limit)
+            .load(connection)
+            .await?;
+    Ok(batches)
+}
+
+/// Revokes the vouchers of a batch that have not been redeemed, or one of them by its number in the file. Returns how many.
+///
+/// # Errors
+/// No such batch, no reason, nothing to revoke; a fault.
+pub async fn revoke(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    batch: i32,
+    number: Option<i32>,
+    reason: &str,
+) -> Result<usize, AdministrationError> {
+    operator.require(connection, Operation::VoucherRevoke).await?;
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().any(char::is_control) {
+        return Err(InvalidValue::Reason.into());
+    }
+    connection
+        .transaction(async |connection| {
+            show(connection, batch).await?;
+            // Locked in the order in which settling locks them.
+            let revoked = diesel::sql_query(
+                "WITH open AS (SELECT mac FROM xm.vouchers
+                                WHERE batch = $1 AND ($2 IS NULL OR number = $2) AND redeemed_at IS NULL AND revoked_at IS NULL
+                                ORDER BY mac FOR UPDATE)
+                 UPDATE xm.vouchers v SET revoked_at = now() FROM open WHERE v.mac = open.mac",
+            )
+            .bind::<Integer, _>(batch)
+            .bind::<Nullable<Integer>, _>(number)
+            .execute(connection)
+            .await?;
+            if revoked == 0 {
+                return Err(AdministrationError::VouchersEnded { batch });
+            }
+            let action = AuditAction::VoucherRevoke { batch, number, vouchers: revoked, reason };
+            audit::write(connection, operator, &action).await?;
+            Ok(revoked)
+        })
+        .await
+}
+
+/// Lists agencies whose recharging is locked, those locked longest first.
+///
+/// # Errors
+/// A fault.
+pub async fn locked(connection: &mut AsyncPgConnection) -> Result<Vec<Locked>, AdministrationError> {
+    let locked = diesel::sql_query(
+        "SELECT a.matricule AS agency, a.name, a.telephone, t.locked_until AS until
+           FROM xm.recharge_tries t JOIN xm.agencies a ON a.matricule = t.agency
+          WHERE t.locked_until > now() ORDER BY t.locked_until, a.matricule",
+    )
+    .load(connection)
+    .await?;
+    Ok(locked)
+}
+
+/// Ends the lock of an agency's recharging: its officer explained the wrong codes.
+///
+/// # Errors
+/// It is not locked, no reason; a fault.
+pub async fn unlock(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    agency: Matricule,
+    reason: &str,
+) -> Result<(), AdministrationError> {
+    operator.require(connection, Operation::VoucherUnlock).await?;
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().any(char::is_control) {
+        return Err(InvalidValue::Reason.into());
+    }
+    connection
+        .transaction(async |connection| {
+            // As settling does, which reads and writes what was tried under this lock.
+            locked_status(connection, agency).await?;
+            let unlocked = diesel::sql_query(
+                "UPDATE xm.recharge_tries SET wrong = 0, locked_until = NULL WHERE agency = $1 AND locked_until > now()",
+            )
+            .bind::<Integer, _>(agency)
+            .execute(connection)
+            .await?;
+            if unlocked == 0 {
+                return Err(AdministrationError::RechargeNotLocked(agency));
+            }
+            audit::write(connection, operator, &AuditAction::VoucherUnlock { agency, reason }).await?;
+            Ok(())
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests;
