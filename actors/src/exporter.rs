@@ -228,9 +228,9 @@ fn group(leased: Vec<LeasedAnswer>, together_max: usize) -> Vec<Vec<LeasedAnswer
         let joins = mails.last().is_some_and(|mail| {
             mail.len() < together_max
                 && !answer.is_sent_again
-                && mail.iter().all(|other| {
-                    other.agency == answer.agency && other.email == answer.email && !other.is_sent_again
-                })
+                && mail
+                    .iter()
+                    .all(|other| other.agency == answer.agency && other.email == answer.email && !other.is_sent_again)
         });
         match mails.last_mut() {
             Some(mail) if joins => mail.push(answer),

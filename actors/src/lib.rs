@@ -56,6 +56,7 @@ pub mod claims;
 pub mod courier;
 pub mod custody;
 pub mod database_tasks;
+pub mod enrolment_lane;
 pub mod exporter;
 pub mod gate;
 pub mod lane_queue;

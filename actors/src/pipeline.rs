@@ -60,6 +60,7 @@ impl Pipeline {
         let settling = SettlingSettings {
             held_bytes_max: held_bytes_max as usize,
             voucher_keys: voucher_keys(&parts.keys),
+            issuer: parts.issuer.clone(),
             ..limits.of_settling()
         };
         let shared = Shared {

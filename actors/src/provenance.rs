@@ -1,11 +1,13 @@
 //! Where a mail came from and when, carried whole by every message that holds a part of it; and what settling takes, with the duty
 //! that goes with it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use sdc::enrolment::Enrolment;
 use sdc::letter::Matricule;
-use sdc::refusal::Refusal;
+use sdc::refusal::{Refusal, RefusalCode};
 use store::settle::{Arrival, Content, Source};
 
 use crate::at_work::MailName;
@@ -54,9 +56,25 @@ impl Provenance {
         let Provenance { name: _, source, received_at, taken_at } = self;
         let Original { octets: container, container_bytes, rendered_bytes } = original;
         Settleable {
-            arrival: Arrival { received_at, source, container, container_bytes, rendered_bytes, content },
+            arrival: Arrival {
+                received_at,
+                source,
+                container,
+                container_bytes,
+                rendered_bytes,
+                content,
+                enrolment: None,
+            },
             duty: Duty { taken_at, unpacked, share },
         }
+    }
+
+    /// Makes what settling takes of the first letter of an installation: a stranger's, unless its code admits it.
+    pub fn enrolling(self, original: Original, enrolment: Enrolment, share: Share) -> Settleable {
+        let refusal = Refusal::new(RefusalCode::EnrolmentRefused);
+        let mut settleable = self.refused(original, refusal, share);
+        settleable.arrival.enrolment = Some(Arc::new(enrolment));
+        settleable
     }
 
     /// Makes what settling takes of a container, or of a mail as a whole, that nobody vouches for. Nothing of it was unpacked.

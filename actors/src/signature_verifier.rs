@@ -5,13 +5,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::cms::{ContentCipher, SignerId};
+use sdc::enrolment::Enrolment;
 use sdc::letter::Matricule;
 use sdc::payload::PayloadLimits;
-use sdc::refusal::{Refusal, RefusalCode};
+use sdc::refusal::Refusal;
 use store::certificates::signers::{Signer, Signers};
 use store::database::fault::Fault;
 use store::planted::point;
@@ -20,6 +21,7 @@ use store::settle::Content;
 use crate::at_work::AtWork;
 use crate::claims::Claims;
 use crate::database_tasks::DatabaseTasks;
+use crate::enrolment_lane::EnrolmentLane;
 use crate::messages::{Carried, OpenedContainer};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
@@ -69,6 +71,8 @@ pub struct SignatureVerifier {
     /// Letters that wait for room, by agency; room has been asked for the first of each agency. The agency's further letters wait behind
     /// it and keep their order, while letters of other agencies pass.
     unread: HashMap<Matricule, VecDeque<Unread>>,
+    /// Letters of keys that nobody knows.
+    enrolments: EnrolmentLane,
     /// Letters that are read: they are handed on when the verifier has nothing else to do, or when they are many.
     ready: Vec<(Matricule, Settleable)>,
 }
@@ -109,6 +113,7 @@ impl SignatureVerifier {
             is_looking_up: false,
             is_timer_set: false,
             unread: HashMap::new(),
+            enrolments: EnrolmentLane::default(),
             ready: Vec::new(),
         }
     }
@@ -161,10 +166,7 @@ impl SignatureVerifier {
                         Some(signer) => self.verify(container, signer, context),
                         // The signer is registered, and its certificate cannot be read now: the mail stays until it can be.
                         None if self.parts.signers.is_unreadable(named) => container.carried.share.withhold(),
-                        None => {
-                            let signer = named.words();
-                            self.reject(container.carried, signer, Refusal::new(RefusalCode::UnknownSigner));
-                        }
+                        None => self.meet(container),
                     }
                 }
             }
@@ -176,6 +178,24 @@ impl SignatureVerifier {
             }
         }
         self.look_up_if_due(context);
+    }
+
+    /// Takes a letter of a key that nobody knows: the first one of an installation, or a stranger's.
+    fn meet(&mut self, container: OpenedContainer) {
+        let at_work = self.parts.at_work.clone();
+        let _at_work = at_work.begin(self.guard.metrics.name(), &container.carried.provenance.name);
+        let OpenedContainer { opened, rendered_bytes, mut carried } = container;
+        let named = opened.signer().words();
+        match Enrolment::read(opened) {
+            Ok(_) if !self.enrolments.admits(Instant::now()) => carried.share.withhold(),
+            Ok(enrolment) => {
+                carried.provenance.source.claimed.signer = Some(named);
+                self.parts.claims.failed(carried.provenance.claim());
+                self.parts.writers.conclude(&mut carried, None);
+                self.parts.writers.enrol(carried, rendered_bytes, enrolment);
+            }
+            Err(refusal) => self.reject(carried, named, refusal),
+        }
     }
 
     fn verify(&mut self, container: OpenedContainer, signer: Arc<Signer>, context: &mut Context<SignatureVerifier>) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
+use sdc::enrolment::Enrolment;
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
 use store::database::fault::Fault;
@@ -89,6 +90,13 @@ impl TableWriters {
     pub fn reject(&self, carried: Carried, refusal: Refusal) {
         let Carried { provenance, container, share, .. } = carried;
         self.send_rejected(Rejected(provenance.refused(Original::of(container), refusal, share)));
+    }
+
+    /// Hands on the first letter of an installation, among those of strangers: it is settled whether its sender may come.
+    pub fn enrol(&self, carried: Carried, rendered_bytes: usize, enrolment: Enrolment) {
+        let Carried { provenance, container, share, .. } = carried;
+        let original = Original { rendered_bytes, ..Original::of(container) };
+        self.send_rejected(Rejected(provenance.enrolling(original, enrolment, share)));
     }
 
     /// Picks a writer. A writer that is being rebuilt takes no message: the message is dropped, and its mail returns to its source.

@@ -65,5 +65,8 @@ fn a_message_is_answered_in_its_thread_and_the_answer_comes_until_it_is_seen() {
     world.wait_for("a letter that says so", SETTLED, 2);
     assert_eq!(send_again(&world), 0);
     assert!(running.drain());
-    assert_eq!(world.count("SELECT count(*) FROM xm.messages WHERE thread = (SELECT id FROM xm.messages WHERE number = 1)"), 3);
+    assert_eq!(
+        world.count("SELECT count(*) FROM xm.messages WHERE thread = (SELECT id FROM xm.messages WHERE number = 1)"),
+        3
+    );
 }

@@ -21,6 +21,7 @@ mod approval;
 mod cert;
 mod cert_list;
 mod desk;
+mod enrolment;
 mod journal;
 mod letter;
 mod listing;
@@ -94,6 +95,9 @@ pub enum Command {
     /// Vouchers: codes that offices recharge with
     #[command(subcommand)]
     Voucher(voucher::VoucherCommand),
+    /// Enrolment: one-time codes by which new installations come
+    #[command(subcommand)]
+    Enrolment(enrolment::EnrolmentCommand),
     /// Letters received
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -195,6 +199,7 @@ impl CommandLine {
                 let configuration = Configuration::load(&place.sources)?;
                 place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)
             }
+            Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
             Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();

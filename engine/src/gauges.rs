@@ -94,6 +94,7 @@ struct CheapGauges {
     recharging_locked: IntGauge,
     profile_changes_waiting: IntGauge,
     messages_unread: IntGauge,
+    enrolments_locked: IntGauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -129,6 +130,11 @@ impl CheapGauges {
                 registry,
                 "xm_profile_changes_waiting",
                 "Changes of profiles that wait for an operator",
+            )?,
+            enrolments_locked: whole(
+                registry,
+                "xm_enrolments_locked",
+                "Codes of enrolment that are locked after wrong ones",
             )?,
             messages_unread: whole(registry, "xm_messages_unread", "Messages of offices that nobody has looked at")?,
             quarantine_open: labelled(
@@ -170,6 +176,7 @@ impl group::Read for CheapGauges {
         self.recharging_locked.set(cheap.recharging_locked);
         self.profile_changes_waiting.set(cheap.profile_changes_waiting);
         self.messages_unread.set(cheap.messages_unread);
+        self.enrolments_locked.set(cheap.enrolments_locked);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

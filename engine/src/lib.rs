@@ -17,6 +17,7 @@ pub mod folder;
 pub mod gauges;
 pub mod http;
 pub mod init;
+pub mod issuer;
 pub mod keys;
 pub mod logging;
 pub mod notices;

@@ -7,21 +7,22 @@ use store::agencies::profiles;
 use store::certificates::ending;
 use store::database::Database;
 use store::database::fault::Fault;
-use store::letters::{messages, notices};
+use store::letters::{messages, notices, telling};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tells, at the start and every hour, offices whose certificate ends; and sends again what offices do not say that they have seen.
+/// Tells, at the start and every hour, offices whose certificate ends, of certificates that the centre is about to sign with, and of tables
+/// as they become; and sends again what offices do not say that they have seen.
 pub async fn tell_hourly(database: Database) {
     let mut hours = tokio::time::interval(HOUR);
     loop {
         hours.tick().await;
         match tell(&database).await {
             Ok(0) => {}
-            Ok(notices) => tracing::info!(notices, "offices are told that their certificates end"),
+            Ok(notices) => tracing::info!(notices, "offices are told of certificates and tables"),
             Err(fault) => {
-                tracing::warn!(%fault, "offices whose certificates end could not be told; trying again in an hour");
+                tracing::warn!(%fault, "offices could not be told of certificates and tables; trying again in an hour");
             }
         }
         match send_again(&database).await {
@@ -49,7 +50,9 @@ pub async fn tell_minutely(database: Database) {
 }
 
 async fn tell(database: &Database) -> Result<usize, Fault> {
-    ending::tell(&mut *database.get().await?).await
+    let mut connection = database.get().await?;
+    let told = ending::tell(&mut connection).await? + telling::centre_certificates(&mut connection).await?;
+    Ok(told + telling::definitions(&mut connection).await?)
 }
 
 async fn send_again(database: &Database) -> Result<usize, Fault> {

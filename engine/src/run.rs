@@ -25,6 +25,7 @@ use mail::smtp::Relay;
 use prometheus::Registry;
 use store::centre;
 use store::centre::server::{self, Server};
+use store::certificates::issuer::CertificateIssuer;
 use store::database::fault::Fault;
 use store::database::{Database, MigrateError};
 use store::error::AdministrationError;
@@ -39,6 +40,7 @@ use crate::failure::Exit;
 use crate::folder::{DataFolder, FolderLock};
 use crate::gauges::DatabaseGauges;
 use crate::http::{self, Observed, ObservedParts};
+use crate::issuer::Authority;
 use crate::keys::{self, LoadedKeys};
 use crate::ready::key_watch::KeyWatch;
 use crate::{acts, notices, operator, summary};
@@ -240,6 +242,7 @@ impl Centre<'_> {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
+            issuer: self.issuer()?,
             sources,
             pushed: Vec::new(),
             couriers,
@@ -249,6 +252,17 @@ impl Centre<'_> {
             policy: Policy::default(),
             metrics,
         })
+    }
+
+    /// Takes the authority's key, where it is here.
+    fn issuer(&self) -> anyhow::Result<Option<Arc<dyn CertificateIssuer>>> {
+        let authority = Authority::load(&self.keys_folder)?;
+        if authority.is_none() {
+            tracing::info!(
+                "the authority's key is not in the keys folder: offices go on with the certificates that they bring"
+            );
+        }
+        Ok(authority.map(|authority| -> Arc<dyn CertificateIssuer> { Arc::new(authority) }))
     }
 
     fn smtp(&self, relay: &RelayConfiguration, server: &Server) -> anyhow::Result<SmtpCourier> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mail::extract::MailLimits;
 use sdc::keys::{CentreKeys, SigningKey};
+use store::certificates::issuer::CertificateIssuer;
 use uuid::Uuid;
 
 use super::limits::Limits;
@@ -49,6 +50,8 @@ pub struct PipelineParts {
     pub keys: Arc<CentreKeys>,
     /// Signs answers.
     pub signing_key: Arc<SigningKey>,
+    /// Issues certificates to offices; without, those that they bring are kept.
+    pub issuer: Option<Arc<dyn CertificateIssuer>>,
     /// Where letters come from: what is polled.
     pub sources: Vec<PolledSource>,
     /// Where letters come from: what is pushed to.

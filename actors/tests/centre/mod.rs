@@ -20,7 +20,7 @@ use mail::smtp::Outgoing;
 use sdc::answer::{Answer, CentreLetter};
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
-use sdc::keys::{CentreKeys, SigningKey};
+use sdc::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use sdc::letter::{FORMAT_VERSION, Letter, Matricule, Mode, Office};
 use sdc::payload::{self, PayloadLimits};
 use sdc::request::{Records, Request, TableRecords, VoucherCode};
@@ -268,9 +268,14 @@ impl World {
         self.runtime.block_on(async {
             let mut connection = self.database.get().await.unwrap();
             let operator = testing::operator(&mut connection).await;
-            let first = async |_: &Batch, codes: &[VoucherCode]| Ok::<_, AdministrationError>(codes[0].clone());
+            let first = |_: &Batch, codes: &[VoucherCode]| Ok::<_, AdministrationError>(codes[0].clone());
             vouchers::write(&mut connection, &operator, &keys, 1, first).await.unwrap()
         })
+    }
+
+    /// Returns the centre's certificate.
+    pub fn certificate(&self) -> RegisteredCertificate {
+        self.centre.certificate().clone()
     }
 
     pub fn deliver(&self, mail: Vec<u8>) {
@@ -318,6 +323,7 @@ impl World {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.handle().clone() },
             keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
             signing_key: Arc::new(self.centre.clone()),
+            issuer: None,
             sources,
             pushed: Vec::new(),
             couriers: vec![Arc::new(courier)],

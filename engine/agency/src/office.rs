@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mail::smtp::Outgoing;
-use sdc::answer::notice::Notice;
+use sdc::answer::notice::{Notice, NoticeContent};
 use sdc::answer::{Answer, CentreLetter};
 use sdc::cms::{self, ContentCipher, SealError};
 use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
+use sdc::identifiers::SignerId;
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, FORMAT_VERSION, Letter, Matricule, Mode};
 use sdc::payload::{self, PayloadLimits};
 use sdc::refusal::Refusal;
-use sdc::request::{Records, Request};
+use sdc::request::{Enrol, EnrolmentCode, Records, Renew, Request};
 use uuid::Uuid;
 
 use crate::identity::Identity;
@@ -42,6 +43,8 @@ pub struct Office<R> {
     sender: letter::Office,
     address: String,
     identity: Identity,
+    /// The one before, which opens answers to the letters that it signed.
+    former: Option<Identity>,
     centre: Arc<Centre>,
     register: R,
 }
@@ -134,7 +137,7 @@ impl<R: Register> Office<R> {
         centre: Arc<Centre>,
         register: R,
     ) -> Office<R> {
-        Office { sender, address: address.to_owned(), identity, centre, register }
+        Office { sender, address: address.to_owned(), identity, former: None, centre, register }
     }
 
     /// Returns its matricule.
@@ -179,6 +182,28 @@ impl<R: Register> Office<R> {
         let packed = self.seal(&letter)?;
         self.remember(&packed)?;
         Ok(packed)
+    }
+
+    /// Packs the letter by which the installation, whose key the centre does not know, comes with the one-time code that it was told.
+    ///
+    /// # Errors
+    /// As for [`Office::ask`].
+    pub fn enrol(&mut self, code: EnrolmentCode) -> Result<Packed, PackError> {
+        let certificate = self.identity.certificate().der().to_vec();
+        self.ask(Request::Enrol(Enrol { code, certificate }))
+    }
+
+    /// Packs the letter that asks for a certificate of the next key. It is signed with the present one.
+    ///
+    /// # Errors
+    /// As for [`Office::ask`].
+    pub fn renew(&mut self, next: &Identity) -> Result<Packed, PackError> {
+        self.ask(Request::Renew(Renew { certificate: next.certificate().der().to_vec() }))
+    }
+
+    /// Signs with the next key from now on: the centre has answered that it is registered.
+    pub fn adopt(&mut self, next: Identity) {
+        self.former = Some(std::mem::replace(&mut self.identity, next));
     }
 
     /// Writes the next letter: it has an id and a number, and is not sealed yet.
@@ -280,12 +305,37 @@ impl<R: Register> Office<R> {
         }
     }
 
-    fn verified(&self, document: &[u8]) -> Result<CentreLetter, AnswerError> {
+    fn verified(&mut self, document: &[u8]) -> Result<CentreLetter, AnswerError> {
         let document = Document::parse(document, &DocumentLimits::default()).map_err(AnswerError::Unopenable)?;
-        let opened = cms::open(&document, self.identity.opening()).map_err(AnswerError::Unopenable)?;
-        let signer = self.centre.signers.iter().find(|signer| signer.signer_ids().contains(opened.signer()));
-        let verified = opened.verify(signer.ok_or(AnswerError::NotTheCentre)?).map_err(AnswerError::Unopenable)?;
+        let by_former = |refusal| match &self.former {
+            Some(former) => cms::open(&document, former.opening()),
+            None => Err(refusal),
+        };
+        let opened = cms::open(&document, self.identity.opening()).or_else(by_former);
+        let opened = opened.map_err(AnswerError::Unopenable)?;
+        let signer = self.signer(opened.signer())?.ok_or(AnswerError::NotTheCentre)?;
+        let verified = opened.verify(&signer).map_err(AnswerError::Unopenable)?;
         verified.centre_letter(&PayloadLimits::default()).map_err(AnswerError::Unreadable)
+    }
+
+    /// Finds whose signature is believed by the name that a letter gives: one that the office was set up with, or one that the centre
+    /// announced since.
+    fn signer(&mut self, named: &SignerId) -> Result<Option<RegisteredCertificate>, RegisterError> {
+        let is_named = |signer: &&RegisteredCertificate| signer.signer_ids().contains(named);
+        if let Some(signer) = self.centre.signers.iter().find(is_named) {
+            return Ok(Some(signer.clone()));
+        }
+        let pinned = self.register.pinned()?;
+        let mut pinned = pinned.iter().filter_map(|der| RegisteredCertificate::from_der(der).ok());
+        Ok(pinned.find(|signer| is_named(&signer)))
+    }
+
+    /// Believes the certificate that a notice announces: the centre has signed it with a key that is believed already.
+    fn pin(&mut self, content: &NoticeContent) -> Result<(), AnswerError> {
+        match content.announced().map_err(AnswerError::Unreadable)? {
+            Some(certificate) => Ok(self.register.pin(certificate.der())?),
+            None => Ok(()),
+        }
     }
 
     fn answered(&mut self, answer: Answer) -> Result<Answered, AnswerError> {
@@ -313,6 +363,8 @@ impl<R: Register> Office<R> {
 
     fn noticed(&mut self, notice: Notice) -> Result<Noticed, AnswerError> {
         self.check_address(&notice.from, notice.mode, notice.to.agency, Some(&notice.to.installation))?;
+        // Before it is told as seen: a crash between leaves it to come again.
+        self.pin(&notice.content)?;
         let is_news = self.register.note(notice.number)?;
         Ok(Noticed { notice, is_news })
     }

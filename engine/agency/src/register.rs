@@ -1,5 +1,5 @@
-//! What an office must not forget: the number of its next letter, the letters that it has sent with what is known of them, and which
-//! notices have come.
+//! What an office must not forget: the number of its next letter, the letters that it has sent with what is known of them, which
+//! notices have come, and whose signatures it believes beside those that it was set up with.
 //!
 //! The office itself keeps nothing. What a register has said to be kept must be there after a crash as well, where it is to outlive one.
 
@@ -49,6 +49,18 @@ pub trait Register {
     /// # Errors
     /// It cannot be kept.
     fn note(&mut self, number: u64) -> Result<bool, RegisterError>;
+
+    /// Returns the certificates, in DER, that the centre announced and the office believes from then on.
+    ///
+    /// # Errors
+    /// They cannot be looked up.
+    fn pinned(&mut self) -> Result<Vec<Vec<u8>>, RegisterError>;
+
+    /// Writes down that a certificate is believed. One that is believed already changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    fn pin(&mut self, certificate: &[u8]) -> Result<(), RegisterError>;
 }
 
 /// A letter that waits for its answer, or has it.

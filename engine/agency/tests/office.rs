@@ -245,6 +245,52 @@ fn a_notice_of_the_centre_is_news_once_whatever_order_the_post_brings() {
     assert!(answered.is_news);
 }
 
+/// The centre tells its next key with the present one: from then on both are believed, and nobody else's.
+#[test]
+fn a_certificate_that_the_centre_announces_is_believed_and_seen() {
+    let (centre, next) =
+        (Identity::generate("centre", Algorithm::P256).unwrap(), Identity::generate("next", Algorithm::P256).unwrap());
+    let mut office = office(&centre, Algorithm::P256);
+    let sealed_notice = |notice: &Notice, by: &Identity, to: &Office| {
+        sealed_octets(&payload::pack_as(payload::write_notice(notice), PayloadForm::Json), by, to)
+    };
+    let announced = NoticeContent::announcing(next.certificate().der());
+    let announcement = Notice { content: announced, ..notice(1) };
+    let by_next = sealed_notice(&notice(2), &next, &office);
+    assert!(matches!(office.receive(&by_next), Err(AnswerError::NotTheCentre)));
+    // Announcing itself, it is believed no more.
+    let itself = sealed_notice(&announcement, &next, &office);
+    assert!(matches!(office.receive(&itself), Err(AnswerError::NotTheCentre)));
+    let broken = Notice { content: NoticeContent::CentreCertificate { certificate: "AQID".to_owned() }, ..notice(1) };
+    let broken = sealed_notice(&broken, &centre, &office);
+    assert!(matches!(office.receive(&broken), Err(AnswerError::Unreadable(_))));
+    let genuine = sealed_notice(&announcement, &centre, &office);
+    let Received::Noticed(noticed) = office.receive(&genuine).unwrap() else { panic!("an answer") };
+    assert!(noticed.is_news, "what could not be read did not count");
+    for by in [&centre, &next] {
+        let document = sealed_notice(&notice(2), by, &office);
+        office.receive(&document).unwrap();
+    }
+    let letter = office.compose(births()).unwrap();
+    assert_eq!(letter.seen, Some(2));
+}
+
+#[test]
+fn after_a_renewal_answers_to_either_key_are_opened() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    let mut office = office(&centre, Algorithm::P256);
+    let next = Identity::generate("office", Algorithm::P256).unwrap();
+    let renewal = office.renew(&next).unwrap();
+    let to_former = sealed(&answer_to(&renewal), &centre, &office);
+    office.adopt(next.clone());
+    let packed = office.pack(births()).unwrap();
+    let to_next = sealed(&answer_to(&packed), &centre, &office);
+    for document in [to_former, to_next] {
+        assert!(office.open(&document).unwrap().is_news);
+    }
+    assert_eq!(office.identity().certificate().fingerprint(), next.certificate().fingerprint());
+}
+
 #[test]
 fn a_letter_is_resent_unchanged_or_in_a_new_envelope() {
     let centre = Identity::generate("centre", Algorithm::P256).unwrap();

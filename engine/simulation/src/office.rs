@@ -16,12 +16,13 @@ pub struct MemoryRegister {
     /// By the digest's text, as receipts name it.
     sent: HashMap<String, Sent>,
     notices: BTreeSet<u64>,
+    pinned: BTreeSet<Vec<u8>>,
 }
 
 impl MemoryRegister {
     /// Opens a register in which nothing stands, whose next letter bears `next_sequence`.
     pub fn new(next_sequence: u64) -> MemoryRegister {
-        MemoryRegister { next_sequence, sent: HashMap::new(), notices: BTreeSet::new() }
+        MemoryRegister { next_sequence, sent: HashMap::new(), notices: BTreeSet::new(), pinned: BTreeSet::new() }
     }
 }
 
@@ -53,5 +54,14 @@ impl Register for MemoryRegister {
 
     fn note(&mut self, number: u64) -> Result<bool, RegisterError> {
         Ok(self.notices.insert(number))
+    }
+
+    fn pinned(&mut self) -> Result<Vec<Vec<u8>>, RegisterError> {
+        Ok(self.pinned.iter().cloned().collect())
+    }
+
+    fn pin(&mut self, certificate: &[u8]) -> Result<(), RegisterError> {
+        self.pinned.insert(certificate.to_vec());
+        Ok(())
     }
 }

@@ -128,7 +128,9 @@ async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
 
 fn agency_of(act: &Act) -> Option<Matricule> {
     match act {
-        Act::CertificateReplace { agency, .. } | Act::AgencyRecharge { agency, .. } => Some(*agency),
+        Act::CertificateReplace { agency, .. } | Act::EnrolmentCode { agency } | Act::AgencyRecharge { agency, .. } => {
+            Some(*agency)
+        }
         _ => None,
     }
 }
@@ -142,6 +144,7 @@ fn in_words(act: &Act, desk: &Desk) -> String {
             algorithm = certificate.algorithm.to_string(),
             fingerprint = store::certificates::spoken(&certificate.fingerprint)
         ),
+        Act::EnrolmentCode { agency } => said!("act-enrolment", agency = agency.to_string()),
         Act::AgencyRecharge { agency, amount, note } => {
             let (agency, amount) = (agency.to_string(), show::amount(*amount, &desk.server));
             if note.is_empty() {

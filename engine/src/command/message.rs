@@ -8,6 +8,7 @@ use sdc::letter::Matricule;
 use serde_json::json;
 use store::error::AdministrationError;
 use store::letters::messages::{self, Audience, Message, MessageFilter};
+use store::letters::resending;
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
@@ -40,6 +41,17 @@ pub enum MessageCommand {
     },
     /// Write to many agencies; how many is shown first
     Broadcast(BroadcastArguments),
+    /// Ask an agency to send its letters again that the centre has lost
+    AskAgain {
+        /// The agency
+        #[arg(value_parser = read_matricule)]
+        matricule: Matricule,
+        /// The number of the first letter
+        from: i64,
+        /// This installation alone
+        #[arg(long, value_name = "NAME")]
+        installation: Option<String>,
+    },
 }
 
 /// Which messages to list.
@@ -97,6 +109,13 @@ pub(super) async fn run(desk: &mut Desk, command: MessageCommand) -> anyhow::Res
             desk.tell_line(&json!({ "number": number, "agency": matricule }), &words)
         }
         MessageCommand::Broadcast(arguments) => broadcast(desk, arguments).await,
+        MessageCommand::AskAgain { matricule, from, installation } => {
+            let installation = installation.as_deref();
+            let asked = resending::ask(desk.connection(), &operator, matricule, installation, from).await?;
+            let words =
+                said!("message-asked-again", count = asked, agency = matricule.to_string(), from = from.to_string());
+            desk.tell_line(&json!({ "agency": matricule, "from": from, "installations": asked }), &words)
+        }
     }
 }
 

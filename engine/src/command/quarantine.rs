@@ -1,6 +1,7 @@
 //! `xmserver quarantine`: containers that were not accepted, until an operator has looked at them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
@@ -9,6 +10,7 @@ use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
+use store::certificates::issuer::CertificateIssuer;
 use store::error::AdministrationError;
 use store::ledger::voucher_keys::VoucherKeys;
 use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
@@ -18,6 +20,7 @@ use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
 use crate::configuration::Configuration;
 use crate::folder::DataFolder;
+use crate::issuer::Authority;
 use crate::speech::{self, said};
 use crate::{keys, reopen, show};
 
@@ -111,7 +114,9 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let folder = DataFolder::of(configuration)?;
     let keys = keys::load(&folder.keys())?;
     let voucher_keys = VoucherKeys::of(&keys.centre)?;
-    let settling = SettlingSettings { voucher_keys, ..configuration.limits.of_settling() };
+    let issuer =
+        Authority::load(&folder.keys())?.map(|authority| -> Arc<dyn CertificateIssuer> { Arc::new(authority) });
+    let settling = SettlingSettings { voucher_keys, issuer, ..configuration.limits.of_settling() };
     let settler = Settler::new(desk.database.clone(), settling);
     let taken_up = retry::take_up(desk.connection(), &operator, id).await?;
     let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;

@@ -28,10 +28,13 @@ pub struct StatementArguments {
     /// Its last day; by default today
     #[arg(long, value_name = "DAY")]
     to: Option<Moment>,
+    /// Send it to the office, too
+    #[arg(long)]
+    send: bool,
 }
 
 pub(super) async fn show(desk: &mut Desk, arguments: StatementArguments) -> anyhow::Result<()> {
-    let StatementArguments { matricule, from, to } = arguments;
+    let StatementArguments { matricule, from, to, send } = arguments;
     let clock = desk.clock;
     let day = |moment: Option<Moment>| -> Result<Option<NaiveDate>, MomentError> {
         moment.map(|moment| clock.read(&moment).map(|time| clock.day(time))).transpose()
@@ -43,7 +46,12 @@ pub(super) async fn show(desk: &mut Desk, arguments: StatementArguments) -> anyh
         bail!("a statement ends on {to} and begins on {from}: name days in their order");
     }
     let agency = agencies::show(desk.connection(), matricule).await?;
-    let told = statement::of(desk.connection(), matricule, period).await?;
+    let told = if send {
+        let operator = desk.operator.clone();
+        statement::send(desk.connection(), &operator, matricule, period).await?
+    } else {
+        statement::of(desk.connection(), matricule, period).await?
+    };
     if desk.json {
         let mut all = json!(told);
         if let Value::Object(members) = &mut all {

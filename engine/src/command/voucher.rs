@@ -88,11 +88,7 @@ pub struct ListArguments {
     extent: Extent,
 }
 
-pub(super) async fn run(
-    desk: &mut Desk,
-    configuration: &Configuration,
-    command: VoucherCommand,
-) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command: VoucherCommand) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
         VoucherCommand::Make(MakeArguments { count, amount, until }) => {
@@ -133,7 +129,7 @@ fn end(until: Option<Moment>) -> Moment {
 async fn write(desk: &mut Desk, keys: &VoucherKeys, batch: i32, file: &Path) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     let mut is_made = false;
-    let keep = async |batch: &Batch, codes: &[VoucherCode]| {
+    let keep = |batch: &Batch, codes: &[VoucherCode]| {
         is_made = true;
         keep(file, batch, codes)
     };
@@ -157,7 +153,8 @@ struct AlreadyThere(PathBuf);
 
 /// Writes a line for each voucher, readable by its owner alone.
 fn keep(path: &Path, batch: &Batch, codes: &[VoucherCode]) -> anyhow::Result<()> {
-    let lines: String = (1..).zip(codes).map(|(number, code)| format!("{}-{number},{}\n", batch.id, code.as_str())).collect();
+    let lines: String =
+        (1..).zip(codes).map(|(number, code)| format!("{}-{number},{}\n", batch.id, code.as_str())).collect();
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -21,6 +21,8 @@ pub struct Cheap {
     pub profile_changes_waiting: i64,
     #[diesel(sql_type = BigInt)]
     pub messages_unread: i64,
+    #[diesel(sql_type = BigInt)]
+    pub enrolments_locked: i64,
 }
 
 #[derive(QueryableByName)]
@@ -71,7 +73,9 @@ pub const CHEAP: &str = "
            (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags,
            (SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now()) AS recharging_locked,
            (SELECT count(*) FROM xm.profile_changes WHERE state = 'waiting') AS profile_changes_waiting,
-           (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread
+           (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread,
+           (SELECT count(*) FROM xm.enrolment_codes
+             WHERE locked_at IS NOT NULL AND used_at IS NULL AND ended_at IS NULL AND expires_at > now()) AS enrolments_locked
       FROM xm.outbox";
 pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes

@@ -27,7 +27,9 @@ pub(super) fn of_agencies(error: &AdministrationError) -> String {
             "none of the agencies that were named has written yet: there is nobody to be told".to_owned()
         }
         AdministrationError::ProfileChangeUnknown(id) => {
-            format!("change {id} of a profile does not exist: `xmserver profile list --with-decided` shows those that do")
+            format!(
+                "change {id} of a profile does not exist: `xmserver profile list --with-decided` shows those that do"
+            )
         }
         AdministrationError::ProfileChangeDecided { id, state } => {
             format!("change {id} of a profile is {state} already")

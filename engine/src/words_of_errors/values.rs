@@ -7,6 +7,7 @@ pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
     let (what, expected) = match value {
         InvalidValue::Amount { max } => return ("the amount", format!("1 to {max} minor units")),
         InvalidValue::Vouchers { max } => return ("the number of vouchers", format!("1 to {max}")),
+        InvalidValue::LetterNumber => ("the number of the letter", "1 or more"),
         InvalidValue::Message { chars_max } => {
             return ("the message", format!("1 to {chars_max} characters, of lines without other controls"));
         }

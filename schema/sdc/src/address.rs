@@ -34,7 +34,9 @@ mod tests {
         for address in ["mairie@example.org", "m.b+c@sub.example.org", "x@y"] {
             assert!(is_address(address), "{address}");
         }
-        for wrong in ["", "mairie", "@x", "x@", "a@b@c", ".a@b", "a..b@c", "é@x.org", "a b@c", "a@b\r\nBcc: x@y", "-a@b", &long] {
+        for wrong in
+            ["", "mairie", "@x", "x@", "a@b@c", ".a@b", "a..b@c", "é@x.org", "a b@c", "a@b\r\nBcc: x@y", "-a@b", &long]
+        {
             assert!(!is_address(wrong), "{wrong:?}");
         }
     }

@@ -7,11 +7,13 @@ use uuid::Uuid;
 
 use crate::letter::{Matricule, Mode};
 use crate::service::Service;
+use certificate::IssuedCertificate;
 use notice::Notice;
 use profile::Profile;
 use receipt::Receipt;
 use statement::Statement;
 
+pub mod certificate;
 pub mod notice;
 pub mod profile;
 pub mod receipt;
@@ -78,6 +80,10 @@ pub enum AnswerContent {
     Statement(Statement),
     /// The agency's own data.
     Profile(Profile),
+    /// The certificate that takes the place of one that ends.
+    Renewed(IssuedCertificate),
+    /// The certificate of an installation that is enrolled.
+    Enrolled(IssuedCertificate),
 }
 
 impl AnswerContent {
@@ -86,6 +92,8 @@ impl AnswerContent {
         match self {
             AnswerContent::Statement(_) => Service::Account,
             AnswerContent::Profile(_) => Service::Profile,
+            AnswerContent::Renewed(_) => Service::Renew,
+            AnswerContent::Enrolled(_) => Service::Enrol,
         }
     }
 }

@@ -22,7 +22,7 @@ pub use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use crate::letter::Letter;
 use crate::payload::{self, PayloadForm, PayloadLimits, Unreadable};
-use crate::prescan::{Enveloped, ScanError, SignatureKey, Signed, scan_enveloped, scan_signed};
+use crate::prescan::{Enveloped, ScanError, SignatureKey, Signed, scan_enveloped, scan_signed, signed_content};
 use crate::refusal::{Refusal, RefusalCode};
 
 /// A container that has been decrypted, and whose inner structure is admitted. Nothing in it is proven.
@@ -80,6 +80,11 @@ impl Opened {
     /// Returns the certificate that the signature names.
     pub fn signer(&self) -> &SignerId {
         &self.signer
+    }
+
+    /// Returns the signed content, of which nothing is proven; nothing where the structure is another by now.
+    pub(crate) fn content(&self) -> Option<&[u8]> {
+        signed_content(&self.signed).ok()
     }
 
     /// Returns how the content was encrypted.

@@ -10,6 +10,7 @@ pub mod cms;
 pub mod der;
 pub mod digest;
 pub mod document;
+pub mod enrolment;
 pub mod expected;
 pub mod identifiers;
 mod json;

@@ -15,7 +15,7 @@ pub use enveloped::{Agreement, EncryptedContent, Enveloped, KdfHash, KeyKind, Re
 pub(crate) use enveloped::{CBC_IV_BYTES, GCM_NONCE_BYTES, GCM_TAG_BYTES};
 pub use identifiers::IssuerSerial;
 pub(crate) use identifiers::{ISSUER_BYTES_MAX, KEY_ID_BYTES_MAX, SERIAL_BYTES_MAX};
-pub use signed::{SignatureKey, Signed, scan_signed};
+pub use signed::{SignatureKey, Signed, scan_signed, signed_content};
 
 /// Why a structure is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

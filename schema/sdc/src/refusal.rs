@@ -82,6 +82,8 @@ refusal_codes! {
     SignatureInvalid = "signature_invalid", UNANSWERED;
     /// The signer's certificate has been revoked: the key may be in other hands, so nobody is told.
     CertificateRevoked = "certificate_revoked", UNANSWERED;
+    /// An unknown key asks to be enrolled, and its code or its certificate does not admit it.
+    EnrolmentRefused = "enrolment_refused", UNANSWERED;
     /// The letter made the centre fail three times, alone.
     Poison = "poison", UNANSWERED;
 
@@ -139,6 +141,10 @@ refusal_codes! {
     VoucherInvalid = "voucher_invalid", MEND;
     /// Recharging is locked for a day after five wrong codes.
     RechargeLocked = "recharge_locked", WAIT;
+    /// The certificate cannot be registered for the agency.
+    CertificateInvalid = "certificate_invalid", MEND;
+    /// The signer's certificate does not end within 60 days yet.
+    RenewalEarly = "renewal_early", WAIT;
     /// The agency has no thread of this name.
     ThreadUnknown = "thread_unknown", MEND;
     /// So many messages of the agency are unread that no further one is taken.

@@ -10,16 +10,20 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 
 mod account;
+mod enrol;
 mod export;
 mod message;
 mod profile;
 mod recharge;
+mod renew;
 
 pub use account::Period;
+pub use enrol::{ENROLMENT_ALPHABET, ENROLMENT_CHARS, Enrol, EnrolmentCode};
 pub use export::{Records, TableRecords};
 pub use message::{MESSAGE_CHARS_MAX, Message, message_text};
 pub use profile::{PROFILE_CHARS_MAX, ProfileChange, ProfileRequest};
 pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
+pub use renew::Renew;
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
 #[derive(Clone, PartialEq, Serialize)]
@@ -35,12 +39,23 @@ pub enum Request {
     Recharge(Recharge),
     /// Text for the operators.
     Message(Message),
+    /// A new certificate for one that ends.
+    Renew(Renew),
+    /// The first contact of an installation; of a key that is known, a look at its certificate.
+    Enrol(Enrol),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 5] =
-        [Service::Export, Service::Account, Service::Profile, Service::Recharge, Service::Message];
+    pub const OFFERED: [Service; 7] = [
+        Service::Export,
+        Service::Account,
+        Service::Profile,
+        Service::Recharge,
+        Service::Message,
+        Service::Renew,
+        Service::Enrol,
+    ];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
@@ -50,6 +65,8 @@ impl Request {
             Request::Profile(_) => Service::Profile,
             Request::Recharge(_) => Service::Recharge,
             Request::Message(_) => Service::Message,
+            Request::Renew(_) => Service::Renew,
+            Request::Enrol(_) => Service::Enrol,
         }
     }
 
@@ -57,7 +74,12 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            Request::Account(_) | Request::Profile(_) | Request::Recharge(_) | Request::Message(_) => 0,
+            Request::Account(_)
+            | Request::Profile(_)
+            | Request::Recharge(_)
+            | Request::Message(_)
+            | Request::Renew(_)
+            | Request::Enrol(_) => 0,
         }
     }
 
@@ -76,11 +98,11 @@ impl Request {
             Service::Profile => Ok(Request::Profile(profile::read(body()?)?)),
             Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
             Service::Message => Ok(Request::Message(message::read(body()?)?)),
-            Service::Correct
-            | Service::Import
-            | Service::Certify
-            | Service::Renew
-            | Service::Enrol => Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service)),
+            Service::Renew => Ok(Request::Renew(renew::read(body()?)?)),
+            Service::Enrol => Ok(Request::Enrol(enrol::read(body()?)?)),
+            Service::Correct | Service::Import | Service::Certify | Service::Renew | Service::Enrol => {
+                Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service))
+            }
         }
     }
 }
@@ -94,6 +116,8 @@ impl fmt::Debug for Request {
             Request::Profile(profile) => f.debug_tuple("Profile").field(profile).finish(),
             Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),
             Request::Message(message) => f.debug_tuple("Message").field(message).finish(),
+            Request::Renew(renew) => f.debug_tuple("Renew").field(renew).finish(),
+            Request::Enrol(enrol) => f.debug_tuple("Enrol").field(enrol).finish(),
         }
     }
 }

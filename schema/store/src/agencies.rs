@@ -3,6 +3,7 @@
 mod addition;
 pub(crate) mod agency;
 mod change;
+pub mod enrolments;
 pub mod installations;
 pub mod profiles;
 pub mod scopes;

@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub mod ending;
 pub(crate) mod inventory;
+pub mod issuer;
 pub(crate) mod registration;
 mod revocation;
 pub mod signers;

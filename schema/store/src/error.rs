@@ -449,7 +449,9 @@ impl AdministrationError {
                 json!({ "fingerprint": fingerprint, "at": at })
             }
             AdministrationError::LineUnknown { book, id } => json!({ "book": book.code(), "id": id }),
-            AdministrationError::ProfileChangeUnknown(id) | AdministrationError::MessageUnknown(id) => json!({ "id": id }),
+            AdministrationError::ProfileChangeUnknown(id) | AdministrationError::MessageUnknown(id) => {
+                json!({ "id": id })
+            }
             AdministrationError::QuarantineDecided { id, state }
             | AdministrationError::ProfileChangeDecided { id, state } => json!({ "id": id, "state": state }),
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),

@@ -5,7 +5,7 @@ pub mod recharges;
 pub mod statement;
 pub(crate) mod tariff;
 pub mod tariffs;
-pub mod voucher_keys;
-pub mod vouchers;
 #[cfg(test)]
 mod tests;
+pub mod voucher_keys;
+pub mod vouchers;

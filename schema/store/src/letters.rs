@@ -10,6 +10,8 @@ pub mod messages;
 pub mod notices;
 pub mod outbox;
 pub mod quarantine;
+pub mod resending;
 pub mod story;
+pub mod telling;
 #[cfg(test)]
 mod tests;

@@ -65,6 +65,8 @@ fn check_letter(octets: &[u8], limits: &PayloadLimits) {
                 Request::Account(period) => assert!(period.from.zip(period.to).is_none_or(|(from, to)| from <= to)),
                 Request::Profile(profile) => assert!(profile.set.as_ref().is_none_or(|set| !set.is_empty())),
                 Request::Message(message) => assert!(!message.text.trim().is_empty()),
+                Request::Renew(renew) => assert!(!renew.certificate.is_empty()),
+                Request::Enrol(enrol) => assert!(!enrol.code.as_str().is_empty() && !enrol.certificate.is_empty()),
                 Request::Recharge(recharge) => assert!((1..=64).contains(&recharge.code.as_str().len())),
             }
             assert!((1..=SEQUENCE_MAX).contains(&letter.sequence) && letter.id.get_version_num() == 7);

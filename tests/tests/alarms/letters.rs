@@ -18,7 +18,7 @@ const RUBBISH_BYTES_MAX: usize = 640;
 const REFUSED: usize = 30;
 
 /// One agency without a certificate, and one whose only one ends soon; a flag that nobody has explained, recharging that is
-/// locked, a change of a profile that waits, and a message that nobody has read.
+/// locked, a change of a profile that waits, a message that nobody has read, and a code of enrolment that is locked.
 pub const AGENCIES: &str = "
     INSERT INTO xm.agencies (matricule, name, email) VALUES (901, 'a', 'a@example.org'), (902, 'b', 'b@example.org');
     INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES (decode(repeat('90', 32), 'hex'), 902);
@@ -31,7 +31,9 @@ pub const AGENCIES: &str = "
     INSERT INTO xm.profile_changes (agency, installation, letter_id, change, former, asked_at, state)
     VALUES (902, 'pc1', gen_random_uuid(), '{\"town\": \"x\"}', '{}', now(), 'waiting');
     INSERT INTO xm.messages (agency, id, thread, installation, text, written_at)
-    VALUES (902, gen_random_uuid(), gen_random_uuid(), 'pc1', 'x', now())";
+    VALUES (902, gen_random_uuid(), gen_random_uuid(), 'pc1', 'x', now());
+    INSERT INTO xm.enrolment_codes (agency, is_further, made_by, expires_at, failures, locked_at)
+    VALUES (902, true, 'x', now() + interval '1 year', 5, now())";
 
 /// Room of quarantine, of which each reason has its share, and mails that an agency vouches for have two.
 pub fn quarantine_bytes_max() -> usize {

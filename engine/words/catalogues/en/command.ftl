@@ -107,6 +107,7 @@ heading-made-by = made by
 heading-written = written
 heading-locked-until = locked until
 heading-text = text
+heading-wrong = wrong
 
 # Small words
 
@@ -270,6 +271,7 @@ message-none-unread = every message of an office has been read
 broadcast-shown = { $count } agencies are to be told
 broadcast-ask = Send it?
 broadcast-sent = { $count } agencies are told
+message-asked-again = { $count } installations of agency { $agency } are asked to send their letters again from number { $from } on
 # profile
 
 profile-change = { $member }: { $former } → { $value }
@@ -292,6 +294,17 @@ voucher-revoked = { $count } vouchers of batch { $batch } are revoked
 voucher-none = no batch of vouchers was made yet
 voucher-none-locked = the recharging of no agency is locked
 voucher-unlocked = agency { $agency } may recharge again
+
+# enrolment
+
+enrolment-code = the code of agency { $agency } is { $code }, until { $time }: tell it to the office, since it is shown this once
+enrolment-none = no code was made yet
+enrolment-state-open = open
+enrolment-state-permitted = not told yet
+enrolment-state-locked = locked
+enrolment-state-used = used
+enrolment-state-replaced = replaced
+enrolment-state-expired = expired
 
 # approval, user
 
@@ -319,6 +332,7 @@ act-certificate = a further certificate for agency { $agency }, { $algorithm }, 
 act-recharge = recharging agency { $agency } with { $amount }
 act-recharge-note = recharging agency { $agency } with { $amount } ({ $note })
 act-vouchers = making { $count } vouchers of { $amount } each, until { $time }
+act-enrolment = a code for a further installation of agency { $agency }, with a key of its own
 act-limit = letting one person alone recharge up to { $amount }
 act-add = adding user { $user } of privilege { $privilege } ({ $title })
 act-add-commission = adding user { $user } of privilege { $privilege } ({ $title }), a member of the election commission

@@ -60,6 +60,7 @@ error-key-not-der = the certificate is not in strict DER with names of bounded l
 error-key-not-admitted = a key of kind { $kind } is not admitted: P-256, P-384 or RSA of 2048 to 4096 bits is expected
 error-key-encrypted = the private key is encrypted: store it unencrypted, readable by its owner alone
 error-key-no-pair = the private key is not the one of the certificate: give the two that were made together
+error-key-not-self-signed = the certificate is not signed by its own key: make a self-signed one
 error-openssl-old = OpenSSL { $found } is older than 3.0.22, which fixes known attacks on CMS: install the distribution's security updates
 error-what-certificate = the certificate
 error-what-private-key = the private key

@@ -20,6 +20,7 @@ help-tariff = Prices
 help-message = Messages: what offices and operators write to each other
 help-profile = Profiles: what offices asked to have changed of their own data
 help-voucher = Vouchers: codes that offices recharge with
+help-enrolment = Enrolment: one-time codes by which new installations come
 help-journal = Letters received
 help-letter = One letter: all that the centre knows of it
 help-answer = Answers: what a letter was told, and those not sent yet
@@ -84,6 +85,7 @@ help-of-status = Of this status
 help-of-plan = Of this plan
 help-statement-from = Its first day, such as 2026-11-01; by default the first of the month of the last one
 help-statement-to = Its last day; by default today
+help-statement-send = Send it to the office, too
 help-in-debt = Whose account is below zero
 help-behind-matricule = Behind this matricule
 help-scope-column = The scope column, such as CentreCode
@@ -185,6 +187,9 @@ help-message-unread = Of offices, which nobody has looked at
 help-message-area = That may write about a code which begins so
 help-message-town = Of this town
 help-message-yes = Send it without asking
+help-message-ask-again = Ask an agency to send its letters again that the centre has lost
+help-message-first = The number of the first letter
+help-message-installation = This installation alone
 # profile
 
 help-profile-list = List changes that wait, newest first
@@ -207,6 +212,11 @@ help-voucher-number = This one alone: its number in the file, behind the hyphen
 help-voucher-count = How many
 help-voucher-amount = What each gives, in the main unit of the currency
 help-voucher-until = The last day on which they can be redeemed, such as 2027-12-31; by default in a year
+
+# enrolment
+
+help-enrolment-code = Make a code for a new installation of an agency; it is shown once
+help-enrolment-list = List codes, newest first: which are open, used or locked after wrong ones
 
 # approval, user
 

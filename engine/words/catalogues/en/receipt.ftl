@@ -72,6 +72,7 @@ parameter-status = status
 parameter-status_needed = status_needed
 parameter-table = table
 parameter-until = until
+parameter-from = from
 parameter-thread = thread
 parameter-unknown = unknown
 

@@ -107,6 +107,7 @@ heading-made-by = établie par
 heading-written = écrite
 heading-locked-until = bloquée jusqu'à
 heading-text = texte
+heading-wrong = faux
 
 # Petits mots
 
@@ -282,6 +283,7 @@ message-none-unread = tous les messages des agences ont été lus
 broadcast-shown = { $count } agences seront averties
 broadcast-ask = L'envoyer ?
 broadcast-sent = { $count } agences sont averties
+message-asked-again = { $count } installations de l'agence { $agency } doivent renvoyer leurs lettres à partir du numéro { $from }
 # profile
 
 profile-change = { $member } : { $former } → { $value }
@@ -304,6 +306,17 @@ voucher-revoked = { $count } bons de la série { $batch } sont révoqués
 voucher-none = aucune série de bons n'a encore été établie
 voucher-none-locked = les recharges d'aucune agence ne sont bloquées
 voucher-unlocked = l'agence { $agency } peut de nouveau recharger
+
+# enrolment
+
+enrolment-code = le code de l'agence { $agency } est { $code }, jusqu'au { $time } : dites-le à l'agence, car il n'est montré que cette fois
+enrolment-none = aucun code n'a encore été établi
+enrolment-state-open = ouvert
+enrolment-state-permitted = pas encore dit
+enrolment-state-locked = bloqué
+enrolment-state-used = utilisé
+enrolment-state-replaced = remplacé
+enrolment-state-expired = expiré
 
 # approval, user
 
@@ -331,6 +344,7 @@ act-certificate = un certificat de plus pour l'agence { $agency }, { $algorithm 
 act-recharge = la recharge de l'agence { $agency } de { $amount }
 act-recharge-note = la recharge de l'agence { $agency } de { $amount } ({ $note })
 act-vouchers = l'établissement de { $count } bons de { $amount } chacun, jusqu'au { $time }
+act-enrolment = un code pour une installation de plus de l'agence { $agency }, avec sa propre clé
 act-limit = l'autorisation pour une personne seule de recharger jusqu'à { $amount }
 act-add = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title })
 act-add-commission = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title }), membre de la commission électorale

@@ -59,6 +59,7 @@ error-key-not-der = le certificat n'est pas en DER strict avec des noms de longu
 error-key-not-admitted = une clé de type { $kind } n'est pas admise : attendu P-256, P-384 ou RSA de 2048 à 4096 bits
 error-key-encrypted = la clé privée est chiffrée : conservez-la non chiffrée, lisible de son seul propriétaire
 error-key-no-pair = la clé privée n'est pas celle du certificat : donnez les deux qui ont été faits ensemble
+error-key-not-self-signed = le certificat n'est pas signé par sa propre clé : faites-en un qui le soit
 error-openssl-old = OpenSSL { $found } est plus ancien que 3.0.22, qui pare des attaques connues contre CMS : installez les mises à jour de sécurité de la distribution
 error-what-certificate = le certificat
 error-what-private-key = la clé privée

@@ -20,6 +20,7 @@ help-tariff = Les prix
 help-message = Messages : ce que les agences et les opérateurs s'écrivent
 help-profile = Profils : ce que les agences ont demandé de changer de leurs propres données
 help-voucher = Bons : codes avec lesquels les agences rechargent
+help-enrolment = Inscription : codes à usage unique par lesquels viennent de nouvelles installations
 help-journal = Les lettres reçues
 help-letter = Une lettre : tout ce que le centre en sait
 help-answer = Les réponses : ce qu'on a dit à une lettre, et celles qui ne sont pas encore parties
@@ -84,6 +85,7 @@ help-of-status = De ce statut
 help-of-plan = De ce plan
 help-statement-from = Son premier jour, comme 2026-11-01 ; par défaut le premier du mois du dernier
 help-statement-to = Son dernier jour ; par défaut aujourd'hui
+help-statement-send = L'envoyer aussi à l'agence
 help-in-debt = Dont le compte est sous zéro
 help-behind-matricule = Après ce matricule
 help-scope-column = La colonne de ressort, comme CentreCode
@@ -185,6 +187,9 @@ help-message-unread = Des agences, que personne n'a regardés
 help-message-area = Qui peuvent écrire sur un code qui commence ainsi
 help-message-town = De cette ville
 help-message-yes = L'envoyer sans demander
+help-message-ask-again = Demander à une agence de renvoyer ses lettres que le centre a perdues
+help-message-first = Le numéro de la première lettre
+help-message-installation = Cette installation seulement
 # profile
 
 help-profile-list = Lister les changements qui attendent, le plus récent d'abord
@@ -207,6 +212,11 @@ help-voucher-number = Celui-ci seulement : son numéro dans le fichier, après l
 help-voucher-count = Combien
 help-voucher-amount = Ce que chacun donne, dans l'unité principale de la monnaie
 help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exemple 2027-12-31 ; par défaut dans un an
+
+# enrolment
+
+help-enrolment-code = Établir un code pour une nouvelle installation d'une agence ; il n'est montré qu'une fois
+help-enrolment-list = Lister les codes, le plus récent d'abord : lesquels sont ouverts, utilisés ou bloqués après des codes faux
 
 # approval, user
 

@@ -77,6 +77,7 @@ parameter-status = statut
 parameter-status_needed = statut nécessaire
 parameter-table = table
 parameter-until = jusqu'à
+parameter-from = à partir du
 parameter-thread = fil
 parameter-unknown = inconnu
 

@@ -54,6 +54,22 @@ impl RegisteredCertificate {
         RegisteredCertificate::registered(&der)
     }
 
+    /// Parses DER of a certificate whose own key signed it: whoever brings it has the key.
+    ///
+    /// # Errors
+    /// As of [`RegisteredCertificate::from_der`]; [`KeyError::NotSelfSigned`].
+    pub fn self_signed(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
+        let certificate = RegisteredCertificate::from_der(der)?;
+        let x509 = X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
+        let key = certificate.public_key().map_err(unreadable("a public key"))?;
+        if x509.verify(&key).is_ok_and(|is_signed| is_signed) { Ok(certificate) } else { Err(KeyError::NotSelfSigned) }
+    }
+
+    /// Says whether the certificate names its key to others, so that another certificate of the key may bear the same name.
+    pub fn has_key_id(&self) -> bool {
+        self.has_key_id_extension
+    }
+
     /// Takes DER that OpenSSL read when it was registered.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ pub enum KeyError {
     /// The private key asks for a passphrase.
     #[error("the private key is encrypted: store it unencrypted, readable by its owner alone")]
     Encrypted,
+    /// Another key signed it.
+    #[error("the certificate is not signed by its own key: make a self-signed one")]
+    NotSelfSigned,
     /// Key and certificate do not belong together.
     #[error("the private key is not the one of the certificate: give the two that were made together")]
     NotAPair,

@@ -98,10 +98,13 @@ impl Head<'_> {
         }
         match &content {
             NoticeContent::CertificateEnds { certificate, .. } if !is_digest(certificate) => {
-                return Err(malformed("body.certificate", Expected::Fingerprint));
+                Err(malformed("body.certificate", Expected::Fingerprint))
             }
-            NoticeContent::CertificateEnds { .. } | NoticeContent::Message { .. } | NoticeContent::Profile { .. } => {}
-        }
+            NoticeContent::Resend { from } if !(1..=SEQUENCE_MAX).contains(from) => {
+                Err(malformed("body.from", Expected::Sequence))
+            }
+            _ => Ok(()),
+        }?;
         Ok(Notice { sdc, id, from, to, time: self.time()?, mode: self.mode()?, number, content })
     }
 
@@ -189,7 +192,15 @@ impl Head<'_> {
         let content = match service.map(|service| service.facts().answer) {
             Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
             Some(AnswerKind::Profile) => AnswerContent::Profile(self.typed("body", Expected::Profile)?),
-            Some(AnswerKind::Receipt | AnswerKind::Rows | AnswerKind::Results | AnswerKind::Certificate) | None => {
+            Some(AnswerKind::Certificate) => {
+                let issued = self.typed("body", Expected::IssuedCertificate)?;
+                if service == Some(Service::Enrol) {
+                    AnswerContent::Enrolled(issued)
+                } else {
+                    AnswerContent::Renewed(issued)
+                }
+            }
+            Some(AnswerKind::Receipt | AnswerKind::Rows | AnswerKind::Results) | None => {
                 return Err(malformed("service", Expected::ServiceWithBody));
             }
         };

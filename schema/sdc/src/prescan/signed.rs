@@ -97,7 +97,21 @@ pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
     Ok(Signed { signer, signature_key, der })
 }
 
-fn scan_content(mut info: Reader<'_>) -> Result<(), ScanError> {
+/// Returns the content of a structure that [`scan_signed`] has written.
+///
+/// # Errors
+/// It is none.
+pub fn signed_content(bytes: &[u8]) -> Result<&[u8], ScanError> {
+    let mut outer = Reader::new(bytes).enter(SEQUENCE, Expected::ContentInfo)?;
+    outer.expect(OBJECT_IDENTIFIER, Expected::ContentType)?;
+    let mut body = outer.enter(context(0), Expected::Content)?.enter(SEQUENCE, Expected::Signed)?;
+    body.expect(INTEGER, Expected::Version1Or3)?;
+    body.expect(SET, Expected::DigestAlgorithms)?;
+    let info = body.expect(SEQUENCE, Expected::SignedContent)?;
+    scan_content(Reader::new(info.content))
+}
+
+fn scan_content(mut info: Reader<'_>) -> Result<&[u8], ScanError> {
     if info.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content != oid::DATA {
         return Err(ScanError::Forbidden(Expected::DataSigned));
     }
@@ -107,8 +121,9 @@ fn scan_content(mut info: Reader<'_>) -> Result<(), ScanError> {
     }
     let mut content = info.enter(context(0), Expected::AttachedContent)?;
     info.end(Expected::OneContent)?;
-    content.expect(OCTET_STRING, Expected::ContentInOnePiece)?;
-    Ok(content.end(Expected::OneContent)?)
+    let octets = content.expect(OCTET_STRING, Expected::ContentInOnePiece)?.content;
+    content.end(Expected::OneContent)?;
+    Ok(octets)
 }
 
 fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {

@@ -94,7 +94,11 @@ pub(super) fn read(body: Value) -> Result<ProfileRequest, Refusal> {
     if change.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
         return Err(malformed("body.set.name", Expected::ProfileName));
     }
-    if change.is_empty() { Err(malformed("body.set", Expected::SomeMember)) } else { Ok(ProfileRequest { set: Some(change) }) }
+    if change.is_empty() {
+        Err(malformed("body.set", Expected::SomeMember))
+    } else {
+        Ok(ProfileRequest { set: Some(change) })
+    }
 }
 
 fn line(value: Option<Value>, path: &str) -> Result<Option<String>, Refusal> {

@@ -93,7 +93,9 @@ mod tests {
         let code = VoucherCode::with_check_digit("401288888888188");
         assert_eq!(code.as_str(), "4012888888881881");
         assert!(code.may_be() && VoucherCode::typed(" 4012-8888 8888 1881 ") == code);
-        for wrong in ["4012888888881882", "4021888888881881", "401288888888188", "40128888888818810", "401288888888188x", ""] {
+        for wrong in
+            ["4012888888881882", "4021888888881881", "401288888888188", "40128888888818810", "401288888888188x", ""]
+        {
             assert!(!VoucherCode::typed(wrong).may_be(), "{wrong}");
         }
         for place in 0..VOUCHER_DIGITS {

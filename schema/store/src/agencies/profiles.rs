@@ -104,14 +104,13 @@ pub async fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Change>, AdministrationError> {
-    let changes = diesel::sql_query(select_changes!(
-        "c.id < $1 AND ($2 OR c.state = 'waiting') ORDER BY c.id DESC LIMIT $3"
-    ))
-    .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
-    .bind::<Bool, _>(with_decided)
-    .bind::<BigInt, _>(limit)
-    .load(connection)
-    .await?;
+    let changes =
+        diesel::sql_query(select_changes!("c.id < $1 AND ($2 OR c.state = 'waiting') ORDER BY c.id DESC LIMIT $3"))
+            .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
+            .bind::<Bool, _>(with_decided)
+            .bind::<BigInt, _>(limit)
+            .load(connection)
+            .await?;
     Ok(changes)
 }
 
@@ -259,7 +258,8 @@ async fn decide(
     reason: Option<&str>,
     former_email: Option<&str>,
 ) -> Result<(), AdministrationError> {
-    let text = "UPDATE xm.profile_changes SET state = $1, reason = $2, former_email = $3, decided_by = $4, decided_at = now()
+    let text =
+        "UPDATE xm.profile_changes SET state = $1, reason = $2, former_email = $3, decided_by = $4, decided_at = now()
                  WHERE id = $5";
     diesel::sql_query(text)
         .bind::<Text, _>(state)
@@ -299,8 +299,7 @@ async fn tell_one(connection: &mut AsyncPgConnection, id: i64) -> Result<usize, 
     let text = "UPDATE xm.profile_changes c SET told_at = now() FROM xm.agencies a
                  WHERE c.id = $1 AND c.told_at IS NULL AND a.matricule = c.agency
                 RETURNING c.agency, c.letter_id, c.state, c.reason, c.former_email, a.name, a.town, a.telephone, a.email";
-    let told: Option<Told> =
-        diesel::sql_query(text).bind::<BigInt, _>(id).get_result(connection).await.optional()?;
+    let told: Option<Told> = diesel::sql_query(text).bind::<BigInt, _>(id).get_result(connection).await.optional()?;
     let Some(told) = told else { return Ok(0) };
     let content = NoticeContent::Profile {
         letter: told.letter_id,

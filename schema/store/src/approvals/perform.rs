@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 
-use crate::agencies::agency;
+use crate::agencies::{agency, enrolments};
 use crate::certificates::registration::{self, Confirmation};
 use crate::database::schema::{certificates as registered, entries};
 use crate::error::AdministrationError;
@@ -20,7 +20,7 @@ impl Act {
     /// Reads what it concerns, as it is now, and keeps others from changing that until the transaction ends.
     pub(super) async fn seen(&self, connection: &mut AsyncPgConnection) -> Result<Value, AdministrationError> {
         match self {
-            Act::CertificateReplace { agency, .. } => {
+            Act::CertificateReplace { agency, .. } | Act::EnrolmentCode { agency } => {
                 let status = agency::locked_status(connection, *agency).await?;
                 let certificates: Vec<(i32, bool)> = registered::table
                     .filter(registered::agency.eq(agency))
@@ -81,6 +81,10 @@ impl Act {
                 let id = registration::register_by(connection, decider, approved, *agency, certificate, confirmation)
                     .await?;
                 Ok(json!({ "certificate": id }))
+            }
+            Act::EnrolmentCode { agency } => {
+                let expires_at = enrolments::permit_by(connection, decider, approved, *agency).await?;
+                Ok(json!({ "expires_at": expires_at }))
             }
             Act::AgencyRecharge { agency, amount, note } => {
                 let balance = recharges::recharge_by(connection, decider, approved, *agency, *amount, note).await?;

@@ -193,15 +193,36 @@ pub(crate) async fn reload(
     signers: &[&Signer],
 ) -> Result<HashMap<i32, Arc<Signer>>, Fault> {
     let known: HashMap<i32, &Signer> = signers.iter().map(|signer| (signer.certificate_id, *signer)).collect();
-    let binds = [Bind::Integers(known.keys().copied().map(Some).collect())];
-    let rows: Vec<SignerRow> =
-        Statement::<Untyped>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
-    let validities = Validities::of(connection, rows.iter().map(|row| row.certificate_id).collect()).await?;
+    let (rows, validities) = rows_of(connection, known.keys().copied().collect()).await?;
     let verified_with = |id: i32, der: &[u8]| match known.get(&id) {
         Some(signer) => Ok(signer.certificate.clone()),
         None => RegisteredCertificate::registered(der),
     };
     rows.into_iter().map(|row| Ok((row.certificate_id, Arc::new(row.read(&validities, verified_with)?)))).collect()
+}
+
+/// Reads signers by the keys of their certificates.
+pub(crate) async fn of_certificates(
+    connection: &mut AsyncPgConnection,
+    certificate_ids: Vec<i32>,
+) -> Result<HashMap<i32, Arc<Signer>>, Fault> {
+    if certificate_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (rows, validities) = rows_of(connection, certificate_ids).await?;
+    let read = |_: i32, der: &[u8]| RegisteredCertificate::registered(der);
+    rows.into_iter().map(|row| Ok((row.certificate_id, Arc::new(row.read(&validities, read)?)))).collect()
+}
+
+async fn rows_of(
+    connection: &mut AsyncPgConnection,
+    certificate_ids: Vec<i32>,
+) -> Result<(Vec<SignerRow>, Validities), Fault> {
+    let binds = [Bind::Integers(certificate_ids.into_iter().map(Some).collect())];
+    let rows: Vec<SignerRow> =
+        Statement::<Untyped>::new(select_signers!("c.id = ANY(?)"), &binds).load(connection).await?;
+    let validities = Validities::of(connection, rows.iter().map(|row| row.certificate_id).collect()).await?;
+    Ok((rows, validities))
 }
 
 /// Reads every matricule: which claims are known.

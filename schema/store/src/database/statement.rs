@@ -49,6 +49,8 @@ pub fn unnested(arrays: usize) -> String {
 /// One typed value of a statement. Arrays travel whole; their elements become rows by `unnest`. What is long is borrowed: a
 /// batch has tens of thousands of values.
 pub enum Bind<'a> {
+    /// `boolean`
+    Boolean(bool),
     /// `integer`
     Integer(i32),
     /// `integer`
@@ -90,6 +92,7 @@ pub enum Bind<'a> {
 impl Bind<'_> {
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         match self {
+            Bind::Boolean(value) => out.push_bind_param::<Bool, _>(value),
             Bind::Integer(value) => out.push_bind_param::<Integer, _>(value),
             Bind::Matricule(value) => out.push_bind_param::<Integer, _>(value),
             Bind::Bigint(value) => out.push_bind_param::<BigInt, _>(value),

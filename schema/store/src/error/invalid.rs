@@ -46,6 +46,8 @@ invalid_values! {
     } = "vouchers";
     /// When vouchers end.
     VoucherEnd = "voucher_end";
+    /// The number of a letter.
+    LetterNumber = "letter_number";
     /// A message's text.
     Message {
         /// Most characters.

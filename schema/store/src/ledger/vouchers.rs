@@ -142,19 +142,21 @@ pub(crate) async fn make_by(
 ///
 /// # Errors
 /// No such batch, or its codes were written before; what `keep` says; a fault.
-pub async fn write<T, E: From<AdministrationError> + From<diesel::result::Error>>(
+pub async fn write<T: Send, E: From<AdministrationError> + From<diesel::result::Error> + Send>(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
     keys: &VoucherKeys,
     batch: i32,
-    keep: impl AsyncFnOnce(&Batch, &[VoucherCode]) -> Result<T, E>,
+    keep: impl FnOnce(&Batch, &[VoucherCode]) -> Result<T, E> + Send,
 ) -> Result<T, E> {
     operator.require(connection, Operation::VoucherWrite).await?;
     connection
         .transaction(async |connection| {
-            let text = "UPDATE xm.voucher_batches SET written_by = ?, written_at = now() WHERE id = ? AND written_at IS NULL";
+            let text =
+                "UPDATE xm.voucher_batches SET written_by = ?, written_at = now() WHERE id = ? AND written_at IS NULL";
             let binds = [Bind::Text(operator.user()), Bind::Integer(batch)];
-            let is_first = Statement::<()>::new(text, &binds).execute(connection).await.map_err(AdministrationError::from)?;
+            let is_first =
+                Statement::<()>::new(text, &binds).execute(connection).await.map_err(AdministrationError::from)?;
             let found = show(connection, batch).await?;
             if is_first == 0 {
                 return Err(AdministrationError::VouchersWritten(batch).into());
@@ -162,7 +164,7 @@ pub async fn write<T, E: From<AdministrationError> + From<diesel::result::Error>
             let codes = insert(connection, keys, &found).await?;
             let action = AuditAction::VoucherWrite { batch, vouchers: found.vouchers };
             audit::write(connection, operator, &action).await.map_err(AdministrationError::from)?;
-            keep(&found, &codes).await
+            keep(&found, &codes)
         })
         .await
 }
@@ -226,12 +228,11 @@ pub async fn list(
     before: Option<i32>,
     limit: i64,
 ) -> Result<Vec<Batch>, AdministrationError> {
-    let batches =
-        diesel::sql_query(select_batches!("WHERE b.id < $1 GROUP BY b.id ORDER BY b.id DESC LIMIT $2"))
-            .bind::<Integer, _>(before.unwrap_or(i32::MAX))
-            .bind::<BigInt, _>(limit)
-            .load(connection)
-            .await?;
+    let batches = diesel::sql_query(select_batches!("WHERE b.id < $1 GROUP BY b.id ORDER BY b.id DESC LIMIT $2"))
+        .bind::<Integer, _>(before.unwrap_or(i32::MAX))
+        .bind::<BigInt, _>(limit)
+        .load(connection)
+        .await?;
     Ok(batches)
 }
 

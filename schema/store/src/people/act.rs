@@ -26,6 +26,12 @@ pub enum Act {
         /// Whether its concerns were accepted.
         accepts_concerns: bool,
     },
+    /// A one-time code for a further key.
+    #[serde(rename = "enrolment.code")]
+    EnrolmentCode {
+        /// Whose.
+        agency: Matricule,
+    },
     /// Money for an agency's account.
     #[serde(rename = "agency.recharge")]
     AgencyRecharge {
@@ -92,6 +98,7 @@ impl Act {
     pub fn need(&self) -> Need {
         match self {
             Act::CertificateReplace { .. } => Need::CertificateReplace,
+            Act::EnrolmentCode { .. } => Need::EnrolmentCode,
             Act::AgencyRecharge { .. } => Need::AgencyRecharge,
             Act::VoucherBatch { .. } => Need::VoucherBatch,
             Act::RechargeLimit { .. } => Need::RechargeLimit,
@@ -107,6 +114,8 @@ impl Act {
     pub fn operation(&self) -> Operation {
         match self {
             Act::CertificateReplace { .. } => Operation::CertificateReplace,
+            // Who asks brings the agency a further key.
+            Act::EnrolmentCode { .. } => Operation::CertificateReplace,
             Act::AgencyRecharge { .. } => Operation::AgencyRecharge,
             Act::VoucherBatch { .. } => Operation::VoucherBatch,
             Act::RechargeLimit { .. } => Operation::RechargeLimit,

@@ -1,6 +1,6 @@
 //! What the audit log tells of: every action with its parameters, its stable name, and whom or what it was done to.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sdc::letter::Matricule;
 use sdc::service::Service;
 use serde::Serialize;
@@ -114,6 +114,13 @@ pub enum AuditAction<'a> {
         not_after: DateTime<Utc>,
         concerns: &'a [Concern],
     },
+    EnrolmentCode {
+        #[serde(skip)]
+        agency: Matricule,
+        is_further: bool,
+        is_told: bool,
+        expires_at: DateTime<Utc>,
+    },
     CertificateRevoke {
         #[serde(skip)]
         agency: Matricule,
@@ -123,6 +130,19 @@ pub enum AuditAction<'a> {
         key: &'a [u8],
         reason: &'a str,
         since: Option<DateTime<Utc>>,
+    },
+    LetterAskAgain {
+        #[serde(skip)]
+        agency: Matricule,
+        installation: Option<&'a str>,
+        from: i64,
+    },
+    StatementSend {
+        #[serde(skip)]
+        agency: Matricule,
+        from: NaiveDate,
+        to: NaiveDate,
+        entries: usize,
     },
     MessageShow {
         #[serde(skip)]
@@ -314,7 +334,10 @@ impl AuditAction<'_> {
             AuditAction::AnswerResend { .. } => "answer.resend",
             AuditAction::AnswerRetry { .. } => "answer.retry",
             AuditAction::CertificateRegister { .. } => "certificate.register",
+            AuditAction::EnrolmentCode { .. } => "enrolment.code",
             AuditAction::CertificateRevoke { .. } => "certificate.revoke",
+            AuditAction::LetterAskAgain { .. } => "letter.ask_again",
+            AuditAction::StatementSend { .. } => "statement.send",
             AuditAction::MessageShow { .. } => "message.show",
             AuditAction::MessageSend { .. } => "message.send",
             AuditAction::MessageBroadcast { .. } => "message.broadcast",
@@ -354,6 +377,9 @@ impl AuditAction<'_> {
             | AuditAction::AgencyStatus { agency, .. }
             | AuditAction::AgencyRecharge { agency, .. }
             | AuditAction::VoucherUnlock { agency, .. }
+            | AuditAction::EnrolmentCode { agency, .. }
+            | AuditAction::LetterAskAgain { agency, .. }
+            | AuditAction::StatementSend { agency, .. }
             | AuditAction::MessageShow { agency, .. }
             | AuditAction::MessageSend { agency, .. }
             | AuditAction::ProfileConfirm { agency, .. }

@@ -38,6 +38,8 @@ macro_rules! needs {
 needs! {
     /// a certificate of a further key, for an agency that has or had another one
     CertificateReplace = "certificate.replace", false, true;
+    /// a code for an agency that has or had a certificate
+    EnrolmentCode = "enrolment.code", false, true;
     /// more than the limit at once
     AgencyRecharge = "agency.recharge", false, true;
     /// a higher limit

@@ -76,10 +76,16 @@ operations! {
     AnswerResend = "answer.resend", Operateur;
     /// The first certificate of an agency.
     CertificateRegister = "certificate.register", Operateur;
+    /// A one-time code for a new installation.
+    EnrolmentCode = "enrolment.code", Operateur;
     /// A look at a thread of messages, which counts as read.
     MessageShow = "message.show", Operateur;
+    /// Offices send letters again that the centre has lost.
+    LetterAskAgain = "letter.ask_again", Operateur;
     /// A message to an agency.
     MessageSend = "message.send", Operateur;
+    /// A statement for an agency.
+    StatementSend = "statement.send", Operateur;
     /// A look at an entry of the quarantine, its bytes among it.
     QuarantineShow = "quarantine.show", Operateur;
     /// An entry's bytes go.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sdc::letter::{Matricule, Mode};
-use sdc::request::VoucherCode;
+use sdc::request::{Period, VoucherCode};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use super::{
     users,
 };
 use crate::agencies::{self, AgencyChange, NewAgency};
-use crate::agencies::{installations, profiles, scopes};
+use crate::agencies::{enrolments, installations, profiles, scopes};
 use crate::approvals;
 use crate::centre;
 use crate::centre::server::{self, Server};
@@ -22,11 +22,11 @@ use crate::certificates::{self, CertificateFields, Confirmation};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
 use crate::error::AdministrationError;
-use crate::ledger::recharges;
 use crate::ledger::tariffs::{self, NewTariff};
 use crate::ledger::voucher_keys::VoucherKeys;
 use crate::ledger::vouchers;
-use crate::letters::{answers, messages, quarantine};
+use crate::ledger::{recharges, statement};
+use crate::letters::{answers, messages, quarantine, resending};
 use crate::samples;
 use crate::tables;
 use crate::testing::TestCluster;
@@ -146,11 +146,17 @@ async fn attempt(
             vouchers::make(connection, operator, 1, 1, end).await.map(drop)
         }
         Operation::VoucherWrite => {
-            let keep = async |_: &vouchers::Batch, _: &[VoucherCode]| Ok(());
+            let keep = |_: &vouchers::Batch, _: &[VoucherCode]| Ok(());
             vouchers::write(connection, operator, &VoucherKeys::default(), 1, keep).await
         }
         Operation::VoucherRevoke => vouchers::revoke(connection, operator, 1, None, "lost").await.map(drop),
         Operation::VoucherUnlock => vouchers::unlock(connection, operator, one, "explained").await,
+        Operation::EnrolmentCode => enrolments::code(connection, operator, one).await.map(drop),
+        Operation::LetterAskAgain => resending::ask(connection, operator, one, None, 1).await.map(drop),
+        Operation::StatementSend => {
+            let period = Period { from: None, to: None };
+            statement::send(connection, operator, one, period).await.map(drop)
+        }
         Operation::MessageShow => messages::show(connection, operator, 1).await.map(drop),
         Operation::MessageSend => messages::send(connection, operator, one, None, "x").await.map(drop),
         Operation::MessageBroadcast => {

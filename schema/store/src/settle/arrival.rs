@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
+use sdc::enrolment::Enrolment;
 use sdc::letter::{Letter, Matricule};
 use sdc::payload::{PayloadForm, Unreadable};
 use sdc::refusal::{Refusal, RefusalCode};
@@ -60,6 +61,8 @@ pub struct Arrival {
     pub rendered_bytes: usize,
     /// What it is.
     pub content: Content,
+    /// What it asks where an unknown key signed it: settling admits it, or it stays a stranger's.
+    pub enrolment: Option<Arc<Enrolment>>,
 }
 
 /// What a container turned out to be.

@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use diesel_async::AsyncPgConnection;
+use sdc::answer::certificate::IssuedCertificate;
 use sdc::answer::{Answer, AnswerBody, AnswerContent};
 use sdc::document::rendered_bytes;
 use sdc::payload::{self, PayloadForm};
@@ -11,6 +14,7 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::batch::Case;
+use super::certificates;
 use super::decision::Decision;
 use super::statement;
 use super::work::Work;
@@ -43,7 +47,19 @@ pub async fn read(
         };
         match &acceptance.work {
             Work::Records(_) | Work::Voucher(_) | Work::Message(_) => {}
-            Work::Profile(_) => bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told)))),
+            Work::Renew(_) => {
+                let issued = acceptance.effect.certificate().map(|der| AnswerContent::Renewed(issued(der)));
+                bodies.extend(issued.map(|issued| (place, issued)));
+            }
+            Work::Enrolled => {
+                let Some(signer) = case.signer() else { continue };
+                let der = certificates::of_key(connection, signer.certificate_id).await;
+                let der = der.map_err(|fault| (place, fault))?;
+                bodies.insert(place, AnswerContent::Enrolled(issued(&der)));
+            }
+            Work::Profile(_) => {
+                bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told))))
+            }
             Work::Statement(period) => {
                 let asking = statement::Asking { batch, place, agency, account, period: *period };
                 let statement = statement::read(connection, asking, &catalogue.server.currency).await;
@@ -52,6 +68,10 @@ pub async fn read(
         }
     }
     Ok(bodies)
+}
+
+fn issued(der: &[u8]) -> IssuedCertificate {
+    IssuedCertificate { certificate: BASE64.encode(der) }
 }
 
 /// Writes an answer's body as the payloads of its parts, each a container of its own within the agency's limit of `bytes_max` where
@@ -69,7 +89,7 @@ pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, byte
             let parts = statement::divide(whole, PARTS_MAX.into(), |entries| fits(frame.saturating_add(entries)));
             parts.into_iter().map(AnswerContent::Statement).collect()
         }
-        whole @ AnswerContent::Profile(_) => vec![whole],
+        whole @ (AnswerContent::Profile(_) | AnswerContent::Renewed(_) | AnswerContent::Enrolled(_)) => vec![whole],
     };
     let parts = u16::try_from(contents.len()).unwrap_or(u16::MAX);
     let mut payloads = Vec::with_capacity(contents.len());

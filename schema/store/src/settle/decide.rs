@@ -183,8 +183,8 @@ impl<'a> Round<'a> {
                 Err((refusal, version)) => return self.refuse(agency, key, digest, refusal, Some(version)),
             },
         };
-        let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
-        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, at);
+        let (bytes, received_at) = (arrival.rendered_bytes, arrival.received_at);
+        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, received_at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0
@@ -194,8 +194,8 @@ impl<'a> Round<'a> {
             let refusal = refusal.with("price", price.amount).with("balance", account.balance);
             return self.refuse(agency, key, digest, refusal, None);
         }
-        let moments = Moments { received_at: at, retried_at: self.knowledge.retried_at };
-        let effect = match self.serving.serve(agency, &key, work, moments) {
+        let moments = Moments { received_at, retried_at: self.knowledge.retried_at };
+        let effect = match self.serving.serve(at, agency, &key, work, moments) {
             Ok(effect) => effect,
             Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
         };

@@ -4,13 +4,15 @@ use sdc::answer::profile::Profile;
 use sdc::request::ProfileChange;
 use uuid::Uuid;
 
+use crate::certificates::certificate::CertificateFields;
+
 /// What it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing.
     None,
     /// Its agency's account is credited.
-    Credit(Credit),
+    Credit(Redeemed),
     /// Its agency's profile is told, and perhaps changed.
     Profile(ProfileEffect),
     /// A message is kept for the operators.
@@ -18,6 +20,24 @@ pub enum Effect {
         /// The id of its thread's first message.
         thread: Uuid,
     },
+    /// A certificate is told, and perhaps registered.
+    Certificate(CertificateEffect),
+}
+
+/// What becomes of a certificate that a letter brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateEffect {
+    /// What the answer gives, in DER.
+    pub der: Vec<u8>,
+    /// What is registered; nothing where the key has a certificate that lasts.
+    pub registers: Option<CertificateFields>,
+}
+
+impl CertificateEffect {
+    /// Tells what is registered already.
+    pub fn told(der: &[u8]) -> CertificateEffect {
+        CertificateEffect { der: der.to_vec(), registers: None }
+    }
 }
 
 /// What a letter makes of a profile.
@@ -41,7 +61,7 @@ pub enum ProfileStep {
 
 /// What a voucher gives to the letter that redeems it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credit {
+pub struct Redeemed {
     /// What its code is kept as.
     pub mac: Vec<u8>,
     /// Minor units.
@@ -52,7 +72,7 @@ pub struct Credit {
 
 impl Effect {
     /// Returns what the account is credited with.
-    pub fn credit(&self) -> Option<&Credit> {
+    pub fn credit(&self) -> Option<&Redeemed> {
         match self {
             Effect::Credit(credit) => Some(credit),
             _ => None,
@@ -63,6 +83,14 @@ impl Effect {
     pub fn profile(&self) -> Option<Profile> {
         match self {
             Effect::Profile(effect) => Some(effect.told.clone()),
+            _ => None,
+        }
+    }
+
+    /// Returns the certificate that is told, in DER.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        match self {
+            Effect::Certificate(effect) => Some(&effect.der),
             _ => None,
         }
     }

@@ -66,7 +66,8 @@ impl Written {
         let counted = quarantine::insert(self.transaction.connection(), &self.batch, &self.settings).await?;
         self.take_answers_back(&verdicts).await?;
         let services = &self.standing.services;
-        let served = services.write(self.transaction.shared(), &self.batch, self.retry.is_some()).await?;
+        let mut served = services.write(self.transaction.shared(), &self.batch, self.retry.is_some()).await?;
+        served.enrolments_locked = std::mem::take(&mut self.enrolments_locked);
         let charge = async { if planted::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
         // The statements are sent one after the other, without waiting for each answer. All answers are waited for: after a statement
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers

@@ -101,7 +101,10 @@ impl Profiles {
             return Ok(Profiles::default());
         }
         let addresses: Vec<&str> = asking().filter_map(|(_, set)| set?.email.as_deref()).collect();
-        Ok(Profiles { held: read_held(connection, &agencies).await?, of_centre: of_centre(connection, &addresses).await? })
+        Ok(Profiles {
+            held: read_held(connection, &agencies).await?,
+            of_centre: of_centre(connection, &addresses).await?,
+        })
     }
 
     /// Writes what the accepted letters of a decided batch change, in the order of effect.

@@ -1,7 +1,10 @@
 //! What settling is told by configuration.
 
+use std::sync::Arc;
+
 use sdc::refusal::RefusalCode;
 
+use crate::certificates::issuer::CertificateIssuer;
 use crate::ledger::voucher_keys::VoucherKeys;
 
 /// What settling is told by configuration.
@@ -15,6 +18,8 @@ pub struct SettlingSettings {
     pub held_bytes_max: usize,
     /// By which codes of vouchers are told; without them letters that bring one wait.
     pub voucher_keys: VoucherKeys,
+    /// Who issues certificates to offices; without, those that they bring are kept.
+    pub issuer: Option<Arc<dyn CertificateIssuer>>,
 }
 
 impl Default for SettlingSettings {
@@ -24,6 +29,7 @@ impl Default for SettlingSettings {
             over_size_bytes_kept: 16 * 1024,
             held_bytes_max: 512 << 10,
             voucher_keys: VoucherKeys::default(),
+            issuer: None,
         }
     }
 }

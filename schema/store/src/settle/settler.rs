@@ -7,6 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use diesel_async::AsyncPgConnection;
 use futures_util::join;
+use sdc::letter::Matricule;
 use tokio::task::yield_now;
 
 use super::arrival::Arrival;
@@ -21,7 +22,7 @@ use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
-use super::{defaults, judge};
+use super::{defaults, enrolments, judge};
 use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
@@ -65,23 +66,43 @@ impl Settler {
         self.write(batch).await?.post().await
     }
 
-    async fn write_as(&self, arrivals: Vec<Arrival>, retry: Option<Retry>) -> Result<Written, Unsettled> {
+    async fn write_as(&self, mut arrivals: Vec<Arrival>, retry: Option<Retry>) -> Result<Written, Unsettled> {
         let (connection, catalogue) = match self.connect().await {
             Ok(connected) => connected,
             Err(fault) => return Err(Unsettled { fault, batch: arrivals }),
         };
-        let transaction = OpenTransaction::on(connection);
-        let (locked, batch) = begin(&transaction, arrivals, &catalogue).await;
+        let mut transaction = OpenTransaction::on(connection);
+        let has_enrolments = arrivals.iter().any(|arrival| arrival.enrolment.is_some());
+        let mut enrolments_locked = Vec::new();
+        if has_enrolments {
+            match self.admit(&mut transaction, &mut arrivals, &catalogue).await {
+                Ok(locked) => enrolments_locked = locked,
+                Err(fault) => return Err(Unsettled { fault, batch: arrivals }),
+            }
+        }
+        let (locked, batch) = begin(&transaction, has_enrolments, arrivals, &catalogue).await;
         let (standing, journal_ids) = match locked {
             Ok(locked) => locked,
             Err(fault) => return Err(Unsettled { fault, batch: batch.into_arrivals() }),
         };
         let (bodies, settings, withheld) = (Bodies::new(), self.settings.clone(), Arc::clone(&self.withheld));
-        let mut written = Written { transaction, batch, bodies, standing, catalogue, settings, withheld, retry };
+        let mut written =
+            Written { transaction, batch, bodies, standing, catalogue, settings, withheld, retry, enrolments_locked };
         match self.write_rows(&mut written, journal_ids).await {
             Ok(()) => Ok(written),
             Err(fault) => Err(Unsettled { fault, batch: written.batch.into_arrivals() }),
         }
+    }
+
+    /// Begins a transaction in which enrolments are judged before all else: who is admitted writes from then on as others do.
+    async fn admit(
+        &self,
+        transaction: &mut OpenTransaction,
+        arrivals: &mut [Arrival],
+        catalogue: &Catalogue,
+    ) -> Result<Vec<Matricule>, Fault> {
+        transaction.begin().await?;
+        enrolments::admit(transaction.connection(), arrivals, &catalogue.server, &self.settings).await
     }
 
     async fn connect(&self) -> Result<(Connection, Arc<Catalogue>), Fault> {
@@ -139,6 +160,7 @@ impl Settler {
 /// of the journal, and the letters judged by themselves.
 async fn begin(
     transaction: &OpenTransaction,
+    has_begun: bool,
     arrivals: Vec<Arrival>,
     catalogue: &Catalogue,
 ) -> (Result<(Standing, Vec<i64>), Fault>, Batch) {
@@ -150,7 +172,8 @@ async fn begin(
         yield_now().await;
         Batch::judged(arrivals, catalogue)
     };
-    let (begun, locked, batch) = join!(transaction.begin(), locking, judging);
+    let beginning = async { if has_begun { Ok(()) } else { transaction.begin().await } };
+    let (begun, locked, batch) = join!(beginning, locking, judging);
     (begun.and(locked), batch)
 }
 

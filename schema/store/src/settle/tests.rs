@@ -3,6 +3,7 @@
 mod altered;
 mod answers;
 mod apart;
+mod certificates;
 mod columns;
 mod defaults;
 mod flags;
@@ -18,6 +19,7 @@ mod retry;
 mod rules;
 mod signers;
 mod statements;
+mod telling;
 mod together;
 mod transports;
 pub(crate) mod vouchers;

@@ -15,7 +15,7 @@ use super::arrival::{Content, Outcome};
 use super::batch::Case;
 use super::bodies;
 use super::decision::{Acceptance, Decision};
-use super::effect::Credit;
+use super::effect::Redeemed;
 use super::flags::new_flags;
 use super::judge::Key;
 use crate::tables::catalogue::Catalogue;
@@ -42,7 +42,7 @@ pub struct VerdictRow {
     pub account: Account,
     pub cost: i64,
     /// What the account is credited with.
-    pub credit: Option<Credit>,
+    pub credit: Option<Redeemed>,
     pub balance_floor: Option<i64>,
     /// Where the answer goes, unless to the agency's address: to the former one, where the letter has changed that.
     pub email: Option<String>,

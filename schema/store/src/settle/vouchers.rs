@@ -15,7 +15,7 @@ use sdc::request::VoucherCode;
 
 use super::batch::{Case, order_of_effect};
 use super::decision::Decision;
-use super::effect::Credit;
+use super::effect::Redeemed;
 use super::work::Work;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
@@ -103,7 +103,7 @@ impl<'a> Redeeming<'a> {
     ///
     /// # Errors
     /// `recharge_locked`, or `voucher_invalid` whatever the cause.
-    pub fn redeem(&mut self, agency: Matricule, code: &VoucherCode, moments: Moments) -> Result<Credit, Refusal> {
+    pub fn redeem(&mut self, agency: Matricule, code: &VoucherCode, moments: Moments) -> Result<Redeemed, Refusal> {
         let Moments { received_at, retried_at } = moments;
         let tries = self.tries.entry(agency).or_default();
         if let Some(until) = tries.is_locked_at(received_at).filter(|_| retried_at.is_none()) {
@@ -122,7 +122,7 @@ impl<'a> Redeeming<'a> {
         *tries = tries.right();
         self.redeemed.insert(&voucher.mac);
         let note = format!("{}-{}", voucher.batch, voucher.number);
-        Ok(Credit { mac: voucher.mac.clone(), amount: voucher.amount, note })
+        Ok(Redeemed { mac: voucher.mac.clone(), amount: voucher.amount, note })
     }
 }
 
@@ -131,11 +131,7 @@ impl Vouchers {
     ///
     /// # Errors
     /// A fault.
-    pub async fn read(
-        connection: &AsyncPgConnection,
-        batch: &[Case],
-        keys: &VoucherKeys,
-    ) -> Result<Vouchers, Fault> {
+    pub async fn read(connection: &AsyncPgConnection, batch: &[Case], keys: &VoucherKeys) -> Result<Vouchers, Fault> {
         let asking: Vec<(Matricule, &VoucherCode)> = codes(batch).map(|(_, agency, code)| (agency, code)).collect();
         if asking.is_empty() {
             return Ok(Vouchers::default());
@@ -160,7 +156,7 @@ impl Vouchers {
         batch: &[Case],
         is_retry: bool,
     ) -> Result<Vec<Matricule>, Fault> {
-        let redeemed: Vec<(&Case, &Credit)> =
+        let redeemed: Vec<(&Case, &Redeemed)> =
             batch.iter().filter_map(|case| Some((case, case.acceptance()?.effect.credit()?))).collect();
         if !redeemed.is_empty() {
             let text = "UPDATE xm.vouchers v SET redeemed_at = n.at, agency = n.agency, letter_id = n.letter_id
@@ -184,11 +180,7 @@ impl Vouchers {
         if is_retry { Ok(Vec::new()) } else { self.write_tries(connection, batch).await }
     }
 
-    async fn write_tries(
-        &self,
-        mut connection: &AsyncPgConnection,
-        batch: &[Case],
-    ) -> Result<Vec<Matricule>, Fault> {
+    async fn write_tries(&self, mut connection: &AsyncPgConnection, batch: &[Case]) -> Result<Vec<Matricule>, Fault> {
         let after = self.tries_after(batch);
         let changed: Vec<(Matricule, Tries)> = after
             .into_iter()

@@ -1,10 +1,13 @@
-//! What a sound letter asks to have done. Settling tells services apart here, and in `bodies` for their answers; nowhere else.
+//! What a sound letter asks to have done. Settling tells services apart here, in `services` for what is read and written besides, and in
+//! `bodies` for their answers; nowhere else.
 //!
 //! Judging turns the request into its work; deciding looks at what the centre holds, and the settling transaction does the work.
 
 use std::sync::Arc;
 
-use sdc::refusal::Refusal;
+use sdc::expected::Expected;
+use sdc::keys::RegisteredCertificate;
+use sdc::refusal::{Refusal, RefusalCode};
 use sdc::request::{Message, Period, ProfileChange, Request, VoucherCode};
 use sdc::service::Service;
 
@@ -29,6 +32,10 @@ pub enum Work {
     Voucher(VoucherCode),
     /// Text for the operators.
     Message(Arc<Message>),
+    /// A certificate of the key that takes the place of the one that signed, signed by itself.
+    Renew(Arc<RegisteredCertificate>),
+    /// The certificate of the key that signed.
+    Enrolled,
 }
 
 impl Work {
@@ -46,6 +53,13 @@ impl Work {
             Request::Profile(profile) => Ok(Work::Profile(profile.set.clone().map(Arc::new))),
             Request::Recharge(recharge) => Ok(Work::Voucher(recharge.code.clone())),
             Request::Message(message) => Ok(Work::Message(Arc::new(message.clone()))),
+            Request::Renew(renew) => match RegisteredCertificate::self_signed(&renew.certificate) {
+                Ok(brought) => Ok(Work::Renew(Arc::new(brought))),
+                Err(_no_certificate) => {
+                    Err(Refusal::new(RefusalCode::CertificateInvalid).with("expected", Expected::SelfSigned))
+                }
+            },
+            Request::Enrol(_) => Ok(Work::Enrolled),
         }
     }
 
@@ -57,6 +71,8 @@ impl Work {
             Work::Profile(_) => Service::Profile,
             Work::Voucher(_) => Service::Recharge,
             Work::Message(_) => Service::Message,
+            Work::Renew(_) => Service::Renew,
+            Work::Enrolled => Service::Enrol,
         }
     }
 
@@ -64,7 +80,7 @@ impl Work {
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
-            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) | Work::Message(_) => &[],
+            _ => &[],
         }
     }
 
@@ -72,7 +88,7 @@ impl Work {
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
-            Work::Statement(_) | Work::Profile(_) | Work::Voucher(_) | Work::Message(_) => None,
+            _ => None,
         }
     }
 
@@ -87,6 +103,6 @@ pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) => request.rows(),
         Request::Account(_) => STATEMENT_ENTRIES_MAX,
-        Request::Profile(_) | Request::Recharge(_) | Request::Message(_) => 1,
+        Request::Profile(_) | Request::Recharge(_) | Request::Message(_) | Request::Renew(_) | Request::Enrol(_) => 1,
     }
 }

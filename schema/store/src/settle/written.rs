@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
 
 use super::arrival::Arrival;
 use super::batch::Batch;
@@ -28,6 +29,8 @@ pub struct Written {
     pub(super) withheld: Arc<Withheld>,
     /// Who had the letters tried again; absent where they have just come.
     pub(super) retry: Option<Retry>,
+    /// Agencies whose enrolment code is locked by the batch.
+    pub(super) enrolments_locked: Vec<Matricule>,
 }
 
 impl Written {

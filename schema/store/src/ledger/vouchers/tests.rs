@@ -33,7 +33,7 @@ async fn codes(
     keys: &VoucherKeys,
     batch: i32,
 ) -> Result<Vec<VoucherCode>, AdministrationError> {
-    write(connection, operator, keys, batch, async |_: &Batch, codes: &[VoucherCode]| Ok(codes.to_vec())).await
+    write(connection, operator, keys, batch, |_: &Batch, codes: &[VoucherCode]| Ok(codes.to_vec())).await
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn two_people_make_vouchers_and_their_codes_are_written_once() {
     let keys = keys();
     let batch = made(&mut connection, &ekane, 300).await;
     assert_eq!(count(&mut connection, "SELECT count(*) AS count FROM xm.vouchers").await, 0, "no code yet");
-    let full = write(&mut connection, &ekane, &keys, batch, async |_: &Batch, _: &[VoucherCode]| {
+    let full = write(&mut connection, &ekane, &keys, batch, |_: &Batch, _: &[VoucherCode]| {
         Err::<(), AdministrationError>(AdministrationError::ServerMissing)
     });
     assert!(full.await.is_err(), "a disk that is full");
@@ -76,7 +76,8 @@ async fn a_voucher_ends_once_whatever_program_writes() {
     users::add(&mut connection, &ekane, &user("mbome", Privilege::Superviseur)).await.unwrap();
     let batch = made(&mut connection, &ekane, 2).await;
     codes(&mut connection, &ekane, &keys(), batch).await.unwrap();
-    let redeem = "UPDATE xm.vouchers SET redeemed_at = now(), agency = 1, letter_id = gen_random_uuid() WHERE number = 1";
+    let redeem =
+        "UPDATE xm.vouchers SET redeemed_at = now(), agency = 1, letter_id = gen_random_uuid() WHERE number = 1";
     connection.batch_execute(redeem).await.unwrap();
     for statement in [
         redeem,

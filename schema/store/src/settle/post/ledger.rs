@@ -34,8 +34,8 @@ impl Written {
              SELECT (SELECT id FROM xm.accounts WHERE kind = 'income' AND agency IS NULL), 'letter',
                     unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)"
         } else {
-            let note = |verdict: &&VerdictRow| verdict.credit.as_ref().map_or("", |credit| credit.note.as_str());
-            binds.push(Bind::Texts(moved.iter().map(note).map(Some).collect()));
+            let notes = moved.iter().map(|verdict| Some(verdict.credit.as_ref().map_or("", |credit| &credit.note)));
+            binds.push(Bind::Texts(notes.collect()));
             // What a voucher gives was paid for when it was sold; its letter stands with the voucher.
             "INSERT INTO xm.entries (credit, kind, debit, amount, agency, letter_id, balance_after, balance_floor,
                                      posted_at, attempt, note)

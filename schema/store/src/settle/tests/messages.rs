@@ -32,12 +32,13 @@ async fn told(world: &World) -> Vec<Notice> {
     let leased = outbox::lease(&mut connection, Uuid::now_v7(), "mail", 1000, hold).await.unwrap();
     outbox::sent(&mut connection, &leased).await.unwrap();
     let notices = leased.iter().filter(|leased| leased.notice.is_some());
-    let read = |leased: &outbox::LeasedAnswer| {
-        match payload::read_centre_letter(&leased.payload, &PayloadLimits::default()).unwrap() {
+    let read =
+        |leased: &outbox::LeasedAnswer| match payload::read_centre_letter(&leased.payload, &PayloadLimits::default())
+            .unwrap()
+        {
             CentreLetter::Notice(notice) => notice,
             CentreLetter::Answer(_) => panic!("an answer"),
-        }
-    };
+        };
     notices.map(read).collect()
 }
 
@@ -98,7 +99,7 @@ async fn so_many_messages_of_an_agency_wait_unread_and_no_more() {
     assert_eq!(world.settle(vec![world.arrival(&late).await]).await, [REFUSED(RefusalCode::MessagesFull)]);
     assert_eq!(world.receipt(&late).await.remedy, Some(Remedy::Wait));
     let first = world.count("SELECT min(number) FROM xm.messages WHERE agency = 42").await;
-    show(&mut world.connection().await, &Operator::superviseur(), first).await.unwrap();
+    show(&mut *world.connection().await, &Operator::superviseur(), first).await.unwrap();
     let after = writing(&world, 42, 103, None, "x");
     assert_eq!(world.settle(vec![world.arrival(&after).await]).await, [Outcome::Accepted]);
 }
@@ -141,7 +142,11 @@ async fn a_broadcast_reaches_each_agency_of_its_audience_once_also_after_an_inte
     assert_eq!(go_on(&mut connection, None).await.unwrap(), None);
     let notices = told(&world).await;
     assert_eq!(notices.len(), 248);
-    assert!(notices.iter().all(|notice| matches!(&notice.content, NoticeContent::Message { text, .. } if text == "Fermé demain")));
+    assert!(
+        notices
+            .iter()
+            .all(|notice| matches!(&notice.content, NoticeContent::Message { text, .. } if text == "Fermé demain"))
+    );
     let kept = "SELECT count(DISTINCT agency) FROM xm.messages WHERE broadcast IS NOT NULL AND operator = 'nkolo'";
     assert_eq!(world.count(kept).await, 248);
     assert_eq!(world.count("SELECT told FROM xm.broadcasts WHERE ended_at IS NOT NULL").await, 248);

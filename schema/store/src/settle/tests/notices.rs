@@ -240,7 +240,9 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
         .await
         .iter()
         .map(|leased| {
-            let NoticeContent::CertificateEnds { days, certificate, .. } = read(leased).content else { panic!("another notice") };
+            let NoticeContent::CertificateEnds { days, certificate, .. } = read(leased).content else {
+                panic!("another notice")
+            };
             assert_eq!((leased.agency, certificate.len()), (42, 64));
             days
         })
@@ -334,7 +336,8 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
     let mut days = 0;
     for gap in [0, 1, 2, 4, 7, 7, 7] {
         if gap > 0 {
-            let before = format!("UPDATE xm.notices SET again_at = again_at - interval '{gap} days' + interval '1 minute'");
+            let before =
+                format!("UPDATE xm.notices SET again_at = again_at - interval '{gap} days' + interval '1 minute'");
             world.sql(&before).await;
             assert_eq!(again().await, 0, "not before {gap} days are over");
             world.sql("UPDATE xm.notices SET again_at = again_at - interval '1 minute'").await;
@@ -355,7 +358,11 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
     assert_eq!(again().await, 0);
     assert_eq!((forget().await, forget().await), (1, 0));
     assert_eq!(world.count("SELECT count(*) FROM xm.notices WHERE payload IS NULL AND again_at IS NULL").await, 1);
-    assert_eq!(notices::queue(&mut *world.connection().await, &to, "m", &message).await.unwrap(), None, "told for ever");
+    assert_eq!(
+        notices::queue(&mut *world.connection().await, &to, "m", &message).await.unwrap(),
+        None,
+        "told for ever"
+    );
 
     // What is seen while it waits to be sent again leaves no more.
     notices::queue(&mut *world.connection().await, &to, "n", &message).await.unwrap();

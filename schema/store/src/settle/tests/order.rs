@@ -74,6 +74,7 @@ impl Sent {
             container_bytes: 900,
             rendered_bytes: 900,
             content: Content::Signed { signer: signer(self.agency), digest, cipher, form, letter: Err(unreadable) },
+            enrolment: None,
         }
     }
 

@@ -170,12 +170,16 @@ async fn at_status_3_a_change_waits_for_one_operator_of_privilege_3() {
     let refused = confirm(&mut connection, &clerk, change.id).await.unwrap_err();
     assert!(matches!(refused, AdministrationError::PrivilegeMissing { .. }), "{refused}");
     let replaced = confirm(&mut connection, &superviseur, change.id - 1).await.unwrap_err();
-    assert!(matches!(&replaced, AdministrationError::ProfileChangeDecided { state, .. } if state == "replaced"), "{replaced}");
+    assert!(
+        matches!(&replaced, AdministrationError::ProfileChangeDecided { state, .. } if state == "replaced"),
+        "{replaced}"
+    );
     let confirmed = confirm(&mut connection, &superviseur, change.id).await.unwrap();
     assert_eq!((confirmed.state.as_str(), confirmed.decided_by.as_deref()), ("confirmed", Some("mbarga")));
     let again = confirm(&mut connection, &superviseur, change.id).await.unwrap_err();
     assert!(matches!(again, AdministrationError::ProfileChangeDecided { .. }), "{again}");
-    let held = "SELECT count(*) FROM xm.agencies WHERE matricule = 42 AND telephone = '333' AND email = 'new@example.org'";
+    let held =
+        "SELECT count(*) FROM xm.agencies WHERE matricule = 42 AND telephone = '333' AND email = 'new@example.org'";
     assert_eq!(world.count(held).await, 1);
     let [leased] = &sent(&world).await[..] else { panic!("one notice") };
     assert_eq!(leased.email, FORMER, "the owner of the former address learns of it");

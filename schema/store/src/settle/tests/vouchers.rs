@@ -75,7 +75,8 @@ async fn a_voucher_credits_the_account_once_and_the_receipt_shows_it() {
     let order = "SELECT count(*) FROM xm.entries v JOIN xm.entries l ON l.id > v.id AND l.kind = 'letter'
                   WHERE v.kind = 'voucher' AND v.note = '1-1' AND v.balance_after = 5000 AND l.balance_after = 4900";
     assert_eq!(world.count(order).await, 1, "entries run from balance to balance");
-    let redeemed = "SELECT count(*) FROM xm.vouchers v JOIN xm.letters l ON l.letter_id = v.letter_id AND l.agency = v.agency
+    let redeemed =
+        "SELECT count(*) FROM xm.vouchers v JOIN xm.letters l ON l.letter_id = v.letter_id AND l.agency = v.agency
                      WHERE v.redeemed_at IS NOT NULL AND l.sequence = 1 AND l.agency = 42";
     assert_eq!(world.count(redeemed).await, 1);
 
@@ -139,7 +140,9 @@ async fn of_two_letters_with_one_voucher_at_once_one_gets_it() {
 async fn whatever_is_wrong_with_a_code_the_refusal_is_the_same() {
     let (world, _, codes) = with_vouchers(4).await;
     world.sql("UPDATE xm.vouchers SET revoked_at = now() WHERE number = 1").await;
-    world.sql("UPDATE xm.vouchers SET redeemed_at = now(), agency = 43, letter_id = gen_random_uuid() WHERE number = 2").await;
+    world
+        .sql("UPDATE xm.vouchers SET redeemed_at = now(), agency = 43, letter_id = gen_random_uuid() WHERE number = 2")
+        .await;
     let mut receipts = Vec::new();
     let no_digits = VoucherCode::typed("no code at all");
     for (sequence, code) in [(1, &codes[0]), (2, &codes[1]), (3, &no_digits), (4, &wrong(1))] {

@@ -1,0 +1,104 @@
+//! `xmserver enrolment`: one-time codes by which installations come whose keys nobody knows yet.
+
+use clap::{Args, Subcommand};
+use diesel_async::AsyncPgConnection;
+use sdc::letter::Matricule;
+use serde_json::json;
+use store::agencies::enrolments::{self, Listed};
+use store::error::AdministrationError;
+
+use super::desk::{Desk, read_matricule};
+use super::listing::{self, Extent, Listing};
+use crate::show;
+use crate::speech::said;
+
+/// What to do with codes.
+#[derive(Subcommand, Debug)]
+pub enum EnrolmentCommand {
+    /// Make a code for a new installation of an agency; it is shown once
+    Code {
+        /// The agency
+        #[arg(value_parser = read_matricule)]
+        matricule: Matricule,
+    },
+    /// List codes, newest first: which are open, used or locked after wrong ones
+    List(ListArguments),
+}
+
+/// Which codes to list.
+#[derive(Args, Debug)]
+pub struct ListArguments {
+    /// Older than this one
+    #[arg(long)]
+    before: Option<i32>,
+    #[command(flatten)]
+    extent: Extent,
+}
+
+pub(super) async fn run(desk: &mut Desk, command: EnrolmentCommand) -> anyhow::Result<()> {
+    let operator = desk.operator.clone();
+    match command {
+        EnrolmentCommand::Code { matricule } => {
+            let told = enrolments::code(desk.connection(), &operator, matricule).await?;
+            let (code, ends) = (told.code.spoken(), desk.clock.time(told.expires_at));
+            let words = said!("enrolment-code", agency = matricule.to_string(), code = &code, time = ends);
+            let result = json!({ "agency": matricule, "code": code, "expires_at": told.expires_at });
+            desk.tell_line(&result, &words)
+        }
+        EnrolmentCommand::List(ListArguments { before, extent }) => listing::tell(desk, &Codes, before, extent).await,
+    }
+}
+
+/// Every code.
+struct Codes;
+
+impl Listing for Codes {
+    type Line = Listed;
+    type Cursor = i32;
+    const HEADINGS: &'static [&'static str] =
+        &["id", "matricule", "state", "wrong", "ends", "installation", "made by", "telephone", "name"];
+
+    async fn page(
+        &self,
+        connection: &mut AsyncPgConnection,
+        behind: Option<i32>,
+        limit: i64,
+    ) -> Result<Vec<Listed>, AdministrationError> {
+        enrolments::list(connection, behind, limit).await
+    }
+
+    fn cursor(code: &Listed) -> i32 {
+        code.id
+    }
+
+    fn cells(code: Listed, desk: &Desk) -> Vec<String> {
+        vec![
+            code.id.to_string(),
+            code.agency.to_string(),
+            state(&code.state),
+            code.failures.to_string(),
+            desk.clock.short(code.expires_at),
+            show::or_dash(code.installation),
+            code.made_by,
+            code.telephone,
+            code.name,
+        ]
+    }
+
+    async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
+        Ok(said!("enrolment-none"))
+    }
+}
+
+/// Says how far a code is; the codes are those of `--json`.
+fn state(code: &str) -> String {
+    match code {
+        "open" => said!("enrolment-state-open"),
+        "permitted" => said!("enrolment-state-permitted"),
+        "locked" => said!("enrolment-state-locked"),
+        "used" => said!("enrolment-state-used"),
+        "replaced" => said!("enrolment-state-replaced"),
+        "expired" => said!("enrolment-state-expired"),
+        other => other.to_owned(),
+    }
+}

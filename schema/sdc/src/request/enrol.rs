@@ -1,0 +1,121 @@
+//! The body of `enrol`: the first contact of an installation, whose key nobody knows yet. The one-time code says that it may come, and
+//! the certificate, signed by the key that signs the letter, which key that is.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::renew::certificate_of;
+use crate::digest::Digest;
+use crate::expected::Expected;
+use crate::json::malformed;
+use crate::json::members::{members, text};
+use crate::refusal::Refusal;
+
+/// Characters of a code: 120 random bits.
+pub const ENROLMENT_CHARS: usize = 24;
+
+/// The alphabet of codes (Crockford's base32): no letter that is read as a digit, and none that makes words.
+pub const ENROLMENT_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Most octets of what is looked at as a code.
+const OCTETS_MAX: usize = 64;
+
+/// Asks that an installation be enrolled.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Enrol {
+    /// The one-time code.
+    pub code: EnrolmentCode,
+    /// The self-signed certificate in DER.
+    pub certificate: Vec<u8>,
+}
+
+/// A one-time code, or what was sent as one.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct EnrolmentCode(String);
+
+impl EnrolmentCode {
+    /// Takes what a person typed: blanks and hyphens mean nothing, small letters are capitals, and what looks like a digit is one.
+    pub fn typed(text: &str) -> EnrolmentCode {
+        let meant = |character: char| match character.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        };
+        let is_meant = |character: &char| !character.is_whitespace() && *character != '-';
+        EnrolmentCode(text.chars().filter(is_meant).map(meant).collect())
+    }
+
+    /// Returns it as it travels.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns its SHA-256, by which the centre knows it: of 120 random bits nothing can be guessed from that.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+
+    /// Returns it as it is told to people, in groups of four.
+    pub fn spoken(&self) -> String {
+        let characters: Vec<char> = self.0.chars().collect();
+        characters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+    }
+}
+
+// Whoever reads it may come as the agency.
+impl fmt::Debug for EnrolmentCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnrolmentCode")
+    }
+}
+
+impl fmt::Debug for Enrol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Enrol({} octets)", self.certificate.len())
+    }
+}
+
+impl Serialize for Enrol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut enrol = serializer.serialize_struct("Enrol", 2)?;
+        enrol.serialize_field("code", &self.code)?;
+        enrol.serialize_field("certificate", &BASE64.encode(&self.certificate))?;
+        enrol.end()
+    }
+}
+
+/// Reads the body from its JSON.
+pub(super) fn read(body: Value) -> Result<Enrol, Refusal> {
+    let [code, certificate] = members(body, "body", &["code", "certificate"])?;
+    let is_bounded = |text: &String| (1..=OCTETS_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    let code = text(code).filter(is_bounded).ok_or_else(|| malformed("body.code", Expected::EnrolmentCode))?;
+    Ok(Enrol { code: EnrolmentCode(code), certificate: certificate_of(certificate)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_taken_as_people_type_it_and_told_in_groups() {
+        let code = EnrolmentCode::typed("abcd-efgh jkmn-pqrs tvwx-OIL3");
+        assert_eq!((code.as_str(), code.as_str().len()), ("ABCDEFGHJKMNPQRSTVWX0113", ENROLMENT_CHARS));
+        assert_eq!(code.spoken(), "ABCD-EFGH-JKMN-PQRS-TVWX-0113");
+        assert_eq!(EnrolmentCode::typed(&code.spoken()), code);
+        let enrol = read(json!({ "code": code.as_str(), "certificate": "AQID" })).unwrap();
+        assert_eq!((json!(enrol)["certificate"].as_str(), enrol.code), (Some("AQID"), code));
+        for wrong in
+            [json!({ "code": "", "certificate": "AQID" }), json!({ "code": "A", "certificate": "" }), json!({})]
+        {
+            read(wrong.clone()).expect_err(&wrong.to_string());
+        }
+    }
+}
