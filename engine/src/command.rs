@@ -21,6 +21,8 @@ mod approval;
 mod cert;
 mod cert_list;
 mod desk;
+mod flag;
+mod held;
 mod journal;
 mod letter;
 mod listing;
@@ -94,6 +96,12 @@ pub enum Command {
     /// Containers not accepted
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// Letters that are held until two people decide
+    #[command(subcommand)]
+    Held(held::HeldCommand),
+    /// Flags: what was accepted and wants an explanation
+    #[command(subcommand)]
+    Flag(flag::FlagCommand),
     /// What one person asked and another one decides
     #[command(subcommand)]
     Approval(approval::ApprovalCommand),
@@ -177,7 +185,12 @@ impl CommandLine {
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
-            Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
+            Command::Approval(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| approval::run(desk, &configuration, command).await)
+            }
+            Command::Held(command) => place.at_desk(async |desk| held::run(desk, command).await),
+            Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();
                 place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)

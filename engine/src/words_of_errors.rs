@@ -43,6 +43,8 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::AddressOfCentre(_) => agencies::of_agencies(error),
         AdministrationError::LetterUnknown(_)
         | AdministrationError::LineUnknown { .. }
+        | AdministrationError::HeldDecided { .. }
+        | AdministrationError::FlagExplained { .. }
         | AdministrationError::QuarantineDecided { .. }
         | AdministrationError::QuarantineIncomplete { .. } => letters::of_letters(error),
         AdministrationError::TariffLater { .. }

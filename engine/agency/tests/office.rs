@@ -65,6 +65,7 @@ fn answer_to(packed: &Packed) -> Answer {
             verdict: Verdict::Accepted,
             refusal: None,
             remedy: None,
+            hold: None,
             rows: Vec::new(),
             flags: Vec::new(),
             account: AccountReceipt { cost: 0, balance: 0, currency: "XAF".to_owned() },

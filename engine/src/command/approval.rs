@@ -12,7 +12,9 @@ use store::ledger::recharges;
 use store::people::{Act, NewUser};
 
 use super::desk::Desk;
+use super::held;
 use super::listing::{self, Extent, Listing};
+use crate::configuration::Configuration;
 use crate::speech::said;
 use crate::{ask, show};
 
@@ -58,7 +60,11 @@ pub struct ListArguments {
     extent: Extent,
 }
 
-pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Result<()> {
+pub(super) async fn run(
+    desk: &mut Desk,
+    configuration: &Configuration,
+    command: ApprovalCommand,
+) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
         ApprovalCommand::List(ListArguments { with_decided, before, extent }) => {
@@ -67,6 +73,11 @@ pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Re
         ApprovalCommand::Confirm { id, yes } => {
             if !yes {
                 agree(desk, id).await?;
+            }
+            if let Act::HeldDecide(decision) | Act::ResultRelease(decision) =
+                &approvals::show(desk.connection(), id).await?.act
+            {
+                return held::confirm(desk, configuration, id, decision).await;
             }
             let confirmed = approvals::confirm(desk.connection(), &operator, id).await?;
             let what = in_words(&confirmed.approval.act, desk);
@@ -161,6 +172,7 @@ fn in_words(act: &Act, desk: &Desk) -> String {
         Act::UserMap { user, account } => {
             said!("act-map", account = &account.name, uid = account.uid.to_string(), user = user)
         }
+        Act::HeldDecide(decision) | Act::ResultRelease(decision) => held::decision_in_words(decision),
         Act::UserUnmap { account } => said!("act-unmap", account = account),
     }
 }

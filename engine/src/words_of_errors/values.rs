@@ -9,6 +9,10 @@ pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::RechargeLimit { max } => return ("the limit", format!("0 to {max} minor units")),
         InvalidValue::Note { chars_max } => return ("the note", format!("at most {chars_max} characters")),
         InvalidValue::Service { known } => return ("the service", format!("one of {}", known.join(", "))),
+        InvalidValue::Explanation { chars_max } => {
+            return ("the explanation", format!("1 to {chars_max} characters on one line"));
+        }
+        InvalidValue::CheckWaived { known } => return ("the check to be waived", known.join(" or ")),
         InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
         InvalidValue::LetterLimit => ("the letter limit", "4096 to 16777216 bytes"),
         InvalidValue::Status => ("the status", "0 suspended, 1 some services, 2 all but export and import, or 3 all"),

@@ -131,6 +131,8 @@ refusal_codes! {
     Conflict = "conflict", MEND;
     /// Rows break a check of their table.
     CheckFailed = "check_failed", MEND;
+    /// The letter was held, and the centre decided against it.
+    HoldRefused = "hold_refused", MEND;
     /// The account does not bear the price, and this service is not given on credit.
     InsufficientCredit = "insufficient_credit", WAIT;
 }

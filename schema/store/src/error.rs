@@ -128,6 +128,20 @@ pub enum AdministrationError {
         /// Its number.
         id: i64,
     },
+    /// Somebody decided already about a letter that was held.
+    HeldDecided {
+        /// Its number.
+        id: i64,
+        /// `released` or `refused`.
+        state: String,
+    },
+    /// Somebody explained it already.
+    FlagExplained {
+        /// Its number.
+        id: i64,
+        /// Who.
+        user: String,
+    },
     /// Somebody decided already.
     QuarantineDecided {
         /// Its number.
@@ -261,6 +275,10 @@ pub enum Book {
     Journal,
     /// The quarantine.
     Quarantine,
+    /// Letters that are held.
+    Held,
+    /// Flags.
+    Flags,
 }
 
 /// What kind of failure an error is: what a program does about it.
@@ -365,6 +383,8 @@ impl AdministrationError {
             AdministrationError::TariffBegun { .. } => "tariff_begun",
             AdministrationError::LineUnknown { .. } => "line_unknown",
             AdministrationError::LetterUnknown(_) => "letter_unknown",
+            AdministrationError::HeldDecided { .. } => "held_decided",
+            AdministrationError::FlagExplained { .. } => "flag_explained",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
             AdministrationError::QuarantineIncomplete { .. } => "quarantine_incomplete",
             AdministrationError::UserExists(_) => "user_exists",
@@ -412,7 +432,10 @@ impl AdministrationError {
                 json!({ "fingerprint": fingerprint, "at": at })
             }
             AdministrationError::LineUnknown { book, id } => json!({ "book": book.code(), "id": id }),
-            AdministrationError::QuarantineDecided { id, state } => json!({ "id": id, "state": state }),
+            AdministrationError::HeldDecided { id, state } | AdministrationError::QuarantineDecided { id, state } => {
+                json!({ "id": id, "state": state })
+            }
+            AdministrationError::FlagExplained { id, user } => json!({ "id": id, "user": user }),
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),
             AdministrationError::AddressOfCentre(address) => json!({ "address": address }),
             AdministrationError::Invalid(value) => value.parameters(),
@@ -507,6 +530,8 @@ impl Book {
         match self {
             Book::Journal => "journal",
             Book::Quarantine => "quarantine",
+            Book::Held => "held",
+            Book::Flags => "flags",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod adoption;
 pub mod catalogue;
+pub(crate) mod check;
 pub mod definition;
 pub mod examine;
 

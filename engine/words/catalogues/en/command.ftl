@@ -219,9 +219,26 @@ quarantine-none-such = no entry of the quarantine is such a one
 quarantine-none-such-hint = no entry of the quarantine is such a one; --with-decided lists those that were decided, too
 quarantine-accepted = letter { $letter } is accepted by attempt { $attempt }; its office is told
 quarantine-refused-again = letter { $letter } is refused by attempt { $attempt } too, { $refusal }; its office is told
+quarantine-held = letter { $letter } is held by attempt { $attempt }, by { $checks }; its office is told
 quarantine-no-attempt = no attempt is made, { $refusal }
 quarantine-accepted-before = letter { $letter } was accepted before: `xmserver letter show { $letter }` tells when
 quarantine-waits = a table of the letter's takes no rows now: `xmserver check` names it
+held-none = no letter is held
+held-none-such = no letter that is held is such a one
+held-none-such-hint = no letter that is held is such a one; --with-decided lists those that were decided, too
+held-state-open = waits
+held-state-released = released
+held-state-refused = refused
+held-by-approval = its corrections wait for approval
+held-decided = { $state } by { $user } on { $time }: { $reason }
+held-row = row { $row } of { $table }, number { $numero }
+held-stays = held letter { $id } stays as it is: { $why }
+held-refused-silently = held letter { $id } is refused; its key is revoked, so nobody is told
+flag-none = no flag waits for an explanation
+flag-none-ever = no letter was ever flagged
+flag-explained = flag { $id } is explained
+flag-broken = does not hold
+flag-unjudged = cannot be judged
 
 # table, tariff
 
@@ -283,6 +300,8 @@ act-commission = making user { $user } a member of the election commission
 act-no-commission = ending that user { $user } is a member of the election commission
 act-map = making account { $account } (uid { $uid }) that of user { $user }
 act-unmap = ending that account { $account } is a user's
+act-release = releasing held letter { $id }, with { $checks } waived ({ $reason })
+act-refuse-held = refusing held letter { $id } ({ $reason })
 user-own-account = this account is that of user { $user }
 user-mapped = account { $account } (uid { $uid }) is now that of user { $user }
 user-unmapped = account { $account } is no longer that of user { $user }

@@ -21,6 +21,8 @@ help-journal = Letters received
 help-letter = One letter: all that the centre knows of it
 help-answer = Answers: what a letter was told, and those not sent yet
 help-quarantine = Containers not accepted
+help-held-letters = Letters that are held until two people decide
+help-flag = Flags: what was accepted and wants an explanation
 help-approval = What one person asked and another one decides
 help-user = People: who may do what, and by which account of this machine
 help-mail = Mailboxes and relay
@@ -114,7 +116,7 @@ help-behind-number = Behind this number
 help-journal-list = List letters, newest first
 help-journal-show = Show one line; `xmserver letter show` tells all of its letter
 help-journal-container = Also write the container's original bytes into this file
-help-outcome = accepted, duplicate, or the code of a refusal
+help-outcome = accepted, duplicate, held, or the code of a refusal
 help-of-letter = Of this letter
 help-flagged = Of letters with flags only: accepted, and a check wants an explanation
 help-since = From this day or time of the centre on
@@ -137,6 +139,18 @@ help-quarantine-reason = With this reason: the code of a refusal
 help-held = Those that wait for a decision
 help-with-decided = Those decided already, too
 help-older-entry = Older than this entry
+help-held-list = List the letters that wait, oldest first
+help-held-show = Show one with its rows and the arithmetic that holds it; that is put on record
+help-held-release = Ask that a letter be released: another person confirms it
+help-held-refuse = Ask that a letter be refused: another person confirms it
+help-held-waive = Waive this check, such as ResultatBureau.within_reference; by default every check that holds it
+help-held-code = Held for this: check or approval
+help-flag-list = List flags that nobody has explained, newest first
+help-flag-explain = Explain a flag
+help-flag-check = Of this check
+help-with-explained = Those that were explained, too
+help-older-flag = Older than this flag
+help-explanation = What there is to say of it
 
 # sample, table, tariff
 

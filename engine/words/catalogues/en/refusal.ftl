@@ -37,6 +37,7 @@ refusal-rows_invalid = Values break a rule of their column.
 refusal-out_of_scope = Rows lie outside the codes granted to the agency.
 refusal-conflict = The same record is held with other content.
 refusal-check_failed = Rows break a check of their table.
+refusal-hold_refused = The letter was held, and the centre decided against it.
 refusal-insufficient_credit = The account does not bear the price, and this service is not given on credit.
 
 # The same in a few words, before people who do not know the codes.
@@ -78,6 +79,7 @@ refusal-rows_invalid-short = a date that is no date, and the like
 refusal-out_of_scope-short = a record in another office's name
 refusal-conflict-short = a record sent before, changed
 refusal-check_failed-short = votes whose sums are wrong
+refusal-hold_refused-short = a held letter that the centre decided against
 refusal-insufficient_credit-short = no credit for what it costs
 
 # How many rows are wrong, behind the parameters of a refusal.

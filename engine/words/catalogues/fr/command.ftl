@@ -231,9 +231,26 @@ quarantine-none-such = aucune entrée de la quarantaine n'est de ce genre
 quarantine-none-such-hint = aucune entrée de la quarantaine n'est de ce genre ; --with-decided liste aussi celles qui ont été décidées
 quarantine-accepted = la lettre { $letter } est acceptée par l'essai { $attempt } ; son agence en est avisée
 quarantine-refused-again = la lettre { $letter } est refusée aussi par l'essai { $attempt }, { $refusal } ; son agence en est avisée
+quarantine-held = la lettre { $letter } est retenue par l'essai { $attempt }, par { $checks } ; son agence en est avisée
 quarantine-no-attempt = aucun essai n'est fait, { $refusal }
 quarantine-accepted-before = la lettre { $letter } a déjà été acceptée : `xmserver letter show { $letter }` dit quand
 quarantine-waits = une table de la lettre ne prend pas de fiches en ce moment : `xmserver check` la nomme
+held-none = aucune lettre n'est retenue
+held-none-such = aucune lettre retenue n'est de ce genre
+held-none-such-hint = aucune lettre retenue n'est de ce genre ; --with-decided liste aussi celles qui ont été décidées
+held-state-open = attend
+held-state-released = libérée
+held-state-refused = refusée
+held-by-approval = ses corrections attendent l'approbation
+held-decided = { $state } par { $user } le { $time } : { $reason }
+held-row = ligne { $row } de { $table }, numéro { $numero }
+held-stays = la lettre retenue { $id } reste comme elle est : { $why }
+held-refused-silently = la lettre retenue { $id } est refusée ; sa clé est révoquée, donc personne n'en est avisé
+flag-none = aucun signalement n'attend d'explication
+flag-none-ever = aucune lettre n'a jamais été signalée
+flag-explained = le signalement { $id } est expliqué
+flag-broken = n'est pas respecté
+flag-unjudged = ne peut être jugé
 
 # table, tariff
 
@@ -295,6 +312,8 @@ act-commission = l'entrée de l'utilisateur { $user } dans la commission électo
 act-no-commission = la sortie de l'utilisateur { $user } de la commission électorale
 act-map = l'attribution du compte { $account } (uid { $uid }) à l'utilisateur { $user }
 act-unmap = le retrait du compte { $account } à son utilisateur
+act-release = la libération de la lettre retenue { $id }, contrôles levés : { $checks } ({ $reason })
+act-refuse-held = le refus de la lettre retenue { $id } ({ $reason })
 user-own-account = ce compte est celui de l'utilisateur { $user }
 user-mapped = le compte { $account } (uid { $uid }) est désormais celui de l'utilisateur { $user }
 user-unmapped = le compte { $account } n'est plus celui de l'utilisateur { $user }

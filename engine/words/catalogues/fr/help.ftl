@@ -21,6 +21,8 @@ help-journal = Les lettres reçues
 help-letter = Une lettre : tout ce que le centre en sait
 help-answer = Les réponses : ce qu'on a dit à une lettre, et celles qui ne sont pas encore parties
 help-quarantine = Les conteneurs qui n'ont pas été acceptés
+help-held-letters = Lettres retenues tant que deux personnes n'ont pas décidé
+help-flag = Signalements : ce qui a été accepté et demande une explication
 help-approval = Ce qu'une personne a demandé et qu'une autre décide
 help-user = Les personnes : qui peut faire quoi, et par quel compte de cette machine
 help-mail = Les boîtes aux lettres et le relais
@@ -114,7 +116,7 @@ help-behind-number = Après ce numéro
 help-journal-list = Lister les lettres, la plus récente d'abord
 help-journal-show = Montrer une ligne ; `xmserver letter show` dit tout de sa lettre
 help-journal-container = Écrire aussi les octets d'origine du conteneur dans ce fichier
-help-outcome = accepted, duplicate, ou le code d'un refus
+help-outcome = accepted, duplicate, held, ou le code d'un refus
 help-of-letter = De cette lettre
 help-flagged = Seulement des lettres signalées : acceptées, et un contrôle demande une explication
 help-since = À partir de ce jour ou de cette heure du centre
@@ -137,6 +139,18 @@ help-quarantine-reason = Avec ce motif : le code d'un refus
 help-held = Celles qui attendent une décision
 help-with-decided = Celles qui sont déjà décidées aussi
 help-older-entry = Plus anciennes que cette entrée
+help-held-list = Lister les lettres qui attendent, la plus ancienne d'abord
+help-held-show = En montrer une avec ses lignes et le calcul qui la retient ; ce regard est consigné
+help-held-release = Demander qu'une lettre soit libérée : une autre personne le confirme
+help-held-refuse = Demander qu'une lettre soit refusée : une autre personne le confirme
+help-held-waive = Lever ce contrôle, comme ResultatBureau.within_reference ; par défaut tous ceux qui la retiennent
+help-held-code = Retenues pour cela : check ou approval
+help-flag-list = Lister les signalements que personne n'a expliqués, le plus récent d'abord
+help-flag-explain = Expliquer un signalement
+help-flag-check = De ce contrôle
+help-with-explained = Ceux qui ont été expliqués aussi
+help-older-flag = Plus anciens que ce signalement
+help-explanation = Ce qu'il y a à en dire
 
 # sample, table, tariff
 

@@ -37,6 +37,7 @@ refusal-rows_invalid = Des valeurs enfreignent une règle de leur colonne.
 refusal-out_of_scope = Des fiches sont hors des codes accordés à l'agence.
 refusal-conflict = La même fiche est détenue avec un autre contenu.
 refusal-check_failed = Des fiches enfreignent un contrôle de leur table.
+refusal-hold_refused = La lettre était retenue, et le centre a décidé contre elle.
 refusal-insufficient_credit = Le compte ne supporte pas le prix, et ce service n'est pas rendu à crédit.
 
 # La même chose en peu de mots, pour qui ne connaît pas les codes.
@@ -78,6 +79,7 @@ refusal-rows_invalid-short = une date qui n'en est pas une, etc.
 refusal-out_of_scope-short = une fiche au nom d'une autre agence
 refusal-conflict-short = une fiche déjà envoyée, changée
 refusal-check_failed-short = des voix dont les sommes sont fausses
+refusal-hold_refused-short = une lettre retenue que le centre a écartée
 refusal-insufficient_credit-short = pas assez de crédit pour le prix
 
 # Combien de lignes sont fautives, après les paramètres d'un refus.

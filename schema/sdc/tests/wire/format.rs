@@ -121,7 +121,12 @@ fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
             verdict: Verdict::Accepted,
             refusal: None,
             remedy: None,
-            rows: vec![TableReceipt { table: records.tables[0].table.clone(), new: 2, duplicate: 0 }],
+            hold: None,
+            rows: vec![TableReceipt {
+                table: records.tables[0].table.clone(),
+                new: 2,
+                ..TableReceipt::default()
+            }],
             flags: Vec::new(),
             account: AccountReceipt { cost: 100, balance: 9900, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,

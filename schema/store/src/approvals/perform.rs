@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::agencies::agency;
 use crate::certificates::registration::{self, Confirmation};
+use crate::database::fault::Fault;
 use crate::database::schema::{certificates as registered, entries};
 use crate::error::AdministrationError;
 use crate::ledger::recharges;
 use crate::people::accounts::Account;
-use crate::people::act::Act;
+use crate::letters::held;
+use crate::people::act::{Act, HeldDecision};
 use crate::people::approved::Approved;
 use crate::people::operator::Operator;
 use crate::people::user::NewUser;
@@ -51,6 +53,9 @@ impl Act {
             Act::UserPrivilege { user, .. } | Act::UserCommission { user, .. } => {
                 standing::lock(connection).await?;
                 Ok(json!({ "user": users::find(connection, user).await? }))
+            }
+            Act::HeldDecide(HeldDecision { held, .. }) | Act::ResultRelease(HeldDecision { held, .. }) => {
+                held::seen(connection, *held).await
             }
             Act::UserMap { user, account } => {
                 standing::lock(connection).await?;
@@ -100,6 +105,9 @@ impl Act {
             Act::UserCommission { user, is_commission } => {
                 users::set_commission_by(connection, decider, approved, user, *is_commission).await?;
                 Ok(json!({ "user": user }))
+            }
+            Act::HeldDecide(_) | Act::ResultRelease(_) => {
+                Err(Fault::Bug(format!("{} is done by a further attempt at its letter", self.need().name())).into())
             }
             Act::UserMap { user, account } => {
                 mapping::map_by(connection, decider, approved, user, account).await?;

@@ -64,6 +64,16 @@ invalid_values! {
     Change = "change";
     /// A reason on one line.
     Reason = "reason";
+    /// An explanation on one line.
+    Explanation {
+        /// Most characters.
+        chars_max: usize
+    } = "explanation";
+    /// A check that holds the letter.
+    CheckWaived {
+        /// Those that there are.
+        known: Vec<String>
+    } = "check_waived";
     /// An installation's name.
     InstallationName = "installation_name";
     /// A scope with a column and a code.

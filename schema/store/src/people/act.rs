@@ -68,12 +68,30 @@ pub enum Act {
         /// The account.
         account: Account,
     },
+    /// The end of a letter that is held.
+    #[serde(rename = "held.decide")]
+    HeldDecide(HeldDecision),
+    /// The end of one that has results.
+    #[serde(rename = "result.release")]
+    ResultRelease(HeldDecision),
     /// It is no longer.
     #[serde(rename = "user.unmap")]
     UserUnmap {
         /// The account's name.
         account: String,
     },
+}
+
+/// What becomes of a letter that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldDecision {
+    /// Its number.
+    pub held: i64,
+    /// It is released, with these checks waived, each as `ResultatBureau.within_reference`; absent, it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Vec<String>>,
+    /// Why.
+    pub reason: String,
 }
 
 impl Act {
@@ -87,6 +105,8 @@ impl Act {
             Act::UserPrivilege { .. } => Need::UserPrivilege,
             Act::UserCommission { .. } => Need::UserCommission,
             Act::UserMap { .. } => Need::UserMap,
+            Act::HeldDecide(_) => Need::HeldDecide,
+            Act::ResultRelease(_) => Need::ResultRelease,
             Act::UserUnmap { .. } => Need::UserUnmap,
         }
     }
@@ -101,6 +121,7 @@ impl Act {
             Act::UserPrivilege { .. } => Operation::UserPrivilege,
             Act::UserCommission { .. } => Operation::UserCommission,
             Act::UserMap { .. } => Operation::UserMap,
+            Act::HeldDecide(_) | Act::ResultRelease(_) => Operation::HeldDecide,
             Act::UserUnmap { .. } => Operation::UserUnmap,
         }
     }

@@ -118,6 +118,24 @@ pub enum AuditAction<'a> {
         container_reason: &'a str,
         tried: Vec<Value>,
     },
+    HeldShow {
+        #[serde(skip)]
+        held: i64,
+    },
+    HeldDecide {
+        #[serde(skip)]
+        held: i64,
+        released: bool,
+        waived: &'a [String],
+        reason: &'a str,
+        tried: Value,
+    },
+    FlagExplain {
+        #[serde(skip)]
+        flag: i64,
+        check: &'a str,
+        explanation: &'a str,
+    },
     TableAdopt {
         #[serde(skip)]
         table: &'a str,
@@ -261,6 +279,9 @@ impl AuditAction<'_> {
             AuditAction::QuarantineShow { .. } => "quarantine.show",
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
+            AuditAction::HeldShow { .. } => "held.show",
+            AuditAction::HeldDecide { .. } => "held.decide",
+            AuditAction::FlagExplain { .. } => "flag.explain",
             AuditAction::TableAdopt { .. } => "table.adopt",
             AuditAction::TableAbandon { .. } => "table.abandon",
             AuditAction::TariffSet { .. } => "tariff.set",
@@ -304,6 +325,8 @@ impl AuditAction<'_> {
             | AuditAction::QuarantineRetry { entry, .. } => {
                 format!("quarantine entry {entry}")
             }
+            AuditAction::HeldShow { held } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
+            AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
             AuditAction::TableAdopt { table, .. } | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
             AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
             AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),

@@ -66,8 +66,10 @@ needs! {
     VoucherBatch = "voucher.batch", false, false;
     /// always
     TableLoad = "table.load", false, false;
+    /// always: a letter is released, or refused
+    HeldDecide = "held.decide", false, true;
     /// always, in tables marked `results`
-    ResultRelease = "result.release", true, false;
+    ResultRelease = "result.release", true, true;
     /// always, in tables marked `results`
     ResultCorrect = "result.correct", true, false;
     /// always

@@ -82,6 +82,12 @@ operations! {
     QuarantineDrop = "quarantine.drop", Operateur;
     /// An entry is tried again.
     QuarantineRetry = "quarantine.retry", Operateur;
+    /// A look at a letter that is held, its rows among it.
+    HeldShow = "held.show", Operateur;
+    /// A letter that is held is released, or refused: one asks, another confirms.
+    HeldDecide = "held.decide", Operateur;
+    /// A flag is explained.
+    FlagExplain = "flag.explain", Operateur;
     /// A new agency.
     AgencyAdd = "agency.add", ChefDAgence;
     /// Its data.

@@ -131,6 +131,9 @@ async fn attempt(
         Operation::QuarantineShow => quarantine::show(connection, operator, 1).await.map(drop),
         Operation::QuarantineDrop => quarantine::drop(connection, operator, 1, "spam").await,
         Operation::QuarantineRetry => quarantine::retry::take_up(connection, operator, 1).await.map(drop),
+        Operation::HeldShow => held::show(connection, operator, 1).await.map(drop),
+        Operation::HeldDecide => held::decision::take_up(connection, operator, 1).await.map(drop),
+        Operation::FlagExplain => flags::explain(connection, operator, 1, "counted twice").await,
         Operation::AgencyAdd => agencies::add(connection, operator, &agency(3)).await.map(drop),
         Operation::AgencyEdit => {
             let change = AgencyChange { town: Some("Édéa".to_owned()), ..AgencyChange::default() };

@@ -134,6 +134,8 @@ pub enum Outcome {
     SettledBefore,
     /// It is refused; an office is told if the code says so.
     Refused(RefusalCode),
+    /// It is kept whole, and in no table, until people decide.
+    Held,
     /// Nothing of it is committed, because a table that it needs takes no rows now, or because of a fault that its bytes do not cause.
     /// Its mail stays, and it is settled another time.
     Deferred,
@@ -147,6 +149,7 @@ impl Outcome {
             Outcome::Duplicate => "duplicate",
             Outcome::SettledBefore => "settled_before",
             Outcome::Refused(code) => code.as_str(),
+            Outcome::Held => "held",
             Outcome::Deferred => "deferred",
         }
     }

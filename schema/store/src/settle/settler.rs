@@ -13,6 +13,7 @@ use super::arrival::Arrival;
 use super::batch::{Batch, Case};
 use super::bodies::Bodies;
 use super::decide::Knowledge;
+use super::groups::Groups;
 use super::retry::Retry;
 use super::rounds::Rounds;
 use super::settings::SettlingSettings;
@@ -21,7 +22,7 @@ use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
-use super::{defaults, judge};
+use super::{defaults, groups, judge};
 use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
@@ -111,12 +112,17 @@ impl Settler {
         judge_stale_again(connection, batch, standing, catalogue).await?;
         defaults::fill(connection, batch).await?;
         standing.read_by_keys(connection, batch).await?;
+        let Groups { holdings, broken } = groups::hold(transaction, batch, catalogue).await?;
 
         let now = Instant::now();
+        for (definition, fault) in &broken {
+            self.withheld.add_table(definition, fault, catalogue.revision, now);
+        }
         let knowledge = Knowledge {
+            holdings,
             withheld: self.withheld.tables(catalogue.revision, now),
             waiting: self.withheld.letters(batch, now),
-            is_retry: written.retry.is_some(),
+            ruling: written.retry.as_ref().map(|retry| retry.ruling.clone()),
             ..Knowledge::default()
         };
         let rounds = Rounds {

@@ -1,12 +1,11 @@
 //! The verdict on a letter with its receipt, as it is kept in `xm.letters`.
 
 use chrono::{DateTime, Utc};
-use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::receipt::{self, AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
 use sdc::letter::{FORMAT_VERSION, Matricule};
 use sdc::payload;
-use sdc::refusal::Refusal;
 use sdc::service::Credit;
 use uuid::Uuid;
 
@@ -53,20 +52,18 @@ impl VerdictRow {
     ) -> Option<VerdictRow> {
         let arrival = &case.arrival;
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
-        let (key, account, highest_sequence, acceptance, refusal) = match &case.decision {
-            Decision::Accepted { key, acceptance, account, highest_sequence } => {
-                (key, account, highest_sequence, Some(acceptance), None)
-            }
-            Decision::Refused { key, refusal, account, highest_sequence, .. } => {
-                (key, account, highest_sequence, None, Some(refusal))
-            }
+        let (key, account, highest_sequence) = match &case.decision {
+            Decision::Accepted { key, account, highest_sequence, .. }
+            | Decision::Refused { key, account, highest_sequence, .. }
+            | Decision::Held { key, account, highest_sequence, .. } => (key, account, highest_sequence),
             Decision::Stranger(_) | Decision::Duplicate(_) | Decision::Deferred => return None,
         };
+        let acceptance = case.acceptance();
         let cost = acceptance.map_or(0, |acceptance| acceptance.price.amount);
         let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
         let flags = acceptance.map(new_flags).unwrap_or_default();
-        let mut receipt = receipt(case, key, acceptance, refusal, balance, *highest_sequence);
+        let mut receipt = receipt_of(case, key, balance, *highest_sequence);
         receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
         let answer = Answer {
             sdc: FORMAT_VERSION,
@@ -105,17 +102,20 @@ impl VerdictRow {
     }
 }
 
-fn receipt(
+fn receipt_of(
     case: &Case,
     key: &Key,
-    acceptance: Option<&Acceptance>,
-    refusal: Option<&Refusal>,
     account: AccountReceipt,
     highest_sequence: i64,
 ) -> Receipt {
     let (digest, letter) = match &case.arrival.content {
         Content::Signed { digest, letter, .. } => (digest.to_string(), letter.as_ref().ok()),
         Content::Stranger(_) => (String::new(), None),
+    };
+    let (acceptance, refusal, hold) = match &case.decision {
+        Decision::Refused { refusal, .. } => (None, Some(refusal), None),
+        Decision::Held { hold, .. } => (None, None, Some(hold)),
+        _ => (case.acceptance(), None, None),
     };
     let own_id = key.sequence.is_some().then_some(key.letter_id).or(letter.map(|letter| letter.id));
     let sequence = key.sequence.and_then(|number| u64::try_from(number).ok()).or(letter.map(|letter| letter.sequence));
@@ -124,9 +124,17 @@ fn receipt(
         digest,
         sequence,
         attempt: key.attempt.unsigned_abs(),
-        verdict: if acceptance.is_some() { Verdict::Accepted } else { Verdict::Refused },
+        verdict: match (acceptance, hold) {
+            (Some(_), _) => Verdict::Accepted,
+            (None, Some(_)) => Verdict::Held,
+            (None, None) => Verdict::Refused,
+        },
         refusal: refusal.cloned(),
         remedy: refusal.and_then(|refusal| refusal.code.remedy()),
+        hold: hold.map(|hold| receipt::Hold {
+            code: hold.code,
+            checks: hold.found.iter().map(|found| found.flag.clone()).collect(),
+        }),
         rows: acceptance.map(table_receipts).unwrap_or_default(),
         flags: Vec::new(),
         account,
@@ -144,6 +152,7 @@ fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
         table: rows.definition.name.clone(),
         new: count(marks, true),
         duplicate: count(marks, false),
+        ..TableReceipt::default()
     };
     acceptance.tables().map(receipt).collect()
 }

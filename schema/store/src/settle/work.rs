@@ -64,6 +64,16 @@ impl Work {
         }
     }
 
+    /// Returns the keys of the tables that it writes to.
+    pub fn table_ids(&self) -> impl Iterator<Item = i32> {
+        self.tables().iter().map(|rows| rows.definition.table_id)
+    }
+
+    /// Says whether one of its tables has results.
+    pub fn is_of_results(&self) -> bool {
+        self.tables().iter().any(|rows| rows.definition.results)
+    }
+
     /// Returns the acts that it is priced by: for each table its key and the number of records.
     pub fn acts(&self) -> Vec<(i32, usize)> {
         self.tables().iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect()

@@ -7,6 +7,7 @@
 mod cells;
 mod checks;
 mod flags;
+mod holdings;
 mod rows;
 mod scope;
 mod values;
@@ -21,8 +22,9 @@ use sdc::names::same;
 use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 use sdc::request::{Records, TableRecords};
 
-pub use checks::Sides;
+pub use checks::{Found, Sides, reckon_of_tables};
 pub use flags::{Figures, Finding, Flagged, Flags};
+pub use holdings::{Beside, GroupKey, Holdings, Measure, Totals, columns as group_columns, key as group_key};
 pub use rows::TableRows;
 pub(crate) use rows::row_number;
 pub use values::ColumnValues;

@@ -69,10 +69,12 @@ const LEFT_OUT: [(&str, &str); 13] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 14] = [
+const UNDECLARED: [&str; 16] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
+    "held",
+    "held_rows",
     "history",
     "in_hand",
     "journal",

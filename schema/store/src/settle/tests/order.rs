@@ -108,6 +108,7 @@ static DEFINITION: LazyLock<Arc<Definition>> = LazyLock::new(|| {
         scope_column: None,
         legal_key: Vec::new(),
         corrections: Corrections::Never,
+        results: false,
         checks: Vec::new(),
         columns: Vec::new(),
     })
