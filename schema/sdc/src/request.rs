@@ -10,9 +10,11 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 
 mod account;
+mod correct;
 mod export;
 
 pub use account::Period;
+pub use correct::{Correction, CorrectionAction, Corrections, RecordName};
 pub use export::{Records, TableRecords};
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
@@ -21,18 +23,21 @@ pub use export::{Records, TableRecords};
 pub enum Request {
     /// New records of one or several tables of one application, all or nothing.
     Export(Records),
+    /// Records already sent, replaced or cancelled, all or none.
+    Correct(Corrections),
     /// The statement of the account.
     Account(Period),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 2] = [Service::Export, Service::Account];
+    pub const OFFERED: [Service; 3] = [Service::Export, Service::Correct, Service::Account];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
+            Request::Correct(_) => Service::Correct,
             Request::Account(_) => Service::Account,
         }
     }
@@ -41,6 +46,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
+            Request::Correct(corrections) => corrections.corrections.len(),
             Request::Account(_) => 0,
         }
     }
@@ -56,9 +62,9 @@ impl Request {
     ) -> Result<Request, Refusal> {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
+            Service::Correct => Ok(Request::Correct(correct::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
-            Service::Correct
-            | Service::Import
+            Service::Import
             | Service::Certify
             | Service::Profile
             | Service::Recharge
@@ -74,6 +80,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
+            Request::Correct(corrections) => corrections.fmt(f),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
         }
     }

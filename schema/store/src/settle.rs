@@ -17,6 +17,7 @@ mod arrival;
 pub(crate) mod batch;
 mod bodies;
 mod broken_tables;
+mod corrections;
 mod decide;
 pub(crate) mod decision;
 mod defaults;

@@ -51,6 +51,8 @@ rule-characters = characters
 rule-not_null = not_null
 rule-scope = scope
 rule-conflict = conflict
+rule-unknown = unknown
+rule-cancelled = cancelled
 rule-database = database
 
 # Names of the parameters of a refusal, as they stand in the receipt.

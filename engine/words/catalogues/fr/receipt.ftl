@@ -57,6 +57,8 @@ rule-characters = de caractères
 rule-not_null = de valeur obligatoire
 rule-scope = de ressort
 rule-conflict = d'unicité
+rule-unknown = inconnue
+rule-cancelled = annulée
 rule-database = de la base de données
 
 # Les noms des paramètres d'un refus.

@@ -3,6 +3,8 @@
 //! A batch is decided anew whenever something more is learnt from the database. So a letter that turns out to be refused no longer
 //! uses credit or records that later letters of the batch need.
 
+mod corrections;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -15,6 +17,7 @@ use uuid::Uuid;
 use super::account::Account;
 use super::arrival::{Arrival, Content};
 use super::batch::Case;
+use super::corrections::Fate;
 use super::decision::{Acceptance, Decision, Hold};
 use super::flags;
 use super::held::HeldRecords;
@@ -93,6 +96,10 @@ struct Round<'a> {
     records: BatchRecords<'a>,
     /// What the tables hold, with the rows of accepted letters of this batch.
     holdings: Holdings,
+    /// Tables that accepted letters of this batch write new records into, by agency.
+    written: HashSet<(Matricule, i32)>,
+    /// Records that accepted letters of this batch correct, by table, agency, installation and number.
+    corrected: HashSet<(i32, Matricule, String, i64)>,
 }
 
 impl<'a> Round<'a> {
@@ -107,6 +114,8 @@ impl<'a> Round<'a> {
             highest: HashMap::new(),
             records: BatchRecords::default(),
             holdings: knowledge.holdings.clone(),
+            written: HashSet::new(),
+            corrected: HashSet::new(),
         }
     }
 
@@ -194,6 +203,9 @@ impl<'a> Round<'a> {
         if let Some(refusal) = self.knowledge.refused_by_database.get(&at) {
             return self.refuse(agency, key, digest, refusal.clone(), None);
         }
+        if let Work::Corrections(_) = work {
+            return self.decide_corrections(arrival, signer, key, digest, work);
+        }
         if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
             return Decision::Deferred;
         }
@@ -214,7 +226,35 @@ impl<'a> Round<'a> {
                 return self.hold(agency, key, digest, Hold { work: work.clone(), code: HoldCode::Check, found: holds });
             }
         }
-        let (bytes, came_at) = (arrival.rendered_bytes, arrival.received_at);
+        let (installation, acceptance) = (key.installation.clone(), (work, found, Vec::new()));
+        let decision = self.accept(arrival, key, digest, acceptance);
+        match decision {
+            Decision::Accepted { key, acceptance, account, highest_sequence } => {
+                self.holdings.change(tables, &is_new, Totals::add);
+                self.written.extend(tables.iter().map(|rows| (agency, rows.definition.table_id)));
+                if self.knowledge.held.is_some() {
+                    self.records.add(agency, &installation, tables);
+                }
+                let acceptance = Acceptance { is_new, ..acceptance };
+                Decision::Accepted { key, acceptance, account, highest_sequence }
+            }
+            other => other,
+        }
+    }
+
+    /// Accepts work that the account bears: charges it, and uses the letter's key.
+    fn accept(
+        &mut self,
+        arrival: &'a Arrival,
+        key: Key,
+        digest: &[u8],
+        (work, found, fates): (&'a Work, Vec<Found>, Vec<Fate>),
+    ) -> Decision {
+        let Some(signer) = arrival.signer() else {
+            return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
+        };
+        let (agency, came_at) = (signer.matricule, arrival.received_at);
+        let bytes = arrival.rendered_bytes;
         let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, came_at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
@@ -227,12 +267,8 @@ impl<'a> Round<'a> {
         }
         let balance = account.balance.saturating_sub(price.amount);
         self.balances.insert(agency, balance);
-        self.holdings.change(tables, &is_new, Totals::add);
-        if self.knowledge.held.is_some() {
-            self.records.add(agency, &key.installation, tables);
-        }
         let highest_sequence = self.use_key(agency, &key, digest);
-        let acceptance = Acceptance { work: work.clone(), is_new, found, price };
+        let acceptance = Acceptance { work: work.clone(), is_new: Vec::new(), found, fates, price };
         let account = Account { balance, ..account };
         Decision::Accepted { key, acceptance, account, highest_sequence }
     }
@@ -245,7 +281,7 @@ impl<'a> Round<'a> {
         }
         let mut faults = RowFaults::default();
         self.holdings.change(tables, is_new, Totals::add);
-        let beside = Beside { catalogue: self.catalogue, holdings: &self.holdings };
+        let beside = Beside { catalogue: self.catalogue, holdings: &self.holdings, stands_for_letter: false };
         let found = reckon_of_tables(tables, is_new, beside, &mut faults);
         self.holdings.change(tables, is_new, Totals::take);
         if faults.is_empty() { Ok(found) } else { Err(Refusal::new(RefusalCode::CheckFailed).with_faults(faults)) }

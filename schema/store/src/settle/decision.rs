@@ -4,6 +4,7 @@ use sdc::answer::receipt::HoldCode;
 use sdc::refusal::Refusal;
 
 use super::account::Account;
+use super::corrections::Fate;
 use super::judge::Key;
 use super::work::Work;
 use crate::ledger::prices::Price;
@@ -16,6 +17,8 @@ pub struct Acceptance {
     pub is_new: Vec<Vec<bool>>,
     /// What checks found that look at what the tables hold.
     pub found: Vec<Found>,
+    /// What becomes of each correction; none where the letter corrects nothing.
+    pub fates: Vec<Fate>,
     pub price: Price,
 }
 
@@ -26,9 +29,10 @@ impl Acceptance {
         self.work.tables().iter().enumerate().map(|(table, rows)| (rows, self.is_new[table].as_slice()))
     }
 
-    /// Counts the rows that are inserted.
+    /// Counts the rows that are inserted or corrected.
     pub fn new_rows(&self) -> usize {
-        self.is_new.iter().flatten().filter(|new| **new).count()
+        let corrected = self.fates.iter().filter(|fate| **fate != Fate::Superseded).count();
+        self.is_new.iter().flatten().filter(|new| **new).count() + corrected
     }
 }
 

@@ -16,6 +16,7 @@ use super::batch::Case;
 use super::gathered::relation;
 use super::judge::Judged;
 use super::transaction::OpenTransaction;
+use super::work::Work;
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 use crate::database::statement::{Bind, Statement};
@@ -44,8 +45,12 @@ pub struct Groups {
 pub async fn hold(transaction: &mut OpenTransaction, batch: &[Case], catalogue: &Catalogue) -> Result<Groups, Fault> {
     lock(transaction.connection(), names(batch, catalogue)).await?;
     let (mut holdings, mut asked) = (Holdings::default(), BTreeMap::new());
-    for rows in tables(batch) {
-        ask(rows, catalogue, &mut holdings, &mut asked);
+    for work in works(batch) {
+        // What is corrected stands among what the table holds: sums over the letter are sums over both.
+        let stands_for_letter = !work.corrections().is_empty();
+        for rows in work.rows_looked_at() {
+            ask(rows, catalogue, stands_for_letter, (&mut holdings, &mut asked));
+        }
     }
     if holdings.is_empty() {
         return Ok(Groups::default());
@@ -65,19 +70,18 @@ pub async fn hold(transaction: &mut OpenTransaction, batch: &[Case], catalogue: 
     Ok(Groups { holdings, broken })
 }
 
-/// Goes through the rows that sound letters bring.
-fn tables(batch: &[Case]) -> impl Iterator<Item = &TableRows> {
-    let work = batch.iter().filter_map(|case| match &case.judged {
+/// Goes through the work of sound letters.
+fn works(batch: &[Case]) -> impl Iterator<Item = &Work> {
+    batch.iter().filter_map(|case| match &case.judged {
         Judged::Sound { work, .. } => Some(work),
         Judged::Stranger(_) | Judged::Refused { .. } => None,
-    });
-    work.flat_map(|work| work.tables())
+    })
 }
 
 /// Names the groups to be locked, by the digest of what rows agree on. Two that share a name only wait for one another.
 fn names(batch: &[Case], catalogue: &Catalogue) -> BTreeSet<i64> {
     let mut names = BTreeSet::new();
-    for rows in tables(batch) {
+    for rows in works(batch).flat_map(Work::rows_looked_at) {
         for on in catalogue.locks(rows.definition.table_id) {
             let columns = group_columns(rows, on);
             let keys: BTreeSet<GroupKey> = (0..rows.row_count()).filter_map(|row| group_key(&columns, row)).collect();
@@ -117,11 +121,12 @@ async fn lock(connection: &mut AsyncPgConnection, names: BTreeSet<i64>) -> Resul
 fn ask(
     rows: &TableRows,
     catalogue: &Catalogue,
-    holdings: &mut Holdings,
-    asked: &mut BTreeMap<Measure, Arc<Definition>>,
+    stands_for_letter: bool,
+    (holdings, asked): (&mut Holdings, &mut BTreeMap<Measure, Arc<Definition>>),
 ) {
     for term in rows.definition.checks.iter().flat_map(|check| check.terms()) {
-        let Some((measure, other)) = Measure::of(term, &rows.definition, catalogue) else { continue };
+        let asks = Measure::of(term, &rows.definition, catalogue, stands_for_letter);
+        let Some((measure, other)) = asks else { continue };
         let is_readable = measure.on.iter().all(|name| joined_as(&other, name).is_some());
         if !is_readable || measure.column.as_ref().is_some_and(|name| other.column(name).is_none()) {
             continue;
@@ -196,9 +201,9 @@ async fn read_one_by_one(
         let Err(fault) = read(transaction.shared(), measure, &asked[measure], groups).await else { continue };
         transaction.connection().batch_execute("ROLLBACK TO SAVEPOINT measure").await?;
         transaction.is_of_a_row(&fault).await?;
-        for rows in tables(batch) {
-            let mut terms = rows.definition.checks.iter().flat_map(|check| check.terms());
-            if terms.any(|term| Measure::of(term, &rows.definition, catalogue).is_some_and(|(own, _)| own == *measure)) {
+        for rows in works(batch).flat_map(Work::rows_looked_at) {
+            let asks = |term| Measure::of(term, &rows.definition, catalogue, true).is_some_and(|(own, _)| own == *measure);
+            if rows.definition.checks.iter().flat_map(|check| check.terms()).any(asks) {
                 let definition = Arc::clone(&rows.definition);
                 broken.entry(definition.table_id).or_insert((definition, fault.clone()));
             }

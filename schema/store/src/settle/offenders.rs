@@ -11,6 +11,7 @@ use diesel_async::SimpleAsyncConnection;
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
 
 use super::batch::Case;
+use super::corrections;
 use super::decision::Acceptance;
 use super::gathered::{Place, gather};
 use super::rows::{NotInserted, check_deferred, insert_gathered};
@@ -181,7 +182,10 @@ impl<'a> Trial<'a> {
             insert_gathered(connection, gathered).await?;
         }
         match check {
-            Check::Whole => check_deferred(connection).await,
+            Check::Whole => {
+                corrections::apply(connection, self.alone).await?;
+                check_deferred(connection).await
+            }
             Check::Rows => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use futures_util::join;
 
 use super::batch::Case;
+use super::corrections;
 use super::gathered::{Gathered, gather, is_new};
 use crate::database::StatementLimits;
 use crate::database::fault::{ConstraintKind, Fault};
@@ -49,11 +50,17 @@ pub enum NotInserted {
 pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: StatementLimits) -> Inserted {
     let mut inserts: Vec<_> =
         gather(batch, is_new(batch)).into_iter().map(|gathered| insert_gathered(connection, gathered)).collect();
-    let last = inserts.split_off(inserts.len().saturating_sub(TOGETHER_MAX));
+    // What corrects a record comes after all that is new, and one after the other.
+    let has_corrections = corrections::are_in(batch);
+    let together_max = if has_corrections { 0 } else { TOGETHER_MAX };
+    let last = inserts.split_off(inserts.len().saturating_sub(together_max));
     for insert in inserts {
         if let Err(why) = insert.await {
             return not_inserted(why);
         }
+    }
+    if has_corrections && let Err(why) = corrections::apply(connection, batch).await {
+        return not_inserted(why);
     }
     let (inserted, checked, limited) =
         join!(join_all(last), check_deferred(connection), limit_later(connection, limits));
@@ -112,7 +119,12 @@ pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathe
     );
     let sent = gathered.places.len();
     let binds = gathered.into_insert();
-    match Statement::<()>::of_columns(&text, &binds).execute(&mut connection).await.map_err(Fault::from) {
+    kept_rows(Statement::<()>::of_columns(&text, &binds).execute(&mut connection).await, sent)
+}
+
+/// Says whether PostgreSQL has written as many rows as were sent, and else why not.
+pub fn kept_rows(written: diesel::QueryResult<usize>, sent: usize) -> Result<(), NotInserted> {
+    match written.map_err(Fault::from) {
         Ok(kept) if kept == sent => Ok(()),
         Ok(_fewer) => Err(NotInserted::Rule(NOT_KEPT.to_owned())),
         Err(Fault::Constraint { kind: ConstraintKind::Unique, constraint, .. }) => Err(NotInserted::Held(constraint)),

@@ -22,7 +22,7 @@ use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
-use super::{defaults, groups, judge};
+use super::{corrections, defaults, groups, judge};
 use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
@@ -112,7 +112,9 @@ impl Settler {
         judge_stale_again(connection, batch, standing, catalogue).await?;
         defaults::fill(connection, batch).await?;
         standing.read_by_keys(connection, batch).await?;
-        let Groups { holdings, broken } = groups::hold(transaction, batch, catalogue).await?;
+        let mut broken = corrections::look_up(transaction, batch).await?;
+        let Groups { holdings, broken: unread } = groups::hold(transaction, batch, catalogue).await?;
+        broken.extend(unread);
 
         let now = Instant::now();
         for (definition, fault) in &broken {

@@ -13,6 +13,7 @@ use super::account::Account;
 use super::arrival::{Content, Outcome};
 use super::batch::Case;
 use super::bodies;
+use super::corrections::{Correction, Fate};
 use super::decision::{Acceptance, Decision};
 use super::flags::new_flags;
 use super::judge::Key;
@@ -135,7 +136,11 @@ fn receipt_of(
             code: hold.code,
             checks: hold.found.iter().map(|found| found.flag.clone()).collect(),
         }),
-        rows: acceptance.map(table_receipts).unwrap_or_default(),
+        rows: match (acceptance, hold) {
+            (Some(acceptance), _) => table_receipts(acceptance),
+            (None, Some(hold)) => correction_receipts(hold.work.corrections(), &[]),
+            (None, None) => Vec::new(),
+        },
         flags: Vec::new(),
         account,
         highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
@@ -144,7 +149,30 @@ fn receipt_of(
     }
 }
 
+/// Counts by table what became of corrections, or that they wait.
+fn correction_receipts(corrections: &[Correction], fates: &[Fate]) -> Vec<TableReceipt> {
+    let mut receipts: Vec<TableReceipt> = Vec::new();
+    for (at, correction) in corrections.iter().enumerate() {
+        let table = &correction.definition.name;
+        let place = receipts.iter().position(|known| known.table == *table).unwrap_or_else(|| {
+            receipts.push(TableReceipt { table: table.clone(), ..TableReceipt::default() });
+            receipts.len() - 1
+        });
+        let receipt = &mut receipts[place];
+        match fates.get(at) {
+            Some(Fate::Replaced) => receipt.replaced += 1,
+            Some(Fate::Cancelled) => receipt.cancelled += 1,
+            Some(Fate::Superseded) => receipt.superseded += 1,
+            None => receipt.waiting += 1,
+        }
+    }
+    receipts
+}
+
 fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
+    if !acceptance.fates.is_empty() {
+        return correction_receipts(acceptance.work.corrections(), &acceptance.fates);
+    }
     let count = |marks: &[bool], wanted: bool| {
         u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
     };

@@ -117,7 +117,14 @@ impl Written {
 
 /// Goes through the rows of a letter, as they would be written.
 fn rows_of<'a>(letter: &'a HeldLetter<'a>) -> impl Iterator<Item = HeldRow<'a>> {
-    letter.hold.work.tables().iter().flat_map(move |rows| {
+    let corrections = letter.hold.work.corrections().iter().enumerate().map(move |(at, correction)| HeldRow {
+        letter,
+        table_id: correction.definition.table_id,
+        row: i32::try_from(row_number(at)).unwrap_or(i32::MAX),
+        numero: correction.found.as_ref().map(|found| found.numero),
+        content: correction.json(),
+    });
+    let written = letter.hold.work.tables().iter().flat_map(move |rows| {
         (0..rows.row_count()).map(move |row| HeldRow {
             letter,
             table_id: rows.definition.table_id,
@@ -125,5 +132,6 @@ fn rows_of<'a>(letter: &'a HeldLetter<'a>) -> impl Iterator<Item = HeldRow<'a>> 
             numero: rows.numeros.get(row).copied(),
             content: rows.json(row),
         })
-    })
+    });
+    written.chain(corrections)
 }

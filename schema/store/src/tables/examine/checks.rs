@@ -85,6 +85,37 @@ pub fn reckon_of_tables(
     found
 }
 
+/// Reckons the checks of a record that is corrected, as it will be, or of one that is cancelled what they say of its group without it.
+/// `number` is the correction's place in its letter. Adds a fault where it breaks a refusing check, and returns what else was found.
+pub fn reckon_corrected(
+    rows: &TableRows,
+    number: u32,
+    is_cancelled: bool,
+    beside: Beside<'_>,
+    faults: &mut RowFaults,
+) -> Vec<Found> {
+    let mut found = Vec::new();
+    for check in &rows.definition.checks {
+        // What is cancelled has no figures of its own any more.
+        if is_cancelled && check.terms().any(|term| matches!(term, Term::Column(_))) {
+            continue;
+        }
+        let sides = Sides::of(check, rows, &[], Some(beside));
+        match sides.finding(check, 0) {
+            None => {}
+            Some(Finding::Broken) if check.severity == Severity::Refuse => {
+                faults.add(|| RowFault { row: number, ..fault(rows, check, 0, &sides) });
+            }
+            Some(finding) => {
+                let mut flag = Flag::new(&rows.definition.name, &check.code, finding == Finding::Unjudged);
+                flag.add(number, || sides.figures(0).arithmetic(check));
+                found.push(Found { table_id: rows.definition.table_id, severity: check.severity, flag });
+            }
+        }
+    }
+    found
+}
+
 fn fault(rows: &TableRows, check: &Check, row: usize, sides: &Sides<'_>) -> RowFault {
     RowFault {
         table: rows.definition.name.clone(),
@@ -192,6 +223,14 @@ impl<'a> Source<'a> {
         match term {
             Term::Number(number) => Source::Number(i128::from(*number)),
             Term::Column(column) => Source::Column(rows.column(column)),
+            _ if term.joined().is_some() && beside.is_some_and(|beside| beside.stands_for_letter) => {
+                let taken = match term {
+                    Term::Count { .. } => Taken::Rows,
+                    Term::Reference { .. } => Taken::Value,
+                    _ => Taken::Sum,
+                };
+                Source::of_tables(term, taken, rows, beside)
+            }
             Term::Sum { table, sum, on, held: false } => Source::Groups {
                 by_key: of_letter(tables, table, Some(sum), on),
                 none: Some(Totals::default()),
@@ -212,7 +251,7 @@ impl<'a> Source<'a> {
 
     fn of_tables(term: &Term, taken: Taken, rows: &'a TableRows, beside: Option<Beside<'_>>) -> Source<'a> {
         let asked = beside.and_then(|beside| {
-            let (measure, _) = Measure::of(term, &rows.definition, beside.catalogue)?;
+            let (measure, _) = Measure::of(term, &rows.definition, beside.catalogue, beside.stands_for_letter)?;
             Some((beside.holdings, measure))
         });
         let Some((holdings, measure)) = asked else { return Source::Unknown };

@@ -4,6 +4,7 @@
 //! goes on from letter to letter of the batch as each is accepted.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use sdc::names::same;
 
@@ -59,11 +60,16 @@ pub struct Measure {
 
 impl Measure {
     /// Finds what a term of a check of `definition` asks, and of which table; nothing where it asks nothing of tables, or of one that
-    /// the centre does not have.
-    pub fn of(term: &Term, definition: &Definition, catalogue: &Catalogue) -> Option<(Measure, std::sync::Arc<Definition>)> {
+    /// the centre does not have. Where what is held `stands_for_letter`, a sum over the letter is one over the table.
+    pub fn of(
+        term: &Term,
+        definition: &Definition,
+        catalogue: &Catalogue,
+        stands_for_letter: bool,
+    ) -> Option<(Measure, Arc<Definition>)> {
         let (table, column, on) = match term {
-            Term::Sum { table, sum, on, held: true } => (table, Some(sum), on),
-            Term::Count { table, count: Counted::Held, on } => (table, None, on),
+            Term::Sum { table, sum, on, held } if *held || stands_for_letter => (table, Some(sum), on),
+            Term::Count { table, count, on } if *count == Counted::Held || stands_for_letter => (table, None, on),
             Term::Reference { table, column, on } => (table, Some(column), on),
             _ => return None,
         };
@@ -149,6 +155,8 @@ pub struct Beside<'a> {
     pub catalogue: &'a Catalogue,
     /// What they hold, the letter's new rows included.
     pub holdings: &'a Holdings,
+    /// Whether sums over the letter are sums over the tables: of a letter that corrects, whose rows are few of many.
+    pub stands_for_letter: bool,
 }
 
 /// Returns columns of a letter's rows by name; none where the letter leaves one out.
