@@ -20,6 +20,7 @@ mod answer;
 mod approval;
 mod cert;
 mod cert_list;
+mod correction;
 mod desk;
 mod flag;
 mod held;
@@ -99,6 +100,9 @@ pub enum Command {
     /// Letters that are held until two people decide
     #[command(subcommand)]
     Held(held::HeldCommand),
+    /// Corrections of records that wait for the centre's approval
+    #[command(subcommand)]
+    Correction(correction::CorrectionCommand),
     /// Flags: what was accepted and wants an explanation
     #[command(subcommand)]
     Flag(flag::FlagCommand),
@@ -189,7 +193,14 @@ impl CommandLine {
                 let configuration = Configuration::load(&place.sources)?;
                 place.at_desk(async |desk| approval::run(desk, &configuration, command).await)
             }
-            Command::Held(command) => place.at_desk(async |desk| held::run(desk, command).await),
+            Command::Held(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| held::run(desk, &configuration, command).await)
+            }
+            Command::Correction(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| correction::run(desk, &configuration, command).await)
+            }
             Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();

@@ -74,9 +74,7 @@ pub(super) async fn run(
             if !yes {
                 agree(desk, id).await?;
             }
-            if let Act::HeldDecide(decision) | Act::ResultRelease(decision) =
-                &approvals::show(desk.connection(), id).await?.act
-            {
+            if let Some(decision) = approvals::show(desk.connection(), id).await?.act.of_held() {
                 return held::confirm(desk, configuration, id, decision).await;
             }
             let confirmed = approvals::confirm(desk.connection(), &operator, id).await?;
@@ -172,7 +170,9 @@ fn in_words(act: &Act, desk: &Desk) -> String {
         Act::UserMap { user, account } => {
             said!("act-map", account = &account.name, uid = account.uid.to_string(), user = user)
         }
-        Act::HeldDecide(decision) | Act::ResultRelease(decision) => held::decision_in_words(decision),
+        Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => {
+            held::decision_in_words(decision)
+        }
         Act::UserUnmap { account } => said!("act-unmap", account = account),
     }
 }

@@ -8,9 +8,10 @@ use sdc::answer::receipt::HoldCode;
 use sdc::letter::Matricule;
 use serde_json::{Value, json};
 use store::error::AdministrationError;
-use store::letters::held::{self, HeldFilter, HeldLetter, HeldRow, decision};
+use store::letters::held::decision::{self, Decided};
+use store::letters::held::{self, HeldFilter, HeldLetter, HeldRow};
 use store::people::HeldDecision;
-use store::settle::{Settler, Tried};
+use store::settle::{Arrival, Settler, Tried};
 
 use super::approval::asked;
 use super::desk::{Desk, read_matricule};
@@ -71,7 +72,7 @@ pub struct ListArguments {
     extent: Extent,
 }
 
-pub(super) async fn run(desk: &mut Desk, command: HeldCommand) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command: HeldCommand) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
         HeldCommand::List(ListArguments { agency, code, with_decided, after, extent }) => {
@@ -82,18 +83,42 @@ pub(super) async fn run(desk: &mut Desk, command: HeldCommand) -> anyhow::Result
             let (letter, rows) = held::show(desk.connection(), &operator, id).await?;
             show_one(desk, &letter, &rows)
         }
-        HeldCommand::Release { id, waive, reason } => {
-            let act = decision::act(desk.connection(), &operator, id, Some(&waive), &reason).await?;
-            asked(desk, &act).await
-        }
-        HeldCommand::Refuse { id, reason } => {
-            let act = decision::act(desk.connection(), &operator, id, None, &reason).await?;
-            asked(desk, &act).await
-        }
+        HeldCommand::Release { id, waive, reason } => decide(desk, configuration, id, Some(&waive), &reason).await,
+        HeldCommand::Refuse { id, reason } => decide(desk, configuration, id, None, &reason).await,
     }
 }
 
-/// Confirms what another person asked of a held letter: the letter is opened with the centre's keys, and tried again.
+/// Asks for the end of a letter; corrections that one person decides are decided at once.
+pub(super) async fn decide(
+    desk: &mut Desk,
+    configuration: &Configuration,
+    id: i64,
+    waived: Option<&[String]>,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let operator = desk.operator.clone();
+    let act = decision::act(desk.connection(), &operator, id, waived, reason).await?;
+    if !decision::is_for_one(desk.connection(), id).await? {
+        return asked(desk, &act).await;
+    }
+    let (settler, opened) = open(desk, configuration, id).await?;
+    let decided = decision::decide_alone(&settler, desk.connection(), &operator, &act, opened).await?;
+    tell(desk, id, act.of_held().is_some_and(|decision| decision.waived.is_none()), &decided)
+}
+
+/// Opens a letter with the centre's keys, to be tried again.
+async fn open(desk: &mut Desk, configuration: &Configuration, id: i64) -> anyhow::Result<(Settler, Arrival)> {
+    let operator = desk.operator.clone();
+    let folder = DataFolder::of(configuration)?;
+    let keys = keys::load(&folder.keys())?;
+    let settler = Settler::new(desk.database.clone(), configuration.limits.of_settling());
+    let taken_up = decision::take_up(desk.connection(), &operator, id).await?;
+    let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
+    let opened = arrivals.into_iter().next().context("a held letter is one container")?;
+    Ok((settler, opened))
+}
+
+/// Confirms what another person asked of a held letter, and tries it again.
 pub(super) async fn confirm(
     desk: &mut Desk,
     configuration: &Configuration,
@@ -101,22 +126,20 @@ pub(super) async fn confirm(
     asked: &HeldDecision,
 ) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
-    let folder = DataFolder::of(configuration)?;
-    let keys = keys::load(&folder.keys())?;
-    let settler = Settler::new(desk.database.clone(), configuration.limits.of_settling());
-    let taken_up = decision::take_up(desk.connection(), &operator, asked.held).await?;
-    let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
-    let opened = arrivals.into_iter().next().context("a held letter is one container")?;
+    let (settler, opened) = open(desk, configuration, asked.held).await?;
     let decided = decision::confirm(&settler, desk.connection(), &operator, approval, opened).await?;
-    let id = asked.held.to_string();
+    tell(desk, asked.held, asked.waived.is_none(), &decided)
+}
+
+fn tell(desk: &Desk, id: i64, is_refusal: bool, decided: &Decided) -> anyhow::Result<()> {
     let words = match &decided.tried {
-        Tried::Stranger(_) if decided.approval.state == "confirmed" => said!("held-refused-silently", id = id),
+        Tried::Stranger(_) if is_refusal => said!("held-refused-silently", id = id.to_string()),
         Tried::Stranger(_) | Tried::AcceptedBefore { .. } | Tried::Waits => {
             bail!("held letter {id} stays as it is: {}", tried_words(&decided.tried))
         }
         tried => tried_words(tried),
     };
-    desk.tell_line(&decision::told(&decided), &words)
+    desk.tell_line(&decision::told(decided), &words)
 }
 
 /// Words what is asked of a held letter.
@@ -128,7 +151,7 @@ pub(super) fn decision_in_words(decision: &HeldDecision) -> String {
     }
 }
 
-fn show_one(desk: &Desk, letter: &HeldLetter, rows: &[HeldRow]) -> anyhow::Result<()> {
+pub(super) fn show_one(desk: &Desk, letter: &HeldLetter, rows: &[HeldRow]) -> anyhow::Result<()> {
     if desk.json {
         let mut all = json!(letter);
         if let Value::Object(members) = &mut all {

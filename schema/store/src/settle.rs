@@ -27,6 +27,7 @@ mod gathered;
 mod groups;
 mod held;
 pub(crate) mod judge;
+mod not_inserted;
 mod offenders;
 mod post;
 mod records;

@@ -204,6 +204,7 @@ error-operation-quarantine-drop = quarantine.drop
 error-operation-quarantine-retry = quarantine.retry
 error-operation-held-show = held.show
 error-operation-held-decide = held.decide
+error-operation-correction-decide = correction.decide
 error-operation-flag-explain = flag.explain
 error-operation-agency-add = agency.add
 error-operation-agency-edit = agency.edit

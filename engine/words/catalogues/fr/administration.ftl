@@ -204,6 +204,7 @@ error-operation-quarantine-drop = écarter une entrée de la quarantaine
 error-operation-quarantine-retry = reprendre une entrée de la quarantaine
 error-operation-held-show = regarder une lettre retenue
 error-operation-held-decide = décider d'une lettre retenue
+error-operation-correction-decide = décider de corrections qui attendent
 error-operation-flag-explain = expliquer un signalement
 error-operation-agency-add = ajouter une agence
 error-operation-agency-edit = modifier les données d'une agence

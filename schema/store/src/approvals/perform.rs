@@ -54,9 +54,9 @@ impl Act {
                 standing::lock(connection).await?;
                 Ok(json!({ "user": users::find(connection, user).await? }))
             }
-            Act::HeldDecide(HeldDecision { held, .. }) | Act::ResultRelease(HeldDecision { held, .. }) => {
-                held::seen(connection, *held).await
-            }
+            Act::HeldDecide(HeldDecision { held, .. })
+            | Act::ResultRelease(HeldDecision { held, .. })
+            | Act::ResultCorrect(HeldDecision { held, .. }) => held::seen(connection, *held).await,
             Act::UserMap { user, account } => {
                 standing::lock(connection).await?;
                 let user = users::find(connection, user).await?;
@@ -106,7 +106,7 @@ impl Act {
                 users::set_commission_by(connection, decider, approved, user, *is_commission).await?;
                 Ok(json!({ "user": user }))
             }
-            Act::HeldDecide(_) | Act::ResultRelease(_) => {
+            Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => {
                 Err(Fault::Bug(format!("{} is done by a further attempt at its letter", self.need().name())).into())
             }
             Act::UserMap { user, account } => {

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use sdc::answer::receipt::HoldCode;
 use sdc::letter::Matricule;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -75,6 +76,11 @@ pub struct HeldLetter {
 }
 
 impl HeldLetter {
+    /// Says whether it has corrections that wait for approval.
+    pub fn is_of_corrections(&self) -> bool {
+        self.code == HoldCode::Approval.as_str()
+    }
+
     /// Names the checks that hold it, as `ResultatBureau.within_reference`.
     pub fn checks_named(&self) -> Vec<String> {
         let text = |flag: &Value, member: &str| flag[member].as_str().unwrap_or_default().to_owned();

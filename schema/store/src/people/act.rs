@@ -74,6 +74,9 @@ pub enum Act {
     /// The end of one that has results.
     #[serde(rename = "result.release")]
     ResultRelease(HeldDecision),
+    /// The end of corrections of results that wait for approval.
+    #[serde(rename = "result.correct")]
+    ResultCorrect(HeldDecision),
     /// It is no longer.
     #[serde(rename = "user.unmap")]
     UserUnmap {
@@ -107,7 +110,16 @@ impl Act {
             Act::UserMap { .. } => Need::UserMap,
             Act::HeldDecide(_) => Need::HeldDecide,
             Act::ResultRelease(_) => Need::ResultRelease,
+            Act::ResultCorrect(_) => Need::ResultCorrect,
             Act::UserUnmap { .. } => Need::UserUnmap,
+        }
+    }
+
+    /// Returns what becomes of a held letter, where the act is of one: it is done by a further attempt at the letter.
+    pub fn of_held(&self) -> Option<&HeldDecision> {
+        match self {
+            Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => Some(decision),
+            _ => None,
         }
     }
 
@@ -121,7 +133,7 @@ impl Act {
             Act::UserPrivilege { .. } => Operation::UserPrivilege,
             Act::UserCommission { .. } => Operation::UserCommission,
             Act::UserMap { .. } => Operation::UserMap,
-            Act::HeldDecide(_) | Act::ResultRelease(_) => Operation::HeldDecide,
+            Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => Operation::HeldDecide,
             Act::UserUnmap { .. } => Operation::UserUnmap,
         }
     }

@@ -71,7 +71,7 @@ needs! {
     /// always, in tables marked `results`
     ResultRelease = "result.release", true, true;
     /// always, in tables marked `results`
-    ResultCorrect = "result.correct", true, false;
+    ResultCorrect = "result.correct", true, true;
     /// always
     ResultPublish = "result.publish", true, false;
 }

@@ -86,6 +86,8 @@ operations! {
     HeldShow = "held.show", Operateur;
     /// A letter that is held is released, or refused: one asks, another confirms.
     HeldDecide = "held.decide", Operateur;
+    /// Corrections that wait are approved, or refused, by one person: of results it is two.
+    CorrectionDecide = "correction.decide", Superviseur;
     /// A flag is explained.
     FlagExplain = "flag.explain", Operateur;
     /// A new agency.

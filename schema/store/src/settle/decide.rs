@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::account::Account;
 use super::arrival::{Arrival, Content};
 use super::batch::Case;
-use super::corrections::Fate;
+use super::corrections::correction::Fate;
 use super::decision::{Acceptance, Decision, Hold};
 use super::flags;
 use super::held::HeldRecords;

@@ -4,7 +4,7 @@ use sdc::answer::receipt::HoldCode;
 use sdc::refusal::Refusal;
 
 use super::account::Account;
-use super::corrections::Fate;
+use super::corrections::correction::Fate;
 use super::judge::Key;
 use super::work::Work;
 use crate::ledger::prices::Price;

@@ -12,6 +12,7 @@ use tokio::task::yield_now;
 use super::arrival::Arrival;
 use super::batch::{Batch, Case};
 use super::bodies::Bodies;
+use super::corrections::look_up::look_up;
 use super::decide::Knowledge;
 use super::groups::Groups;
 use super::retry::Retry;
@@ -22,7 +23,7 @@ use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
-use super::{corrections, defaults, groups, judge};
+use super::{defaults, groups, judge};
 use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
@@ -112,7 +113,7 @@ impl Settler {
         judge_stale_again(connection, batch, standing, catalogue).await?;
         defaults::fill(connection, batch).await?;
         standing.read_by_keys(connection, batch).await?;
-        let mut broken = corrections::look_up(transaction, batch).await?;
+        let mut broken = look_up(transaction, batch).await?;
         let Groups { holdings, broken: unread } = groups::hold(transaction, batch, catalogue).await?;
         broken.extend(unread);
 

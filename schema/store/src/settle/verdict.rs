@@ -13,7 +13,7 @@ use super::account::Account;
 use super::arrival::{Content, Outcome};
 use super::batch::Case;
 use super::bodies;
-use super::corrections::{Correction, Fate};
+use super::corrections::correction::{Correction, Fate};
 use super::decision::{Acceptance, Decision};
 use super::flags::new_flags;
 use super::judge::Key;

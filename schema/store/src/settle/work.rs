@@ -9,7 +9,8 @@ use sdc::refusal::Refusal;
 use sdc::request::{Period, Request};
 use sdc::service::Service;
 
-use super::corrections::{self, Correction};
+use super::corrections::correction::Correction;
+use super::corrections::judged;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{self, TableRows};
@@ -40,7 +41,7 @@ impl Work {
                 let tables = examine::examine(records, catalogue, &signer.plan, &signer.scopes)?;
                 Ok(Work::Records(tables.into()))
             }
-            Request::Correct(asked) => Ok(Work::Corrections(corrections::judge(asked, signer, catalogue)?.into())),
+            Request::Correct(asked) => Ok(Work::Corrections(judged::judge(asked, signer, catalogue)?.into())),
             Request::Account(period) => Ok(Work::Statement(*period)),
         }
     }

@@ -16,10 +16,11 @@ use crate::people::action::AuditAction;
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
-use crate::settle::{Arrival, Retry, Ruling, Settler, Tried, Written};
+use crate::settle::{Arrival, Retry, Ruling, Settler, Tried};
 
 /// Makes what is asked of a letter: to release it with these checks waived, or all that hold it where none is named; or, without
-/// checks, to refuse it.
+/// checks, to refuse it. Corrections that wait for approval alone are decided by one person, unless they are of results:
+/// [`decide_alone`].
 ///
 /// # Errors
 /// No such letter, or one that is decided; a check that does not hold it; no reason; a fault.
@@ -47,7 +48,20 @@ pub async fn act(
         None => None,
     };
     let decision = HeldDecision { held: id, waived, reason: reason.to_owned() };
-    Ok(if letter.is_of_results { Act::ResultRelease(decision) } else { Act::HeldDecide(decision) })
+    Ok(match (letter.is_of_results, letter.is_of_corrections()) {
+        (true, true) => Act::ResultCorrect(decision),
+        (true, false) => Act::ResultRelease(decision),
+        (false, _) => Act::HeldDecide(decision),
+    })
+}
+
+/// Says whether one person decides: of corrections that wait for approval and are not of results. The office asked, so there are two.
+///
+/// # Errors
+/// No such letter; a fault.
+pub async fn is_for_one(connection: &mut AsyncPgConnection, id: i64) -> Result<bool, AdministrationError> {
+    let letter = find(connection, id).await?;
+    Ok(letter.is_of_corrections() && !letter.is_of_results)
 }
 
 /// Reads a letter that waits, with its bytes, to be tried again.
@@ -92,8 +106,8 @@ pub async fn take_up(
 /// What came of an approval.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// The approval, as it is now; it waits still where no attempt could be made.
-    pub approval: Approval,
+    /// The approval, as it is now; it waits still where no attempt could be made. Absent where one person decided.
+    pub approval: Option<Approval>,
     /// What became of the letter.
     pub tried: Tried,
 }
@@ -113,67 +127,109 @@ pub async fn confirm(
 ) -> Result<Decided, AdministrationError> {
     decider.require(connection, Operation::HeldDecide).await?;
     let approval = approvals::show(connection, approval_id).await?;
-    let (Act::HeldDecide(decision) | Act::ResultRelease(decision)) = &approval.act else {
+    let Some(decision) = approval.act.of_held() else {
         return Err(AdministrationError::ApprovalUnknown(approval_id));
     };
     // What cannot be confirmed is found out before the letter is tried; and once more beside it, under the locks.
     approvals::still_holds(connection, decider, approval_id).await?;
-    let HeldDecision { held, waived, reason } = decision.clone();
-    let ruling = match waived {
-        Some(waived) => Ruling::Release { waived: waived.into_iter().collect(), reason: reason.clone() },
-        None => Ruling::Refuse(reason.clone()),
-    };
-    let decider_name = decider.user().to_owned();
-    let retry = Retry { decider: decider_name, decided_at: Utc::now(), ruling, approval: Some(approval_id) };
-    let is_refusal = decision.waived.is_none();
-    let written = settler.write_again(vec![opened], retry).await.map_err(|unsettled| unsettled.fault)?;
-    let tried = written.tried().into_iter().next().unwrap_or(Tried::Waits);
-    let action = AuditAction::HeldDecide {
-        held,
-        released: !is_refusal,
-        waived: decision.waived.as_deref().unwrap_or_default(),
-        reason: &reason,
-        tried: as_json(&tried),
-    };
-    if !is_attempt(&tried) {
-        drop(written);
-        if !(is_refusal && matches!(tried, Tried::Stranger(_))) {
-            connection.transaction(async |connection| audit::write(connection, decider, &action).await).await?;
-            return Ok(Decided { approval, tried });
-        }
-        let approval = connection
-            .transaction(async |connection| {
-                let judged = approvals::judged(connection, decider, approval_id).await?;
-                find_open(connection, held).await?;
-                close(connection, held, &tried, (decider, &reason)).await?;
-                audit::write(connection, decider, &action).await?;
-                approvals::end(connection, decider, &judged.approval).await
-            })
-            .await?;
-        return Ok(Decided { approval, tried });
-    }
-    let approval = carry_out(written, decider, approval_id, (held, &reason), &action).await?;
-    Ok(Decided { approval, tried })
+    Carrying { settler, decider, decision, approval: Some(approval_id) }.out(connection, opened).await
 }
 
-/// Ends the letter, the approval and the transaction.
-async fn carry_out(
-    mut written: Written,
-    decider: &Operator,
-    approval_id: i64,
-    (held, reason): (i64, &str),
-    action: &AuditAction<'_>,
-) -> Result<Approval, AdministrationError> {
-    let tried = written.tried().into_iter().next().unwrap_or(Tried::Waits);
-    // Under the agency's lock, which another decision about the letter would wait for.
-    let inside = written.connection();
-    let judged = approvals::judged(inside, decider, approval_id).await?;
-    find_open(inside, held).await?;
-    close(inside, held, &tried, (decider, reason)).await?;
-    audit::write(inside, decider, action).await?;
-    let approval = approvals::end(inside, decider, &judged.approval).await?;
-    written.post().await.map_err(|unsettled| unsettled.fault)?;
-    Ok(approval)
+/// Decides of corrections that wait for approval alone, and does it.
+///
+/// # Errors
+/// [`AdministrationError::ApprovalNeeded`] where two people decide; the letter was decided meanwhile; a fault.
+pub async fn decide_alone(
+    settler: &Settler,
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    act: &Act,
+    opened: Arrival,
+) -> Result<Decided, AdministrationError> {
+    operator.require(connection, Operation::CorrectionDecide).await?;
+    let Some(decision) = act.of_held() else {
+        return Err(AdministrationError::ApprovalNeeded(Box::new(act.clone())));
+    };
+    if !is_for_one(connection, decision.held).await? {
+        return Err(AdministrationError::ApprovalNeeded(Box::new(act.clone())));
+    }
+    Carrying { settler, decider: operator, decision, approval: None }.out(connection, opened).await
+}
+
+/// A decision about a held letter, on its way.
+struct Carrying<'a> {
+    settler: &'a Settler,
+    decider: &'a Operator,
+    decision: &'a HeldDecision,
+    approval: Option<i64>,
+}
+
+impl Carrying<'_> {
+    async fn out(
+        &self,
+        connection: &mut AsyncPgConnection,
+        opened: Arrival,
+    ) -> Result<Decided, AdministrationError> {
+        let HeldDecision { waived, reason, .. } = self.decision;
+        let ruling = match waived {
+            Some(waived) => Ruling::Release { waived: waived.iter().cloned().collect(), reason: reason.clone() },
+            None => Ruling::Refuse(reason.clone()),
+        };
+        let decider = self.decider.user().to_owned();
+        let retry = Retry { decider, decided_at: Utc::now(), ruling, approval: self.approval };
+        let mut written =
+            self.settler.write_again(vec![opened], retry).await.map_err(|unsettled| unsettled.fault)?;
+        let tried = written.tried().into_iter().next().unwrap_or(Tried::Waits);
+        if is_attempt(&tried) {
+            // Under the agency's lock, which another decision about the letter would wait for.
+            let approval = self.end(written.connection(), &tried).await?;
+            written.post().await.map_err(|unsettled| unsettled.fault)?;
+            return Ok(Decided { approval, tried });
+        }
+        drop(written);
+        if waived.is_none() && matches!(tried, Tried::Stranger(_)) {
+            let approval =
+                connection.transaction(async |connection| self.end(connection, &tried).await).await?;
+            return Ok(Decided { approval, tried });
+        }
+        let action = self.action(&tried);
+        connection.transaction(async |connection| audit::write(connection, self.decider, &action).await).await?;
+        let approval = match self.approval {
+            Some(id) => Some(approvals::show(connection, id).await?),
+            None => None,
+        };
+        Ok(Decided { approval, tried })
+    }
+
+    /// Ends the letter and the approval, and writes the operator's line, all in the caller's transaction.
+    async fn end(
+        &self,
+        connection: &mut AsyncPgConnection,
+        tried: &Tried,
+    ) -> Result<Option<Approval>, AdministrationError> {
+        let judged = match self.approval {
+            Some(id) => Some(approvals::judged(connection, self.decider, id).await?),
+            None => None,
+        };
+        let HeldDecision { held, reason, .. } = self.decision;
+        find_open(connection, *held).await?;
+        close(connection, *held, tried, (self.decider, reason)).await?;
+        audit::write(connection, self.decider, &self.action(tried)).await?;
+        match judged {
+            Some(judged) => Ok(Some(approvals::end(connection, self.decider, &judged.approval).await?)),
+            None => Ok(None),
+        }
+    }
+
+    fn action(&self, tried: &Tried) -> AuditAction<'_> {
+        AuditAction::HeldDecide {
+            held: self.decision.held,
+            released: self.decision.waived.is_some(),
+            waived: self.decision.waived.as_deref().unwrap_or_default(),
+            reason: &self.decision.reason,
+            tried: as_json(tried),
+        }
+    }
 }
 
 fn is_attempt(tried: &Tried) -> bool {

@@ -3,15 +3,14 @@
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::request::CorrectionAction;
 
-use super::look_up::element;
-use super::{Correction, Fate};
+use super::correction::{Correction, Fate, element};
 use crate::database::identifier::quoted;
 use crate::database::statement::{Bind, Statement};
 use crate::settle::batch::Case;
 use crate::settle::decision::Decision;
 use crate::settle::gathered::relation;
 use crate::settle::judge::Key;
-use crate::settle::rows::{NotInserted, kept_rows};
+use crate::settle::not_inserted::{NotInserted, kept_rows};
 use crate::tables::examine::STATUS;
 
 /// Says whether accepted letters of the batch correct anything.

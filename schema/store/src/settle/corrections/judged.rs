@@ -7,7 +7,7 @@ use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 use sdc::request::{Correction as Asked, CorrectionAction, Corrections, RecordName};
 use serde_json::Value;
 
-use super::{Correction, Named};
+use super::correction::{Correction, Named};
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Column, Corrections as Policy, Definition, is_provenance};

@@ -9,7 +9,7 @@ use sdc::request::CorrectionAction;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Correction, FoundRecord, Named};
+use super::correction::{Correction, FoundRecord, Named, element};
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 use crate::database::statement::{Bind, Statement};
@@ -101,14 +101,6 @@ async fn find(
     let after = (correction.action == CorrectionAction::Replace).then(|| as_it_will_be(&before, correction));
     let last = last.zip(sequence);
     Ok(Some(FoundRecord { installation, numero, letter, last, is_live, central_numero, content, before, after }))
-}
-
-/// Returns the placeholder of a value that is bound as an array of one.
-pub(super) fn element(definition: &Definition, name: &str) -> &'static str {
-    match definition.column(name).map(|column| column.kind) {
-        Some(ColumnType::Numeric { .. }) => "((?)::numeric[])[1]",
-        _ => "(?)[1]",
-    }
 }
 
 /// Makes the row that checks look at: of columns whose JSON is read as a letter's is.

@@ -9,7 +9,7 @@ use sdc::request::CorrectionAction;
 use super::Round;
 use crate::certificates::signers::Signer;
 use crate::settle::arrival::Arrival;
-use crate::settle::corrections::{Correction, Fate, FoundRecord};
+use crate::settle::corrections::correction::{Correction, Fate, FoundRecord};
 use crate::settle::decision::{Decision, Hold};
 use crate::settle::flags;
 use crate::settle::judge::Key;

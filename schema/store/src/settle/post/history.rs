@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, unnested};
 use crate::settle::batch::Case;
-use crate::settle::corrections::{Correction, Fate, FoundRecord};
+use crate::settle::corrections::correction::{Correction, Fate, FoundRecord};
 use crate::settle::decision::Decision;
 use crate::settle::judge::Key;
 use crate::settle::written::Written;
