@@ -152,7 +152,9 @@ fn of_check(problem: &Problem) -> String {
             p("type"),
             p("other")
         ),
-        ProblemCode::CheckAllowance => "an allowance has both, `percent` and the term that it is `of`, or neither".to_owned(),
+        ProblemCode::CheckAllowance => {
+            "an allowance has both, `percent` and the term that it is `of`, or neither".to_owned()
+        }
         ProblemCode::CheckColumnMissing => format!("column {} does not exist", p("column")),
         ProblemCode::CheckColumnNotInteger => format!("column {} is {}, not an integer", p("column"), p("type")),
         ProblemCode::CheckTableMissing => {

@@ -174,7 +174,7 @@ pub(super) fn show_one(desk: &Desk, letter: &HeldLetter, rows: &[HeldRow]) -> an
     facts.extend(arithmetic(letter).into_iter().map(|line| ("check", line)));
     for row in rows {
         let place =
-            said!("held-row", row = row.row.to_string(), table = &row.table, numero = show::or_dash(row.numero));
+            said!("held-row", row = row.number.to_string(), table = &row.table, numero = show::or_dash(row.numero));
         facts.push(("rows", format!("{place}: {}", show::plain(&row.content.to_string()))));
     }
     show::facts(&facts)

@@ -114,7 +114,8 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
     let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
     let words: Vec<String> = tried.iter().map(tried_words).collect();
-    let is_tried = tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. }));
+    let is_tried =
+        tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. }));
     if !is_tried {
         bail!("quarantine entry {id} stays as it is: {}", words.join("; "));
     }

@@ -8,7 +8,8 @@ use sdc::refusal::{Refusal, RefusalCode, RowFault};
 use super::{Corpus, Dice, Registry, id_of};
 
 /// Codes that came after the dictionary was published.
-const LATER: &[RefusalCode] = &[RefusalCode::RecordUnknown, RefusalCode::CorrectionNotAllowed, RefusalCode::HoldRefused];
+const LATER: &[RefusalCode] =
+    &[RefusalCode::RecordUnknown, RefusalCode::CorrectionNotAllowed, RefusalCode::HoldRefused];
 
 fn refusal(dice: &mut Dice) -> Refusal {
     let is_known = |code: &RefusalCode| code.is_answered() && !LATER.contains(code);

@@ -122,11 +122,7 @@ fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
             refusal: None,
             remedy: None,
             hold: None,
-            rows: vec![TableReceipt {
-                table: records.tables[0].table.clone(),
-                new: 2,
-                ..TableReceipt::default()
-            }],
+            rows: vec![TableReceipt { table: records.tables[0].table.clone(), new: 2, ..TableReceipt::default() }],
             flags: Vec::new(),
             account: AccountReceipt { cost: 100, balance: 9900, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,

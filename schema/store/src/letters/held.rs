@@ -6,7 +6,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Bytea, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::answer::receipt::HoldCode;
 use sdc::letter::Matricule;
@@ -98,8 +100,9 @@ pub struct HeldRow {
     #[diesel(sql_type = Text)]
     pub table: String,
     /// Its place in that table of the letter, from 1.
+    #[serde(rename = "row")]
     #[diesel(sql_type = Integer)]
-    pub row: i32,
+    pub number: i32,
     /// The sender's number of the record.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub numero: Option<i64>,
@@ -199,7 +202,7 @@ pub async fn show(
         .transaction(async |connection| {
             let letter = find(connection, id).await?;
             let rows = diesel::sql_query(
-                "SELECT coalesce(t.name, '') AS table, r.row_number AS row, r.numero, r.content
+                "SELECT coalesce(t.name, '') AS table, r.row_number AS number, r.numero, r.content
                    FROM xm.held_rows r LEFT JOIN xm.tables t ON t.id = r.table_id
                   WHERE r.held = $1 ORDER BY r.table_id, r.row_number",
             )

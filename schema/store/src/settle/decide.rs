@@ -21,8 +21,8 @@ use super::corrections::correction::Fate;
 use super::decision::{Acceptance, Decision, Hold};
 use super::flags;
 use super::held::HeldRecords;
-use super::records::BatchRecords;
 use super::judge::{Judged, Key};
+use super::records::BatchRecords;
 use super::ruling::Ruling;
 use super::standing::Standing;
 use super::work::Work;
@@ -223,7 +223,12 @@ impl<'a> Round<'a> {
         if self.knowledge.looked_up.contains(&at) {
             let holds = flags::holds(tables, &is_new, &found, self.waived());
             if !holds.is_empty() {
-                return self.hold(agency, key, digest, Hold { work: work.clone(), code: HoldCode::Check, found: holds });
+                return self.hold(
+                    agency,
+                    key,
+                    digest,
+                    Hold { work: work.clone(), code: HoldCode::Check, found: holds },
+                );
             }
         }
         let (installation, acceptance) = (key.installation.clone(), (work, found, Vec::new()));

@@ -38,12 +38,7 @@ fn of_letter(tables: &[TableRows], is_new: &[Vec<bool>], wanted: impl Fn(Severit
 
 /// Returns what holds a letter, `of_tables` being what checks found that look at the tables: each check of severity `hold` that its new
 /// rows break, or by which they cannot be judged, and that is not waived.
-pub fn holds(
-    tables: &[TableRows],
-    is_new: &[Vec<bool>],
-    of_tables: &[Found],
-    waived: &HashSet<String>,
-) -> Vec<Found> {
+pub fn holds(tables: &[TableRows], is_new: &[Vec<bool>], of_tables: &[Found], waived: &HashSet<String>) -> Vec<Found> {
     let own = of_letter(tables, is_new, |severity| severity == Severity::Hold);
     let of_tables = of_tables.iter().filter(|found| found.severity == Severity::Hold).cloned();
     own.into_iter().chain(of_tables).filter(|found| !waived.contains(&named(&found.flag))).collect()

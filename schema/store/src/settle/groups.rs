@@ -113,7 +113,9 @@ async fn lock(connection: &mut AsyncPgConnection, names: BTreeSet<i64>) -> Resul
     }
     Statement::<()>::new("SELECT pg_advisory_xact_lock_shared(?)", &all).execute(connection).await?;
     let names = [Bind::Bigints(names.into_iter().map(Some).collect())];
-    Statement::<()>::new("SELECT pg_advisory_xact_lock(name) FROM unnest(?) AS name", &names).execute(connection).await?;
+    Statement::<()>::new("SELECT pg_advisory_xact_lock(name) FROM unnest(?) AS name", &names)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -153,8 +155,7 @@ async fn read(
     groups: &mut HashMap<GroupKey, Totals>,
 ) -> Result<(), Fault> {
     let joined = measure.on.iter().filter_map(|name| joined_as(definition, name)).enumerate();
-    let conditions: Vec<String> =
-        joined.map(|(at, (column, kind))| format!("t.{column} = g.k{at}::{kind}")).collect();
+    let conditions: Vec<String> = joined.map(|(at, (column, kind))| format!("t.{column} = g.k{at}::{kind}")).collect();
     let (sum, unknown) = match measure.column.as_ref().and_then(|name| definition.column(name)) {
         Some(column) => {
             let column = quoted(&column.name);
@@ -202,7 +203,8 @@ async fn read_one_by_one(
         transaction.connection().batch_execute("ROLLBACK TO SAVEPOINT measure").await?;
         transaction.is_of_a_row(&fault).await?;
         for rows in works(batch).flat_map(Work::rows_looked_at) {
-            let asks = |term| Measure::of(term, &rows.definition, catalogue, true).is_some_and(|(own, _)| own == *measure);
+            let asks =
+                |term| Measure::of(term, &rows.definition, catalogue, true).is_some_and(|(own, _)| own == *measure);
             if rows.definition.checks.iter().flat_map(|check| check.terms()).any(asks) {
                 let definition = Arc::clone(&rows.definition);
                 broken.entry(definition.table_id).or_insert((definition, fault.clone()));

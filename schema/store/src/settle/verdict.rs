@@ -103,12 +103,7 @@ impl VerdictRow {
     }
 }
 
-fn receipt_of(
-    case: &Case,
-    key: &Key,
-    account: AccountReceipt,
-    highest_sequence: i64,
-) -> Receipt {
+fn receipt_of(case: &Case, key: &Key, account: AccountReceipt, highest_sequence: i64) -> Receipt {
     let (digest, letter) = match &case.arrival.content {
         Content::Signed { digest, letter, .. } => (digest.to_string(), letter.as_ref().ok()),
         Content::Stranger(_) => (String::new(), None),

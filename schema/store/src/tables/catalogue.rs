@@ -67,7 +67,14 @@ impl Catalogue {
     pub(crate) fn of_one_tariff(per_act: i64, per_started_kb: i64, credit: sdc::service::Credit) -> Catalogue {
         let server = Server::new("centre", sdc::letter::Mode::Live);
         let prices = Prices::of_one_rule(per_act, per_started_kb, credit);
-        Catalogue { revision: 1, server, prices, tables: HashMap::new(), may_export: HashSet::new(), locks: HashMap::new() }
+        Catalogue {
+            revision: 1,
+            server,
+            prices,
+            tables: HashMap::new(),
+            may_export: HashSet::new(),
+            locks: HashMap::new(),
+        }
     }
 }
 

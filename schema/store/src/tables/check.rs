@@ -259,7 +259,10 @@ mod tests {
             r#"{"code": "c", "severity": "refuse", "left": [{"table": "VoixCandidat", "sum": "Voix", "on": ["BureauCode"]}],
                 "comparison": "=", "right": ["Exprimes"], "allowance": {"fixed": 1}}"#,
         );
-        assert_eq!((own.to_string().as_str(), own.is_of_tables()), ("sum of VoixCandidat.Voix = Exprimes +/- 1", false));
+        assert_eq!(
+            (own.to_string().as_str(), own.is_of_tables()),
+            ("sum of VoixCandidat.Voix = Exprimes +/- 1", false)
+        );
         for check in [within, known, own] {
             assert_eq!(read(&serde_json::to_string(&check).unwrap()), check);
         }

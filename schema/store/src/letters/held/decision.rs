@@ -76,7 +76,8 @@ pub async fn take_up(
     operator.require(connection, Operation::HeldDecide).await?;
     connection
         .transaction(async |connection| {
-            let HeldLetter { agency, letter_id, installation, received_at, code, .. } = find_open(connection, id).await?;
+            let HeldLetter { agency, letter_id, installation, received_at, code, .. } =
+                find_open(connection, id).await?;
             let Kept { transport, mailbox, sender_domain, original } = kept(connection, id).await?;
             let entry = QuarantineEntry {
                 id,
@@ -165,11 +166,7 @@ struct Carrying<'a> {
 }
 
 impl Carrying<'_> {
-    async fn out(
-        &self,
-        connection: &mut AsyncPgConnection,
-        opened: Arrival,
-    ) -> Result<Decided, AdministrationError> {
+    async fn out(&self, connection: &mut AsyncPgConnection, opened: Arrival) -> Result<Decided, AdministrationError> {
         let HeldDecision { waived, reason, .. } = self.decision;
         let ruling = match waived {
             Some(waived) => Ruling::Release { waived: waived.iter().cloned().collect(), reason: reason.clone() },
@@ -177,8 +174,7 @@ impl Carrying<'_> {
         };
         let decider = self.decider.user().to_owned();
         let retry = Retry { decider, decided_at: Utc::now(), ruling, approval: self.approval };
-        let mut written =
-            self.settler.write_again(vec![opened], retry).await.map_err(|unsettled| unsettled.fault)?;
+        let mut written = self.settler.write_again(vec![opened], retry).await.map_err(|unsettled| unsettled.fault)?;
         let tried = written.tried().into_iter().next().unwrap_or(Tried::Waits);
         if is_attempt(&tried) {
             // Under the agency's lock, which another decision about the letter would wait for.
@@ -188,8 +184,7 @@ impl Carrying<'_> {
         }
         drop(written);
         if waived.is_none() && matches!(tried, Tried::Stranger(_)) {
-            let approval =
-                connection.transaction(async |connection| self.end(connection, &tried).await).await?;
+            let approval = connection.transaction(async |connection| self.end(connection, &tried).await).await?;
             return Ok(Decided { approval, tried });
         }
         let action = self.action(&tried);

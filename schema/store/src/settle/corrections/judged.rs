@@ -32,7 +32,8 @@ pub fn judge(corrections: &Corrections, signer: &Signer, catalogue: &Catalogue) 
         let (columns, values) = changes(asked, &definition, &mut fault)?;
         let named = named(&asked.record, &definition, &mut fault)?;
         let scope = definition.scope_column.as_ref();
-        let changed = scope.and_then(|scope| columns.iter().position(|&index| same(&definition.columns[index].name, scope)));
+        let changed =
+            scope.and_then(|scope| columns.iter().position(|&index| same(&definition.columns[index].name, scope)));
         if let Some((scope, changed)) = scope.zip(changed)
             && !is_granted(&signer.scopes, scope, &values[changed].text(0))
         {

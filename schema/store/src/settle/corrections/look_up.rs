@@ -92,7 +92,8 @@ async fn find(
         relation = relation(definition),
     );
     let rows: Vec<Row> = Statement::<SqlRow>::of_columns(&text, &binds).load(connection).await?;
-    let Some((installation, numero, letter, last, sequence, is_live, central_numero, text)) = rows.into_iter().next() else {
+    let Some((installation, numero, letter, last, sequence, is_live, central_numero, text)) = rows.into_iter().next()
+    else {
         return Ok(None);
     };
     let content: Value = serde_json::from_str(&text)

@@ -34,8 +34,15 @@ impl Written {
             Bind::Integers(lines.iter().map(|(_, _, flag, _)| Some(saturating(flag.rows_total))).collect()),
             Bind::Timestamptzs(lines.iter().map(|(verdict, ..)| Some(verdict.received_at)).collect()),
             Bind::Texts(lines.iter().map(|(_, _, flag, _)| self.waived(flag).map(|(reason, _)| reason)).collect()),
-            Bind::Texts(lines.iter().map(|(_, _, flag, _)| self.waived(flag).map(|(_, retry)| retry.decider.as_str())).collect()),
-            Bind::Timestamptzs(lines.iter().map(|(_, _, flag, _)| self.waived(flag).map(|(_, retry)| retry.decided_at)).collect()),
+            Bind::Texts(
+                lines
+                    .iter()
+                    .map(|(_, _, flag, _)| self.waived(flag).map(|(_, retry)| retry.decider.as_str()))
+                    .collect(),
+            ),
+            Bind::Timestamptzs(
+                lines.iter().map(|(_, _, flag, _)| self.waived(flag).map(|(_, retry)| retry.decided_at)).collect(),
+            ),
         ];
         let text = format!(
             "INSERT INTO xm.flags (agency, letter_id, table_id, check_code, unjudged, rows, rows_total, flagged_at,

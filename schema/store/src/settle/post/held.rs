@@ -34,8 +34,9 @@ impl Written {
         for case in self.batch.iter() {
             let Decision::Held { key, hold, .. } = &case.decision else { continue };
             let checks: Vec<_> = hold.found.iter().map(|found| &found.flag).collect();
-            let checks = serde_json::to_value(checks)
-                .map_err(|_no_json| Fault::Bug("the checks of a held letter could not be written as JSON".to_owned()))?;
+            let checks = serde_json::to_value(checks).map_err(|_no_json| {
+                Fault::Bug("the checks of a held letter could not be written as JSON".to_owned())
+            })?;
             letters.push(HeldLetter { case, key, hold, checks });
         }
         for run in runs(&letters, |letter| letter.case.arrival.container.len()) {

@@ -172,16 +172,31 @@ impl Country {
 
     pub fn result_alone(&mut self, code: &str, signatures: Option<i64>, valid: i64) -> TableRecords {
         let numero = self.numero();
-        table("Result", &[("Numero", vec![json!(numero)]), ("Status", vec![json!(2)]), ("Code", vec![json!(code)]),
-            ("Signatures", vec![json!(signatures)]), ("Valid", vec![json!(valid)])])
+        table(
+            "Result",
+            &[
+                ("Numero", vec![json!(numero)]),
+                ("Status", vec![json!(2)]),
+                ("Code", vec![json!(code)]),
+                ("Signatures", vec![json!(signatures)]),
+                ("Valid", vec![json!(valid)]),
+            ],
+        )
     }
 
     pub fn votes(&mut self, code: &str, votes: &[(&str, i64)]) -> TableRecords {
         let all = |value: Value| vec![value; votes.len()];
         let numeros = votes.iter().map(|_| json!(self.numero())).collect();
-        table("Vote", &[("Numero", numeros), ("Status", all(json!(2))), ("Code", all(json!(code))),
-            ("Cand", votes.iter().map(|(candidate, _)| json!(candidate)).collect()),
-            ("Votes", votes.iter().map(|(_, votes)| json!(votes)).collect())])
+        table(
+            "Vote",
+            &[
+                ("Numero", numeros),
+                ("Status", all(json!(2))),
+                ("Code", all(json!(code))),
+                ("Cand", votes.iter().map(|(candidate, _)| json!(candidate)).collect()),
+                ("Votes", votes.iter().map(|(_, votes)| json!(votes)).collect()),
+            ],
+        )
     }
 }
 

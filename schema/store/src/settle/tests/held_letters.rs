@@ -72,7 +72,10 @@ async fn a_held_letter_uses_its_number_charges_nothing_and_is_readable_by_operat
     assert_eq!(country.count("SELECT count(*) FROM xm.letters WHERE verdict = 'held' AND sequence = 1").await, 1);
 
     let waiting = open(&country).await;
-    assert_eq!((waiting.code.as_str(), waiting.tables.as_slice()), ("check", &["lab.Result", "lab.Vote"].map(str::to_owned)[..]));
+    assert_eq!(
+        (waiting.code.as_str(), waiting.tables.as_slice()),
+        ("check", &["lab.Result", "lab.Vote"].map(str::to_owned)[..])
+    );
     assert_eq!(waiting.checks_named(), ["Result.within_reference"]);
     let connection = &mut *country.world().connection().await;
     let (_, rows) = held::show(connection, &ekane(), waiting.id).await.unwrap();
@@ -136,7 +139,14 @@ async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
         .sql("UPDATE xm.tables SET checks = checks || '[{\"code\": \"few\", \"severity\": \"hold\", \"left\": [\"Valid\"], \"comparison\": \"<=\", \"right\": [1]}]' WHERE name = 'Result'")
         .await;
     let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
-    assert_eq!(tried, Tried::Held { letter_id: letter.id, attempt: 2, checks: vec!["Result.few".to_owned(), "Result.within_reference".to_owned()][..1].to_vec() });
+    assert_eq!(
+        tried,
+        Tried::Held {
+            letter_id: letter.id,
+            attempt: 2,
+            checks: vec!["Result.few".to_owned(), "Result.within_reference".to_owned()][..1].to_vec()
+        }
+    );
     let waiting = open(&country).await;
     assert_eq!((waiting.attempt, waiting.checks_named()), (2, vec!["Result.few".to_owned()]));
     // A conflict is no check: it is refused.
@@ -146,7 +156,10 @@ async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
     let Tried::Refused { attempt, refusal, .. } = tried else { panic!("{tried:?}") };
     assert_eq!((attempt, refusal.code), (3, RefusalCode::Conflict));
     assert_eq!(country.count("SELECT count(*) FROM xm.held WHERE state = 'refused'").await, 1);
-    assert_eq!(country.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'conflict' AND state = 'open'").await, 1);
+    assert_eq!(
+        country.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'conflict' AND state = 'open'").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -158,14 +171,23 @@ async fn what_the_centre_decides_against_is_refused_with_its_reason_and_kept() {
     assert_eq!((attempt, refusal.code), (2, RefusalCode::HoldRefused));
     assert_eq!(refusal.parameters["reason"], "minutes seen");
     assert_eq!(country.last_attempt().await.verdict, Verdict::Refused);
-    assert_eq!((country.count(ROWS).await, country.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'hold_refused'").await), (0, 1));
+    assert_eq!(
+        (
+            country.count(ROWS).await,
+            country.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'hold_refused'").await
+        ),
+        (0, 1)
+    );
 }
 
 #[tokio::test]
 async fn a_key_revoked_since_prevents_a_release_and_not_a_refusal() {
     let mut country = Country::new("by_agency", false).await;
     let letter = held_letter(&mut country).await;
-    country.world().sql("UPDATE xm.certificates SET revoked_at = now(), revoked_reason = 'lost' WHERE agency = 42").await;
+    country
+        .world()
+        .sql("UPDATE xm.certificates SET revoked_at = now(), revoked_reason = 'lost' WHERE agency = 42")
+        .await;
     let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
     assert!(matches!(&tried, Tried::Stranger(refusal) if refusal.code == RefusalCode::CertificateRevoked), "{tried:?}");
     assert_eq!((open(&country).await.attempt, country.count(ROWS).await), (1, 0));
@@ -198,7 +220,8 @@ async fn what_has_changed_since_it_was_asked_is_asked_anew() {
     let approval = approvals::ask(connection, &ekane(), &act).await.unwrap();
     country.world().sql("UPDATE xm.held SET attempt = 9").await;
     let opened = country.arrival(&letter).await;
-    let error = decision::confirm(&country.world().settler, connection, &mbome(), approval.id, opened).await.unwrap_err();
+    let error =
+        decision::confirm(&country.world().settler, connection, &mbome(), approval.id, opened).await.unwrap_err();
     assert!(matches!(error, AdministrationError::ApprovalChanged(_)), "{error}");
     assert_eq!(approvals::show(connection, approval.id).await.unwrap().state, "changed");
     assert_eq!(country.count(ROWS).await, 0);
@@ -212,7 +235,10 @@ async fn a_flag_waits_until_somebody_explains_it_once() {
     let connection = &mut *country.world().connection().await;
     let listed = flags::list(connection, &FlagFilter::default()).await.unwrap();
     let [flag] = listed.as_slice() else { panic!("{listed:?}") };
-    assert_eq!((flag.table.as_str(), flag.check.as_str(), flag.rows_total), ("lab.Result", "valid_within_signatures", 1));
+    assert_eq!(
+        (flag.table.as_str(), flag.check.as_str(), flag.rows_total),
+        ("lab.Result", "valid_within_signatures", 1)
+    );
     assert!(flags::explain(connection, &ekane(), flag.id, " ").await.is_err());
     flags::explain(connection, &ekane(), flag.id, "signed on a second sheet").await.unwrap();
     assert_eq!(flags::list(connection, &FlagFilter::default()).await.unwrap(), []);

@@ -14,10 +14,7 @@ const ROWS: &str = r#"SELECT (SELECT count(*) FROM lab."Result") + (SELECT count
 async fn a_station_is_measured_by_the_centres_list_and_not_by_what_it_says_of_itself() {
     let mut country = Country::new("by_agency", false).await;
     // 100 registered: five more are allowed, which is more than one per cent. 1000: one per cent is more.
-    for (code, signatures, verdict) in [
-        ("S1", 105, Verdict::Accepted),
-        ("S2", 1010, Verdict::Accepted),
-    ] {
+    for (code, signatures, verdict) in [("S1", 105, Verdict::Accepted), ("S2", 1010, Verdict::Accepted)] {
         let request = country.result(code, Some(signatures), &[("A", 60), ("B", 30)]);
         assert_eq!(country.send(42, request).await.verdict, verdict, "{code} {signatures}");
     }

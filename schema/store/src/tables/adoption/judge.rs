@@ -216,8 +216,10 @@ fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<Problem
     match term {
         Term::Reference { .. } => (!leads(legal_key)).then_some(ProblemCode::CheckReferenceKey),
         Term::Sum { held: true, .. } | Term::Count { count: Counted::Held, .. } => {
+            // The first columns of the key find the rows by its index; all of them find one, which more may be asked of.
             let leading = legal_key.get(..on.len()).unwrap_or_default();
-            (!leads(leading)).then_some(ProblemCode::CheckHeldKey)
+            let is_whole = legal_key.iter().all(|column| on.contains(column));
+            (!is_whole && (leading.is_empty() || !leads(leading))).then_some(ProblemCode::CheckHeldKey)
         }
         _ => None,
     }

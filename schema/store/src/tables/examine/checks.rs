@@ -75,11 +75,7 @@ pub fn reckon_of_tables(
                 }
             }
             let told = [broken, unjudged].into_iter().filter(|flag| flag.rows_total > 0);
-            found.extend(told.map(|flag| Found {
-                table_id: rows.definition.table_id,
-                severity: check.severity,
-                flag,
-            }));
+            found.extend(told.map(|flag| Found { table_id: rows.definition.table_id, severity: check.severity, flag }));
         }
     }
     found
