@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
+use sdc::answer::receipt::HoldCode;
 use sdc::refusal::RefusalCode;
 use store::database::Database;
 use store::database::fault::Fault;
@@ -91,6 +92,8 @@ struct CheapGauges {
     outbox_failed: IntGauge,
     unanswered_oldest: Gauge,
     flags_unexplained: IntGauge,
+    letters_held: IntGaugeVec,
+    letters_held_oldest: Gauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -116,6 +119,12 @@ impl CheapGauges {
                 registry,
                 "xm_flags_unexplained",
                 "Flags of accepted letters that nobody has explained",
+            )?,
+            letters_held: labelled(registry, "xm_letters_held", "Letters held until people decide", "code")?,
+            letters_held_oldest: seconds(
+                registry,
+                "xm_letters_held_oldest_seconds",
+                "Since when the oldest held letter waits",
             )?,
             quarantine_open: labelled(
                 registry,
@@ -153,6 +162,9 @@ impl group::Read for CheapGauges {
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
         self.flags_unexplained.set(cheap.flags);
+        self.letters_held.with_label_values(&[HoldCode::Check.as_str()]).set(cheap.held_by_check);
+        self.letters_held.with_label_values(&[HoldCode::Approval.as_str()]).set(cheap.held_for_approval);
+        self.letters_held_oldest.set(cheap.held_oldest);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();

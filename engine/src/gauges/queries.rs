@@ -15,6 +15,12 @@ pub struct Cheap {
     pub unanswered: f64,
     #[diesel(sql_type = BigInt)]
     pub flags: i64,
+    #[diesel(sql_type = BigInt)]
+    pub held_by_check: i64,
+    #[diesel(sql_type = BigInt)]
+    pub held_for_approval: i64,
+    #[diesel(sql_type = Double)]
+    pub held_oldest: f64,
 }
 
 #[derive(QueryableByName)]
@@ -62,7 +68,10 @@ pub const CHEAP: &str = "
            (SELECT coalesce(extract(epoch FROM now() - min(l.received_at)), 0)::float8
               FROM (SELECT agency, letter_id FROM xm.outbox WHERE failed_at IS NULL AND letter_id IS NOT NULL ORDER BY id LIMIT 1000) first
               JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered,
-           (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags
+           (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags,
+           (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'check') AS held_by_check,
+           (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'approval') AS held_for_approval,
+           (SELECT coalesce(extract(epoch FROM now() - min(held_at)), 0)::float8 FROM xm.held WHERE state = 'open') AS held_oldest
       FROM xm.outbox";
 pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes
