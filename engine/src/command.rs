@@ -22,6 +22,7 @@ mod cert;
 mod cert_list;
 mod correction;
 mod desk;
+mod election;
 mod flag;
 mod held;
 mod journal;
@@ -106,6 +107,9 @@ pub enum Command {
     /// Flags: what was accepted and wants an explanation
     #[command(subcommand)]
     Flag(flag::FlagCommand),
+    /// Elections: stations by state, sums, and who is missing
+    #[command(subcommand)]
+    Election(election::ElectionCommand),
     /// What one person asked and another one decides
     #[command(subcommand)]
     Approval(approval::ApprovalCommand),
@@ -201,6 +205,7 @@ impl CommandLine {
                 let configuration = Configuration::load(&place.sources)?;
                 place.at_desk(async |desk| correction::run(desk, &configuration, command).await)
             }
+            Command::Election(command) => place.at_desk(async |desk| election::run(desk, command).await),
             Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();

@@ -53,6 +53,9 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         AdministrationError::TableUnknown(_)
         | AdministrationError::DefinitionFile(_)
         | AdministrationError::TableThere { .. }
+        | AdministrationError::LoadColumns { .. }
+        | AdministrationError::LoadValues { .. }
+        | AdministrationError::LoadKeysTwice { .. }
         | AdministrationError::TableUnfit { .. } => tables::of_tables(error),
         AdministrationError::ServerExists { .. }
         | AdministrationError::ServerMissing

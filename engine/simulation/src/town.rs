@@ -219,8 +219,7 @@ fn resident(at: usize, keys: &CentreCertificates, plan: &TownPlan) -> anyhow::Re
         signers: vec![keys.signing.clone()],
     };
     let sender = letter::Office { agency: matricule, installation: INSTALLATION.to_owned() };
-    let register = Register::new(&format!("C{matricule}"))
-        .with_bureaux(bureaux(matricule).collect());
+    let register = Register::new(&format!("C{matricule}")).with_bureaux(bureaux(matricule).collect());
     let mut maildrop = plan.maildrops.clone();
     maildrop.username.clone_from(&address);
     maildrop.password.get_or_insert_with(|| Secret::new("maildrop"));

@@ -74,6 +74,10 @@ pub(super) async fn run(
             if !yes {
                 agree(desk, id).await?;
             }
+            if let Act::TableLoad(load) = &approvals::show(desk.connection(), id).await?.act {
+                let table = &load.table;
+                bail!("approval {id} is confirmed with its file: `xmserver table load {table} FILE --approval {id}`");
+            }
             if let Some(decision) = approvals::show(desk.connection(), id).await?.act.of_held() {
                 return held::confirm(desk, configuration, id, decision).await;
             }
@@ -110,7 +114,12 @@ pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     let approval = approvals::ask(desk.connection(), &operator, act).await?;
     let id = approval.id;
     let needs = said!("approval-needed", what = in_words(act, desk));
-    let next = said!("approval-asked", approval = id.to_string(), time = desk.clock.time(approval.expires_at));
+    let (number, time) = (id.to_string(), desk.clock.time(approval.expires_at));
+    let next = match act {
+        Act::TableLoad(load) => said!("approval-asked-load", approval = number, table = &load.table, time = time),
+        act if act.of_held().is_some() => said!("approval-asked-held", approval = number, time = time),
+        _ => said!("approval-asked", approval = number, time = time),
+    };
     desk.tell_line(&json!({ "approval": approval }), &format!("{needs}\n{next}"))
 }
 
@@ -173,6 +182,13 @@ fn in_words(act: &Act, desk: &Desk) -> String {
         Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => {
             held::decision_in_words(decision)
         }
+        Act::TableLoad(load) => said!(
+            "act-load",
+            table = &load.table,
+            sha256 = &load.sha256,
+            new = load.loaded.new,
+            changed = load.loaded.changed
+        ),
         Act::UserUnmap { account } => said!("act-unmap", account = account),
     }
 }

@@ -13,7 +13,6 @@ use store::letters::held::{self, HeldFilter, HeldLetter, HeldRow};
 use store::people::HeldDecision;
 use store::settle::{Arrival, Settler, Tried};
 
-use super::approval::asked;
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
 use super::quarantine::tried_words;
@@ -99,7 +98,7 @@ pub(super) async fn decide(
     let operator = desk.operator.clone();
     let act = decision::act(desk.connection(), &operator, id, waived, reason).await?;
     if !decision::is_for_one(desk.connection(), id).await? {
-        return asked(desk, &act).await;
+        return Err(AdministrationError::ApprovalNeeded(Box::new(act)).into());
     }
     let (settler, opened) = open(desk, configuration, id).await?;
     let decided = decision::decide_alone(&settler, desk.connection(), &operator, &act, opened).await?;

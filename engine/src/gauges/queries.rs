@@ -1,7 +1,7 @@
 //! What the gauges ask of the database, and in what form it answers.
 
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Double, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Double, SmallInt, Text};
 
 #[derive(QueryableByName)]
 pub struct Cheap {
@@ -59,6 +59,25 @@ pub struct Dear {
     pub ending: i64,
 }
 
+#[derive(QueryableByName)]
+pub struct There {
+    #[diesel(sql_type = Bool)]
+    pub is_there: bool,
+}
+
+#[derive(QueryableByName)]
+pub struct ByState {
+    #[diesel(sql_type = Text)]
+    pub election: String,
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    #[diesel(sql_type = BigInt)]
+    pub stations: i64,
+}
+
+/// Only a centre with the sample election has stations.
+pub const HAS_STATIONS: &str = "SELECT to_regclass('election.states') IS NOT NULL AS is_there";
+pub const BY_STATE: &str = "SELECT election, state, count(*) AS stations FROM election.states GROUP BY election, state";
 /// The letter of the oldest answer that waits is among those queued first: to look at the letters of all would take a tenth
 /// of a second on election night.
 pub const CHEAP: &str = "

@@ -12,6 +12,10 @@ pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::Explanation { chars_max } => {
             return ("the explanation", format!("1 to {chars_max} characters on one line"));
         }
+        InvalidValue::LoadFileOther { sha256 } => {
+            return ("the file", format!("the one that was asked for, of SHA-256 {sha256}"));
+        }
+        InvalidValue::LoadFile => ("the file", "CSV in UTF-8, with a line of column names and at least one of values"),
         InvalidValue::CheckWaived { known } => return ("the check to be waived", known.join(" or ")),
         InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
         InvalidValue::LetterLimit => ("the letter limit", "4096 to 16777216 bytes"),

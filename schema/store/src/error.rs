@@ -17,6 +17,7 @@ use crate::people::act::Act;
 use crate::people::privilege::{Operation, Privilege};
 use crate::tables::adoption::mistake::Mistake;
 use crate::tables::adoption::problem::Problem;
+use crate::tables::loaded::LoadFault;
 
 /// Why something was not administered.
 #[derive(Debug)]
@@ -104,6 +105,27 @@ pub enum AdministrationError {
         table: String,
         /// The reasons.
         problems: Vec<Problem>,
+    },
+    /// A file has columns that its table does not have, or misses those that it needs.
+    LoadColumns {
+        /// Those that it does not have, or that stand twice.
+        unknown: Vec<String>,
+        /// Those that are missing.
+        missing: Vec<String>,
+    },
+    /// A file has values that its table does not take.
+    LoadValues {
+        /// The first of them.
+        faults: Vec<LoadFault>,
+        /// How many there are.
+        total: usize,
+    },
+    /// A file names records twice.
+    LoadKeysTwice {
+        /// The legal key.
+        key: Vec<String>,
+        /// How many records.
+        count: i64,
     },
     /// A later tariff stands.
     TariffLater {
@@ -378,6 +400,9 @@ impl AdministrationError {
             AdministrationError::TableThere { .. } => "table_there",
             AdministrationError::DefinitionFile(_) => "definition_file_invalid",
             AdministrationError::ScopeColumnUnknown { .. } => "scope_column_unknown",
+            AdministrationError::LoadColumns { .. } => "load_columns",
+            AdministrationError::LoadValues { .. } => "load_values",
+            AdministrationError::LoadKeysTwice { .. } => "load_keys_twice",
             AdministrationError::TariffUnknown(_) => "tariff_unknown",
             AdministrationError::TariffLater { .. } => "tariff_later",
             AdministrationError::TariffBegun { .. } => "tariff_begun",
@@ -457,6 +482,9 @@ impl AdministrationError {
             AdministrationError::TableThere { table, relation } => json!({ "table": table, "relation": relation }),
             AdministrationError::ScopeColumnUnknown { column, known } => json!({ "column": column, "known": known }),
             AdministrationError::TableUnfit { table, problems } => json!({ "table": table, "problems": problems }),
+            AdministrationError::LoadColumns { unknown, missing } => json!({ "unknown": unknown, "missing": missing }),
+            AdministrationError::LoadValues { faults, total } => json!({ "faults": faults, "total": total }),
+            AdministrationError::LoadKeysTwice { key, count } => json!({ "key": key, "count": count }),
             AdministrationError::TariffLater { from } => json!({ "from": from }),
             AdministrationError::TariffUnknown(id) => json!({ "id": id }),
             AdministrationError::TariffBegun { id, from } => json!({ "id": id, "from": from }),

@@ -5,6 +5,8 @@ pub mod catalogue;
 pub(crate) mod check;
 pub mod definition;
 pub mod examine;
+pub mod load;
+pub mod loaded;
 
 pub use adoption::{
     Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, MistakeProblem, Outcome, Problem,

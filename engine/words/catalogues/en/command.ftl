@@ -100,6 +100,13 @@ heading-what = what
 heading-time = time
 heading-amount = amount
 heading-note = note
+heading-election = election
+heading-station = station
+heading-stations = stations
+heading-registered = registered
+heading-candidate = candidate
+heading-votes = votes
+heading-area = area
 
 # Small words
 
@@ -239,6 +246,16 @@ flag-none-ever = no letter was ever flagged
 flag-explained = flag { $id } is explained
 flag-broken = does not hold
 flag-unjudged = cannot be judged
+election-none = no station is in the list: `xmserver table load election.BureauVote FILE`
+election-none-missing = every station of the list has sent its result, or is held
+election-more-missing = the first { $shown } are shown; --all shows everything, --csv writes it for a spreadsheet
+election-totals = { $election }: { $counted } of { $stations } stations counted; { $signatures } signatures of { $registered } registered there; { $ballots } ballots, { $void } void, { $blank } blank, { $valid } valid
+station-state-held = held
+station-state-contested = contested
+station-state-correcting = correcting
+station-state-flagged = flagged
+station-state-counted = counted
+station-state-missing = missing
 
 # table, tariff
 
@@ -260,6 +277,8 @@ table-default = has a default
 table-no-column = no column
 table-problem = table { $table }: { $problem }
 table-all-as-adopted = all adopted tables are as they were adopted
+table-loaded = { $table }: { $new } new, { $changed } changed, { $same } as they were; { $beside } that the file does not name stay
+table-would-load = { $table }: { $new } would be new, { $changed } changed, { $same } are as they were; { $beside } that the file does not name would stay; nothing was done
 tariff-set = tariff { $id }: { $service } costs { $act } per act and { $kb } per started KB, from { $from } on
 tariff-now = now
 tariff-cancelled = tariff { $id } of { $service } is taken back: it would have begun { $from }
@@ -275,6 +294,8 @@ approval-limit = one person alone recharges up to { $amount }
 approval-limit-set = one person alone recharges up to { $amount } now
 approval-needed = nothing is done yet: { $what } needs a second person
 approval-asked = asked as approval { $approval }; another user of privilege 3 confirms it with `xmserver approval confirm { $approval }` until { $time }
+approval-asked-held = asked as approval { $approval }; another user confirms it with `xmserver approval confirm { $approval }` until { $time }
+approval-asked-load = asked as approval { $approval }; another user of privilege 3 confirms it with `xmserver table load { $table } FILE --approval { $approval }` until { $time }
 approval-shown = approval { $approval }
 approval-shown-asked = asked    by { $user } on { $time }
 approval-shown-what = what     { $what }
@@ -302,6 +323,7 @@ act-map = making account { $account } (uid { $uid }) that of user { $user }
 act-unmap = ending that account { $account } is a user's
 act-release = releasing held letter { $id }, with { $checks } waived ({ $reason })
 act-refuse-held = refusing held letter { $id } ({ $reason })
+act-load = loading { $table } from a file of SHA-256 { $sha256 }: { $new } new, { $changed } changed
 user-own-account = this account is that of user { $user }
 user-mapped = account { $account } (uid { $uid }) is now that of user { $user }
 user-unmapped = account { $account } is no longer that of user { $user }

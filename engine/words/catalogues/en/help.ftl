@@ -24,6 +24,7 @@ help-quarantine = Containers not accepted
 help-held-letters = Letters that are held until two people decide
 help-correction = Corrections of records that wait for the centre's approval
 help-flag = Flags: what was accepted and wants an explanation
+help-election = Elections: stations by state, sums, and who is missing
 help-approval = What one person asked and another one decides
 help-user = People: who may do what, and by which account of this machine
 help-mail = Mailboxes and relay
@@ -156,6 +157,11 @@ help-flag-check = Of this check
 help-with-explained = Those that were explained, too
 help-older-flag = Older than this flag
 help-explanation = What there is to say of it
+help-election-show = Show how many stations are in which state, the sums and the votes of each candidate
+help-election-missing = List the stations that have not sent their result, those with most registered voters first, with whom to call
+help-election-code = This election alone
+help-election-area = In this area, of whatever level
+help-election-csv = All of them, as CSV for a spreadsheet
 
 # sample, table, tariff
 
@@ -176,6 +182,10 @@ help-table-name = The table, in any case
 help-table-abandon = Give up a table that was dropped from the database: its registration ends, its history stays
 help-such-as-table = Such as ecr.ActeNaissance
 help-table-check = Compare adopted tables with their definitions; exit code 1 where they differ
+help-table-load = Load reference data from a CSV file: asks for it, and another person confirms it with the same file
+help-table-csv = CSV: its first line names the columns
+help-load-dry-run = Tell what it would do, and do nothing
+help-load-approval = Confirm what another person asked under this number
 help-tariff-set = Set a price; the one that it follows ends where it begins
 help-tariff-cancel = Take back a price that has not begun
 help-tariff-list = List prices

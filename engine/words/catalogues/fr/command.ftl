@@ -100,6 +100,13 @@ heading-what = objet de la demande
 heading-time = moment
 heading-amount = montant
 heading-note = remarque
+heading-election = élection
+heading-station = bureau
+heading-stations = bureaux
+heading-registered = inscrits
+heading-candidate = candidat
+heading-votes = voix
+heading-area = zone
 
 # Petits mots
 
@@ -251,6 +258,16 @@ flag-none-ever = aucune lettre n'a jamais été signalée
 flag-explained = le signalement { $id } est expliqué
 flag-broken = n'est pas respecté
 flag-unjudged = ne peut être jugé
+election-none = aucun bureau n'est dans la liste : `xmserver table load election.BureauVote FICHIER`
+election-none-missing = tous les bureaux de la liste ont envoyé leur résultat, ou sont retenus
+election-more-missing = les { $shown } premiers sont montrés ; --all montre tout, --csv l'écrit pour un tableur
+election-totals = { $election } : { $counted } bureaux comptés sur { $stations } ; { $signatures } émargements pour { $registered } inscrits ; { $ballots } bulletins, { $void } nuls, { $blank } blancs, { $valid } exprimés
+station-state-held = retenu
+station-state-contested = contesté
+station-state-correcting = en correction
+station-state-flagged = signalé
+station-state-counted = compté
+station-state-missing = manquant
 
 # table, tariff
 
@@ -272,6 +289,8 @@ table-default = a une valeur par défaut
 table-no-column = aucune colonne
 table-problem = table { $table } : { $problem }
 table-all-as-adopted = toutes les tables adoptées sont telles qu'elles ont été adoptées
+table-loaded = { $table } : { $new } nouvelles, { $changed } modifiées, { $same } inchangées ; { $beside } que le fichier ne nomme pas restent
+table-would-load = { $table } : { $new } seraient nouvelles, { $changed } modifiées, { $same } inchangées ; { $beside } que le fichier ne nomme pas resteraient ; rien n'a été fait
 tariff-set = tarif { $id } : { $service } coûte { $act } par acte et { $kb } par Ko commencé, à partir de { $from }
 tariff-now = maintenant
 tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait commencé { $from }
@@ -287,6 +306,8 @@ approval-limit = une personne seule recharge jusqu'à { $amount }
 approval-limit-set = une personne seule recharge désormais jusqu'à { $amount }
 approval-needed = rien n'est encore fait : { $what } demande une seconde personne
 approval-asked = demande enregistrée sous l'approbation { $approval } ; un autre utilisateur de privilège 3 la confirme par `xmserver approval confirm { $approval }` jusqu'au { $time }
+approval-asked-held = demande enregistrée sous l'approbation { $approval } ; un autre utilisateur la confirme par `xmserver approval confirm { $approval }` jusqu'au { $time }
+approval-asked-load = demande enregistrée sous l'approbation { $approval } ; un autre utilisateur de privilège 3 la confirme par `xmserver table load { $table } FICHIER --approval { $approval }` jusqu'au { $time }
 approval-shown = approbation { $approval }
 approval-shown-asked = demandée par { $user } le { $time }
 approval-shown-what = objet    { $what }
@@ -314,6 +335,7 @@ act-map = l'attribution du compte { $account } (uid { $uid }) à l'utilisateur {
 act-unmap = le retrait du compte { $account } à son utilisateur
 act-release = la libération de la lettre retenue { $id }, contrôles levés : { $checks } ({ $reason })
 act-refuse-held = le refus de la lettre retenue { $id } ({ $reason })
+act-load = le chargement de { $table } depuis un fichier de SHA-256 { $sha256 } : { $new } nouvelles, { $changed } modifiées
 user-own-account = ce compte est celui de l'utilisateur { $user }
 user-mapped = le compte { $account } (uid { $uid }) est désormais celui de l'utilisateur { $user }
 user-unmapped = le compte { $account } n'est plus celui de l'utilisateur { $user }

@@ -24,6 +24,7 @@ help-quarantine = Les conteneurs qui n'ont pas été acceptés
 help-held-letters = Lettres retenues tant que deux personnes n'ont pas décidé
 help-correction = Corrections de fiches qui attendent l'approbation du centre
 help-flag = Signalements : ce qui a été accepté et demande une explication
+help-election = Élections : bureaux par état, sommes, et qui manque
 help-approval = Ce qu'une personne a demandé et qu'une autre décide
 help-user = Les personnes : qui peut faire quoi, et par quel compte de cette machine
 help-mail = Les boîtes aux lettres et le relais
@@ -156,6 +157,11 @@ help-flag-check = De ce contrôle
 help-with-explained = Ceux qui ont été expliqués aussi
 help-older-flag = Plus anciens que ce signalement
 help-explanation = Ce qu'il y a à en dire
+help-election-show = Montrer combien de bureaux sont dans quel état, les sommes et les voix de chaque candidat
+help-election-missing = Lister les bureaux qui n'ont pas envoyé leur résultat, ceux qui ont le plus d'inscrits d'abord, avec qui appeler
+help-election-code = Cette élection seulement
+help-election-area = Dans cette zone, de quelque niveau que ce soit
+help-election-csv = Tous, en CSV pour un tableur
 
 # sample, table, tariff
 
@@ -176,6 +182,10 @@ help-table-name = La table, quelle que soit la casse
 help-table-abandon = Abandonner une table supprimée de la base : son inscription prend fin, son historique reste
 help-such-as-table = Comme ecr.ActeNaissance
 help-table-check = Comparer les tables adoptées à leurs définitions ; code de sortie 1 si elles diffèrent
+help-table-load = Charger des données de référence depuis un fichier CSV : le demande, et une autre personne le confirme avec le même fichier
+help-table-csv = CSV : sa première ligne nomme les colonnes
+help-load-dry-run = Dire ce que cela ferait, et ne rien faire
+help-load-approval = Confirmer ce qu'une autre personne a demandé sous ce numéro
 help-tariff-set = Fixer un prix ; celui qu'il suit finit où il commence
 help-tariff-cancel = Reprendre un prix qui n'a pas commencé
 help-tariff-list = Lister les prix

@@ -17,6 +17,8 @@ use crate::people::approved::Approved;
 use crate::people::operator::Operator;
 use crate::people::user::NewUser;
 use crate::people::{mapped, mapping, standing, users};
+use crate::tables;
+use crate::tables::loaded::TableLoad;
 
 impl Act {
     /// Reads what it concerns, as it is now, and keeps others from changing that until the transaction ends.
@@ -57,6 +59,10 @@ impl Act {
             Act::HeldDecide(HeldDecision { held, .. })
             | Act::ResultRelease(HeldDecision { held, .. })
             | Act::ResultCorrect(HeldDecision { held, .. }) => held::seen(connection, *held).await,
+            Act::TableLoad(TableLoad { table, .. }) => {
+                let table = tables::find(connection, table).await?;
+                Ok(json!({ "table": table.table_id, "version": table.version }))
+            }
             Act::UserMap { user, account } => {
                 standing::lock(connection).await?;
                 let user = users::find(connection, user).await?;
@@ -109,6 +115,7 @@ impl Act {
             Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => {
                 Err(Fault::Bug(format!("{} is done by a further attempt at its letter", self.need().name())).into())
             }
+            Act::TableLoad(_) => Err(Fault::Bug(format!("{} is done with its file", self.need().name())).into()),
             Act::UserMap { user, account } => {
                 mapping::map_by(connection, decider, approved, user, account).await?;
                 Ok(json!({ "user": user }))

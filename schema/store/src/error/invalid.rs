@@ -69,6 +69,13 @@ invalid_values! {
         /// Most characters.
         chars_max: usize
     } = "explanation";
+    /// A file of reference data.
+    LoadFile = "load_file";
+    /// The file that was asked for.
+    LoadFileOther {
+        /// Its SHA-256.
+        sha256: String
+    } = "load_file_other";
     /// A check that holds the letter.
     CheckWaived {
         /// Those that there are.

@@ -10,6 +10,7 @@ use super::privilege::{Operation, Privilege};
 use super::user::NewUser;
 use crate::certificates::certificate::CertificateFields;
 use crate::database::fault::Fault;
+use crate::tables::loaded::TableLoad;
 
 /// An operation that needs a second person. A closed list: what stands in the database and is none of these is never done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ pub enum Act {
     /// The end of corrections of results that wait for approval.
     #[serde(rename = "result.correct")]
     ResultCorrect(HeldDecision),
+    /// Reference data out of a file.
+    #[serde(rename = "table.load")]
+    TableLoad(TableLoad),
     /// It is no longer.
     #[serde(rename = "user.unmap")]
     UserUnmap {
@@ -111,6 +115,7 @@ impl Act {
             Act::HeldDecide(_) => Need::HeldDecide,
             Act::ResultRelease(_) => Need::ResultRelease,
             Act::ResultCorrect(_) => Need::ResultCorrect,
+            Act::TableLoad(_) => Need::TableLoad,
             Act::UserUnmap { .. } => Need::UserUnmap,
         }
     }
@@ -134,6 +139,7 @@ impl Act {
             Act::UserCommission { .. } => Operation::UserCommission,
             Act::UserMap { .. } => Operation::UserMap,
             Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => Operation::HeldDecide,
+            Act::TableLoad(_) => Operation::TableLoad,
             Act::UserUnmap { .. } => Operation::UserUnmap,
         }
     }

@@ -17,6 +17,7 @@ use crate::database::fault::Fault;
 use crate::ledger::tariff::{NewTariff, Tariff};
 use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
+use crate::tables::loaded::Loaded;
 
 /// What was done. What is serialized is the line's detail; what names the subject is not in it.
 #[derive(Clone, Debug, Serialize)]
@@ -143,6 +144,12 @@ pub enum AuditAction<'a> {
         version: i32,
         changes: &'a [Change],
         definition: &'a TableFile,
+    },
+    TableLoad {
+        #[serde(skip)]
+        table: &'a str,
+        sha256: &'a str,
+        loaded: Loaded,
     },
     TableAbandon {
         #[serde(skip)]
@@ -283,6 +290,7 @@ impl AuditAction<'_> {
             AuditAction::HeldDecide { .. } => "held.decide",
             AuditAction::FlagExplain { .. } => "flag.explain",
             AuditAction::TableAdopt { .. } => "table.adopt",
+            AuditAction::TableLoad { .. } => "table.load",
             AuditAction::TableAbandon { .. } => "table.abandon",
             AuditAction::TariffSet { .. } => "tariff.set",
             AuditAction::TariffCancel(_) => "tariff.cancel",
@@ -327,7 +335,9 @@ impl AuditAction<'_> {
             }
             AuditAction::HeldShow { held } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
             AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
-            AuditAction::TableAdopt { table, .. } | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
+            AuditAction::TableAdopt { table, .. }
+            | AuditAction::TableLoad { table, .. }
+            | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
             AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
             AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),
             AuditAction::ServerInit(server) => server.name.clone(),

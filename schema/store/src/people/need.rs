@@ -65,7 +65,7 @@ needs! {
     /// always
     VoucherBatch = "voucher.batch", false, false;
     /// always
-    TableLoad = "table.load", false, false;
+    TableLoad = "table.load", false, true;
     /// always: a letter is released, or refused
     HeldDecide = "held.decide", false, true;
     /// always, in tables marked `results`

@@ -114,6 +114,8 @@ operations! {
     TableAdopt = "table.adopt", Superviseur;
     /// A table that is gone.
     TableAbandon = "table.abandon", Superviseur;
+    /// Reference data out of a file.
+    TableLoad = "table.load", Superviseur;
     /// A price.
     TariffSet = "tariff.set", Superviseur;
     /// A price that has not begun.

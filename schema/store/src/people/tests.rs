@@ -180,6 +180,10 @@ async fn attempt(
             tables::adopt(connection, operator, &file).await.map(drop)
         }
         Operation::TableAbandon => tables::abandon(connection, operator, "ecr.ActeNaissance").await.map(drop),
+        Operation::TableLoad => {
+            let file = tables::load::LoadFile::parse(b"ElectionCode,CandidatCode,Nom,Ordre\nPR26,C1,A,1\n")?;
+            tables::load::dry_run(connection, operator, "election.CandidatElection", &file).await.map(drop)
+        }
         Operation::TariffSet => tariffs::set(connection, operator, &tariff()).await.map(drop),
         Operation::TariffCancel => tariffs::cancel(connection, operator, 1).await.map(drop),
         Operation::ServerInit => {
