@@ -224,3 +224,6 @@ pub async fn missing(
     .await?;
     Ok(stations)
 }
+
+#[cfg(test)]
+mod tests;

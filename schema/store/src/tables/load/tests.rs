@@ -28,7 +28,11 @@ fn file(rows: &str) -> LoadFile {
 async fn a_file_is_loaded_by_two_people_and_the_same_one_again_changes_nothing() {
     let (_database, mut connection) = centre().await;
     samples::restore(&mut connection, &OPERATOR, "election").await.unwrap();
-    run(&mut connection, "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('mbarga', 3, ''), ('ekane', 3, '')").await;
+    run(
+        &mut connection,
+        "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('mbarga', 3, ''), ('ekane', 3, '')",
+    )
+    .await;
     let first = file("PR26,0117,\"École \"\"A\"\"\",Littoral,702,+237 6\nPR26,0118,Mairie,Centre,300,\n");
     let held = r#"SELECT count(*) FROM election."BureauVote" WHERE "Status" = 2 AND xm_agency IS NULL"#;
     assert_eq!(dry_run(&mut connection, &OPERATOR, STATIONS, &first).await.unwrap(), loaded(2, 0, 0, 0));
@@ -41,9 +45,13 @@ async fn a_file_is_loaded_by_two_people_and_the_same_one_again_changes_nothing()
     assert!(other.to_string().contains("load_file_other"), "{other}");
     assert_eq!(confirm(&mut connection, &second(), approval.id, &first).await.unwrap(), loaded(2, 0, 0, 0));
     assert_eq!(value(&mut connection, held).await, 2);
-    let named = r#"SELECT count(*) FROM election."BureauVote" WHERE "Libelle" = 'École "A"' AND "Telephone" = '+237 6'"#;
+    let named =
+        r#"SELECT count(*) FROM election."BureauVote" WHERE "Libelle" = 'École "A"' AND "Telephone" = '+237 6'"#;
     assert_eq!(value(&mut connection, named).await, 1);
-    assert_eq!(value(&mut connection, r#"SELECT count(*) FROM election."BureauVote" WHERE "Telephone" IS NULL"#).await, 1);
+    assert_eq!(
+        value(&mut connection, r#"SELECT count(*) FROM election."BureauVote" WHERE "Telephone" IS NULL"#).await,
+        1
+    );
     let line = audit::list(&mut connection, None, 2).await.unwrap().remove(1);
     assert_eq!((line.action.as_str(), line.subject.as_str()), ("table.load", "table election.BureauVote"));
 
@@ -64,9 +72,15 @@ async fn a_file_that_does_not_fit_is_refused_by_line_and_column_and_nothing_is_l
         ("ElectionCode;BureauCode;Libelle;Region\nPR26;1;A;B\n", r#""missing":["Inscrits"]"#),
         ("ElectionCode,BureauCode,Libelle,Region,Inscrits,Xm_agency\nPR26,1,A,B,1,1\n", r#""unknown":["Xm_agency"]"#),
         ("ElectionCode,BureauCode,Libelle,Region,Inscrits,Numero\nPR26,1,A,B,1,1\n", r#""unknown":["Numero"]"#),
-        ("ElectionCode,BureauCode,Libelle,Region,Inscrits\nPR26,1,A,B,many\n", r#""column":"Inscrits","expected":"a whole number","line":2"#),
+        (
+            "ElectionCode,BureauCode,Libelle,Region,Inscrits\nPR26,1,A,B,many\n",
+            r#""column":"Inscrits","expected":"a whole number","line":2"#,
+        ),
         ("ElectionCode,BureauCode,Libelle,Region,Inscrits\nPR26,1,A,B,1\nPR26,1,A,B,1\n", r#""count":1"#),
-        ("ElectionCode,BureauCode,Libelle,Region,Inscrits\nPR26,123456789012345678901,A,B,1\n", "at most 20 characters"),
+        (
+            "ElectionCode,BureauCode,Libelle,Region,Inscrits\nPR26,123456789012345678901,A,B,1\n",
+            "at most 20 characters",
+        ),
     ] {
         let file = LoadFile::parse(text.as_bytes()).unwrap();
         let error = dry_run(&mut connection, &OPERATOR, STATIONS, &file).await.unwrap_err().to_string();
@@ -84,8 +98,13 @@ async fn a_file_that_does_not_fit_is_refused_by_line_and_column_and_nothing_is_l
 async fn a_hundred_thousand_stations_are_loaded_in_ten_seconds() {
     let (_database, mut connection) = centre().await;
     samples::restore(&mut connection, &OPERATOR, "election").await.unwrap();
-    run(&mut connection, "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('mbarga', 3, ''), ('ekane', 3, '')").await;
-    let rows: String = (0..100_000).map(|n| format!("PR26,{n:06},Bureau {n},Region {},{},\n", n % 10, n % 900)).collect();
+    run(
+        &mut connection,
+        "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('mbarga', 3, ''), ('ekane', 3, '')",
+    )
+    .await;
+    let rows: String =
+        (0..100_000).map(|n| format!("PR26,{n:06},Bureau {n},Region {},{},\n", n % 10, n % 900)).collect();
     let began = Instant::now();
     let file = file(&rows);
     let asked = act(&mut connection, &OPERATOR, STATIONS, &file).await.unwrap();
