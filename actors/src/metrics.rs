@@ -114,7 +114,9 @@ impl Metrics {
             answers: vec("xm_answers_total", "Answers, by what became of them", &["outcome"])?,
             database_up: gauges(registry, "xm_database_up", "1 while the database answers and has room to write", &[])?,
         };
-        for outcome in ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())) {
+        for outcome in
+            ["accepted", "duplicate", "held"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str()))
+        {
             metrics.letters.with_label_values(&[outcome]);
         }
         for code in [RefusalCode::SignatureInvalid, RefusalCode::SignatureForbidden] {

@@ -14,7 +14,9 @@ use simulation::office::{MemoryRegister, Office};
 use crate::mix::bureau;
 
 /// Rows of a letter of many small rows: as many as a letter may have.
-const SMALL_ROWS: usize = 20_000;
+pub const SMALL_ROWS: usize = 20_000;
+/// The election that harmful letters are about.
+pub const HELD_ELECTION: &str = "HELD";
 /// Rows of a letter against large rows.
 const LARGE_ROWS: usize = 10_000;
 /// Characters of one text of these.
@@ -52,7 +54,7 @@ impl Harm {
             Harm::ContradictsMany => Some(format!(
                 r#"INSERT INTO election."VoixCandidat" ("Status", "ElectionCode", "BureauCode", "CandidatCode", "Voix",
                           xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
-                   SELECT 2, 'HELD', '{}', 'CAND-' || n, 40, {agency}, 'former', n, n, gen_random_uuid()
+                   SELECT 2, '{HELD_ELECTION}', '{}', 'CAND-' || n, 40, {agency}, 'former', n, n, gen_random_uuid()
                      FROM generate_series(1, {SMALL_ROWS}) n"#,
                 bureau(agency)
             )),
@@ -101,7 +103,7 @@ fn votes(bureau: &str, voices: &Value) -> Records {
     let columns = [
         ("Numero", numbers(SMALL_ROWS)),
         ("Status", same(&json!(2), SMALL_ROWS)),
-        ("ElectionCode", same(&json!("HELD"), SMALL_ROWS)),
+        ("ElectionCode", same(&json!(HELD_ELECTION), SMALL_ROWS)),
         ("BureauCode", same(&json!(bureau), SMALL_ROWS)),
         ("CandidatCode", (1..=SMALL_ROWS).map(|row| json!(format!("CAND-{row}"))).collect()),
         ("Voix", same(voices, SMALL_ROWS)),

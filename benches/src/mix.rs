@@ -17,7 +17,7 @@ use simulation::records::Register;
 use crate::stations::Station;
 
 /// The one election.
-const ELECTION: &str = "PRES-2026";
+pub const ELECTION: &str = "PRES-2026";
 /// Every choice can be repeated.
 const SEED: u64 = 2026;
 

@@ -81,7 +81,7 @@ pub fn centre_code(agency: u32) -> String {
 
 /// Makes the answer to a letter that was accepted.
 pub fn answer(letter: &Letter) -> Answer {
-    let rows = vec![TableReceipt { table: "ActeNaissance".to_owned(), new: 1, duplicate: 0 }];
+    let rows = vec![TableReceipt { table: "ActeNaissance".to_owned(), new: 1, ..TableReceipt::default() }];
     Answer {
         sdc: FORMAT_VERSION,
         id: Uuid::now_v7(),
@@ -97,6 +97,7 @@ pub fn answer(letter: &Letter) -> Answer {
             verdict: Verdict::Accepted,
             refusal: None,
             remedy: None,
+            hold: None,
             rows,
             flags: Vec::new(),
             account: AccountReceipt { cost: 100, balance: -100, currency: "XAF".to_owned() },

@@ -9,7 +9,7 @@ use simulation::dice::Dice;
 
 /// Of results made up.
 const STATIONS: usize = 1000;
-const CANDIDATES: usize = 8;
+pub const CANDIDATES: i32 = 8;
 
 /// What one station counted.
 #[derive(Clone, Debug)]
@@ -101,6 +101,11 @@ impl Station {
                 table("VoixCandidat", votes),
             ],
         }
+    }
+
+    /// Returns its registered voters.
+    pub fn registered(&self) -> i64 {
+        self.registered
     }
 
     /// Counts the rows that a letter of this station has.

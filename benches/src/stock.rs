@@ -21,10 +21,10 @@ use store::testing::fixture::{self, Newcomer};
 
 use scenarios::program::xmserver;
 
-use crate::agencies::Harm;
+use crate::agencies::{self, Harm};
 use crate::database::RestingDatabase;
 use crate::mix::{self, Expected, Mix, Sent};
-use crate::stations::Station;
+use crate::stations::{CANDIDATES, Station};
 
 /// Name of the server that letters are addressed to.
 const SERVER: &str = "centre-load";
@@ -98,8 +98,8 @@ impl Stock {
         }
         fs::create_dir_all(&stock.folder)?;
         stock.initialise()?;
-        let agencies = stock.seal(stations)?;
-        stock.register(agencies).await?;
+        let newcomers = stock.seal(stations)?;
+        stock.register(newcomers, stations).await?;
         fs::write(stock.folder.join("ready.json"), serde_json::to_vec(&stock.expected)?)?;
         Ok(stock)
     }
@@ -194,10 +194,11 @@ impl Stock {
     }
 
     /// Tells PostgreSQL of the agencies as the commands of operators would, a hundred thousand of which take too long.
-    async fn register(&self, agencies: Vec<Newcomer>) -> Result<()> {
+    async fn register(&self, newcomers: Vec<Newcomer>, stations: &[Station]) -> Result<()> {
         let resting = RestingDatabase::start(&self.data()).await?;
         let database = Database::new(DatabaseSettings::new(resting.cluster.url()))?;
-        fixture::enrol_all(&mut *database.get().await?, &agencies).await?;
+        fixture::enrol_all(&mut *database.get().await?, &newcomers).await?;
+        self.list_stations(&database, stations).await?;
         let client = &resting.client;
         if self.wanted.held_rows > 0 {
             client.batch_execute(&former_elections(self.wanted.held_rows)).await?;
@@ -212,6 +213,23 @@ impl Stock {
         client.batch_execute("VACUUM ANALYZE").await?;
         drop(database);
         resting.stop().await
+    }
+
+    /// Writes the stations and candidates down that letters are judged by.
+    async fn list_stations(&self, database: &Database, stations: &[Station]) -> Result<()> {
+        let connection = &mut *database.get().await?;
+        let elections = [mix::ELECTION.to_owned()];
+        let listed = (0..self.wanted.letters).map(|at| {
+            let registered = i32::try_from(stations[at % stations.len()].registered())?;
+            Ok((mix::bureau(u32::try_from(at + 1)?), registered))
+        });
+        fixture::list_stations(connection, &elections, &listed.collect::<Result<Vec<_>>>()?).await?;
+        fixture::list_candidates(connection, &elections, CANDIDATES).await?;
+        if self.wanted.mix.hostile > 0 {
+            let candidates = i32::try_from(agencies::SMALL_ROWS)?;
+            fixture::list_candidates(connection, &[agencies::HELD_ELECTION.to_owned()], candidates).await?;
+        }
+        Ok(())
     }
 
     /// Counts its agencies, each of which has a letter.

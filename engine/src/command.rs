@@ -20,8 +20,12 @@ mod answer;
 mod approval;
 mod cert;
 mod cert_list;
+mod correction;
 mod desk;
 mod enrolment;
+mod election;
+mod flag;
+mod held;
 mod journal;
 mod letter;
 mod listing;
@@ -110,6 +114,18 @@ pub enum Command {
     /// Containers not accepted
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// Letters that are held until two people decide
+    #[command(subcommand)]
+    Held(held::HeldCommand),
+    /// Corrections of records that wait for the centre's approval
+    #[command(subcommand)]
+    Correction(correction::CorrectionCommand),
+    /// Flags: what was accepted and wants an explanation
+    #[command(subcommand)]
+    Flag(flag::FlagCommand),
+    /// Elections: stations by state, sums, and who is missing
+    #[command(subcommand)]
+    Election(election::ElectionCommand),
     /// What one person asked and another one decides
     #[command(subcommand)]
     Approval(approval::ApprovalCommand),
@@ -201,6 +217,20 @@ impl CommandLine {
             }
             Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
             Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
+            Command::Approval(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| approval::run(desk, &configuration, command).await)
+            }
+            Command::Held(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| held::run(desk, &configuration, command).await)
+            }
+            Command::Correction(command) => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| correction::run(desk, &configuration, command).await)
+            }
+            Command::Election(command) => place.at_desk(async |desk| election::run(desk, command).await),
+            Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
             Command::User(command) => {
                 let entrance = command.entrance();
                 place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)

@@ -3,7 +3,7 @@
 //! They are read at a scrape and kept for a while, so that many scrapers cost the database no more than one. While the database does not
 //! answer, they are left out: an old value would look like a good one.
 //!
-//! There are three groups, by cost. Each group is read by itself, so that a slow one hides no other; and to its end, so that no connection
+//! There are four groups, by cost. Each group is read by itself, so that a slow one hides no other; and to its end, so that no connection
 //! returns to the pool with a query in it.
 
 use std::time::Duration;
@@ -12,14 +12,17 @@ use chrono::{DateTime, Utc};
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
+use sdc::answer::receipt::HoldCode;
 use sdc::refusal::RefusalCode;
 use store::database::Database;
 use store::database::fault::Fault;
+use store::elections::STATES;
 
 mod group;
 mod queries;
 use group::Group;
-use queries::{BY_REASON, BY_STATUS, ByReason, ByStatus, CHEAP, Cheap, DEAR, Dear, STATUS_EXPECTED};
+use queries::{BY_REASON, BY_STATE, BY_STATUS, ByReason, ByState, ByStatus, CHEAP, Cheap, DEAR, Dear};
+use queries::{HAS_STATIONS, STATUS_EXPECTED, There};
 
 /// How long cheap gauges are kept.
 const KEPT: Duration = Duration::from_secs(5);
@@ -31,10 +34,11 @@ const KEPT_DEAR: Duration = Duration::from_secs(300);
 /// Longest that a scrape waits for a group.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The gauges of the three groups.
+/// The gauges of the groups.
 pub struct DatabaseGauges {
     cheap: Group<CheapGauges>,
     agencies: Group<AgencyGauges>,
+    stations: Group<StationGauges>,
     dear: Group<DearGauges>,
 }
 
@@ -53,15 +57,20 @@ impl DatabaseGauges {
         Ok(DatabaseGauges {
             cheap: Group::new(kept(KEPT), |registry| CheapGauges::new(database.clone(), centre_expiry, registry))?,
             agencies: Group::new(kept(KEPT_AGENCIES), |registry| AgencyGauges::new(database.clone(), registry))?,
+            stations: Group::new(kept(KEPT_AGENCIES), |registry| StationGauges::new(database.clone(), registry))?,
             dear: Group::new(kept(KEPT_DEAR), |registry| DearGauges::new(database.clone(), registry))?,
         })
     }
 
     /// Reads what is due and returns all that is known; of a group whose reading failed, nothing.
     pub async fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
-        let (cheap, agencies, dear) =
-            tokio::join!(self.cheap.gather(PATIENCE), self.agencies.gather(PATIENCE), self.dear.gather(PATIENCE));
-        cheap.into_iter().chain(agencies).chain(dear).collect()
+        let (cheap, agencies, stations, dear) = tokio::join!(
+            self.cheap.gather(PATIENCE),
+            self.agencies.gather(PATIENCE),
+            self.stations.gather(PATIENCE),
+            self.dear.gather(PATIENCE)
+        );
+        cheap.into_iter().chain(agencies).chain(stations).chain(dear).collect()
     }
 }
 
@@ -95,6 +104,8 @@ struct CheapGauges {
     profile_changes_waiting: IntGauge,
     messages_unread: IntGauge,
     enrolments_locked: IntGauge,
+    letters_held: IntGaugeVec,
+    letters_held_oldest: Gauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -137,6 +148,12 @@ impl CheapGauges {
                 "Codes of enrolment that are locked after wrong ones",
             )?,
             messages_unread: whole(registry, "xm_messages_unread", "Messages of offices that nobody has looked at")?,
+            letters_held: labelled(registry, "xm_letters_held", "Letters held until people decide", "code")?,
+            letters_held_oldest: seconds(
+                registry,
+                "xm_letters_held_oldest_seconds",
+                "Since when the oldest held letter waits",
+            )?,
             quarantine_open: labelled(
                 registry,
                 "xm_quarantine_open",
@@ -177,6 +194,9 @@ impl group::Read for CheapGauges {
         self.profile_changes_waiting.set(cheap.profile_changes_waiting);
         self.messages_unread.set(cheap.messages_unread);
         self.enrolments_locked.set(cheap.enrolments_locked);
+        self.letters_held.with_label_values(&[HoldCode::Check.as_str()]).set(cheap.held_by_check);
+        self.letters_held.with_label_values(&[HoldCode::Approval.as_str()]).set(cheap.held_for_approval);
+        self.letters_held_oldest.set(cheap.held_oldest);
         // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();
@@ -228,6 +248,44 @@ impl group::Read for AgencyGauges {
         self.agencies_settled.set(expected.map_or(0, |expected| expected.settled));
         self.accounts_owing.set(by_status.iter().map(|of_status| of_status.owing).sum());
         self.accounts_owed.set(by_status.iter().map(|of_status| of_status.owed).sum());
+        Ok(())
+    }
+}
+
+/// What a look at every polling station tells, where the centre has the sample election.
+struct StationGauges {
+    database: Database,
+    stations: IntGaugeVec,
+}
+
+impl StationGauges {
+    fn new(database: Database, registry: &Registry) -> prometheus::Result<StationGauges> {
+        let help = "Polling stations of the sample election, by state";
+        let stations = IntGaugeVec::new(Opts::new("xm_stations", help), &["election", "state"])?;
+        registry.register(Box::new(stations.clone()))?;
+        Ok(StationGauges { database, stations })
+    }
+}
+
+impl group::Read for StationGauges {
+    async fn read(&self) -> Result<(), Fault> {
+        // One query at a time: writers must not lack connections meanwhile.
+        let mut connection = self.database.connect_alone().await?;
+        let There { is_there } = sql_query(HAS_STATIONS).get_result(&mut connection).await?;
+        if !is_there {
+            return Ok(());
+        }
+        let by_state: Vec<ByState> = sql_query(BY_STATE).load(&mut connection).await?;
+        self.stations.reset();
+        // A state that may come begins at 0, so that its growth shows.
+        for ByState { election, .. } in &by_state {
+            for state in STATES {
+                self.stations.with_label_values(&[election, state]).set(0);
+            }
+        }
+        for ByState { election, state, stations } in &by_state {
+            self.stations.with_label_values(&[election, state]).set(*stations);
+        }
         Ok(())
     }
 }

@@ -109,8 +109,9 @@ fn since(now: &BTreeMap<String, u64>, earlier: &BTreeMap<String, u64>) -> BTreeM
 
 /// Words the refusals by code, the most frequent first: `3 rows_invalid, 1 conflict`.
 fn refused(letters: &BTreeMap<String, u64>) -> String {
-    let is_refusal =
-        |(outcome, count): &(&String, &u64)| !matches!(outcome.as_str(), "accepted" | "duplicate") && **count > 0;
+    let is_refusal = |(outcome, count): &(&String, &u64)| {
+        !matches!(outcome.as_str(), "accepted" | "duplicate" | "held") && **count > 0
+    };
     let mut refused: Vec<_> = letters.iter().filter(is_refusal).collect();
     refused.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), code.to_string()));
     let words: Vec<String> = refused.into_iter().map(|(code, count)| format!("{count} {code}")).collect();

@@ -48,6 +48,8 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::ProfileChangeDecided { .. } => agencies::of_agencies(error),
         AdministrationError::LetterUnknown(_)
         | AdministrationError::LineUnknown { .. }
+        | AdministrationError::HeldDecided { .. }
+        | AdministrationError::FlagExplained { .. }
         | AdministrationError::QuarantineDecided { .. }
         | AdministrationError::QuarantineIncomplete { .. } => letters::of_letters(error),
         AdministrationError::TariffLater { .. }
@@ -60,6 +62,9 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         AdministrationError::TableUnknown(_)
         | AdministrationError::DefinitionFile(_)
         | AdministrationError::TableThere { .. }
+        | AdministrationError::LoadColumns { .. }
+        | AdministrationError::LoadValues { .. }
+        | AdministrationError::LoadKeysTwice { .. }
         | AdministrationError::TableUnfit { .. } => tables::of_tables(error),
         AdministrationError::ServerExists { .. }
         | AdministrationError::ServerMissing

@@ -138,13 +138,22 @@ fn of_check(problem: &Problem) -> String {
     let p = |name: &str| problem.parameter(name);
     match problem.code() {
         ProblemCode::CheckSideEmpty => "each side needs a column or a sum".to_owned(),
-        ProblemCode::CheckHold => "severity hold is not offered by this release: use refuse or flag".to_owned(),
-        ProblemCode::CheckReference => {
-            "a column of a referenced row is not offered by this release: use a column of the row itself".to_owned()
+        ProblemCode::CheckReferenceKey => {
+            format!("`on` must name the legal key of {}, {}, to refer to one row", p("table"), p("key"))
         }
-        ProblemCode::CheckHeldSum => {
-            "a sum over what the table holds is not offered by this release: leave `held` out to add up the letter"
-                .to_owned()
+        ProblemCode::CheckHeldKey => format!(
+            "`on` must name the first columns of the legal key of {}, {}, to look at what the table holds",
+            p("table"),
+            p("key")
+        ),
+        ProblemCode::CheckJoinUnlike => format!(
+            "column {} joins {} with {}: whole numbers, texts, dates and UUIDs are joined with their like",
+            p("column"),
+            p("type"),
+            p("other")
+        ),
+        ProblemCode::CheckAllowance => {
+            "an allowance has both, `percent` and the term that it is `of`, or neither".to_owned()
         }
         ProblemCode::CheckColumnMissing => format!("column {} does not exist", p("column")),
         ProblemCode::CheckColumnNotInteger => format!("column {} is {}, not an integer", p("column"), p("type")),

@@ -189,6 +189,7 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
             let receipt = answer.receipt;
             match receipt.verdict {
                 Verdict::Accepted => assert_eq!((receipt.rows[0].new, receipt.account.cost), (1, PRICE)),
+                Verdict::Held => panic!("no check holds a birth"),
                 Verdict::Refused => assert_eq!(receipt.refusal.unwrap().code, RefusalCode::SequenceConflict),
             }
         }

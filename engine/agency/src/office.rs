@@ -16,12 +16,12 @@ use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, FORMAT_VERSION, Letter, Matricule, Mode};
 use sdc::payload::{self, PayloadLimits};
 use sdc::refusal::Refusal;
-use sdc::request::{Enrol, EnrolmentCode, Records, Renew, Request};
+use sdc::request::{Corrections, Enrol, EnrolmentCode, Records, Renew, Request};
 use uuid::Uuid;
 
 use crate::identity::Identity;
 use crate::packed::Packed;
-use crate::register::{Register, RegisterError};
+use crate::register::{Register, RegisterError, Sent};
 
 /// What an office is told of its centre when it is set up.
 #[derive(Clone, Debug)]
@@ -173,6 +173,14 @@ impl<R: Register> Office<R> {
         self.ask(Request::Export(records))
     }
 
+    /// Packs corrections of records into the next letter, and remembers it until it is answered.
+    ///
+    /// # Errors
+    /// Corrections that the centre would refuse unread; OpenSSL's own, or the register's.
+    pub fn correct(&mut self, corrections: Corrections) -> Result<Packed, PackError> {
+        self.ask(Request::Correct(corrections))
+    }
+
     /// Packs a request of any service into the next letter, and remembers it until it is answered.
     ///
     /// # Errors
@@ -263,6 +271,14 @@ impl<R: Register> Office<R> {
         self.register.remember(packed)
     }
 
+    /// Finds what is known of a letter by its digest's text: whether it is answered, and with what verdict.
+    ///
+    /// # Errors
+    /// The register's own.
+    pub fn find_sent(&mut self, digest: &str) -> Result<Option<Sent>, RegisterError> {
+        self.register.find_sent(digest)
+    }
+
     /// Wraps a sealed letter into a mail. The same letter is the same mail: its Message-ID is the letter's.
     pub fn mail(&self, packed: &Packed) -> Outgoing {
         self.mail_of(&packed.letter_id.simple().to_string(), &packed.document)
@@ -351,6 +367,7 @@ impl<R: Register> Office<R> {
         let is_higher = sent.attempt.is_none_or(|known| known < attempt);
         if is_higher {
             (sent.attempt, sent.parts) = (Some(attempt), BTreeSet::new());
+            sent.verdict = Some(answer.receipt.verdict);
         }
         // A part of an attempt that a higher one has outdone tells nothing.
         let part = answer.body.as_ref().map(|body| body.part).filter(|_| sent.attempt == Some(attempt));

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
+use sdc::answer::receipt::Verdict;
 use sdc::digest::Digest;
 use uuid::Uuid;
 
@@ -74,6 +75,8 @@ pub struct Sent {
     pub sequence: u64,
     /// The highest attempt that has been answered.
     pub attempt: Option<u16>,
+    /// What it says of the letter: of one that is held a further attempt will say more, so its records stay as they are.
+    pub verdict: Option<Verdict>,
     /// The parts of that answer which have come.
     pub parts: BTreeSet<u16>,
 }
@@ -82,7 +85,12 @@ impl Sent {
     /// Returns what is known of a letter that has just been sealed.
     pub fn of(packed: &Packed) -> Sent {
         let Packed { digest, letter_id, sequence, .. } = *packed;
-        Sent { digest, letter_id, sequence, attempt: None, parts: BTreeSet::new() }
+        Sent { digest, letter_id, sequence, attempt: None, verdict: None, parts: BTreeSet::new() }
+    }
+
+    /// Says whether the centre has decided of it: it is answered, and not held.
+    pub fn is_decided(&self) -> bool {
+        self.verdict.is_some_and(|verdict| verdict != Verdict::Held)
     }
 }
 

@@ -9,7 +9,7 @@ use agency::office::{AnswerError, Centre, Received};
 use agency::packed::Packed;
 use chrono::{SubsecRound, Utc};
 use sdc::answer::notice::{Notice, NoticeContent};
-use sdc::answer::receipt::{AccountReceipt, Receipt, Verdict};
+use sdc::answer::receipt::{AccountReceipt, Hold, HoldCode, Receipt, Verdict};
 use sdc::answer::statement::Statement;
 use sdc::answer::{Addressee, Answer, AnswerBody, AnswerContent};
 use sdc::cms::{self, ContentCipher};
@@ -17,7 +17,7 @@ use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::letter::{self, FORMAT_VERSION, Matricule, Mode};
 use sdc::payload::{self, PayloadForm, PayloadLimits};
-use sdc::request::{Period, Records, Request};
+use sdc::request::{Correction, CorrectionAction, Corrections, Period, RecordName, Records, Request};
 use simulation::dice::Dice;
 use simulation::forgery;
 use simulation::office::{MemoryRegister, Office};
@@ -65,6 +65,7 @@ fn answer_to(packed: &Packed) -> Answer {
             verdict: Verdict::Accepted,
             refusal: None,
             remedy: None,
+            hold: None,
             rows: Vec::new(),
             flags: Vec::new(),
             account: AccountReceipt { cost: 0, balance: 0, currency: "XAF".to_owned() },
@@ -289,6 +290,39 @@ fn after_a_renewal_answers_to_either_key_are_opened() {
         assert!(office.open(&document).unwrap().is_news);
     }
     assert_eq!(office.identity().certificate().fingerprint(), next.certificate().fingerprint());
+/// A held letter is answered twice: that it is held, and later what the centre has decided. The register keeps the last word, in
+/// whatever order the post brings them.
+#[test]
+fn the_register_keeps_that_a_letter_is_held_until_a_further_attempt_says_more() {
+    let centre = Identity::generate("centre", Algorithm::P256).unwrap();
+    for order in [[1, 2], [2, 1]] {
+        let mut office = office(&centre, Algorithm::P256);
+        let correction = Correction {
+            table: "ActeNaissance".to_owned(),
+            record: RecordName::Identity { installation: "pc-1".to_owned(), numero: 1 },
+            action: CorrectionAction::Cancel,
+            columns: Vec::new(),
+            values: Vec::new(),
+            reason: "written twice".to_owned(),
+            reference: "act 1".to_owned(),
+        };
+        let corrections = Corrections { application: "ecr".to_owned(), corrections: vec![correction] };
+        let packed = office.correct(corrections).unwrap();
+        let verdicts = order.map(|attempt| {
+            let mut answer = answer_to(&packed);
+            answer.receipt.attempt = attempt;
+            if attempt == 1 {
+                answer.receipt.verdict = Verdict::Held;
+                answer.receipt.hold = Some(Hold { code: HoldCode::Approval, checks: Vec::new() });
+            }
+            office.open(&sealed(&answer, &centre, &office)).unwrap();
+            let sent = office.find_sent(&packed.digest.to_string()).unwrap().unwrap();
+            (sent.verdict, sent.is_decided())
+        });
+        let held = (Some(Verdict::Held), false);
+        let accepted = (Some(Verdict::Accepted), true);
+        assert_eq!(verdicts, if order[0] == 1 { [held, accepted] } else { [accepted, accepted] });
+    }
 }
 
 #[test]

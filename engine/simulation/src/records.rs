@@ -14,10 +14,12 @@ mod civil;
 mod election;
 mod names;
 
+pub use election::REGISTERED;
+
 /// The status that a new record travels with: validated by an officer.
 const STATUS_VALIDATED: i64 = 2;
 /// Candidates of every sample election.
-const CANDIDATES: usize = 5;
+pub const CANDIDATES: usize = 5;
 
 /// The registers of one office: its code, and the next number of each kind of record.
 #[derive(Clone, Debug)]
@@ -124,8 +126,13 @@ impl Register {
         let (election, station) = (self.results / stations, self.results % stations);
         self.results += 1;
         let bureau = self.bureau_codes.get(station).cloned().unwrap_or_else(|| self.centre_code.clone());
-        (format!("SCRUTIN-{:04}", election + 1), bureau)
+        (election_code(election + 1), bureau)
     }
+}
+
+/// Names an election, from 1 on.
+pub fn election_code(number: usize) -> String {
+    format!("SCRUTIN-{number:04}")
 }
 
 /// Where an act stands in its register.

@@ -25,7 +25,7 @@ use store::testing::fixture::{self, Newcomer};
 
 use crate::lock::lock;
 use crate::office::{MemoryRegister, Office};
-use crate::records::Register;
+use crate::records::{CANDIDATES, REGISTERED, Register, election_code};
 
 /// Name of every agency's installation.
 pub const INSTALLATION: &str = "pc-1";
@@ -147,6 +147,8 @@ impl Town {
         set_tariffs(&mut connection, operator).await?;
         // The only Superviseur raises it alone; a second one would have to confirm.
         recharges::set_limit(&mut connection, operator, CREDIT).await?;
+        let elections = elections(plan.agencies);
+        fixture::list_candidates(&mut connection, &elections, CANDIDATES.try_into()?).await?;
         let mut town = Town { residents: Vec::with_capacity(plan.agencies), recharged: HashMap::new() };
         let numbers: Vec<usize> = (0..plan.agencies).collect();
         for batch in numbers.chunks(BATCH) {
@@ -165,6 +167,10 @@ impl Town {
                     Ok::<(), AdministrationError>(())
                 })
                 .await?;
+            let registered = i32::try_from(REGISTERED)?;
+            let bureaux = residents.iter().flat_map(|one| bureaux(one.matricule));
+            let stations: Vec<(String, i32)> = bureaux.map(|bureau| (bureau, registered)).collect();
+            fixture::list_stations(&mut connection, &elections, &stations).await?;
             for resident in &residents {
                 let credit = if resident.condition == Condition::WithoutCredit { 0 } else { CREDIT };
                 town.recharged.insert(resident.matricule.as_i32(), credit);
@@ -173,6 +179,17 @@ impl Town {
         }
         Ok(town)
     }
+}
+
+/// Names the elections whose stations and candidates the centre lists: the fewer agencies there are, the more results each may send.
+fn elections(agencies: usize) -> Vec<String> {
+    let count = (10_000 / agencies.max(1)).clamp(12, 120);
+    (1..=count).map(election_code).collect()
+}
+
+/// Names the polling stations under an agency.
+fn bureaux(matricule: Matricule) -> impl Iterator<Item = String> {
+    (1..=BUREAUX).map(move |bureau| format!("B{matricule}-{bureau}"))
 }
 
 async fn set_tariffs(connection: &mut AsyncPgConnection, operator: &Operator) -> Result<(), AdministrationError> {
@@ -202,8 +219,7 @@ fn resident(at: usize, keys: &CentreCertificates, plan: &TownPlan) -> anyhow::Re
         signers: vec![keys.signing.clone()],
     };
     let sender = letter::Office { agency: matricule, installation: INSTALLATION.to_owned() };
-    let register = Register::new(&format!("C{matricule}"))
-        .with_bureaux((1..=BUREAUX).map(|bureau| format!("B{matricule}-{bureau}")).collect());
+    let register = Register::new(&format!("C{matricule}")).with_bureaux(bureaux(matricule).collect());
     let mut maildrop = plan.maildrops.clone();
     maildrop.username.clone_from(&address);
     maildrop.password.get_or_insert_with(|| Secret::new("maildrop"));

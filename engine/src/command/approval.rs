@@ -12,7 +12,9 @@ use store::ledger::recharges;
 use store::people::{Act, NewUser};
 
 use super::desk::Desk;
+use super::held;
 use super::listing::{self, Extent, Listing};
+use crate::configuration::Configuration;
 use crate::speech::said;
 use crate::{ask, show};
 
@@ -58,7 +60,11 @@ pub struct ListArguments {
     extent: Extent,
 }
 
-pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Result<()> {
+pub(super) async fn run(
+    desk: &mut Desk,
+    configuration: &Configuration,
+    command: ApprovalCommand,
+) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
         ApprovalCommand::List(ListArguments { with_decided, before, extent }) => {
@@ -67,6 +73,13 @@ pub(super) async fn run(desk: &mut Desk, command: ApprovalCommand) -> anyhow::Re
         ApprovalCommand::Confirm { id, yes } => {
             if !yes {
                 agree(desk, id).await?;
+            }
+            if let Act::TableLoad(load) = &approvals::show(desk.connection(), id).await?.act {
+                let table = &load.table;
+                bail!("approval {id} is confirmed with its file: `xmserver table load {table} FILE --approval {id}`");
+            }
+            if let Some(decision) = approvals::show(desk.connection(), id).await?.act.of_held() {
+                return held::confirm(desk, configuration, id, decision).await;
             }
             let confirmed = approvals::confirm(desk.connection(), &operator, id).await?;
             let what = in_words(&confirmed.approval.act, desk);
@@ -101,7 +114,12 @@ pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     let approval = approvals::ask(desk.connection(), &operator, act).await?;
     let id = approval.id;
     let needs = said!("approval-needed", what = in_words(act, desk));
-    let next = said!("approval-asked", approval = id.to_string(), time = desk.clock.time(approval.expires_at));
+    let (number, time) = (id.to_string(), desk.clock.time(approval.expires_at));
+    let next = match act {
+        Act::TableLoad(load) => said!("approval-asked-load", approval = number, table = &load.table, time = time),
+        act if act.of_held().is_some() => said!("approval-asked-held", approval = number, time = time),
+        _ => said!("approval-asked", approval = number, time = time),
+    };
     desk.tell_line(&json!({ "approval": approval }), &format!("{needs}\n{next}"))
 }
 
@@ -170,6 +188,16 @@ fn in_words(act: &Act, desk: &Desk) -> String {
         Act::UserMap { user, account } => {
             said!("act-map", account = &account.name, uid = account.uid.to_string(), user = user)
         }
+        Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => {
+            held::decision_in_words(decision)
+        }
+        Act::TableLoad(load) => said!(
+            "act-load",
+            table = &load.table,
+            sha256 = &load.sha256,
+            new = load.loaded.new,
+            changed = load.loaded.changed
+        ),
         Act::UserUnmap { account } => said!("act-unmap", account = account),
     }
 }

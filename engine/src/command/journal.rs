@@ -40,7 +40,7 @@ pub struct ListArguments {
     /// Of this agency
     #[arg(long, value_parser = read_matricule)]
     agency: Option<Matricule>,
-    /// accepted, duplicate, or the code of a refusal
+    /// accepted, duplicate, held, or the code of a refusal
     #[arg(long, value_parser = outcomes(), hide_possible_values = true)]
     outcome: Option<String>,
     /// Of this letter
@@ -64,7 +64,7 @@ pub struct ListArguments {
 
 fn outcomes() -> PossibleValuesParser {
     PossibleValuesParser::new(
-        ["accepted", "duplicate"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())),
+        ["accepted", "duplicate", "held"].into_iter().chain(RefusalCode::ALL.iter().map(|code| code.as_str())),
     )
 }
 

@@ -122,7 +122,8 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
     let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
     let words: Vec<String> = tried.iter().map(tried_words).collect();
-    let is_tried = tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. }));
+    let is_tried =
+        tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. }));
     if !is_tried {
         bail!("quarantine entry {id} stays as it is: {}", words.join("; "));
     }
@@ -130,7 +131,7 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     desk.tell(&result, &words.iter().map(|line| format!("{line}\n")).collect::<String>())
 }
 
-fn tried_words(tried: &Tried) -> String {
+pub(super) fn tried_words(tried: &Tried) -> String {
     match tried {
         Tried::Accepted { letter_id, attempt } => {
             said!("quarantine-accepted", letter = letter_id.to_string(), attempt = attempt.to_string())
@@ -140,6 +141,12 @@ fn tried_words(tried: &Tried) -> String {
             letter = letter_id.to_string(),
             attempt = attempt.to_string(),
             refusal = speech::sentences(&refusal.to_string())
+        ),
+        Tried::Held { letter_id, attempt, checks } => said!(
+            "quarantine-held",
+            letter = letter_id.to_string(),
+            attempt = attempt.to_string(),
+            checks = checks.join(", ")
         ),
         Tried::Stranger(refusal) => {
             said!("quarantine-no-attempt", refusal = speech::sentences(&refusal.to_string()))

@@ -1,6 +1,6 @@
 //! A receipt in words: what an officer on the telephone is read.
 
-use sdc::answer::receipt::{Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::receipt::{Flag, Hold, HoldCode, Receipt, TableReceipt, Verdict};
 use sdc::refusal::{Refusal, RowFault};
 use words::{Value, Words};
 
@@ -15,12 +15,14 @@ pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
         (Verdict::Accepted, _) => lines.push(said!("receipt-accepted")),
         (Verdict::Refused, None) => lines.push(said!("receipt-refused")),
         (Verdict::Refused, Some(refusal)) => lines.extend(of_refusal(refusal)),
+        (Verdict::Held, _) => lines.extend(receipt.hold.as_ref().map(of_hold).unwrap_or_default()),
     }
     let remedy = receipt.remedy.map(|remedy| speech::words().remedy(remedy));
     lines.extend(remedy.map(|remedy| said!("receipt-to-do", remedy = remedy)));
     let rows =
         |rows: &TableReceipt| said!("receipt-rows", table = &rows.table, new = rows.new, duplicate = rows.duplicate);
     lines.extend(receipt.rows.iter().map(rows));
+    lines.extend(receipt.rows.iter().flat_map(of_corrections));
     lines.extend(receipt.flags.iter().flat_map(of_flag));
     let account = &receipt.account;
     let (cost, balance) = (show::amount(account.cost, &desk.server), show::amount(account.balance, &desk.server));
@@ -28,6 +30,35 @@ pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
     lines.push(said!("receipt-account", cost = cost, balance = balance, sequence = sequence));
     lines.extend(receipt.skew_seconds.map(|seconds| said!("receipt-skew", seconds = seconds)));
     lines
+}
+
+/// Words what corrections came to, where there are any.
+fn of_corrections(rows: &TableReceipt) -> Vec<String> {
+    let table = &rows.table;
+    let mut lines = Vec::new();
+    if rows.replaced > 0 {
+        lines.push(said!("receipt-replaced", table = table, count = rows.replaced));
+    }
+    if rows.cancelled > 0 {
+        lines.push(said!("receipt-cancelled", table = table, count = rows.cancelled));
+    }
+    if rows.superseded > 0 {
+        lines.push(said!("receipt-superseded", table = table, count = rows.superseded));
+    }
+    if rows.waiting > 0 {
+        lines.push(said!("receipt-waiting", table = table, count = rows.waiting));
+    }
+    lines
+}
+
+/// Words what holds a letter; its checks in both languages of the offices.
+fn of_hold(hold: &Hold) -> Vec<String> {
+    let why = match hold.code {
+        HoldCode::Check => said!("receipt-held-check"),
+        HoldCode::Approval => said!("receipt-held-approval"),
+    };
+    let told = |flag| told_in_both(flag, ["receipt-hold-broken", "receipt-hold-unjudged"]);
+    std::iter::once(why).chain(hold.checks.iter().flat_map(told)).collect()
 }
 
 fn of_refusal(refusal: &Refusal) -> Vec<String> {
@@ -71,8 +102,12 @@ fn of_fault(fault: &RowFault) -> String {
 
 /// Words a flag in both languages of the offices: it is read to an officer who may be asked for an explanation.
 fn of_flag(flag: &Flag) -> Vec<String> {
+    told_in_both(flag, ["receipt-flag-broken", "receipt-flag-unjudged"])
+}
+
+fn told_in_both(flag: &Flag, [broken, not_judged]: [&'static str; 2]) -> Vec<String> {
     let Flag { table, check, unjudged, rows, rows_total } = flag;
-    let found = if *unjudged { "receipt-flag-unjudged" } else { "receipt-flag-broken" };
+    let found = if *unjudged { not_judged } else { broken };
     let of_table =
         || [("check", Value::from(check)), ("table", Value::from(table)), ("rows", Value::from(*rows_total))];
     let languages = words::offices();

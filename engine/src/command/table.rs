@@ -9,6 +9,8 @@ use clap::Subcommand;
 use sdc::printable::steers;
 use serde_json::{Value, json};
 use store::error::AdministrationError;
+use store::tables::load::{self, LoadFile};
+use store::tables::loaded::Loaded;
 use store::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
 
 use super::desk::Desk;
@@ -51,6 +53,19 @@ pub enum TableCommand {
     },
     /// Compare adopted tables with their definitions; exit code 1 where they differ
     Check,
+    /// Load reference data from a CSV file: asks for it, and another person confirms it with the same file
+    Load {
+        /// Such as ecr.ActeNaissance
+        table: String,
+        /// CSV: its first line names the columns
+        file: PathBuf,
+        /// Tell what it would do, and do nothing
+        #[arg(long, conflicts_with = "approval")]
+        dry_run: bool,
+        /// Confirm what another person asked under this number
+        #[arg(long)]
+        approval: Option<i64>,
+    },
 }
 
 pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Result<ExitCode> {
@@ -78,8 +93,39 @@ pub(super) async fn run(desk: &mut Desk, command: TableCommand) -> anyhow::Resul
             }
         }
         TableCommand::Check => return check(desk).await,
+        TableCommand::Load { table, file, dry_run, approval } => {
+            let octets = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            load(desk, &table, &LoadFile::parse(&octets)?, dry_run, approval).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn load(
+    desk: &mut Desk,
+    table: &str,
+    file: &LoadFile,
+    dry_run: bool,
+    approval: Option<i64>,
+) -> anyhow::Result<()> {
+    let operator = desk.operator.clone();
+    let (loaded, is_done) = match approval {
+        Some(id) => (load::confirm(desk.connection(), &operator, id, file).await?, true),
+        None if dry_run => (load::dry_run(desk.connection(), &operator, table, file).await?, false),
+        None => {
+            let act = load::act(desk.connection(), &operator, table, file).await?;
+            return Err(AdministrationError::ApprovalNeeded(Box::new(act)).into());
+        }
+    };
+    let Loaded { new, changed, same, beside } = loaded;
+    let words = if is_done {
+        said!("table-loaded", table = table, new = new, changed = changed, same = same, beside = beside)
+    } else {
+        said!("table-would-load", table = table, new = new, changed = changed, same = same, beside = beside)
+    };
+    let told = json!({ "table": table, "sha256": file.digest(), "done": is_done, "new": new, "changed": changed, "same": same,
+                       "beside": beside });
+    desk.tell_line(&told, &words)
 }
 
 /// Reads a definition file. Its mistakes are told as those of the configuration: file, line, key, expected, found.

@@ -258,7 +258,8 @@ fn short(receipt: &Receipt) -> String {
     let cost = receipt.account.cost;
     match (&receipt.verdict, &receipt.refusal) {
         (Verdict::Accepted, _) => said!("demo-own-accepted", rows = rows, cost = cost),
-        (Verdict::Refused, None) => said!("demo-own-refused", rows = rows, cost = cost),
+        // Nothing that the visitor sends is held: he sends births.
+        (Verdict::Refused, None) | (Verdict::Held, _) => said!("demo-own-refused", rows = rows, cost = cost),
         (Verdict::Refused, Some(refusal)) => {
             let (meaning, code) = (words(refusal.code), refusal.code.as_str());
             said!("demo-own-refused-because", meaning = meaning, code = code, rows = rows, cost = cost)

@@ -1,7 +1,7 @@
 //! What the gauges ask of the database, and in what form it answers.
 
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Double, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Double, SmallInt, Text};
 
 #[derive(QueryableByName)]
 pub struct Cheap {
@@ -23,6 +23,11 @@ pub struct Cheap {
     pub messages_unread: i64,
     #[diesel(sql_type = BigInt)]
     pub enrolments_locked: i64,
+    pub held_by_check: i64,
+    #[diesel(sql_type = BigInt)]
+    pub held_for_approval: i64,
+    #[diesel(sql_type = Double)]
+    pub held_oldest: f64,
 }
 
 #[derive(QueryableByName)]
@@ -61,6 +66,25 @@ pub struct Dear {
     pub ending: i64,
 }
 
+#[derive(QueryableByName)]
+pub struct There {
+    #[diesel(sql_type = Bool)]
+    pub is_there: bool,
+}
+
+#[derive(QueryableByName)]
+pub struct ByState {
+    #[diesel(sql_type = Text)]
+    pub election: String,
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    #[diesel(sql_type = BigInt)]
+    pub stations: i64,
+}
+
+/// Only a centre with the sample election has stations.
+pub const HAS_STATIONS: &str = "SELECT to_regclass('election.states') IS NOT NULL AS is_there";
+pub const BY_STATE: &str = "SELECT election, state, count(*) AS stations FROM election.states GROUP BY election, state";
 /// The letter of the oldest answer that waits is among those queued first: to look at the letters of all would take a tenth
 /// of a second on election night.
 pub const CHEAP: &str = "
@@ -76,6 +100,9 @@ pub const CHEAP: &str = "
            (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread,
            (SELECT count(*) FROM xm.enrolment_codes
              WHERE locked_at IS NOT NULL AND used_at IS NULL AND ended_at IS NULL AND expires_at > now()) AS enrolments_locked
+           (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'check') AS held_by_check,
+           (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'approval') AS held_for_approval,
+           (SELECT coalesce(extract(epoch FROM now() - min(held_at)), 0)::float8 FROM xm.held WHERE state = 'open') AS held_oldest
       FROM xm.outbox";
 pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes

@@ -11,6 +11,10 @@ pub(super) fn of_letters(error: &AdministrationError) -> String {
         AdministrationError::LineUnknown { book: Book::Quarantine, id } => {
             format!("quarantine entry {id} does not exist")
         }
+        AdministrationError::LineUnknown { book: Book::Held, id } => format!("held letter {id} does not exist"),
+        AdministrationError::LineUnknown { book: Book::Flags, id } => format!("flag {id} does not exist"),
+        AdministrationError::HeldDecided { id, state } => format!("held letter {id} is {state} already"),
+        AdministrationError::FlagExplained { id, user } => format!("flag {id} was explained by {user} already"),
         AdministrationError::QuarantineDecided { id, state } => format!("quarantine entry {id} is {state} already"),
         AdministrationError::QuarantineIncomplete { id } => {
             format!("quarantine entry {id} cannot be tried again: only its first bytes are kept; have it sent again")

@@ -2,6 +2,7 @@
 
 use store::error::AdministrationError;
 use store::tables::definition::Column;
+use store::tables::loaded::LoadFault;
 use store::tables::{Change, Mistake, MistakeProblem, Warning};
 
 use crate::words_of_problems;
@@ -22,6 +23,22 @@ pub(super) fn of_tables(error: &AdministrationError) -> String {
             let lines: String =
                 problems.iter().map(|one| format!("\n  - {}", words_of_problems::sentence(one))).collect();
             format!("table {table} cannot be adopted:{lines}")
+        }
+        AdministrationError::LoadColumns { unknown, missing } => {
+            let named = |names: &[String]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+            format!(
+                "the file does not fit the table: unknown columns {}; missing columns {}",
+                named(unknown),
+                named(missing)
+            )
+        }
+        AdministrationError::LoadValues { faults, total } => {
+            let told =
+                |fault: &LoadFault| format!("\n  - line {}, {}: expected {}", fault.line, fault.column, fault.expected);
+            format!("{total} values of the file do not fit the table:{}", faults.iter().map(told).collect::<String>())
+        }
+        AdministrationError::LoadKeysTwice { key, count } => {
+            format!("{count} records stand twice in the file, by {}", key.join(", "))
         }
         other => other.to_string(),
     }

@@ -226,9 +226,12 @@ fn each_mistake_in_a_definition_file_has_its_sentence() {
             None,
             Some("tables 1: checks 1: left"),
             MistakeProblem::FormUnknown {
-                expected: text("a column's name, { table, sum, on } or { table, column, on }"),
+                expected: text(
+                    "a number, a column's name, { table, sum, on }, { table, count, on } or { table, column, on }",
+                ),
             },
-            "line 5: tables 1: checks 1: left: expected a column's name, { table, sum, on } or { table, column, on }",
+            "line 5: tables 1: checks 1: left: expected a number, a column's name, { table, sum, on }, { table, count, on } or \
+             { table, column, on }",
         ),
         (None, None, MistakeProblem::Unreadable { reader: text("unclosed table") }, "line 5: unclosed table"),
     ] {

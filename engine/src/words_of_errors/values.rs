@@ -14,6 +14,14 @@ pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::RechargeLimit { max } => return ("the limit", format!("0 to {max} minor units")),
         InvalidValue::Note { chars_max } => return ("the note", format!("at most {chars_max} characters")),
         InvalidValue::Service { known } => return ("the service", format!("one of {}", known.join(", "))),
+        InvalidValue::Explanation { chars_max } => {
+            return ("the explanation", format!("1 to {chars_max} characters on one line"));
+        }
+        InvalidValue::LoadFileOther { sha256 } => {
+            return ("the file", format!("the one that was asked for, of SHA-256 {sha256}"));
+        }
+        InvalidValue::LoadFile => ("the file", "CSV in UTF-8, with a line of column names and at least one of values"),
+        InvalidValue::CheckWaived { known } => return ("the check to be waived", known.join(" or ")),
         InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
         InvalidValue::VoucherEnd => ("the end of the vouchers", "a time to come, of the next five years"),
         InvalidValue::LetterLimit => ("the letter limit", "4096 to 16777216 bytes"),

@@ -266,6 +266,11 @@ expectations! {
     Day = "day", "a day as YYYY-MM-DD, from the year 0001 on";
     DayNotBefore = "day-not-before", "a day that is not before from";
     TableOnce = "table-once", "each table once, whatever the case of its letters";
+    RecordName = "record-name", "installation and numero, or key";
+    CorrectionAction = "correction-action", "replace or cancel";
+    PlainLine(characters: usize) = "plain-line", "text of 1 to {characters} characters on one line";
+    ValuePerColumn = "value-per-column", "one value for each column";
+    NoValues = "no-values", "no columns and values where a record is cancelled";
     ColumnOnce = "column-once", "each column once, whatever the case of its letters";
     ArrayPerColumn = "array-per-column", "an array per column";
     ArraysPerColumn(columns: usize) = "arrays-per-column", "{columns} arrays, one per column";

@@ -129,10 +129,16 @@ refusal_codes! {
     RowsInvalid = "rows_invalid", MEND;
     /// Rows lie outside the codes granted to the agency.
     OutOfScope = "out_of_scope", MEND;
+    /// The agency has sent no such record, or it is cancelled.
+    RecordUnknown = "record_unknown", MEND;
+    /// The centre corrects no records of this table.
+    CorrectionNotAllowed = "correction_not_allowed", MEND;
     /// The same record is held with other content.
     Conflict = "conflict", MEND;
     /// Rows break a check of their table.
     CheckFailed = "check_failed", MEND;
+    /// The letter was held, and the centre decided against it.
+    HoldRefused = "hold_refused", MEND;
     /// The account does not bear the price, and this service is not given on credit.
     InsufficientCredit = "insufficient_credit", WAIT;
     /// The profile cannot be changed so: the address is one of the centre's own.

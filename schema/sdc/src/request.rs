@@ -10,6 +10,7 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 
 mod account;
+mod correct;
 mod enrol;
 mod export;
 mod message;
@@ -18,6 +19,7 @@ mod recharge;
 mod renew;
 
 pub use account::Period;
+pub use correct::{Correction, CorrectionAction, Corrections, RecordName};
 pub use enrol::{ENROLMENT_ALPHABET, ENROLMENT_CHARS, Enrol, EnrolmentCode};
 pub use export::{Records, TableRecords};
 pub use message::{MESSAGE_CHARS_MAX, Message, message_text};
@@ -31,6 +33,8 @@ pub use renew::Renew;
 pub enum Request {
     /// New records of one or several tables of one application, all or nothing.
     Export(Records),
+    /// Records already sent, replaced or cancelled, all or none.
+    Correct(Corrections),
     /// The statement of the account.
     Account(Period),
     /// The agency's own data, read or changed.
@@ -47,8 +51,9 @@ pub enum Request {
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 7] = [
+    pub const OFFERED: [Service; 8] = [
         Service::Export,
+        Service::Correct,
         Service::Account,
         Service::Profile,
         Service::Recharge,
@@ -61,6 +66,7 @@ impl Request {
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
+            Request::Correct(_) => Service::Correct,
             Request::Account(_) => Service::Account,
             Request::Profile(_) => Service::Profile,
             Request::Recharge(_) => Service::Recharge,
@@ -74,6 +80,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
+            Request::Correct(corrections) => corrections.corrections.len(),
             Request::Account(_)
             | Request::Profile(_)
             | Request::Recharge(_)
@@ -94,13 +101,14 @@ impl Request {
     ) -> Result<Request, Refusal> {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
+            Service::Correct => Ok(Request::Correct(correct::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
             Service::Profile => Ok(Request::Profile(profile::read(body()?)?)),
             Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
             Service::Message => Ok(Request::Message(message::read(body()?)?)),
             Service::Renew => Ok(Request::Renew(renew::read(body()?)?)),
             Service::Enrol => Ok(Request::Enrol(enrol::read(body()?)?)),
-            Service::Correct | Service::Import | Service::Certify | Service::Renew | Service::Enrol => {
+            Service::Import | Service::Certify => {
                 Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service))
             }
         }
@@ -112,6 +120,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
+            Request::Correct(corrections) => corrections.fmt(f),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
             Request::Profile(profile) => f.debug_tuple("Profile").field(profile).finish(),
             Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),

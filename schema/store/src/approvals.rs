@@ -18,7 +18,7 @@ use crate::database::schema::approvals;
 use crate::error::{AdministrationError, InvalidValue};
 use crate::people::act::Act;
 use crate::people::action::AuditAction;
-use crate::people::approved::judge;
+use crate::people::approved::{Approved, judge};
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
@@ -203,13 +203,7 @@ pub async fn confirm(
     match confirmed {
         Ok(Some(confirmed)) => Ok(confirmed),
         Ok(None) => Err(AdministrationError::ApprovalChanged(id)),
-        Err(error) => {
-            if matches!(error, AdministrationError::ApprovalOwn(_)) {
-                let action = AuditAction::ApprovalRefusedTry { approval: id, why: error.code() };
-                connection.transaction(async |connection| audit::write(connection, decider, &action).await).await?;
-            }
-            Err(error)
-        }
+        Err(error) => Err(put_on_record(connection, decider, id, error).await?),
     }
 }
 
@@ -258,12 +252,80 @@ pub async fn refuse(
         .await
 }
 
-/// `None` where what was seen has changed: that ends the approval, and is committed.
-async fn confirm_within(
+/// Something that waits, as the two people and what was seen stand under its lock.
+pub(crate) struct Judged {
+    pub approval: Approval,
+    approved: Approved,
+    holds: bool,
+}
+
+/// Judges something that waits and needs more than its own transaction to be done, such as a letter's further attempt: the caller does
+/// it in this transaction, and ends it with [`end`].
+///
+/// # Errors
+/// As of [`confirm`]; what was seen has changed: the caller's transaction must not be committed.
+pub(crate) async fn judged(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
     id: i64,
-) -> Result<Option<Confirmed>, AdministrationError> {
+) -> Result<Judged, AdministrationError> {
+    let judged = judge_waiting(connection, decider, id).await?;
+    if judged.holds { Ok(judged) } else { Err(AdministrationError::ApprovalChanged(id)) }
+}
+
+/// Ends something that was done, within the transaction that did it.
+pub(crate) async fn end(
+    connection: &mut AsyncPgConnection,
+    decider: &Operator,
+    approval: &Approval,
+) -> Result<Approval, AdministrationError> {
+    close(connection, decider, approval, true).await
+}
+
+/// Finds out whether something that waits may be confirmed by this person and is as it was seen; what has changed ends the approval.
+///
+/// # Errors
+/// As of [`confirm`].
+pub(crate) async fn still_holds(
+    connection: &mut AsyncPgConnection,
+    decider: &Operator,
+    id: i64,
+) -> Result<(), AdministrationError> {
+    let found = connection
+        .transaction(async |connection| {
+            let judged = judge_waiting(connection, decider, id).await?;
+            if !judged.holds {
+                close(connection, decider, &judged.approval, false).await?;
+            }
+            Ok(judged.holds)
+        })
+        .await;
+    match found {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(AdministrationError::ApprovalChanged(id)),
+        Err(error) => Err(put_on_record(connection, decider, id, error).await?),
+    }
+}
+
+/// Puts it on record where somebody tried to confirm what he asked himself, and hands the error on.
+async fn put_on_record(
+    connection: &mut AsyncPgConnection,
+    decider: &Operator,
+    id: i64,
+    error: AdministrationError,
+) -> Result<AdministrationError, AdministrationError> {
+    if matches!(error, AdministrationError::ApprovalOwn(_)) {
+        let action = AuditAction::ApprovalRefusedTry { approval: id, why: error.code() };
+        connection.transaction(async |connection| audit::write(connection, decider, &action).await).await?;
+    }
+    Ok(error)
+}
+
+async fn judge_waiting(
+    connection: &mut AsyncPgConnection,
+    decider: &Operator,
+    id: i64,
+) -> Result<Judged, AdministrationError> {
     // Of two who decide at once the second waits here, and then finds it decided.
     let (approval, asker_was_commission) = waiting(connection, id).await?;
     let asker = standing(connection, &approval.asked_by).await?;
@@ -271,11 +333,18 @@ async fn confirm_within(
     let (need, operation) = (approval.act.need(), approval.act.operation());
     let approved = judge(id, need, operation, (&approval.asked_by, &asker), decider)?;
     let holds = approval.act.seen(connection).await? == approval.seen;
-    let result = match holds {
-        true => approval.act.perform(connection, decider, &approved).await?,
-        false => Value::Null,
-    };
-    let state = if holds { "confirmed" } else { "changed" };
+    Ok(Judged { approval, approved, holds })
+}
+
+/// Ends an approval: confirmed, or because what was seen has changed.
+async fn close(
+    connection: &mut AsyncPgConnection,
+    decider: &Operator,
+    approval: &Approval,
+    is_confirmed: bool,
+) -> Result<Approval, AdministrationError> {
+    let id = approval.id;
+    let state = if is_confirmed { "confirmed" } else { "changed" };
     diesel::update(approvals::table.find(id))
         .set((
             approvals::state.eq(state),
@@ -286,13 +355,27 @@ async fn confirm_within(
         .execute(connection)
         .await?;
     let (operation, asked_by) = (approval.act.need().name(), approval.asked_by.as_str());
-    let action = if holds {
+    let action = if is_confirmed {
         AuditAction::ApprovalConfirm { approval: id, operation, asked_by }
     } else {
         AuditAction::ApprovalChanged { approval: id, operation, asked_by }
     };
     audit::write(connection, decider, &action).await?;
-    let approval = show(connection, id).await?;
+    show(connection, id).await
+}
+
+/// `None` where what was seen has changed: that ends the approval, and is committed.
+async fn confirm_within(
+    connection: &mut AsyncPgConnection,
+    decider: &Operator,
+    id: i64,
+) -> Result<Option<Confirmed>, AdministrationError> {
+    let Judged { approval, approved, holds } = judge_waiting(connection, decider, id).await?;
+    let result = match holds {
+        true => approval.act.perform(connection, decider, &approved).await?,
+        false => Value::Null,
+    };
+    let approval = close(connection, decider, &approval, holds).await?;
     Ok(holds.then_some(Confirmed { approval, result }))
 }
 

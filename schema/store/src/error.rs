@@ -17,6 +17,7 @@ use crate::people::act::Act;
 use crate::people::privilege::{Operation, Privilege};
 use crate::tables::adoption::mistake::Mistake;
 use crate::tables::adoption::problem::Problem;
+use crate::tables::loaded::LoadFault;
 
 /// Why something was not administered.
 #[derive(Debug)]
@@ -105,6 +106,27 @@ pub enum AdministrationError {
         /// The reasons.
         problems: Vec<Problem>,
     },
+    /// A file has columns that its table does not have, or misses those that it needs.
+    LoadColumns {
+        /// Those that it does not have, or that stand twice.
+        unknown: Vec<String>,
+        /// Those that are missing.
+        missing: Vec<String>,
+    },
+    /// A file has values that its table does not take.
+    LoadValues {
+        /// The first of them.
+        faults: Vec<LoadFault>,
+        /// How many there are.
+        total: usize,
+    },
+    /// A file names records twice.
+    LoadKeysTwice {
+        /// The legal key.
+        key: Vec<String>,
+        /// How many records.
+        count: i64,
+    },
     /// A later tariff stands.
     TariffLater {
         /// Its beginning.
@@ -153,6 +175,20 @@ pub enum AdministrationError {
         book: Book,
         /// Its number.
         id: i64,
+    },
+    /// Somebody decided already about a letter that was held.
+    HeldDecided {
+        /// Its number.
+        id: i64,
+        /// `released` or `refused`.
+        state: String,
+    },
+    /// Somebody explained it already.
+    FlagExplained {
+        /// Its number.
+        id: i64,
+        /// Who.
+        user: String,
     },
     /// Somebody decided already.
     QuarantineDecided {
@@ -287,6 +323,10 @@ pub enum Book {
     Journal,
     /// The quarantine.
     Quarantine,
+    /// Letters that are held.
+    Held,
+    /// Flags.
+    Flags,
 }
 
 /// What kind of failure an error is: what a program does about it.
@@ -386,6 +426,9 @@ impl AdministrationError {
             AdministrationError::TableThere { .. } => "table_there",
             AdministrationError::DefinitionFile(_) => "definition_file_invalid",
             AdministrationError::ScopeColumnUnknown { .. } => "scope_column_unknown",
+            AdministrationError::LoadColumns { .. } => "load_columns",
+            AdministrationError::LoadValues { .. } => "load_values",
+            AdministrationError::LoadKeysTwice { .. } => "load_keys_twice",
             AdministrationError::TariffUnknown(_) => "tariff_unknown",
             AdministrationError::TariffLater { .. } => "tariff_later",
             AdministrationError::TariffBegun { .. } => "tariff_begun",
@@ -400,6 +443,8 @@ impl AdministrationError {
             AdministrationError::ProfileChangeDecided { .. } => "profile_change_decided",
             AdministrationError::LineUnknown { .. } => "line_unknown",
             AdministrationError::LetterUnknown(_) => "letter_unknown",
+            AdministrationError::HeldDecided { .. } => "held_decided",
+            AdministrationError::FlagExplained { .. } => "flag_explained",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
             AdministrationError::QuarantineIncomplete { .. } => "quarantine_incomplete",
             AdministrationError::UserExists(_) => "user_exists",
@@ -452,8 +497,10 @@ impl AdministrationError {
             AdministrationError::ProfileChangeUnknown(id) | AdministrationError::MessageUnknown(id) => {
                 json!({ "id": id })
             }
-            AdministrationError::QuarantineDecided { id, state }
+            AdministrationError::HeldDecided { id, state }
+            | AdministrationError::QuarantineDecided { id, state }
             | AdministrationError::ProfileChangeDecided { id, state } => json!({ "id": id, "state": state }),
+            AdministrationError::FlagExplained { id, user } => json!({ "id": id, "user": user }),
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),
             AdministrationError::AddressOfCentre(address) => json!({ "address": address }),
             AdministrationError::Invalid(value) => value.parameters(),
@@ -479,6 +526,9 @@ impl AdministrationError {
             AdministrationError::VouchersUnknown(batch)
             | AdministrationError::VouchersWritten(batch)
             | AdministrationError::VouchersEnded { batch } => json!({ "batch": batch }),
+            AdministrationError::LoadColumns { unknown, missing } => json!({ "unknown": unknown, "missing": missing }),
+            AdministrationError::LoadValues { faults, total } => json!({ "faults": faults, "total": total }),
+            AdministrationError::LoadKeysTwice { key, count } => json!({ "key": key, "count": count }),
             AdministrationError::TariffLater { from } => json!({ "from": from }),
             AdministrationError::TariffUnknown(id) => json!({ "id": id }),
             AdministrationError::TariffBegun { id, from } => json!({ "id": id, "from": from }),
@@ -555,6 +605,8 @@ impl Book {
         match self {
             Book::Journal => "journal",
             Book::Quarantine => "quarantine",
+            Book::Held => "held",
+            Book::Flags => "flags",
         }
     }
 }

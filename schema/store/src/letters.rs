@@ -2,6 +2,8 @@
 //! centre writes first.
 
 pub mod answers;
+pub mod flags;
+pub mod held;
 pub mod in_hand;
 pub mod journal;
 pub(crate) mod leased;

@@ -11,6 +11,7 @@
 //! | [`people`] | who signed in, what each may do, what needs two, and the audit log |
 //! | [`approvals`] | what one person asked and another one confirms |
 //! | [`settle`] | the transaction in which a batch of letters becomes all of this |
+//! | [`elections`] | figures of the sample election: states of stations, totals, what is missing |
 //! | [`database`] | the door to PostgreSQL: pool, migrations, statements, faults |
 //! | [`error`] | why something that an operator asked was not done |
 //! | [`samples`], [`planted`], [`testing`] | sample databases; faults and bugs that tests plant; the world that tests run in |
@@ -23,6 +24,7 @@ pub mod approvals;
 pub mod centre;
 pub mod certificates;
 pub mod database;
+pub mod elections;
 pub mod error;
 pub mod ledger;
 pub mod letters;

@@ -22,7 +22,7 @@ pub(crate) mod user;
 pub mod users;
 
 pub use accounts::{Account, SystemAccount};
-pub use act::Act;
+pub use act::{Act, HeldDecision};
 pub use action::AuditAction;
 pub use approved::Approved;
 pub use need::Need;

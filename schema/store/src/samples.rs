@@ -12,14 +12,22 @@ struct Sample {
     name: &'static str,
     sql: &'static str,
     definitions: &'static str,
+    /// Views over the adopted tables, as SQL.
+    views: &'static str,
 }
 
 const SAMPLES: &[Sample] = &[
-    Sample { name: "ecr", sql: include_str!("../samples/ecr.sql"), definitions: include_str!("../samples/ecr.toml") },
+    Sample {
+        name: "ecr",
+        sql: include_str!("../samples/ecr.sql"),
+        definitions: include_str!("../samples/ecr.toml"),
+        views: "",
+    },
     Sample {
         name: "election",
         sql: include_str!("../samples/election.sql"),
         definitions: include_str!("../samples/election.toml"),
+        views: include_str!("../samples/election_views.sql"),
     },
 ];
 
@@ -54,7 +62,9 @@ pub async fn restore(
     connection
         .transaction(async |connection| {
             connection.batch_execute(sample.sql).await?;
-            tables::adopt(connection, operator, &definitions).await
+            let adoptions = tables::adopt(connection, operator, &definitions).await?;
+            connection.batch_execute(sample.views).await?;
+            Ok(adoptions)
         })
         .await
 }

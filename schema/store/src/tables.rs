@@ -2,8 +2,11 @@
 
 pub(crate) mod adoption;
 pub mod catalogue;
+pub(crate) mod check;
 pub mod definition;
 pub mod examine;
+pub mod load;
+pub mod loaded;
 
 pub use adoption::{
     Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, MistakeProblem, Outcome, Problem,

@@ -8,7 +8,7 @@ use sdc::payload::{
     PayloadForm, PayloadLimits, form, pack, read_answer, read_letter, unpack, write_answer, write_letter,
 };
 use sdc::refusal::{Refusal, RefusalCode};
-use sdc::request::{Records, Request};
+use sdc::request::{Correction, CorrectionAction, Records, Request};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
 /// A refusal travels in a receipt over a satellite link.
@@ -62,6 +62,17 @@ fn check_letter(octets: &[u8], limits: &PayloadLimits) {
         Ok(letter) => {
             match &letter.request {
                 Request::Export(records) => check_records(records, limits),
+                Request::Correct(corrections) => {
+                    assert!((1..=limits.columns_max).contains(&corrections.corrections.len()));
+                    let fits = |one: &Correction| {
+                        let is_cancelled = one.action == CorrectionAction::Cancel;
+                        one.columns.len() == one.values.len() && one.columns.is_empty() == is_cancelled
+                    };
+                    assert!(
+                        corrections.corrections.iter().all(fits),
+                        "a value for each column, and none of what is cancelled"
+                    );
+                }
                 Request::Account(period) => assert!(period.from.zip(period.to).is_none_or(|(from, to)| from <= to)),
                 Request::Profile(profile) => assert!(profile.set.as_ref().is_none_or(|set| !set.is_empty())),
                 Request::Message(message) => assert!(!message.text.trim().is_empty()),

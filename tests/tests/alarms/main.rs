@@ -83,6 +83,17 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.run("ALTER TABLE xm.outbox DROP CONSTRAINT planted");
     world.wait_until_answered();
 
+    // Letters are held, and nobody decides.
+    world.expect(&["LettersHeld"]);
+    world.run(
+        "INSERT INTO xm.held (agency, letter_id, attempt, installation, service, code, checks, tables, is_of_results, received_at,
+                              held_at, transport, mailbox, sender_domain, original)
+         SELECT 1, gen_random_uuid(), 1, 'pc1', 'export', code, '[]', '{}', false, now(), now() - interval '2 hours', 'mail', 'main',
+                'example.org', '' FROM unnest('{check,approval}'::text[]) AS code",
+    );
+    world.hear(&["LettersHeld"]);
+    world.run("DELETE FROM xm.held");
+
     // A session of PostgreSQL that nobody ends, then none at all.
     world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
     world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");

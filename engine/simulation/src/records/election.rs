@@ -7,6 +7,9 @@ use super::names::{person, time};
 use super::{Row, STATUS_VALIDATED};
 use crate::dice::Dice;
 
+/// Registered voters of each station, as the centre's list has them.
+pub const REGISTERED: i64 = 700;
+
 /// What was counted in one station.
 pub struct Counted {
     registered: i64,
@@ -18,7 +21,7 @@ pub struct Counted {
 }
 
 pub fn count(candidates: usize, dice: &mut Dice) -> Counted {
-    let registered = dice.between(150, 700);
+    let registered = REGISTERED;
     let signatures = registered * dice.between(40, 95) / 100;
     let (void, blank) = (dice.between(0, 6), dice.between(0, 6));
     let mut left = signatures - void - blank;

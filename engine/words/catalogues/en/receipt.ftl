@@ -3,9 +3,15 @@
 receipt-accepted = accepted: every record is in the tables
 receipt-refused = refused
 receipt-refused-because = refused { $code }: { $meaning }
+receipt-held-check = held: nothing of it is in the tables, until the centre decides; another receipt follows
+receipt-held-approval = held: its corrections wait for the centre's approval; another receipt follows
 receipt-to-do = to do: { $remedy }
 receipt-parameter = { $name }: { $value }
 receipt-rows = { $table }: { $new } new, { $duplicate } held already
+receipt-replaced = { $table }: { $count } replaced
+receipt-cancelled = { $table }: { $count } cancelled
+receipt-superseded = { $table }: { $count } older than what is held, kept in the history alone
+receipt-waiting = { $table }: { $count } waiting for approval
 receipt-account = cost { $cost }, balance after it { $balance }; highest sequence held { $sequence }
 receipt-skew = the office's clock less the centre's: { $seconds } s, the letter's way included
 receipt-fault = { $table } row { $row }: rule { $rule }
@@ -24,6 +30,14 @@ receipt-flag-unjudged = to explain: check { $check } of { $table } cannot be jud
     [one] { $rows } row
    *[other] { $rows } rows
 }; accepted all the same
+receipt-hold-broken = held by check { $check } of { $table }, which does not hold, in { $rows ->
+    [one] { $rows } row
+   *[other] { $rows } rows
+}
+receipt-hold-unjudged = held by check { $check } of { $table }, which cannot be judged, as a value is missing, in { $rows ->
+    [one] { $rows } row
+   *[other] { $rows } rows
+}
 receipt-flag-row = row
 receipt-flag-more = and { $count } more rows
 
@@ -37,6 +51,8 @@ rule-characters = characters
 rule-not_null = not_null
 rule-scope = scope
 rule-conflict = conflict
+rule-unknown = unknown
+rule-cancelled = cancelled
 rule-database = database
 
 # Names of the parameters of a refusal, as they stand in the receipt.
@@ -64,6 +80,7 @@ parameter-price = price
 parameter-plan = plan
 # What receipts before called it.
 parameter-profile = plan
+parameter-reason = reason
 parameter-rule = rule
 parameter-sequence = sequence
 parameter-sequence_floor = sequence_floor

@@ -45,13 +45,16 @@ sample-tables-relation = The PostgreSQL table, where it has another name.
 sample-tables-scope = The column whose codes must be granted to an agency (`xmserver agency grant MATRICULE COLUMN CODE …`). Left out, every agency with rights to the table writes about everything.
 sample-tables-legal-key = The columns that together name a record in law, unique among live records. None may be NULL.
 sample-tables-corrections = How a record is corrected: "never", "after_approval" (an operator decides each; the default) or "by_agency".
+sample-tables-results = Whether it has results: held letters are released, and records corrected, by two people, one of them of the election commission.
+sample-tables-areas = The columns that name the areas a row lies in, from the largest to the smallest.
 sample-tables-multiline = Text columns that may have several lines. In all others a line end refuses the letter, as other control characters do everywhere.
 sample-tables-checks = Checks: arithmetic that every row must satisfy. The terms of a side are added up.
 sample-tables-code = Named in receipts; once in a table.
-sample-tables-severity = "refuse": the letter is refused. "flag": it is accepted and the operators are told. A row with a figure that is missing cannot be judged: it is accepted and the operators are told. ("hold" is kept for a later release.)
-sample-tables-left = A term is an integer column of the row …
+sample-tables-severity = "refuse": the letter is refused. "hold": it is kept whole, and in no table, until two people release or refuse it. "flag": it is accepted and the operators are told. A row with a figure that is missing cannot be judged: under "hold" the letter is held, else it is accepted and the operators are told.
+sample-tables-left = A term is an integer column of the row, a whole number, …
 sample-tables-comparison = "=" or "<=".
-sample-tables-right = … or the sum of an integer column over those rows of another table of the same letter that agree with the row in the columns `on`, which have the same names in both tables; over no rows it is 0. (`held = true` and { "{" } table, column, on { "}" } are kept for a later release.)
+sample-tables-right = … the sum of an integer column over those rows of a table that agree with the row in the columns `on`, which have the same names in both tables; over no rows it is 0. They are the rows of the letter, or with `held = true` all that the table holds, the letter's among them: `on` is then the beginning of that table's legal key, or has all of it. { "{" } table, count = "letter", on { "}" } and { "{" } table, count = "held", on { "}" } count them: that a referenced row exists is a count of 1. { "{" } table, column, on { "}" } is a column of the one row that `on`, the table's legal key, names.
+sample-tables-allowance = By how much the sides may differ: a fixed number, or a percentage of a term, the larger of which counts.
 sample-tables-rights = What agencies of a plan may do. Without any [tables.rights.…] those of "standard" may send and not read.
 sample-tables-may-export = Whether they may send records.
 sample-tables-may-read = Which records they may read: "none" (the default), "own" or "all".

@@ -3,9 +3,15 @@
 receipt-accepted = acceptée : toutes les fiches sont dans les tables
 receipt-refused = refusée
 receipt-refused-because = refusée { $code } : { $meaning }
+receipt-held-check = retenue : rien n'en est dans les tables, tant que le centre n'a pas décidé ; un autre accusé de réception suit
+receipt-held-approval = retenue : ses corrections attendent l'approbation du centre ; un autre accusé de réception suit
 receipt-to-do = à faire : { $remedy }
 receipt-parameter = { $name } : { $value }
 receipt-rows = { $table } : { $new } nouvelles, { $duplicate } déjà détenues
+receipt-replaced = { $table } : { $count } remplacées
+receipt-cancelled = { $table } : { $count } annulées
+receipt-superseded = { $table } : { $count } plus anciennes que ce qui est détenu, gardées dans l'historique seulement
+receipt-waiting = { $table } : { $count } en attente d'approbation
 receipt-account = coût { $cost }, solde après { $balance } ; plus haut numéro d'ordre détenu { $sequence }
 receipt-skew = l'horloge de l'agence moins celle du centre : { $seconds } s, trajet de la lettre compris
 receipt-fault = { $table } ligne { $row } : règle { $rule }
@@ -27,6 +33,14 @@ receipt-flag-unjudged = à expliquer : le contrôle { $check } de { $table } ne 
     [one] { $rows } ligne
    *[other] { $rows } lignes
 } ; accepté malgré cela
+receipt-hold-broken = retenue par le contrôle { $check } de { $table }, qui n'est pas respecté, sur { $rows ->
+    [one] { $rows } ligne
+   *[other] { $rows } lignes
+}
+receipt-hold-unjudged = retenue par le contrôle { $check } de { $table }, qui ne peut être jugé, car une valeur manque, sur { $rows ->
+    [one] { $rows } ligne
+   *[other] { $rows } lignes
+}
 receipt-flag-row = ligne
 receipt-flag-more = et { $count ->
     [one] { $count } autre ligne
@@ -43,6 +57,8 @@ rule-characters = de caractères
 rule-not_null = de valeur obligatoire
 rule-scope = de ressort
 rule-conflict = d'unicité
+rule-unknown = inconnue
+rule-cancelled = annulée
 rule-database = de la base de données
 
 # Les noms des paramètres d'un refus.
@@ -69,6 +85,7 @@ parameter-path = chemin
 parameter-price = prix
 parameter-plan = plan
 parameter-profile = plan
+parameter-reason = motif
 parameter-rule = règle
 parameter-sequence = numéro d'ordre
 parameter-sequence_floor = plus petit numéro d'ordre connu

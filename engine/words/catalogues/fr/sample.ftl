@@ -45,13 +45,16 @@ sample-tables-relation = La table PostgreSQL, si elle porte un autre nom.
 sample-tables-scope = La colonne dont les codes doivent être accordés à une agence (`xmserver agency grant MATRICULE COLUMN CODE …`). Si elle est omise, chaque agence qui a des droits sur la table écrit sur tout.
 sample-tables-legal-key = Les colonnes qui désignent ensemble une fiche en droit, uniques parmi les fiches vivantes. Aucune ne peut être NULL.
 sample-tables-corrections = Comment une fiche est corrigée : "never" (jamais), "after_approval" (un opérateur décide de chaque correction ; par défaut) ou "by_agency" (par l'agence).
+sample-tables-results = Si elle a des résultats : les lettres retenues sont libérées, et les fiches corrigées, par deux personnes, dont une de la commission électorale.
+sample-tables-areas = Les colonnes qui nomment les zones où se trouve une ligne, de la plus grande à la plus petite.
 sample-tables-multiline = Colonnes de texte qui peuvent avoir plusieurs lignes. Dans toutes les autres, une fin de ligne fait refuser la lettre, comme les autres caractères de commande partout.
 sample-tables-checks = Contrôles : l'arithmétique que chaque ligne doit respecter. Les termes d'un côté sont additionnés.
 sample-tables-code = Nommé dans les accusés de réception ; une seule fois par table.
-sample-tables-severity = "refuse" : la lettre est refusée. "flag" : elle est acceptée et les opérateurs sont avisés. Une ligne à laquelle il manque un chiffre ne peut pas être jugée : elle est acceptée et les opérateurs sont avisés. ("hold" est réservé à une version future.)
-sample-tables-left = Un terme est une colonne entière de la ligne …
+sample-tables-severity = "refuse" : la lettre est refusée. "hold" : elle est gardée entière, et dans aucune table, tant que deux personnes ne l'ont pas libérée ou refusée. "flag" : elle est acceptée et les opérateurs sont avertis. Une ligne à laquelle manque un chiffre ne peut être jugée : sous "hold" la lettre est retenue, sinon elle est acceptée et les opérateurs sont avertis.
+sample-tables-left = Un terme est une colonne entière de la ligne, un nombre entier, …
 sample-tables-comparison = "=" ou "<=".
-sample-tables-right = … ou la somme d'une colonne entière sur les lignes d'une autre table de la même lettre qui s'accordent avec la ligne dans les colonnes `on`, lesquelles portent les mêmes noms dans les deux tables ; sur aucune ligne, elle vaut 0. (`held = true` et { "{" } table, column, on { "}" } sont réservés à une version future.)
+sample-tables-right = … la somme d'une colonne entière sur les lignes d'une table qui s'accordent avec la ligne dans les colonnes `on`, de mêmes noms dans les deux tables ; sur aucune ligne elle est 0. Ce sont les lignes de la lettre, ou avec `held = true` toutes celles que la table contient, celles de la lettre comprises : `on` est alors le début de la clé légale de cette table, ou la contient toute. { "{" } table, count = "letter", on { "}" } et { "{" } table, count = "held", on { "}" } les comptent : qu'une ligne référencée existe est un compte de 1. { "{" } table, column, on { "}" } est une colonne de la seule ligne que `on`, la clé légale de la table, désigne.
+sample-tables-allowance = De combien les côtés peuvent différer : un nombre fixe, ou un pourcentage d'un terme, le plus grand comptant.
 sample-tables-rights = Ce que peuvent faire les agences d'un plan. Sans aucun [tables.rights.…], celles de "standard" peuvent envoyer et non lire.
 sample-tables-may-export = Si elles peuvent envoyer des fiches.
 sample-tables-may-read = Quelles fiches elles peuvent lire : "none" (aucune ; par défaut), "own" (les leurs) ou "all" (toutes).

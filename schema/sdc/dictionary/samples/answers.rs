@@ -7,8 +7,13 @@ use sdc::refusal::{Refusal, RefusalCode, RowFault};
 
 use super::{Corpus, Dice, Registry, id_of};
 
+/// Codes that came after the dictionary was published.
+const LATER: &[RefusalCode] =
+    &[RefusalCode::RecordUnknown, RefusalCode::CorrectionNotAllowed, RefusalCode::HoldRefused];
+
 fn refusal(dice: &mut Dice) -> Refusal {
-    let told: Vec<RefusalCode> = RefusalCode::ALL.iter().copied().filter(|code| code.is_answered()).collect();
+    let is_known = |code: &RefusalCode| code.is_answered() && !LATER.contains(code);
+    let told: Vec<RefusalCode> = RefusalCode::ALL.iter().copied().filter(is_known).collect();
     let code = told[usize::try_from(dice.number(1, told.len() as u64)).expect("an index") - 1];
     let refusal = Refusal::new(code);
     match code {
@@ -56,7 +61,7 @@ pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
         2 => &["ActeMariage"],
         _ => &["ActeNaissance"],
     };
-    let row = |table: &&str| TableReceipt { table: (*table).to_owned(), new: 1, duplicate: 0 };
+    let row = |table: &&str| TableReceipt { table: (*table).to_owned(), new: 1, ..TableReceipt::default() };
     let receipt = Receipt {
         letter: Some(id_of(received, dice)),
         digest: dice.octets::<32>().map(|octet| format!("{octet:02x}")).concat(),
@@ -65,6 +70,7 @@ pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
         verdict: if is_refused { Verdict::Refused } else { Verdict::Accepted },
         remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
         refusal,
+        hold: None,
         rows: if is_refused { Vec::new() } else { tables.iter().map(row).collect() },
         flags: Vec::new(),
         account: AccountReceipt {

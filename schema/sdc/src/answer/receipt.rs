@@ -14,10 +14,46 @@ pub enum Verdict {
     Accepted,
     /// Nothing of it is.
     Refused,
+    /// Nothing of it is yet: it is kept whole until people decide, and another receipt with a higher attempt follows.
+    Held,
+}
+
+/// Why a letter is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldCode {
+    /// Rows break a check of their table whose breach people must look at, or cannot be judged by it.
+    Check,
+    /// Corrections wait for the centre's approval.
+    Approval,
+}
+
+impl HoldCode {
+    /// Every code.
+    pub const ALL: [HoldCode; 2] = [HoldCode::Check, HoldCode::Approval];
+
+    /// Returns the code as it stands on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HoldCode::Check => "check",
+            HoldCode::Approval => "approval",
+        }
+    }
+}
+
+/// What holds a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Why.
+    pub code: HoldCode,
+    /// The checks that rows break, or by which they cannot be judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Flag>,
 }
 
 /// Rows of one table that a letter brought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableReceipt {
     /// The table as named in the letter.
@@ -26,6 +62,23 @@ pub struct TableReceipt {
     pub new: u32,
     /// Rows that the centre already held with the same content.
     pub duplicate: u32,
+    /// Records that now say something else.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replaced: u32,
+    /// Records that are no longer valid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u32,
+    /// Corrections older than what the centre holds: they went to its history alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub superseded: u32,
+    /// Corrections that wait for the centre's approval.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The account after the letter, in integer minor units.
@@ -40,8 +93,8 @@ pub struct AccountReceipt {
     pub currency: String,
 }
 
-/// Rows of one table that break one check of severity `flag`, or that it cannot judge. Accepted all the same; the operators
-/// keep the flag until it is explained (SPEC 4, Checks).
+/// Rows of one table that break one check, or that it cannot judge. Of an accepted letter the operators keep it until it is explained
+/// (SPEC 4, Checks); a held one is held by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flag {
@@ -105,6 +158,9 @@ pub struct Receipt {
     /// What to do about the refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
+    /// Why it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Rows by table, where accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<TableReceipt>,

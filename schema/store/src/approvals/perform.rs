@@ -6,15 +6,19 @@ use serde_json::{Value, json};
 
 use crate::agencies::{agency, enrolments};
 use crate::certificates::registration::{self, Confirmation};
+use crate::database::fault::Fault;
 use crate::database::schema::{certificates as registered, entries};
 use crate::error::AdministrationError;
 use crate::ledger::{recharges, vouchers};
+use crate::letters::held;
 use crate::people::accounts::Account;
-use crate::people::act::Act;
+use crate::people::act::{Act, HeldDecision};
 use crate::people::approved::Approved;
 use crate::people::operator::Operator;
 use crate::people::user::NewUser;
 use crate::people::{mapped, mapping, standing, users};
+use crate::tables;
+use crate::tables::loaded::TableLoad;
 
 impl Act {
     /// Reads what it concerns, as it is now, and keeps others from changing that until the transaction ends.
@@ -53,6 +57,13 @@ impl Act {
             Act::UserPrivilege { user, .. } | Act::UserCommission { user, .. } => {
                 standing::lock(connection).await?;
                 Ok(json!({ "user": users::find(connection, user).await? }))
+            }
+            Act::HeldDecide(HeldDecision { held, .. })
+            | Act::ResultRelease(HeldDecision { held, .. })
+            | Act::ResultCorrect(HeldDecision { held, .. }) => held::seen(connection, *held).await,
+            Act::TableLoad(TableLoad { table, .. }) => {
+                let table = tables::find(connection, table).await?;
+                Ok(json!({ "table": table.table_id, "version": table.version }))
             }
             Act::UserMap { user, account } => {
                 standing::lock(connection).await?;
@@ -111,6 +122,10 @@ impl Act {
                 users::set_commission_by(connection, decider, approved, user, *is_commission).await?;
                 Ok(json!({ "user": user }))
             }
+            Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => {
+                Err(Fault::Bug(format!("{} is done by a further attempt at its letter", self.need().name())).into())
+            }
+            Act::TableLoad(_) => Err(Fault::Bug(format!("{} is done with its file", self.need().name())).into()),
             Act::UserMap { user, account } => {
                 mapping::map_by(connection, decider, approved, user, account).await?;
                 Ok(json!({ "user": user }))

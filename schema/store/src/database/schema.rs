@@ -149,6 +149,8 @@ table! {
         adopted_at -> Timestamptz,
         abandoned_at -> Nullable<Timestamptz>,
         triggers_seen -> Jsonb,
+        results -> Bool,
+        areas -> Array<Text>,
     }
 }
 

@@ -78,6 +78,23 @@ invalid_values! {
     Change = "change";
     /// A reason on one line.
     Reason = "reason";
+    /// An explanation on one line.
+    Explanation {
+        /// Most characters.
+        chars_max: usize
+    } = "explanation";
+    /// A file of reference data.
+    LoadFile = "load_file";
+    /// The file that was asked for.
+    LoadFileOther {
+        /// Its SHA-256.
+        sha256: String
+    } = "load_file_other";
+    /// A check that holds the letter.
+    CheckWaived {
+        /// Those that there are.
+        known: Vec<String>
+    } = "check_waived";
     /// An installation's name.
     InstallationName = "installation_name";
     /// A scope with a column and a code.

@@ -11,6 +11,7 @@ use super::privilege::{Operation, Privilege};
 use super::user::NewUser;
 use crate::certificates::certificate::CertificateFields;
 use crate::database::fault::Fault;
+use crate::tables::loaded::TableLoad;
 
 /// An operation that needs a second person. A closed list: what stands in the database and is none of these is never done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +86,36 @@ pub enum Act {
         /// The account.
         account: Account,
     },
+    /// The end of a letter that is held.
+    #[serde(rename = "held.decide")]
+    HeldDecide(HeldDecision),
+    /// The end of one that has results.
+    #[serde(rename = "result.release")]
+    ResultRelease(HeldDecision),
+    /// The end of corrections of results that wait for approval.
+    #[serde(rename = "result.correct")]
+    ResultCorrect(HeldDecision),
+    /// Reference data out of a file.
+    #[serde(rename = "table.load")]
+    TableLoad(TableLoad),
     /// It is no longer.
     #[serde(rename = "user.unmap")]
     UserUnmap {
         /// The account's name.
         account: String,
     },
+}
+
+/// What becomes of a letter that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldDecision {
+    /// Its number.
+    pub held: i64,
+    /// It is released, with these checks waived, each as `ResultatBureau.within_reference`; absent, it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Vec<String>>,
+    /// Why.
+    pub reason: String,
 }
 
 impl Act {
@@ -106,7 +131,19 @@ impl Act {
             Act::UserPrivilege { .. } => Need::UserPrivilege,
             Act::UserCommission { .. } => Need::UserCommission,
             Act::UserMap { .. } => Need::UserMap,
+            Act::HeldDecide(_) => Need::HeldDecide,
+            Act::ResultRelease(_) => Need::ResultRelease,
+            Act::ResultCorrect(_) => Need::ResultCorrect,
+            Act::TableLoad(_) => Need::TableLoad,
             Act::UserUnmap { .. } => Need::UserUnmap,
+        }
+    }
+
+    /// Returns what becomes of a held letter, where the act is of one: it is done by a further attempt at the letter.
+    pub fn of_held(&self) -> Option<&HeldDecision> {
+        match self {
+            Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => Some(decision),
+            _ => None,
         }
     }
 
@@ -123,6 +160,8 @@ impl Act {
             Act::UserPrivilege { .. } => Operation::UserPrivilege,
             Act::UserCommission { .. } => Operation::UserCommission,
             Act::UserMap { .. } => Operation::UserMap,
+            Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => Operation::HeldDecide,
+            Act::TableLoad(_) => Operation::TableLoad,
             Act::UserUnmap { .. } => Operation::UserUnmap,
         }
     }

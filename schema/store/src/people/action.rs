@@ -17,6 +17,7 @@ use crate::database::fault::Fault;
 use crate::ledger::tariff::{NewTariff, Tariff};
 use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
+use crate::tables::loaded::Loaded;
 
 /// What was done. What is serialized is the line's detail; what names the subject is not in it.
 #[derive(Clone, Debug, Serialize)]
@@ -191,6 +192,24 @@ pub enum AuditAction<'a> {
         container_reason: &'a str,
         tried: Vec<Value>,
     },
+    HeldShow {
+        #[serde(skip)]
+        held: i64,
+    },
+    HeldDecide {
+        #[serde(skip)]
+        held: i64,
+        released: bool,
+        waived: &'a [String],
+        reason: &'a str,
+        tried: Value,
+    },
+    FlagExplain {
+        #[serde(skip)]
+        flag: i64,
+        check: &'a str,
+        explanation: &'a str,
+    },
     TableAdopt {
         #[serde(skip)]
         table: &'a str,
@@ -198,6 +217,12 @@ pub enum AuditAction<'a> {
         version: i32,
         changes: &'a [Change],
         definition: &'a TableFile,
+    },
+    TableLoad {
+        #[serde(skip)]
+        table: &'a str,
+        sha256: &'a str,
+        loaded: Loaded,
     },
     TableAbandon {
         #[serde(skip)]
@@ -346,7 +371,11 @@ impl AuditAction<'_> {
             AuditAction::QuarantineShow { .. } => "quarantine.show",
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
+            AuditAction::HeldShow { .. } => "held.show",
+            AuditAction::HeldDecide { .. } => "held.decide",
+            AuditAction::FlagExplain { .. } => "flag.explain",
             AuditAction::TableAdopt { .. } => "table.adopt",
+            AuditAction::TableLoad { .. } => "table.load",
             AuditAction::TableAbandon { .. } => "table.abandon",
             AuditAction::TariffSet { .. } => "tariff.set",
             AuditAction::TariffCancel(_) => "tariff.cancel",
@@ -401,7 +430,11 @@ impl AuditAction<'_> {
             | AuditAction::QuarantineRetry { entry, .. } => {
                 format!("quarantine entry {entry}")
             }
-            AuditAction::TableAdopt { table, .. } | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
+            AuditAction::HeldShow { held } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
+            AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
+            AuditAction::TableAdopt { table, .. }
+            | AuditAction::TableLoad { table, .. }
+            | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
             AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
             AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),
             AuditAction::ServerInit(server) => server.name.clone(),

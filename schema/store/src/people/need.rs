@@ -67,11 +67,13 @@ needs! {
     /// always
     VoucherBatch = "voucher.batch", false, true;
     /// always
-    TableLoad = "table.load", false, false;
+    TableLoad = "table.load", false, true;
+    /// always: a letter is released, or refused
+    HeldDecide = "held.decide", false, true;
     /// always, in tables marked `results`
-    ResultRelease = "result.release", true, false;
+    ResultRelease = "result.release", true, true;
     /// always, in tables marked `results`
-    ResultCorrect = "result.correct", true, false;
+    ResultCorrect = "result.correct", true, true;
     /// always
     ResultPublish = "result.publish", true, false;
 }

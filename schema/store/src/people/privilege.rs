@@ -92,6 +92,14 @@ operations! {
     QuarantineDrop = "quarantine.drop", Operateur;
     /// An entry is tried again.
     QuarantineRetry = "quarantine.retry", Operateur;
+    /// A look at a letter that is held, its rows among it.
+    HeldShow = "held.show", Operateur;
+    /// A letter that is held is released, or refused: one asks, another confirms.
+    HeldDecide = "held.decide", Operateur;
+    /// Corrections that wait are approved, or refused, by one person: of results it is two.
+    CorrectionDecide = "correction.decide", Superviseur;
+    /// A flag is explained.
+    FlagExplain = "flag.explain", Operateur;
     /// A new agency.
     AgencyAdd = "agency.add", ChefDAgence;
     /// Its data.
@@ -126,6 +134,8 @@ operations! {
     TableAdopt = "table.adopt", Superviseur;
     /// A table that is gone.
     TableAbandon = "table.abandon", Superviseur;
+    /// Reference data out of a file.
+    TableLoad = "table.load", Superviseur;
     /// What an office asked to have changed of its own data.
     ProfileConfirm = "profile.confirm", Superviseur;
     /// It is not changed.

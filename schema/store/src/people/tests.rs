@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sdc::letter::{Matricule, Mode};
+use sdc::refusal::{Refusal, RefusalCode};
 use sdc::request::{Period, VoucherCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -26,8 +27,10 @@ use crate::ledger::tariffs::{self, NewTariff};
 use crate::ledger::voucher_keys::VoucherKeys;
 use crate::ledger::vouchers;
 use crate::ledger::{recharges, statement};
-use crate::letters::{answers, messages, quarantine, resending};
+use crate::letters::{answers, flags, held, messages, quarantine, resending};
+use crate::people::act::{Act, HeldDecision};
 use crate::samples;
+use crate::settle::{Arrival, Claimed, Content, Settler, SettlingSettings, Source};
 use crate::tables;
 use crate::testing::TestCluster;
 
@@ -119,6 +122,24 @@ pub(crate) async fn count(connection: &mut Connection, query: &str) -> i64 {
     diesel::sql_query(query).get_result::<Count>(connection).await.unwrap().count
 }
 
+/// A container of nobody's.
+fn nobody() -> Arrival {
+    Arrival {
+        received_at: chrono::Utc::now(),
+        source: Source {
+            transport: "mail",
+            mailbox: "main".into(),
+            sender_domain: String::new(),
+            claimed: Claimed::default(),
+            is_fetched_again: false,
+        },
+        container: Vec::new(),
+        container_bytes: 0,
+        rendered_bytes: 0,
+        content: Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
+    }
+}
+
 /// Tries an operation, whatever its parameters.
 async fn attempt(
     connection: &mut AsyncPgConnection,
@@ -134,6 +155,14 @@ async fn attempt(
         Operation::QuarantineShow => quarantine::show(connection, operator, 1).await.map(drop),
         Operation::QuarantineDrop => quarantine::drop(connection, operator, 1, "spam").await,
         Operation::QuarantineRetry => quarantine::retry::take_up(connection, operator, 1).await.map(drop),
+        Operation::HeldShow => held::show(connection, operator, 1).await.map(drop),
+        Operation::HeldDecide => held::decision::take_up(connection, operator, 1).await.map(drop),
+        Operation::CorrectionDecide => {
+            let settler = Settler::new(TestCluster::shared().await.database().await, SettlingSettings::default());
+            let act = Act::HeldDecide(HeldDecision { held: 1, waived: None, reason: "x".to_owned() });
+            held::decision::decide_alone(&settler, connection, operator, &act, nobody()).await.map(drop)
+        }
+        Operation::FlagExplain => flags::explain(connection, operator, 1, "counted twice").await,
         Operation::AgencyAdd => agencies::add(connection, operator, &agency(3)).await.map(drop),
         Operation::AgencyEdit => {
             let change = AgencyChange { town: Some("Édéa".to_owned()), ..AgencyChange::default() };
@@ -177,6 +206,10 @@ async fn attempt(
             tables::adopt(connection, operator, &file).await.map(drop)
         }
         Operation::TableAbandon => tables::abandon(connection, operator, "ecr.ActeNaissance").await.map(drop),
+        Operation::TableLoad => {
+            let file = tables::load::LoadFile::parse(b"ElectionCode,CandidatCode,Nom,Ordre\nPR26,C1,A,1\n")?;
+            tables::load::dry_run(connection, operator, "election.CandidatElection", &file).await.map(drop)
+        }
         Operation::TariffSet => tariffs::set(connection, operator, &tariff()).await.map(drop),
         Operation::TariffCancel => tariffs::cancel(connection, operator, 1).await.map(drop),
         Operation::ServerInit => {

@@ -137,6 +137,8 @@ pub enum Outcome {
     SettledBefore,
     /// It is refused; an office is told if the code says so.
     Refused(RefusalCode),
+    /// It is kept whole, and in no table, until people decide.
+    Held,
     /// Nothing of it is committed, because a table that it needs takes no rows now, or because of a fault that its bytes do not cause.
     /// Its mail stays, and it is settled another time.
     Deferred,
@@ -150,6 +152,7 @@ impl Outcome {
             Outcome::Duplicate => "duplicate",
             Outcome::SettledBefore => "settled_before",
             Outcome::Refused(code) => code.as_str(),
+            Outcome::Held => "held",
             Outcome::Deferred => "deferred",
         }
     }

@@ -62,6 +62,7 @@ impl Case {
             Decision::Duplicate(_) if self.arrival.source.is_fetched_again => Outcome::SettledBefore,
             Decision::Duplicate(_) => Outcome::Duplicate,
             Decision::Accepted { .. } => Outcome::Accepted,
+            Decision::Held { .. } => Outcome::Held,
             Decision::Deferred => Outcome::Deferred,
         }
     }

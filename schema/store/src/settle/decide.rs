@@ -3,26 +3,34 @@
 //! A batch is decided anew whenever something more is learnt from the database. So a letter that turns out to be refused no longer
 //! uses credit or records that later letters of the batch need.
 
+mod corrections;
+
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use sdc::answer::receipt::HoldCode;
 use sdc::letter::Matricule;
-use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
+use sdc::refusal::{Refusal, RefusalCode, RowFaults};
 use sdc::service::Credit;
 use uuid::Uuid;
 
 use super::account::Account;
 use super::arrival::{Arrival, Content};
 use super::batch::{Case, order_of_effect};
-use super::decision::{Acceptance, Decision};
-use super::held::{HeldRecords, Match};
+use super::corrections::correction::Fate;
+use super::decision::{Acceptance, Decision, Hold};
+use super::flags;
+use super::held::HeldRecords;
 use super::judge::{Judged, Key};
+use super::records::BatchRecords;
+use super::ruling::Ruling;
 use super::services::Serving;
 use super::standing::Standing;
 use super::vouchers::Moments;
 use super::work::Work;
 use crate::tables::catalogue::Catalogue;
-use crate::tables::examine::{TableRows, row_number};
+use crate::tables::examine::{Beside, Found, Holdings, TableRows, Totals, reckon_of_tables};
 
 /// What has been learnt from the database since the first round.
 #[derive(Default)]
@@ -37,6 +45,12 @@ pub struct Knowledge {
     pub waiting: HashSet<usize>,
     /// When an operator had the letters tried again, so that a refused one may get another verdict.
     pub retried_at: Option<DateTime<Utc>>,
+    /// What the tables hold of the groups that checks look at; nothing of what the batch itself brings.
+    pub holdings: Holdings,
+    /// Letters of which it is known which rows are held already, by their place in the batch. Only then checks are judged by that need it.
+    pub looked_up: HashSet<usize>,
+    /// What people decided of the letters, who have them tried again: one that is not accepted may get another verdict.
+    pub ruling: Option<Ruling>,
 }
 
 impl Knowledge {
@@ -76,6 +90,12 @@ struct Round<'a> {
     records: BatchRecords<'a>,
     /// What services that are not of records have given in this batch.
     serving: Serving<'a>,
+    /// What the tables hold, with the rows of accepted letters of this batch.
+    holdings: Holdings,
+    /// Tables that accepted letters of this batch write new records into, by agency.
+    written: HashSet<(Matricule, i32)>,
+    /// Records that accepted letters of this batch correct, by table, agency, installation and number.
+    corrected: HashSet<(i32, Matricule, String, i64)>,
 }
 
 impl<'a> Round<'a> {
@@ -90,6 +110,9 @@ impl<'a> Round<'a> {
             highest: HashMap::new(),
             records: BatchRecords::default(),
             serving: Serving::new(&standing.services),
+            holdings: knowledge.holdings.clone(),
+            written: HashSet::new(),
+            corrected: HashSet::new(),
         }
     }
 
@@ -134,7 +157,7 @@ impl<'a> Round<'a> {
 
     /// Returns the number of the next attempt at a letter that has a verdict; none where the verdict is final.
     fn next_attempt(&self, agency: Matricule, letter_id: Uuid) -> Option<i16> {
-        let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.retried_at.is_some())?;
+        let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.ruling.is_some())?;
         (!held.is_accepted).then(|| held.attempt.saturating_add(1))
     }
 
@@ -170,8 +193,15 @@ impl<'a> Round<'a> {
         };
         let agency = signer.matricule;
         let tables = work.tables();
+        if let Some(Ruling::Refuse(reason)) = &self.knowledge.ruling {
+            let refusal = Refusal::new(RefusalCode::HoldRefused).with("reason", reason);
+            return self.refuse(agency, key, digest, refusal, None);
+        }
         if let Some(refusal) = self.knowledge.refused_by_database.get(&at) {
             return self.refuse(agency, key, digest, refusal.clone(), None);
+        }
+        if let Work::Corrections(_) = work {
+            return self.decide_corrections((at, arrival), signer, key, digest, work);
         }
         if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
             return Decision::Deferred;
@@ -183,8 +213,51 @@ impl<'a> Round<'a> {
                 Err((refusal, version)) => return self.refuse(agency, key, digest, refusal, Some(version)),
             },
         };
-        let (bytes, received_at) = (arrival.rendered_bytes, arrival.received_at);
-        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, received_at);
+        let found = match self.judge_checks(at, tables, &is_new) {
+            Ok(found) => found,
+            Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
+        };
+        if self.knowledge.looked_up.contains(&at) {
+            let holds = flags::holds(tables, &is_new, &found, self.waived());
+            if !holds.is_empty() {
+                return self.hold(
+                    agency,
+                    key,
+                    digest,
+                    Hold { work: work.clone(), code: HoldCode::Check, found: holds },
+                );
+            }
+        }
+        let installation = key.installation.clone();
+        let decision = self.accept((at, arrival), key, digest, (work, found, Vec::new()));
+        match decision {
+            Decision::Accepted { key, acceptance, account, highest_sequence } => {
+                self.holdings.change(tables, &is_new, Totals::add);
+                self.written.extend(tables.iter().map(|rows| (agency, rows.definition.table_id)));
+                if self.knowledge.held.is_some() {
+                    self.records.add(agency, &installation, tables);
+                }
+                let acceptance = Acceptance { is_new, ..acceptance };
+                Decision::Accepted { key, acceptance, account, highest_sequence }
+            }
+            other => other,
+        }
+    }
+
+    /// Accepts work that the account bears: charges it, and uses the letter's key.
+    fn accept(
+        &mut self,
+        (at, arrival): (usize, &'a Arrival),
+        key: Key,
+        digest: &[u8],
+        (work, found, fates): (&'a Work, Vec<Found>, Vec<Fate>),
+    ) -> Decision {
+        let Some(signer) = arrival.signer() else {
+            return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
+        };
+        let (agency, came_at) = (signer.matricule, arrival.received_at);
+        let bytes = arrival.rendered_bytes;
+        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, came_at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0
@@ -194,20 +267,45 @@ impl<'a> Round<'a> {
             let refusal = refusal.with("price", price.amount).with("balance", account.balance);
             return self.refuse(agency, key, digest, refusal, None);
         }
-        let moments = Moments { received_at, retried_at: self.knowledge.retried_at };
+        let moments = Moments { received_at: came_at, retried_at: self.knowledge.retried_at };
         let effect = match self.serving.serve(at, agency, &key, work, moments) {
             Ok(effect) => effect,
             Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
         };
         let balance = account.balance.saturating_sub(price.amount).saturating_add(effect.credited());
         self.balances.insert(agency, balance);
-        if self.knowledge.held.is_some() {
-            self.records.add(agency, &key.installation, tables);
-        }
         let highest_sequence = self.use_key(agency, &key, digest);
-        let acceptance = Acceptance { work: work.clone(), is_new, price, effect };
+        let acceptance = Acceptance { work: work.clone(), is_new: Vec::new(), found, fates, price, effect };
         let account = Account { balance, ..account };
         Decision::Accepted { key, acceptance, account, highest_sequence }
+    }
+
+    /// Judges a letter's new rows by the checks that look at what the tables hold, these rows included. Nothing is found before it is
+    /// known which rows are new.
+    fn judge_checks(&mut self, at: usize, tables: &[TableRows], is_new: &[Vec<bool>]) -> Result<Vec<Found>, Refusal> {
+        if !self.knowledge.looked_up.contains(&at) {
+            return Ok(Vec::new());
+        }
+        let mut faults = RowFaults::default();
+        self.holdings.change(tables, is_new, Totals::add);
+        let beside = Beside { catalogue: self.catalogue, holdings: &self.holdings, stands_for_letter: false };
+        let found = reckon_of_tables(tables, is_new, beside, &mut faults);
+        self.holdings.change(tables, is_new, Totals::take);
+        if faults.is_empty() { Ok(found) } else { Err(Refusal::new(RefusalCode::CheckFailed).with_faults(faults)) }
+    }
+
+    fn waived(&self) -> &'a HashSet<String> {
+        static NOTHING: LazyLock<HashSet<String>> = LazyLock::new(HashSet::new);
+        match &self.knowledge.ruling {
+            Some(Ruling::Release { waived, .. }) => waived,
+            _ => &NOTHING,
+        }
+    }
+
+    fn hold(&mut self, agency: Matricule, key: Key, digest: &[u8], hold: Hold) -> Decision {
+        let account = self.account(agency);
+        let highest_sequence = self.use_key(agency, &key, digest);
+        Decision::Held { key, hold, account, highest_sequence }
     }
 
     fn refuse(
@@ -240,108 +338,5 @@ impl<'a> Round<'a> {
             self.by_sequence.insert((agency, key.installation.clone(), sequence));
         }
         *highest
-    }
-}
-
-type Place<'a> = (&'a TableRows, usize);
-
-/// Records of accepted letters of the batch itself.
-#[derive(Default)]
-struct BatchRecords<'a> {
-    by_identity: HashMap<(i32, Matricule, String, i64), Place<'a>>,
-    by_legal_key: HashMap<(i32, Vec<String>), Place<'a>>,
-}
-
-impl<'a> BatchRecords<'a> {
-    /// Says for every row whether it is new, or refuses the letter for the rows held with other content.
-    fn classify(
-        &self,
-        at: usize,
-        agency: Matricule,
-        installation: &str,
-        tables: &'a [TableRows],
-        held: &HeldRecords,
-    ) -> Result<Vec<Vec<bool>>, (Refusal, serde_json::Value)> {
-        let (mut faults, mut versions, mut total) = (Vec::new(), Vec::new(), 0_u32);
-        let mut is_new = Vec::with_capacity(tables.len());
-        for (table, rows) in tables.iter().enumerate() {
-            let mut own: HashMap<Vec<String>, usize> = HashMap::new();
-            let mut marks = Vec::with_capacity(rows.row_count());
-            for row in 0..rows.row_count() {
-                let found = held.get((at, table, row));
-                let beside = if found.is_none() { self.find(agency, installation, rows, row, &mut own) } else { None };
-                if let Some(Match::Differs) = found.or(beside) {
-                    total += 1;
-                    if faults.len() < ROW_FAULTS_MAX {
-                        faults.push(conflict_fault(rows, row));
-                        versions.extend(match found {
-                            Some(_held) => held.version((at, table, row)).cloned(),
-                            None => Some(serde_json::Value::String("in the same batch".to_owned())),
-                        });
-                    }
-                }
-                marks.push(found.or(beside).is_none());
-            }
-            is_new.push(marks);
-        }
-        if faults.is_empty() {
-            return Ok(is_new);
-        }
-        let mut refusal = Refusal::new(RefusalCode::Conflict).with_faults(faults);
-        refusal.faults_total = total;
-        Err((refusal, serde_json::Value::Array(versions)))
-    }
-
-    fn find(
-        &self,
-        agency: Matricule,
-        installation: &str,
-        rows: &TableRows,
-        row: usize,
-        own: &mut HashMap<Vec<String>, usize>,
-    ) -> Option<Match> {
-        let table_id = rows.definition.table_id;
-        let legal_key = rows.legal_key(row);
-        let identity = (table_id, agency, installation.to_owned(), rows.numeros[row]);
-        let Some(legal_key) = legal_key else {
-            return self.by_identity.get(&identity).map(|other| compare(rows, row, *other));
-        };
-        if let Some(&first) = own.get(&legal_key) {
-            return Some(compare(rows, row, (rows, first)));
-        }
-        let other =
-            self.by_identity.get(&identity).or_else(|| self.by_legal_key.get(&(table_id, legal_key.clone()))).copied();
-        own.insert(legal_key, row);
-        other.map(|other| compare(rows, row, other))
-    }
-
-    fn add(&mut self, agency: Matricule, installation: &str, tables: &'a [TableRows]) {
-        for rows in tables {
-            let table_id = rows.definition.table_id;
-            for row in 0..rows.row_count() {
-                let identity = (table_id, agency, installation.to_owned(), rows.numeros[row]);
-                self.by_identity.entry(identity).or_insert((rows, row));
-                if let Some(legal_key) = rows.legal_key(row) {
-                    self.by_legal_key.entry((table_id, legal_key)).or_insert((rows, row));
-                }
-            }
-        }
-    }
-}
-
-/// Compares two records of one batch by the columns that either brings.
-fn compare(rows: &TableRows, row: usize, (other, other_row): Place<'_>) -> Match {
-    let is_same = |column: usize| rows.values[column].same(row, &other.values[column], other_row);
-    let same = rows.columns == other.columns && (0..rows.values.len()).all(is_same);
-    if same { Match::Same } else { Match::Differs }
-}
-
-fn conflict_fault(rows: &TableRows, row: usize) -> RowFault {
-    RowFault {
-        table: rows.definition.name.clone(),
-        row: row_number(row),
-        column: None,
-        rule: "conflict".to_owned(),
-        expected: "the content that the centre holds".to_owned(),
     }
 }

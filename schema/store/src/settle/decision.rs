@@ -1,19 +1,25 @@
 //! What is decided of a letter: how it is settled, under which key, and at what price.
 
+use sdc::answer::receipt::HoldCode;
 use sdc::refusal::Refusal;
 
 use super::account::Account;
+use super::corrections::correction::Fate;
 use super::effect::Effect;
 use super::judge::Key;
 use super::work::Work;
 use crate::ledger::prices::Price;
-use crate::tables::examine::TableRows;
+use crate::tables::examine::{Found, TableRows};
 
 /// An accepted letter.
 pub struct Acceptance {
     pub work: Work,
     /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
     pub is_new: Vec<Vec<bool>>,
+    /// What checks found that look at what the tables hold.
+    pub found: Vec<Found>,
+    /// What becomes of each correction; none where the letter corrects nothing.
+    pub fates: Vec<Fate>,
     pub price: Price,
     /// What it does beside.
     pub effect: Effect,
@@ -26,16 +32,25 @@ impl Acceptance {
         self.work.tables().iter().enumerate().map(|(table, rows)| (rows, self.is_new[table].as_slice()))
     }
 
-    /// Counts the rows that are inserted.
+    /// Counts the rows that are inserted or corrected.
     pub fn new_rows(&self) -> usize {
-        self.is_new.iter().flatten().filter(|new| **new).count()
+        let corrected = self.fates.iter().filter(|fate| **fate != Fate::Superseded).count();
+        self.is_new.iter().flatten().filter(|new| **new).count() + corrected
     }
 }
 
+/// Why a letter is held: it uses key and number, writes no rows and charges nothing (SPEC 7, Held).
+#[derive(Clone)]
+pub struct Hold {
+    /// What it asks to have done once it is released.
+    pub work: Work,
+    /// Why.
+    pub code: HoldCode,
+    /// The checks that hold it.
+    pub found: Vec<Found>,
+}
+
 /// How an arrival is settled.
-///
-/// A check of severity `hold` gets a variant of its own here, `Held`, with the service that releases: it uses key and number,
-/// writes no rows, charges nothing, and its receipt has a verdict of its own (SPEC 7, Held).
 pub enum Decision {
     /// No registered key signed the letter: it goes into quarantine and gets no answer.
     Stranger(Refusal),
@@ -54,6 +69,14 @@ pub enum Decision {
         refusal: Refusal,
         /// Versions held of the records that the letter contradicts, for the operators.
         held_version: Option<serde_json::Value>,
+        account: Account,
+        /// The highest number of the installation, this letter's included.
+        highest_sequence: i64,
+    },
+    /// People decide: until then it is kept whole, and in no table.
+    Held {
+        key: Key,
+        hold: Hold,
         account: Account,
         /// The highest number of the installation, this letter's included.
         highest_sequence: i64,

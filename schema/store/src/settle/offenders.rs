@@ -11,9 +11,11 @@ use diesel_async::SimpleAsyncConnection;
 use sdc::refusal::{Refusal, RefusalCode, RowFault};
 
 use super::batch::Case;
+use super::corrections::apply::apply;
 use super::decision::Acceptance;
 use super::gathered::{Place, gather};
-use super::rows::{NotInserted, check_deferred, insert_gathered};
+use super::not_inserted::NotInserted;
+use super::rows::{check_deferred, insert_gathered};
 use super::transaction::OpenTransaction;
 use crate::database::fault::Fault;
 use crate::tables::examine::row_number;
@@ -181,7 +183,10 @@ impl<'a> Trial<'a> {
             insert_gathered(connection, gathered).await?;
         }
         match check {
-            Check::Whole => check_deferred(connection).await,
+            Check::Whole => {
+                apply(connection, self.alone).await?;
+                check_deferred(connection).await
+            }
             Check::Rows => Ok(()),
         }
     }

@@ -3,6 +3,8 @@
 mod answers;
 mod attempts;
 mod flags;
+mod held;
+mod history;
 mod journal;
 mod ledger;
 mod letters;
@@ -73,7 +75,7 @@ impl Written {
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
         // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
         // fault in this order is the cause.
-        let written: [Result<(), Fault>; 11] = join!(
+        let written: [Result<(), Fault>; 13] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.insert_attempts(&verdicts),
@@ -84,6 +86,8 @@ impl Written {
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
             self.insert_flags(&verdicts),
+            self.insert_held(),
+            self.insert_history(),
             self.insert_originals(),
         )
         .into();

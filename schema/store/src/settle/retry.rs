@@ -1,4 +1,5 @@
-//! Another attempt at letters that were refused: an operator has them tried again, with whatever was mended meanwhile.
+//! Another attempt at letters that were refused or are held: an operator has them tried again, with whatever was mended meanwhile, or
+//! with what people decided of a held one.
 //!
 //! The same judging under the same locks as at first: rights, scopes, credit, conflicts, and a key that was revoked since. What
 //! depends on the arrival stays as it was then: the price is by the tariff of that day, and the certificate has to have been valid.
@@ -10,6 +11,8 @@ use sdc::refusal::Refusal;
 use uuid::Uuid;
 
 use super::decision::Decision;
+use super::flags;
+use super::ruling::Ruling;
 
 /// Who had letters tried again.
 #[derive(Clone, Debug)]
@@ -18,6 +21,10 @@ pub struct Retry {
     pub decider: String,
     /// When.
     pub decided_at: DateTime<Utc>,
+    /// What was decided.
+    pub ruling: Ruling,
+    /// The approval by which two people decided; absent where one may.
+    pub approval: Option<i64>,
 }
 
 /// What a retry makes of one container.
@@ -39,6 +46,15 @@ pub enum Tried {
         /// Why.
         refusal: Refusal,
     },
+    /// It is held by this attempt at this letter.
+    Held {
+        /// The letter.
+        letter_id: Uuid,
+        /// The attempt's number.
+        attempt: i16,
+        /// The checks that hold it, as `ResultatBureau.within_reference`.
+        checks: Vec<String>,
+    },
     /// No registered key signed it: no attempt is made.
     Stranger(Refusal),
     /// It was accepted before: no attempt is made.
@@ -57,6 +73,11 @@ impl From<&Decision> for Tried {
             Decision::Refused { key, refusal, .. } => {
                 Tried::Refused { letter_id: key.letter_id, attempt: key.attempt, refusal: refusal.clone() }
             }
+            Decision::Held { key, hold, .. } => Tried::Held {
+                letter_id: key.letter_id,
+                attempt: key.attempt,
+                checks: hold.found.iter().map(|found| flags::named(&found.flag)).collect(),
+            },
             Decision::Stranger(refusal) => Tried::Stranger(refusal.clone()),
             Decision::Duplicate(key) => Tried::AcceptedBefore { letter_id: key.letter_id },
             Decision::Deferred => Tried::Waits,

@@ -10,6 +10,7 @@ use super::bodies::{self, Bodies};
 use super::broken_tables::broken_tables;
 use super::decide::{Knowledge, decide};
 use super::failing_tables::{AGENCIES_MIN, failing_tables};
+use super::flags::need_what_is_held;
 use super::offenders::find_offenders;
 use super::rows::Inserted;
 use super::standing::Standing;
@@ -47,6 +48,11 @@ impl Rounds<'_> {
         for _round in 0..ROUNDS_MAX {
             let decisions = decide(self.batch, self.standing, self.catalogue, &self.knowledge);
             self.batch.take_decisions(decisions);
+            if self.must_look_up() {
+                self.transaction.savepoint(self.limits()).await?;
+                self.learn_held().await?;
+                continue;
+            }
             let cause = match self.insert().await? {
                 Inserted::All => {
                     self.withheld.taken(self.tables());
@@ -81,6 +87,15 @@ impl Rounds<'_> {
         ))
     }
 
+    /// Says whether checks of an accepted letter wait for what is held of its rows.
+    fn must_look_up(&self) -> bool {
+        self.batch.iter().enumerate().any(|(place, case)| {
+            let waits = |work| need_what_is_held(work, &self.knowledge.holdings);
+            !self.knowledge.looked_up.contains(&place)
+                && case.acceptance().is_some_and(|acceptance| waits(&acceptance.work))
+        })
+    }
+
     async fn insert(&self) -> Result<Inserted, Fault> {
         let rows = rows::insert(self.transaction.shared(), self.batch, self.usual);
         let (saved, inserted) = join!(self.transaction.savepoint(self.limits()), rows);
@@ -108,7 +123,11 @@ impl Rounds<'_> {
         // What is held is only read, of however many rows. The look-up has the usual time, even where a table is on trial.
         self.transaction.limit(withheld::settling_limits(self.usual)).await?;
         match held::look_up(self.transaction.connection(), self.batch, self.held_bytes_max).await {
-            Ok(held) => Ok(self.knowledge.learn(held)),
+            Ok(held) => {
+                let accepted = self.batch.iter().enumerate().filter(|(_, case)| case.acceptance().is_some());
+                self.knowledge.looked_up.extend(accepted.map(|(place, _)| place));
+                Ok(self.knowledge.learn(held))
+            }
             Err(fault) => {
                 self.transaction.roll_back_to_savepoint().await?;
                 // Without the look-up no letter is blamed.

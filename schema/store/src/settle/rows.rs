@@ -8,19 +8,16 @@ use futures_util::future::join_all;
 use futures_util::join;
 
 use super::batch::Case;
+use super::corrections::apply::{apply, are_in};
 use super::gathered::{Gathered, gather, is_new};
+use super::not_inserted::{NotInserted, kept_rows, not_a_constraint};
 use crate::database::StatementLimits;
-use crate::database::fault::{ConstraintKind, Fault};
+use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement, unnested};
 
 /// Most inserts that are sent without waiting for one another. More would hold more memory, since each holds its bytes until it is sent;
 /// and above 30 futures `join_all` no longer polls in order, on which `OpenTransaction::shared` relies.
 const TOGETHER_MAX: usize = 8;
-
-/// What a receipt names as the rule of a row that the table did not keep.
-const NOT_KEPT: &str = "a trigger or rule of the table keeps this row out";
-/// What a receipt names as the rule where a trigger raised an error. The trigger's message may quote the row, so it is not handed on.
-const RAISED: &str = "a rule of the database";
 
 /// How an insert of a whole batch went.
 pub enum Inserted {
@@ -34,26 +31,22 @@ pub enum Inserted {
     Failed(Fault),
 }
 
-/// Why rows are not in their table.
-pub enum NotInserted {
-    /// The rule that refused one of them.
-    Rule(String),
-    /// One row has the identity or legal key of a row already there. Holds the name of the constraint.
-    Held(String),
-    /// A fault that is no rule's refusal.
-    Failed(Fault),
-}
-
 /// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only. Once all rows are in their
 /// tables, `limits` bound the statements that follow.
 pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: StatementLimits) -> Inserted {
     let mut inserts: Vec<_> =
         gather(batch, is_new(batch)).into_iter().map(|gathered| insert_gathered(connection, gathered)).collect();
-    let last = inserts.split_off(inserts.len().saturating_sub(TOGETHER_MAX));
+    // What corrects a record comes after all that is new, and one after the other.
+    let has_corrections = are_in(batch);
+    let together_max = if has_corrections { 0 } else { TOGETHER_MAX };
+    let last = inserts.split_off(inserts.len().saturating_sub(together_max));
     for insert in inserts {
         if let Err(why) = insert.await {
             return not_inserted(why);
         }
+    }
+    if has_corrections && let Err(why) = apply(connection, batch).await {
+        return not_inserted(why);
     }
     let (inserted, checked, limited) =
         join!(join_all(last), check_deferred(connection), limit_later(connection, limits));
@@ -112,18 +105,5 @@ pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathe
     );
     let sent = gathered.places.len();
     let binds = gathered.into_insert();
-    match Statement::<()>::of_columns(&text, &binds).execute(&mut connection).await.map_err(Fault::from) {
-        Ok(kept) if kept == sent => Ok(()),
-        Ok(_fewer) => Err(NotInserted::Rule(NOT_KEPT.to_owned())),
-        Err(Fault::Constraint { kind: ConstraintKind::Unique, constraint, .. }) => Err(NotInserted::Held(constraint)),
-        Err(Fault::Constraint { constraint, .. }) => Err(NotInserted::Rule(constraint)),
-        Err(fault) => Err(not_a_constraint(fault)),
-    }
-}
-
-fn not_a_constraint(fault: Fault) -> NotInserted {
-    match fault {
-        Fault::Refused { .. } if !fault.is_within() => NotInserted::Rule(RAISED.to_owned()),
-        fault => NotInserted::Failed(fault),
-    }
+    kept_rows(Statement::<()>::of_columns(&text, &binds).execute(&mut connection).await, sent)
 }

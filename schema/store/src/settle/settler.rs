@@ -13,7 +13,9 @@ use tokio::task::yield_now;
 use super::arrival::Arrival;
 use super::batch::{Batch, Case};
 use super::bodies::Bodies;
+use super::corrections::look_up::look_up;
 use super::decide::Knowledge;
+use super::groups::Groups;
 use super::retry::Retry;
 use super::rounds::Rounds;
 use super::settings::SettlingSettings;
@@ -22,7 +24,7 @@ use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
-use super::{defaults, enrolments, judge};
+use super::{defaults, enrolments, groups, judge};
 use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
@@ -133,12 +135,20 @@ impl Settler {
         defaults::fill(connection, batch).await?;
         standing.read_by_keys(connection, batch).await?;
         standing.read_services(connection, batch, &self.settings).await?;
+        let mut broken = look_up(transaction, batch).await?;
+        let Groups { holdings, broken: unread } = groups::hold(transaction, batch, catalogue).await?;
+        broken.extend(unread);
 
         let now = Instant::now();
+        for (definition, fault) in &broken {
+            self.withheld.add_table(definition, fault, catalogue.revision, now);
+        }
         let knowledge = Knowledge {
+            holdings,
             withheld: self.withheld.tables(catalogue.revision, now),
             waiting: self.withheld.letters(batch, now),
             retried_at: written.retry.as_ref().map(|retry| retry.decided_at),
+            ruling: written.retry.as_ref().map(|retry| retry.ruling.clone()),
             ..Knowledge::default()
         };
         let rounds = Rounds {

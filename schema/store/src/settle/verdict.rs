@@ -1,12 +1,11 @@
 //! The verdict on a letter with its receipt, as it is kept in `xm.letters`.
 
 use chrono::{DateTime, Utc};
-use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::receipt::{self, AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
 use sdc::letter::{FORMAT_VERSION, Matricule};
 use sdc::payload;
-use sdc::refusal::Refusal;
 use sdc::service::Credit;
 use uuid::Uuid;
 
@@ -14,6 +13,7 @@ use super::account::Account;
 use super::arrival::{Content, Outcome};
 use super::batch::Case;
 use super::bodies;
+use super::corrections::correction::{Correction, Fate};
 use super::decision::{Acceptance, Decision};
 use super::effect::Redeemed;
 use super::flags::new_flags;
@@ -60,20 +60,18 @@ impl VerdictRow {
     ) -> Option<VerdictRow> {
         let arrival = &case.arrival;
         let Content::Signed { signer, digest, cipher, form, .. } = &arrival.content else { return None };
-        let (key, account, highest_sequence, acceptance, refusal) = match &case.decision {
-            Decision::Accepted { key, acceptance, account, highest_sequence } => {
-                (key, account, highest_sequence, Some(acceptance), None)
-            }
-            Decision::Refused { key, refusal, account, highest_sequence, .. } => {
-                (key, account, highest_sequence, None, Some(refusal))
-            }
+        let (key, account, highest_sequence) = match &case.decision {
+            Decision::Accepted { key, account, highest_sequence, .. }
+            | Decision::Refused { key, account, highest_sequence, .. }
+            | Decision::Held { key, account, highest_sequence, .. } => (key, account, highest_sequence),
             Decision::Stranger(_) | Decision::Duplicate(_) | Decision::Deferred => return None,
         };
+        let acceptance = case.acceptance();
         let cost = acceptance.map_or(0, |acceptance| acceptance.price.amount);
         let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
         let flags = acceptance.map(new_flags).unwrap_or_default();
-        let mut receipt = receipt(case, key, acceptance, refusal, balance, *highest_sequence);
+        let mut receipt = receipt_of(case, key, balance, *highest_sequence);
         receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
         let answer = Answer {
             sdc: FORMAT_VERSION,
@@ -115,17 +113,15 @@ impl VerdictRow {
     }
 }
 
-fn receipt(
-    case: &Case,
-    key: &Key,
-    acceptance: Option<&Acceptance>,
-    refusal: Option<&Refusal>,
-    account: AccountReceipt,
-    highest_sequence: i64,
-) -> Receipt {
+fn receipt_of(case: &Case, key: &Key, account: AccountReceipt, highest_sequence: i64) -> Receipt {
     let (digest, letter) = match &case.arrival.content {
         Content::Signed { digest, letter, .. } => (digest.to_string(), letter.as_ref().ok()),
         Content::Stranger(_) => (String::new(), None),
+    };
+    let (acceptance, refusal, hold) = match &case.decision {
+        Decision::Refused { refusal, .. } => (None, Some(refusal), None),
+        Decision::Held { hold, .. } => (None, None, Some(hold)),
+        _ => (case.acceptance(), None, None),
     };
     let own_id = key.sequence.is_some().then_some(key.letter_id).or(letter.map(|letter| letter.id));
     let sequence = key.sequence.and_then(|number| u64::try_from(number).ok()).or(letter.map(|letter| letter.sequence));
@@ -134,10 +130,22 @@ fn receipt(
         digest,
         sequence,
         attempt: key.attempt.unsigned_abs(),
-        verdict: if acceptance.is_some() { Verdict::Accepted } else { Verdict::Refused },
+        verdict: match (acceptance, hold) {
+            (Some(_), _) => Verdict::Accepted,
+            (None, Some(_)) => Verdict::Held,
+            (None, None) => Verdict::Refused,
+        },
         refusal: refusal.cloned(),
         remedy: refusal.and_then(|refusal| refusal.code.remedy()),
-        rows: acceptance.map(table_receipts).unwrap_or_default(),
+        hold: hold.map(|hold| receipt::Hold {
+            code: hold.code,
+            checks: hold.found.iter().map(|found| found.flag.clone()).collect(),
+        }),
+        rows: match (acceptance, hold) {
+            (Some(acceptance), _) => table_receipts(acceptance),
+            (None, Some(hold)) => correction_receipts(hold.work.corrections(), &[]),
+            (None, None) => Vec::new(),
+        },
         flags: Vec::new(),
         account,
         highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
@@ -146,7 +154,30 @@ fn receipt(
     }
 }
 
+/// Counts by table what became of corrections, or that they wait.
+fn correction_receipts(corrections: &[Correction], fates: &[Fate]) -> Vec<TableReceipt> {
+    let mut receipts: Vec<TableReceipt> = Vec::new();
+    for (at, correction) in corrections.iter().enumerate() {
+        let table = &correction.definition.name;
+        let place = receipts.iter().position(|known| known.table == *table).unwrap_or_else(|| {
+            receipts.push(TableReceipt { table: table.clone(), ..TableReceipt::default() });
+            receipts.len() - 1
+        });
+        let receipt = &mut receipts[place];
+        match fates.get(at) {
+            Some(Fate::Replaced) => receipt.replaced += 1,
+            Some(Fate::Cancelled) => receipt.cancelled += 1,
+            Some(Fate::Superseded) => receipt.superseded += 1,
+            None => receipt.waiting += 1,
+        }
+    }
+    receipts
+}
+
 fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
+    if !acceptance.fates.is_empty() {
+        return correction_receipts(acceptance.work.corrections(), &acceptance.fates);
+    }
     let count = |marks: &[bool], wanted: bool| {
         u32::try_from(marks.iter().filter(|new| **new == wanted).count()).unwrap_or(u32::MAX)
     };
@@ -154,6 +185,7 @@ fn table_receipts(acceptance: &Acceptance) -> Vec<TableReceipt> {
         table: rows.definition.name.clone(),
         new: count(marks, true),
         duplicate: count(marks, false),
+        ..TableReceipt::default()
     };
     acceptance.tables().map(receipt).collect()
 }

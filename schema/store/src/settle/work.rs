@@ -3,6 +3,7 @@
 //!
 //! Judging turns the request into its work; deciding looks at what the centre holds, and the settling transaction does the work.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sdc::expected::Expected;
@@ -11,6 +12,8 @@ use sdc::refusal::{Refusal, RefusalCode};
 use sdc::request::{Message, Period, ProfileChange, Request, VoucherCode};
 use sdc::service::Service;
 
+use super::corrections::correction::Correction;
+use super::corrections::judged;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{self, TableRows};
@@ -24,6 +27,8 @@ pub const STATEMENT_ENTRIES_MAX: usize = 500;
 pub enum Work {
     /// Records to be written.
     Records(Arc<[TableRows]>),
+    /// Records that are corrected.
+    Corrections(Arc<[Correction]>),
     /// The statement of the account over some days.
     Statement(Period),
     /// The agency's profile, and a change of it.
@@ -49,6 +54,7 @@ impl Work {
                 let tables = examine::examine(records, catalogue, &signer.plan, &signer.scopes)?;
                 Ok(Work::Records(tables.into()))
             }
+            Request::Correct(asked) => Ok(Work::Corrections(judged::judge(asked, signer, catalogue)?.into())),
             Request::Account(period) => Ok(Work::Statement(*period)),
             Request::Profile(profile) => Ok(Work::Profile(profile.set.clone().map(Arc::new))),
             Request::Recharge(recharge) => Ok(Work::Voucher(recharge.code.clone())),
@@ -67,6 +73,7 @@ impl Work {
     pub fn service(&self) -> Service {
         match self {
             Work::Records(_) => Service::Export,
+            Work::Corrections(_) => Service::Correct,
             Work::Statement(_) => Service::Account,
             Work::Profile(_) => Service::Profile,
             Work::Voucher(_) => Service::Recharge,
@@ -84,6 +91,27 @@ impl Work {
         }
     }
 
+    /// Returns what it corrects.
+    pub fn corrections(&self) -> &[Correction] {
+        match self {
+            Work::Corrections(corrections) => corrections,
+            Work::Records(_) | Work::Statement(_) => &[],
+        }
+    }
+
+    /// Returns the same, to be completed; none once the work has been copied.
+    pub fn corrections_mut(&mut self) -> Option<&mut [Correction]> {
+        match self {
+            Work::Corrections(corrections) => Arc::get_mut(corrections),
+            Work::Records(_) | Work::Statement(_) => None,
+        }
+    }
+
+    /// Goes through the rows that checks look at: those that it writes, and of what it corrects those before and after.
+    pub fn rows_looked_at(&self) -> impl Iterator<Item = &TableRows> {
+        self.tables().iter().chain(self.corrections().iter().flat_map(Correction::rows))
+    }
+
     /// Returns the same, to be completed; none once the work has been copied.
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
@@ -92,16 +120,33 @@ impl Work {
         }
     }
 
+    /// Returns the keys of the tables that it writes to.
+    pub fn table_ids(&self) -> impl Iterator<Item = i32> {
+        let corrected: BTreeSet<i32> = self.corrections().iter().map(|one| one.definition.table_id).collect();
+        self.tables().iter().map(|rows| rows.definition.table_id).chain(corrected)
+    }
+
+    /// Says whether one of its tables has results.
+    pub fn is_of_results(&self) -> bool {
+        self.tables().iter().any(|rows| rows.definition.results)
+            || self.corrections().iter().any(|correction| correction.definition.results)
+    }
+
     /// Returns the acts that it is priced by: for each table its key and the number of records.
     pub fn acts(&self) -> Vec<(i32, usize)> {
-        self.tables().iter().map(|rows| (rows.definition.table_id, rows.row_count())).collect()
+        let mut corrected = BTreeMap::new();
+        for correction in self.corrections() {
+            *corrected.entry(correction.definition.table_id).or_default() += 1;
+        }
+        let written = self.tables().iter().map(|rows| (rows.definition.table_id, rows.row_count()));
+        written.chain(corrected).collect()
     }
 }
 
 /// Returns how much work a request is for the database, in rows: those that it writes, or those that its answer may have.
 pub fn rows(request: &Request) -> usize {
     match request {
-        Request::Export(_) => request.rows(),
+        Request::Export(_) | Request::Correct(_) => request.rows(),
         Request::Account(_) => STATEMENT_ENTRIES_MAX,
         Request::Profile(_) | Request::Recharge(_) | Request::Message(_) | Request::Renew(_) | Request::Enrol(_) => 1,
     }

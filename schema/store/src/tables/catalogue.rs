@@ -3,11 +3,11 @@
 //! Read whole, kept as one immutable value and shared. `revision` is compared inside every settling transaction, so
 //! a stale copy never decides; a change by any tool takes effect with the next batch on every replica.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::deserialize::QueryableByName;
-use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Untyped};
+use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text, Untyped};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::names::folded;
 
@@ -16,7 +16,7 @@ use crate::database::fault::Fault;
 use crate::database::identifier::is_plain;
 use crate::database::statement::Statement;
 use crate::ledger::prices::Prices;
-use crate::tables::definition::{Check, Column, Corrections, Definition};
+use crate::tables::definition::{Check, Column, Corrections, Definition, Term};
 
 /// One immutable copy of the centre's catalogue.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ pub struct Catalogue {
     pub prices: Prices,
     tables: HashMap<(String, String), Arc<Definition>>,
     may_export: HashSet<(i32, String)>,
+    locks: HashMap<i32, BTreeSet<Vec<String>>>,
 }
 
 impl Catalogue {
@@ -38,18 +39,20 @@ impl Catalogue {
     /// A fault of the database, or a definition there that this program cannot read.
     pub async fn load(connection: &mut AsyncPgConnection) -> Result<Catalogue, Fault> {
         let (server, revision) = with_revision(connection).await?;
-        Ok(Catalogue {
-            revision,
-            server,
-            tables: load_tables(connection).await?,
-            may_export: load_rights(connection).await?,
-            prices: Prices::load(connection).await?,
-        })
+        let (tables, may_export) = (load_tables(connection).await?, load_rights(connection).await?);
+        let (locks, prices) = (locks(&tables, &may_export), Prices::load(connection).await?);
+        Ok(Catalogue { revision, server, prices, tables, may_export, locks })
     }
 
     /// Finds an adopted table by application and name, the name without regard to case.
     pub fn table(&self, application: &str, name: &str) -> Option<Arc<Definition>> {
         self.tables.get(&(application.to_owned(), folded(name))).cloned()
+    }
+
+    /// Returns the sets of columns by which rows of a table are grouped under lock: a check looks at the rows of such a group together,
+    /// whichever letters bring them.
+    pub fn locks(&self, table_id: i32) -> impl Iterator<Item = &[String]> {
+        self.locks.get(&table_id).into_iter().flatten().map(Vec::as_slice)
     }
 
     /// Says whether agencies of a plan may export to a table.
@@ -64,7 +67,14 @@ impl Catalogue {
     pub(crate) fn of_one_tariff(per_act: i64, per_started_kb: i64, credit: sdc::service::Credit) -> Catalogue {
         let server = Server::new("centre", sdc::letter::Mode::Live);
         let prices = Prices::of_one_rule(per_act, per_started_kb, credit);
-        Catalogue { revision: 1, server, prices, tables: HashMap::new(), may_export: HashSet::new() }
+        Catalogue {
+            revision: 1,
+            server,
+            prices,
+            tables: HashMap::new(),
+            may_export: HashSet::new(),
+            locks: HashMap::new(),
+        }
     }
 }
 
@@ -89,6 +99,8 @@ struct Row {
     legal_key: Vec<String>,
     #[diesel(sql_type = Text)]
     corrections: String,
+    #[diesel(sql_type = Bool)]
+    results: bool,
     #[diesel(sql_type = Jsonb)]
     checks: serde_json::Value,
     #[diesel(sql_type = Jsonb)]
@@ -98,7 +110,7 @@ struct Row {
 async fn load_tables(connection: &mut AsyncPgConnection) -> Result<HashMap<(String, String), Arc<Definition>>, Fault> {
     let text =
         "SELECT t.id AS table_id, t.application, t.name, t.schema_name, t.relation_name, t.version, t.scope_column,
-                       t.legal_key, t.corrections, t.checks, d.columns
+                       t.legal_key, t.corrections, t.results, t.checks, d.columns
                   FROM xm.tables t JOIN xm.definitions d ON d.table_id = t.id AND d.version = t.version
                  WHERE t.abandoned_at IS NULL";
     let rows: Vec<Row> = Statement::<Untyped>::new(text, &[]).load(connection).await?;
@@ -117,9 +129,6 @@ impl Row {
         let subject = format!("table {}.{}", self.application, self.name);
         let unreadable = |what| Fault::Unreadable { what, subject: subject.clone(), expected: "adopt the table again" };
         let checks: Vec<Check> = serde_json::from_value(self.checks).map_err(|_detail| unreadable("a check"))?;
-        if checks.iter().any(|check| check.not_offered().is_some()) {
-            return Err(unreadable("a check"));
-        }
         let columns: Vec<Column> =
             serde_json::from_value(self.columns).map_err(|_detail| unreadable("the definition"))?;
         let are_plain = columns.iter().all(|column| is_plain(&column.name))
@@ -145,10 +154,36 @@ impl Row {
             scope_column: self.scope_column,
             legal_key: self.legal_key,
             corrections,
+            results: self.results,
             checks,
             columns,
         })
     }
+}
+
+/// Finds the groups to be locked: of each check that looks at a table which letters write to, for the rows of both tables. What only the
+/// centre writes, such as a list of stations, needs no lock: letters find it as it is.
+fn locks(
+    tables: &HashMap<(String, String), Arc<Definition>>,
+    may_export: &HashSet<(i32, String)>,
+) -> HashMap<i32, BTreeSet<Vec<String>>> {
+    let written: HashSet<i32> = may_export.iter().map(|(table_id, _)| *table_id).collect();
+    let mut locks: HashMap<i32, BTreeSet<Vec<String>>> = HashMap::new();
+    for definition in tables.values() {
+        let terms = definition.checks.iter().flat_map(Check::terms).filter(|term| term.is_of_tables());
+        for (table, on) in terms.filter_map(Term::joined) {
+            let Some(other) = tables.get(&(definition.application.clone(), folded(table))) else { continue };
+            if !written.contains(&other.table_id) {
+                continue;
+            }
+            let mut columns = on.to_vec();
+            columns.sort_by_key(|column| folded(column));
+            for table_id in [definition.table_id, other.table_id] {
+                locks.entry(table_id).or_default().insert(columns.clone());
+            }
+        }
+    }
+    locks
 }
 
 async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashSet<(i32, String)>, Fault> {

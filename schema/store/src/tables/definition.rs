@@ -3,10 +3,10 @@
 //! Adoption reads the definition from the catalogue of PostgreSQL and keeps a version of it (`xm.definitions`);
 //! letters are checked against it in Rust before a statement is made, and identifiers in statements come only from here.
 
-use std::fmt;
-
 use sdc::names::{folded, same};
 use serde::{Deserialize, Serialize};
+
+pub use super::check::{Allowance, Check, Comparison, Counted, Severity, Term};
 
 /// Prefix of the columns that adoption adds; a letter never names them.
 const PROVENANCE_PREFIX: &str = "xm_";
@@ -102,6 +102,25 @@ impl ColumnType {
     }
 }
 
+impl ColumnType {
+    /// Returns the PostgreSQL type by which values of two tables are compared where a check joins them: one that every letter's value
+    /// fits into, and that indexes serve. None where equal values may be written in different ways.
+    pub fn joined_as(self) -> Option<&'static str> {
+        match self {
+            ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some("bigint"),
+            ColumnType::Text { padded: false, .. } => Some("text"),
+            ColumnType::Text { padded: true, .. } => Some("bpchar"),
+            ColumnType::Date => Some("date"),
+            ColumnType::Uuid => Some("uuid"),
+            ColumnType::Numeric { .. }
+            | ColumnType::Boolean
+            | ColumnType::Time
+            | ColumnType::Timestamptz { .. }
+            | ColumnType::Bytea => None,
+        }
+    }
+}
+
 /// One column of an adopted table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -131,145 +150,6 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// What happens to rows that break a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The letter is refused.
-    Refuse,
-    /// The letter is kept whole, in no table, until people decide. Not offered yet: see [`Check::not_offered`].
-    Hold,
-    /// The letter is accepted and the operators are told.
-    Flag,
-}
-
-impl Severity {
-    /// Returns the word that stands in definition files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Refuse => "refuse",
-            Severity::Hold => "hold",
-            Severity::Flag => "flag",
-        }
-    }
-}
-
-/// How a check compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Comparison {
-    /// Both sides are equal.
-    #[serde(rename = "=")]
-    Equal,
-    /// Left is at most right.
-    #[serde(rename = "<=")]
-    AtMost,
-}
-
-impl Comparison {
-    /// Returns the sign between the sides.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Comparison::Equal => "=",
-            Comparison::AtMost => "<=",
-        }
-    }
-}
-
-/// One summand of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    deny_unknown_fields,
-    expecting = "expected a column's name, { table, sum, on } or { table, column, on }"
-)]
-pub enum Term {
-    /// An integer column of the row.
-    Column(String),
-    /// The sum of an integer column over those rows of another table of the same letter that agree with the row on the named columns.
-    Sum {
-        /// The other table.
-        table: String,
-        /// Its column.
-        sum: String,
-        /// Columns, of the same names in both tables.
-        on: Vec<String>,
-        /// Whether rows that the table holds already count too. Not offered yet: see [`Check::not_offered`].
-        #[serde(default, skip_serializing_if = "is_false")]
-        held: bool,
-    },
-    /// An integer column of that row which another table holds for the named columns. Not offered yet: see [`Check::not_offered`].
-    Reference {
-        /// The other table.
-        table: String,
-        /// Its column.
-        column: String,
-        /// Columns, of the same names in both tables.
-        on: Vec<String>,
-    },
-}
-
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Term::Column(column) => f.write_str(column),
-            Term::Sum { table, sum, held: false, .. } => write!(f, "sum of {table}.{sum}"),
-            Term::Sum { table, sum, held: true, .. } => write!(f, "sum of all {table}.{sum}"),
-            Term::Reference { table, column, .. } => write!(f, "{table}.{column}"),
-        }
-    }
-}
-
-/// Arithmetic that every row must satisfy: the sum of the left terms compared with the sum of the right ones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Check {
-    /// Stable code, named in receipts.
-    pub code: String,
-    /// What happens to rows that break it.
-    pub severity: Severity,
-    /// Left summands.
-    pub left: Vec<Term>,
-    /// How the sides compare.
-    pub comparison: Comparison,
-    /// Right summands.
-    pub right: Vec<Term>,
-}
-
-impl Check {
-    /// Names what the check asks for that this release cannot do. Such a check is neither adopted nor judged by: a rule that
-    /// is looked at in part only would pass what it was made to stop.
-    pub fn not_offered(&self) -> Option<NotOffered> {
-        let terms = || self.left.iter().chain(&self.right);
-        if self.severity == Severity::Hold {
-            Some(NotOffered::Hold)
-        } else if terms().any(|term| matches!(term, Term::Reference { .. })) {
-            Some(NotOffered::Reference)
-        } else if terms().any(|term| matches!(term, Term::Sum { held: true, .. })) {
-            Some(NotOffered::HeldSum)
-        } else {
-            None
-        }
-    }
-}
-
-/// What a check may ask for, and this release does not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotOffered {
-    /// Severity `hold`.
-    Hold,
-    /// A column of a referenced row.
-    Reference,
-    /// A sum over what the table holds.
-    HeldSum,
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = |terms: &[Term]| terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" + ");
-        write!(f, "{} {} {}", side(&self.left), self.comparison.as_str(), side(&self.right))
-    }
-}
-
 /// An adopted table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
@@ -291,6 +171,9 @@ pub struct Definition {
     pub legal_key: Vec<String>,
     /// How corrections are decided.
     pub corrections: Corrections,
+    /// Whether it has results: what is held of it is released, and its records are corrected, by two people, one of them of the election
+    /// commission.
+    pub results: bool,
     /// Arithmetic rules.
     pub checks: Vec<Check>,
     /// Every column but those of provenance, in PostgreSQL's order.

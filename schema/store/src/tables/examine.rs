@@ -7,12 +7,13 @@
 mod cells;
 mod checks;
 mod flags;
+mod holdings;
 mod rows;
 mod scope;
 mod values;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,10 +22,12 @@ use sdc::names::same;
 use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 use sdc::request::{Records, TableRecords};
 
-pub use checks::Sides;
+pub use checks::{Found, Sides, reckon_corrected, reckon_of_tables};
 pub use flags::{Figures, Finding, Flagged, Flags};
+pub use holdings::{Beside, GroupKey, Holdings, Measure, Totals, columns as group_columns, key as group_key};
 pub use rows::TableRows;
 pub(crate) use rows::row_number;
+pub(crate) use scope::is_granted;
 pub use values::ColumnValues;
 
 use crate::tables::catalogue::Catalogue;
@@ -32,7 +35,7 @@ use crate::tables::definition::{Definition, is_provenance};
 pub use crate::tables::definition::{NUMERO, STATUS};
 
 /// The status that a new record arrives with: validated by an officer.
-const STATUS_VALIDATED: i64 = 2;
+pub(crate) const STATUS_VALIDATED: i64 = 2;
 
 /// Checks the records of an export.
 ///
@@ -49,7 +52,7 @@ pub fn examine(
 ) -> Result<Vec<TableRows>, Refusal> {
     let mut definitions = Vec::with_capacity(records.tables.len());
     for table in &records.tables {
-        definitions.push(find_table(&records.application, table, catalogue, plan)?);
+        definitions.push(granted_table(&records.application, &table.table, catalogue, plan)?);
     }
     let mut faults = RowFaults::default();
     let mut tables = Vec::with_capacity(definitions.len());
@@ -71,14 +74,15 @@ pub fn examine(
     Ok(tables)
 }
 
-fn find_table(
+/// Finds an adopted table that agencies of a plan may write to.
+pub(crate) fn granted_table(
     application: &str,
-    table: &TableRecords,
+    table: &str,
     catalogue: &Catalogue,
     plan: &str,
 ) -> Result<Arc<Definition>, Refusal> {
-    let name = format!("{application}.{}", table.table);
-    let Some(definition) = catalogue.table(application, &table.table) else {
+    let name = format!("{application}.{table}");
+    let Some(definition) = catalogue.table(application, table) else {
         return Err(Refusal::new(RefusalCode::TableUnknown).with("table", name));
     };
     if !catalogue.may_export(definition.table_id, plan) {

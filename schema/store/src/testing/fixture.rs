@@ -3,6 +3,7 @@
 //! For tests, benches and the demo. What their worlds have beyond it (letters, keys, registers, exceptions) is theirs.
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 
@@ -196,4 +197,48 @@ pub fn tariff(table: Option<&str>, per_act: i64, credit: &str) -> NewTariff {
         credit: Some(credit.to_owned()),
         valid_from: None,
     }
+}
+
+/// Writes the candidates of elections down in the sample `election`, as its references: `CAND-1` and so on.
+///
+/// # Errors
+/// PostgreSQL's own.
+pub async fn list_candidates(
+    connection: &mut AsyncPgConnection,
+    elections: &[String],
+    candidates: i32,
+) -> QueryResult<()> {
+    diesel::sql_query(
+        r#"INSERT INTO election."CandidatElection" ("Status", "ElectionCode", "CandidatCode", "Nom", "Ordre")
+           SELECT 2, e, 'CAND-' || n, 'Candidat ' || n, n FROM unnest($1) AS e, generate_series(1, $2) AS n"#,
+    )
+    .bind::<Array<Text>, _>(elections)
+    .bind::<Integer, _>(candidates)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes polling stations of elections down in the sample `election`, as its references, each with its registered voters.
+///
+/// # Errors
+/// PostgreSQL's own.
+pub async fn list_stations(
+    connection: &mut AsyncPgConnection,
+    elections: &[String],
+    stations: &[(String, i32)],
+) -> QueryResult<()> {
+    let (bureaux, registered): (Vec<&str>, Vec<i32>) =
+        stations.iter().map(|(bureau, registered)| (bureau.as_str(), *registered)).unzip();
+    diesel::sql_query(
+        r#"INSERT INTO election."BureauVote" ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Inscrits")
+           SELECT 2, e, s.bureau, 'Bureau ' || s.bureau, 'Littoral', s.registered
+             FROM unnest($1) AS e, unnest($2, $3) AS s (bureau, registered)"#,
+    )
+    .bind::<Array<Text>, _>(elections)
+    .bind::<Array<Text>, _>(bureaux)
+    .bind::<Array<Integer>, _>(registered)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

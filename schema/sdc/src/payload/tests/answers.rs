@@ -136,6 +136,7 @@ fn a_long_answer_to_a_frame_has_no_dictionary_that_its_letter_did_not_have() {
         table: format!("Acte{}", number.wrapping_mul(0x9e37_79b9)),
         new: number,
         duplicate: 0,
+        ..TableReceipt::default()
     };
     answer.receipt.rows = (0..900).map(row).collect();
     for dictionary in [0, 1] {

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Builder;
 
 use super::*;
-use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
+use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, Hold, HoldCode, Receipt, TableReceipt, Verdict};
 use crate::answer::statement::{EntryKind, Statement, StatementEntry};
 use crate::answer::{Addressee, AnswerBody, AnswerContent};
 use crate::letter::{FORMAT_VERSION, Matricule};
@@ -99,22 +99,27 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 }
 
 fn receipt() -> impl Strategy<Value = Receipt> {
-    let row =
-        (name(), any::<u32>(), any::<u32>()).prop_map(|(table, new, duplicate)| TableReceipt { table, new, duplicate });
+    let row = (name(), any::<u32>(), any::<u32>(), any::<u32>()).prop_map(|(table, new, duplicate, replaced)| {
+        TableReceipt { table, new, duplicate, replaced, ..TableReceipt::default() }
+    });
     let account = (any::<i64>(), any::<i64>(), "[A-Z]{3}").prop_map(|(cost, balance, currency)| AccountReceipt {
         cost,
         balance,
         currency,
     });
-    let flagged = (any::<u32>(), name()).prop_map(|(row, arithmetic)| FlaggedRow { row, arithmetic });
-    let flag = (name(), name(), any::<bool>(), vec(flagged, 0..3), any::<u32>())
-        .prop_map(|(table, check, unjudged, rows, rows_total)| Flag { table, check, unjudged, rows, rows_total });
+    let flag = || {
+        let flagged = (any::<u32>(), name()).prop_map(|(row, arithmetic)| FlaggedRow { row, arithmetic });
+        (name(), name(), any::<bool>(), vec(flagged, 0..3), any::<u32>())
+            .prop_map(|(table, check, unjudged, rows, rows_total)| Flag { table, check, unjudged, rows, rows_total })
+    };
     let of_letter = (option::of(id()), "[0-9a-f]{64}", option::of(1..=SEQUENCE_MAX), any::<u16>());
-    let outcome = (option::of(refusal()), vec(row, 0..3), vec(flag, 0..3), account);
+    let hold = (prop::sample::select(HoldCode::ALL.to_vec()), vec(flag(), 0..2))
+        .prop_map(|(code, checks)| Hold { code, checks });
+    let outcome = (option::of(refusal()), vec(row, 0..3), vec(flag(), 0..3), option::of(hold), account);
     (of_letter, outcome, 0..=SEQUENCE_MAX, time(), option::of(any::<i64>())).prop_map(
         |(
             (letter, digest, sequence, attempt),
-            (refusal, rows, flags, account),
+            (refusal, rows, flags, hold, account),
             highest_sequence,
             received,
             skew_seconds,
@@ -127,6 +132,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
                 verdict: if refusal.is_some() { Verdict::Refused } else { Verdict::Accepted },
                 remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
                 refusal,
+                hold,
                 rows,
                 flags,
                 account,

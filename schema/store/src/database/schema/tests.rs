@@ -71,12 +71,14 @@ const LEFT_OUT: [(&str, &str); 15] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 21] = [
+const UNDECLARED: [&str; 23] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
     "broadcasts",
     "enrolment_codes",
+    "held",
+    "held_rows",
     "history",
     "in_hand",
     "journal",

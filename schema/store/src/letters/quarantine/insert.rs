@@ -87,7 +87,7 @@ pub async fn insert(
         let (refusal, key, held_version) = match &case.decision {
             Decision::Stranger(refusal) => (refusal, None, None),
             Decision::Refused { key, refusal, held_version, .. } => (refusal, Some(key), held_version.as_ref()),
-            Decision::Accepted { .. } | Decision::Duplicate(_) | Decision::Deferred => continue,
+            Decision::Accepted { .. } | Decision::Held { .. } | Decision::Duplicate(_) | Decision::Deferred => continue,
         };
         let digest = Digest::of(&arrival.container).as_bytes().to_vec();
         let item = Item { place, arrival, refusal, key, held_version, digest, vouched_by: None };

@@ -20,7 +20,7 @@ use crate::people::action::AuditAction;
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
-use crate::settle::{Arrival, Retry, Settler, Tried};
+use crate::settle::{Arrival, Retry, Ruling, Settler, Tried};
 
 /// An entry that is taken up to be tried again.
 #[derive(Clone, Debug)]
@@ -81,7 +81,8 @@ pub async fn retry(
 ) -> Result<Vec<Tried>, AdministrationError> {
     operator.require(connection, Operation::QuarantineRetry).await?;
     let id = taken_up.entry.id;
-    let retry = Retry { decider: operator.user().to_owned(), decided_at: Utc::now() };
+    let (decider, decided_at) = (operator.user().to_owned(), Utc::now());
+    let retry = Retry { decider, decided_at, ruling: Ruling::Anew, approval: None };
     let mut written = settler.write_again(containers, retry).await.map_err(|unsettled| unsettled.fault)?;
     let tried = written.tried();
     let action = AuditAction::QuarantineRetry {
@@ -109,7 +110,7 @@ pub async fn retry(
 }
 
 fn is_attempt(tried: &Tried) -> bool {
-    matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. })
+    matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. })
 }
 
 /// Tells what became of a container for programs.
@@ -120,6 +121,9 @@ pub fn as_json(tried: &Tried) -> Value {
         }
         Tried::Refused { letter_id, attempt, refusal } => {
             json!({ "letter": letter_id, "attempt": attempt, "outcome": refusal.code.as_str() })
+        }
+        Tried::Held { letter_id, attempt, checks } => {
+            json!({ "letter": letter_id, "attempt": attempt, "outcome": "held", "checks": checks })
         }
         Tried::Stranger(refusal) => json!({ "outcome": refusal.code.as_str() }),
         Tried::AcceptedBefore { letter_id } => json!({ "letter": letter_id, "outcome": "accepted_before" }),
@@ -143,7 +147,7 @@ async fn close(
             .await?;
         return Ok(());
     }
-    // The bytes are kept with the journal's line of what is accepted, and in another entry of what is refused.
+    // The bytes are kept with the journal's line of what is accepted, with the letter that is held, and in another entry of what is refused.
     release_room(connection, entry).await?;
     diesel::sql_query(
         "UPDATE xm.quarantine SET state = 'retried', original = '', held_version = NULL, sender = NULL, subject = NULL

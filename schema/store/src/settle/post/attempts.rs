@@ -30,13 +30,14 @@ impl Written {
             Bind::Byteas(again.iter().map(|verdict| Some(verdict.receipt.as_slice())).collect()),
             Bind::Timestamptzs(again.iter().map(|verdict| Some(verdict.decided_at)).collect()),
             Bind::Text(&retry.decider),
+            Bind::Bigints(vec![retry.approval]),
         ]);
         let text = "WITH n AS (SELECT * FROM unnest(?, ?, ?, ?, ?, ?)
                                  AS n (agency, letter_id, attempt, verdict, receipt, decided_at)),
                          raised AS (UPDATE xm.letters l SET attempt = n.attempt, verdict = n.verdict, answered_at = NULL
                                       FROM n WHERE l.agency = n.agency AND l.letter_id = n.letter_id)
-                    INSERT INTO xm.attempts (agency, letter_id, attempt, verdict, receipt, decided_at, decider)
-                    SELECT n.*, ? FROM n";
+                    INSERT INTO xm.attempts (agency, letter_id, attempt, verdict, receipt, decided_at, decider, approval)
+                    SELECT n.*, ?, (?)[1] FROM n";
         self.execute(text, &binds).await?;
         Ok(())
     }

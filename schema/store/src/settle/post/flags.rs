@@ -1,7 +1,12 @@
 //! Writes the flags of accepted letters, for the operators.
 
+use sdc::answer::receipt::Flag;
+
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, unnested};
+use crate::settle::flags::named;
+use crate::settle::retry::Retry;
+use crate::settle::ruling::Ruling;
 use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
@@ -28,14 +33,36 @@ impl Written {
             Bind::Jsonbs(lines.iter().map(|(.., rows)| Some(rows)).collect()),
             Bind::Integers(lines.iter().map(|(_, _, flag, _)| Some(saturating(flag.rows_total))).collect()),
             Bind::Timestamptzs(lines.iter().map(|(verdict, ..)| Some(verdict.received_at)).collect()),
+            Bind::Texts(lines.iter().map(|(_, _, flag, _)| self.waived(flag).map(|(reason, _)| reason)).collect()),
+            Bind::Texts(
+                lines
+                    .iter()
+                    .map(|(_, _, flag, _)| self.waived(flag).map(|(_, retry)| retry.decider.as_str()))
+                    .collect(),
+            ),
+            Bind::Timestamptzs(
+                lines.iter().map(|(_, _, flag, _)| self.waived(flag).map(|(_, retry)| retry.decided_at)).collect(),
+            ),
         ];
         let text = format!(
-            "INSERT INTO xm.flags (agency, letter_id, table_id, check_code, unjudged, rows, rows_total, flagged_at)
+            "INSERT INTO xm.flags (agency, letter_id, table_id, check_code, unjudged, rows, rows_total, flagged_at,
+                                   explanation, explained_by, explained_at)
          SELECT {}",
             unnested(binds.len())
         );
         self.execute(&text, &binds).await?;
         Ok(())
+    }
+}
+
+impl Written {
+    /// Says why and by whom the check of a flag was waived: whoever released the letter has explained it.
+    fn waived(&self, flag: &Flag) -> Option<(&str, &Retry)> {
+        let retry = self.retry.as_ref()?;
+        match &retry.ruling {
+            Ruling::Release { waived, reason } if waived.contains(&named(flag)) => Some((reason, retry)),
+            _ => None,
+        }
     }
 }
 

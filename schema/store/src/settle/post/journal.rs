@@ -37,7 +37,10 @@ impl<'a> JournalLine<'a> {
     fn new(case: &'a Case, at: DateTime<Utc>) -> JournalLine<'a> {
         let key = match &case.decision {
             Decision::Stranger(_) | Decision::Deferred => None,
-            Decision::Duplicate(key) | Decision::Accepted { key, .. } | Decision::Refused { key, .. } => Some(key),
+            Decision::Duplicate(key)
+            | Decision::Accepted { key, .. }
+            | Decision::Refused { key, .. }
+            | Decision::Held { key, .. } => Some(key),
         };
         let digest = match &case.arrival.content {
             Content::Stranger(_) => None,

@@ -27,7 +27,9 @@ impl Standing {
                     *paid.entry(agency).or_default() += acceptance.price.amount - acceptance.effect.credited();
                     self.keep(agency, key, digest.as_bytes(), true);
                 }
-                Decision::Refused { key, .. } => self.keep(agency, key, digest.as_bytes(), false),
+                Decision::Refused { key, .. } | Decision::Held { key, .. } => {
+                    self.keep(agency, key, digest.as_bytes(), false)
+                }
                 Decision::Duplicate(_) | Decision::Stranger(_) | Decision::Deferred => {}
             }
         }

@@ -109,6 +109,7 @@ static DEFINITION: LazyLock<Arc<Definition>> = LazyLock::new(|| {
         scope_column: None,
         legal_key: Vec::new(),
         corrections: Corrections::Never,
+        results: false,
         checks: Vec::new(),
         columns: Vec::new(),
     })
@@ -151,6 +152,7 @@ impl Verdict {
         match decision {
             Decision::Stranger(refusal) => panic!("every letter here has a signer: {refusal}"),
             Decision::Deferred => panic!("no table is withheld here"),
+            Decision::Held { .. } => panic!("no table has a check here"),
             Decision::Duplicate(key) => Verdict::Duplicate(key.clone()),
             Decision::Accepted { key, acceptance, account, highest_sequence } => Verdict::Accepted {
                 key: key.clone(),

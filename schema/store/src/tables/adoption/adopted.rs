@@ -30,6 +30,10 @@ pub struct Adopted {
     pub legal_key: Vec<String>,
     /// How corrections are decided.
     pub corrections: String,
+    /// Whether it has results.
+    pub results: bool,
+    /// Columns that name the areas a row lies in, from the largest to the smallest.
+    pub areas: Vec<String>,
     /// Checks, as in the definition file.
     pub checks: Value,
     /// Version of the columns.

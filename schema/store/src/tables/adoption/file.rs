@@ -38,6 +38,13 @@ pub struct TableFile {
     /// How corrections are decided.
     #[serde(default = "after_approval")]
     pub corrections: Corrections,
+    /// Whether it has results: what is held of it is released, and its records are corrected, by two people, one of them of the election
+    /// commission.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub results: bool,
+    /// Columns that name the areas a row lies in, from the largest to the smallest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<String>,
     /// Text columns that may have several lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub multiline: Vec<String>,

@@ -11,7 +11,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
 use crate::database::identifier::{is_plain, quoted};
 use crate::database::schema::tables;
-use crate::tables::definition::{ColumnType, NotOffered, Term};
+use crate::tables::definition::{ColumnType, Counted, Term};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -35,16 +35,10 @@ pub async fn problems(
         if check.left.is_empty() || check.right.is_empty() {
             problems.push(Problem::new(ProblemCode::CheckSideEmpty).with("check", &check.code));
         }
-        if let Some(not_offered) = check.not_offered() {
-            let code = match not_offered {
-                NotOffered::Hold => ProblemCode::CheckHold,
-                NotOffered::Reference => ProblemCode::CheckReference,
-                NotOffered::HeldSum => ProblemCode::CheckHeldSum,
-            };
-            problems.push(Problem::new(code).with("check", &check.code));
-            continue;
+        if check.allowance.as_ref().is_some_and(|allowance| (allowance.percent == 0) != allowance.of.is_none()) {
+            problems.push(Problem::new(ProblemCode::CheckAllowance).with("check", &check.code));
         }
-        for term in check.left.iter().chain(&check.right) {
+        for term in check.terms() {
             judge_term(connection, file, &check.code, term, relation, &mut problems).await?;
         }
     }
@@ -131,6 +125,9 @@ fn judge_keys(file: &TableFile, relation: &Relation, problems: &mut Vec<Problem>
 }
 
 fn judge_lines(table: &TableFile, relation: &Relation, problems: &mut Vec<Problem>) {
+    for name in table.areas.iter().filter(|name| relation.column(name).is_none()) {
+        problems.push(missing("areas", name, relation));
+    }
     for name in &table.multiline {
         match relation.column(name) {
             None => problems.push(missing("multiline", name, relation)),
@@ -168,51 +165,91 @@ async fn judge_term(
         }
         Some(_) => {}
     };
-    match term {
-        Term::Column(name) => summand(relation.column(name), name),
-        Term::Reference { .. } => {}
-        Term::Sum { table, sum, on, .. } => {
-            let Some(other) = find_named(connection, file, table).await? else {
-                let missing = of(ProblemCode::CheckTableMissing).with("table", table);
-                problems.push(missing.with("application", &file.application));
-                return Ok(());
-            };
-            summand(other.column(sum), &format!("{table}.{sum}"));
-            if on.is_empty() {
-                problems.push(of(ProblemCode::CheckJoinEmpty).with("table", table));
-            }
-            for name in on {
-                if other.column(name).is_none() || relation.column(name).is_none() {
-                    problems.push(of(ProblemCode::CheckJoinMissing).with("column", name));
-                }
-            }
+    let (table, column, on) = match term {
+        Term::Number(_) => return Ok(()),
+        Term::Column(name) => {
+            summand(relation.column(name), name);
+            return Ok(());
         }
+        Term::Count { table, on, .. } => (table, None, on),
+        Term::Sum { table, sum: column, on, .. } | Term::Reference { table, column, on } => (table, Some(column), on),
+    };
+    let Some(other) = find_named(connection, file, table).await? else {
+        let missing = of(ProblemCode::CheckTableMissing).with("table", table);
+        problems.push(missing.with("application", &file.application));
+        return Ok(());
+    };
+    if let Some(column) = column {
+        summand(other.relation.column(column), &format!("{table}.{column}"));
+    }
+    if on.is_empty() {
+        problems.push(of(ProblemCode::CheckJoinEmpty).with("table", table));
+    }
+    for name in on {
+        match (relation.column(name), other.relation.column(name)) {
+            (Some(own), Some(others)) if term.is_of_tables() && joined_as(own) != joined_as(others) => {
+                let unlike = of(ProblemCode::CheckJoinUnlike).with("column", name);
+                problems.push(unlike.with("type", &own.type_name).with("other", &others.type_name));
+            }
+            (Some(own), Some(_)) if term.is_of_tables() && joined_as(own).is_none() => {
+                let unlike = of(ProblemCode::CheckJoinUnlike).with("column", name);
+                problems.push(unlike.with("type", &own.type_name).with("other", &own.type_name));
+            }
+            (Some(_), Some(_)) => {}
+            _ => problems.push(of(ProblemCode::CheckJoinMissing).with("column", name)),
+        }
+    }
+    if let Some(code) = unfit_key(term, on, &other.legal_key) {
+        problems.push(of(code).with("table", table).with("key", other.legal_key.join(", ")));
     }
     Ok(())
 }
 
+/// Returns the type by which values of two tables are compared; none where they are not.
+fn joined_as(found: &Found) -> Option<&'static str> {
+    found.kind().and_then(ColumnType::joined_as)
+}
+
+/// Says why what a table holds is not found by these columns. Its legal key has the index, and names one row.
+fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<ProblemCode> {
+    let leads = |columns: &[String]| on.len() == columns.len() && columns.iter().all(|column| on.contains(column));
+    match term {
+        Term::Reference { .. } => (!leads(legal_key)).then_some(ProblemCode::CheckReferenceKey),
+        Term::Sum { held: true, .. } | Term::Count { count: Counted::Held, .. } => {
+            // The first columns of the key find the rows by its index; all of them find one, which more may be asked of.
+            let leading = legal_key.get(..on.len()).unwrap_or_default();
+            let is_whole = legal_key.iter().all(|column| on.contains(column));
+            (!is_whole && (leading.is_empty() || !leads(leading))).then_some(ProblemCode::CheckHeldKey)
+        }
+        _ => None,
+    }
+}
+
+/// Another table that a check names.
+struct Named {
+    relation: Relation,
+    legal_key: Vec<String>,
+}
+
 /// Finds a table by its name in letters: of the same file, or adopted before.
-async fn find_named(
-    connection: &mut AsyncPgConnection,
-    file: &TablesFile,
-    name: &str,
-) -> Result<Option<Relation>, Fault> {
+async fn find_named(connection: &mut AsyncPgConnection, file: &TablesFile, name: &str) -> Result<Option<Named>, Fault> {
     let of_file = file.tables.iter().find(|table| same(&table.name, name));
-    let (schema_name, relation_name) = match of_file {
-        Some(table) => (file.schema_name().to_owned(), table.relation_name().to_owned()),
+    let (schema_name, relation_name, legal_key) = match of_file {
+        Some(table) => (file.schema_name().to_owned(), table.relation_name().to_owned(), table.legal_key.clone()),
         None => {
-            let adopted: Vec<(String, String, String)> = tables::table
+            let adopted: Vec<(String, String, String, Vec<String>)> = tables::table
                 .filter(tables::application.eq(&file.application).and(tables::abandoned_at.is_null()))
-                .select((tables::name, tables::schema_name, tables::relation_name))
+                .select((tables::name, tables::schema_name, tables::relation_name, tables::legal_key))
                 .load(connection)
                 .await?;
             match adopted.into_iter().find(|(adopted, ..)| same(adopted, name)) {
-                Some((_, schema_name, relation_name)) => (schema_name, relation_name),
+                Some((_, schema_name, relation_name, legal_key)) => (schema_name, relation_name, legal_key),
                 None => return Ok(None),
             }
         }
     };
-    Relation::find(connection, &schema_name, &relation_name).await
+    let relation = Relation::find(connection, &schema_name, &relation_name).await?;
+    Ok(relation.map(|relation| Named { relation, legal_key }))
 }
 
 /// Looks whether rows that are there already would break the legal key's index.

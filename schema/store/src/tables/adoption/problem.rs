@@ -77,12 +77,14 @@ problem_codes! {
     ColumnMisspelt = "column_misspelt";
     /// A side of `check` is empty.
     CheckSideEmpty = "check_side_empty";
-    /// `check` is of severity `hold`.
-    CheckHold = "check_hold";
-    /// `check` reads a referenced row.
-    CheckReference = "check_reference";
-    /// `check` adds up what the table holds.
-    CheckHeldSum = "check_held_sum";
+    /// `check` refers to a row of `table` by other columns than its legal key `key`.
+    CheckReferenceKey = "check_reference_key";
+    /// `check` looks at what `table` holds by columns that do not begin its legal key `key`.
+    CheckHeldKey = "check_held_key";
+    /// `check` joins by `column`, which is of `type` in one table and of `other` in the other one.
+    CheckJoinUnlike = "check_join_unlike";
+    /// The allowance of `check` has a percentage of nothing, or a term without a percentage.
+    CheckAllowance = "check_allowance";
     /// Two checks have one code.
     ChecksSameCode = "checks_same_code";
     /// `check` names `column`, which does not exist.

@@ -1,111 +1,175 @@
 //! The arithmetic that rows of a table must satisfy, reckoned with its figures (SPEC 4, Checks).
 //!
-//! What cannot be judged is told, never refused: a sum over no rows is 0, but a figure that is NULL, or that the letter leaves
-//! to the table's default, is unknown.
+//! What a letter alone decides is reckoned when the letter is examined; what the tables decide too is reckoned under their locks, for
+//! the rows that are new. What cannot be judged is told, and refuses nobody: a sum over no rows is 0, but a figure that is NULL, that
+//! the letter leaves to the table's default, or of a referenced row that is missing, is unknown.
 
 use std::collections::HashMap;
 
-use sdc::names::same;
+use sdc::answer::receipt::Flag;
 use sdc::refusal::{RowFault, RowFaults};
 
 use super::flags::{Figures, Finding, Flags};
+use super::holdings::{Beside, GroupKey, Measure, Totals, columns, integer, key, of_letter};
 use super::rows::{TableRows, row_number};
 use super::values::ColumnValues;
-use crate::tables::definition::{Check, Comparison, Severity, Term};
+use crate::tables::definition::{Check, Comparison, Counted, Severity, Term};
 
-/// Adds a fault for every row that breaks a refusing check of its table, and returns the flags of each table.
+/// Adds a fault for every row that breaks a refusing check which its letter alone decides, and returns what else was found of each
+/// table.
 pub fn reckon(tables: &[TableRows], faults: &mut RowFaults) -> Vec<Flags> {
-    let mut reckoner = Reckoner { tables, faults };
-    tables.iter().map(|rows| reckoner.table(rows)).collect()
-}
-
-struct Reckoner<'a> {
-    tables: &'a [TableRows],
-    faults: &'a mut RowFaults,
-}
-
-impl Reckoner<'_> {
-    fn table(&mut self, rows: &TableRows) -> Flags {
+    let mut found = Vec::with_capacity(tables.len());
+    for rows in tables {
         let mut flags = Flags::default();
-        for (at, check) in rows.definition.checks.iter().enumerate() {
-            self.check(at, check, rows, &mut flags);
-        }
-        flags
-    }
-
-    fn check(&mut self, at: usize, check: &Check, rows: &TableRows, flags: &mut Flags) {
-        let sides = Sides::of(check, rows, self.tables);
-        for row in 0..rows.row_count() {
-            let finding = match sides.left.total(row).zip(sides.right.total(row)) {
-                Some((left, right)) if holds(check.comparison, left, right) => continue,
-                Some(_) if check.severity != Severity::Flag => {
-                    self.faults.add(|| RowFault {
-                        table: rows.definition.name.clone(),
-                        row: row_number(row),
-                        column: None,
-                        rule: check.code.clone(),
-                        expected: sides.figures(row).arithmetic(check),
-                    });
-                    continue;
+        for (at, check) in rows.definition.checks.iter().enumerate().filter(|(_, check)| !check.is_of_tables()) {
+            let sides = Sides::of(check, rows, tables, None);
+            for row in 0..rows.row_count() {
+                match sides.finding(check, row) {
+                    None => {}
+                    Some(Finding::Broken) if check.severity == Severity::Refuse => {
+                        faults.add(|| fault(rows, check, row, &sides));
+                    }
+                    Some(finding) => flags.add(at, finding, row),
                 }
-                Some(_) => Finding::Broken,
-                None => Finding::Unjudged,
-            };
-            flags.add(at, finding, row);
+            }
+        }
+        found.push(flags);
+    }
+    found
+}
+
+/// What a check found of the rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Key of the table.
+    pub table_id: i32,
+    /// What the check does.
+    pub severity: Severity,
+    /// What is told of it.
+    pub flag: Flag,
+}
+
+/// Reckons the checks that look at what the tables hold, for the new rows of a letter. Adds a fault for every row that breaks a refusing
+/// one, and returns what else was found.
+pub fn reckon_of_tables(
+    tables: &[TableRows],
+    is_new: &[Vec<bool>],
+    beside: Beside<'_>,
+    faults: &mut RowFaults,
+) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (table, rows) in tables.iter().enumerate() {
+        for check in rows.definition.checks.iter().filter(|check| check.is_of_tables()) {
+            let sides = Sides::of(check, rows, tables, Some(beside));
+            let flag = |unjudged| Flag::new(&rows.definition.name, &check.code, unjudged);
+            let (mut broken, mut unjudged) = (flag(false), flag(true));
+            for row in (0..rows.row_count()).filter(|row| is_new[table][*row]) {
+                let arithmetic = || sides.figures(row).arithmetic(check);
+                match sides.finding(check, row) {
+                    None => {}
+                    Some(Finding::Broken) if check.severity == Severity::Refuse => {
+                        faults.add(|| fault(rows, check, row, &sides));
+                    }
+                    Some(Finding::Broken) => broken.add(row_number(row), arithmetic),
+                    Some(Finding::Unjudged) => unjudged.add(row_number(row), arithmetic),
+                }
+            }
+            let told = [broken, unjudged].into_iter().filter(|flag| flag.rows_total > 0);
+            found.extend(told.map(|flag| Found { table_id: rows.definition.table_id, severity: check.severity, flag }));
         }
     }
+    found
 }
 
-fn holds(comparison: Comparison, left: i128, right: i128) -> bool {
-    match comparison {
-        Comparison::Equal => left == right,
-        Comparison::AtMost => left <= right,
+/// Reckons the checks of a record that is corrected, as it will be, or of one that is cancelled what they say of its group without it.
+/// `number` is the correction's place in its letter. Adds a fault where it breaks a refusing check, and returns what else was found.
+pub fn reckon_corrected(
+    rows: &TableRows,
+    number: u32,
+    is_cancelled: bool,
+    beside: Beside<'_>,
+    faults: &mut RowFaults,
+) -> Vec<Found> {
+    let mut found = Vec::new();
+    for check in &rows.definition.checks {
+        // What is cancelled has no figures of its own any more.
+        if is_cancelled && check.terms().any(|term| matches!(term, Term::Column(_))) {
+            continue;
+        }
+        let sides = Sides::of(check, rows, &[], Some(beside));
+        match sides.finding(check, 0) {
+            None => {}
+            Some(Finding::Broken) if check.severity == Severity::Refuse => {
+                faults.add(|| RowFault { row: number, ..fault(rows, check, 0, &sides) });
+            }
+            Some(finding) => {
+                let mut flag = Flag::new(&rows.definition.name, &check.code, finding == Finding::Unjudged);
+                flag.add(number, || sides.figures(0).arithmetic(check));
+                found.push(Found { table_id: rows.definition.table_id, severity: check.severity, flag });
+            }
+        }
+    }
+    found
+}
+
+fn fault(rows: &TableRows, check: &Check, row: usize, sides: &Sides<'_>) -> RowFault {
+    RowFault {
+        table: rows.definition.name.clone(),
+        row: row_number(row),
+        column: None,
+        rule: check.code.clone(),
+        expected: sides.figures(row).arithmetic(check),
     }
 }
 
-/// Both sides of a check for the rows of one table.
+/// Both sides of a check for the rows of one table, and the term that its allowance is a part of.
 pub struct Sides<'a> {
     left: Side<'a>,
     right: Side<'a>,
+    allowed: Option<Source<'a>>,
 }
 
 impl<'a> Sides<'a> {
-    /// Reckons the sums of a check of `rows` over the tables of their letter.
-    pub fn of(check: &Check, rows: &'a TableRows, tables: &'a [TableRows]) -> Sides<'a> {
-        Sides { left: Side::of(&check.left, rows, tables), right: Side::of(&check.right, rows, tables) }
+    /// Reckons the sums of a check of `rows` over the tables of their letter, and takes what the tables hold from `beside`: without it,
+    /// that is unknown.
+    pub fn of(check: &Check, rows: &'a TableRows, tables: &'a [TableRows], beside: Option<Beside<'_>>) -> Sides<'a> {
+        let source = |term: &Term| Source::of(term, rows, tables, beside);
+        Sides {
+            left: Side(check.left.iter().map(source).collect()),
+            right: Side(check.right.iter().map(source).collect()),
+            allowed: check.allowance.as_ref().and_then(|allowance| allowance.of.as_ref()).map(source),
+        }
     }
 
     /// Returns the figures of a row.
     pub fn figures(&self, row: usize) -> Figures {
-        Figures { left: self.left.figures(row), right: self.right.figures(row) }
+        let allowed = self.allowed.as_ref().and_then(|source| source.figure(row));
+        Figures { left: self.left.figures(row), right: self.right.figures(row), allowed }
+    }
+
+    /// Says what is wrong with a row; nothing where the check holds.
+    fn finding(&self, check: &Check, row: usize) -> Option<Finding> {
+        let allowance = match &check.allowance {
+            None => Some(0),
+            Some(allowance) => allowance.figure(self.allowed.as_ref().and_then(|source| source.figure(row))),
+        };
+        match (self.left.total(row), self.right.total(row), allowance) {
+            (Some(left), Some(right), Some(allowance)) => {
+                let holds = match check.comparison {
+                    Comparison::Equal => left.abs_diff(right) <= allowance.unsigned_abs(),
+                    Comparison::AtMost => left <= right.saturating_add(allowance),
+                };
+                (!holds).then_some(Finding::Broken)
+            }
+            _ => Some(Finding::Unjudged),
+        }
     }
 }
 
 /// One side of a check for the rows of one table.
 struct Side<'a>(Vec<Source<'a>>);
 
-/// Where the figures of a term come from.
-enum Source<'a> {
-    /// A column of the table itself, if the letter brings it.
-    Column(Option<&'a ColumnValues>),
-    /// Sums over another table's rows, made once for all rows of this one.
-    Sums { by_key: HashMap<Vec<String>, Option<i128>>, keys: Vec<Option<&'a ColumnValues>> },
-    /// What no release that adopts the check would ask for: see [`Check::not_offered`].
-    Unknown,
-}
-
-impl<'a> Side<'a> {
-    fn of(terms: &[Term], rows: &'a TableRows, tables: &[TableRows]) -> Side<'a> {
-        let source = |term: &Term| match term {
-            Term::Column(column) => Source::Column(rows.column(column)),
-            Term::Sum { table, sum, on, held: false } => {
-                Source::Sums { by_key: sums(tables, table, sum, on), keys: columns(rows, on) }
-            }
-            Term::Sum { held: true, .. } | Term::Reference { .. } => Source::Unknown,
-        };
-        Side(terms.iter().map(source).collect())
-    }
-
+impl Side<'_> {
     fn figures(&self, row: usize) -> Vec<Option<i128>> {
         self.0.iter().map(|source| source.figure(row)).collect()
     }
@@ -115,39 +179,97 @@ impl<'a> Side<'a> {
     }
 }
 
-impl Source<'_> {
+/// What a term takes of a group's totals.
+#[derive(Clone, Copy)]
+enum Taken {
+    Sum,
+    Rows,
+    /// The value of its one row.
+    Value,
+}
+
+impl Taken {
+    fn figure(self, totals: Totals) -> Option<i128> {
+        match self {
+            Taken::Rows => Some(i128::from(totals.rows)),
+            Taken::Sum => (totals.unknown == 0).then_some(totals.sum),
+            Taken::Value => (totals.rows == 1 && totals.unknown == 0).then_some(totals.sum),
+        }
+    }
+}
+
+/// Where the figures of a term come from.
+enum Source<'a> {
+    Number(i128),
+    /// A column of the table itself, if the letter brings it.
+    Column(Option<&'a ColumnValues>),
+    /// Groups of another table's rows, reckoned once for all rows of this one. A group that is not there is `none`.
+    Groups {
+        by_key: HashMap<GroupKey, Totals>,
+        none: Option<Totals>,
+        keys: Vec<Option<&'a ColumnValues>>,
+        taken: Taken,
+    },
+    /// What nobody can look up.
+    Unknown,
+}
+
+impl<'a> Source<'a> {
+    fn of(term: &Term, rows: &'a TableRows, tables: &[TableRows], beside: Option<Beside<'_>>) -> Source<'a> {
+        match term {
+            Term::Number(number) => Source::Number(i128::from(*number)),
+            Term::Column(column) => Source::Column(rows.column(column)),
+            _ if term.joined().is_some() && beside.is_some_and(|beside| beside.stands_for_letter) => {
+                let taken = match term {
+                    Term::Count { .. } => Taken::Rows,
+                    Term::Reference { .. } => Taken::Value,
+                    _ => Taken::Sum,
+                };
+                Source::of_tables(term, taken, rows, beside)
+            }
+            Term::Sum { table, sum, on, held: false } => Source::Groups {
+                by_key: of_letter(tables, table, Some(sum), on),
+                none: Some(Totals::default()),
+                keys: columns(rows, on),
+                taken: Taken::Sum,
+            },
+            Term::Count { table, count: Counted::Letter, on } => Source::Groups {
+                by_key: of_letter(tables, table, None, on),
+                none: Some(Totals::default()),
+                keys: columns(rows, on),
+                taken: Taken::Rows,
+            },
+            Term::Sum { .. } => Source::of_tables(term, Taken::Sum, rows, beside),
+            Term::Count { .. } => Source::of_tables(term, Taken::Rows, rows, beside),
+            Term::Reference { .. } => Source::of_tables(term, Taken::Value, rows, beside),
+        }
+    }
+
+    fn of_tables(term: &Term, taken: Taken, rows: &'a TableRows, beside: Option<Beside<'_>>) -> Source<'a> {
+        let asked = beside.and_then(|beside| {
+            let (measure, _) = Measure::of(term, &rows.definition, beside.catalogue, beside.stands_for_letter)?;
+            Some((beside.holdings, measure))
+        });
+        let Some((holdings, measure)) = asked else { return Source::Unknown };
+        let keys = columns(rows, &measure.on);
+        let mut by_key = HashMap::new();
+        for key in (0..rows.row_count()).filter_map(|row| key(&keys, row)) {
+            if let Some(totals) = holdings.totals(&measure, &key) {
+                by_key.insert(key, totals);
+            }
+        }
+        Source::Groups { by_key, none: None, keys, taken }
+    }
+
     fn figure(&self, row: usize) -> Option<i128> {
         match self {
+            Source::Number(number) => Some(*number),
             Source::Column(column) => integer(*column, row),
-            // A row whose own key is unknown belongs to a sum that nobody knows.
-            Source::Sums { by_key, keys } => by_key.get(&key(keys, row)?).copied().unwrap_or(Some(0)),
+            // A row whose own key is unknown belongs to a group that nobody knows.
+            Source::Groups { by_key, none, keys, taken } => {
+                taken.figure(by_key.get(&key(keys, row)?).copied().or(*none)?)
+            }
             Source::Unknown => None,
         }
     }
-}
-
-fn sums(tables: &[TableRows], table: &str, sum: &str, on: &[String]) -> HashMap<Vec<String>, Option<i128>> {
-    let mut by_key = HashMap::new();
-    for other in tables.iter().filter(|other| same(&other.definition.name, table)) {
-        let (keys, figures) = (columns(other, on), other.column(sum));
-        for row in 0..other.row_count() {
-            let Some(key) = key(&keys, row) else { continue };
-            let sum: &mut Option<i128> = by_key.entry(key).or_insert(Some(0));
-            *sum = sum.zip(integer(figures, row)).map(|(sum, figure)| sum + figure);
-        }
-    }
-    by_key
-}
-
-fn columns<'a>(rows: &'a TableRows, names: &[String]) -> Vec<Option<&'a ColumnValues>> {
-    names.iter().map(|name| rows.column(name)).collect()
-}
-
-/// Returns the values by which rows of two tables agree; nothing where one of them is NULL, which agrees with nothing.
-fn key(columns: &[Option<&ColumnValues>], row: usize) -> Option<Vec<String>> {
-    columns.iter().map(|column| column.filter(|values| !values.is_null(row)).map(|values| values.text(row))).collect()
-}
-
-fn integer(column: Option<&ColumnValues>, row: usize) -> Option<i128> {
-    column.and_then(|values| values.integer(row)).map(i128::from)
 }

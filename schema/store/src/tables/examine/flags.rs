@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::tables::definition::Check;
+use crate::tables::definition::{Check, Comparison, Term};
 
 /// Why a row is flagged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,22 +33,45 @@ pub struct Figures {
     pub left: Vec<Option<i128>>,
     /// Of the right terms.
     pub right: Vec<Option<i128>>,
+    /// Of the term that the allowance is a part of.
+    pub allowed: Option<i128>,
 }
 
 impl Figures {
-    /// Shows the arithmetic, such as `Exprimes 430 + Nuls 23 (453) = BulletinsTrouves 454 (454)`; a figure that is missing is `?`.
+    /// Shows the arithmetic, such as `Exprimes 430 + Nuls 23 (453) = BulletinsTrouves 454 (454)`; a figure that is missing is `?`. An
+    /// allowance is the last summand of the right side, or of an equality what stands behind it.
     ///
     /// `check` must be the one that was reckoned.
     pub fn arithmetic(&self, check: &Check) -> String {
-        let figure = |value: Option<i128>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
-        let side = |terms: &[_], figures: &[Option<i128>]| {
-            let terms: Vec<String> =
-                terms.iter().zip(figures).map(|(term, value)| format!("{term} {}", figure(*value))).collect();
-            format!("{} ({})", terms.join(" + "), figure(total(figures)))
+        let side = |terms: &[Term], figures: &[Option<i128>]| {
+            let told = |(term, value): (&Term, &Option<i128>)| match term {
+                Term::Number(number) => number.to_string(),
+                term => format!("{term} {}", figure(*value)),
+            };
+            terms.iter().zip(figures).map(told).collect::<Vec<String>>().join(" + ")
         };
         let (left, right) = (side(&check.left, &self.left), side(&check.right, &self.right));
-        format!("{left} {} {right}", check.comparison.as_str())
+        let (left_total, right_total) = (total(&self.left), total(&self.right));
+        let sign = check.comparison.as_str();
+        let left = format!("{left} ({})", figure(left_total));
+        let Some(allowance) = &check.allowance else {
+            return format!("{left} {sign} {right} ({})", figure(right_total));
+        };
+        let allowed = allowance.figure(self.allowed);
+        match check.comparison {
+            Comparison::AtMost => {
+                let right_total = right_total.zip(allowed).map(|(total, allowed)| total.saturating_add(allowed));
+                format!("{left} {sign} {right} + allowance {} ({})", figure(allowed), figure(right_total))
+            }
+            Comparison::Equal => {
+                format!("{left} {sign} {right} ({}) +/- allowance {}", figure(right_total), figure(allowed))
+            }
+        }
     }
+}
+
+fn figure(value: Option<i128>) -> String {
+    value.map_or_else(|| "?".to_owned(), |value| value.to_string())
 }
 
 /// Adds figures up; a sum with a figure that is missing is missing. An i128 holds the sum of as many i64 as a letter can bring.

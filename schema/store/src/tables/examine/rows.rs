@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sdc::names::same;
+use serde_json::Value;
 
 use super::flags::Flags;
 use super::values::ColumnValues;
@@ -33,6 +34,13 @@ impl TableRows {
     pub fn column(&self, name: &str) -> Option<&ColumnValues> {
         let at = self.columns.iter().position(|&index| same(&self.definition.columns[index].name, name))?;
         self.values.get(at)
+    }
+
+    /// Returns a row as it is shown to operators: its columns by name.
+    pub fn json(&self, row: usize) -> Value {
+        let columns = self.columns.iter().zip(&self.values);
+        let members = columns.map(|(&index, values)| (self.definition.columns[index].name.clone(), values.json(row)));
+        Value::Object(members.collect())
     }
 
     /// Returns the legal key of a row as comparable text, one element per key column; nothing where the letter leaves a part

@@ -5,7 +5,7 @@ mod checks;
 mod flagged;
 mod guarded;
 mod handed;
-mod lab;
+pub(crate) mod lab;
 mod values;
 
 use crate::tables::definition::{Column, ColumnType};

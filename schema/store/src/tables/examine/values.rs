@@ -133,6 +133,23 @@ impl ColumnValues {
         }
     }
 
+    /// Returns a row's value as JSON: numbers and truth values as they are, octets in base64, all else as text.
+    pub fn json(&self, row: usize) -> Value {
+        if self.is_null(row) {
+            return Value::Null;
+        }
+        match self {
+            ColumnValues::Smallint(_) | ColumnValues::Integer(_) | ColumnValues::Bigint(_) => {
+                self.integer(row).map_or(Value::Null, Value::from)
+            }
+            ColumnValues::Boolean(values) => values.get(row).copied().flatten().map_or(Value::Null, Value::from),
+            ColumnValues::Bytea(values) => {
+                values.get(row).and_then(Option::as_ref).map_or(Value::Null, |octets| BASE64.encode(octets).into())
+            }
+            _ => self.text(row).into(),
+        }
+    }
+
     /// Says whether two rows of two columns of the same type hold the same value.
     pub fn same(&self, row: usize, other: &ColumnValues, other_row: usize) -> bool {
         match (self, other) {

@@ -4,7 +4,9 @@ use sdc::refusal::{Refusal, RefusalCode, RowFaults};
 use serde_json::{Value, json};
 
 use super::column;
-use crate::tables::definition::{Check, Column, ColumnType, Comparison, Corrections, Definition, Severity, Term};
+use crate::tables::definition::{
+    Allowance, Check, Column, ColumnType, Comparison, Corrections, Counted, Definition, Severity, Term,
+};
 use crate::tables::examine::values::TEXTS_MADE;
 use crate::tables::examine::{ColumnValues, Finding, Flags, Sides, TableRows, checks};
 
@@ -20,6 +22,7 @@ fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<C
         scope_column: None,
         legal_key: Vec::new(),
         corrections: Corrections::Never,
+        results: false,
         checks,
         columns: columns
             .iter()
@@ -54,6 +57,7 @@ fn sums_over_another_table_go_by_the_columns_agreed_on_and_take_no_longer_for_be
             held: false,
         }],
         severity: Severity::Refuse,
+        allowance: None,
     };
     // Two candidates have 3 and 4 voices everywhere; in one office somebody counted eight, and one has no voices at all.
     let offices: Vec<i64> = (1..=OFFICES).collect();
@@ -87,7 +91,14 @@ fn some(values: &[i64]) -> Vec<Option<i64>> {
 /// `left <= right` of two columns.
 fn at_most(code: &str, severity: Severity, left: &str, right: &str) -> Check {
     let term = |name: &str| vec![Term::Column(name.to_owned())];
-    Check { code: code.to_owned(), severity, left: term(left), comparison: Comparison::AtMost, right: term(right) }
+    Check {
+        code: code.to_owned(),
+        severity,
+        left: term(left),
+        comparison: Comparison::AtMost,
+        right: term(right),
+        allowance: None,
+    }
 }
 
 /// Reckons one table: the rows refused, and the flags as row, finding and arithmetic.
@@ -104,7 +115,7 @@ fn told(tables: &[TableRows], flags: &Flags) -> Vec<(usize, Finding, String)> {
     let mut told = Vec::new();
     for flagged in flags.iter() {
         let check = &tables[0].definition.checks[flagged.check];
-        let sides = Sides::of(check, &tables[0], tables);
+        let sides = Sides::of(check, &tables[0], tables, None);
         for row in flagged.rows.iter().map(|row| *row as usize) {
             told.push((row, flagged.finding, sides.figures(row).arithmetic(check)));
         }
@@ -153,6 +164,7 @@ fn a_sum_over_no_rows_is_nothing_and_a_sum_with_an_unknown_addend_is_unknown() {
         left: vec![sum],
         comparison: Comparison::Equal,
         right: vec![Term::Column("Exprimes".to_owned())],
+        allowance: None,
     };
     let results = [("Bureau", vec![Some(1), Some(2), Some(3), None]), ("Exprimes", some(&[0, 5, 5, 0]))];
     let voices = [("Bureau", vec![Some(2), Some(3), Some(3), None]), ("Voix", vec![Some(5), Some(5), None, Some(8)])];
@@ -181,4 +193,57 @@ fn a_letter_has_a_flag_for_every_row_and_check_however_many() {
     assert_eq!(counts(&flags[0]), [(0, Finding::Broken, rows), (1, Finding::Unjudged, rows)]);
     assert_eq!(counts(&flags[1]), [(0, Finding::Broken, rows)]);
     assert!(flags[0].iter().all(|flagged| flagged.rows.iter().copied().eq(0..20_000)));
+}
+
+#[test]
+fn an_allowance_is_the_larger_of_a_number_and_a_part_and_stands_in_the_arithmetic() {
+    let columns = [("Bulletins", some(&[15, 16, 1020, 1021])), ("Emargements", some(&[0, 0, 1000, 1000]))];
+    let allowance = |of: Option<&str>| {
+        let of = of.map(|of| Term::Column(of.to_owned()));
+        Some(Allowance { fixed: 15, percent: if of.is_some() { 2 } else { 0 }, of })
+    };
+    let mut check = at_most("c", Severity::Refuse, "Bulletins", "Emargements");
+    check.allowance = allowance(Some("Emargements"));
+    assert_eq!(reckoned(&columns, check.clone()), (vec![2, 4], vec![]));
+    check.severity = Severity::Hold;
+    let (refused, held) = reckoned(&columns, check);
+    assert_eq!((refused.len(), held.len()), (0, 2));
+    assert_eq!(held[1].2, "Bulletins 1021 (1021) <= Emargements 1000 + allowance 20 (1020)");
+    let equal = Check {
+        comparison: Comparison::Equal,
+        allowance: allowance(None),
+        ..at_most("c", Severity::Flag, "Bulletins", "Emargements")
+    };
+    let (_, flagged) = reckoned(&columns, equal);
+    assert_eq!(flagged.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(flagged[0].2, "Bulletins 16 (16) = Emargements 0 (0) +/- allowance 15");
+}
+
+#[test]
+fn rows_of_the_letter_are_counted_and_a_number_is_itself() {
+    let check = Check {
+        code: "c".to_owned(),
+        severity: Severity::Flag,
+        left: vec![Term::Count {
+            table: "VoixCandidat".to_owned(),
+            count: Counted::Letter,
+            on: vec!["Bureau".to_owned()],
+        }],
+        comparison: Comparison::Equal,
+        right: vec![Term::Number(1)],
+        allowance: None,
+    };
+    let results = [("Bureau", vec![Some(1), Some(2), Some(3), None])];
+    let voices = [("Bureau", vec![Some(2), Some(3), Some(3), None])];
+    let tables =
+        [whole_numbers("ResultatBureau", &results, vec![check]), whole_numbers("VoixCandidat", &voices, Vec::new())];
+    let flags = checks::reckon(&tables, &mut RowFaults::default()).remove(0);
+    let expected = [
+        (0, Finding::Broken, "rows of VoixCandidat 0 (0) = 1 (1)".to_owned()),
+        (2, Finding::Broken, "rows of VoixCandidat 2 (2) = 1 (1)".to_owned()),
+        (3, Finding::Unjudged, "rows of VoixCandidat ? (?) = 1 (1)".to_owned()),
+    ];
+    let mut told = told(&tables, &flags);
+    told.sort_by_key(|(row, ..)| *row);
+    assert_eq!(told, expected);
 }

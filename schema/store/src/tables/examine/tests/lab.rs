@@ -61,6 +61,10 @@ impl Lab {
     }
 
     fn letter(&self, body: &str) -> Letter {
+        self.letter_of(Request::Export(serde_json::from_str(body).unwrap()))
+    }
+
+    fn letter_of(&self, request: Request) -> Letter {
         Letter {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
@@ -70,7 +74,7 @@ impl Lab {
             time: chrono::Utc::now(),
             mode: Mode::Live,
             seen: None,
-            request: Request::Export(serde_json::from_str(body).unwrap()),
+            request,
         }
     }
 
@@ -82,8 +86,13 @@ impl Lab {
 
     /// Sends records in a new letter and returns its receipt.
     pub async fn send(&mut self, body: &str) -> Receipt {
+        self.ask(Request::Export(serde_json::from_str(body).unwrap())).await
+    }
+
+    /// Sends a request in a new letter and returns its receipt.
+    pub async fn ask(&mut self, request: Request) -> Receipt {
         self.sequence += 1;
-        let letter = self.letter(body);
+        let letter = self.letter_of(request);
         self.world.settle(vec![self.world.arrival(&letter).await]).await;
         self.world.receipt(&letter).await
     }

@@ -1,0 +1,156 @@
+//! Decides letters that correct records: which are the agency's own and valid still, which are older than what is held, and which wait
+//! for approval.
+
+use sdc::answer::receipt::HoldCode;
+use sdc::letter::Matricule;
+use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
+use sdc::request::CorrectionAction;
+
+use super::Round;
+use crate::certificates::signers::Signer;
+use crate::settle::arrival::Arrival;
+use crate::settle::corrections::correction::{Correction, Fate, FoundRecord};
+use crate::settle::decision::{Decision, Hold};
+use crate::settle::flags;
+use crate::settle::judge::Key;
+use crate::settle::ruling::Ruling;
+use crate::settle::work::Work;
+use crate::tables::definition::{Corrections as Policy, Severity};
+use crate::tables::examine::{Beside, Found, Holdings, Totals, is_granted, reckon_corrected, row_number};
+
+impl<'a> Round<'a> {
+    pub(super) fn decide_corrections(
+        &mut self,
+        (at, arrival): (usize, &'a Arrival),
+        signer: &Signer,
+        key: Key,
+        digest: &[u8],
+        work: &'a Work,
+    ) -> Decision {
+        let (agency, corrections) = (signer.matricule, work.corrections());
+        if corrections.iter().any(|correction| self.must_wait(agency, correction)) {
+            return Decision::Deferred;
+        }
+        let fates = match fates(corrections, signer, &key) {
+            Ok(fates) => fates,
+            Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
+        };
+        change(&mut self.holdings, corrections, &fates, true);
+        let judged = self.judge_corrections(corrections, &fates);
+        change(&mut self.holdings, corrections, &fates, false);
+        let found = match judged {
+            Ok(found) => found,
+            Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
+        };
+        let waived = self.waived();
+        let holds: Vec<Found> = found
+            .iter()
+            .filter(|found| found.severity == Severity::Hold && !waived.contains(&flags::named(&found.flag)))
+            .cloned()
+            .collect();
+        let waits = |(correction, fate): (&Correction, &Fate)| {
+            correction.definition.corrections != Policy::ByAgency && *fate != Fate::Superseded
+        };
+        let is_released = matches!(self.knowledge.ruling, Some(Ruling::Release { .. }));
+        if !is_released && corrections.iter().zip(&fates).any(waits) {
+            return self.hold(agency, key, digest, Hold { work: work.clone(), code: HoldCode::Approval, found: holds });
+        }
+        if !holds.is_empty() {
+            return self.hold(agency, key, digest, Hold { work: work.clone(), code: HoldCode::Check, found: holds });
+        }
+        let decision = self.accept((at, arrival), key, digest, (work, found, fates.clone()));
+        if matches!(decision, Decision::Accepted { .. }) {
+            change(&mut self.holdings, corrections, &fates, true);
+            self.corrected.extend(corrections.iter().filter_map(|correction| named(agency, correction)));
+        }
+        decision
+    }
+
+    /// Says whether a correction is of a record that another letter of this batch writes or corrects, which is not in its table yet; or
+    /// of a table that takes no rows now.
+    fn must_wait(&self, agency: Matricule, correction: &Correction) -> bool {
+        let table_id = correction.definition.table_id;
+        self.knowledge.withheld.contains(&table_id)
+            || correction.found.is_none() && self.written.contains(&(agency, table_id))
+            || named(agency, correction).is_some_and(|named| self.corrected.contains(&named))
+    }
+
+    /// Judges the records as they will be, by every check of their tables.
+    fn judge_corrections(&self, corrections: &[Correction], fates: &[Fate]) -> Result<Vec<Found>, Refusal> {
+        let beside = Beside { catalogue: self.catalogue, holdings: &self.holdings, stands_for_letter: true };
+        let (mut faults, mut found) = (RowFaults::default(), Vec::new());
+        for (at, (correction, fate)) in corrections.iter().zip(fates).enumerate() {
+            let Some(record) = correction.found.as_ref().filter(|_| *fate != Fate::Superseded) else { continue };
+            let rows = record.after.as_ref().unwrap_or(&record.before);
+            let is_cancelled = record.after.is_none();
+            found.extend(reckon_corrected(rows, row_number(at), is_cancelled, beside, &mut faults));
+        }
+        if faults.is_empty() { Ok(found) } else { Err(Refusal::new(RefusalCode::CheckFailed).with_faults(faults)) }
+    }
+}
+
+/// Names a record, where it was found.
+fn named(agency: Matricule, correction: &Correction) -> Option<(i32, Matricule, String, i64)> {
+    let FoundRecord { installation, numero, .. } = correction.found.as_ref()?;
+    Some((correction.definition.table_id, agency, installation.clone(), *numero))
+}
+
+/// Says what becomes of each correction.
+///
+/// # Errors
+/// The refusal of a letter that corrects what its agency has not sent, what is cancelled, what it corrects twice, or what lies outside
+/// the codes granted to it.
+fn fates(corrections: &[Correction], signer: &Signer, key: &Key) -> Result<Vec<Fate>, Refusal> {
+    let (mut unknown, mut outside) = (RowFaults::default(), RowFaults::default());
+    let (mut fates, mut seen) = (Vec::with_capacity(corrections.len()), std::collections::HashSet::new());
+    for (at, correction) in corrections.iter().enumerate() {
+        let fault = |column: Option<&String>, rule: &str, expected: &str| RowFault {
+            table: correction.definition.name.clone(),
+            row: row_number(at),
+            column: column.cloned(),
+            rule: rule.to_owned(),
+            expected: expected.to_owned(),
+        };
+        let Some(found) = &correction.found else {
+            unknown.add(|| fault(None, "unknown", "a record that the agency has sent"));
+            continue;
+        };
+        let is_older = found.last.as_ref().is_some_and(|(installation, sequence)| {
+            *installation == key.installation && key.sequence.is_some_and(|own| own < *sequence)
+        });
+        if !is_older && (!found.is_live || !seen.insert(named(signer.matricule, correction))) {
+            unknown.add(|| fault(None, "cancelled", "a record that is valid, once in the letter"));
+        }
+        if let Some(scope) = &correction.definition.scope_column {
+            let code = found.before.column(scope).map(|values| values.text(0)).unwrap_or_default();
+            if !is_granted(&signer.scopes, scope, &code) {
+                outside.add(|| fault(Some(scope), "scope", "a code granted to the agency"));
+            }
+        }
+        fates.push(match (is_older, correction.action) {
+            (true, _) => Fate::Superseded,
+            (false, CorrectionAction::Replace) => Fate::Replaced,
+            (false, CorrectionAction::Cancel) => Fate::Cancelled,
+        });
+    }
+    if !unknown.is_empty() {
+        return Err(Refusal::new(RefusalCode::RecordUnknown).with_faults(unknown));
+    }
+    if !outside.is_empty() {
+        return Err(Refusal::new(RefusalCode::OutOfScope).with_faults(outside));
+    }
+    Ok(fates)
+}
+
+/// Takes the records out of what the tables hold and puts them in as they will be, or the other way round.
+fn change(holdings: &mut Holdings, corrections: &[Correction], fates: &[Fate], is_forward: bool) {
+    for (correction, fate) in corrections.iter().zip(fates) {
+        let Some(found) = correction.found.as_ref().filter(|_| *fate != Fate::Superseded) else { continue };
+        let (out, into): (fn(&mut Totals, Option<i128>), fn(&mut Totals, Option<i128>)) =
+            if is_forward { (Totals::take, Totals::add) } else { (Totals::add, Totals::take) };
+        holdings.change(std::slice::from_ref(&found.before), &[vec![true]], out);
+        if let Some(after) = &found.after {
+            holdings.change(std::slice::from_ref(after), &[vec![true]], into);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The groups that a batch's rows belong to, where checks look at more than their letter: locked, then read.
+//!
+//! A group is what rows agree on by some columns, such as a polling station. Two letters for one group, be they of two agencies and
+//! settled by two replicas, end one after the other: the later one is judged by what the earlier one has committed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::future::join_all;
+use sdc::digest::Digest;
+use sdc::names::folded;
+
+use super::batch::Case;
+use super::gathered::relation;
+use super::judge::Judged;
+use super::transaction::OpenTransaction;
+use super::work::Work;
+use crate::database::fault::Fault;
+use crate::database::identifier::quoted;
+use crate::database::statement::{Bind, Statement};
+use crate::tables::catalogue::Catalogue;
+use crate::tables::definition::Definition;
+use crate::tables::examine::{GroupKey, Holdings, Measure, STATUS, TableRows, Totals, group_columns, group_key};
+
+/// Most groups that one batch locks one by one. PostgreSQL has room for some thousands of locks in all; a batch with more groups locks
+/// all of them by one lock.
+const LOCKS_MAX: usize = 512;
+
+/// What was learnt of a batch's groups.
+#[derive(Default)]
+pub struct Groups {
+    /// What the tables hold of them.
+    pub holdings: Holdings,
+    /// Tables whose checks look at what cannot be read now, each with the fault.
+    pub broken: Vec<(Arc<Definition>, Fault)>,
+}
+
+/// Locks the groups of a batch, and reads what the tables hold of them. The agencies are locked already; no savepoint may be set
+/// before, or a rollback to it would give the locks up.
+///
+/// # Errors
+/// The database is away, or a lock was not to be had in time.
+pub async fn hold(transaction: &mut OpenTransaction, batch: &[Case], catalogue: &Catalogue) -> Result<Groups, Fault> {
+    lock(transaction.connection(), names(batch, catalogue)).await?;
+    let (mut holdings, mut asked) = (Holdings::default(), BTreeMap::new());
+    for work in works(batch) {
+        // What is corrected stands among what the table holds: sums over the letter are sums over both.
+        let stands_for_letter = !work.corrections().is_empty();
+        for rows in work.rows_looked_at() {
+            ask(rows, catalogue, stands_for_letter, (&mut holdings, &mut asked));
+        }
+    }
+    if holdings.is_empty() {
+        return Ok(Groups::default());
+    }
+    transaction.connection().batch_execute("SAVEPOINT groups").await?;
+    let connection = transaction.shared();
+    let reads = holdings.iter_mut().map(|(measure, groups)| read(connection, measure, &asked[measure], groups));
+    let all_read: Result<(), Fault> = join_all(reads).await.into_iter().collect();
+    let broken = match all_read {
+        Ok(()) => Vec::new(),
+        Err(_one_of_them) => {
+            transaction.connection().batch_execute("ROLLBACK TO SAVEPOINT groups").await?;
+            read_one_by_one(transaction, batch, catalogue, &mut holdings, &asked).await?
+        }
+    };
+    transaction.connection().batch_execute("RELEASE SAVEPOINT groups").await?;
+    Ok(Groups { holdings, broken })
+}
+
+/// Goes through the work of sound letters.
+fn works(batch: &[Case]) -> impl Iterator<Item = &Work> {
+    batch.iter().filter_map(|case| match &case.judged {
+        Judged::Sound { work, .. } => Some(work),
+        Judged::Stranger(_) | Judged::Refused { .. } => None,
+    })
+}
+
+/// Names the groups to be locked, by the digest of what rows agree on. Two that share a name only wait for one another.
+fn names(batch: &[Case], catalogue: &Catalogue) -> BTreeSet<i64> {
+    let mut names = BTreeSet::new();
+    for rows in works(batch).flat_map(Work::rows_looked_at) {
+        for on in catalogue.locks(rows.definition.table_id) {
+            let columns = group_columns(rows, on);
+            let keys: BTreeSet<GroupKey> = (0..rows.row_count()).filter_map(|row| group_key(&columns, row)).collect();
+            names.extend(keys.iter().map(|key| {
+                let told = on.iter().zip(key).flat_map(|(column, value)| [folded(column), value.clone()]);
+                let told: Vec<String> = std::iter::once(rows.definition.application.clone()).chain(told).collect();
+                name(&told.join("\0"))
+            }));
+        }
+    }
+    names
+}
+
+fn name(text: &str) -> i64 {
+    let mut octets = [0; 8];
+    octets.copy_from_slice(&Digest::of(text.as_bytes()).as_bytes()[..8]);
+    i64::from_be_bytes(octets)
+}
+
+/// Locks groups in the order of their names, so that no two transactions wait for each other.
+async fn lock(connection: &mut AsyncPgConnection, names: BTreeSet<i64>) -> Result<(), Fault> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let all = [Bind::Bigint(name("xm groups"))];
+    if names.len() > LOCKS_MAX {
+        Statement::<()>::new("SELECT pg_advisory_xact_lock(?)", &all).execute(connection).await?;
+        return Ok(());
+    }
+    Statement::<()>::new("SELECT pg_advisory_xact_lock_shared(?)", &all).execute(connection).await?;
+    let names = [Bind::Bigints(names.into_iter().map(Some).collect())];
+    Statement::<()>::new("SELECT pg_advisory_xact_lock(name) FROM unnest(?) AS name", &names)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Asks for what the checks of a letter's table look at.
+fn ask(
+    rows: &TableRows,
+    catalogue: &Catalogue,
+    stands_for_letter: bool,
+    (holdings, asked): (&mut Holdings, &mut BTreeMap<Measure, Arc<Definition>>),
+) {
+    for term in rows.definition.checks.iter().flat_map(|check| check.terms()) {
+        let asks = Measure::of(term, &rows.definition, catalogue, stands_for_letter);
+        let Some((measure, other)) = asks else { continue };
+        let is_readable = measure.on.iter().all(|name| joined_as(&other, name).is_some());
+        if !is_readable || measure.column.as_ref().is_some_and(|name| other.column(name).is_none()) {
+            continue;
+        }
+        let columns = group_columns(rows, &measure.on);
+        for key in (0..rows.row_count()).filter_map(|row| group_key(&columns, row)) {
+            holdings.ask(&measure, key);
+        }
+        asked.entry(measure).or_insert(other);
+    }
+}
+
+/// Returns a column as a statement names it, and the type that the letter's value is compared as.
+fn joined_as(definition: &Definition, name: &str) -> Option<(String, &'static str)> {
+    let column = definition.column(name)?;
+    Some((quoted(&column.name), column.kind.joined_as()?))
+}
+
+/// Reads what a table holds of groups.
+async fn read(
+    mut connection: &AsyncPgConnection,
+    measure: &Measure,
+    definition: &Definition,
+    groups: &mut HashMap<GroupKey, Totals>,
+) -> Result<(), Fault> {
+    let joined = measure.on.iter().filter_map(|name| joined_as(definition, name)).enumerate();
+    let conditions: Vec<String> = joined.map(|(at, (column, kind))| format!("t.{column} = g.k{at}::{kind}")).collect();
+    let (sum, unknown) = match measure.column.as_ref().and_then(|name| definition.column(name)) {
+        Some(column) => {
+            let column = quoted(&column.name);
+            (format!("coalesce(sum(t.{column}), 0)::text"), format!("count(*) - count(t.{column})"))
+        }
+        None => ("'0'::text".to_owned(), "0::bigint".to_owned()),
+    };
+    let text = format!(
+        "SELECT g.ordinal, s.found, s.total, s.unknown
+           FROM unnest({arrays}) WITH ORDINALITY AS g ({names}, ordinal)
+          CROSS JOIN LATERAL (SELECT count(*) AS found, {sum} AS total, {unknown} AS unknown
+                                FROM {relation} t WHERE {conditions} AND t.{status} <> 0) s",
+        arrays = vec!["?"; measure.on.len()].join(", "),
+        names = (0..measure.on.len()).map(|at| format!("k{at}")).collect::<Vec<_>>().join(", "),
+        relation = relation(definition),
+        conditions = conditions.join(" AND "),
+        status = quoted(STATUS),
+    );
+    let keys: Vec<GroupKey> = groups.keys().cloned().collect();
+    let array = |at: usize| Bind::Texts(keys.iter().map(|key| Some(key[at].as_str())).collect());
+    let binds: Vec<Bind<'_>> = (0..measure.on.len()).map(array).collect();
+    let found: Vec<(i64, i64, String, i64)> =
+        Statement::<(BigInt, BigInt, Text, BigInt)>::of_columns(&text, &binds).load(&mut connection).await?;
+    for (ordinal, rows, sum, unknown) in found {
+        let Some(key) = usize::try_from(ordinal - 1).ok().and_then(|at| keys.get(at)) else { continue };
+        let sum = sum.parse().map_err(|_no_number| Fault::Bug("a sum of whole numbers is none".to_owned()))?;
+        groups.insert(key.clone(), Totals { rows, sum, unknown });
+    }
+    Ok(())
+}
+
+/// Reads each measure by itself. Returns the tables of the batch whose checks ask for one that cannot be read.
+async fn read_one_by_one(
+    transaction: &mut OpenTransaction,
+    batch: &[Case],
+    catalogue: &Catalogue,
+    holdings: &mut Holdings,
+    asked: &BTreeMap<Measure, Arc<Definition>>,
+) -> Result<Vec<(Arc<Definition>, Fault)>, Fault> {
+    let mut broken: BTreeMap<i32, (Arc<Definition>, Fault)> = BTreeMap::new();
+    let mut unread = Vec::new();
+    for (measure, groups) in holdings.iter_mut() {
+        transaction.connection().batch_execute("SAVEPOINT measure").await?;
+        let Err(fault) = read(transaction.shared(), measure, &asked[measure], groups).await else { continue };
+        transaction.connection().batch_execute("ROLLBACK TO SAVEPOINT measure").await?;
+        transaction.is_of_a_row(&fault).await?;
+        for rows in works(batch).flat_map(Work::rows_looked_at) {
+            let asks =
+                |term| Measure::of(term, &rows.definition, catalogue, true).is_some_and(|(own, _)| own == *measure);
+            if rows.definition.checks.iter().flat_map(|check| check.terms()).any(asks) {
+                let definition = Arc::clone(&rows.definition);
+                broken.entry(definition.table_id).or_insert((definition, fault.clone()));
+            }
+        }
+        unread.push(measure.clone());
+    }
+    unread.iter().for_each(|measure| holdings.forget(measure));
+    Ok(broken.into_values().collect())
+}

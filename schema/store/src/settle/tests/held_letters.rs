@@ -1,0 +1,250 @@
+//! Letters that are held: in no table, charged nothing, and ended by two people as a further attempt.
+
+use sdc::answer::receipt::{HoldCode, Receipt, Verdict};
+use sdc::letter::Letter;
+use sdc::refusal::RefusalCode;
+
+use super::country::Country;
+use crate::approvals;
+use crate::error::AdministrationError;
+use crate::letters::flags::{self, FlagFilter};
+use crate::letters::held::{self, HeldFilter, HeldLetter, decision};
+use crate::people::{Operator, Privilege, audit};
+use crate::settle::{Outcome, Tried};
+
+fn ekane() -> Operator {
+    Operator::pretended("ekane", Privilege::Operateur)
+}
+
+fn mbome() -> Operator {
+    Operator::pretended("mbome", Privilege::Operateur)
+}
+
+fn ndi() -> Operator {
+    Operator::pretended("ndi", Privilege::Operateur).of_commission()
+}
+
+/// A letter of 42 whose station has too many signatures, held.
+async fn held_letter(country: &mut Country) -> Letter {
+    let request = country.result("S1", Some(200), &[("A", 60), ("B", 30)]);
+    let letter = country.letter(42, request);
+    assert_eq!(country.settle(&[&letter]).await, [Outcome::Held]);
+    letter
+}
+
+async fn open(country: &Country) -> HeldLetter {
+    let filter = HeldFilter::default();
+    let mut open = held::list(&mut *country.world().connection().await, &filter).await.unwrap();
+    assert_eq!(open.len(), 1, "one letter waits");
+    open.remove(0)
+}
+
+/// One asks, another confirms.
+async fn decided(
+    country: &Country,
+    letter: &Letter,
+    waived: Option<&[String]>,
+    [asker, decider]: [&Operator; 2],
+) -> Result<Tried, AdministrationError> {
+    let id = open(country).await.id;
+    let connection = &mut *country.world().connection().await;
+    let act = decision::act(connection, asker, id, waived, "minutes seen").await?;
+    let approval = approvals::ask(connection, asker, &act).await?;
+    let taken_up = decision::take_up(connection, decider, id).await?;
+    let opened = country.arrival(letter).await;
+    let opened = crate::settle::Arrival { received_at: taken_up.entry.received_at, ..opened };
+    Ok(decision::confirm(&country.world().settler, connection, decider, approval.id, opened).await?.tried)
+}
+
+const ROWS: &str = r#"SELECT (SELECT count(*) FROM lab."Result") + (SELECT count(*) FROM lab."Vote")"#;
+const CHARGED: &str = "SELECT coalesce(sum(amount), 0) FROM xm.entries WHERE kind = 'letter'";
+
+#[tokio::test]
+async fn a_held_letter_uses_its_number_charges_nothing_and_is_readable_by_operators_alone() {
+    let mut country = Country::new("by_agency", false).await;
+    country.world().tariff(100, 0, "owe").await;
+    let letter = held_letter(&mut country).await;
+    assert_eq!((country.count(ROWS).await, country.count(CHARGED).await), (0, 0));
+    let receipt = country.world().receipt(&letter).await;
+    assert_eq!((receipt.verdict, receipt.attempt, receipt.highest_sequence), (Verdict::Held, 1, 1));
+    assert_eq!((receipt.account.cost, receipt.rows.len(), receipt.remedy), (0, 0, None));
+    assert_eq!(country.count("SELECT count(*) FROM xm.journal WHERE outcome = 'held'").await, 1);
+    assert_eq!(country.count("SELECT count(*) FROM xm.letters WHERE verdict = 'held' AND sequence = 1").await, 1);
+
+    let waiting = open(&country).await;
+    assert_eq!(
+        (waiting.code.as_str(), waiting.tables.as_slice()),
+        ("check", &["lab.Result", "lab.Vote"].map(str::to_owned)[..])
+    );
+    assert_eq!(waiting.checks_named(), ["Result.within_reference"]);
+    let connection = &mut *country.world().connection().await;
+    let (_, rows) = held::show(connection, &ekane(), waiting.id).await.unwrap();
+    assert_eq!(rows.len(), 3);
+    assert_eq!((rows[0].table.as_str(), &rows[0].content["Signatures"]), ("Result", &serde_json::json!(200)));
+    let looked = audit::list(connection, None, 1).await.unwrap().remove(0);
+    assert_eq!((looked.action.as_str(), looked.subject), ("held.show", format!("held letter {}", waiting.id)));
+
+    // Delivered again it is answered with the same receipt, and held once.
+    assert_eq!(country.settle(&[&letter]).await, [Outcome::Duplicate]);
+    assert_eq!(open(&country).await.id, waiting.id);
+    // It blocks nobody: the next letter of its office goes on.
+    let request = country.result("S2", Some(10), &[("A", 9)]);
+    assert_eq!(country.send(42, request).await.verdict, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn two_people_release_a_letter_and_its_waived_check_is_a_flag_that_is_explained() {
+    let mut country = Country::new("by_agency", false).await;
+    country.world().tariff(100, 0, "owe").await;
+    let letter = held_letter(&mut country).await;
+    // A tariff of later: what counts is when the letter came.
+    country.world().sql("UPDATE xm.tariffs SET valid_to = now() + interval '1 hour'").await;
+    let own = decided(&country, &letter, Some(&[]), [&ekane(), &ekane()]).await.unwrap_err();
+    assert!(matches!(own, AdministrationError::ApprovalOwn(_)), "{own}");
+    assert_eq!(country.count(ROWS).await, 0);
+    let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
+    assert_eq!(tried, Tried::Accepted { letter_id: letter.id, attempt: 2 });
+    assert_eq!((country.count(ROWS).await, country.count(CHARGED).await), (3, 300));
+    let receipt: Receipt = country.last_attempt().await;
+    assert_eq!((receipt.verdict, receipt.attempt, receipt.account.cost), (Verdict::Accepted, 2, 300));
+    assert_eq!(receipt.flags[0].check, "within_reference");
+    let kept = "SELECT count(*) FROM xm.attempts WHERE attempt = 2 AND decider = 'mbome' AND approval IS NOT NULL";
+    assert_eq!(country.count(kept).await, 1);
+    let explained = "SELECT count(*) FROM xm.flags WHERE explained_by = 'mbome' AND explanation = 'minutes seen'";
+    assert_eq!(country.count(explained).await, 1);
+    assert_eq!(country.count("SELECT count(*) FROM xm.held WHERE state = 'released' AND original = ''").await, 1);
+    assert_eq!(country.count("SELECT count(*) FROM xm.held_rows").await, 0, "its rows are in their tables");
+    let lines = audit::list(&mut *country.world().connection().await, None, 2).await.unwrap();
+    let told: Vec<(&str, &str)> = lines.iter().map(|line| (line.operator.as_str(), line.action.as_str())).collect();
+    assert_eq!(told, [("mbome", "approval.confirm"), ("mbome", "held.decide")]);
+    // It is settled as any other.
+    assert_eq!(country.settle(&[&letter]).await, [Outcome::Duplicate]);
+    // The same records again hold nobody up: they are held already.
+    let again = country.letter(42, letter.request.clone());
+    assert_eq!(country.settle(&[&again]).await, [Outcome::Accepted]);
+    let error = decision::take_up(&mut *country.world().connection().await, &ekane(), 1).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::HeldDecided { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
+    let mut country = Country::new("by_agency", false).await;
+    let letter = held_letter(&mut country).await;
+    let unknown = ["Result.other".to_owned()];
+    let error = decided(&country, &letter, Some(&unknown), [&ekane(), &mbome()]).await.unwrap_err();
+    assert!(error.to_string().contains("Result.within_reference"), "{error}");
+    // Another check holds it by now, which nobody has waived.
+    country
+        .world()
+        .sql("UPDATE xm.tables SET checks = checks || '[{\"code\": \"few\", \"severity\": \"hold\", \"left\": [\"Valid\"], \"comparison\": \"<=\", \"right\": [1]}]' WHERE name = 'Result'")
+        .await;
+    let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
+    assert_eq!(
+        tried,
+        Tried::Held {
+            letter_id: letter.id,
+            attempt: 2,
+            checks: vec!["Result.few".to_owned(), "Result.within_reference".to_owned()][..1].to_vec()
+        }
+    );
+    let waiting = open(&country).await;
+    assert_eq!((waiting.attempt, waiting.checks_named()), (2, vec!["Result.few".to_owned()]));
+    // A conflict is no check: it is refused.
+    let request = country.result("S1", Some(95), &[("A", 1)]);
+    assert_eq!(country.send(43, request).await.verdict, Verdict::Accepted);
+    let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
+    let Tried::Refused { attempt, refusal, .. } = tried else { panic!("{tried:?}") };
+    assert_eq!((attempt, refusal.code), (3, RefusalCode::Conflict));
+    assert_eq!(country.count("SELECT count(*) FROM xm.held WHERE state = 'refused'").await, 1);
+    assert_eq!(
+        country.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'conflict' AND state = 'open'").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_the_centre_decides_against_is_refused_with_its_reason_and_kept() {
+    let mut country = Country::new("by_agency", false).await;
+    let letter = held_letter(&mut country).await;
+    let tried = decided(&country, &letter, None, [&ekane(), &mbome()]).await.unwrap();
+    let Tried::Refused { attempt, refusal, .. } = tried else { panic!("{tried:?}") };
+    assert_eq!((attempt, refusal.code), (2, RefusalCode::HoldRefused));
+    assert_eq!(refusal.parameters["reason"], "minutes seen");
+    assert_eq!(country.last_attempt().await.verdict, Verdict::Refused);
+    assert_eq!(
+        (
+            country.count(ROWS).await,
+            country.count("SELECT count(*) FROM xm.quarantine WHERE reason = 'hold_refused'").await
+        ),
+        (0, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_key_revoked_since_prevents_a_release_and_not_a_refusal() {
+    let mut country = Country::new("by_agency", false).await;
+    let letter = held_letter(&mut country).await;
+    country
+        .world()
+        .sql("UPDATE xm.certificates SET revoked_at = now(), revoked_reason = 'lost' WHERE agency = 42")
+        .await;
+    let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
+    assert!(matches!(&tried, Tried::Stranger(refusal) if refusal.code == RefusalCode::CertificateRevoked), "{tried:?}");
+    assert_eq!((open(&country).await.attempt, country.count(ROWS).await), (1, 0));
+    let tried = decided(&country, &letter, None, [&ekane(), &mbome()]).await.unwrap();
+    assert!(matches!(tried, Tried::Stranger(_)), "{tried:?}");
+    assert_eq!(country.count("SELECT count(*) FROM xm.held WHERE state = 'refused' AND original <> ''").await, 1);
+    assert_eq!(country.count("SELECT count(*) FROM xm.attempts").await, 0, "nobody is told");
+}
+
+#[tokio::test]
+async fn results_are_released_by_two_of_whom_one_is_of_the_commission() {
+    let mut country = Country::new("by_agency", true).await;
+    let letter = held_letter(&mut country).await;
+    assert!(open(&country).await.is_of_results);
+    let error = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::ApprovalWithoutCommission(_)), "{error}");
+    assert_eq!(country.count(ROWS).await, 0);
+    // The same was asked already, and waits: a member of the commission confirms it.
+    let tried = decided(&country, &letter, Some(&[]), [&ekane(), &ndi()]).await.unwrap();
+    assert_eq!(tried, Tried::Accepted { letter_id: letter.id, attempt: 2 });
+}
+
+#[tokio::test]
+async fn what_has_changed_since_it_was_asked_is_asked_anew() {
+    let mut country = Country::new("by_agency", false).await;
+    let letter = held_letter(&mut country).await;
+    let id = open(&country).await.id;
+    let connection = &mut *country.world().connection().await;
+    let act = decision::act(connection, &ekane(), id, Some(&[]), "seen").await.unwrap();
+    let approval = approvals::ask(connection, &ekane(), &act).await.unwrap();
+    country.world().sql("UPDATE xm.held SET attempt = 9").await;
+    let opened = country.arrival(&letter).await;
+    let error =
+        decision::confirm(&country.world().settler, connection, &mbome(), approval.id, opened).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::ApprovalChanged(_)), "{error}");
+    assert_eq!(approvals::show(connection, approval.id).await.unwrap().state, "changed");
+    assert_eq!(country.count(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn a_flag_waits_until_somebody_explains_it_once() {
+    let mut country = Country::new("by_agency", false).await;
+    let request = country.result("S2", Some(5), &[("A", 9)]);
+    assert_eq!(country.send(42, request).await.flags.len(), 1);
+    let connection = &mut *country.world().connection().await;
+    let listed = flags::list(connection, &FlagFilter::default()).await.unwrap();
+    let [flag] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!(
+        (flag.table.as_str(), flag.check.as_str(), flag.rows_total),
+        ("lab.Result", "valid_within_signatures", 1)
+    );
+    assert!(flags::explain(connection, &ekane(), flag.id, " ").await.is_err());
+    flags::explain(connection, &ekane(), flag.id, "signed on a second sheet").await.unwrap();
+    assert_eq!(flags::list(connection, &FlagFilter::default()).await.unwrap(), []);
+    let error = flags::explain(connection, &mbome(), flag.id, "again").await.unwrap_err();
+    assert!(matches!(&error, AdministrationError::FlagExplained { user, .. } if user == "ekane"), "{error}");
+    let all = FlagFilter { with_explained: true, ..FlagFilter::default() };
+    assert_eq!(flags::list(connection, &all).await.unwrap()[0].explained_by.as_deref(), Some("ekane"));
+    assert_eq!(HoldCode::ALL.map(HoldCode::as_str), ["check", "approval"]);
+}

@@ -1,0 +1,169 @@
+//! Checks that look beyond their letter: at references, and at what the tables hold already, under the station's lock.
+
+use std::sync::Arc;
+
+use sdc::answer::receipt::{HoldCode, Verdict};
+use sdc::refusal::RefusalCode;
+
+use super::country::{Country, exported};
+use crate::settle::{Outcome, Settler, SettlingSettings};
+
+const ROWS: &str = r#"SELECT (SELECT count(*) FROM lab."Result") + (SELECT count(*) FROM lab."Vote")"#;
+
+#[tokio::test]
+async fn a_station_is_measured_by_the_centres_list_and_not_by_what_it_says_of_itself() {
+    let mut country = Country::new("by_agency", false).await;
+    // 100 registered: five more are allowed, which is more than one per cent. 1000: one per cent is more.
+    for (code, signatures, verdict) in [("S1", 105, Verdict::Accepted), ("S2", 1010, Verdict::Accepted)] {
+        let request = country.result(code, Some(signatures), &[("A", 60), ("B", 30)]);
+        assert_eq!(country.send(42, request).await.verdict, verdict, "{code} {signatures}");
+    }
+    let mut country = Country::new("by_agency", false).await;
+    for (code, signatures, unjudged, arithmetic) in [
+        ("S1", Some(106), false, "Signatures 106 (106) <= Station.Registered 100 + allowance 5 (105)"),
+        ("S2", Some(1011), false, "Signatures 1011 (1011) <= Station.Registered 1000 + allowance 10 (1010)"),
+        ("S3", Some(10), true, "Signatures 10 (10) <= Station.Registered ? + allowance ? (?)"),
+        ("S4", Some(10), true, "Signatures 10 (10) <= Station.Registered ? + allowance ? (?)"),
+        ("S9", Some(1), true, "Signatures 1 (1) <= Station.Registered ? + allowance ? (?)"),
+        ("S2", None, true, "Signatures ? (?) <= Station.Registered 1000 + allowance 10 (1010)"),
+    ] {
+        let request = country.result(code, signatures, &[("A", 1)]);
+        let receipt = country.send(42, request).await;
+        let hold = receipt.hold.unwrap_or_else(|| panic!("{code} {signatures:?}: {:?}", receipt.refusal));
+        assert_eq!((receipt.verdict, hold.code), (Verdict::Held, HoldCode::Check), "{code}");
+        let [flag] = hold.checks.as_slice() else { panic!("{:?}", hold.checks) };
+        assert_eq!((flag.check.as_str(), flag.unjudged), ("within_reference", unjudged), "{code}");
+        assert_eq!(flag.rows[0].arithmetic, arithmetic);
+    }
+    assert_eq!(country.count(ROWS).await, 0, "nothing of what is held is in a table");
+}
+
+#[tokio::test]
+async fn a_late_vote_that_breaks_a_stations_sum_is_caught_and_one_sent_again_counts_once() {
+    let mut country = Country::new("by_agency", false).await;
+    let votes = country.votes("S2", &[("A", 60), ("B", 30)]);
+    let result = country.result_alone("S2", Some(100), 90);
+    let whole = exported(vec![result, votes.clone()]);
+    assert_eq!(country.send(42, whole.clone()).await.verdict, Verdict::Accepted);
+    assert_eq!(country.count(ROWS).await, 3);
+    // The same again, as a new letter: each row is held already, and adds nothing to the sum.
+    let again = country.send(42, whole).await;
+    assert_eq!((again.verdict, again.rows[1].duplicate), (Verdict::Accepted, 2));
+    let again = country.send(42, exported(vec![votes])).await;
+    assert_eq!((again.verdict, again.rows[0].duplicate), (Verdict::Accepted, 2));
+    // A row more is refused, whoever sends it; here of a candidate whom nobody knows, too.
+    let more = exported(vec![country.votes("S2", &[("Z", 8)])]);
+    let refusal = country.send(43, more).await.refusal.unwrap();
+    assert_eq!(refusal.code, RefusalCode::CheckFailed);
+    let told: Vec<(&str, &str)> =
+        refusal.faults.iter().map(|fault| (fault.rule.as_str(), fault.expected.as_str())).collect();
+    let expected = [
+        ("candidate_known", "all rows of Candidate 0 (0) = 1 (1)"),
+        ("votes_add_up", "sum of all Vote.Votes 98 (98) = Result.Valid 90 (90)"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn votes_before_their_result_cannot_be_judged_and_the_result_is_held_against_them() {
+    let mut country = Country::new("by_agency", false).await;
+    let votes = exported(vec![country.votes("S1", &[("A", 8)])]);
+    let receipt = country.send(43, votes).await;
+    assert_eq!((receipt.verdict, receipt.flags.len()), (Verdict::Accepted, 1));
+    assert_eq!((receipt.flags[0].check.as_str(), receipt.flags[0].unjudged), ("votes_add_up", true));
+    assert_eq!(receipt.flags[0].rows[0].arithmetic, "sum of all Vote.Votes 8 (8) = Result.Valid ? (?)");
+    let late = exported(vec![country.result_alone("S1", Some(9), 9)]);
+    let refusal = country.send(43, late).await.refusal.unwrap();
+    assert_eq!(refusal.faults[0].expected, "sum of all Vote.Votes 8 (8) = Valid 9 (9)");
+}
+
+#[tokio::test]
+async fn letters_of_one_batch_see_what_those_before_them_bring_and_nothing_of_what_is_refused() {
+    let mut country = Country::new("by_agency", false).await;
+    let request = country.result("S2", Some(100), &[("A", 60), ("B", 30)]);
+    let first = country.letter(42, request);
+    let request = country.result("S2", Some(5000), &[("A", 3)]);
+    let held = country.letter(42, request);
+    let late = country.votes("S2", &[("A", 60)]);
+    let late = country.letter(43, exported(vec![late]));
+    let votes = country.votes("S1", &[("A", 4), ("B", 5)]);
+    let before = country.letter(42, exported(vec![votes]));
+    let result = country.result_alone("S1", Some(9), 9);
+    let after = country.letter(43, exported(vec![result]));
+    let outcomes = country.settle(&[&late, &after, &held, &before, &first]).await;
+    // Of agency 42: a sound result, another one of the same station, votes; then of 43 a vote that is held already with other provenance,
+    // and the result to the votes.
+    let expected = [
+        Outcome::Accepted,
+        Outcome::Accepted,
+        Outcome::Refused(RefusalCode::Conflict),
+        Outcome::Accepted,
+        Outcome::Accepted,
+    ];
+    assert_eq!(outcomes, expected);
+    assert_eq!(country.count(ROWS).await, 6);
+}
+
+/// Two replicas settle for two agencies at once: the later letter is judged by what the earlier one has committed.
+#[tokio::test]
+async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too() {
+    let mut country = Country::new("by_agency", false).await;
+    let request = country.result("S2", Some(100), &[("A", 60)]);
+    let first = country.letter(42, request);
+    let late = country.votes("S2", &[("B", 30)]);
+    let late = country.letter(43, exported(vec![late]));
+    let elsewhere = country.result("S1", Some(10), &[("A", 9)]);
+    let elsewhere = country.letter(43, elsewhere);
+    let (first, late) = (country.arrival(&first).await, country.arrival(&late).await);
+    let written = country.world().settler.write(vec![first]).await.unwrap();
+    let replica = Arc::new(Settler::new(country.world().database.clone(), SettlingSettings::default()));
+    // Another station is not waited for: it would have to wait for this test.
+    let other = replica.settle(vec![country.arrival(&elsewhere).await]).await.unwrap();
+    assert_eq!(other.outcomes, [Outcome::Accepted]);
+    let waiting = tokio::spawn({
+        let replica = Arc::clone(&replica);
+        async move { replica.settle(vec![late]).await.unwrap().outcomes }
+    });
+    country.world().wait_for_a_lock(&waiting).await;
+    assert!(!waiting.is_finished(), "the station is locked");
+    assert_eq!(written.post().await.unwrap().outcomes, [Outcome::Accepted]);
+    assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
+}
+
+/// More stations than are locked one by one: they are locked by one lock, which those with few respect.
+#[tokio::test]
+async fn a_letter_of_a_thousand_stations_keeps_others_out_too() {
+    let mut country = Country::new("by_agency", false).await;
+    let mut votes = country.votes("S2", &[("A", 60)]);
+    for station in 0..1000 {
+        let more = country.votes(&format!("T{station}"), &[("A", 1)]);
+        for (column, values) in votes.values.iter_mut().zip(more.values) {
+            column.extend(values);
+        }
+    }
+    let many = country.letter(42, exported(vec![votes]));
+    let late = exported(vec![country.result_alone("S2", Some(100), 59)]);
+    let late = country.letter(43, late);
+    let (many, late) = (country.arrival(&many).await, country.arrival(&late).await);
+    let written = country.world().settler.write(vec![many]).await.unwrap();
+    let replica = Settler::new(country.world().database.clone(), SettlingSettings::default());
+    let waiting = tokio::spawn(async move { replica.settle(vec![late]).await.unwrap().outcomes });
+    country.world().wait_for_a_lock(&waiting).await;
+    assert!(!waiting.is_finished(), "all stations are locked");
+    assert_eq!(written.post().await.unwrap().outcomes, [Outcome::Accepted]);
+    assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
+}
+
+/// A reference that is altered makes the letters of its table wait, and no others.
+#[tokio::test]
+async fn a_reference_that_cannot_be_read_makes_the_letters_wait_that_ask_for_it() {
+    let mut country = Country::new("by_agency", false).await;
+    country.world().sql(r#"ALTER TABLE lab."Station" RENAME "Registered" TO "Inscrits""#).await;
+    let request = country.result("S2", Some(100), &[("A", 60)]);
+    let result = country.letter(42, request);
+    let births = country.world().births(43, 1, &[("CE-043", 1)]);
+    assert_eq!(country.settle(&[&result, &births]).await, [Outcome::Deferred, Outcome::Accepted]);
+    country.world().sql(r#"ALTER TABLE lab."Station" RENAME "Inscrits" TO "Registered""#).await;
+    country.world().sql("UPDATE xm.server SET catalogue_revision = catalogue_revision + 1").await;
+    assert_eq!(country.settle(&[&result]).await, [Outcome::Accepted]);
+}
