@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use actors::metrics::Handled;
 use actors::pipeline::Limits;
-use centre::{QUARANTINED, REJECTED_BEFORE, SETTLED, World, quick, wait_until};
+use centre::{QUARANTINED, REJECTED_BEFORE, Running, SETTLED, World, quick, wait_until};
 use simulation::post_office::{Fault, PostOffice, PostOfficeSettings, When};
 
 #[test]
@@ -24,6 +24,16 @@ fn letters_pass_by_mail_that_claims_an_office_once_that_claim_has_failed() {
     letters_pass_by("SDC 1 agency=000043");
 }
 
+/// Starts a centre whose decoders wait until so many mails are in hand, and then take their time over each. On a slow machine they would
+/// else be done with the mails fetched first before the letters behind these have been fetched, whatever the order in the queue.
+fn started_with_mails_in_hand(world: &World, limits: Limits, mails: u64, time: &str) -> Running {
+    fail::cfg("sdc_decoder::decode", "pause").unwrap();
+    let running = world.start_with(quick(), limits);
+    wait_until("these mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == mails);
+    fail::cfg("sdc_decoder::decode", time).unwrap();
+    running
+}
+
 fn letters_pass_by(words: &str) {
     const STRANGERS: i64 = 40;
     let _scenario = fail::FailScenario::setup();
@@ -34,8 +44,8 @@ fn letters_pass_by(words: &str) {
     }
     world.deliver_letters(10);
     // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
-    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
-    let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() });
+    let limits = Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() };
+    let running = started_with_mails_in_hand(&world, limits, 1 + 10, "sleep(50)");
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before letters of known offices");
@@ -170,8 +180,8 @@ fn letters_of_one_office_do_not_wait_for_strangers_between_each_other() {
     }
     world.deliver_letters(10);
     // All strangers wait on the one thread when the letters come, which are opened one after another.
-    fail::cfg("sdc_decoder::decode", "sleep(2)").unwrap();
-    let running = world.start_with(quick(), Limits { crypto_threads: 1, ..Limits::default() });
+    let limits = Limits { crypto_threads: 1, ..Limits::default() };
+    let running = started_with_mails_in_hand(&world, limits, u64::try_from(STRANGERS).unwrap() + 10, "sleep(2)");
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before < STRANGERS * 2 / 3, "{before} of {STRANGERS} strangers came before the letters");
@@ -190,9 +200,9 @@ fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
         world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
     }
     world.deliver_letters(10);
-    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
     // Room for one of them at a time.
-    let running = world.start_with(quick(), Limits { kilobytes_in_hand_max: 1024, ..Limits::default() });
+    let limits = Limits { kilobytes_in_hand_max: 1024, ..Limits::default() };
+    let running = started_with_mails_in_hand(&world, limits, 1 + 10, "sleep(50)");
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before <= LARGE / 2, "{before} of {LARGE} large mails came before the letters");
