@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::stop::Stop;
 
-/// First and longest pause between two looks at a database that is away.
+/// First pause between two looks at a database that is away. Each pause is twice as long as the one before.
 const PROBE_MIN: Duration = Duration::from_millis(200);
+/// Longest pause between two such looks.
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// The gate of a process. Cheap to clone.

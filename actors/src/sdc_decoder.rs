@@ -54,7 +54,7 @@ pub struct SdcDecoderParts {
     pub at_work: AtWork,
     /// Where opened containers go.
     pub verifier: Link<SignatureVerifier>,
-    /// Where rejected ones go.
+    /// Where rejected containers go.
     pub writers: TableWriters,
 }
 
@@ -105,7 +105,7 @@ impl SdcDecoder {
         if self.behind.values().all(VecDeque::is_empty) && self.turn_began.elapsed() < TURN {
             context.notify(NextSlice);
         } else {
-            // The decoder's message to itself would be handled before the other actors of the thread have a turn.
+            // The decoder yields first: its message to itself would be handled before the other actors of the thread have a turn.
             tokio::task::yield_now()
                 .into_actor(self)
                 .map(|(), actor, context| {

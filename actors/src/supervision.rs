@@ -32,13 +32,13 @@ pub struct Heartbeat;
 /// How a supervisor treats its actor.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// First pause before a rebuild; doubles with each in a row.
+    /// First pause before a rebuild; it doubles with each further rebuild in a row.
     pub backoff_min: Duration,
     /// Longest pause.
     pub backoff_max: Duration,
     /// Rebuilds allowed within `intensity_window`; one more ends the process.
     pub restarts_max: usize,
-    /// See `restarts_max`.
+    /// The time in which rebuilds count towards `restarts_max`.
     pub intensity_window: Duration,
     /// Pause between heartbeats.
     pub heartbeat_interval: Duration,
@@ -51,7 +51,8 @@ impl Default for Policy {
         Policy {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
-            // The pauses before ten rebuilds sum to 21 s: more than ten could not exceed a window of a minute by much.
+            // The pauses before ten rebuilds sum to 21 s, and each further one is 5 s: a much higher limit could not be exceeded within a
+            // minute.
             restarts_max: 10,
             intensity_window: Duration::from_secs(60),
             heartbeat_interval: Duration::from_secs(1),

@@ -20,7 +20,7 @@ const REFILL_SECONDS: u32 = 10;
 const BURST: Duration = Duration::from_secs(2);
 /// How far a bucket can be below empty: an agency is not held for long to time that no other agency wanted.
 const DEBT_MAX: Duration = Duration::from_secs(2);
-/// Work of one batch, in rows: some tenths of a second.
+/// Most work of one batch, in rows; they take some tenths of a second.
 const BATCH_WORK_MAX: usize = 10_000;
 /// One agency may have one in so many parts of a batch's work before letters of other agencies have had their turn.
 const AGENCY_PARTS: usize = 4;
@@ -205,8 +205,8 @@ struct Batch {
 }
 
 impl Batch {
-    /// Chooses letters of wanted agencies, of each agency until its letters have so much work; strangers count as one agency. Behind a
-    /// letter that is passed over, no letter of its agency is chosen.
+    /// Chooses letters of wanted agencies, of each agency while its letters have no more than `agency_work_max` together; strangers count
+    /// as one agency. Behind a letter that is passed over, no letter of its agency is chosen.
     fn choose<T>(
         &mut self,
         waiting: &VecDeque<Waiting<T>>,

@@ -122,7 +122,7 @@ impl Poll<'_> {
         Ok(gone)
     }
 
-    /// Strikes out the lines of the mails that came back. Lines of other mails stay, under this life's name.
+    /// Strikes out the lines of `xm.in_hand` of which every mail has come back. Other lines stay, under this life's name.
     pub async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
         self.remember_given_back(memory);
         let suspects = self.lending.suspects.clone();

@@ -50,8 +50,8 @@ impl Poll<'_> {
                 break;
             }
             self.renew_lease().await?;
-            // Held until the suspect's fate is known. So a server that hangs over a suspect holds up suspects of other mailboxes, and no
-            // other mail.
+            // The turn is held until the suspect's fate is known. So a server that hangs over a suspect holds up suspects of other
+            // mailboxes, and no other mail.
             let Ok(_turn) = timeout(TURN_WAIT_MAX, self.parts.hands.take_suspect()).await else { break };
             if self.try_alone(session, listed, &suspect, memory).await? {
                 memory.absolved.push(suspect.token);
@@ -75,7 +75,7 @@ impl Poll<'_> {
         self.remember_given_back(memory);
     }
 
-    /// Returns whether the suspect is settled.
+    /// Tries one suspect alone. Returns whether it is absolved.
     async fn try_alone(
         &mut self,
         session: &mut dyn Session,

@@ -29,14 +29,14 @@ pub struct Mailed {
     pub untried: Vec<LeasedAnswer>,
     /// What the mail has shown of the courier.
     pub courier: Asked,
-    /// Why the courier did not take it.
+    /// Why the courier did not take the mail.
     pub refused: Option<Failure>,
 }
 
 /// Why answers of a mail, or of several, were not sent.
 #[derive(Debug)]
 pub struct Failure {
-    /// The words for the first of them.
+    /// Why the first of them was not taken.
     pub words: NotTaken,
     /// How many answers.
     pub answers: usize,

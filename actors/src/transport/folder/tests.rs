@@ -36,7 +36,7 @@ impl Stand {
         file.set_modified(SystemTime::now() - Duration::from_secs(seconds_ago)).unwrap();
     }
 
-    /// Writes a file that the file system sees change after another.
+    /// Writes a file whose last change comes, for the file system, after that of the file `before`.
     fn put_after(&self, name: &str, before: &str, octets: &[u8], seconds_ago: u64) {
         let changed = |name: &str| fs::metadata(self.file(name)).map(|file| (file.ctime(), file.ctime_nsec())).unwrap();
         self.put(name, octets, seconds_ago);
