@@ -39,18 +39,18 @@ pub fn letter(number: usize) -> Vec<u8> {
     format!("Subject: SDC 1 agency=000042\r\n\r\nletter {number}\r\n").into_bytes()
 }
 
-/// Fails with what is otherwise the case.
+/// Fails with the words of `otherwise` unless `is_so`.
 pub fn ensure(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(otherwise()) }
 }
 
-/// One source with the actor over it, and the clerk who decides what becomes of its mail.
+/// One source with the actor over it. The test stands in for the decoders, and decides what becomes of each mail.
 pub struct Case<'w> {
     pub world: &'w World,
     pub stand: Box<dyn Stand>,
     pub database: Database,
     process: Uuid,
-    /// What the next process knows its source by.
+    /// The key by which the next process knows its source.
     key: &'static str,
     pub received: Receiver<Fetched>,
     decoders: Decoders,
@@ -160,7 +160,7 @@ impl<'w> Case<'w> {
         }
     }
 
-    /// Ends every process where it stands.
+    /// Ends every process at once, as a kill does.
     pub fn kill(&mut self) {
         for running in self.running.drain(..) {
             running.end.tell();
