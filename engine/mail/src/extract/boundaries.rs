@@ -23,7 +23,7 @@ struct Boundary {
 pub struct Delimiter {
     /// Which multipart it belongs to, counted from the outermost.
     pub level: usize,
-    /// Whether no part of it follows.
+    /// Whether the multipart ends here: no part of it follows.
     pub is_last: bool,
 }
 
