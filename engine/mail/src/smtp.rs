@@ -200,7 +200,7 @@ impl From<lettre::transport::smtp::Error> for SendFailure {
 }
 
 impl From<MailError> for SendFailure {
-    /// There is one relay: who it is stands in the configuration, and whoever shows a failure knows it.
+    /// Leaves out which relay it is: there is one, the configuration names it, and whoever shows a failure knows it.
     fn from(error: MailError) -> SendFailure {
         SendFailure::new(FailureKind::Transient, Some(error.step), &error.cause)
     }

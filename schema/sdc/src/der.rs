@@ -191,7 +191,7 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks a value of a universal type: each has one encoding, and readers have taken an empty one for the octets after it.
+/// Checks a value of a universal type. Each value has one encoding; and readers have taken an empty value for the octets after it.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
     let is_sound = match element.tag {
         // The end mark of an indefinite length.

@@ -1,6 +1,6 @@
 //! JSON without liberties: what RFC 8259 leaves to each reader is refused here, so that there is one reading.
 //!
-//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not Expected::Nfc and deep nesting are
+//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not in normalization form C, and deep nesting are
 //! refused with the place and the expectation, never with the value. The syntax itself is serde_json's affair.
 
 use std::borrow::Cow;
@@ -145,7 +145,7 @@ struct Progress<'a> {
     limits: &'a PayloadLimits,
     values: usize,
     objects: usize,
-    /// Where the reader is; after an error, where that was.
+    /// Path of the place where the reader is; after an error, of the place of the error.
     path: Vec<Step>,
     expected: Option<Expected>,
 }

@@ -1,8 +1,8 @@
 //! Names of tables, columns and scopes, compared without regard to case in all of Unicode.
 //!
-//! Every comparison goes through this file: what a letter names, what a table is adopted with, what is granted, and whether
-//! a name stands once. Two rules would let a letter name a column twice, or miss one that was adopted. A database's own
-//! `lower()` is no third one, since it depends on the locale that the database was made with.
+//! Every comparison goes through this file: what a letter names, what a table is adopted with, what is granted, and whether a name stands
+//! once. With two rules, a letter could name a column twice, or miss one that was adopted. A database's own `lower()` does not serve, since
+//! it depends on the locale that the database was made with.
 
 use unicode_normalization::UnicodeNormalization;
 

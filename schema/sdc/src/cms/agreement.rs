@@ -1,4 +1,4 @@
-//! How two EC keys agree on a third, and that one carries the content's (RFC 5753; RFC 3394).
+//! How two EC keys agree on a third, and how that third one wraps the content's key (RFC 5753; RFC 3394).
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
@@ -51,7 +51,7 @@ impl WrappingKey {
     /// Unwraps a key.
     ///
     /// # Errors
-    /// It was not wrapped with this one.
+    /// The key was not wrapped with this one.
     pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let mut context = wrapping()?;
         context.decrypt_init(Some(Cipher::aes_256_wrap()), Some(&*self.0), None)?;

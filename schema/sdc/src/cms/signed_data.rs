@@ -12,8 +12,9 @@ use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::SigningKey;
 use crate::prescan::{KeyKind, oid};
 
-/// Versions of the structure and of its signer, by how the signer is named (RFC 5652, 5.1 and 5.3).
+/// Version of the structure and of its signer, where issuer and serial number name the signer (RFC 5652, 5.1 and 5.3).
 const VERSION_ISSUER_SERIAL: u8 = 1;
+/// Version of the structure and of its signer, where a key id names the signer.
 const VERSION_KEY_ID: u8 = 3;
 
 /// Signs octets with SHA-256; names the signer as software of the cipher that is put around it expects.

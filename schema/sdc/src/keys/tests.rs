@@ -192,7 +192,7 @@ fn a_certificate_without_key_identifier_is_named_by_issuer_and_serial_alone() {
     let opened = cms::open(&document, &CentreKeys::new(vec![key.clone()])).unwrap();
     assert_eq!(*opened.signer(), ids[0]);
     assert_eq!(opened.verify(certificate).unwrap().octets(), b"octets");
-    // OpenSSL's derived identifier is ours.
+    // The key identifier that OpenSSL derives is the one that this crate derives.
     let derived = made(&format!("{subject}=hash")).unwrap();
     let spki = derived.x509.public_key().unwrap().public_key_to_der().unwrap();
     assert_eq!(derived.certificate().spki_sha256(), crate::digest::Digest::of(&spki));
@@ -212,7 +212,7 @@ fn stock_openssl_opens_what_is_sealed_for_any_registered_certificate() {
         for cipher in [ContentCipher::Aes256Gcm, ContentCipher::Aes256Cbc] {
             let der = cms::seal(b"octets", &centre, &registered, cipher).unwrap();
             std::fs::write(folder.path().join("sealed"), der).unwrap();
-            // Given the recipient's certificate, it looks for the names that stand in there.
+            // Given the recipient's certificate, `openssl` looks for the names that stand in it.
             openssl(&folder, "cms -decrypt -binary -inform DER -in sealed -recip c -inkey k -out signed");
             openssl(&folder, "cms -verify -binary -noverify -inform DER -in signed -certfile centre -out opened");
             assert_eq!(file(&folder, "opened"), b"octets", "{key} {name}, {cipher:?}");

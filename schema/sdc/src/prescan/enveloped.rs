@@ -13,8 +13,9 @@ pub const GCM_TAG_BYTES: usize = 16;
 pub const CBC_IV_BYTES: usize = 16;
 /// A wrapped 256-bit key (RFC 3394): one block more than the key.
 const WRAPPED_KEY_BYTES: usize = 40;
-/// SEC 1, 2.3.3: an octet that says so, and two coordinates.
+/// Length of an uncompressed point on P-256 (SEC 1, 2.3.3): an octet that tells the form, and two coordinates.
 const P256_POINT_BYTES: usize = 65;
+/// The same on P-384.
 const P384_POINT_BYTES: usize = 97;
 const UNCOMPRESSED: u8 = 4;
 const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
@@ -24,7 +25,7 @@ const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
     (oid::STD_DH_SHA384_KDF, KdfHash::Sha384),
     (oid::STD_DH_SHA512_KDF, KdfHash::Sha512),
 ];
-/// RSA 2048 to 4096.
+/// Lengths of the content's key once it is encrypted for RSA of 2048 to 4096 bits.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
 /// Whom the envelope is for.
@@ -50,7 +51,7 @@ pub enum KeyKind {
     },
 }
 
-/// An envelope that may be opened, with a key of this kind.
+/// An envelope that the pre-scan admits, and the kind of key that opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enveloped<'a> {
     /// Its one recipient.
@@ -100,7 +101,7 @@ pub enum EncryptedContent<'a> {
         nonce: &'a [u8; GCM_NONCE_BYTES],
         /// The octets.
         octets: &'a [u8],
-        /// Whole: a shorter one can be guessed byte by byte (RFC 5084, 4).
+        /// The tag at its full length: a shorter one can be guessed byte by byte (RFC 5084, 4).
         tag: &'a [u8; GCM_TAG_BYTES],
     },
     /// Unauthenticated, for older software.

@@ -34,7 +34,7 @@ pub(super) fn read(body: Value) -> Result<Period, Refusal> {
 fn day(value: Value, path: &str) -> Result<NaiveDate, Refusal> {
     let read = text(value).and_then(|text| {
         let day: NaiveDate = text.parse().ok()?;
-        // chrono passes over blanks, signs and missing zeros: what is not written as it is read has another form.
+        // chrono passes over blanks, signs and missing zeros: a day is admitted only in the form in which it is written.
         (("0001-01-01".len() == text.len()) && day.to_string() == text && !text.starts_with("0000")).then_some(day)
     });
     read.ok_or_else(|| malformed(path, Expected::Day))

@@ -143,7 +143,7 @@ fn dictionaries_are_found_by_their_number_or_not_at_all() {
         assert_eq!(refusal.code, RefusalCode::CompressionMalformed);
         assert_eq!(parameter(&refusal, "dictionary"), number.to_string());
     }
-    // What was made with a dictionary does not come out right without it.
+    // A text that was compressed with a dictionary does not come out right without it.
     let unnamed = encoded(LETTER.as_bytes(), &[CParameter::DictIdFlag(false)], dictionary::NEWEST.octets);
     assert_eq!(parameter(&refused(&unnamed), "limit"), "frame");
 }
