@@ -37,7 +37,7 @@ pub const LANES: [Lane; 3] = [Lane::Fast, Lane::Slow, Lane::Last];
 const REMEMBERED_SECONDS: u32 = 60;
 /// Matricules that can exist: six digits.
 const MATRICULES: usize = 1_000_000;
-/// The slow lane is busy while its mail of so many agencies is being tried.
+/// The slow lane is busy while mail of so many agencies in it is being tried.
 const SLOW_LANE_BUSY: usize = 16;
 
 /// How soon a deferred mail is tried: by its lane, and then, in the slow lane, whether another mail of its agency is being tried.

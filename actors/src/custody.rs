@@ -68,7 +68,7 @@ impl Fate {
 pub struct Report {
     /// The poller's own number for the mail.
     pub number: u64,
-    /// What became of it.
+    /// What became of the mail.
     pub fate: Fate,
 }
 

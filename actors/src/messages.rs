@@ -91,7 +91,7 @@ impl Carried {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct OpenedContainer {
-    /// What was inside.
+    /// What was inside the envelope.
     pub opened: sdc::cms::Opened,
     /// Size of the document in bytes as this program would render it, however it was wrapped on the way.
     pub rendered_bytes: usize,

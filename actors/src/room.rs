@@ -80,13 +80,13 @@ impl Room {
         Room { places: Arc::new(Semaphore::new(places_max as usize)), places_max }
     }
 
-    /// Waits for places; for all of them where more are asked for than there are.
+    /// Waits for so many places; for all of them where more are asked for than exist.
     async fn take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
         // Acquiring fails only on a closed semaphore, and these are never closed.
         Arc::clone(&self.places).acquire_many_owned(places.min(self.places_max)).await.ok()
     }
 
-    /// Takes places if there are so many at once; all of them where more are asked for than there are.
+    /// Takes so many places if they are free at once; all of them where more are asked for than exist.
     fn try_take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_many_owned(places.min(self.places_max)).ok()
     }
@@ -229,7 +229,7 @@ impl Hands {
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Waits for permits of the slow lane, for all of them where more are asked for than there are.
+    /// Waits for so many permits of the slow lane; for all of them where more are asked for than exist.
     pub async fn take_slow(&self, mails: u32) -> Permits {
         Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
     }

@@ -176,7 +176,7 @@ pub enum Escalation {
         actor: &'static str,
         /// The limit.
         restarts_max: usize,
-        /// Its window.
+        /// The window in which the rebuilds are counted.
         window_seconds: u64,
     },
     /// The actor does not answer; its thread hangs and cannot be replaced.
@@ -200,7 +200,7 @@ fn over(mail: Option<&MailName>) -> String {
 
 /// Builds an actor, and builds it again whenever it ends, until `stop` is told or the policy is exceeded.
 ///
-/// `build` starts a new actor with the guard it must carry and returns its address; `at_work` is what its thread has in its hands.
+/// `build` starts a new actor with the guard it must carry and returns its address; `at_work` tells what the actor's thread is working on.
 ///
 /// # Errors
 /// The [`Escalation`] with which the process must end.

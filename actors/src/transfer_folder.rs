@@ -38,7 +38,7 @@ pub const SUFFIX: &str = ".sdc";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait of an operator's command for a disk.
 pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-/// So many pieces of work of each direction may hang in a disk at once: each holds a thread until the system lets go of it.
+/// Most pieces of work of each direction that may hang in a disk at once: each holds a thread until the system lets go of it.
 const AT_ONCE_MAX: usize = 4;
 
 /// A transfer folder. Cheap to clone.
@@ -47,7 +47,7 @@ pub struct TransferFolder(Arc<Parts>);
 
 struct Parts {
     path: PathBuf,
-    /// The runtime whose threads do the blocking work. It outlives every actor, and does not wait for a disk that hangs when it ends.
+    /// The runtime whose threads do the blocking work. It outlives every actor and, when it ends, does not wait for a disk that hangs.
     runtime: Handle,
     /// One bound for each direction, since each may have a disk of its own: answers must not wait for letters, nor letters for answers.
     letters_at_once: Arc<Semaphore>,
@@ -67,7 +67,7 @@ pub enum Trouble {
     Folder {
         /// The transfer folder.
         path: PathBuf,
-        /// Where in it, and what was tried.
+        /// Where in the folder, and what was tried.
         what: String,
         /// What the system says.
         error: io::Error,
@@ -78,7 +78,7 @@ pub enum Trouble {
     /// An earlier listing has not come to its end.
     #[error("{path}: the disk has not ended the listing before: the next waits for it", path = .0.display())]
     Busy(PathBuf),
-    /// One file of the folder alone.
+    /// One file of the folder, and nothing else.
     #[error("{0}: {1}")]
     File(String, String),
 }

@@ -62,7 +62,7 @@ impl NoContainer {
 
 /// Most bytes that are kept of an over-size mail or file.
 pub const HEAD_BYTES_MAX: u64 = 16 * 1024;
-/// Larger sizes are told as this one, which is beyond any limit and fits every column that holds sizes.
+/// Larger sizes are reported as this one, which is beyond any limit and fits every column that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// A mail or file as its source lists it.

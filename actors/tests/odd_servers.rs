@@ -165,7 +165,7 @@ fn what_stands_behind_flows(how: Break) {
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
-/// As two servers were recorded: both break over their first mail, in every session.
+/// The two servers whose sessions were recorded break over their first mail, in every session.
 #[test]
 fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
     let handed = [

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::transport::Candidate;
 
-/// A mail counts as unfetchable after so many breaks.
+/// Breaks in a row after which a mail counts as unfetchable.
 pub const BREAKS_MAX: u32 = 3;
 
 /// Longest pause between two tries of a breaker. It is bounded because trouble of the mail server itself may make breakers of many mails,

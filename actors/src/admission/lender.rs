@@ -171,7 +171,7 @@ impl LenderParts {
             admission.attempt(token.to_owned(), Vec::new()).await?;
             self.suspects().insert(token.to_owned(), attempts + 1);
         }
-        // The last lane: the decoder sends back a mail whose lane has become worse, and none is worse than this one.
+        // The mail goes into the last lane: the decoder sends back a mail whose lane has become worse, and no lane is worse than this one.
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {

@@ -20,13 +20,13 @@ use crate::transport::{Candidate, FetchOutcome};
 
 /// A mail that is lent.
 pub struct LentMail {
-    /// As its session listed it.
+    /// The mail, as its session listed it.
     pub listed: Candidate,
-    /// What it claims.
+    /// The agency that the mail claims.
     pub claim: Option<Matricule>,
     /// The lane in which it was lent.
     pub lane: Lane,
-    /// Digest of its octets; none where nothing of it was given.
+    /// Digest of the mail's octets; none where its source gave none of them.
     digest: Option<u64>,
     /// The line that names it in the database; none for a suspect that is tried alone.
     batch: Option<i64>,
@@ -97,7 +97,7 @@ impl Lending {
         self.marked.clear();
     }
 
-    /// Begins a window, whose mails are named by this line in the database.
+    /// Begins a window, whose mails the line `batch` of `xm.in_hand` names.
     pub fn begin_batch(&mut self, batch: i64) {
         self.batches.insert(batch, 0);
         self.batch = Some(batch);

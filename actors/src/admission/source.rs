@@ -24,7 +24,7 @@ use crate::transport::{NoContainer, TransportFacts};
 /// What is known of a mail before it is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// Nothing.
+    /// Nothing but what the source lists.
     Listed,
     /// An earlier fetch of the mail withheld one of its letters. The mail's other letters are settled; found again now, they count as
     /// settled before, not as duplicates that an office sent.

@@ -109,7 +109,7 @@ impl Poll<'_> {
             memory.absolved.clear();
             point("mailbox_poller::alone");
         }
-        // The last lane: the decoder sends back a mail whose lane has become worse, and none is worse than this one.
+        // The mail goes into the last lane: the decoder sends back a mail whose lane has become worse, and no lane is worse than this one.
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;

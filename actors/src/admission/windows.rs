@@ -230,8 +230,8 @@ impl Poll<'_> {
         }
         let mut slow = None;
         if is_deferred {
-            // Slow-lane permits last: `Hands::take_all` takes them in the same order, so the two cannot deadlock. They are taken before
-            // the mails are fetched: a mail without a permit would be fetched only to be left.
+            // Permits of the slow lane come last: `Hands::take_all` takes all permits in the same order, so the two cannot deadlock. They
+            // are taken before the mails are fetched: a mail without a permit would be fetched only to be left.
             let places = self.parts.hands.take_slow(u32::try_from(fetched).unwrap_or(u32::MAX));
             slow = timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
             if slow.is_none() {
@@ -264,8 +264,8 @@ impl Poll<'_> {
         memory.likely_bytes(listed).min(self.parts.mail_bytes_max).max(1)
     }
 
-    /// Takes further room for a mail that is larger than its server listed it. Where there is none, the mail stays in its mailbox, and
-    /// its true size is remembered. This never waits: a window that waited would hold its own room meanwhile.
+    /// Takes further room for a mail that is larger than its server listed it. Where there is no further room, the mail stays in its
+    /// mailbox, and its true size is remembered. This never waits: a window that waited would hold its own room meanwhile.
     fn with_room(&mut self, taken: &Taken, own: Permits, memory: &mut Memory) -> Option<Permits> {
         let FetchOutcome::Mail(mail) = &taken.outcome else { return Some(own) };
         let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&taken.listed, memory));
@@ -321,7 +321,7 @@ impl Poll<'_> {
                 memory.forget(&listed);
                 self.lend(taken, own, lane, state);
             }
-            // Its mailbox keeps this mail, and later mail of its agency is held up behind it.
+            // The mail stays in its mailbox, and later mail of its agency is held up behind it.
             None if state == MailState::Listed => {
                 self.mails_held_up += usize::from(lane == Lane::Fast);
                 self.held_up.extend(claimant.filter(|_| lane == Lane::Fast));

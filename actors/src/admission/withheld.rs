@@ -52,7 +52,7 @@ pub(super) struct Places<'l>(HashMap<&'l str, &'l Candidate>);
 impl<'l> Places<'l> {
     /// Puts a session's mails into a map by token.
     pub(super) fn of(mails: &'l [Candidate]) -> Places<'l> {
-        // Of several mails with one token the first.
+        // Of several mails with one token the first is kept.
         Places(mails.iter().rev().filter_map(|listed| Some((listed.token.as_deref()?, listed))).collect())
     }
 }

@@ -38,7 +38,7 @@ pub struct Mailed {
 pub struct Failure {
     /// Why the first of them was not taken.
     pub words: NotTaken,
-    /// How many answers.
+    /// How many answers were not sent.
     pub answers: usize,
     /// The agency of the first.
     pub agency: Option<i32>,

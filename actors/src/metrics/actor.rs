@@ -187,7 +187,7 @@ impl Stay {
         Stay { actor: actor.clone(), letters }
     }
 
-    /// Ends the stay of so many of them, at most of those that are left.
+    /// Ends the stay of so many letters, at most of those that are left.
     pub fn end(&mut self, handled: Handled, letters: usize) {
         let letters = (letters as u64).min(self.letters);
         self.letters -= letters;

@@ -64,7 +64,7 @@ struct Watched {
     is_whole: Option<bool>,
 }
 
-/// What earlier listings found of the files, of as many files as one listing looks at.
+/// What earlier listings found of the files. It is kept of as many files as one listing looks at.
 pub(crate) struct Watch {
     quiet: Quiet,
     files: HashMap<OsString, Watched>,

@@ -31,7 +31,7 @@ pub enum Step {
     Settings,
     /// Finding the host's addresses.
     Dns,
-    /// Reaching one of them.
+    /// Reaching one of the addresses.
     Tcp,
     /// Agreeing on TLS and checking the certificate; STLS and STARTTLS belong here.
     Tls,

@@ -1,8 +1,8 @@
 //! A strict reader of DER (X.690): one encoding per value, so that no two readers can see different structures.
 //!
-//! Written here because it stands before OpenSSL, whose own parser accepts BER: what this reader does not admit never
-//! reaches it. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within
-//! a SET OF, which changes no value and which signers of older software get wrong.
+//! The reader is written here because it stands before OpenSSL, whose own parser accepts BER: what this reader does not admit never reaches
+//! OpenSSL. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within a SET OF, which
+//! changes no value and which signers of older software get wrong.
 
 use crate::expected::Expected;
 

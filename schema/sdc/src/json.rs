@@ -92,7 +92,7 @@ pub fn malformed(path: impl fmt::Display, expected: Expected) -> Refusal {
     if path.is_empty() { refusal } else { refusal.with("path", path) }
 }
 
-/// Returns the line from 1, and how many octets of it stand before the offset.
+/// Returns the line in which an offset stands, counted from 1, and how many octets of that line stand before the offset.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset];
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Returns what names that differ in case alone have in common. It is for comparing, never to be shown.
 ///
-/// Each character is decomposed (NFD), then made small, capital and small again: what has one capital is one (`ß` and `ẞ`,
+/// Each character is decomposed (NFD), then made small, capital and small again. So letters with one capital become the same (`ß` and `ẞ`,
 /// `σ` and `ς`, `k` and the Kelvin sign, and also `i` and `ı`).
 pub fn folded(name: &str) -> String {
     if name.is_ascii() { name.to_ascii_lowercase() } else { fold(name).collect() }

@@ -29,7 +29,7 @@ impl Stand {
         self.place.path().join(IN).join(name)
     }
 
-    /// Writes a file, so many seconds ago.
+    /// Writes a file whose time of writing is so many seconds ago.
     fn put(&self, name: &str, octets: &[u8], seconds_ago: u64) {
         fs::write(self.file(name), octets).unwrap();
         let file = fs::File::options().write(true).open(self.file(name)).unwrap();

@@ -73,7 +73,7 @@ impl<'w> Case<'w> {
         let database = world.runtime.block_on(async { TestCluster::shared().await.database().await });
         let (sender, received) = channel::<Fetched>();
         let sender: Mutex<Sender<Fetched>> = Mutex::new(sender);
-        // Nobody receives any more once the case is over: the mail goes back.
+        // Once the case is over nobody receives any more, and a mail that is sent goes back to its source.
         let decoder = Box::new(move |fetched| drop(sender.lock().unwrap().send(fetched)));
         let decoders = Decoders::new([decoder as Decoder]);
         let registry = Registry::new();
@@ -172,7 +172,7 @@ impl<'w> Case<'w> {
         self.stand.held()
     }
 
-    /// Waits for the next mail, and sees to it meanwhile that the source holds at least so many.
+    /// Waits for the next mail, and checks meanwhile that the source holds at least `held_min` mails.
     pub fn next(&self, held_min: usize) -> Result<Fetched, String> {
         let began = Instant::now();
         loop {

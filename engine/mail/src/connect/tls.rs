@@ -95,7 +95,7 @@ pub enum TlsTrouble {
     /// The certificate, or one of its chain, has ended.
     #[error("a certificate of the server ended on {ended}, and today is {today}: the server needs a new one")]
     Ended {
-        /// Its last day.
+        /// The certificate's last day.
         ended: NaiveDate,
         /// By this machine's clock.
         today: NaiveDate,
@@ -105,7 +105,7 @@ pub enum TlsTrouble {
         "a certificate of the server begins on {begins}, and today is {today}: is the clock of this machine right?"
     )]
     NotBegun {
-        /// Its first day.
+        /// The certificate's first day.
         begins: NaiveDate,
         /// By this machine's clock.
         today: NaiveDate,

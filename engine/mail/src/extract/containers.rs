@@ -20,7 +20,7 @@ const PREAMBLE_BYTES_MAX: usize = 2048;
 /// A body that is neither a multipart nor a mail.
 #[derive(Debug)]
 pub struct Part<'t> {
-    /// As it came.
+    /// The body as it came.
     pub body: &'t [u8],
     /// What its header says of the encoding.
     pub transfer_encoding: Option<TransferEncoding>,
@@ -44,11 +44,11 @@ pub struct Containers {
 #[derive(Debug)]
 struct Found {
     container: Vec<u8>,
-    /// Where its block begins, behind the lines before it.
+    /// Where the block begins in `container`, behind the lines before it.
     block_start: usize,
     /// Whether its block is whole: a block that is not was damaged on the way, or never was a letter.
     is_whole: bool,
-    /// What stands in the block, for comparison.
+    /// The text of the block, to compare it with other blocks.
     text: Vec<u8>,
     is_html: bool,
     alternative: Option<usize>,

@@ -22,7 +22,7 @@ impl Cost {
         self.octets += octets;
     }
 
-    /// Finds an octet; counts those up to it.
+    /// Finds an octet; counts the octets up to it.
     pub(super) fn find(&mut self, octet: u8, text: &[u8]) -> Option<usize> {
         let at = memchr::memchr(octet, text);
         self.add(at.map_or(text.len(), |at| at + 1));
@@ -37,7 +37,7 @@ pub struct Line<'t> {
     pub start: usize,
     /// Where the next one begins.
     pub next: usize,
-    /// Without its end, LF or CRLF.
+    /// The line without its end, LF or CRLF.
     pub octets: &'t [u8],
 }
 

@@ -1,4 +1,4 @@
-//! The header of a mail or of a part, read field by field; of each only its first token and the parameters that matter.
+//! The header of a mail or of a part, read field by field; of each field only its first token and the parameters that matter.
 //!
 //! RFC 2047 is never decoded: nothing that the walk needs is written in it, and a stranger's encoded words cost more than time
 //! linear in their octets in the libraries that read them. For the same reason parameters are read here.
@@ -39,7 +39,7 @@ pub struct Origin {
 /// A type, and the parameters that matter.
 #[derive(Debug, Default)]
 pub struct ContentType {
-    /// In lower case, as `text/plain`.
+    /// The type in lower case, as `text/plain`.
     pub kind: Vec<u8>,
     /// See RFC 2046, 5.1.1.
     pub boundary: Option<Vec<u8>>,

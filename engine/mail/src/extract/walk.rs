@@ -16,9 +16,9 @@ const ENCODINGS_MAX: usize = 2;
 /// A mail being walked.
 pub struct Walk<'l> {
     limits: &'l MailLimits,
-    /// What it has cost.
+    /// What the walk has cost so far.
     pub cost: Cost,
-    /// What was found.
+    /// The containers that were found so far.
     pub containers: Containers,
     parts: usize,
     alternatives: usize,
@@ -47,7 +47,7 @@ enum State {
     Header { reader: HeaderReader, bytes_max: usize, is_digest: bool },
     /// The body of a part, which begins at `start`.
     Body { start: usize, header: Header, is_mail: bool },
-    /// What stands before the first part of a multipart. With no part to follow, the boundary is wrong and this is the body.
+    /// What stands before the first part of a multipart. Where no part follows, the boundary is wrong and this text is the body.
     Preamble { start: usize, header: Header },
     /// Text around the parts, which belongs to none of them (RFC 2046, 5.1.1).
     Between,

@@ -37,7 +37,7 @@ pub struct Listing {
     pub mails: Vec<Listed>,
     /// Lines that were not as RFC 1939 has them.
     pub odd_lines: usize,
-    /// The first of them, fit to be shown.
+    /// The first odd line, fit to be shown.
     pub first_odd_line: Option<String>,
 }
 
@@ -50,9 +50,8 @@ impl Listing {
     }
 }
 
-/// Joins the bodies of UIDL and LIST, at most `entries_max` mails. A server may refuse either, and not both: a mail that
-/// one of them lists is there. Of listings that were cut, the mails that came whole are given; the others come with the
-/// next session.
+/// Joins the bodies of UIDL and LIST, at most `entries_max` mails. A server may refuse one of the two, not both: a mail that only one of
+/// them lists is there. Where a listing was cut, the mails that came whole are given; the others come with the next session.
 pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Listing {
     let mut listing = Listing::default();
     let ids = Lines::read("UIDL", uidl, entries_max, &mut listing);

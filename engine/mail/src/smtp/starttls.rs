@@ -69,7 +69,7 @@ pub struct Greeted {
 }
 
 impl From<Stream> for Greeted {
-    /// The server will greet by itself.
+    /// Has nothing of a greeting: the server will greet by itself.
     fn from(stream: Stream) -> Greeted {
         Greeted { greeting: &[], stream }
     }

@@ -343,7 +343,7 @@ async fn no_text_of_a_relay_steers_a_terminal() {
     for greeting in ["554 \x1b[2J no\r\n", "\x1b[2J\r\n"] {
         shown.push(Relay::new(&scripted(greeting, answers(&[])).await).unwrap().test().await);
     }
-    // Before TLS the program reads by itself.
+    // Before TLS the program reads the replies itself, without lettre.
     for table in [
         answers(&[("EHLO", "550 \x1b[2J\r\n")]),
         answers(&[("EHLO", "250 STARTTLS\r\n"), ("STARTTLS", "454 \x1b[2J\r\n")]),
@@ -359,7 +359,7 @@ async fn no_text_of_a_relay_steers_a_terminal() {
     }
 }
 
-/// The same mail by lettre's own builder, with the least that it writes.
+/// The same mail as lettre's own builder writes it, with as little as it writes.
 fn built_by_lettre(mail: &Outgoing) -> Vec<u8> {
     use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
     use lettre::message::{Body, Message, MultiPart, SinglePart};

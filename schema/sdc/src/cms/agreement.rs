@@ -19,7 +19,7 @@ pub const KEY_BYTES: usize = 32;
 pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl WrappingKey {
-    /// Agrees on a key: the same one comes out of our private and their public key as out of theirs and ours.
+    /// Agrees on a key: the same one comes out of our private and their public key as out of their private and our public key.
     ///
     /// `peer` is a point on the curve of `own`, not at infinity. It is not multiplied by the order of the curve, which would find points
     /// of a smaller order and take as long as the agreement itself: the curves admitted here have no such points (cofactor 1), so a

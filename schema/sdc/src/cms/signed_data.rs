@@ -61,7 +61,7 @@ fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
 
 fn signature_algorithm(kind: KeyKind) -> Vec<u8> {
     match kind {
-        // Without parameters (RFC 5754, 3.3), and for RSA with NULL (RFC 3370, 3.2).
+        // ECDSA stands without parameters (RFC 5754, 3.3), RSA with NULL (RFC 3370, 3.2).
         KeyKind::P256 | KeyKind::P384 => der::write(SEQUENCE, &[&identifier(oid::ECDSA_SHA256)]),
         KeyKind::Rsa { .. } => der::write(SEQUENCE, &[&identifier(oid::RSA_ENCRYPTION), &der::write(NULL, &[])]),
     }

@@ -119,7 +119,7 @@ impl<'t> Blocks<'t> {
         Blocks { text, at: 0, open: None, examined: 0 }
     }
 
-    /// Returns how many octets have been examined, each by every pass: never more than twice those of the text.
+    /// Returns how many octets have been examined, counted once for every pass: never more than twice the octets of the text.
     pub fn examined(&self) -> usize {
         self.examined
     }

@@ -123,7 +123,7 @@ fn the_times_of_validity_are_those_that_openssl_reads() {
 fn a_signature_that_names_another_certificate_is_not_verified_with_this_one() {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let signing = SigningKey::from_pem(key.serialize_pem().as_bytes(), issued(&key).pem().as_bytes()).unwrap();
-    // The same key under another name.
+    // A certificate of the same key under another key identifier.
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);

@@ -233,7 +233,7 @@ fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError
         Some(_) => return Err(ScanError::Forbidden(Expected::RecipientKind)),
         None => return Err(ScanError::Malformed(Expected::OneRecipient)),
     };
-    // Each further recipient is one more key operation for the asking, and one more reader of what is for the centre.
+    // Each further recipient would be one more key operation that a stranger asks for, and one more reader of what is for the centre.
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden(Expected::OneRecipient)) }
 }
 
@@ -335,7 +335,7 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
     if algorithm.oid != oid::EC_PUBLIC_KEY {
         return Err(ScanError::Forbidden(Expected::EcKey));
     }
-    // Without a curve, the recipient's own is meant (RFC 5753, 3.1.1).
+    // Where no curve is named, the recipient's own is meant (RFC 5753, 3.1.1).
     let curve = algorithm.parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content);
     match curve {
         Some(_) => algorithm.parameters.end(Expected::OneCurve)?,

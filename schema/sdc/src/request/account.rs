@@ -12,10 +12,10 @@ use crate::refusal::Refusal;
 /// Days of the centre's calendar, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Period {
-    /// The first; where absent, the first of the last one's month.
+    /// The first day; where absent, the first day of the last day's month.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<NaiveDate>,
-    /// The last; where absent, the day on which the centre takes the letter in hand.
+    /// The last day; where absent, the day on which the centre takes the letter in hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<NaiveDate>,
 }

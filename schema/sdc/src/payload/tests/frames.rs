@@ -31,7 +31,7 @@ fn spaces(count: usize) -> Vec<Vec<u8>> {
     blocks.chain([raw(b"")]).collect()
 }
 
-/// So many octets, of which 40 000 stand in the frame one by one.
+/// So many octets, of which 40 000 stand in the frame uncompressed.
 fn ballast(count: usize) -> Vec<Vec<u8>> {
     let ballast = block(RAW, 40_000, false, &[b' '; 40_000]);
     [vec![ballast], spaces(count - 40_000)].concat()
