@@ -18,7 +18,7 @@ use crate::room::{Hands, LentPlace, Permits};
 
 /// A message that carries letters.
 pub trait Letters {
-    /// Counts its letters with an actor, and no longer with the actor before it.
+    /// Counts the message's letters with an actor, and no longer with the actor that had them before.
     fn enter(&mut self, actor: &ActorMetrics);
 }
 

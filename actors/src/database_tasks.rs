@@ -52,7 +52,7 @@ impl DatabaseTasks {
         work: impl Future<Output = T> + Send + 'static,
         then: impl FnOnce(&mut A, T, &mut Context<A>) + 'static,
     ) {
-        // A set of one: unlike a handle alone, it ends its task when it is dropped.
+        // The set holds one task: unlike a join handle, it ends its task when it is dropped.
         let mut tasks = JoinSet::new();
         tasks.spawn_on(work, &self.runtime);
         let task = async move {

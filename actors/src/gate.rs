@@ -26,7 +26,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Closes the gate if the fault means that the database is away, and logs that once for each time.
+    /// Closes the gate if the fault means that the database is away, and logs each closing once.
     pub fn fault(&self, fault: &Fault) {
         if fault.is_away() && self.0.send_replace(false) {
             tracing::warn!(%fault, "no mail is fetched until the database answers");

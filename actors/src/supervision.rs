@@ -189,7 +189,7 @@ pub enum Escalation {
         actor: &'static str,
         /// The deadline.
         deadline_seconds: u64,
-        /// The mail that it has had in its hands all the while.
+        /// The mail that the actor was working on all the while.
         mail: Option<MailName>,
     },
 }

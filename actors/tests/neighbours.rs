@@ -13,7 +13,7 @@ use actors::pipeline::Limits;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 
-/// Counts what was accepted of office 43 before the last letter of office 44.
+/// Counts letters of office 43 that were accepted before the last letter of office 44.
 const FLOOD_BEFORE: &str = "SELECT count(*) FROM xm.journal WHERE agency = 43
     AND id < (SELECT max(id) FROM xm.journal WHERE agency = 44)";
 

@@ -80,7 +80,7 @@ impl Breakers {
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
-    /// Returns how long to wait for a breaker; nothing for other mail, which has as long as the server may take.
+    /// Returns how long to wait for a breaker; none for other mail, for which the source's own deadlines hold.
     pub fn patience(&self, listed: &Candidate) -> Option<Duration> {
         let breaker = self.0.get(&*listed.hint())?;
         Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))

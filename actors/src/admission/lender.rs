@@ -156,7 +156,7 @@ impl LenderParts {
         Ok(fate)
     }
 
-    /// Tries a suspect with nothing else in hand in the whole process, the attempt committed first.
+    /// Tries a suspect with nothing else in hand in the whole process. The attempt is committed to the database first.
     async fn lend_alone(
         &self,
         token: &str,
@@ -246,7 +246,7 @@ impl LenderParts {
     }
 
     fn suspects(&self) -> std::sync::MutexGuard<'_, HashMap<String, i16>> {
-        // Valid after every single operation, so a panic elsewhere does not spoil it.
+        // The map is valid after every single operation, so a panic elsewhere does not spoil it.
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,7 +28,7 @@ pub struct LentMail {
     pub lane: Lane,
     /// Digest of the mail's octets; none where its source gave none of them.
     digest: Option<u64>,
-    /// The line that names it in the database; none for a suspect that is tried alone.
+    /// The line of `xm.in_hand` that names the mail; none for a suspect that is tried alone.
     batch: Option<i64>,
 }
 

@@ -16,11 +16,11 @@ use super::source::MailState;
 use crate::claims::Lane;
 use crate::transport::{Candidate, FetchOutcome, Session};
 
-/// Pause of the suspects after the room did not become empty in time, so that other mail goes on undisturbed.
+/// Pause before the next try of a suspect, where other mail was in hand for too long, so that other mail goes on undisturbed.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
 
 impl Poll<'_> {
-    /// Tries each suspect with nothing else in hand in the whole process, the attempt committed first.
+    /// Tries each suspect with nothing else in hand in the whole process. The attempt is committed to the database first.
     pub async fn try_suspects(
         &mut self,
         session: &mut dyn Session,

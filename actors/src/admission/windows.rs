@@ -44,7 +44,7 @@ struct Deferred {
 }
 
 impl Poll<'_> {
-    /// Fetches everything else: first what may be a letter of ordinary size, then large mail, then what is deferred.
+    /// Fetches the mail that is no suspect: first what may be a letter of ordinary size, then large mail, then deferred mail.
     pub async fn fetch_rest(
         &mut self,
         session: &mut dyn Session,

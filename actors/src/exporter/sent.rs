@@ -86,7 +86,7 @@ impl Sent {
     }
 
     /// Says whether the courier is away: it could not be reached, and took no mail. A courier that lets in fewer connections than are tried
-    /// is not: it takes some mails, and the next round begins at once.
+    /// is not away: it takes some mails, and the next round begins at once.
     pub fn is_away(&self) -> bool {
         self.away.is_some() && self.sent.is_empty()
     }

@@ -273,7 +273,7 @@ impl From<Found> for Listed {
 fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Trouble> {
     let trouble = |errno| folder.trouble(IN, errno);
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    // Opened anew: a descriptor reads a folder's entries once.
+    // The folder is opened anew, since a descriptor reads a folder's entries once.
     let mut entries = Dir::openat(letters.as_fd(), ".", flags, Mode::empty()).map_err(trouble)?;
     let (mut files, mut odd) = (First::new(FILES_MAX), First::new(ODD_MAX));
     for entry in entries.iter() {
@@ -312,7 +312,7 @@ fn is_regular(stat: &FileStat) -> bool {
 fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<FetchOutcome, Trouble> {
     let shown = || name.to_string_lossy().escape_debug().to_string();
     let refused = |why: String| Trouble::File(shown(), why);
-    // Opened without waiting: if a pipe has got the name meanwhile, opening it would wait for a writer.
+    // The file is opened without waiting: if a pipe has got the name meanwhile, opening it would wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(letters.as_fd(), name, flags, Mode::empty()) {
         Ok(file) => file,

@@ -99,7 +99,7 @@ fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it(
     assert_eq!(seen[0].iter().map(|(_, answers)| *answers).collect::<Vec<_>>(), [3], "{seen:?}");
 }
 
-/// A claim holds for two minutes against other processes; its own process knows that the round is over.
+/// A claim on an answer holds for two minutes against other processes; the process that has it knows that the round is over.
 #[test]
 fn answers_claimed_by_a_round_that_failed_are_claimed_again_at_once() {
     let _scenario = fail::FailScenario::setup();

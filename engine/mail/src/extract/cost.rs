@@ -41,7 +41,7 @@ pub struct Line<'t> {
     pub octets: &'t [u8],
 }
 
-/// Returns the line that begins here; none at the end of the text.
+/// Returns the line that begins at `start`; none at the end of the text.
 pub fn line<'t>(text: &'t [u8], start: usize, cost: &mut Cost) -> Option<Line<'t>> {
     let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
     let (octets, next) = match cost.find(b'\n', rest) {

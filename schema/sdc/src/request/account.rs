@@ -1,4 +1,4 @@
-//! The body of `account`: the days of which the office asks the statement.
+//! The body of `account`: the days for which the office asks a statement.
 
 use chrono::NaiveDate;
 use serde::Serialize;

@@ -101,7 +101,7 @@ fn hostile_servers_get_a_named_error() {
 
 #[test]
 fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
-    // A body would never end; a line alone is understood.
+    // A body behind such a status line would never end; a status line alone is understood.
     assert_eq!(parse(&[BODY], &[b"+OK\n1 a\n.\n"]), Err(ReplyError::BareLineFeed));
     assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n+OK\n"]), Err(ReplyError::BareLineFeed));
     assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n-ERR no\n"]).unwrap().len(), 2);
