@@ -35,7 +35,7 @@ pub trait CourierStand {
     fn fill(&self);
     /// Makes room again.
     fn make_room(&self);
-    /// Ends the courier in the midst of the next answer, when a part of that is written.
+    /// Breaks the next try in the midst, when a part of the answer is written: ends the courier, or its connection.
     fn end_the_next_in_the_midst(&self);
     /// Names what an unfinished try has left behind.
     fn begun(&self) -> Vec<String>;
