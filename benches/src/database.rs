@@ -7,7 +7,7 @@ use cluster::{Cluster, ClusterSettings};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, NoTls};
 
-/// See the module.
+/// The private database of an engine that does not run, and a connection to it.
 pub struct RestingDatabase {
     /// The server.
     pub cluster: Cluster,

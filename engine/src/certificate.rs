@@ -1,7 +1,7 @@
 //! Reads the file that an agency brought: its certificates, with names and fingerprints that a person can compare.
 //!
-//! A file without a certificate is refused by what it holds instead, with the command that makes a certificate of it: people send what
-//! they have.
+//! A file without a certificate is refused. The refusal says what the file holds instead, and gives the command that makes a certificate of
+//! that: people send what they have.
 
 mod kind;
 

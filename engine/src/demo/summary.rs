@@ -29,7 +29,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Puts it together.
+    /// Puts the summary together.
     pub fn new(findings: Findings, traffic: &Traffic, rss_mb_max: f64) -> Summary {
         let (burst, seconds) = (findings.letters_sent.saturating_sub(1), traffic.lasted.as_secs_f64());
         Summary {
