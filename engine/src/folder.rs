@@ -156,10 +156,10 @@ impl DataFolder {
         Ok(FolderLock { process, _lock: file })
     }
 
-    /// Locks the folder as [`DataFolder::lock`] does, and waits for that so long.
+    /// Locks the folder as [`DataFolder::lock`] does, and waits for that at most so long.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`DataFolder::lock`].
     pub fn lock_within(&self, longest: Duration) -> Result<FolderLock, FolderError> {
         let began = Instant::now();
         loop {
