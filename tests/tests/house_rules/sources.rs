@@ -46,7 +46,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads every file whose name ends so.
+/// Reads every file with this extension.
 pub fn of_kind(kind: &str) -> Vec<Source> {
     let root = root();
     let mut found = Vec::new();

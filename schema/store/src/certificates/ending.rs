@@ -17,7 +17,7 @@ const DAYS_BEFORE: [i32; 5] = [60, 30, 14, 7, 1];
 /// Most installations that are told after one query.
 const TOLD_MAX: usize = 1000;
 
-/// Queues a notice for each installation whose certificate ends soon, once for each of [`DAYS_BEFORE`]. The installation's certificate is
+/// Queues a notice for each installation whose certificate ends soon, once for each of `DAYS_BEFORE`. The installation's certificate is
 /// that of the key that signed its letter of the highest number; where that key has several, the one that ends last. Returns how many
 /// notices were queued.
 ///

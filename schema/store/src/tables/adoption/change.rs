@@ -33,7 +33,7 @@ pub enum Change {
         /// Its name.
         name: String,
     },
-    /// Its type, nullability, default or lines changed.
+    /// Its type, nullability or default changed, or whether its text may have several lines.
     ColumnChanged {
         /// As it was.
         was: Column,
