@@ -28,7 +28,7 @@ impl RestingDatabase {
         Ok(RestingDatabase { cluster, client, connection: tokio::spawn(connection) })
     }
 
-    /// Stops it.
+    /// Closes the connection, and stops the database.
     ///
     /// # Errors
     /// The connection broke.

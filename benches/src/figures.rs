@@ -72,7 +72,7 @@ impl Figures {
         self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
     }
 
-    /// Holds what was reached against what the machine could do at best.
+    /// Compares what was reached with what the machine could do at best.
     pub fn hold_against(&mut self, limit: Limit) {
         self.limit_letters_per_second = Some(limit.letters_per_second);
         let share = self.letters_per_second / limit.letters_per_second;

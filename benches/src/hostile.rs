@@ -45,11 +45,11 @@ impl Size {
 /// What the runs measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hostile {
-    /// What was sent. The figures are held against their bounds at full size only.
+    /// What was sent. The figures are compared with their bounds at full size only.
     pub size: Size,
-    /// Time for the letters behind mails of strangers, by their time without; starting the engine left out of both.
+    /// Time for the letters behind mails of strangers, divided by their quiet time. Starting the engine is left out of both.
     pub times_behind_strangers: f64,
-    /// The same behind letters of hostile agencies.
+    /// The same ratio behind letters of hostile agencies.
     pub times_behind_agencies: f64,
     /// Longest wait of a letter that came at a steady rate beside those of hostile agencies, from lying in the mailbox to the
     /// commit.

@@ -1,8 +1,8 @@
 //! What this machine could do at best: the processor time that each part of the work takes, with nothing between them. It is measured in
 //! the same run as the figures that are compared with it.
 //!
-//! The parts run side by side, and letters are opened as long as the other parts need. For a processor whose neighbour rests is faster than
-//! any processor is in a burst. Receipts are left out on both sides.
+//! The parts run side by side, and letters are opened as long as the other parts need: a processor whose neighbour rests is faster than any
+//! processor is in a burst. Receipts are left out on both sides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

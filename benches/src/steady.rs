@@ -26,7 +26,7 @@ pub struct Outcome {
     pub max_ms: i64,
     /// Mails in all mailboxes together, as last seen by their pollers: mean of the first third of the run.
     pub waiting_first_third: f64,
-    /// The same of the last third.
+    /// The same mean of the last third.
     pub waiting_last_third: f64,
     /// Receipts sent when the last letter had been delivered.
     pub receipts_meanwhile: f64,

@@ -49,7 +49,7 @@ pub enum FileError {
         /// Its size.
         bytes: u64,
     },
-    /// It holds something else.
+    /// The file holds something else than a certificate.
     #[error("{file} {}", kind.remedy(file))]
     Other {
         /// The file.
@@ -57,7 +57,7 @@ pub enum FileError {
         /// What it holds.
         kind: Kind,
     },
-    /// It holds a certificate that cannot be registered.
+    /// The file holds a certificate that cannot be registered.
     #[error("the certificate in {file} cannot be registered: {source}{}", advice(source))]
     Unfit {
         /// The file.

@@ -225,7 +225,7 @@ pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &I
     Ok(())
 }
 
-/// Tells it as JSON, the password among it, once.
+/// Tells what was done as JSON, the password among it, once.
 ///
 /// # Errors
 /// Nobody can read it: standard output is closed.

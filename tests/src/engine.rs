@@ -260,7 +260,7 @@ impl Engine {
         text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Kills it as a power cut would.
+    /// Kills the engine as a power cut would.
     ///
     /// # Errors
     /// It does not run.
@@ -268,7 +268,7 @@ impl Engine {
         Ok(self.process.take().context("the engine does not run")?.kill()?)
     }
 
-    /// Tells it to drain and waits for its end.
+    /// Tells the engine to drain and waits for its end.
     ///
     /// # Errors
     /// It does not end in time, or badly.

@@ -11,9 +11,9 @@ const MAIL_BYTES_MAX: u64 = 4 << 20;
 /// What becomes of a mail whose containers were handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// It is the office's, and done with.
+    /// The mail is the office's, and done with.
     Delete,
-    /// It is not the office's.
+    /// The mail is not the office's.
     Leave,
 }
 

@@ -26,7 +26,7 @@ const MARKS: u64 = 8;
 const WIDTH: u64 = 960;
 /// Height of the picture.
 const HEIGHT: u64 = 360;
-/// Edges of the curve within the picture.
+/// Left edge of the curve within the picture; its right, top and bottom edges follow.
 const LEFT: u64 = 64;
 const RIGHT: u64 = 928;
 const TOP: u64 = 40;

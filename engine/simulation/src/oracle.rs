@@ -83,7 +83,7 @@ impl Findings {
     }
 }
 
-/// Checks the database against everything that was sent.
+/// Compares the database with everything that was sent.
 ///
 /// # Errors
 /// The database is away.

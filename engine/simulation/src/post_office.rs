@@ -132,7 +132,7 @@ pub struct PostOffice {
     pop3_address: SocketAddr,
     smtp_address: SocketAddr,
     presence: watch::Sender<Order>,
-    /// Held by whoever changes the presence: the next change waits until this one is carried out.
+    /// Locked while the presence is changed: the next change waits until this one is carried out.
     changing: Mutex<()>,
     thread: Option<JoinHandle<()>>,
 }

@@ -127,7 +127,7 @@ impl Centre {
         self.address
     }
 
-    /// Tells it to drain and waits for its end.
+    /// Tells the centre to drain and waits for its end.
     ///
     /// # Errors
     /// It does not end in time, or ends badly.

@@ -24,7 +24,7 @@ pub struct Summary {
     /// Memory of the machine; nothing where it does not tell.
     machine_mb: Option<f64>,
     kills: u64,
-    /// Those of the kills that somebody at the keyboard asked for.
+    /// Kills among these that somebody at the keyboard asked for.
     kills_by_hand: u64,
 }
 

@@ -176,7 +176,7 @@ async fn a_database_serves_the_keys_that_it_was_made_with_and_no_others() {
     assert_eq!(own(&findings)["verdict"], "fail");
     assert!(own(&findings)["text"].as_str().unwrap().contains(&belongs), "{findings}");
 
-    // With this centre's keys it serves.
+    // With this centre's keys the second program serves.
     std::fs::remove_dir_all(second.data_folder().join("keys")).unwrap();
     copy_folder(&centre.data_folder().join("keys"), &second.data_folder().join("keys"));
     assert!(second.done(&INIT).contains("there already, untouched"));

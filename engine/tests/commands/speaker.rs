@@ -34,7 +34,7 @@ pub const DATA: [&str; 24] = [
     "deb",
 ];
 
-/// As OpenSSL names the day of its release.
+/// Months, as OpenSSL writes the day of its release.
 pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A centre that is spoken to in the language that nobody speaks, and in English.

@@ -12,7 +12,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Makes one up, for a rule to be tried on.
+    /// Makes up a file, for a rule to be tried on.
     pub fn new(path: &str, text: impl Into<String>) -> Source {
         Source { path: path.to_owned(), text: text.into() }
     }

@@ -47,7 +47,7 @@ pub struct HeldEntry {
 pub struct HeldCase {
     pub reason: String,
     pub container: Vec<u8>,
-    /// Whether the octets kept are those of the digest.
+    /// Whether the octets that are kept have this digest.
     pub is_whole: bool,
     /// Message-ID of the mail, where a mail without a container was kept.
     pub message_id: Option<String>,

@@ -17,7 +17,7 @@ use crate::people::{Act, Need, NewUser, Operation, Operator, Privilege, audit, m
 /// A centre with two Superviseurs and a Chef d'Agence: ekane, mbome and nkolo.
 async fn two() -> (Database, Connection, Operator, Operator, Operator) {
     let (database, mut connection, ekane) = centre().await;
-    // While one is the only Superviseur, nobody could confirm the second one, nor anybody else.
+    // While there is one Superviseur, nobody could confirm that he adds the second one, or anybody else.
     for (name, privilege) in [("nkolo", Privilege::ChefDAgence), ("mbome", Privilege::Superviseur)] {
         users::add(&mut connection, &ekane, &user(name, privilege)).await.unwrap();
     }
@@ -90,7 +90,7 @@ async fn the_database_itself_refuses_that_one_person_is_both() {
     ] {
         connection.batch_execute(&statement).await.unwrap();
     }
-    // What was asked is not changed under the decider's eyes, and what was decided stays decided.
+    // The database lets nobody change what was asked, nor what was decided.
     for statement in [
         "UPDATE xm.approvals SET parameters = '{\"amount\": 9}' WHERE state = 'waiting'",
         "UPDATE xm.approvals SET asked_by = 'mbome' WHERE state = 'waiting'",
@@ -190,7 +190,7 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     assert_eq!(count(&mut connection, BALANCE).await, 0, "nothing was done");
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
-    // The same slip booked meanwhile, under the limit, by somebody in haste.
+    // Meanwhile somebody in haste books the same slip, with an amount under the limit.
     recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }

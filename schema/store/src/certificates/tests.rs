@@ -149,7 +149,7 @@ async fn a_revoked_key_is_never_registered_again_whatever_certificate_comes() {
         }
         revoke(&mut connection, &certificate(key, 10 * key + revoked)).await.unwrap();
         for serial in [1, 2, 3, 4] {
-            // Those that are there, and a new one: the key is told to be revoked, not the certificate to exist.
+            // For certificates that are there, and for a new one: what is told is that the key is revoked, not that the certificate exists.
             let error = register(&mut connection, 1, &certificate(key, 10 * key + serial)).await.unwrap_err();
             assert!(matches!(error, AdministrationError::KeyRevoked { .. }), "{error}");
             let again = revoke(&mut connection, &certificate(key, 10 * key + serial)).await.unwrap_err();
@@ -332,7 +332,7 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     let recorded: Vec<_> = keys.map(|(key, state, purpose)| crate::centre::tests::key(key, state, purpose)).to_vec();
     centre::keys::record(&mut connection, &OPERATOR, &recorded).await.unwrap();
     for key in [1, 2, 3, 4] {
-        // Another certificate of it, under other names: the key counts.
+        // Another certificate of the key, under other names, is refused too: the key counts.
         let error = register(&mut connection, 1, &certificate(key, key + 150)).await.unwrap_err();
         assert!(matches!(error, AdministrationError::KeyOfCentre { .. }), "{error}");
     }

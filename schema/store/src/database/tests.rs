@@ -51,7 +51,7 @@ async fn a_database_that_accepts_and_never_answers_is_away_to_the_probe() {
     let mut settings = DatabaseSettings::new(format!("postgresql://nobody@127.0.0.1:{port}/nothing"));
     settings.wait = std::time::Duration::from_millis(50);
     let database = Database::new(settings).unwrap();
-    // This deadline ends a probe that has none of its own; one that has is far from it on any machine.
+    // This deadline ends a probe that has none of its own. A probe that has one ends long before, on any machine.
     let probed = tokio::time::timeout(std::time::Duration::from_secs(60), database.probe()).await;
     assert!(probed.expect("the probe ends").unwrap_err().is_away());
     drop(silent);

@@ -74,7 +74,7 @@ impl SystemAccount {
 
 #[cfg(test)]
 impl SystemAccount {
-    /// Pretends to be an account.
+    /// Makes an account for a test, whoever runs it.
     pub(crate) fn pretended(uid: u32, name: &str) -> SystemAccount {
         SystemAccount(Account { uid, name: name.to_owned() })
     }

@@ -192,7 +192,7 @@ async fn what_is_said_of_a_part_that_no_longer_waits_changes_nothing() {
     assert_eq!(world.count(row).await, 21);
     outbox::leave(&mut connection, &second).await.unwrap();
     assert_eq!(world.count(row).await, 20);
-    // Another process has it by now.
+    // Another process has leased the same part by now, so the sender of `second` changes nothing.
     let third = [waiting(&world).await.unwrap()];
     outbox::sent(&mut connection, &second).await.unwrap();
     assert_eq!(world.count(row).await, 21);

@@ -107,7 +107,7 @@ async fn a_letter_whose_cause_is_mended_is_accepted_by_its_second_attempt() {
     let actions = audit::list(&mut *world.connection().await, None, 100).await.unwrap();
     assert!(actions.iter().any(|line| line.action == "quarantine.retry" && line.operator == "mbome"));
 
-    // It is settled as any other: delivered again it changes nothing, and is answered by the attempt that won.
+    // The letter is settled as any other: delivered again it changes nothing, and is answered with the attempt that won.
     world.sql("DELETE FROM xm.outbox").await;
     assert_eq!(settle(&world, &letter).await, Outcome::Duplicate);
     assert_eq!(waiting(&world).await.1.attempt, 2);

@@ -181,7 +181,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     let world = World::new().await;
     let key = KeyPair::generate().unwrap();
     let valid = made(&key, (-10, 20));
-    // They are registered in such an order that the valid one is neither the last one registered nor the one that ends last.
+    // The certificates are registered in such an order that the valid one is neither the last one registered nor the one that ends last.
     let others = [made(&key, (5, 900)), made(&key, (-900, -20)), made(&key, (30, 60))];
     register(&world, &others[0]).await;
     register(&world, &valid).await;

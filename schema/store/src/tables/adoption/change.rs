@@ -9,13 +9,13 @@ use crate::tables::definition::Column;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is new.
+    /// The table is new.
     Adopted,
     /// Its columns changed: the definition has a further version.
     NewVersion,
     /// Scope, key, checks, corrections or rights changed.
     Changed,
-    /// All was as it is.
+    /// Nothing changed.
     Unchanged,
 }
 
