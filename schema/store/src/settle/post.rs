@@ -71,11 +71,15 @@ impl Written {
         let mut served = services.write(self.transaction.shared(), &self.batch, self.retry.is_some()).await?;
         served.enrolments_locked = std::mem::take(&mut self.enrolments_locked);
         let charge = async { if planted::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
+        let kept = async {
+            let (held, history) = join!(self.insert_held(), self.insert_history());
+            held.and(history)
+        };
         // The statements are sent one after the other, without waiting for each answer. All answers are waited for: after a statement
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
         // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
         // fault in this order is the cause.
-        let written: [Result<(), Fault>; 13] = join!(
+        let written: [Result<(), Fault>; 12] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.insert_attempts(&verdicts),
@@ -86,8 +90,7 @@ impl Written {
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
             self.insert_flags(&verdicts),
-            self.insert_held(),
-            self.insert_history(),
+            kept,
             self.insert_originals(),
         )
         .into();
