@@ -18,7 +18,7 @@ use std::time::Duration;
 use scenarios::town::CENTRE_ADDRESS;
 
 use letters::{AGENCIES, rubbish};
-use world::{LEFT_ADDRESS, OFFICE, World, start_first};
+use world::{LEFT_ADDRESS, OFFICE, World, start_first, station};
 
 /// Time passes so many times as fast.
 const FACTOR: u64 = 180;
@@ -53,6 +53,9 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.expect(&["CentreCertificateExpiring", "DiskNearlyFull"]);
     world.give_the_second_a_bad_machine();
     world.restart_the_second_until_it_rings();
+
+    // The list of polling stations grows, which is nothing wrong.
+    world.run(&station(2));
 
     // Some things are wrong that no letter is needed for.
     world.expect(&["MemoryHigh", "FilesNearlyOut"]);

@@ -80,10 +80,10 @@ refusal-columns_mismatch-short = a column missing or unknown
 refusal-rows_invalid-short = a date that is no date, and the like
 refusal-out_of_scope-short = a record in another office's name
 refusal-record_unknown-short = the correction of a record never sent
-refusal-correction_not_allowed-short = the correction of a record that no one may change
+refusal-correction_not_allowed-short = a change of what nobody may change
 refusal-conflict-short = a record sent before, changed
 refusal-check_failed-short = votes whose sums are wrong
-refusal-hold_refused-short = a held letter that the centre decided against
+refusal-hold_refused-short = a held letter that people refused
 refusal-insufficient_credit-short = no credit for what it costs
 
 # How many rows are wrong, behind the parameters of a refusal.

@@ -80,10 +80,10 @@ refusal-columns_mismatch-short = une colonne manquante ou inconnue
 refusal-rows_invalid-short = une date qui n'en est pas une, etc.
 refusal-out_of_scope-short = une fiche au nom d'une autre agence
 refusal-record_unknown-short = la correction d'une fiche jamais envoyée
-refusal-correction_not_allowed-short = la correction d'une fiche que nul ne peut changer
+refusal-correction_not_allowed-short = changer une fiche que nul ne change
 refusal-conflict-short = une fiche déjà envoyée, changée
 refusal-check_failed-short = des voix dont les sommes sont fausses
-refusal-hold_refused-short = une lettre retenue que le centre a écartée
+refusal-hold_refused-short = une lettre retenue puis refusée
 refusal-insufficient_credit-short = pas assez de crédit pour le prix
 
 # Combien de lignes sont fautives, après les paramètres d'un refus.
