@@ -174,12 +174,16 @@ impl World {
     fn states(&self) -> Vec<(String, i64)> {
         let figures = self.done(&["election", "show"]);
         let state = |count: &Value| (count["state"].as_str().unwrap().to_owned(), count["stations"].as_i64().unwrap());
-        figures["states"].as_array().unwrap().iter().map(state).collect()
+        let mut found: Vec<_> = figures["states"].as_array().unwrap().iter().map(state).collect();
+        found.sort();
+        found
     }
 }
 
 fn states(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
-    expected.iter().map(|(state, stations)| ((*state).to_owned(), *stations)).collect()
+    let mut expected: Vec<_> = expected.iter().map(|(state, stations)| ((*state).to_owned(), *stations)).collect();
+    expected.sort();
+    expected
 }
 
 #[test]

@@ -145,11 +145,13 @@ fn fates(corrections: &[Correction], agency: Matricule, key: &Key) -> Result<Vec
 fn change(holdings: &mut Holdings, corrections: &[Correction], fates: &[Fate], is_forward: bool) {
     for (correction, fate) in corrections.iter().zip(fates) {
         let Some(found) = correction.found.as_ref().filter(|_| *fate != Fate::Superseded) else { continue };
-        let (out, into): (fn(&mut Totals, Option<i128>), fn(&mut Totals, Option<i128>)) =
-            if is_forward { (Totals::take, Totals::add) } else { (Totals::add, Totals::take) };
-        holdings.change(std::slice::from_ref(&found.before), &[vec![true]], out);
+        let mut change = |rows, is_there: bool| {
+            let change = if is_there { Totals::add } else { Totals::take };
+            holdings.change(std::slice::from_ref(rows), &[vec![true]], change);
+        };
+        change(&found.before, !is_forward);
         if let Some(after) = &found.after {
-            holdings.change(std::slice::from_ref(after), &[vec![true]], into);
+            change(after, is_forward);
         }
     }
 }

@@ -159,7 +159,8 @@ async fn a_definition_file_with_mistakes_is_explained() {
             "application = \"x\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"K\"]\n\
              [[tables.checks]]\ncode = \"c\"\nseverity = \"flag\"\nleft = [{ tabel = \"T\" }]\n\
              comparison = \"=\"\nright = []\n",
-            "line 8: tables 1: checks 1: left: form_unknown expected=a number, a column's name, { table, sum, on }, { table, count, on } or { table, column, on }",
+            "line 8: tables 1: checks 1: left: form_unknown expected=a number, a column's name, { table, sum, on }, { table, count, on } \
+             or { table, column, on }",
         ),
         ("{\"application\": \"x\",\n \"tables\": [{\"name\": \"T\"}]}", "line 2: key_missing name=`legal_key`"),
     ] {
