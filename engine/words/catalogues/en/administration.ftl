@@ -104,6 +104,7 @@ error-right-credit-limit = an amount of 0 or more
 error-right-line = text on one line
 error-right-ascii = plain ASCII, without accents: of a domain with accents write the ASCII form (xn--…), which its registrar tells
 error-right-email = local@domain, without spaces or quotes
+error-right-load-file = CSV in UTF-8, with a line of column names and at least one of values
 error-right-sample = ecr or election
 
 # Tables: what keeps one from being adopted, and how one differs

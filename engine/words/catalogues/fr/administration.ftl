@@ -104,6 +104,7 @@ error-right-credit-limit = un montant de 0 ou plus
 error-right-line = du texte sur une ligne
 error-right-ascii = de l'ASCII simple, sans accents : pour un domaine accentué écrivez la forme ASCII (xn--…), que son bureau d'enregistrement indique
 error-right-email = local@domaine, sans espaces ni guillemets
+error-right-load-file = du CSV en UTF-8, avec une ligne de noms de colonnes et au moins une de valeurs
 error-right-sample = ecr ou election
 
 # Les tables : ce qui empêche d'en adopter une, et en quoi une diffère
