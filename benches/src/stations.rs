@@ -9,6 +9,7 @@ use simulation::dice::Dice;
 
 /// Of results made up.
 const STATIONS: usize = 1000;
+/// Of each of them, `CAND-1` and so on.
 pub const CANDIDATES: i32 = 8;
 
 /// What one station counted.

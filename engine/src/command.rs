@@ -197,10 +197,8 @@ impl CommandLine {
             Command::Cert(command) => place.at_desk(async |desk| cert::run(desk, command).await),
             Command::Journal(command) => place.at_desk(async |desk| journal::run(desk, command).await),
             Command::Letter(command) => place.at_desk(async |desk| letter::run(desk, command).await),
-            Command::Quarantine(command) => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| quarantine::run(desk, &configuration, command).await)
-            }
+            Command::Quarantine(command) => place
+                .at_desk_with_letters(async |desk, configuration| quarantine::run(desk, configuration, command).await),
             #[cfg(feature = "demo")]
             Command::Sample(SampleCommand::Office { matricule, folder }) => {
                 let configuration = Configuration::load(&place.sources)?;
@@ -216,19 +214,13 @@ impl CommandLine {
                 place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)
             }
             Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
-            Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
-            Command::Approval(command) => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| approval::run(desk, &configuration, command).await)
-            }
+            Command::Approval(command) => place
+                .at_desk_with_letters(async |desk, configuration| approval::run(desk, configuration, command).await),
             Command::Held(command) => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| held::run(desk, &configuration, command).await)
+                place.at_desk_with_letters(async |desk, configuration| held::run(desk, configuration, command).await)
             }
-            Command::Correction(command) => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| correction::run(desk, &configuration, command).await)
-            }
+            Command::Correction(command) => place
+                .at_desk_with_letters(async |desk, configuration| correction::run(desk, configuration, command).await),
             Command::Election(command) => place.at_desk(async |desk| election::run(desk, command).await),
             Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
             Command::User(command) => {

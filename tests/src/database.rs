@@ -7,6 +7,7 @@ use anyhow::Result;
 use cluster::{Cluster, ClusterSettings};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
 
 /// A PostgreSQL in a folder of its own.
 pub struct OwnDatabase {
@@ -26,6 +27,19 @@ impl OwnDatabase {
         let settings = ClusterSettings { data_folder: folder.path().join("database"), ..ClusterSettings::default() };
         let cluster = runtime.block_on(Cluster::start(settings))?;
         Ok(OwnDatabase { cluster, folder })
+    }
+
+    /// Runs statements in a session of their own.
+    ///
+    /// # Errors
+    /// PostgreSQL's own.
+    pub fn run(&self, runtime: &Runtime, statements: &str) -> Result<()> {
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.cluster.url(), NoTls).await?;
+            // Ends when the client is dropped.
+            tokio::spawn(connection);
+            Ok(client.batch_execute(statements).await?)
+        })
     }
 
     /// Stops it and removes its folder.

@@ -155,6 +155,15 @@ impl Engine {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Runs a command that may say no, and returns its exit code and what it told.
+    ///
+    /// # Errors
+    /// It cannot be run, or tells what is no text.
+    pub fn ask(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let output = self.command(self.program.as_os_str()).args(self.place_of_data()).args(arguments).output()?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?))
+    }
+
     /// Starts `xmserver run`.
     ///
     /// # Errors

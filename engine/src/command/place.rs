@@ -41,6 +41,15 @@ impl Place {
         self.at_desk_by(&Entrance::Account, work)
     }
 
+    /// The same for what opens letters, with the centre's keys and limits.
+    pub(super) fn at_desk_with_letters<T: Termination>(
+        &self,
+        work: impl AsyncFnOnce(&mut Desk, &Configuration) -> anyhow::Result<T>,
+    ) -> anyhow::Result<ExitCode> {
+        let configuration = Configuration::load(&self.sources)?;
+        self.at_desk(async |desk| work(desk, &configuration).await)
+    }
+
     pub(super) fn at_desk_by<T: Termination>(
         &self,
         entrance: &Entrance,

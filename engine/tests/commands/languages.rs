@@ -69,6 +69,19 @@ const QUESTIONS: &[&[&str]] = &[
     &["voucher", "locked"],
     &["voucher", "write", "7", "x"],
     &["voucher", "revoke", "7", "--reason", "x"],
+    &["held", "list"],
+    &["held", "list", "--with-decided"],
+    &["held", "show", "7"],
+    &["held", "release", "7", "--reason", "x"],
+    &["held", "refuse", "7", "--reason", "x"],
+    &["correction", "list"],
+    &["correction", "show", "7"],
+    &["correction", "confirm", "7", "--reason", "x"],
+    &["flag", "list"],
+    &["flag", "list", "--with-explained"],
+    &["flag", "explain", "7", "x"],
+    &["election", "show"],
+    &["election", "missing"],
 ];
 
 /// What needs one person, what needs two, and how one is asked.
@@ -210,7 +223,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     }
     speaker.with(&OF_A_TABLE).shows(&["table", "show", "ecr.MentionMarginale"]);
     // What is free of the disk may differ from one moment to the next.
-    speaker.with(&MONTHS).says(&["check"]);
+    speaker.with(&MONTHS).with(&["correct"]).says(&["check"]);
     for arguments in PEOPLE {
         speaker.with(&["zoe", "mbome", "nkolo", "games", "daemon", "slip"]).says(arguments);
     }
@@ -352,7 +365,7 @@ fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
         a_sample(&speaker, arguments);
     }
     a_sample(&speaker, &["sample", "configuration", "--trial", "2110", "2525"]);
-    speaker.with(&MONTHS).says(&["check"]);
+    speaker.with(&MONTHS).with(&["correct"]).says(&["check"]);
     let wrong = centre.place.path().join("wrong.toml");
     for (text, keys) in [
         ("[folder]\npath = \"/nowhere\"\n", ["folder", "nowhere", "in", "out"]),

@@ -6,6 +6,7 @@
 mod agencies;
 mod centre;
 mod cli;
+mod election;
 mod keys;
 mod languages;
 mod operators;

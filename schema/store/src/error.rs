@@ -1,6 +1,7 @@
 //! Why something was not administered: a stable code with parameters. The words are made where they are read, in the reader's
 //! language; what stands here is for programs, logs and tests.
 
+mod book;
 mod invalid;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
 use serde_json::{Value, json};
 
+pub use book::Book;
 pub use invalid::InvalidValue;
 
 use crate::certificates::certificate::Concern;
@@ -316,19 +318,6 @@ pub enum KeyName {
     IssuerSerial,
 }
 
-/// Where lines are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Book {
-    /// The journal.
-    Journal,
-    /// The quarantine.
-    Quarantine,
-    /// Letters that are held.
-    Held,
-    /// Flags.
-    Flags,
-}
-
 /// What kind of failure an error is: what a program does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -596,17 +585,6 @@ impl KeyName {
         match self {
             KeyName::KeyId => "key_id",
             KeyName::IssuerSerial => "issuer_serial",
-        }
-    }
-}
-
-impl Book {
-    fn code(self) -> &'static str {
-        match self {
-            Book::Journal => "journal",
-            Book::Quarantine => "quarantine",
-            Book::Held => "held",
-            Book::Flags => "flags",
         }
     }
 }

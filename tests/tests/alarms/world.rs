@@ -82,6 +82,8 @@ impl World {
         let configured = |http| configuration(&database.cluster.url(), &dovecot, &postfix, http);
         let mut first = Engine::of(xmserver_nemesis().unwrap(), PASSWORD, configured).unwrap();
         found(&first).unwrap();
+        first.operate(&["sample", "restore", "election"]).unwrap();
+        database.run(&runtime, &station(1)).unwrap();
         let [resident, homeless] = [OFFICE, HOMELESS].map(|number| Resident::settle(&first, number).unwrap());
         start_first(&mut first);
         let mut second = first.twin().unwrap();
@@ -220,6 +222,14 @@ pub fn start_first(engine: &mut Engine) {
     engine.start().unwrap();
     let polls = |engine: &Engine| Ok(engine.metric("xm_mailbox_up") >= 2.0);
     engine.wait_until("both mailboxes are polled", polls).unwrap();
+}
+
+/// A statement that lists a polling station.
+pub fn station(number: u32) -> String {
+    format!(
+        r#"INSERT INTO election."BureauVote" ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Inscrits")
+           VALUES (2, 'PR26', 'B{number}', 'École', 'Littoral', 300)"#
+    )
 }
 
 fn connect(runtime: &Runtime, cluster: &Cluster) -> Client {

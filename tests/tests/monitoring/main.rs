@@ -14,6 +14,7 @@ use agency::identity::{Algorithm, Identity};
 use clap::Parser;
 use clap::error::ErrorKind;
 use engine::command::CommandLine;
+use scenarios::database::OwnDatabase;
 use scenarios::servers::{Prometheus, promtool, wait_within};
 use scenarios::site::Site;
 use scenarios::town::{CENTRE_ADDRESS, Resident, address};
@@ -22,10 +23,14 @@ use serde_json::Value;
 use simulation::dice::Dice;
 use simulation::forgery;
 use simulation::records::Register;
+use tokio::runtime::Runtime;
 
 use metrics::compare;
 
 const OFFICE: u32 = 7;
+/// A polling station, from which nothing has come.
+const STATION: &str = r#"INSERT INTO election."BureauVote" ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Inscrits")
+    VALUES (2, 'PR26', 'B1', 'École', 'Littoral', 300)"#;
 /// Letters that are accepted.
 const GOOD: usize = 5;
 /// Longest wait until every query is answered: rules evaluate once a second, and each builds on another.
@@ -208,17 +213,24 @@ struct Watched {
     prometheus: Prometheus,
     site: Site,
     resident: Resident,
+    _database: OwnDatabase,
+    _runtime: Runtime,
 }
 
 impl Watched {
     fn new() -> Watched {
-        let mut site = Site::found(&[address(OFFICE)], "").unwrap();
+        let runtime = Runtime::new().unwrap();
+        let database = OwnDatabase::start(&runtime).unwrap();
+        let further = format!("[database]\nurl = \"{}\"\n", database.cluster.url());
+        let mut site = Site::found(&[address(OFFICE)], &further).unwrap();
+        site.engine.operate(&["sample", "restore", "election"]).unwrap();
+        database.run(&runtime, STATION).unwrap();
         let resident = Resident::settle(&site.engine, OFFICE).unwrap();
         site.open().unwrap();
         let prometheus = Prometheus::start(&root().join("deploy/prometheus"), site.engine.http_address()).unwrap();
         wait_within(PATIENCE, "Prometheus has seen the centre", || Ok(prometheus.query("xm:up:count")? == [1.0]))
             .unwrap();
-        Watched { prometheus, site, resident }
+        Watched { prometheus, site, resident, _database: database, _runtime: runtime }
     }
 
     /// Delivers good letters, one of them twice, one that is refused, one of a stranger, and a mail that is no letter.

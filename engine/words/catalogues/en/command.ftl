@@ -247,7 +247,6 @@ held-state-refused = refused
 held-by-approval = its corrections wait for approval
 held-decided = { $state } by { $user } on { $time }: { $reason }
 held-row = row { $row } of { $table }, number { $numero }
-held-stays = held letter { $id } stays as it is: { $why }
 held-refused-silently = held letter { $id } is refused; its key is revoked, so nobody is told
 flag-none = no flag waits for an explanation
 flag-none-ever = no letter was ever flagged

@@ -259,7 +259,6 @@ held-state-refused = refusée
 held-by-approval = ses corrections attendent l'approbation
 held-decided = { $state } par { $user } le { $time } : { $reason }
 held-row = ligne { $row } de { $table }, numéro { $numero }
-held-stays = la lettre retenue { $id } reste comme elle est : { $why }
 held-refused-silently = la lettre retenue { $id } est refusée ; sa clé est révoquée, donc personne n'en est avisé
 flag-none = aucun signalement n'attend d'explication
 flag-none-ever = aucune lettre n'a jamais été signalée

@@ -76,7 +76,9 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let format = format();
     let blocks: Vec<&str> =
         format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
-    let [letter, answer, statement, profile, notice] = blocks[..] else { panic!("five blocks, not {}", blocks.len()) };
+    let [letter, answer, corrections, statement, profile, notice] = blocks[..] else {
+        panic!("six blocks, not {}", blocks.len())
+    };
     let letter = format!("{letter}\n");
     let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
     let receipt = read_answer(answer.as_bytes(), &PayloadLimits::default()).unwrap().receipt;
@@ -84,6 +86,12 @@ fn the_payloads_shown_are_read_and_belong_together() {
     assert_eq!(receipt.digest, Digest::of(letter.as_bytes()).to_string());
     assert!(format.contains(&format!("<< 'END'\n{letter}END\n")), "the worked example writes the same letter");
     assert_eq!(receipt.skew_seconds, Some((read.time - receipt.received).num_seconds()));
+
+    let (head, _) = letter.split_once("\"service\":").unwrap();
+    let correcting = format!("{head}\"service\":\"correct\",\"body\":{corrections}}}");
+    let asked = read_letter(correcting.as_bytes(), &PayloadLimits::default()).unwrap().request;
+    let Request::Correct(asked) = asked else { panic!("not corrections") };
+    assert_eq!(asked.corrections.len(), 1);
 
     let body = |service: &str, body: &str| {
         let with_body = format!(

@@ -24,7 +24,8 @@ async fn country() -> Lab {
     drop(connection);
     lab.world
         .sql(
-            r#"INSERT INTO election."BureauVote" ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Departement", "Commune", "Inscrits")
+            r#"INSERT INTO election."BureauVote"
+                      ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Departement", "Commune", "Inscrits")
                SELECT 2, 'PR26', 'B' || n, 'Bureau ' || n, CASE WHEN n < 4 THEN 'Littoral' ELSE 'Centre' END, 'D' || n, '', 100 * n
                  FROM generate_series(1, 8) n;
                INSERT INTO election."CandidatElection" ("Status", "ElectionCode", "CandidatCode", "Nom", "Ordre")
@@ -39,7 +40,7 @@ fn result(number: i64, registered: i64, signatures: i64, voices: [i64; 2]) -> St
     let valid = voices[0] + voices[1];
     let bureau = format!("B{number}");
     let columns = |more: &[(&str, Vec<Value>)], rows: usize, first: i64| {
-        let numeros = (0..rows).map(|row| json!(first + row as i64)).collect();
+        let numeros = (first..).take(rows).map(|numero| json!(numero)).collect();
         let same = |value: &str| vec![json!(value); rows];
         let mut all = vec![("Numero", numeros), ("Status", vec![json!(2); rows])];
         all.extend([("ElectionCode", same("PR26")), ("BureauCode", same(&bureau))]);

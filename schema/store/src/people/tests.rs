@@ -30,7 +30,7 @@ use crate::ledger::{recharges, statement};
 use crate::letters::{answers, flags, held, messages, quarantine, resending};
 use crate::people::act::{Act, HeldDecision};
 use crate::samples;
-use crate::settle::{Arrival, Claimed, Content, Settler, SettlingSettings, Source};
+use crate::settle::{Settler, SettlingSettings};
 use crate::tables;
 use crate::testing::TestCluster;
 
@@ -122,24 +122,6 @@ pub(crate) async fn count(connection: &mut Connection, query: &str) -> i64 {
     diesel::sql_query(query).get_result::<Count>(connection).await.unwrap().count
 }
 
-/// A container of nobody's.
-fn nobody() -> Arrival {
-    Arrival {
-        received_at: chrono::Utc::now(),
-        source: Source {
-            transport: "mail",
-            mailbox: "main".into(),
-            sender_domain: String::new(),
-            claimed: Claimed::default(),
-            is_fetched_again: false,
-        },
-        container: Vec::new(),
-        container_bytes: 0,
-        rendered_bytes: 0,
-        content: Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
-    }
-}
-
 /// Tries an operation, whatever its parameters.
 async fn attempt(
     connection: &mut AsyncPgConnection,
@@ -160,7 +142,9 @@ async fn attempt(
         Operation::CorrectionDecide => {
             let settler = Settler::new(TestCluster::shared().await.database().await, SettlingSettings::default());
             let act = Act::HeldDecide(HeldDecision { held: 1, waived: None, reason: "x".to_owned() });
-            held::decision::decide_alone(&settler, connection, operator, &act, nobody()).await.map(drop)
+            held::decision::decide_alone(&settler, connection, operator, &act, crate::testing::centre::nobody())
+                .await
+                .map(drop)
         }
         Operation::FlagExplain => flags::explain(connection, operator, 1, "counted twice").await,
         Operation::AgencyAdd => agencies::add(connection, operator, &agency(3)).await.map(drop),

@@ -201,7 +201,7 @@ impl<'a> Round<'a> {
             return self.refuse(agency, key, digest, refusal.clone(), None);
         }
         if let Work::Corrections(_) = work {
-            return self.decide_corrections((at, arrival), signer, key, digest, work);
+            return self.decide_corrections((at, arrival), agency, key, digest, work);
         }
         if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
             return Decision::Deferred;

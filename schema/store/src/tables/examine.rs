@@ -27,7 +27,6 @@ pub use flags::{Figures, Finding, Flagged, Flags};
 pub use holdings::{Beside, GroupKey, Holdings, Measure, Totals, columns as group_columns, key as group_key};
 pub use rows::TableRows;
 pub(crate) use rows::row_number;
-pub(crate) use scope::is_granted;
 pub use values::ColumnValues;
 
 use crate::tables::catalogue::Catalogue;

@@ -101,6 +101,7 @@ pub async fn act(
     table: &str,
     file: &LoadFile,
 ) -> Result<Act, AdministrationError> {
+    operator.require(connection, Operation::TableLoad).await?;
     let loaded = dry_run(connection, operator, table, file).await?;
     let table = super::adoption::find(connection, table).await?.full_name();
     Ok(Act::TableLoad(TableLoad { table, sha256: file.digest.clone(), loaded }))
@@ -273,19 +274,19 @@ impl Staged {
         let text = format!("INSERT INTO xm_load ({names}) SELECT {}", arrays.join(", "));
         let all: Vec<usize> = (0..rows).collect();
         for some in all.chunks(ROWS_PER_STATEMENT) {
-            let bind = |values: &'_ ColumnValues| {
-                let mut bind = values.empty_bind();
-                values.push_onto(some, &mut bind);
-                bind
-            };
-            let binds: Vec<Bind<'_>> = values.iter().map(bind).collect();
+            let mut binds: Vec<Bind<'_>> = Vec::new();
+            for column in values {
+                let mut bind = column.empty_bind();
+                column.push_onto(some, &mut bind);
+                binds.push(bind);
+            }
             Statement::<()>::of_columns(&text, &binds).execute(connection).await?;
         }
         let key = self.definition.legal_key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
         let text = format!("SELECT count(*) FROM (SELECT FROM xm_load GROUP BY {key} HAVING count(*) > 1) twice");
         let twice: Vec<i64> = Statement::<BigInt>::of_columns(&text, &[]).load(connection).await?;
         if twice != [0] {
-            let count = twice.first().copied().unwrap_or_default();
+            let count = twice.into_iter().next().unwrap_or_default();
             return Err(AdministrationError::LoadKeysTwice { key: self.definition.legal_key.clone(), count });
         }
         connection.batch_execute("ANALYZE xm_load").await?;

@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::letter::{Matricule, Mode};
+use sdc::refusal::{Refusal, RefusalCode};
 
 use crate::agencies::{self, NewAgency};
 use crate::centre::server::{self, Server};
 use crate::database::{Connection, Database};
 use crate::people::Operator;
+use crate::settle::{Arrival, Claimed, Content, Source};
 use crate::testing::TestCluster;
 
 /// A person of every privilege.
@@ -54,4 +56,22 @@ pub(crate) async fn value(connection: &mut Connection, query: &str) -> i64 {
 
 pub(crate) async fn run(connection: &mut Connection, statements: &str) {
     connection.batch_execute(statements).await.unwrap();
+}
+
+/// A container of nobody's.
+pub(crate) fn nobody() -> Arrival {
+    Arrival {
+        received_at: chrono::Utc::now(),
+        source: Source {
+            transport: "mail",
+            mailbox: "main".into(),
+            sender_domain: String::new(),
+            claimed: Claimed::default(),
+            is_fetched_again: false,
+        },
+        container: Vec::new(),
+        container_bytes: 0,
+        rendered_bytes: 0,
+        content: Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
+    }
 }

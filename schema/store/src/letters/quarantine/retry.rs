@@ -147,7 +147,8 @@ async fn close(
             .await?;
         return Ok(());
     }
-    // The bytes are kept with the journal's line of what is accepted, with the letter that is held, and in another entry of what is refused.
+    // The bytes are kept with the journal's line of what is accepted, with the letter that is held, and in another entry of what is
+    // refused.
     release_room(connection, entry).await?;
     diesel::sql_query(
         "UPDATE xm.quarantine SET state = 'retried', original = '', held_version = NULL, sender = NULL, subject = NULL

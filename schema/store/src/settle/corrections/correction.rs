@@ -1,5 +1,6 @@
 //! What a letter asks to become of a record, and what is held of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sdc::request::CorrectionAction;
@@ -25,6 +26,8 @@ pub struct Correction {
     pub reason: String,
     /// What proves it.
     pub reference: String,
+    /// Codes that are granted to the agency in the table's scope column.
+    pub granted: Arc<HashSet<String>>,
     /// The record, where the agency has sent it; none before it was looked up.
     pub found: Option<FoundRecord>,
 }

@@ -1,8 +1,9 @@
 //! Judges corrections by what the letter says: its tables, columns, values, and the codes that it writes about.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sdc::names::same;
+use sdc::names::{folded, same};
 use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 use sdc::request::{Correction as Asked, CorrectionAction, Corrections, RecordName};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use super::correction::{Correction, Named};
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Column, Corrections as Policy, Definition, is_provenance};
-use crate::tables::examine::{ColumnValues, NUMERO, STATUS, STATUS_VALIDATED, granted_table, is_granted, row_number};
+use crate::tables::examine::{ColumnValues, NUMERO, STATUS, STATUS_VALIDATED, granted_table, row_number};
 
 /// Judges the corrections of a letter. What is held of the records is looked up later.
 ///
@@ -20,6 +21,7 @@ use crate::tables::examine::{ColumnValues, NUMERO, STATUS, STATUS_VALIDATED, gra
 pub fn judge(corrections: &Corrections, signer: &Signer, catalogue: &Catalogue) -> Result<Vec<Correction>, Refusal> {
     let mut judged = Vec::with_capacity(corrections.corrections.len());
     let (mut faults, mut outside) = (RowFaults::default(), RowFaults::default());
+    let mut codes: HashMap<i32, Arc<HashSet<String>>> = HashMap::new();
     for (at, asked) in corrections.corrections.iter().enumerate() {
         let definition = granted_table(&corrections.application, &asked.table, catalogue, &signer.plan)?;
         if definition.corrections == Policy::Never {
@@ -32,17 +34,19 @@ pub fn judge(corrections: &Corrections, signer: &Signer, catalogue: &Catalogue) 
         let (columns, values) = changes(asked, &definition, &mut fault)?;
         let named = named(&asked.record, &definition, &mut fault)?;
         let scope = definition.scope_column.as_ref();
+        let of_scope = || scope.and_then(|scope| signer.scopes.get(&folded(scope))).cloned().unwrap_or_default().into();
+        let granted = Arc::clone(codes.entry(definition.table_id).or_insert_with(of_scope));
         let changed =
             scope.and_then(|scope| columns.iter().position(|&index| same(&definition.columns[index].name, scope)));
         if let Some((scope, changed)) = scope.zip(changed)
-            && !is_granted(&signer.scopes, scope, &values[changed].text(0))
+            && !granted.contains(&values[changed].text(0))
         {
             let expected = "a code granted to the agency".to_owned();
             outside.add(|| row_fault(&definition, at, Some(scope), "scope", expected));
         }
         let (reason, reference) = (asked.reason.clone(), asked.reference.clone());
         let action = asked.action;
-        judged.push(Correction { definition, named, action, columns, values, reason, reference, found: None });
+        judged.push(Correction { definition, named, action, columns, values, reason, reference, granted, found: None });
     }
     if !faults.is_empty() {
         return Err(Refusal::new(RefusalCode::RowsInvalid).with_faults(faults));

@@ -7,7 +7,6 @@ use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 use sdc::request::CorrectionAction;
 
 use super::Round;
-use crate::certificates::signers::Signer;
 use crate::settle::arrival::Arrival;
 use crate::settle::corrections::correction::{Correction, Fate, FoundRecord};
 use crate::settle::decision::{Decision, Hold};
@@ -16,22 +15,22 @@ use crate::settle::judge::Key;
 use crate::settle::ruling::Ruling;
 use crate::settle::work::Work;
 use crate::tables::definition::{Corrections as Policy, Severity};
-use crate::tables::examine::{Beside, Found, Holdings, Totals, is_granted, reckon_corrected, row_number};
+use crate::tables::examine::{Beside, Found, Holdings, Totals, reckon_corrected, row_number};
 
 impl<'a> Round<'a> {
     pub(super) fn decide_corrections(
         &mut self,
         (at, arrival): (usize, &'a Arrival),
-        signer: &Signer,
+        agency: Matricule,
         key: Key,
         digest: &[u8],
         work: &'a Work,
     ) -> Decision {
-        let (agency, corrections) = (signer.matricule, work.corrections());
+        let corrections = work.corrections();
         if corrections.iter().any(|correction| self.must_wait(agency, correction)) {
             return Decision::Deferred;
         }
-        let fates = match fates(corrections, signer, &key) {
+        let fates = match fates(corrections, agency, &key) {
             Ok(fates) => fates,
             Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
         };
@@ -100,7 +99,7 @@ fn named(agency: Matricule, correction: &Correction) -> Option<(i32, Matricule, 
 /// # Errors
 /// The refusal of a letter that corrects what its agency has not sent, what is cancelled, what it corrects twice, or what lies outside
 /// the codes granted to it.
-fn fates(corrections: &[Correction], signer: &Signer, key: &Key) -> Result<Vec<Fate>, Refusal> {
+fn fates(corrections: &[Correction], agency: Matricule, key: &Key) -> Result<Vec<Fate>, Refusal> {
     let (mut unknown, mut outside) = (RowFaults::default(), RowFaults::default());
     let (mut fates, mut seen) = (Vec::with_capacity(corrections.len()), std::collections::HashSet::new());
     for (at, correction) in corrections.iter().enumerate() {
@@ -118,12 +117,12 @@ fn fates(corrections: &[Correction], signer: &Signer, key: &Key) -> Result<Vec<F
         let is_older = found.last.as_ref().is_some_and(|(installation, sequence)| {
             *installation == key.installation && key.sequence.is_some_and(|own| own < *sequence)
         });
-        if !is_older && (!found.is_live || !seen.insert(named(signer.matricule, correction))) {
+        if !is_older && (!found.is_live || !seen.insert(named(agency, correction))) {
             unknown.add(|| fault(None, "cancelled", "a record that is valid, once in the letter"));
         }
         if let Some(scope) = &correction.definition.scope_column {
             let code = found.before.column(scope).map(|values| values.text(0)).unwrap_or_default();
-            if !is_granted(&signer.scopes, scope, &code) {
+            if !correction.granted.contains(&code) {
                 outside.add(|| fault(Some(scope), "scope", "a code granted to the agency"));
             }
         }
@@ -146,11 +145,13 @@ fn fates(corrections: &[Correction], signer: &Signer, key: &Key) -> Result<Vec<F
 fn change(holdings: &mut Holdings, corrections: &[Correction], fates: &[Fate], is_forward: bool) {
     for (correction, fate) in corrections.iter().zip(fates) {
         let Some(found) = correction.found.as_ref().filter(|_| *fate != Fate::Superseded) else { continue };
-        let (out, into): (fn(&mut Totals, Option<i128>), fn(&mut Totals, Option<i128>)) =
-            if is_forward { (Totals::take, Totals::add) } else { (Totals::add, Totals::take) };
-        holdings.change(std::slice::from_ref(&found.before), &[vec![true]], out);
+        let mut change = |rows, is_there: bool| {
+            let change = if is_there { Totals::add } else { Totals::take };
+            holdings.change(std::slice::from_ref(rows), &[vec![true]], change);
+        };
+        change(&found.before, !is_forward);
         if let Some(after) = &found.after {
-            holdings.change(std::slice::from_ref(after), &[vec![true]], into);
+            change(after, is_forward);
         }
     }
 }

@@ -28,7 +28,7 @@ impl Standing {
                     self.keep(agency, key, digest.as_bytes(), true);
                 }
                 Decision::Refused { key, .. } | Decision::Held { key, .. } => {
-                    self.keep(agency, key, digest.as_bytes(), false)
+                    self.keep(agency, key, digest.as_bytes(), false);
                 }
                 Decision::Duplicate(_) | Decision::Stranger(_) | Decision::Deferred => {}
             }

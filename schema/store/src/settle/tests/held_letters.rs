@@ -136,7 +136,10 @@ async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
     // Another check holds it by now, which nobody has waived.
     country
         .world()
-        .sql("UPDATE xm.tables SET checks = checks || '[{\"code\": \"few\", \"severity\": \"hold\", \"left\": [\"Valid\"], \"comparison\": \"<=\", \"right\": [1]}]' WHERE name = 'Result'")
+        .sql(
+            r#"UPDATE xm.tables SET checks = checks ||
+                 '[{"code": "few", "severity": "hold", "left": ["Valid"], "comparison": "<=", "right": [1]}]' WHERE name = 'Result'"#,
+        )
         .await;
     let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
     assert_eq!(

@@ -144,8 +144,6 @@ async fn update(
                 tables::corrections.eq(word(table.corrections)),
                 tables::results.eq(table.results),
                 tables::areas.eq(&table.areas),
-                tables::results.eq(table.results),
-                tables::areas.eq(&table.areas),
                 tables::checks.eq(json!(table.checks)),
                 tables::schema_name.eq(file.schema_name()),
                 tables::relation_name.eq(table.relation_name()),

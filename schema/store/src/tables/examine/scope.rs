@@ -44,11 +44,6 @@ pub fn check(tables: &[TableRows], scopes: &HashMap<String, HashSet<String>>) ->
     Err(Refusal::new(RefusalCode::OutOfScope).with("granted", told.join("; ")).with_faults(faults))
 }
 
-/// Says whether a code of a scope column is granted.
-pub(crate) fn is_granted(scopes: &HashMap<String, HashSet<String>>, column: &str, code: &str) -> bool {
-    scopes.get(&folded(column)).is_some_and(|codes| codes.contains(code))
-}
-
 fn in_words(granted: Option<&HashSet<String>>) -> String {
     let codes: BTreeSet<&str> = granted.into_iter().flatten().map(String::as_str).collect();
     match codes.len() {
