@@ -290,6 +290,8 @@ fn after_a_renewal_answers_to_either_key_are_opened() {
         assert!(office.open(&document).unwrap().is_news);
     }
     assert_eq!(office.identity().certificate().fingerprint(), next.certificate().fingerprint());
+}
+
 /// A held letter is answered twice: that it is held, and later what the centre has decided. The register keeps the last word, in
 /// whatever order the post brings them.
 #[test]

@@ -23,6 +23,7 @@ pub struct Cheap {
     pub messages_unread: i64,
     #[diesel(sql_type = BigInt)]
     pub enrolments_locked: i64,
+    #[diesel(sql_type = BigInt)]
     pub held_by_check: i64,
     #[diesel(sql_type = BigInt)]
     pub held_for_approval: i64,
@@ -99,7 +100,7 @@ pub const CHEAP: &str = "
            (SELECT count(*) FROM xm.profile_changes WHERE state = 'waiting') AS profile_changes_waiting,
            (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread,
            (SELECT count(*) FROM xm.enrolment_codes
-             WHERE locked_at IS NOT NULL AND used_at IS NULL AND ended_at IS NULL AND expires_at > now()) AS enrolments_locked
+             WHERE locked_at IS NOT NULL AND used_at IS NULL AND ended_at IS NULL AND expires_at > now()) AS enrolments_locked,
            (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'check') AS held_by_check,
            (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'approval') AS held_for_approval,
            (SELECT coalesce(extract(epoch FROM now() - min(held_at)), 0)::float8 FROM xm.held WHERE state = 'open') AS held_oldest

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use sdc::letter::{Matricule, Mode};
-use sdc::refusal::{Refusal, RefusalCode};
 use sdc::request::{Period, VoucherCode};
 use serde_json::json;
 use uuid::Uuid;

@@ -95,7 +95,7 @@ impl Work {
     pub fn corrections(&self) -> &[Correction] {
         match self {
             Work::Corrections(corrections) => corrections,
-            Work::Records(_) | Work::Statement(_) => &[],
+            _ => &[],
         }
     }
 
@@ -103,7 +103,7 @@ impl Work {
     pub fn corrections_mut(&mut self) -> Option<&mut [Correction]> {
         match self {
             Work::Corrections(corrections) => Arc::get_mut(corrections),
-            Work::Records(_) | Work::Statement(_) => None,
+            _ => None,
         }
     }
 

@@ -73,5 +73,6 @@ pub(crate) fn nobody() -> Arrival {
         container_bytes: 0,
         rendered_bytes: 0,
         content: Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
+        enrolment: None,
     }
 }

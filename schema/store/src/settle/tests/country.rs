@@ -129,6 +129,7 @@ impl Country {
             sequence: *sequence,
             time: chrono::Utc::now(),
             mode: Mode::Live,
+            seen: None,
             request,
         }
     }

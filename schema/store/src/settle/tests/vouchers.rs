@@ -15,7 +15,7 @@ use super::REFUSED;
 use super::world::World;
 use crate::database::statement::{Bind, Statement};
 use crate::ledger::voucher_keys::VoucherKeys;
-use crate::settle::{Outcome, Retry, Settler, SettlingSettings};
+use crate::settle::{Outcome, Retry, Ruling, Settler, SettlingSettings};
 
 /// Keys of a centre that nobody else has.
 pub(crate) fn keys() -> VoucherKeys {
@@ -190,7 +190,7 @@ async fn a_thousand_wrong_codes_get_one_refusal_lock_and_give_nothing() {
     // Once the day is over, or an operator has ended the lock, the same code is good; an operator's retry meets no lock.
     let settings = SettlingSettings { voucher_keys: keys, ..SettlingSettings::default() };
     let settler = Settler::new(world.database.clone(), settings);
-    let retry = Retry { decider: "mbome".to_owned(), decided_at: Utc::now() };
+    let retry = Retry { decider: "mbome".to_owned(), decided_at: Utc::now(), ruling: Ruling::Anew, approval: None };
     let written = settler.write_again(vec![world.arrival(&right).await], retry).await.unwrap();
     assert_eq!(written.post().await.unwrap().outcomes, [Outcome::Accepted]);
     assert_eq!((world.count(CREDITED).await, world.ledger_difference().await), (5000, 0));
