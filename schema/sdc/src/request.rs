@@ -100,7 +100,7 @@ impl Request {
             Service::Message => Ok(Request::Message(message::read(body()?)?)),
             Service::Renew => Ok(Request::Renew(renew::read(body()?)?)),
             Service::Enrol => Ok(Request::Enrol(enrol::read(body()?)?)),
-            Service::Correct | Service::Import | Service::Certify | Service::Renew | Service::Enrol => {
+            Service::Correct | Service::Import | Service::Certify => {
                 Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service))
             }
         }

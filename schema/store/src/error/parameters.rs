@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AdministrationError, Book, KeyName};
+use super::AdministrationError;
 
 impl AdministrationError {
     /// Returns what the words need besides the code; null where they need nothing. Members are stable; new ones may come.
