@@ -73,12 +73,15 @@ impl Authority {
         let key = brought.public_key()?;
         let mut builder = X509Builder::new()?;
         builder.set_version(VERSION_3)?;
-        builder.set_serial_number(&*Asn1Integer::from_bn(&serial)?)?;
+        let serial = Asn1Integer::from_bn(&serial)?;
+        builder.set_serial_number(&serial)?;
         builder.set_issuer_name(self.certificate.subject_name())?;
         builder.set_subject_name(&name.build())?;
         builder.set_pubkey(&key)?;
-        builder.set_not_before(&*Asn1Time::from_unix(issuing.not_before.timestamp())?)?;
-        builder.set_not_after(&*Asn1Time::from_unix(issuing.not_after.timestamp())?)?;
+        let (not_before, not_after) = (issuing.not_before.timestamp(), issuing.not_after.timestamp());
+        let (not_before, not_after) = (Asn1Time::from_unix(not_before)?, Asn1Time::from_unix(not_after)?);
+        builder.set_not_before(&not_before)?;
+        builder.set_not_after(&not_after)?;
         builder.append_extension(BasicConstraints::new().critical().build()?)?;
         let mut usage = KeyUsage::new();
         usage.critical().digital_signature();

@@ -8,7 +8,6 @@ use sdc::keys::RegisteredCertificate;
 use sdc::letter::Matricule;
 
 use super::certificate::CertificateFields;
-use crate::database::fault::Fault;
 
 /// For how long certificates are issued.
 const VALID_DAYS: i64 = 825;
@@ -38,25 +37,29 @@ pub trait CertificateIssuer: fmt::Debug + Send + Sync {
 }
 
 /// Returns what is registered for a key that an office brought: what the authority issues, or the certificate as it is. One that does not
-/// name its key to others stays as it is: letters name it by issuer and serial number, which another certificate has not.
-///
-/// # Errors
-/// [`Fault::Bug`]: nothing is issued.
+/// name its key to others stays as it is: letters name it by issuer and serial number, which another certificate has not. So does one
+/// for which nothing could be issued.
 pub(crate) fn registered(
     issuer: Option<&dyn CertificateIssuer>,
     agency: Matricule,
     installation: &str,
     brought: &RegisteredCertificate,
     now: DateTime<Utc>,
-) -> Result<CertificateFields, Fault> {
-    let Some(issuer) = issuer.filter(|_| brought.has_key_id()) else { return Ok(CertificateFields::from(brought)) };
+) -> CertificateFields {
+    let Some(issuer) = issuer.filter(|_| brought.has_key_id()) else { return CertificateFields::from(brought) };
     // From yesterday: clocks at offices are wrong.
     let (not_before, not_after) = (now - TimeDelta::days(1), now + TimeDelta::days(VALID_DAYS));
-    let bug = |why: String| Fault::Bug(format!("a certificate could not be issued: {why}"));
-    let der = issuer.issue(&Issuing { agency, installation, brought, not_before, not_after }).map_err(bug)?;
-    let issued = RegisteredCertificate::from_der(&der).map_err(|error| bug(error.to_string()))?;
-    if issued.spki_sha256() != brought.spki_sha256() || issued.key_id() != brought.key_id() {
-        return Err(bug("it is of another key".to_owned()));
+    let issued = issuer.issue(&Issuing { agency, installation, brought, not_before, not_after });
+    let issued = issued.and_then(|der| RegisteredCertificate::from_der(&der).map_err(|error| error.to_string()));
+    let is_of_key = |issued: &RegisteredCertificate| {
+        issued.spki_sha256() == brought.spki_sha256() && issued.key_id() == brought.key_id()
+    };
+    match issued {
+        Ok(issued) if is_of_key(&issued) => CertificateFields::from(&issued),
+        other => {
+            let reason = other.err().unwrap_or_else(|| "it is of another key".to_owned());
+            tracing::warn!(%agency, installation, reason, "no certificate could be issued: the one that was brought is registered");
+            CertificateFields::from(brought)
+        }
     }
-    Ok(CertificateFields::from(&issued))
 }

@@ -1,5 +1,7 @@
 //! What the audit log tells of: every action with its parameters, its stable name, and whom or what it was done to.
 
+mod subject;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sdc::letter::Matricule;
 use sdc::service::Service;
@@ -395,63 +397,6 @@ impl AuditAction<'_> {
             AuditAction::ApprovalRefusedTry { .. } => "approval.refused",
             AuditAction::OperationRefused { .. } => "operation.refused",
             AuditAction::SignInRefused { .. } => "sign_in.refused",
-        }
-    }
-
-    /// Names whom or what it was done to.
-    pub fn subject(&self) -> String {
-        match self {
-            AuditAction::AgencyAdd { agency, .. }
-            | AuditAction::AgencyEdit { agency, .. }
-            | AuditAction::AgencyStatus { agency, .. }
-            | AuditAction::AgencyRecharge { agency, .. }
-            | AuditAction::VoucherUnlock { agency, .. }
-            | AuditAction::EnrolmentCode { agency, .. }
-            | AuditAction::LetterAskAgain { agency, .. }
-            | AuditAction::StatementSend { agency, .. }
-            | AuditAction::MessageShow { agency, .. }
-            | AuditAction::MessageSend { agency, .. }
-            | AuditAction::ProfileConfirm { agency, .. }
-            | AuditAction::ProfileRefuse { agency, .. }
-            | AuditAction::AgencyGrant { agency, .. }
-            | AuditAction::AgencyWithdraw { agency, .. }
-            | AuditAction::InstallationAdd { agency, .. }
-            | AuditAction::AnswerResend { agency, .. }
-            | AuditAction::AnswerRetry { agency: Some(agency), .. }
-            | AuditAction::CertificateRegister { agency, .. }
-            | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
-            AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
-            AuditAction::MessageBroadcast { broadcast, .. } => format!("broadcast {broadcast}"),
-            AuditAction::VoucherBatch { batch, .. }
-            | AuditAction::VoucherWrite { batch, .. }
-            | AuditAction::VoucherRevoke { batch, .. } => format!("vouchers {batch}"),
-            AuditAction::QuarantineShow { entry }
-            | AuditAction::QuarantineDrop { entry, .. }
-            | AuditAction::QuarantineRetry { entry, .. } => {
-                format!("quarantine entry {entry}")
-            }
-            AuditAction::HeldShow { held } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
-            AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
-            AuditAction::TableAdopt { table, .. }
-            | AuditAction::TableLoad { table, .. }
-            | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
-            AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
-            AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),
-            AuditAction::ServerInit(server) => server.name.clone(),
-            AuditAction::CentreKeys(_) | AuditAction::RechargeLimit { .. } => "centre".to_owned(),
-            AuditAction::UserAdd { user, .. }
-            | AuditAction::UserPrivilege { user, .. }
-            | AuditAction::UserCommission { user, .. }
-            | AuditAction::UserMap { user, .. }
-            | AuditAction::UserUnmap { user, .. } => format!("user {user}"),
-            AuditAction::ApprovalAsk { approval, .. }
-            | AuditAction::ApprovalConfirm { approval, .. }
-            | AuditAction::ApprovalChanged { approval, .. }
-            | AuditAction::ApprovalRefuse { approval, .. }
-            | AuditAction::ApprovalWithdraw { approval, .. }
-            | AuditAction::ApprovalRefusedTry { approval, .. } => format!("approval {approval}"),
-            AuditAction::OperationRefused { operation, .. } => format!("operation {}", operation.name()),
-            AuditAction::SignInRefused { account, .. } => format!("account {account}"),
         }
     }
 

@@ -99,7 +99,7 @@ impl Renewals {
             let (not_before, not_after) = brought.validity();
             let is_fit = not_before <= now && now < not_after && !brought.is_authority();
             let fields = if is_fit {
-                issuer::registered(issuer, agency, &letter.from.installation, brought, now)?
+                issuer::registered(issuer, agency, &letter.from.installation, brought, now)
             } else {
                 CertificateFields::from(&**brought)
             };

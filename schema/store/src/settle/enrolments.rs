@@ -83,7 +83,7 @@ pub async fn admit(
         let installation = enrolment.letter.from.installation.as_str();
         let received_at = arrivals[*place].received_at;
         let issuer = settings.issuer.as_deref();
-        let fields = issuer::registered(issuer, agency, installation, &enrolment.certificate, received_at)?;
+        let fields = issuer::registered(issuer, agency, installation, &enrolment.certificate, received_at);
         if is_name_taken(connection, &fields).await? {
             continue;
         }

@@ -17,6 +17,7 @@ use sdc::request::{Enrol, EnrolmentCode, Renew, Request};
 
 use super::REFUSED;
 use super::world::World;
+use crate::certificates::issuer::{CertificateIssuer, Issuing};
 use crate::settle::{Arrival, Outcome, Settler, SettlingSettings};
 
 /// A certificate of a new key, signed by it.
@@ -152,6 +153,41 @@ async fn what_is_no_certificate_of_its_own_key_is_refused() {
         assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateInvalid)], "{sequence}");
     }
     assert_eq!(world.count(OF_42).await, 1);
+}
+
+/// An authority that issues one certificate, or fails.
+#[derive(Debug)]
+struct Authority(Result<Vec<u8>, String>);
+
+impl CertificateIssuer for Authority {
+    fn issue(&self, _: &Issuing<'_>) -> Result<Vec<u8>, String> {
+        self.0.clone()
+    }
+}
+
+#[tokio::test]
+async fn what_the_authority_issues_is_registered_or_what_was_brought_where_it_fails() {
+    let (pair, authority) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut parameters = CertificateParams::new(vec![]).unwrap();
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    let brought = parameters.self_signed(&pair).unwrap().der().to_vec();
+    let issuer = Issuer::from_params(&parameters, &authority);
+    let issued = parameters.signed_by(&pair, &issuer).unwrap().der().to_vec();
+    let of_another = parameters.signed_by(&authority, &issuer).unwrap().der().to_vec();
+    for (issues, registered) in
+        [(Ok(issued.clone()), &issued), (Err("no key".to_owned()), &brought), (Ok(of_another), &brought)]
+    {
+        let mut world = World::new().await;
+        let settings = SettlingSettings { issuer: Some(Arc::new(Authority(issues))), ..SettlingSettings::default() };
+        world.settler = Settler::new(world.database.clone(), settings);
+        ends(&world, 42, "30 days").await;
+        let letter = renewing(&world, 42, 1, &brought);
+        assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
+        assert_eq!(told(&world).await, *registered);
+        let births = world.births(42, 2, &[("CE-042", 1)]);
+        let arrival = world.arrival_of(&named(&brought), &births).await;
+        assert_eq!(world.settle(vec![arrival]).await, [Outcome::Accepted]);
+    }
 }
 
 /// Agency 44, which has no certificate, and a code of it.
