@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use agency::identity::{Algorithm, Identity};
-use agency::office::Centre;
+use agency::office::{Centre, Received};
 use agency::packed::Packed;
 use anyhow::{Context, Result};
 use mail::extract::{MailLimits, extract};
@@ -123,7 +123,7 @@ impl Resident {
                 continue;
             }
             for container in extract(&mail, &MailLimits::default()).map(|mail| mail.containers).unwrap_or_default() {
-                let answered = self.office.open(&container)?;
+                let Received::Answered(answered) = self.office.receive(&container)? else { continue };
                 let known =
                     self.letters.get_mut(&answered.letter).context("an answer to a letter of another office")?;
                 let receipt = answered.answer.receipt;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use agency::office::{AnswerError, Answered};
+use agency::office::{AnswerError, Answered, Received};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::Receipt;
@@ -41,17 +41,18 @@ pub struct Record {
 }
 
 impl Resident {
-    /// Opens an answer. A letter that is answered may be contradicted from now on.
+    /// Opens a letter of the centre, and returns what answers one of the agency's. A letter that is answered may be contradicted from
+    /// now on.
     ///
     /// # Errors
     /// It is not one that this agency believes.
-    pub fn open(&self, document: &[u8]) -> Result<Answered, AnswerError> {
+    pub fn receive(&self, document: &[u8]) -> Result<Option<Answered>, AnswerError> {
         let desk = &mut *lock(&self.desk);
-        let answered = desk.office.open(document)?;
+        let Received::Answered(answered) = desk.office.receive(document)? else { return Ok(None) };
         if let Some(former) = desk.formers.iter_mut().find(|former| former.packed.digest == answered.letter) {
             former.is_answered = true;
         }
-        Ok(answered)
+        Ok(Some(*answered))
     }
 }
 

@@ -78,8 +78,8 @@ impl Offices {
             let files = self.transfer.collect(&resident.matricule.to_string())?;
             answers.extend(files.into_iter().map(|(_, document)| document));
             for container in answers {
-                match resident.open(&container) {
-                    Ok(answered) => self.record.note(&answered),
+                match resident.receive(&container) {
+                    Ok(answered) => answered.iter().for_each(|answered| self.record.note(answered)),
                     Err(error) => {
                         self.record.memory.disbelieve(format!("agency {}: {error}", resident.matricule));
                     }

@@ -24,10 +24,10 @@ pub async fn collect_all(shared: &Shared, post_office: &PostOffice) -> anyhow::R
 async fn collect_one(shared: &Shared, resident: &Resident) -> anyhow::Result<()> {
     let read = async |documents: Vec<Vec<u8>>| {
         for document in documents {
-            let opened = resident.open(&document);
+            let received = resident.receive(&document);
             let mut record = lock(&shared.record);
-            match opened {
-                Ok(answered) => record.note(&answered),
+            match received {
+                Ok(answered) => answered.iter().for_each(|answered| record.note(answered)),
                 Err(error) => record.memory.disbelieve(format!("agency {}: {error}", resident.matricule)),
             }
         }
