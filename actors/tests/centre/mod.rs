@@ -262,7 +262,8 @@ impl World {
     /// Makes a batch of one voucher, as two people would, and returns its code.
     pub fn voucher(&self, amount: i64) -> VoucherCode {
         self.sql(&format!(
-            "INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by) VALUES (1, {amount}, now() + interval '1 year', 'mbome')"
+            "INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by)
+             VALUES (1, {amount}, now() + interval '1 year', 'mbome')"
         ));
         let keys = VoucherKeys::of(&CentreKeys::new(vec![self.centre.clone()])).unwrap();
         self.runtime.block_on(async {

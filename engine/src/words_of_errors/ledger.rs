@@ -19,7 +19,8 @@ pub(super) fn of_ledger(error: &AdministrationError, shown: impl Fn(DateTime<Utc
             format!("batch {batch} of vouchers does not exist: `xmserver voucher list` shows those that do")
         }
         AdministrationError::VouchersWritten(batch) => format!(
-            "the codes of batch {batch} were written already, and are kept nowhere: revoke the batch and make another one where the file is lost"
+            "the codes of batch {batch} were written already, and are kept nowhere: revoke the batch \
+             and make another one where the file is lost"
         ),
         AdministrationError::VouchersEnded { batch } => {
             format!("there is nothing to revoke in batch {batch}: what was named is redeemed, revoked or not written")

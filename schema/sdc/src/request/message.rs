@@ -72,7 +72,7 @@ mod tests {
         let thread = "019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08";
         let message = read(json!({ "thread": thread, "text": "Bonjour\nÉdéa" })).unwrap();
         assert_eq!((message.thread.unwrap().to_string().as_str(), message.text.as_str()), (thread, "Bonjour\nÉdéa"));
-        assert_eq!(format!("{message:?}"), "Message(15 octets)");
+        assert_eq!(format!("{message:?}"), "Message(14 octets)");
         assert_eq!(read(json!({ "text": "x".repeat(4000) })).unwrap().thread, None);
         for wrong in [
             json!({}),

@@ -59,7 +59,8 @@ impl fmt::Debug for VoucherCode {
     }
 }
 
-/// Returns the check digit of ISO/IEC 7812-1, annex B (Luhn), which tells one digit that is wrong, and nearly every two that changed places.
+/// Returns the check digit of ISO/IEC 7812-1, annex B (Luhn), which tells one digit that is wrong, and nearly every two that changed
+/// places.
 fn check_digit(digits: &str) -> u32 {
     let sum: u32 = digits
         .bytes()

@@ -76,7 +76,8 @@ pub struct AnswerFilter {
 macro_rules! select_answers {
     ($condition:literal) => {
         concat!(
-            "SELECT o.id, o.agency, coalesce(o.email, a.email) AS email, coalesce(i.transport, replace(o.transport, '-parts', '')) AS transport, n.number AS notice,
+            "SELECT o.id, o.agency, coalesce(o.email, a.email) AS email,
+                    coalesce(i.transport, replace(o.transport, '-parts', '')) AS transport, n.number AS notice,
                     o.letter_id, o.attempt, o.part, o.queued_at, o.due_at, o.attempts, o.failed_at IS NOT NULL AS is_given_up,
                     o.last_error
                FROM xm.outbox o JOIN xm.agencies a ON a.matricule = o.agency

@@ -84,7 +84,8 @@ pub async fn queue_at(
                 content: content.clone(),
             };
             let payload = payload::write_notice(&notice);
-            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport, email) SELECT ?, unnest(?), ?, unnest(?) RETURNING id),
+            let text = "WITH queued AS (INSERT INTO xm.outbox (agency, payload, transport, email)
+                                        SELECT ?, unnest(?), ?, unnest(?) RETURNING id),
                              numbered AS (UPDATE xm.installations SET notice_highest = ? WHERE agency = ? AND name = ?)
                         UPDATE xm.notices n SET outbox = queued.id, payload = o.payload FROM queued, (SELECT unnest(?) AS payload) o
                          WHERE n.id = ?";
@@ -276,7 +277,8 @@ pub(super) async fn lease(
                FROM due WHERE o.id = due.id
              RETURNING o.id, due.notice, o.payload, o.attempts, o.last_error, o.email)
          SELECT c.id, n.agency, n.id, n.installation, n.number, c.payload, i.dictionary, s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN i.cipher END, coalesce(c.email, a.email), c.attempts, c.attempts > 1 OR c.last_error IS NOT NULL OR n.sent_at IS NOT NULL
+                CASE WHEN a.cbc_allowed THEN i.cipher END, coalesce(c.email, a.email), c.attempts,
+                       c.attempts > 1 OR c.last_error IS NOT NULL OR n.sent_at IS NOT NULL
            FROM leased c
            JOIN xm.notices n ON n.id = c.notice
            JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation

@@ -173,7 +173,8 @@ pub async fn register(
     let text = "INSERT INTO xm.agency_keys (spki_sha256, agency) SELECT unnest(?), ? ON CONFLICT DO NOTHING";
     let binds = [Bind::Byteas(vec![Some(&fields.spki_sha256)]), Bind::Matricule(agency)];
     Statement::<()>::new(text, &binds).execute(&mut connection).await?;
-    let text = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm, not_before, not_after)
+    let text = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint,
+                                          algorithm, not_before, not_after)
                 SELECT k.agency, n.spki_sha256, n.key_id, n.issuer, n.serial, n.der, n.fingerprint, ?, ?, ?
                   FROM unnest(?, ?, ?, ?, ?, ?) AS n (spki_sha256, key_id, issuer, serial, der, fingerprint)
                   JOIN xm.agency_keys k ON k.spki_sha256 = n.spki_sha256 AND k.agency = ? AND k.revoked_at IS NULL

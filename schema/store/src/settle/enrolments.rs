@@ -174,7 +174,8 @@ async fn may_come(
         return Ok(false);
     }
     let text = "SELECT a.status > 0 AND (? OR NOT EXISTS (SELECT FROM xm.certificates c WHERE c.agency = a.matricule))
-                       AND NOT EXISTS (SELECT FROM xm.installations i WHERE i.agency = a.matricule AND i.name = ? AND i.sequence_highest > 0)
+                       AND NOT EXISTS (SELECT FROM xm.installations i
+                                        WHERE i.agency = a.matricule AND i.name = ? AND i.sequence_highest > 0)
                   FROM xm.agencies a WHERE a.matricule = ?";
     let binds = [Bind::Boolean(is_further), Bind::Text(&letter.from.installation), Bind::Matricule(letter.from.agency)];
     let rows: Vec<bool> = Statement::<Bool>::new(text, &binds).load(connection).await?;

@@ -248,8 +248,8 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
     }
 }
 
-/// Returns the charges and credits of those letters of the batch that take effect before the one at `place` and are of the same agency, in the
-/// order of effect.
+/// Returns the charges and credits of those letters of the batch that take effect before the one at `place` and are of the same agency, in
+/// the order of effect.
 fn before(batch: &[Case], place: usize) -> Vec<Movement> {
     let accepted = move |at: usize| match (&batch[at].decision, batch[at].agency()) {
         (Decision::Accepted { key, acceptance, .. }, Some(agency)) => Some((key, acceptance, agency)),

@@ -79,7 +79,7 @@ async fn a_setting_that_cannot_be_read_lets_every_letter_wait() {
 /// A mail server may list any size: 3 GiB, nineteen nines, more than any number has.
 #[tokio::test]
 async fn sizes_that_no_mail_has_are_kept_as_the_largest_number_there_is() {
-    let world = World::with_stranger_bytes_max(16 * 4 * (1000 + 512)).await;
+    let world = World::with_stranger_bytes_max(17 * 4 * (1000 + 512)).await;
     for (number, size) in (0..).zip([3 << 30, 9_999_999_999_999_999_999_u64, u64::MAX, 5, u64::MAX, u64::MAX]) {
         let mut huge = world.stranger(RefusalCode::OverSize, number);
         huge.container_bytes = usize::try_from(size).unwrap();
@@ -135,7 +135,7 @@ async fn what_a_trigger_says_refuses_its_row_whatever_the_words() {
 
 #[tokio::test]
 async fn what_quarantine_only_counts_is_told_without_a_line_of_the_journal() {
-    let world = World::with_stranger_bytes_max(16 * 2 * (1000 + 512)).await;
+    let world = World::with_stranger_bytes_max(17 * 2 * (1000 + 512)).await;
     let batch = (0..3).map(|number| world.stranger(RefusalCode::UnknownSigner, number)).collect();
     let written = world.settler.write(batch).await.unwrap_or_else(|unsettled| panic!("{}", unsettled.fault));
     let refused = written.post().await.unwrap().refused;

@@ -109,7 +109,8 @@ async fn a_broadcast_reaches_each_agency_of_its_audience_once_also_after_an_inte
     let world = World::new().await;
     world
         .sql(
-            "INSERT INTO xm.agencies (matricule, name, town, email) SELECT n, 'Office', 'Édéa', 'x@example.org' FROM generate_series(100, 349) n;
+            "INSERT INTO xm.agencies (matricule, name, town, email)
+             SELECT n, 'Office', 'Édéa', 'x@example.org' FROM generate_series(100, 349) n;
              INSERT INTO xm.installations (agency, name, transport) SELECT n, 'pc1', 'mail' FROM generate_series(100, 349) n;
              INSERT INTO xm.scopes (agency, column_name, code) SELECT n, 'CentreCode', 'LT-' || n FROM generate_series(100, 199) n;
              UPDATE xm.agencies SET status = 0 WHERE matricule = 100;

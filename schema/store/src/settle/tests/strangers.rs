@@ -27,7 +27,7 @@ async fn what_a_stranger_says_of_itself_is_kept_as_claimed_and_counts() {
 
 #[tokio::test]
 async fn strangers_are_bounded_on_disk_and_counted() {
-    let world = World::with_stranger_bytes_max(16 * 5 * (1000 + 512)).await;
+    let world = World::with_stranger_bytes_max(17 * 5 * (1000 + 512)).await;
     let mut outcomes = Vec::new();
     for round in 0u32..4 {
         let batch = (0..5).map(|place| world.stranger(RefusalCode::UnknownSigner, round * 5 + place)).collect();

@@ -299,7 +299,7 @@ async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill(
 #[tokio::test]
 async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and_all_are_within_the_total() {
     const ENTRY: i64 = 1000 + 512;
-    const TOTAL: i64 = 128 * ENTRY;
+    const TOTAL: i64 = 136 * ENTRY;
     let world = World::with_stranger_bytes_max(u64::try_from(TOTAL).unwrap()).await;
     let mail = |number: u32, signer: Option<u32>| {
         let mut mail = world.stranger(RefusalCode::MailMalformed, number);
