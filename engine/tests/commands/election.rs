@@ -30,14 +30,14 @@ const ELECTION: &[&[&str]] = &[
 const HELD: &str = r#"
     INSERT INTO xm.held (agency, letter_id, attempt, installation, service, code, checks, tables, is_of_results, received_at, held_at,
                          transport, mailbox, sender_domain, original, state, decided_at, decided_by, reason)
-    SELECT 1, gen_random_uuid(), 1, 'main', s.service, s.code, s.checks::jsonb, ARRAY[t.id], true, now(), now(), 'mail', 'main',
+    SELECT 1, ('00000000-0000-0000-0000-00000000000' || s.number)::uuid, 1, 'main', s.service, s.code, s.checks::jsonb, ARRAY[t.id], true, now(), now(), 'mail', 'main',
            'example.org', '', s.state, CASE s.state WHEN 'open' THEN NULL ELSE now() END,
            CASE s.state WHEN 'open' THEN NULL ELSE 'superviseur' END, CASE s.state WHEN 'open' THEN NULL ELSE 'seen' END
       FROM xm.tables t, (VALUES
-           ('export', 'check', '[{"table": "ResultatBureau", "check": "signatures_within_reference", "rows_total": 1,
+           (1, 'export', 'check', '[{"table": "ResultatBureau", "check": "signatures_within_reference", "rows_total": 1,
                                   "rows": [{"row": 1, "arithmetic": "400 <= 305"}]}]', 'open'),
-           ('correct', 'approval', '[]', 'open'), ('export', 'check', '[]', 'refused')) AS s (service, code, checks, state)
-     WHERE t.name = 'ResultatBureau';
+           (2, 'correct', 'approval', '[]', 'open'), (3, 'export', 'check', '[]', 'refused')) AS s (number, service, code, checks, state)
+     WHERE t.name = 'ResultatBureau' ORDER BY s.number;
     INSERT INTO xm.held_rows (held, table_id, row_number, numero, content)
     SELECT 1, id, 1, 1, '{"BureauCode": "B1"}' FROM xm.tables WHERE name = 'ResultatBureau';
     INSERT INTO election."BureauVote" ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Inscrits")

@@ -201,6 +201,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
         "standard",
         "Mairie",
         "Bureau",
+        "Resultat",
         "bureau",
         "laptop",
     ];

@@ -218,8 +218,8 @@ mod tests {
                 "l'utilisateur clerk a le privilège 1 (Opérateur) : il faut 2 (Chef d'Agence) pour fixer le statut d'une agence",
             ),
             (
-                "check c: severity hold is not offered by this release: use refuse or flag",
-                "contrôle c : la gravité hold n'est pas offerte par cette version : utilisez refuse ou flag",
+                "check c: an allowance has both, `percent` and the term that it is `of`, or neither",
+                "contrôle c : une tolérance a les deux, `percent` et le terme dont elle est la part (`of`), ou aucun des deux",
             ),
             (
                 "nothing of quarantine entry 7 can be tried: refused: no_container",

@@ -1,8 +1,8 @@
--- Figures of the sample election, for everybody's SQL and for Grafana. What is held or refused is in none of the sums.
+-- Figures of the sample election, for everybody's SQL and for Grafana. What is held, contested or refused is in none of the sums.
 
 -- One row for each station of the list, in exactly one state:
+--   contested   its result is in the tables, and another one was refused as a conflict and waits in quarantine: neither counts
 --   held        a letter with its result is held until people decide, and nothing of it is in the tables
---   contested   its result is in the tables, and another one was refused as a conflict and waits in quarantine
 --   correcting  its result is in the tables, and a correction waits
 --   flagged     its result is in the tables, and a check of severity `flag` speaks of its letter, explained or not
 --   counted     its result is in the tables, and all checks hold
@@ -27,13 +27,13 @@ WITH waiting AS (
 SELECT s."ElectionCode" AS election, s."BureauCode" AS bureau, s."Libelle" AS name, s."Region" AS region, s."Departement" AS departement,
        s."Arrondissement" AS arrondissement, s."Commune" AS commune, s."CentreVote" AS centre_vote, s."Inscrits" AS registered,
        s."Telephone" AS telephone,
-       CASE WHEN r."Numero" IS NULL AND w.is_held THEN 'held'
+       CASE WHEN r."Numero" IS NOT NULL AND c.bureau IS NOT NULL THEN 'contested'
+            WHEN r."Numero" IS NULL AND w.is_held THEN 'held'
             WHEN r."Numero" IS NULL THEN 'missing'
-            WHEN c.bureau IS NOT NULL THEN 'contested'
             WHEN w.is_correcting OR w.is_held THEN 'correcting'
             WHEN f.letter_id IS NOT NULL THEN 'flagged'
             ELSE 'counted' END AS state,
-       r."Numero" IS NOT NULL AS is_counted, r.xm_agency AS agency, r.xm_letter AS letter
+       r."Numero" IS NOT NULL AND c.bureau IS NULL AS is_counted, r.xm_agency AS agency, r.xm_letter AS letter
   FROM election."BureauVote" s
   LEFT JOIN election."ResultatBureau" r
          ON r."ElectionCode" = s."ElectionCode" AND r."BureauCode" = s."BureauCode" AND r."Status" <> 0
@@ -54,7 +54,7 @@ SELECT s.election, 5 - (grouping(s.region) + grouping(s.departement) + grouping(
        coalesce(sum(r."Nuls"), 0) AS void, coalesce(sum(r."Blancs"), 0) AS blank, coalesce(sum(r."Exprimes"), 0) AS valid
   FROM election.states s
   LEFT JOIN election."ResultatBureau" r
-         ON r."ElectionCode" = s.election AND r."BureauCode" = s.bureau AND r."Status" <> 0
+         ON s.is_counted AND r."ElectionCode" = s.election AND r."BureauCode" = s.bureau AND r."Status" <> 0
  GROUP BY s.election, ROLLUP (s.region, s.departement, s.arrondissement, s.commune, s.centre_vote);
 COMMENT ON VIEW election.totals IS 'Figures of each contest in each area; level 0 is the country';
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::error::AdministrationError;
 
 /// The states of a station, in their precedence: each station of the list is in exactly one.
-pub const STATES: [&str; 6] = ["held", "missing", "contested", "correcting", "flagged", "counted"];
+pub const STATES: [&str; 6] = ["contested", "held", "correcting", "flagged", "counted", "missing"];
 
 /// How many stations of an election are in a state.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -37,7 +37,7 @@ pub struct Totals {
     /// Stations of the list.
     #[diesel(sql_type = BigInt)]
     pub stations: i64,
-    /// Those whose result is in the tables.
+    /// Those whose result is in the tables and is not contested.
     #[diesel(sql_type = BigInt)]
     pub stations_counted: i64,
     /// Registered voters of all stations.

@@ -151,7 +151,9 @@ fn rules_know_which_refusals_nobody_is_told_of() {
     let unanswered = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).map(|code| code.as_str());
     let named = ["duplicate"].into_iter().chain(unanswered).collect::<Vec<_>>().join("|");
     assert_eq!(rules.matches(&format!("outcome!~\"{named}\"")).count(), 1, "letters of known agencies");
-    assert_eq!(rules.matches(&format!("outcome!~\"accepted|{named}\"")).count(), 1, "those that were refused");
+    // What is held is not decided yet.
+    let decided = named.replacen("duplicate", "accepted|duplicate|held", 1);
+    assert_eq!(rules.matches(&format!("outcome!~\"{decided}\"")).count(), 1, "those that were refused");
 }
 
 #[test]
