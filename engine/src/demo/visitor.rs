@@ -141,8 +141,7 @@ impl Counter<'_> {
         let receipt = self.receipt(own).await?;
         let waited = began.elapsed().as_millis();
         write(&own.folder.join("receipt.eml"), &receipt)?;
-        let (name, milliseconds) = (format!("{name:?}"), waited.to_string());
-        self.tell(&said!("demo-own-sent", name = name, milliseconds = milliseconds))?;
+        self.tell(&said!("demo-own-sent", name = name, milliseconds = waited.to_string()))?;
         self.open_receipt(own).await?;
         let mut changed = der;
         if let Some(last) = changed.last_mut() {

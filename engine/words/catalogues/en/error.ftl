@@ -303,7 +303,7 @@ error-presented-authority = { $subject }, by { $issuer }, { $algorithm }, a cert
 # Demo
 
 error-demo-post = the post office could not start
-error-demo-stopped = stopped before the end: nothing was checked
+error-demo-stopped = the demo was stopped before the end: nothing was checked
 error-demo-figures = --figures { $file }: cannot be written
 error-demo-page = --page { $file }: cannot be written
 error-demo-data = --data { $folder }: expected a folder that does not exist yet; the demo makes it

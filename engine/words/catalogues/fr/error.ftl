@@ -302,7 +302,7 @@ error-presented-authority = { $subject }, par { $issuer }, { $algorithm }, d'une
 # Démonstration
 
 error-demo-post = le bureau de poste n'a pas pu démarrer
-error-demo-stopped = arrêtée avant la fin : rien n'a été vérifié
+error-demo-stopped = démonstration arrêtée avant la fin : rien n'a été vérifié
 error-demo-figures = --figures { $file } : ne peut pas être écrit
 error-demo-page = --page { $file } : ne peut pas être écrit
 error-demo-data = --data { $folder } : attendu un dossier qui n'existe pas encore ; la démonstration le crée
