@@ -33,6 +33,8 @@ fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
     let centre = Centre::with_nothing_configured();
     let told = centre.done(&INIT);
     assert!(told.contains("a private PostgreSQL") && told.contains("shown this once"), "{told}");
+    let given = "give offices keys/centre-p256.crt, and centre-rsa.crt to those whose software knows RSA alone; nothing else of keys/";
+    assert!(told.contains(given) && !told.contains("authority"), "{told}");
     let keys = centre.data_folder().join("keys");
     assert_eq!(mode_of(&keys), 0o700);
     for name in

@@ -31,7 +31,13 @@ pub async fn agencies(centre: &Centre, count: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_begins_with_the_first_hour_of_its_day_and_may_be_taken_back_before() {
     let centre = in_douala().await;
-    centre.done(&["tariff", "set", "export", "--per-act", "100"]);
+    let told = centre.done(&["tariff", "set", "export", "--per-act", "100"]);
+    assert!(told.ends_with("from now on; an agency without credit owes it\n"), "{told}");
+    for refuses in [&["import"][..], &["correct", "--credit", "refuse"]] {
+        let told = centre.done(&[&["tariff", "set"], refuses, &["--per-act", "100", "--from", "2098-12-01"]].concat());
+        assert!(told.ends_with("WAT on; an agency without credit is refused\n"), "{told}");
+        centre.done(&["tariff", "cancel", told.split([' ', ':']).nth(1).unwrap()]);
+    }
     let told = centre.done(&["tariff", "set", "export", "--per-act", "150", "--from", "2099-12-01"]);
     assert!(told.contains("from 2099-12-01 00:00:00 WAT on"), "{told}");
     let listed = centre.json(&["tariff", "list", "--json"]);
@@ -77,6 +83,8 @@ async fn an_agency_is_changed_and_the_change_is_told() {
          next: xmserver answer retry --agency 000002 sends what waits to the new address\n"
     );
     assert_eq!(centre.done(&["agency", "edit", "2", "--town", "Édéa"]), "agency 000002 is as it was\n");
+    let shown = centre.done(&["agency", "show", "2"]);
+    assert!(shown.contains("5000 XAF (for services that are not owed)\n"), "{shown}");
     let shown = centre.json(&["agency", "show", "2", "--json"]);
     assert_eq!((&shown["credit_limit"], &shown["cbc_allowed"]), (&json!(5000), &json!(true)));
     let changed = centre.json(&["agency", "edit", "1", "--letter-limit", "8192", "--json"]);

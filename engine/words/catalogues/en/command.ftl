@@ -164,6 +164,7 @@ agency-none = no agency
 agency-none-such = no such agency
 agency-installation = { $name } (highest sequence { $sequence })
 agency-no-email = none
+agency-credit-limit = { $amount } (for services that are not owed)
 agency-bytes = { $bytes } bytes
 
 # answer, letter
@@ -286,7 +287,9 @@ table-problem = table { $table }: { $problem }
 table-all-as-adopted = all adopted tables are as they were adopted
 table-loaded = { $table }: { $new } new, { $changed } changed, { $same } as they were; { $beside } that the file does not name stay
 table-would-load = { $table }: { $new } would be new, { $changed } changed, { $same } are as they were; { $beside } that the file does not name would stay; nothing was done
-tariff-set = tariff { $id }: { $service } costs { $act } per act and { $kb } per started KB, from { $from } on
+tariff-set = tariff { $id }: { $service } costs { $act } per act and { $kb } per started KB, from { $from } on; { $what }
+tariff-owed = an agency without credit owes it
+tariff-refused = an agency without credit is refused
 tariff-now = now
 tariff-cancelled = tariff { $id } of { $service } is taken back: it would have begun { $from }
 tariff-none = no tariff: every service is free
@@ -404,7 +407,7 @@ init-database-configured = as configured
 init-keys = { $folder }/keys ({ $state }); back them up: without them no letter can be opened
 init-keys-made = made
 init-there-already = there already, untouched
-init-agencies-need = agencies need { $folder }/keys/centre-p256.crt (or centre-rsa.crt) and { $authority }
+init-agencies-need = give offices keys/centre-p256.crt, and centre-rsa.crt to those whose software knows RSA alone; nothing else of keys/
 init-first-user = { $user }, password { $password } (shown this once)
 init-next = write { $folder }/xmserver.toml (`xmserver sample configuration` shows one), then `xmserver check`
 
@@ -413,6 +416,7 @@ init-next = write { $folder }/xmserver.toml (`xmserver sample configuration` sho
 office-made = { $folder } is an office of agency { $agency }: key, certificate, and a letter with one act of birth. At the centre:
 office-there = At the office, in { $folder }:
 office-then = Then receipt.json says what became of the letter. FORMAT.md makes such a letter by hand.
+office-second = Agency { $agency } has a certificate already: this one is of another key, and to register it needs a second person (OPERATIONS.md, People).
 office-send = mail letter.sdc from { $email } to { $centre }, as an attachment or pasted into the text
 office-save = save the answer that comes to { $email } as receipt.eml
 post-serves = POP3 at { $pop3 }, SMTP at { $smtp }: every address has a mailbox, any password opens it; what they hold ends with this program

@@ -169,7 +169,8 @@ entry-reversal = contre-passation
 agency-none = aucune agence
 agency-none-such = aucune agence de ce genre
 agency-installation = { $name } (plus haut numéro d'ordre { $sequence })
-agency-no-email = aucune
+agency-no-email = aucun
+agency-credit-limit = { $amount } (pour les services qui ne se prennent pas à crédit)
 agency-bytes = { $bytes } octets
 
 # answer, letter
@@ -298,7 +299,9 @@ table-problem = table { $table } : { $problem }
 table-all-as-adopted = toutes les tables adoptées sont telles qu'elles ont été adoptées
 table-loaded = { $table } : { $new } nouvelles, { $changed } modifiées, { $same } inchangées ; { $beside } que le fichier ne nomme pas restent
 table-would-load = { $table } : { $new } seraient nouvelles, { $changed } modifiées, { $same } inchangées ; { $beside } que le fichier ne nomme pas resteraient ; rien n'a été fait
-tariff-set = tarif { $id } : { $service } coûte { $act } par acte et { $kb } par Ko commencé, à partir de { $from }
+tariff-set = tarif { $id } : { $service } coûte { $act } par acte et { $kb } par Ko commencé, à partir de { $from } ; { $what }
+tariff-owed = une agence sans crédit le doit
+tariff-refused = une agence sans crédit est refusée
 tariff-now = maintenant
 tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait commencé { $from }
 tariff-none = aucun tarif : chaque service est gratuit
@@ -416,7 +419,7 @@ init-database-configured = telle que configurée
 init-keys = { $folder }/keys ({ $state }) ; sauvegardez-les : sans elles aucune lettre ne peut être ouverte
 init-keys-made = faites
 init-there-already = déjà là, inchangé
-init-agencies-need = il faut aux agences { $folder }/keys/centre-p256.crt (ou centre-rsa.crt) et { $authority }
+init-agencies-need = donnez aux agences keys/centre-p256.crt, et centre-rsa.crt à celles dont le logiciel ne connaît que RSA ; rien d'autre de keys/
 init-first-user = { $user }, mot de passe { $password } (montré cette seule fois)
 init-next = écrivez { $folder }/xmserver.toml (`xmserver sample configuration` en montre un), puis `xmserver check`
 
@@ -425,6 +428,7 @@ init-next = écrivez { $folder }/xmserver.toml (`xmserver sample configuration` 
 office-made = { $folder } est un poste de l'agence { $agency } : clé, certificat, et une lettre avec un acte de naissance. Au centre :
 office-there = À l'agence, dans { $folder } :
 office-then = Alors receipt.json dit ce qu'est devenue la lettre. FORMAT.md fait une telle lettre à la main.
+office-second = L'agence { $agency } a déjà un certificat : celui-ci est d'une autre clé, et son enregistrement demande une seconde personne (OPERATIONS.md, People).
 office-send = envoyez letter.sdc de { $email } à { $centre }, en pièce jointe ou collée dans le texte
 office-save = enregistrez sous receipt.eml la réponse qui arrive à { $email }
 post-serves = POP3 à { $pop3 }, SMTP à { $smtp } : chaque adresse a une boîte, tout mot de passe l'ouvre ; ce qu'elles contiennent finit avec ce programme
