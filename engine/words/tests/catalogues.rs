@@ -152,6 +152,9 @@ fn commands_are_the_same_in_every_language() {
     for (language, _) in BUILT_IN {
         for (name, (text, _)) in messages(language) {
             assert_eq!(typed(&text), typed(&english[name].0), "{language}: {name}");
+            // In French a blank before such a mark becomes one that no shell takes for a blank.
+            let is_spoilt = |command: &String| [" :", " ;", " !", " ?"].iter().any(|mark| command.contains(mark));
+            assert!(!typed(&text).iter().any(is_spoilt), "{language}: {name}");
         }
     }
 }
@@ -413,7 +416,7 @@ fn every_word_of_the_oracle_on_a_broken_promise_is_said() {
         ),
         ("the books differ by 100", "les comptes diffèrent de 100"),
     ] {
-        assert_eq!(french.sentences(english), expected);
+        assert_eq!(french.sentences(english).replace('\u{a0}', " "), expected);
     }
 }
 

@@ -1,7 +1,7 @@
 //! An office for a trial, made from what the centre knows of its agency, so that its letter fits.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -76,8 +76,12 @@ pub async fn make(
         documents: vec![("letter.sdc".to_owned(), document.clone())],
     };
 
-    fs::create_dir(folder)
-        .with_context(|| format!("could not make {}: name a folder that is not there yet", folder.display()))?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} is there already: name a folder that is not there yet", folder.display());
+        }
+        made => made.with_context(|| format!("could not make {}", folder.display()))?,
+    }
     let files: [(&str, &[u8]); 6] = [
         ("office.key", key.as_bytes()),
         ("office.crt", own.as_bytes()),

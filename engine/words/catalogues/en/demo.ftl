@@ -9,10 +9,25 @@ demo-bar = { $done } of { $all }
 demo-bar-offices = offices set up
 demo-bar-sent = letters sent
 demo-bar-verified = receipts verified
-demo-offices = { $offices } offices get keys, certificates and credit
-demo-offices-done = { $seconds } s: { $done } of { $all } offices set up
-demo-sending = the offices send { $letters } letters, good and bad, and verify their receipts
-demo-sent = { $seconds } s: { $sent } of { $letters } letters sent, { $verified } of { $due } receipts due verified
+demo-offices = { $offices ->
+    [one] { $offices } office gets keys
+   *[other] { $offices } offices get keys
+}, certificates and credit
+demo-offices-done = { $seconds } s: { $done } of { $all ->
+    [one] { $all } office
+   *[other] { $all } offices
+} set up
+demo-sending = the offices send { $letters ->
+    [one] { $letters } letter
+   *[other] { $letters } letters
+}, good and bad, and verify their receipts
+demo-sent = { $seconds } s: { $sent } of { $letters ->
+    [one] { $letters } letter
+   *[other] { $letters } letters
+} sent, { $verified } of { $due ->
+    [one] { $due } receipt
+   *[other] { $due } receipts
+} due verified
 demo-press-k = Press k to kill the centre as a power cut would: the offices go on, and it comes back.
 demo-killed = The centre was killed by the key k, and is started again.
 demo-night = The night as a page, for a browser:
@@ -24,7 +39,13 @@ demo-page-picture = letters a second
 demo-page-settled = settled
 demo-page-sent = sent
 demo-page-killed = the centre is killed
-demo-size = { $letters } letters of { $offices } offices on one machine, seed { $seed }
+demo-size = { $letters ->
+    [one] { $letters } letter
+   *[other] { $letters } letters
+} of { $offices ->
+    [one] { $offices } office
+   *[other] { $offices } offices
+} on one machine, seed { $seed }
 
 # What it found
 
@@ -38,11 +59,17 @@ demo-innocent = innocent letters in quarantine
 demo-receipts-missing = receipts missing
 demo-receipts-wrong = receipts wrong
 demo-letters-sent = letters sent
-demo-accepted = accepted: { $rows } records, { $charged } XAF charged for them
+demo-accepted = accepted: { $rows ->
+    [one] { $rows } record
+   *[other] { $rows } records
+}, { $charged } XAF charged for them
 demo-duplicates = came again and changed nothing
 demo-recognised = attacks and mistakes sent on purpose, { $refused } recognised:
 demo-other-reason = refused for another reason
-demo-verified = of { $due } receipts due, opened and verified by their offices; { $again } that came again and { $nobody } that nobody vouches for get none
+demo-verified = of { $due ->
+    [one] { $due } receipt
+   *[other] { $due } receipts
+} due, opened and verified by their offices; { $again } that came again and { $nobody } that nobody vouches for get none
 demo-rate = letters a second: all offices at once, settled and answered in { $seconds } s
 demo-half = from mail to commit for half of the letters, { $p99 } ms for 99 in 100: all offices send at once, so letters wait in a queue for those before them
 demo-alone = from mail to commit for one letter sent alone, when all was quiet: up to 1000 ms of it is the wait until the centre looks into its mailbox, once a second

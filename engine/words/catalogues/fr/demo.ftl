@@ -9,10 +9,28 @@ demo-bar = { $done } sur { $all }
 demo-bar-offices = agences en place
 demo-bar-sent = lettres envoyées
 demo-bar-verified = accusés vérifiés
-demo-offices = { $offices } agences reçoivent clés, certificats et crédit
-demo-offices-done = { $seconds } s : { $done } agences en place sur { $all }
-demo-sending = les agences envoient { $letters } lettres, bonnes et mauvaises, et vérifient leurs accusés de réception
-demo-sent = { $seconds } s : { $sent } lettres envoyées sur { $letters }, { $verified } accusés de réception vérifiés sur { $due } dus
+demo-offices = { $offices ->
+    [one] { $offices } agence reçoit
+   *[other] { $offices } agences reçoivent
+} clés, certificats et crédit
+demo-offices-done = { $seconds } s : { $done ->
+    [one] { $done } agence
+   *[other] { $done } agences
+} en place sur { $all }
+demo-sending = les agences envoient { $letters ->
+    [one] { $letters } lettre, bonne ou mauvaise
+   *[other] { $letters } lettres, bonnes et mauvaises
+}, et vérifient leurs accusés de réception
+demo-sent = { $seconds } s : { $sent ->
+    [one] { $sent } lettre envoyée
+   *[other] { $sent } lettres envoyées
+} sur { $letters }, { $verified ->
+    [one] { $verified } accusé de réception vérifié
+   *[other] { $verified } accusés de réception vérifiés
+} sur { $due ->
+    [one] { $due } dû
+   *[other] { $due } dus
+}
 demo-press-k = Appuyez sur k pour tuer le centre comme le ferait une coupure de courant : les agences continuent, et il revient.
 demo-killed = Le centre a été tué par la touche k, et redémarre.
 demo-night = La nuit en une page, pour un navigateur :
@@ -24,7 +42,13 @@ demo-page-picture = lettres par seconde
 demo-page-settled = réglées
 demo-page-sent = envoyées
 demo-page-killed = le centre est tué
-demo-size = { $letters } lettres de { $offices } agences sur une machine, graine { $seed }
+demo-size = { $letters ->
+    [one] { $letters } lettre
+   *[other] { $letters } lettres
+} de { $offices ->
+    [one] { $offices } agence
+   *[other] { $offices } agences
+} sur une machine, graine { $seed }
 
 # Ce qu'elle a trouvé
 
@@ -38,11 +62,20 @@ demo-innocent = lettres innocentes en quarantaine
 demo-receipts-missing = accusés de réception manquants
 demo-receipts-wrong = accusés de réception faux
 demo-letters-sent = lettres envoyées
-demo-accepted = acceptées : { $rows } fiches, { $charged } XAF facturés pour elles
+demo-accepted = acceptées : { $rows ->
+    [one] { $rows } fiche
+   *[other] { $rows } fiches
+}, { $charged } XAF facturés pour elles
 demo-duplicates = sont venues de nouveau et n'ont rien changé
-demo-recognised = attaques et erreurs envoyées exprès, { $refused } reconnues :
+demo-recognised = attaques et erreurs envoyées exprès, { $refused ->
+    [one] { $refused } reconnue
+   *[other] { $refused } reconnues
+} :
 demo-other-reason = refusée pour un autre motif
-demo-verified = accusés de réception sur { $due } dus, ouverts et vérifiés par leurs agences ; il n'y en a pas pour { $again ->
+demo-verified = accusés de réception sur { $due ->
+    [one] { $due } dû
+   *[other] { $due } dus
+}, ouverts et vérifiés par leurs agences ; il n'y en a pas pour { $again ->
     [one] { $again } lettre revenue
    *[other] { $again } lettres revenues
 } ni pour { $nobody } dont personne ne répond
