@@ -171,20 +171,36 @@ async fn what_a_stranger_claims_is_shown_as_claimed() {
     .await;
     let shown = centre.done(&["quarantine", "show", "1"]);
     for line in [
+        "reason                signed with a stranger's key [unknown_signer]",
+        "What to do: if agency 000101 confirms the certificate, `xmserver cert register 101 FILE`",
         "claimed agency        000101 (claimed, not proven)",
         "claimed signer        key id 1ac5 (claimed, not proven)",
         "sender                Mairie <m@example.org> (claimed, not proven)",
         "subject               Actes",
         "received              2026-11-30 18:00:00 WAT",
         "journal lines         1",
+        "state                 open",
     ] {
         assert!(shown.contains(line), "{line} is missing in\n{shown}");
     }
+    let french = centre.done(&["--lang", "fr", "quarantine", "show", "1"]).replace('\u{a0}', " ");
+    for line in [
+        "identifiant de clé 1ac5 (déclaré, non prouvé)",
+        "courriel\n",
+        "signée avec la clé d'un inconnu [unknown_signer]",
+    ] {
+        assert!(french.contains(line), "{line} is missing in\n{french}");
+    }
+    // A list and what is shown of one entry have one word for its state.
+    write(&centre, "UPDATE xm.quarantine SET held = true WHERE id = 1").await;
+    assert!(centre.done(&["quarantine", "list"]).lines().any(|line| line.starts_with("1 ") && line.contains(" held ")));
+    assert!(centre.done(&["quarantine", "show", "1"]).contains("state                 held\n"));
+    assert!(!centre.done(&["quarantine", "show", "2"]).contains("What to do"), "no certificate is missing there");
     assert!(centre.done(&["quarantine", "list"]).contains("(000101)"));
     assert!(centre.done(&["quarantine", "show", "2"]).contains("claimed agency        -\n"));
     // Journal and quarantine count their entries separately; each names the other's number.
     let shown = centre.done(&["journal", "show", "1"]);
-    assert!(shown.contains("1 bytes, in quarantine as entry 1"), "{shown}");
+    assert!(shown.contains("1 byte, in quarantine as entry 1"), "{shown}");
     let story = centre.done(&["letter", "show", "1"]);
     assert!(story.contains("whom nobody vouches for") && story.contains("entry 1: unknown_signer"), "{story}");
     let digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
@@ -256,6 +272,15 @@ async fn the_story_of_a_letter_is_one_command() {
     }
     for other in ["2", &"11".repeat(32), &"11:".repeat(32)[..95]] {
         assert_eq!(centre.done(&["letter", "show", other]), story, "by {other}");
+    }
+    let french = centre.done(&["--lang", "fr", "letter", "show", LETTER]).replace(['\u{a0}', '\u{202f}'], " ");
+    for part in [
+        "n° d'ordre  7, tentative 1",
+        "ligne 2 : déjà venue [duplicate] par courriel (main)",
+        "de genre lettre : 100 XAF",
+        "et 10 autres lignes fautives",
+    ] {
+        assert!(french.contains(part), "{part} is missing in\n{french}");
     }
     let programs = centre.json(&["letter", "show", LETTER, "--json"]);
     assert_eq!(programs[0]["receipt"]["refusal"]["faults"][0]["column"], "Sexe");
