@@ -226,7 +226,7 @@ mod tests {
         ] {
             assert_eq!(told, expected);
             let refused = format!("localhost:110: sign_in: the server refused: no{told}");
-            assert!(words::Words::is_sentence(&refused), "{refused}");
+            assert!(::words::Words::is_sentence(&refused), "{refused}");
         }
     }
 

@@ -324,9 +324,10 @@ impl Inquiry<'_> {
         }
         for (at, letter) in memory.letters.iter().enumerate() {
             self.findings.receipts_repeated += letter.receipts.saturating_sub(1);
-            match letter.is_answered() {
-                true => self.findings.receipts_due += u64::from(letter.copies > 0),
-                false => self.findings.unvouched += letter.copies,
+            if letter.is_answered() {
+                self.findings.receipts_due += u64::from(letter.copies > 0);
+            } else {
+                self.findings.unvouched += letter.copies;
             }
             match &letter.receipt {
                 None if letter.is_answered() && letter.copies > 0 => {

@@ -218,6 +218,10 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
 async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
     let unheard = agencies::unheard(connection).await?;
     let mut problems = Vec::new();
+    if unheard.agencies == 0 {
+        problems
+            .push("none is there that is not suspended, so every letter is refused: `xmserver agency add`".to_owned());
+    }
     match unheard.without_certificate {
         0 => {}
         1 => problems
@@ -246,14 +250,9 @@ async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -
         )),
     }
     let well = match unheard.agencies {
-        0 => "none is there that is not suspended, so every letter is refused: `xmserver agency add`".to_owned(),
         1 => "1 not suspended, with a certificate and a code of some scope".to_owned(),
         count => format!("{count} not suspended, each with a certificate and a code of some scope"),
     };
-    if unheard.agencies == 0 {
-        findings.add(Verdict::Warn, "agencies", well);
-        return Ok(());
-    }
     findings.judge("agencies", Verdict::Warn, problems, well);
     Ok(())
 }

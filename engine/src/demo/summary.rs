@@ -212,7 +212,8 @@ mod tests {
         assert!(text.contains("512 ms  from mail to commit for one letter sent alone"), "{text}");
         assert!(text.contains("(2 by the key k)"), "{text}");
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let receipts = "18700 of 18750 receipts due, opened and verified by their offices; 600 that came again and 650 that nobody vouches for get none";
+        let receipts = "18700 of 18750 receipts due, opened and verified by their offices; 600 that came again and 650 that \
+                        nobody vouches for get none";
         assert!(words.contains(receipts), "{text}");
     }
 
