@@ -145,7 +145,13 @@ impl Rhythm<'_> {
             && !found_breaker
             && let Some(polls) = self.outage.failed(&error.to_string(), Instant::now())
         {
-            tracing::warn!(mailbox = &**name, step = error.step(), polls, %error, "a poll failed; the mail stays where it is");
+            tracing::warn!(
+                mailbox = &**name,
+                step = error.step(),
+                polls,
+                %error,
+                "a poll failed; the mail stays where it is, and `xmserver mail test` tries each step"
+            );
         }
     }
 

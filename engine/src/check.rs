@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use cluster::Cluster;
 use words::Problem;
 
 use crate::clock::Clock;
@@ -43,7 +44,9 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
     let keys = machine::secrets(configuration, clock, &mut findings);
     match opened {
         Ok(open) => {
-            database::database(&open, keys.as_ref(), clock, &mut findings).await;
+            let folder = configuration.is_embedded().then(|| configuration.cluster_folder());
+            let shared_user = folder.and_then(|folder| Cluster::shared_user(&folder));
+            database::database(&open, shared_user, keys.as_ref(), clock, &mut findings).await;
             open.close().await;
         }
         Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),

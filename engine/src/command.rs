@@ -39,6 +39,7 @@ mod sample;
 mod statement;
 mod table;
 mod tariff;
+mod terms;
 mod user;
 mod voucher;
 

@@ -68,11 +68,6 @@ impl OpenDatabase {
         Ok(OpenDatabase { database, cluster, sharing })
     }
 
-    /// Returns the user whom the private PostgreSQL of this process runs as, where other programs run as that user too.
-    pub fn shared_user(&self) -> Option<&str> {
-        self.cluster.as_ref().and_then(Cluster::shared_user)
-    }
-
     /// Stops the private PostgreSQL where this process runs it, once no other command uses it.
     pub async fn close(self) {
         drop(self.database);
@@ -109,13 +104,22 @@ fn configured_url(configuration: &Configuration) -> Result<Option<String>, OpenE
     }
 }
 
+/// Refuses a data folder in which `init` has made no database yet, where none is configured.
+///
+/// # Errors
+/// [`OpenError::NoServer`].
+pub fn require_made(configuration: &Configuration) -> Result<(), OpenError> {
+    let is_made = !configuration.is_embedded() || configuration.cluster_folder().join("data").exists();
+    if is_made { Ok(()) } else { Err(OpenError::NoServer(configuration.server.data_folder.clone())) }
+}
+
 type Private = (Option<Cluster>, Option<Sharing>);
 
 /// Starts the private PostgreSQL, or joins another process that runs it, or waits for that process to come to its end.
 async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Private, OpenError> {
     let folder = configuration.cluster_folder();
-    if purpose != Purpose::Make && !folder.join("data").exists() {
-        return Err(OpenError::NoServer(configuration.server.data_folder.clone()));
+    if purpose != Purpose::Make {
+        require_made(configuration)?;
     }
     let began = Instant::now();
     let is_command = purpose != Purpose::Serve;

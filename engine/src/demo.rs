@@ -70,7 +70,7 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         told = told_to_stop() => {
             told?;
             centre.stop().await?;
-            bail!("stopped before the end: nothing was checked");
+            bail!("the demo was stopped before the end: nothing was checked");
         }
     };
     if let Some(file) = &arguments.figures {
@@ -83,6 +83,9 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         std::fs::write(&file, page(&night, &summary, arguments))
             .with_context(|| format!("--page {}: cannot be written", file.display()))?;
         show::text(&format!("\n{}\n  {}\n", said!("demo-night"), file.display()))?;
+        if arguments.page.is_none() && arguments.data.is_none() {
+            show::text(&format!("  {}\n", said!("demo-night-gone")))?;
+        }
     }
     if !arguments.exit {
         let offer = offer::offer(&configuration.server.data_folder, centre.address(), paper);

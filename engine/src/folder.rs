@@ -204,11 +204,11 @@ fn sync_folder(path: &Path) -> Result<(), FolderError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(io("sync", path))
 }
 
-/// Names what is wrong with the permissions of a file or folder that holds secrets.
-pub fn exposure(path: &Path, allowed: u32) -> Option<String> {
+/// Names what is wrong with the permissions of a file or folder that holds secrets, and advises a mode.
+pub fn exposure(path: &Path, allowed: u32, advised: u32) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
     let mode = metadata.mode() & 0o777;
-    (mode & !allowed != 0).then(|| format!("{} has mode {mode:03o}: run chmod {allowed:03o} {0}", path.display()))
+    (mode & !allowed != 0).then(|| format!("{} has mode {mode:03o}: run chmod {advised:03o} {0}", path.display()))
 }
 
 #[cfg(test)]
@@ -263,9 +263,10 @@ mod tests {
         folder.write_secrets(&folder.keys(), &[("a.key", "two".to_owned())]).unwrap_err();
         let file = folder.keys().join("a.key");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
-        assert_eq!(exposure(&file, 0o600), None);
-        assert_eq!(exposure(&folder.keys(), 0o700), None);
+        assert_eq!(exposure(&file, 0o600, 0o600), None);
+        assert_eq!(exposure(&folder.keys(), 0o700, 0o700), None);
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-        assert!(exposure(&file, 0o600).unwrap().contains("mode 644"));
+        let told = exposure(&file, 0o640, 0o600).unwrap();
+        assert!(told.contains("mode 644: run chmod 600 "), "{told}");
     }
 }

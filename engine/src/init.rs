@@ -211,7 +211,7 @@ pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &I
         (folder_label, folder.clone()),
         (database_label, database),
         (keys_label, said!("init-keys", folder = &folder, state = keys)),
-        ("", said!("init-agencies-need", folder = &folder, authority = authority::AUTHORITY_CERTIFICATE)),
+        ("", said!("init-agencies-need")),
         (user_label, first_user),
         (next_label, said!("init-next", folder = &folder)),
     ];

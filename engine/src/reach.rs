@@ -1,11 +1,12 @@
 //! Tries to reach mailboxes, the transfer folder and the relay, step by step: DNS, TCP, TLS, sign-in, mailbox.
 
+use std::path::Path;
 use std::time::Instant;
 
 use actors::transfer_folder::{self, LOOK_PATIENCE};
-use mail::TestReport;
 use mail::pop3::Mailbox;
 use mail::smtp::Relay;
+use mail::{Cause, Step, TestReport};
 use serde::Serialize;
 
 use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguration};
@@ -47,7 +48,9 @@ pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Rea
             Ok(open) => open.test().await,
             Err(error) => TestReport { passed: Vec::new(), failure: Some(error) },
         };
-        all.push(told(format!("mailbox {}", mailbox.name), report));
+        let username = Some(mailbox.pop3.username.as_str());
+        let compared = compared(username, mailbox.pop3.password_file.as_deref(), mailbox.pop3.password_env.as_deref());
+        all.push(told(format!("mailbox {}", mailbox.name), report, &compared));
     }
     if let Some(folder) = configuration.folder.as_ref().filter(|folder| only.is_none_or(|name| folder.name == name)) {
         all.push(folder_reached(folder));
@@ -58,14 +61,28 @@ pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Rea
     all
 }
 
-fn told(subject: String, report: TestReport) -> Reached {
+/// Says what to compare where a server refuses username and password; nothing where it knows neither.
+fn compared(username: Option<&str>, file: Option<&Path>, variable: Option<&str>) -> String {
+    let Some(username) = username else { return String::new() };
+    let secret = match (file, variable) {
+        (Some(file), _) => format!("the first line of {}", file.display()),
+        (None, Some(variable)) => format!("the value of {variable}"),
+        (None, None) => return String::new(),
+    };
+    format!("; compare username {username} and {secret} with what the mail server knows")
+}
+
+fn told(subject: String, report: TestReport, compared: &str) -> Reached {
     let passed = report
         .passed
         .into_iter()
         .map(|(step, time)| PassedStep { step: step.as_str(), milliseconds: milliseconds(time) })
         .collect();
-    let failure =
-        report.failure.map(|error| FailedStep { step: Some(error.step.as_str()), message: error.to_string() });
+    let failure = report.failure.map(|error| {
+        let is_refused = matches!((error.step, &error.cause), (Step::SignIn, Cause::Refused(_)));
+        let message = if is_refused { format!("{error}{compared}") } else { error.to_string() };
+        FailedStep { step: Some(error.step.as_str()), message }
+    });
     Reached { subject, passed, failure }
 }
 
@@ -102,7 +119,13 @@ async fn relay_reached(relay: &RelayConfiguration) -> Reached {
         Err(failure) => {
             let step = failure.step.map(|step| step.as_str());
             let told = step.map(|step| format!("{step}: ")).unwrap_or_default();
-            let message = format!("{}:{}: {told}{}", relay.smtp.host, relay.smtp.port(), failure.reply);
+            let mut message = format!("{}:{}: {told}{}", relay.smtp.host, relay.smtp.port(), failure.reply);
+            // RFC 4954, 6: credentials that are not valid.
+            if failure.step == Some(Step::SignIn) && failure.reply.starts_with("535") {
+                let smtp = &relay.smtp;
+                let (file, variable) = (smtp.password_file.as_deref(), smtp.password_env.as_deref());
+                message.push_str(&compared(smtp.username.as_deref(), file, variable));
+            }
             reached.failure = Some(FailedStep { step, message });
         }
     }
@@ -183,6 +206,27 @@ mod tests {
             (("+OK\r\n", EVIL), ("220 x\r\n", EVIL)),
         ] {
             reached(Security::None, pop3, smtp).await;
+        }
+    }
+
+    #[test]
+    fn what_a_refused_password_is_compared_with_is_named() {
+        let file = Some(Path::new("/srv/mailbox-password"));
+        for (told, expected) in [
+            (
+                compared(Some("centre"), file, None),
+                "; compare username centre and the first line of /srv/mailbox-password with what the mail server knows",
+            ),
+            (
+                compared(Some("centre"), None, Some("SECRET")),
+                "; compare username centre and the value of SECRET with what the mail server knows",
+            ),
+            (compared(Some("centre"), None, None), ""),
+            (compared(None, file, None), ""),
+        ] {
+            assert_eq!(told, expected);
+            let refused = format!("localhost:110: sign_in: the server refused: no{told}");
+            assert!(::words::Words::is_sentence(&refused), "{refused}");
         }
     }
 

@@ -69,8 +69,9 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
             "these environment variables are no keys: a key's name has two underscores between its levels"
         );
     }
-    required(configuration)?;
     let folder = DataFolder::of(configuration)?;
+    database::require_made(configuration)?;
+    required(configuration)?;
     let lock = folder.lock_within(LOCK_PATIENCE)?;
     let keys = keys::load(&folder.keys())?;
     let listener = TcpListener::bind(configuration.server.http_address)

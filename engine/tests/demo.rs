@@ -60,6 +60,10 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
     assert!(lines.next().unwrap().contains("Every promise was kept"), "the verdict stands first: {out}");
     let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.contains("<h1 class=\"kept\">Every promise was kept") && page.contains("<svg "), "{page}");
+    let due = count(&figures, "receipts_due");
+    assert_eq!((due, count(&figures, "receipts_missing")), (count(&figures, "receipts_verified"), 0));
+    assert!(out.contains(&format!("{due}  of {due} receipts due, opened and verified")), "{out}");
+    assert!(!out.contains("gone with the demo"), "it is asked for: {out}");
     assert!(page.contains("1500 letters of 60 offices") && page.contains("1500  letters sent"), "{page}");
     assert!(out.lines().any(|line| line.trim() == file), "{out}");
     assert!(out.lines().all(|line| line.chars().count() <= 80) && !out.contains('\u{1b}'), "{out}");
@@ -113,6 +117,7 @@ fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let page = lines.find(|line| line.ends_with("/night.html")).unwrap();
     assert!(std::fs::read_to_string(page.trim()).unwrap().contains("20 letters of 3 offices"));
+    assert_eq!(lines.next().unwrap(), "  (gone with the demo; `--page FILE` keeps it)");
     let url = lines.find(|line| line.contains("/metrics")).unwrap();
     let mut offered = String::new();
     while !offered.lines().any(|line| line.ends_with(" check")) {

@@ -142,14 +142,26 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no mailbox is configured"));
 
     centre.configure();
+    // Whoever may read the private PostgreSQL is told, whether the centre runs or not.
+    let told_of_postgresql = || {
+        let checked = centre.command(&["check"]).stdout(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8(checked.stdout).unwrap();
+        told.lines().filter(|line| line.contains("  database ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let stopped = told_of_postgresql();
     let mut running = centre.start();
     centre.wait_until_ready();
+    assert_eq!(told_of_postgresql(), stopped);
     let name = centre.process_name();
     let metrics = centre.get("/metrics");
     for name in ["xm_actor_restarts_total{actor=\"mailbox_poller\"}", "xm_outbox_waiting", "xm_database_up 1"] {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }
     assert!(centre.command(&["mail", "test"]).status().unwrap().success());
+    let refused = centre.command(&["mail", "test"]).env("SECRET", "wrong").stdout(Stdio::piped()).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stdout).into_owned();
+    let compared = "; compare username centre@example.org and the value of SECRET with what the mail server knows";
+    assert!(!refused.status.success() && told.contains(compared), "{told}");
 
     // A command uses the running centre's PostgreSQL.
     let listed = centre.command(&["agency", "list", "--json"]).stdout(Stdio::piped()).output().unwrap();

@@ -300,7 +300,10 @@ fn an_operator_has_letters_tried_again() {
     // An answer that waits would give way to that of the next attempt.
     engine.wait_until("the second refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
     let stays = engine.operate(&["quarantine", "retry", &second, "--reason", "trying"]).unwrap_err().to_string();
-    assert!(stays.contains("stays as it is: no attempt is made, refused: unknown_signer"), "{stays}");
+    assert!(stays.contains("stays as it is: no certificate of this key is registered"), "{stays}");
+    let shown = engine.operate(&["quarantine", "show", &second]).unwrap();
+    let advice = format!("`xmserver cert register 43 FILE`, then `xmserver quarantine retry {second} --reason …`");
+    assert!(shown.contains("if agency 000043 confirms the certificate") && shown.contains(&advice), "{shown}");
     assert_eq!((entry(&engine, "agency_suspended"), entry(&engine, "unknown_signer")), (first.clone(), second.clone()));
 
     engine.operate(&["agency", "status", "42", "3"]).unwrap();

@@ -5,6 +5,7 @@
 //! are read again for every sign-in, so that a rotated secret needs no restart.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -387,8 +388,15 @@ fn environment(variable: &str) -> Result<Secret, SettingsError> {
 }
 
 fn first_line(key: &str, path: &Path) -> Result<Secret, SettingsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| SettingsError::one(format!("{key}: cannot read {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let file = path.display();
+        SettingsError::one(match error.kind() {
+            ErrorKind::NotFound => format!(
+                "{key}: there is no file {file}: make it by `(umask 077; cat > {file})`, then type the secret, Enter and Ctrl-D"
+            ),
+            _ => format!("{key}: cannot read {file}: {error}"),
+        })
+    })?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         return Err(SettingsError::one(format!("{key}: the first line of {} is empty", path.display())));

@@ -43,6 +43,10 @@ pub struct Findings {
     pub charged: i64,
     /// Receipts that their offices opened and verified, and that say what had to be said.
     pub receipts_verified: u64,
+    /// Letters whose sender is verified, and who must have a receipt for each, however often it was sent.
+    pub receipts_due: u64,
+    /// Mails of senders whom nobody vouches for: these get no receipt.
+    pub unvouched: u64,
     /// Letters whose sender is verified, and who has no receipt.
     pub receipts_missing: u64,
     /// Receipts that say something else, and answers that no office believes.
@@ -320,6 +324,11 @@ impl Inquiry<'_> {
         }
         for (at, letter) in memory.letters.iter().enumerate() {
             self.findings.receipts_repeated += letter.receipts.saturating_sub(1);
+            if letter.is_answered() {
+                self.findings.receipts_due += u64::from(letter.copies > 0);
+            } else {
+                self.findings.unvouched += letter.copies;
+            }
             match &letter.receipt {
                 None if letter.is_answered() && letter.copies > 0 => {
                     self.findings.receipts_missing += 1;

@@ -25,7 +25,15 @@ pub async fn clock(open: &OpenDatabase) -> Clock {
 }
 
 /// Looks at the database and at what it holds.
-pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, clock: Clock, findings: &mut Findings) {
+///
+/// `shared_user` is the user whom a private PostgreSQL runs as, where other programs run as that user too.
+pub async fn database(
+    open: &OpenDatabase,
+    shared_user: Option<String>,
+    keys: Option<&LoadedKeys>,
+    clock: Clock,
+    findings: &mut Findings,
+) {
     let database = &open.database;
     let report = match database.report().await {
         Ok(report) => report,
@@ -35,7 +43,7 @@ pub async fn database(open: &OpenDatabase, keys: Option<&LoadedKeys>, clock: Clo
     for advice in report.advice() {
         findings.add(Verdict::Warn, "database", advice);
     }
-    if let Some(user) = open.shared_user() {
+    if let Some(user) = shared_user {
         let text = format!(
             "the private PostgreSQL runs as {user}, as other programs may: whoever can become {user} can read the records; \
              make a system user before `init` (useradd --system --no-create-home xmserver)"
@@ -177,7 +185,11 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
             drift.problems.iter().map(|problem| format!("{}: {}", drift.table, words_of_problems::sentence(problem)))
         })
         .collect();
-    findings.judge("tables", Verdict::Fail, problems, format!("{} adopted, as they were adopted", adopted.len()));
+    let well = match adopted.len() {
+        1 => "1 adopted, as it was adopted".to_owned(),
+        count => format!("{count} adopted, as they were adopted"),
+    };
+    findings.judge("tables", Verdict::Fail, problems, well);
 
     let now = Utc::now();
     let priced: Vec<_> =
@@ -206,25 +218,41 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
 async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
     let unheard = agencies::unheard(connection).await?;
     let mut problems = Vec::new();
-    if unheard.without_certificate > 0 {
-        problems.push(format!(
-            "{} have no valid certificate, so nobody answers their letters: `xmserver cert register`",
-            unheard.without_certificate
-        ));
+    if unheard.agencies == 0 {
+        problems
+            .push("none is there that is not suspended, so every letter is refused: `xmserver agency add`".to_owned());
     }
-    if unheard.without_grant > 0 {
-        problems.push(format!(
-            "{} are granted no code of any scope, so their records are out of scope: `xmserver agency grant`",
-            unheard.without_grant
-        ));
+    match unheard.without_certificate {
+        0 => {}
+        1 => problems
+            .push("1 has no valid certificate, so nobody answers its letters: `xmserver cert register`".to_owned()),
+        count => problems.push(format!(
+            "{count} have no valid certificate, so nobody answers their letters: `xmserver cert register`"
+        )),
     }
-    if unheard.without_address > 0 {
-        problems.push(format!(
-            "{} write by mail and have no e-mail address, so their answers are given up: `xmserver agency edit`",
-            unheard.without_address
-        ));
+    match unheard.without_grant {
+        0 => {}
+        1 => problems.push(
+            "1 is granted no code of any scope, so its records are out of scope: `xmserver agency grant`".to_owned(),
+        ),
+        count => problems.push(format!(
+            "{count} are granted no code of any scope, so their records are out of scope: `xmserver agency grant`"
+        )),
     }
-    let well = format!("{} not suspended, each with a certificate and a code of some scope", unheard.agencies);
+    match unheard.without_address {
+        0 => {}
+        1 => problems.push(
+            "1 writes by mail and has no e-mail address, so its answers are given up: `xmserver agency edit`"
+                .to_owned(),
+        ),
+        count => problems.push(format!(
+            "{count} write by mail and have no e-mail address, so their answers are given up: `xmserver agency edit`"
+        )),
+    }
+    let well = match unheard.agencies {
+        1 => "1 not suspended, with a certificate and a code of some scope".to_owned(),
+        count => format!("{count} not suspended, each with a certificate and a code of some scope"),
+    };
     findings.judge("agencies", Verdict::Warn, problems, well);
     Ok(())
 }

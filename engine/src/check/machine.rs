@@ -107,8 +107,12 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
     let files = mailboxes.chain(relays).chain([&configuration.database.url_file]).flatten();
     // A mailbox and the relay of one account share a password file, which is looked at once.
     let files: BTreeSet<_> = files.collect();
-    let exposed = files.iter().filter_map(|path| exposure(path, 0o640)).collect();
-    findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));
+    let exposed = files.iter().filter_map(|path| exposure(path, 0o640, 0o600)).collect();
+    let well = match files.len() {
+        1 => "1 file, closed to others".to_owned(),
+        count => format!("{count} files, closed to others"),
+    };
+    findings.judge("passwords", Verdict::Fail, exposed, well);
 }
 
 /// Looks how much room there is on the disk. Where the database lies elsewhere, little is written here.
@@ -149,14 +153,14 @@ pub fn secrets(configuration: &Configuration, clock: Clock, findings: &mut Findi
             return None;
         }
     };
-    let exposed: Vec<String> = exposure(folder.path(), 0o711).into_iter().collect();
+    let exposed: Vec<String> = exposure(folder.path(), 0o711, 0o711).into_iter().collect();
     findings.judge("data folder", Verdict::Warn, exposed, folder.path().display().to_string());
     disk(configuration, folder.path(), findings);
-    let mut exposed: Vec<String> = exposure(&folder.keys(), 0o700).into_iter().collect();
+    let mut exposed: Vec<String> = exposure(&folder.keys(), 0o700, 0o700).into_iter().collect();
     if let Ok(entries) = std::fs::read_dir(folder.keys()) {
         let keys =
             entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "key"));
-        exposed.extend(keys.filter_map(|path| exposure(&path, 0o600)));
+        exposed.extend(keys.filter_map(|path| exposure(&path, 0o600, 0o600)));
     }
     let loaded = match keys::load(&folder.keys()) {
         Ok(loaded) => loaded,

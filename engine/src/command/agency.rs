@@ -381,7 +381,10 @@ async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("{}={}", scope.column_name, scope.code)).collect();
     let installed: Vec<String> = installed.iter().map(|one| installation(&one.name, one.sequence_highest)).collect();
     let mut facts = vec![("matricule", matricule.to_string())];
-    facts.extend(data(&agency, desk));
+    facts.extend(data(&agency, desk).into_iter().map(|(name, value)| match name {
+        "credit limit" => (name, said!("agency-credit-limit", amount = value)),
+        _ => (name, value),
+    }));
     facts.extend([
         ("status", format!("{} {}", agency.status, status_word(agency.status))),
         ("balance", show::amount(agency.balance, &desk.server)),

@@ -11,6 +11,7 @@ use store::agencies;
 use store::certificates::{self, CertificateFilter, Concern, Confirmation, LetterToReview, Revocable, spoken};
 
 use super::desk::{Desk, read_matricule};
+use super::terms;
 use crate::ask;
 use crate::certificate::{self, Presented};
 use crate::clock::{Clock, Moment};
@@ -23,6 +24,9 @@ const KEY: &str = "heading-key";
 const VALID: &str = "heading-valid";
 const FINGERPRINT: &str = "heading-sha-256";
 const WARNING: &str = "heading-warning";
+/// Hexadecimal digits of a SHA-256 and of a SHA-1 fingerprint.
+const SHA256_DIGITS: usize = 64;
+const SHA1_DIGITS: usize = 40;
 
 /// What to do with certificates.
 #[derive(Subcommand, Debug)]
@@ -116,6 +120,9 @@ async fn register(
 ) -> anyhow::Result<()> {
     let (operator, clock) = (desk.operator.clone(), desk.clock);
     let agency = agencies::show(desk.connection(), matricule).await?;
+    if let Some(fingerprint) = &fingerprint {
+        demand_sha256(fingerprint)?;
+    }
     let one = chosen(matricule, presented, fingerprint.as_deref())?;
     let concerns = certificates::concerns(&one.fields, Utc::now());
     let shown = facts(&format!("{matricule} {}", agency.name), &one, &concerns, clock);
@@ -163,6 +170,23 @@ async fn register(
         labels.line(FINGERPRINT, 1, &spoken(&one.fields.fingerprint)),
     ];
     desk.tell_line(&result, &lines.join("\n"))
+}
+
+/// Refuses what cannot be the SHA-256 fingerprint of anything: comparing it would only say that it is another one.
+fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
+    let digits = certificates::plain_hex(fingerprint);
+    let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match digits.len() {
+        SHA256_DIGITS if is_hexadecimal => Ok(()),
+        SHA1_DIGITS if is_hexadecimal => bail!(
+            "{fingerprint} is a SHA-1 fingerprint: expected the SHA-256 one (64 hexadecimal digits), which the agency sees by \
+             `openssl x509 -in FILE -noout -fingerprint -sha256`"
+        ),
+        _ => bail!(
+            "{fingerprint:?} is no SHA-256 fingerprint (64 hexadecimal digits): the agency sees its own by \
+             `openssl x509 -in FILE -noout -fingerprint -sha256`"
+        ),
+    }
 }
 
 /// Chooses among the certificates of a file: the one that the agency told of, the only one, or the one that a person names.
@@ -262,7 +286,7 @@ fn review(letters: Vec<LetterToReview>, clock: Clock) -> anyhow::Result<()> {
             letter.letter_id.to_string(),
             letter.installation,
             show::or_dash(letter.sequence),
-            letter.verdict,
+            terms::outcome(&letter.verdict),
             clock.time(letter.received_at),
         ]);
     }

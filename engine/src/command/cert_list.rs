@@ -37,7 +37,7 @@ impl Listing for CertificateFilter {
             certificate.algorithm,
             clock.short(certificate.not_after),
             show::or_dash(certificate.revoked_at.map(|time| clock.short(time))),
-            hex::encode(certificate.fingerprint),
+            certificates::spoken(&certificate.fingerprint),
         ]
     }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
+use super::terms;
 use crate::clock::Moment;
 use crate::show;
 use crate::speech::said;
@@ -125,9 +126,9 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
         ("sequence", show::or_dash(line.sequence)),
         ("payload SHA-256", show::or_dash(line.digest.map(hex::encode))),
         ("service", show::or_dash(line.service)),
-        ("outcome", line.outcome),
+        ("outcome", terms::outcome(&line.outcome)),
         ("attempt", show::or_dash(line.attempt)),
-        ("transport", line.transport),
+        ("transport", terms::transport(&line.transport)),
         ("mailbox", line.mailbox),
         ("sender domain", line.sender_domain),
         ("container", said!("journal-container", bytes = line.container_bytes, kept = kept)),
@@ -166,7 +167,7 @@ impl Listing for JournalFilter {
             line.row_count.to_string(),
             line.flags.to_string(),
             show::amount(line.cost, &desk.server),
-            line.outcome,
+            terms::outcome(&line.outcome),
         ]
     }
 

@@ -10,7 +10,7 @@ use store::letters::quarantine::QuarantineEntry;
 use store::letters::story::{self, Decided, Named, Story};
 
 use super::desk::{Desk, read_matricule};
-use super::{quarantine, receipt_words};
+use super::{quarantine, receipt_words, terms};
 use crate::clock::Clock;
 use crate::show::{self, Labels};
 use crate::speech::{self, said};
@@ -86,8 +86,8 @@ fn words(story: &Story, desk: &Desk) -> String {
         let words = said!(
             "letter-journal",
             line = line.id.to_string(),
-            outcome = &line.outcome,
-            transport = &line.transport,
+            outcome = terms::outcome(&line.outcome),
+            transport = terms::transport(&line.transport),
             mailbox = &line.mailbox,
             domain = &line.sender_domain,
             bytes = line.container_bytes,
@@ -106,7 +106,7 @@ fn words(story: &Story, desk: &Desk) -> String {
         let words = said!(
             "letter-entry",
             entry = entry.id.to_string(),
-            kind = &entry.kind,
+            kind = terms::kind(&entry.kind),
             amount = show::amount(entry.amount, &desk.server),
             balance = show::amount(entry.balance_after, &desk.server),
             time = desk.clock.time(entry.posted_at)
@@ -126,13 +126,13 @@ fn of_decided(decided: &Decided, clock: Clock) -> Vec<(&'static str, String)> {
         ("heading-agency", agency),
         ("heading-sequence", said!("letter-sequence", sequence = sequence, attempt = attempt)),
         ("heading-payload", format!("SHA-256 {}", hex::encode(&decided.digest))),
-        ("heading-verdict", format!("{}, {}", decided.verdict, clock.time(decided.received_at))),
+        ("heading-verdict", format!("{}, {}", terms::outcome(&decided.verdict), clock.time(decided.received_at))),
     ]
 }
 
 fn of_quarantine(entry: &QuarantineEntry) -> String {
     let (digest, number) = (hex::encode(&entry.digest), entry.id.to_string());
-    let (reason, state) = (&entry.reason, quarantine::state(&entry.state));
+    let (reason, state) = (&entry.reason, quarantine::state(entry));
     match (entry.agency, entry.claimed_agency.map(|agency| agency.to_string())) {
         (None, Some(claimed)) => said!(
             "letter-quarantine-claimed",

@@ -18,6 +18,7 @@ use store::settle::{Settler, SettlingSettings, Tried};
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
+use super::terms;
 use crate::configuration::Configuration;
 use crate::folder::DataFolder;
 use crate::issuer::Authority;
@@ -121,7 +122,13 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let taken_up = retry::take_up(desk.connection(), &operator, id).await?;
     let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
     let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
-    let words: Vec<String> = tried.iter().map(tried_words).collect();
+    let told = |tried: &Tried| match tried {
+        Tried::Stranger(refusal) if refusal.code == RefusalCode::UnknownSigner => {
+            said!("quarantine-no-certificate", entry = id.to_string())
+        }
+        other => tried_words(other),
+    };
+    let words: Vec<String> = tried.iter().map(told).collect();
     let is_tried =
         tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. }));
     if !is_tried {
@@ -168,15 +175,15 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
         }
         return show::json(&all);
     }
-    let clock = desk.clock;
+    let (clock, advice) = (desk.clock, advice(&entry));
     let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
     let mut facts = vec![
         ("id", entry.id.to_string()),
         ("journal lines", show::joined_or_dash(&lines)),
         ("received", clock.time(entry.received_at)),
-        ("reason", entry.reason),
+        ("reason", terms::reason(&entry.reason)),
         ("detail", speech::sentences(&entry.detail)),
-        ("state", state(&entry.state)),
+        ("state", state(&entry)),
         ("waits for a decision", if entry.held { said!("word-true") } else { said!("word-false") }),
         ("agency", show::or_dash(entry.agency.map(|agency| agency.to_string()))),
         ("installation", show::or_dash(entry.installation)),
@@ -184,28 +191,42 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
     ];
     if entry.agency.is_none() {
         facts.push(("claimed agency", claimed(entry.claimed_agency.map(|agency| agency.to_string()))));
-        facts.push(("claimed signer", claimed(entry.signer)));
+        facts.push(("claimed signer", claimed(entry.signer.map(|signer| speech::sentences(&signer)))));
     } else {
-        facts.push(("signer", show::or_dash(entry.signer)));
+        facts.push(("signer", show::or_dash(entry.signer.map(|signer| speech::sentences(&signer)))));
     }
     facts.extend([
         ("sender", claimed(entry.sender.filter(|sender| !sender.is_empty()))),
         ("sender domain", entry.sender_domain),
         ("subject", show::or_dash(entry.subject)),
-        ("transport", entry.transport),
+        ("transport", terms::transport(&entry.transport)),
         ("mailbox", entry.mailbox),
         ("container SHA-256", hex::encode(entry.digest)),
         ("original", said!("quarantine-original", bytes = entry.original_bytes, kept = original.len())),
         ("held version", show::or_dash(held_version)),
     ]);
-    show::facts(&facts)
+    show::facts(&facts)?;
+    advice.map_or(Ok(()), |advice| show::text(&format!("{advice}\n")))
 }
 
-/// Says how far an entry is; the codes are those of `--json`.
-pub(super) fn state(code: &str) -> String {
-    match code {
+/// Says what may be done about an entry that waits for a certificate.
+fn advice(entry: &QuarantineEntry) -> Option<String> {
+    let waits = entry.state == "open" && entry.reason == RefusalCode::UnknownSigner.as_str();
+    let number = entry.id.to_string();
+    waits.then(|| match entry.claimed_agency {
+        Some(agency) => {
+            let (agency, again) = (agency.to_string(), u32::from(agency).to_string());
+            said!("quarantine-stranger-of", agency = agency, again = again, entry = number)
+        }
+        None => said!("quarantine-stranger", entry = number),
+    })
+}
+
+/// Says how far an entry is.
+pub(super) fn state(entry: &QuarantineEntry) -> String {
+    match entry.state.as_str() {
+        "open" if entry.held => said!("quarantine-state-held"),
         "open" => said!("quarantine-state-open"),
-        "held" => said!("quarantine-state-held"),
         "dropped" => said!("quarantine-state-dropped"),
         "retried" => said!("quarantine-state-retried"),
         other => other.to_owned(),
@@ -239,13 +260,14 @@ impl Listing for QuarantineFilter {
     fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
         // In brackets: who signed is not known.
         let claimed = || entry.claimed_agency.map(|agency| format!("({agency})"));
+        let state = state(&entry);
         vec![
             entry.id.to_string(),
             desk.clock.short(entry.received_at),
             show::or_dash(entry.agency.map(|agency| agency.to_string()).or_else(claimed)),
             entry.sender_domain,
             entry.original_bytes.to_string(),
-            if entry.held { state("held") } else { state(&entry.state) },
+            state,
             entry.reason,
         ]
     }

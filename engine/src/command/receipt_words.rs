@@ -135,7 +135,7 @@ mod tests {
             of_flag(&flag),
             [
                 "to explain: check ballots_within_signatures of ResultatBureau does not hold, in 1 row; accepted all the same",
-                "à expliquer : le contrôle ballots_within_signatures de ResultatBureau n'est pas respecté, sur 1 ligne ; \
+                "à expliquer\u{a0}: le contrôle ballots_within_signatures de ResultatBureau n'est pas respecté, sur 1 ligne\u{202f}; \
                  accepté malgré cela",
                 "  row, ligne 1: BulletinsTrouves 7 (7) <= Emargements 6 (6)",
             ]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use sdc::service::{Credit, Service};
 use serde_json::json;
 use store::ledger::tariffs::{self, NewTariff, Tariff};
 
@@ -70,8 +71,9 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
             let id = tariffs::set(desk.connection(), &operator, &new).await?;
             let (act, kb) = (show::amount(new.per_act, &desk.server), show::amount(new.per_started_kb, &desk.server));
             let from = new.valid_from.map_or_else(|| said!("tariff-now"), |from| clock.time(from));
+            let (id_told, what) = (id.to_string(), without_credit(&new));
             let words =
-                said!("tariff-set", id = id.to_string(), service = &new.service, act = act, kb = kb, from = from);
+                said!("tariff-set", id = id_told, service = &new.service, act = act, kb = kb, from = from, what = what);
             desk.tell_line(&json!({ "id": id, "tariff": new }), &words)
         }
         TariffCommand::Cancel { id } => {
@@ -105,6 +107,15 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
             }
             table.print(&if with_ended { said!("tariff-none-ever") } else { said!("tariff-none") })
         }
+    }
+}
+
+/// Says what happens where an agency has not enough credit: by the tariff's rule, else by that of its service.
+fn without_credit(new: &NewTariff) -> String {
+    let of_service = new.service.parse::<Service>().ok().and_then(|service| service.facts().priced);
+    match new.credit.as_deref().and_then(|rule| rule.parse().ok()).or(of_service) {
+        Some(Credit::Owe) => said!("tariff-owed"),
+        Some(Credit::Refuse) | None => said!("tariff-refused"),
     }
 }
 

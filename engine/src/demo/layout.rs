@@ -62,7 +62,8 @@ impl Paper {
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    // A blank at which no line is broken is white space too, and belongs to its word.
+    for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
         let characters: Vec<char> = word.chars().collect();
         for piece in characters.chunks(width) {
             let last = lines.last_mut().filter(|line| line.is_empty() || line.chars().count() + piece.len() < width);
@@ -118,6 +119,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("état civil", 4), ["état", "civi", "l"]);
         assert_eq!(wrap("", 10), [""]);
+        assert_eq!(wrap("une lettre\u{a0}: la\u{202f}; x", 12), ["une", "lettre\u{a0}:", "la\u{202f}; x"]);
     }
 
     #[test]

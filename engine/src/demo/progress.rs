@@ -1,9 +1,10 @@
 //! How far the demo is: bars on a terminal, a line every five seconds elsewhere.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use terminal_size::{Width, terminal_size_of};
 use tokio::time::Instant;
 
@@ -77,18 +78,26 @@ pub async fn during_told<T>(words: &str, work: impl Future<Output = T>) -> T {
     }
 }
 
+/// Says how many steps of all are done.
+fn counted(done: u64, all: u64) -> String {
+    said!("demo-bar", done = done, all = all)
+}
+
 /// Makes a bar of so many steps; it is drawn where standard error is a terminal.
 fn bar(words: String, steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     let columns = terminal_size_of(std::io::stderr()).map_or(0, |(Width(columns), _)| usize::from(columns));
     let template = if columns < BAR_COLUMNS_MIN {
-        format!("{{msg:>17}} {}", said!("demo-bar", done = "{human_pos}", all = "{human_len}"))
+        "{msg:>17} {counted}"
     } else {
-        let counted = said!("demo-bar", done = "{human_pos:>7}", all = "{human_len}");
-        format!("{{msg:>17}} {{wide_bar}} {counted} {{elapsed:>4}}")
+        "{msg:>17} {wide_bar} {counted:>18} {elapsed:>4}"
     };
-    // Where a language's template is wrong, the plain style is taken.
-    bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Numbers are written as the language writes them, which indicatif's own keys do not.
+    bar.set_style(style.with_key("counted", |state: &ProgressState, out: &mut dyn Write| {
+        // Whoever draws the bar sees no error: what cannot be written is missing there.
+        out.write_str(&counted(state.pos(), state.len().unwrap_or_default())).unwrap_or_default();
+    }));
     bar.with_message(words)
 }
 
@@ -144,19 +153,25 @@ impl Bars {
         Bars { both, sent, verified, letters, pace: Pace::new(Instant::now()) }
     }
 
-    /// Shows how far both bars are.
-    pub fn show(&mut self, sent: u64, verified: u64) {
+    /// Shows how far both bars are: mails sent, receipts verified, and receipts due for what was sent.
+    pub fn show(&mut self, sent: u64, verified: u64, due: u64) {
         self.sent.set_position(sent);
+        self.verified.set_length(self.answered(sent, due));
         self.verified.set_position(verified);
-        if let Some(line) = self.line(sent, verified, Instant::now()).filter(|_| !is_drawn()) {
+        if let Some(line) = self.line(sent, verified, due, Instant::now()).filter(|_| !is_drawn()) {
             tell(&line);
         }
     }
 
-    fn line(&mut self, sent: u64, verified: u64, now: Instant) -> Option<String> {
+    /// Returns for how many letters a receipt is due, as far as is known: strangers, and mails sent again, have none of their own.
+    fn answered(&self, sent: u64, due: u64) -> u64 {
+        self.letters.saturating_sub(sent.saturating_sub(due))
+    }
+
+    fn line(&mut self, sent: u64, verified: u64, due: u64, now: Instant) -> Option<String> {
         let seconds = self.pace.due(now)?;
         let letters = self.letters;
-        Some(said!("demo-sent", seconds = seconds, sent = sent, letters = letters, verified = verified))
+        Some(said!("demo-sent", seconds = seconds, sent = sent, letters = letters, verified = verified, due = due))
     }
 
     /// Writes a line above the bars, where they are drawn.
@@ -166,7 +181,7 @@ impl Bars {
         }
     }
 
-    /// Ends both bars. Strangers, and mails sent again, have no receipt of their own, so the second bar ends below the first.
+    /// Ends both bars.
     pub fn finish(self) {
         self.sent.abandon();
         self.verified.abandon();
@@ -181,12 +196,13 @@ mod tests {
     fn a_line_is_told_every_five_seconds_and_not_more_often() {
         let mut bars = Bars::new(400);
         let start = bars.pace.began;
-        assert_eq!(bars.line(1, 0, start + PACE - Duration::from_millis(1)), None);
-        let first = bars.line(100, 80, start + PACE);
-        assert_eq!(first.as_deref(), Some("5 s: 100 of 400 letters sent, 80 receipts verified"));
-        assert_eq!(bars.line(101, 80, start + PACE + Duration::from_secs(4)), None);
+        assert_eq!(bars.line(1, 0, 1, start + PACE - Duration::from_millis(1)), None);
+        let first = bars.line(100, 80, 95, start + PACE);
+        assert_eq!(first.as_deref(), Some("5 s: 100 of 400 letters sent, 80 of 95 receipts due verified"));
+        assert_eq!(bars.line(101, 80, 95, start + PACE + Duration::from_secs(4)), None);
         // A line is due even where nothing has moved.
-        let second = bars.line(100, 80, start + PACE + PACE);
-        assert_eq!(second.as_deref(), Some("10 s: 100 of 400 letters sent, 80 receipts verified"));
+        let second = bars.line(100, 80, 95, start + PACE + PACE);
+        assert_eq!(second.as_deref(), Some("10 s: 100 of 400 letters sent, 80 of 95 receipts due verified"));
+        assert_eq!([bars.answered(0, 0), bars.answered(100, 95), bars.answered(400, 375)], [400, 395, 375]);
     }
 }

@@ -107,7 +107,10 @@ impl Summary {
             let words = RefusalCode::parse(code).map_or_else(|| said!("demo-other-reason"), words);
             lines.extend(paper.item(margin(paper) + 7, &count.to_string(), &format!("{words} [{code}]")));
         }
-        lines.extend(item(found.receipts_verified, said!("demo-verified")));
+        let (due, nobody) = (found.receipts_due, found.unvouched);
+        let again = found.letters_sent.saturating_sub(due + nobody);
+        let verified = said!("demo-verified", due = due, again = again, nobody = nobody);
+        lines.extend(item(found.receipts_verified, verified));
         lines
     }
 
@@ -175,6 +178,9 @@ mod tests {
             bad_sent: 2910,
             refused: 2910,
             refused_by_reason: RefusalCode::ALL.iter().map(|code| (code.to_string(), 80)).collect(),
+            receipts_verified: 18_700,
+            receipts_due: 18_750,
+            unvouched: 650,
             alone_ms: Some(512),
             ..Findings::default()
         }
@@ -205,6 +211,10 @@ mod tests {
         }
         assert!(text.contains("512 ms  from mail to commit for one letter sent alone"), "{text}");
         assert!(text.contains("(2 by the key k)"), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let receipts = "18700 of 18750 receipts due, opened and verified by their offices; 600 that came again and 650 that \
+                        nobody vouches for get none";
+        assert!(words.contains(receipts), "{text}");
     }
 
     #[test]

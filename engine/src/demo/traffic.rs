@@ -118,7 +118,7 @@ impl Day<'_> {
                 let record = lock(&self.shared.record);
                 (record.memory.mails(), record.unanswered, record.verified)
             };
-            self.bars.show(mails, verified);
+            self.bars.show(mails, verified, verified + unanswered);
             self.kill_by_hand().await?;
             let settled = mails.saturating_sub(waiting as u64);
             if self.kills.is_due(settled) {

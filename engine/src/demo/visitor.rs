@@ -23,7 +23,7 @@ use simulation::dice::Dice;
 use simulation::post_office::PostOffice;
 use simulation::records::Register;
 use simulation::{memory, town};
-use store::certificates::CertificateFields;
+use store::certificates::{CertificateFields, spoken};
 use store::letters::quarantine;
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -43,6 +43,8 @@ use crate::speech::said;
 /// Longest wait for a receipt, or for a refusal.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// Octets of a fingerprint that are shown.
+const OCTETS_SHOWN: usize = 8;
 /// Characters of a name that are kept.
 const NAME_MAX: usize = 60;
 /// The commands that open a receipt, as FORMAT.md has them.
@@ -116,9 +118,8 @@ impl Counter<'_> {
         write(&folder.join("office.crt"), certificate.as_bytes())?;
         write(&folder.join("centre.crt"), &centre)?;
         let identity = Identity::from_pem(key.as_bytes(), certificate.as_bytes())?;
-        let fingerprint = hex::encode(identity.certificate().fingerprint().as_bytes());
-        let (agency, beginning) = (matricule.to_string(), fingerprint.split_at(16).0);
-        self.tell(&said!("demo-own-key", agency = agency, fingerprint = beginning))?;
+        let fingerprint = spoken(&identity.certificate().fingerprint().as_bytes()[..OCTETS_SHOWN]);
+        self.tell(&said!("demo-own-key", agency = matricule.to_string(), fingerprint = fingerprint))?;
         let address = format!("agency-{matricule}@offices.example");
         let register = Register::new(&format!("C{matricule}"));
         let open = OpenDatabase::open(self.configuration, Purpose::Command).await?;
@@ -141,8 +142,7 @@ impl Counter<'_> {
         let receipt = self.receipt(own).await?;
         let waited = began.elapsed().as_millis();
         write(&own.folder.join("receipt.eml"), &receipt)?;
-        let (name, milliseconds) = (format!("{name:?}"), waited.to_string());
-        self.tell(&said!("demo-own-sent", name = name, milliseconds = milliseconds))?;
+        self.tell(&said!("demo-own-sent", name = name, milliseconds = waited.to_string()))?;
         self.open_receipt(own).await?;
         let mut changed = der;
         if let Some(last) = changed.last_mut() {

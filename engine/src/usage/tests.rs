@@ -77,18 +77,18 @@ fn a_command_line_is_explained_in_french() {
     let agency = command.find_subcommand_mut("agency").unwrap().find_subcommand_mut("edit").unwrap();
     let help = agency.render_long_help().to_string();
     for part in [
-        "Utilisation : xmserver agency edit",
-        "Arguments :\n",
-        "Options :\n",
+        "Utilisation\u{a0}: xmserver agency edit",
+        "Arguments\u{a0}:\n",
+        "Options\u{a0}:\n",
         "--letter-limit <OCTETS>",
-        "Valeurs possibles :\n          - yes: C'est permis\n          - no:  Ce n'est pas permis",
+        "Valeurs possibles\u{a0}:\n          - yes: C'est permis\n          - no:  Ce n'est pas permis",
         "Afficher l'aide (un résumé avec '-h')",
     ] {
         assert!(help.contains(part), "{part} is missing in\n{help}");
     }
     let tariff = command.find_subcommand_mut("tariff").unwrap().find_subcommand_mut("set").unwrap();
     let help = tariff.render_help().to_string();
-    assert!(help.contains("[par défaut : 0]") && help.contains("<SERVICE>"), "{help}");
+    assert!(help.contains("[par défaut\u{a0}: 0]") && help.contains("<SERVICE>"), "{help}");
 }
 
 #[test]

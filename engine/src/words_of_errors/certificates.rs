@@ -1,7 +1,7 @@
 //! Errors of certificates and keys of agencies.
 
 use chrono::{DateTime, Utc};
-use store::certificates::{self, Concern};
+use store::certificates::{self, Concern, spoken};
 use store::error::{AdministrationError, KeyName};
 
 pub(super) fn of_certificates(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> String) -> String {
@@ -43,7 +43,8 @@ pub(super) fn of_certificates(error: &AdministrationError, shown: impl Fn(DateTi
             format!("several certificates have fingerprints that begin with {name}: give more of it")
         }
         AdministrationError::CertificateRevoked { fingerprint, at } => {
-            format!("certificate {fingerprint} was revoked on {}", shown(*at))
+            let spoken = hex::decode(fingerprint).map_or_else(|_| fingerprint.clone(), |octets| spoken(&octets));
+            format!("certificate {spoken} was revoked on {}", shown(*at))
         }
         other => other.to_string(),
     }

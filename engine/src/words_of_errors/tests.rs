@@ -60,7 +60,7 @@ fn each_code_of_agencies_certificates_and_the_centre_has_its_sentence() {
         ),
         (
             AdministrationError::CertificateRevoked { fingerprint: text("1ac5"), at },
-            "certificate 1ac5 was revoked on 2026-12-01 08:30:00 UTC",
+            "certificate 1A:C5 was revoked on 2026-12-01 08:30:00 UTC",
         ),
         (
             AdministrationError::KeysForeign { centre: Some(text("F1:F1")), at_hand: Some(text("AB")) },

@@ -33,6 +33,8 @@ fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
     let centre = Centre::with_nothing_configured();
     let told = centre.done(&INIT);
     assert!(told.contains("a private PostgreSQL") && told.contains("shown this once"), "{told}");
+    let given = "give offices keys/centre-p256.crt, and centre-rsa.crt to those whose software knows RSA alone; nothing else of keys/";
+    assert!(told.contains(given) && !told.contains("authority"), "{told}");
     let keys = centre.data_folder().join("keys");
     assert_eq!(mode_of(&keys), 0o700);
     for name in
@@ -65,6 +67,10 @@ fn what_is_not_there_is_told_with_what_to_do() {
     let centre = Centre::with_nothing_configured();
     let refused = centre.refused(&["agency", "list"]);
     assert!(refused.contains("run `xmserver init` first"), "{refused}");
+    assert!(centre.refused(&["run"]).contains("run `xmserver init` first"));
+    // A folder in which somebody has written a configuration is no centre yet.
+    std::fs::create_dir(centre.data_folder()).unwrap();
+    assert!(centre.refused(&["run"]).contains("run `xmserver init` first"));
     let refused = centre.refused(&["--config", "/nowhere.toml", "agency", "list"]);
     assert_eq!(refused, "xmserver: /nowhere.toml: there is no such configuration file\n");
     let said = centre.say(&["agency", "lst"]);
@@ -337,10 +343,17 @@ async fn check_sees_what_would_stop_the_centre_or_silence_an_office() {
     centre.done(&["agency", "add", "--name", "Mairie", "--email", "mairie@example.org", "--matricule", "42"]);
     let told = centre.say(&["check"]).out;
     let line = |part: &str| told.lines().any(|line| line.starts_with("warn  agencies") && line.contains(part));
-    assert!(line("1 have no valid certificate") && line("1 are granted no code"), "{told}");
+    assert!(line("1 has no valid certificate") && line("1 is granted no code"), "{told}");
     centre.done(&["agency", "grant", "42", "CentreCode", "C01"]);
     let told = centre.say(&["check"]).out;
     assert!(!told.contains("granted no code"), "{told}");
+    centre.done(&["agency", "status", "42", "0"]);
+    let told = centre.say(&["check"]).out;
+    assert!(
+        told.contains("none is there that is not suspended, so every letter is refused: `xmserver agency add`"),
+        "{told}"
+    );
+    centre.done(&["agency", "status", "42", "3"]);
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = centre.command(&["check"]);

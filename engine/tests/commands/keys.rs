@@ -113,8 +113,20 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
     std::fs::write(&both, [std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap()].concat()).unwrap();
     let refused = centre.refused(&["cert", "register", "3", path(&both)]);
     assert!(refused.contains("holds 2 certificates") && refused.contains("CN=second"), "{refused}");
+    for (given, told) in [
+        ("12:34", "\"12:34\" is no SHA-256 fingerprint (64 hexadecimal digits)"),
+        ("zz".repeat(32).as_str(), "is no SHA-256 fingerprint"),
+        (&"AB:".repeat(20)[..59], "AB is a SHA-1 fingerprint: expected the SHA-256 one"),
+    ] {
+        let refused = centre.refused(&["cert", "register", "3", path(&both), "--fingerprint", given]);
+        assert!(
+            refused.contains(told) && refused.contains("`openssl x509 -in FILE -noout -fingerprint -sha256`"),
+            "{refused}"
+        );
+    }
     let told = centre.done(&["cert", "register", "3", path(&both), "--fingerprint", &fingerprint(&second)]);
     assert!(told.contains(&fingerprint(&second)), "{told}");
+    assert!(centre.done(&["cert", "list"]).contains(&fingerprint(&second)), "one form everywhere");
     let bundle = place.join("bundle.pem");
     std::fs::write(&bundle, [std::fs::read(&first).unwrap(), std::fs::read(place.join("first.key")).unwrap()].concat())
         .unwrap();

@@ -12,3 +12,4 @@ mod languages;
 mod operators;
 mod people;
 mod speaker;
+mod trial;

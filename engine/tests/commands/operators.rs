@@ -31,7 +31,13 @@ pub async fn agencies(centre: &Centre, count: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_begins_with_the_first_hour_of_its_day_and_may_be_taken_back_before() {
     let centre = in_douala().await;
-    centre.done(&["tariff", "set", "export", "--per-act", "100"]);
+    let told = centre.done(&["tariff", "set", "export", "--per-act", "100"]);
+    assert!(told.ends_with("from now on; an agency without credit owes it\n"), "{told}");
+    for refuses in [&["import"][..], &["correct", "--credit", "refuse"]] {
+        let told = centre.done(&[&["tariff", "set"], refuses, &["--per-act", "100", "--from", "2098-12-01"]].concat());
+        assert!(told.ends_with("WAT on; an agency without credit is refused\n"), "{told}");
+        centre.done(&["tariff", "cancel", told.split([' ', ':']).nth(1).unwrap()]);
+    }
     let told = centre.done(&["tariff", "set", "export", "--per-act", "150", "--from", "2099-12-01"]);
     assert!(told.contains("from 2099-12-01 00:00:00 WAT on"), "{told}");
     let listed = centre.json(&["tariff", "list", "--json"]);
@@ -77,6 +83,8 @@ async fn an_agency_is_changed_and_the_change_is_told() {
          next: xmserver answer retry --agency 000002 sends what waits to the new address\n"
     );
     assert_eq!(centre.done(&["agency", "edit", "2", "--town", "Édéa"]), "agency 000002 is as it was\n");
+    let shown = centre.done(&["agency", "show", "2"]);
+    assert!(shown.contains("5000 XAF (for services that are not owed)\n"), "{shown}");
     let shown = centre.json(&["agency", "show", "2", "--json"]);
     assert_eq!((&shown["credit_limit"], &shown["cbc_allowed"]), (&json!(5000), &json!(true)));
     let changed = centre.json(&["agency", "edit", "1", "--letter-limit", "8192", "--json"]);
@@ -163,20 +171,36 @@ async fn what_a_stranger_claims_is_shown_as_claimed() {
     .await;
     let shown = centre.done(&["quarantine", "show", "1"]);
     for line in [
+        "reason                signed with a stranger's key [unknown_signer]",
+        "What to do: if agency 000101 confirms the certificate, `xmserver cert register 101 FILE`",
         "claimed agency        000101 (claimed, not proven)",
         "claimed signer        key id 1ac5 (claimed, not proven)",
         "sender                Mairie <m@example.org> (claimed, not proven)",
         "subject               Actes",
         "received              2026-11-30 18:00:00 WAT",
         "journal lines         1",
+        "state                 open",
     ] {
         assert!(shown.contains(line), "{line} is missing in\n{shown}");
     }
+    let french = centre.done(&["--lang", "fr", "quarantine", "show", "1"]).replace('\u{a0}', " ");
+    for line in [
+        "identifiant de clé 1ac5 (déclaré, non prouvé)",
+        "courriel\n",
+        "signée avec la clé d'un inconnu [unknown_signer]",
+    ] {
+        assert!(french.contains(line), "{line} is missing in\n{french}");
+    }
+    // A list and what is shown of one entry have one word for its state.
+    write(&centre, "UPDATE xm.quarantine SET held = true WHERE id = 1").await;
+    assert!(centre.done(&["quarantine", "list"]).lines().any(|line| line.starts_with("1 ") && line.contains(" held ")));
+    assert!(centre.done(&["quarantine", "show", "1"]).contains("state                 held\n"));
+    assert!(!centre.done(&["quarantine", "show", "2"]).contains("What to do"), "no certificate is missing there");
     assert!(centre.done(&["quarantine", "list"]).contains("(000101)"));
     assert!(centre.done(&["quarantine", "show", "2"]).contains("claimed agency        -\n"));
     // Journal and quarantine count their entries separately; each names the other's number.
     let shown = centre.done(&["journal", "show", "1"]);
-    assert!(shown.contains("1 bytes, in quarantine as entry 1"), "{shown}");
+    assert!(shown.contains("1 byte, in quarantine as entry 1"), "{shown}");
     let story = centre.done(&["letter", "show", "1"]);
     assert!(story.contains("whom nobody vouches for") && story.contains("entry 1: unknown_signer"), "{story}");
     let digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
@@ -248,6 +272,15 @@ async fn the_story_of_a_letter_is_one_command() {
     }
     for other in ["2", &"11".repeat(32), &"11:".repeat(32)[..95]] {
         assert_eq!(centre.done(&["letter", "show", other]), story, "by {other}");
+    }
+    let french = centre.done(&["--lang", "fr", "letter", "show", LETTER]).replace(['\u{a0}', '\u{202f}'], " ");
+    for part in [
+        "n° d'ordre  7, tentative 1",
+        "ligne 2 : déjà venue [duplicate] par courriel (main)",
+        "de genre lettre : 100 XAF",
+        "et 10 autres lignes fautives",
+    ] {
+        assert!(french.contains(part), "{part} is missing in\n{french}");
     }
     let programs = centre.json(&["letter", "show", LETTER, "--json"]);
     assert_eq!(programs[0]["receipt"]["refusal"]["faults"][0]["column"], "Sexe");

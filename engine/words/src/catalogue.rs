@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fluent_bundle::FluentResource;
 use fluent_bundle::concurrent::FluentBundle;
 
-use crate::{Language, Words, pseudo, value};
+use crate::{Language, Words, pseudo, typography, value};
 
 /// Names a language's files and compiles them in.
 macro_rules! compiled_in {
@@ -93,8 +93,9 @@ impl Catalogues {
         if is_pseudo {
             bundle.set_transform(Some(pseudo::accented));
         }
-        if language.names().first().is_some_and(|name| name == "fr") {
+        if language.is_french() {
             bundle.set_formatter(Some(value::french));
+            bundle.set_transform(Some(typography::french));
         }
         layers.resources.into_iter().for_each(|resource| bundle.add_resource_overriding(resource));
         let is_plain_english =

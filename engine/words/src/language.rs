@@ -46,6 +46,11 @@ impl Language {
         &self.0
     }
 
+    /// Says whether it is French, of whatever region.
+    pub(crate) fn is_french(&self) -> bool {
+        self.0.language.as_str() == "fr"
+    }
+
     /// Says whether it is written from right to left.
     pub fn is_right_to_left(&self) -> bool {
         self.0.character_direction() == CharacterDirection::RTL

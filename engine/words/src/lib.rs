@@ -10,6 +10,7 @@ mod language;
 pub mod pseudo;
 mod receipt;
 mod recognise;
+mod typography;
 mod value;
 
 use std::sync::LazyLock;

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use fluent_bundle::FluentResource;
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
 
+use crate::typography::french_quotes;
 use crate::value::plain;
 use crate::{BUILT_IN, Value, Words};
 
@@ -160,16 +161,22 @@ impl Words {
         let Some((phrase, found)) = find(families, english) else { return english.to_owned() };
         let value = |name: &str, found: &str| match plain(found) {
             Some(number) => number,
-            None if depth > 0 && NESTED.contains(&name) => Value::from(self.phrase(families, found, depth - 1)),
-            None => Value::from(found),
+            None if depth > 0 && NESTED.contains(&name) => self.quoted(&self.phrase(families, found, depth - 1)),
+            None => self.quoted(found),
         };
         let parameters = phrase.parameters.iter().zip(found).map(|(name, found)| (name.clone(), value(name, found)));
         self.text_of(&phrase.name, parameters)
+    }
+
+    /// Makes a parameter of a text that the code may have quoted: the quotation marks are those of the language.
+    fn quoted(&self, text: &str) -> Value {
+        if self.language().is_french() { Value::from(french_quotes(text).as_ref()) } else { Value::from(text) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::typography::plain_blanks;
     use crate::{Catalogues, Words};
 
     fn french() -> Words {
@@ -181,6 +188,7 @@ mod tests {
         for (english, expected) in [
             ("a date YYYY-MM-DD", "une date AAAA-MM-JJ"),
             ("at most 12 characters", "12 caractères au plus"),
+            ("at most 1 characters", "1 caractère au plus"),
             ("at most 6 digits, 2 of them after the point", "6 chiffres au plus, dont 2 après la virgule"),
             ("-32768 to 32767", "de -32768 à 32767"),
             ("Exprimes 430 (430) = BulletinsTrouves 454 (454)", "Exprimes 430 (430) = BulletinsTrouves 454 (454)"),
@@ -206,6 +214,13 @@ mod tests {
                 "error: unrecognized subcommand 'lst'\n\n  tip: a similar subcommand exists: 'list'\n",
                 "erreur : commande inconnue : 'lst'\n\n  conseil : une commande semblable existe : 'list'\n",
             ),
+            (
+                "expected a day (2026-11-30), a time of the centre (\"2026-11-30 18:00\"), one of RFC 3339 (2026-11-30T17:00:00Z), today, \
+                 yesterday, or so long ago (2h, 3d); found \"soon\"",
+                "attendu : un jour (2026-11-30), une heure du centre (\"2026-11-30 18:00\"), une heure de la RFC 3339 \
+                 (2026-11-30T17:00:00Z), aujourd'hui, hier, ou une durée écoulée (2h, 3j) ; trouvé : « soon »",
+            ),
+            ("1 values of the file do not fit the table:", "1 valeur du fichier ne convient pas à la table :"),
             ("mail.example:995: tcp: no answer within 20 s", "mail.example:995 : tcp : pas de réponse en 20 s"),
             (
                 "/srv/transfer: out is not writable: Permission denied (os error 13): make it, or mount it, and let this program \
@@ -231,7 +246,7 @@ mod tests {
                  établir de nouveau",
             ),
         ] {
-            assert_eq!(french().sentences(english), expected);
+            assert_eq!(plain_blanks(&french().sentences(english)), expected);
             assert_eq!(Words::english().sentences(english), english, "English is what it was");
         }
     }
@@ -259,7 +274,7 @@ mod tests {
             ),
             ("refused: by whoever it was", "refusée : by whoever it was"),
         ] {
-            assert_eq!(french().sentences(english), expected);
+            assert_eq!(plain_blanks(&french().sentences(english)), expected);
             assert_eq!(Words::english().sentences(english), english, "English is what it was");
         }
     }

@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// What is spelled alike in both languages.
-const ALIKE: [&str; 48] = [
+const ALIKE: [&str; 47] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -119,7 +119,6 @@ const ALIKE: [&str; 48] = [
     "value-table",
     "verdict-ok",
     "check-postgres",
-    "expected-codes",
     "expected-aes-256-gcm",
     "expected-aes-256-cbc",
 ];
@@ -152,6 +151,9 @@ fn commands_are_the_same_in_every_language() {
     for (language, _) in BUILT_IN {
         for (name, (text, _)) in messages(language) {
             assert_eq!(typed(&text), typed(&english[name].0), "{language}: {name}");
+            // In French a blank before such a mark becomes one that no shell takes for a blank.
+            let is_spoilt = |command: &String| [" :", " ;", " !", " ?"].iter().any(|mark| command.contains(mark));
+            assert!(!typed(&text).iter().any(is_spoilt), "{language}: {name}");
         }
     }
 }
@@ -413,7 +415,7 @@ fn every_word_of_the_oracle_on_a_broken_promise_is_said() {
         ),
         ("the books differ by 100", "les comptes diffèrent de 100"),
     ] {
-        assert_eq!(french.sentences(english), expected);
+        assert_eq!(french.sentences(english).replace('\u{a0}', " "), expected);
     }
 }
 

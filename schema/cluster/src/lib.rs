@@ -146,10 +146,10 @@ impl Cluster {
         }
     }
 
-    /// Says whether PostgreSQL runs as a user that other programs of the machine run as too: whoever can become that user can
-    /// read the data.
-    pub fn shared_user(&self) -> Option<&str> {
-        self.user.as_ref().filter(|user| user.is_shared()).map(|user| user.name.as_str())
+    /// Says whether the PostgreSQL of a folder runs as a user that other programs of the machine run as too: whoever can become that
+    /// user can read the data. Such a user owns the data, whichever process has started PostgreSQL.
+    pub fn shared_user(folder: &Path) -> Option<String> {
+        ServiceUser::owner(&folder.join("data")).filter(ServiceUser::is_shared).map(|user| user.name)
     }
 
     /// Returns the programs in use.

@@ -43,6 +43,12 @@ impl ServiceUser {
             .ok_or(ClusterError::UserMissing)
     }
 
+    /// Finds the owner of a data folder.
+    pub fn owner(data: &Path) -> Option<ServiceUser> {
+        let metadata = std::fs::metadata(data).ok()?;
+        User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten().map(ServiceUser::from)
+    }
+
     /// Says whether other programs run as this user too.
     pub fn is_shared(&self) -> bool {
         SHARED.contains(&self.name.as_str())

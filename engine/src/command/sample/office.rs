@@ -1,7 +1,7 @@
 //! An office for a trial, made from what the centre knows of its agency, so that its letter fits.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -19,6 +19,7 @@ use serde_json::json;
 use simulation::dice::Dice;
 use simulation::records::Register;
 use store::agencies::{self, installations, scopes};
+use store::certificates::CertificateFilter;
 use store::{certificates, tables};
 use uuid::Uuid;
 
@@ -37,6 +38,8 @@ struct Known {
     office: Office,
     sequence: u64,
     code: String,
+    /// Whether a certificate of the agency is or was registered, so that one of another key needs a second person.
+    has_certificate: bool,
 }
 
 /// Makes a folder with an office's key, certificate and first letter, and tells what to do with them.
@@ -73,8 +76,12 @@ pub async fn make(
         documents: vec![("letter.sdc".to_owned(), document.clone())],
     };
 
-    fs::create_dir(folder)
-        .with_context(|| format!("could not make {}: name a folder that is not there yet", folder.display()))?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} is there already: name a folder that is not there yet", folder.display());
+        }
+        made => made.with_context(|| format!("could not make {}", folder.display()))?,
+    }
     let files: [(&str, &[u8]); 6] = [
         ("office.key", key.as_bytes()),
         ("office.crt", own.as_bytes()),
@@ -112,11 +119,19 @@ async fn look_up(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<Known>
             "agency {matricule} may not write of any centre: `xmserver agency grant {matricule} {SCOPE} C01` lets it"
         );
     };
+    let registered = CertificateFilter {
+        agency: Some(matricule),
+        with_revoked: true,
+        limit: Some(1),
+        ..CertificateFilter::default()
+    };
+    let has_certificate = !certificates::list(desk.connection(), &registered).await?.is_empty();
     Ok(Known {
         email: agency.email,
         office: Office { agency: matricule, installation: installation.name },
         sequence: installation.sequence_highest.unsigned_abs() + 1,
         code: scope.code,
+        has_certificate,
     })
 }
 
@@ -173,9 +188,11 @@ fn told(
         _ => said!("office-save", email = email),
     };
     let made = said!("office-made", folder = &folder, agency = &agency);
+    let second =
+        if known.has_certificate { format!("{}\n", said!("office-second", agency = &agency)) } else { String::new() };
     let (there, then) = (said!("office-there", folder = &folder), said!("office-then"));
     format!(
-        "{made}\n\
+        "{made}\n{second}\
          \x20 xmserver cert register {agency} {folder}/office.crt --fingerprint {fingerprint}\n\
          {there}\n\
          \x20 {send}\n\

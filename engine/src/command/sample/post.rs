@@ -1,8 +1,9 @@
 //! The mail server of a trial, on this machine alone.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use mail::Security;
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 
@@ -19,7 +20,14 @@ use crate::speech::said;
 pub async fn serve_post(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let (pop3_port, smtp_port) = ports(configuration)?;
     let settings = PostOfficeSettings { pop3_port, smtp_port, ..PostOfficeSettings::default() };
-    let post_office = PostOffice::start(settings).context("the trial's mail server could not start")?;
+    let post_office = match PostOffice::start(settings) {
+        Ok(post_office) => post_office,
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+            "the trial's mail server could not start: {error}; end the program that has this port, perhaps another `xmserver sample post`, \
+             or print a configuration with other ports by `xmserver sample configuration --trial 2110 2525`"
+        ),
+        Err(error) => bail!("the trial's mail server could not start: {error}"),
+    };
     let (pop3, smtp) = (post_office.pop3_address().to_string(), post_office.smtp_address().to_string());
     show::text(&format!("{}\n", said!("post-serves", pop3 = pop3, smtp = smtp)))?;
     told_to_stop().await?;

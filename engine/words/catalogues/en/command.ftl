@@ -142,8 +142,14 @@ status-3 = all services
 agency-status = agency { $agency } has status { $status } ({ $word })
 agency-installed = installation { $name } of agency { $agency } added
 agency-recharged = agency { $agency } credited with { $amount }; balance { $balance }
-agency-granted = { $count } codes of { $column } granted to agency { $agency }, { $unchanged } as before
-agency-withdrawn = { $count } codes of { $column } withdrawn from agency { $agency }, { $unchanged } as before
+agency-granted = { $count ->
+    [one] { $count } code of { $column }
+   *[other] { $count } codes of { $column }
+} granted to agency { $agency }, { $unchanged } as before
+agency-withdrawn = { $count ->
+    [one] { $count } code of { $column }
+   *[other] { $count } codes of { $column }
+} withdrawn from agency { $agency }, { $unchanged } as before
 agency-added = agency { $agency } added, installation { $installations }
 agency-added-next = next: xmserver cert register { $agency } CERTIFICATE; xmserver agency grant { $agency } COLUMN CODE …
 agency-unchanged = agency { $agency } is as it was
@@ -151,7 +157,10 @@ agency-changed = agency { $agency } changed
 agency-change = { $name }: { $before } → { $after }
 agency-retry-next = next: xmserver answer retry --agency { $agency } sends what waits to the new address
 statement-of = account of agency { $agency }, from { $from } to { $to }
-statement-newest = the newest { $entries } of { $total } entries
+statement-newest = the newest { $entries } of { $total ->
+    [one] { $total } entry
+   *[other] { $total } entries
+}
 statement-opening = balance before: { $balance }
 statement-empty = no entry
 statement-closing = balance after: { $balance }; credit limit { $limit }
@@ -164,6 +173,7 @@ agency-none = no agency
 agency-none-such = no such agency
 agency-installation = { $name } (highest sequence { $sequence })
 agency-no-email = none
+agency-credit-limit = { $amount } (for services that are not owed)
 agency-bytes = { $bytes } bytes
 
 # answer, letter
@@ -182,17 +192,31 @@ answer-folder = the transfer folder
 answer-no-address = no address
 answer-sent = sent { $time }
 answer-not-sent = none waits, and none was sent
-answer-waiting = queued { $queued } for { $address }, { $attempts } attempts, { $next }
-answer-waiting-said = queued { $queued } for { $address }, { $attempts } attempts, { $next }; the relay said: { $reason }
+answer-waiting = queued { $queued } for { $address }, { $attempts ->
+    [one] { $attempts } attempt
+   *[other] { $attempts } attempts
+}, { $next }
+answer-waiting-said = queued { $queued } for { $address }, { $attempts ->
+    [one] { $attempts } attempt
+   *[other] { $attempts } attempts
+}, { $next }; the relay said: { $reason }
 answer-next-given-up = given up: `xmserver answer resend` sends it after all
 answer-next-attempt = next attempt { $time }
 letter-stranger = of a sender whom nobody vouches for: its content was not read
 letter-agency = { $agency }, installation { $installation }
 letter-sequence = { $sequence }, attempt { $attempt }
-letter-journal = line { $line }: { $outcome } by { $transport } { $mailbox }, from { $domain }, { $bytes } bytes, { $time }
+letter-journal = line { $line }: { $outcome } by { $transport } { $mailbox }, from { $domain }, { $bytes ->
+    [one] { $bytes } byte
+   *[other] { $bytes } bytes
+}, { $time }
 letter-quarantine = entry { $entry }: { $reason }, { $state }; container SHA-256 { $digest }
 letter-quarantine-claimed = entry { $entry }: { $reason }, { $state }, agency { $agency } (claimed, not proven); container SHA-256 { $digest }
 letter-unreadable = cannot be read by this program
+outcome-accepted = accepted
+outcome-duplicate = duplicate
+outcome-held = held
+transport-mail = mail
+transport-folder = folder
 letter-entry = { $entry } of kind { $kind }: { $amount }, balance after it { $balance }, { $time }
 letter-none = no letter
 letter-none-such = no such letter in the journal
@@ -222,9 +246,15 @@ cert-none-such = no such certificate
 journal-kept = kept
 journal-in-quarantine = in quarantine as entry { $entry }
 journal-not-kept = not kept any more
-journal-container = { $bytes } bytes, { $kept }
+journal-container = { $bytes ->
+    [one] { $bytes } byte
+   *[other] { $bytes } bytes
+}, { $kept }
 quarantine-dropped = quarantine entry { $entry } dropped
-quarantine-original = { $bytes } bytes, { $kept } kept
+quarantine-original = { $bytes ->
+    [one] { $bytes } byte
+   *[other] { $bytes } bytes
+}, { $kept } kept
 quarantine-state-open = open
 quarantine-state-held = held
 quarantine-state-dropped = dropped
@@ -236,6 +266,9 @@ quarantine-accepted = letter { $letter } is accepted by attempt { $attempt }; it
 quarantine-refused-again = letter { $letter } is refused by attempt { $attempt } too, { $refusal }; its office is told
 quarantine-held = letter { $letter } is held by attempt { $attempt }, by { $checks }; its office is told
 quarantine-no-attempt = no attempt is made, { $refusal }
+quarantine-no-certificate = no certificate of this key is registered; `xmserver quarantine show { $entry }` says how one is
+quarantine-stranger = What to do: if an agency confirms the certificate as its own, `xmserver cert register MATRICULE FILE`, then `xmserver quarantine retry { $entry } --reason …`. The key id of a certificate: `openssl x509 -in FILE -noout -ext subjectKeyIdentifier`.
+quarantine-stranger-of = What to do: if agency { $agency } confirms the certificate, `xmserver cert register { $again } FILE`, then `xmserver quarantine retry { $entry } --reason …`. The key id of a certificate: `openssl x509 -in FILE -noout -ext subjectKeyIdentifier`.
 quarantine-accepted-before = letter { $letter } was accepted before: `xmserver letter show { $letter }` tells when
 quarantine-waits = a table of the letter's takes no rows now: `xmserver check` names it
 held-none = no letter is held
@@ -255,8 +288,20 @@ flag-broken = does not hold
 flag-unjudged = cannot be judged
 election-none = no station is in the list: `xmserver table load election.BureauVote FILE`
 election-none-missing = every station of the list has sent its result, or is held
-election-more-missing = the first { $shown } are shown; --all shows everything, --csv writes it for a spreadsheet
-election-totals = { $election }: { $counted } of { $stations } stations counted; { $signatures } signatures of { $registered } registered there; { $ballots } ballots, { $void } void, { $blank } blank, { $valid } valid
+election-more-missing = { $shown ->
+    [one] the first is shown
+   *[other] the first { $shown } are shown
+}; --all shows everything, --csv writes it for a spreadsheet
+election-totals = { $election }: { $counted } of { $stations ->
+    [one] { $stations } station
+   *[other] { $stations } stations
+} counted; { $signatures ->
+    [one] { $signatures } signature
+   *[other] { $signatures } signatures
+} of { $registered } registered there; { $ballots ->
+    [one] { $ballots } ballot
+   *[other] { $ballots } ballots
+}, { $void } void, { $blank } blank, { $valid } valid
 station-state-held = held
 station-state-contested = contested
 station-state-correcting = correcting
@@ -284,9 +329,14 @@ table-default = has a default
 table-no-column = no column
 table-problem = table { $table }: { $problem }
 table-all-as-adopted = all adopted tables are as they were adopted
-table-loaded = { $table }: { $new } new, { $changed } changed, { $same } as they were; { $beside } that the file does not name stay
-table-would-load = { $table }: { $new } would be new, { $changed } changed, { $same } are as they were; { $beside } that the file does not name would stay; nothing was done
-tariff-set = tariff { $id }: { $service } costs { $act } per act and { $kb } per started KB, from { $from } on
+table-loaded = { $table }: { $new } new, { $changed } changed, { $same } as they were; { $beside ->
+    [one] { $beside } that the file does not name stays
+   *[other] { $beside } that the file does not name stay
+}
+table-would-load = { $table }: { $new } would be new, { $changed } changed, { $same } as they were; { $beside } that the file does not name would stay; nothing was done
+tariff-set = tariff { $id }: { $service } costs { $act } per act and { $kb } per started KB, from { $from } on; { $what }
+tariff-owed = an agency without credit owes it
+tariff-refused = an agency without credit is refused
 tariff-now = now
 tariff-cancelled = tariff { $id } of { $service } is taken back: it would have begun { $from }
 tariff-none = no tariff: every service is free
@@ -303,10 +353,19 @@ message-seen = seen
 message-unseen = not seen yet
 message-none = no messages yet
 message-none-unread = every message of an office has been read
-broadcast-shown = { $count } agencies are to be told
+broadcast-shown = { $count ->
+    [one] { $count } agency is to be told
+   *[other] { $count } agencies are to be told
+}
 broadcast-ask = Send it?
-broadcast-sent = { $count } agencies are told
-message-asked-again = { $count } installations of agency { $agency } are asked to send their letters again from number { $from } on
+broadcast-sent = { $count ->
+    [one] { $count } agency is told
+   *[other] { $count } agencies are told
+}
+message-asked-again = { $count ->
+    [one] { $count } installation of agency { $agency } is asked to send its letters
+   *[other] { $count } installations of agency { $agency } are asked to send their letters
+} again from number { $from } on
 # profile
 
 profile-change = { $member }: { $former } → { $value }
@@ -325,7 +384,10 @@ profile-state-replaced = taken up by a later one
 
 voucher-made = batch { $batch } of vouchers is made
 voucher-written = the codes of batch { $batch } are in { $file }, and nowhere else
-voucher-revoked = { $count } vouchers of batch { $batch } are revoked
+voucher-revoked = { $count ->
+    [one] { $count } voucher of batch { $batch } is revoked
+   *[other] { $count } vouchers of batch { $batch } are revoked
+}
 voucher-none = no batch of vouchers was made yet
 voucher-none-locked = the recharging of no agency is locked
 voucher-unlocked = agency { $agency } may recharge again
@@ -368,7 +430,10 @@ approval-state-withdrawn = withdrawn
 act-certificate = a further certificate for agency { $agency }, { $algorithm }, SHA-256 { $fingerprint }
 act-recharge = recharging agency { $agency } with { $amount }
 act-recharge-note = recharging agency { $agency } with { $amount } ({ $note })
-act-vouchers = making { $count } vouchers of { $amount } each, until { $time }
+act-vouchers = making { $count ->
+    [one] { $count } voucher of { $amount }
+   *[other] { $count } vouchers of { $amount } each
+}, until { $time }
 act-enrolment = a code for a further installation of agency { $agency }, with a key of its own
 act-limit = letting one person alone recharge up to { $amount }
 act-add = adding user { $user } of privilege { $privilege } ({ $title })
@@ -404,7 +469,7 @@ init-database-configured = as configured
 init-keys = { $folder }/keys ({ $state }); back them up: without them no letter can be opened
 init-keys-made = made
 init-there-already = there already, untouched
-init-agencies-need = agencies need { $folder }/keys/centre-p256.crt (or centre-rsa.crt) and { $authority }
+init-agencies-need = give offices keys/centre-p256.crt, and centre-rsa.crt to those whose software knows RSA alone; nothing else of keys/
 init-first-user = { $user }, password { $password } (shown this once)
 init-next = write { $folder }/xmserver.toml (`xmserver sample configuration` shows one), then `xmserver check`
 
@@ -413,6 +478,7 @@ init-next = write { $folder }/xmserver.toml (`xmserver sample configuration` sho
 office-made = { $folder } is an office of agency { $agency }: key, certificate, and a letter with one act of birth. At the centre:
 office-there = At the office, in { $folder }:
 office-then = Then receipt.json says what became of the letter. FORMAT.md makes such a letter by hand.
+office-second = Agency { $agency } has a certificate already: this one is of another key, and to register it needs a second person (OPERATIONS.md, People).
 office-send = mail letter.sdc from { $email } to { $centre }, as an attachment or pasted into the text
 office-save = save the answer that comes to { $email } as receipt.eml
 post-serves = POP3 at { $pop3 }, SMTP at { $smtp }: every address has a mailbox, any password opens it; what they hold ends with this program

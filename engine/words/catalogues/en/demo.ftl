@@ -9,13 +9,29 @@ demo-bar = { $done } of { $all }
 demo-bar-offices = offices set up
 demo-bar-sent = letters sent
 demo-bar-verified = receipts verified
-demo-offices = { $offices } offices get keys, certificates and credit
-demo-offices-done = { $seconds } s: { $done } of { $all } offices set up
-demo-sending = the offices send { $letters } letters, good and bad, and verify their receipts
-demo-sent = { $seconds } s: { $sent } of { $letters } letters sent, { $verified } receipts verified
+demo-offices = { $offices ->
+    [one] { $offices } office gets keys
+   *[other] { $offices } offices get keys
+}, certificates and credit
+demo-offices-done = { $seconds } s: { $done } of { $all ->
+    [one] { $all } office
+   *[other] { $all } offices
+} set up
+demo-sending = the offices send { $letters ->
+    [one] { $letters } letter
+   *[other] { $letters } letters
+}, good and bad, and verify their receipts
+demo-sent = { $seconds } s: { $sent } of { $letters ->
+    [one] { $letters } letter
+   *[other] { $letters } letters
+} sent, { $verified } of { $due ->
+    [one] { $due } receipt
+   *[other] { $due } receipts
+} due verified
 demo-press-k = Press k to kill the centre as a power cut would: the offices go on, and it comes back.
 demo-killed = The centre was killed by the key k, and is started again.
 demo-night = The night as a page, for a browser:
+demo-night-gone = (gone with the demo; `--page FILE` keeps it)
 demo-page-title = xmserver demo: the night
 demo-page-caption = Letters a second: sent by the offices, and settled by the centre, each with its verdict.
 demo-page-caption-killed = Where a dashed line stands, it was killed without warning.
@@ -23,7 +39,13 @@ demo-page-picture = letters a second
 demo-page-settled = settled
 demo-page-sent = sent
 demo-page-killed = the centre is killed
-demo-size = { $letters } letters of { $offices } offices on one machine, seed { $seed }
+demo-size = { $letters ->
+    [one] { $letters } letter
+   *[other] { $letters } letters
+} of { $offices ->
+    [one] { $offices } office
+   *[other] { $offices } offices
+} on one machine, seed { $seed }
 
 # What it found
 
@@ -37,13 +59,19 @@ demo-innocent = innocent letters in quarantine
 demo-receipts-missing = receipts missing
 demo-receipts-wrong = receipts wrong
 demo-letters-sent = letters sent
-demo-accepted = accepted: { $rows } records, { $charged } XAF charged for them
+demo-accepted = accepted: { $rows ->
+    [one] { $rows } record
+   *[other] { $rows } records
+}, { $charged } XAF charged for them
 demo-duplicates = came again and changed nothing
 demo-recognised = attacks and mistakes sent on purpose, { $refused } recognised:
 demo-other-reason = refused for another reason
-demo-verified = receipts opened and verified by their offices
-demo-rate = letters a second: the town's burst was settled and answered in { $seconds } s
-demo-half = from mail to commit for half of the burst, { $p99 } ms for 99 in 100: all offices send at once, so letters wait in a queue for those before them
+demo-verified = of { $due ->
+    [one] { $due } receipt
+   *[other] { $due } receipts
+} due, opened and verified by their offices; { $again } that came again and { $nobody } that nobody vouches for get none
+demo-rate = letters a second: all offices at once, settled and answered in { $seconds } s
+demo-half = from mail to commit for half of the letters, { $p99 } ms for 99 in 100: all offices send at once, so letters wait in a queue for those before them
 demo-alone = from mail to commit for one letter sent alone, when all was quiet: up to 1000 ms of it is the wait until the centre looks into its mailbox, once a second
 demo-memory = of memory at most in the centre
 demo-memory-share = of memory at most in the centre, { $percent } % of the machine's { $machine } MB
@@ -67,7 +95,7 @@ demo-shows-agencies = the offices and their accounts: prices are in XAF, per rec
 demo-shows-check = everything that the centre needs
 demo-own-letter = A letter of your own: type the name of a child and press Enter (Enter alone: no more).
 demo-own-key = A P-256 key was made for you: you are agency { $agency }, and certificate { $fingerprint }… is registered at the centre.
-demo-own-sent = The birth of { $name } was signed, encrypted and mailed; the receipt came after { $milliseconds } ms.
+demo-own-sent = The birth of "{ $name }" was signed, encrypted and mailed; the receipt came after { $milliseconds } ms.
 demo-own-changed = The same letter with one bit changed was mailed too, and is in quarantine: { $meaning } [{ $reason }].
 demo-own-open = Open the receipt yourself:
 demo-own-no-openssl = (Here it is not opened: the command openssl is not installed.)

@@ -18,7 +18,10 @@ receipt-fault = { $table } row { $row }: rule { $rule }
 receipt-fault-expected = { $table } row { $row }: rule { $rule }, expected { $expected }
 receipt-fault-column = { $table } row { $row }, { $column }: rule { $rule }
 receipt-fault-column-expected = { $table } row { $row }, { $column }: rule { $rule }, expected { $expected }
-receipt-faults-more = and { $count } more faulty rows
+receipt-faults-more = and { $count ->
+    [one] { $count } more faulty row
+   *[other] { $count } more faulty rows
+}
 
 # Flags are told in both languages of the offices, whichever the operator reads.
 
@@ -39,7 +42,10 @@ receipt-hold-unjudged = held by check { $check } of { $table }, which cannot be 
    *[other] { $rows } rows
 }
 receipt-flag-row = row
-receipt-flag-more = and { $count } more rows
+receipt-flag-more = and { $count ->
+    [one] { $count } more row
+   *[other] { $count } more rows
+}
 
 # Rules that a row may break. A check has the name that its table gave it.
 

@@ -45,6 +45,7 @@ check-http-taken = impossible d'écouter sur { $address } ({ $reason }) : mettez
 check-http-in-use = adresse occupée
 check-http-not-available = adresse indisponible
 check-http-denied = permission refusée
+check-passwords-closed-one = 1 fichier, fermé aux autres
 check-passwords-closed = { $count ->
     [one] { $count } fichier, fermé aux autres
    *[other] { $count } fichiers, fermés aux autres
@@ -84,29 +85,20 @@ check-keys-known = { $count ->
 check-key-of-agency = la clé du centre même est enregistrée pour elle : `xmserver cert revoke "#{ $id }" --reason "key of the centre"`
 check-address-of-agency = { $address } est l'adresse du centre même : ses réponses reviennent comme des lettres ; donnez-lui-en une autre
 check-no-table = aucune n'est adoptée, donc toute lettre est refusée : `xmserver table adopt FICHIER`
-check-tables = { $count ->
-    [one] { $count } adoptée, telle qu'elle l'a été
-   *[other] { $count } adoptées, telles qu'elles l'ont été
-}
+check-tables-one = 1 adoptée, telle qu'elle l'a été
+check-tables = { $count } adoptées, telles qu'elles l'ont été
 check-no-tariff = sans tarif, donc gratuits : { $services } ; `xmserver tariff set` fixe un prix
 check-tariff-unknown = le tarif { $id } est pour { $service }, qui n'est pas un service de ce programme : il ne fixe le prix de rien
 check-tariffs = chaque service offert qui peut avoir un prix en a un
-check-no-certificate = { $count ->
-    [one] { $count } n'a pas de certificat valable, donc personne ne répond à ses lettres
-   *[other] { $count } n'ont pas de certificat valable, donc personne ne répond à leurs lettres
-} : `xmserver cert register`
-check-no-grant = { $count ->
-    [one] { $count } n'a reçu aucun code d'aucun ressort, donc ses fiches sont hors ressort
-   *[other] { $count } n'ont reçu aucun code d'aucun ressort, donc leurs fiches sont hors ressort
-} : `xmserver agency grant`
-check-no-address = { $count ->
-    [one] { $count } écrit par courriel et n'a pas d'adresse électronique, donc ses réponses sont abandonnées
-   *[other] { $count } écrivent par courriel et n'ont pas d'adresse électronique, donc leurs réponses sont abandonnées
-} : `xmserver agency edit`
-check-agencies = { $count ->
-    [one] { $count } non suspendue, avec un certificat et un code de quelque ressort
-   *[other] { $count } non suspendues, chacune avec un certificat et un code de quelque ressort
-}
+check-no-agency = aucune n'est là qui ne soit suspendue, donc toute lettre est refusée : `xmserver agency add`
+check-no-certificate-one = 1 n'a pas de certificat valable, donc personne ne répond à ses lettres : `xmserver cert register`
+check-no-certificate = { $count } n'ont pas de certificat valable, donc personne ne répond à leurs lettres : `xmserver cert register`
+check-no-grant-one = 1 n'a reçu aucun code d'aucun ressort, donc ses fiches sont hors ressort : `xmserver agency grant`
+check-no-grant = { $count } n'ont reçu aucun code d'aucun ressort, donc leurs fiches sont hors ressort : `xmserver agency grant`
+check-no-address-one = 1 écrit par courriel et n'a pas d'adresse électronique, donc ses réponses sont abandonnées : `xmserver agency edit`
+check-no-address = { $count } écrivent par courriel et n'ont pas d'adresse électronique, donc leurs réponses sont abandonnées : `xmserver agency edit`
+check-agencies-one = 1 non suspendue, avec un certificat et au moins un code de ressort
+check-agencies = { $count } non suspendues, chacune avec un certificat et au moins un code de ressort
 check-people-none = aucun compte n'est encore celui d'un utilisateur, donc aucune commande ne marche : `xmserver user map { $user }` fait du compte qui la lance le premier
 check-people-one = un seul utilisateur de privilège 3 peut s'identifier, donc personne ne confirme ce qui en demande deux : `xmserver user add NOM --privilege 3 --account COMPTE`
 check-people = { $users } utilisateurs peuvent s'identifier, dont { $superviseurs } de privilège 3

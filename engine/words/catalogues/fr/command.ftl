@@ -7,17 +7,17 @@ heading-status = statut
 heading-balance = solde
 heading-name = nom
 heading-town = ville
-heading-email = adresse
+heading-email = courriel
 heading-telephone = téléphone
 heading-plan = plan
 heading-credit-limit = limite de crédit
 heading-letter-limit = limite des lettres
-heading-cbc-allowed = CBC permis
+heading-cbc-allowed = CBC autorisé
 heading-added = ajoutée
 heading-installations = installations
 heading-scopes = ressorts
 heading-queued = mise en file
-heading-attempts = essais
+heading-attempts = tentatives
 heading-next = prochain
 heading-address = adresse
 heading-the-relay-said = le relais a dit
@@ -26,7 +26,7 @@ heading-valid-to = valable jusqu'au
 heading-revoked = révoqué
 heading-sha-256-fingerprint = empreinte sha-256
 heading-received = reçu
-heading-sequence = ordre
+heading-sequence = n° d'ordre
 heading-rows = fiches
 heading-flags = signalements
 heading-cost = coût
@@ -54,7 +54,7 @@ heading-credit = crédit
 heading-from = du
 heading-to = au
 heading-payload-sha-256 = SHA-256 du contenu
-heading-attempt = essai
+heading-attempt = tentative
 heading-transport = transport
 heading-mailbox = boîte aux lettres
 heading-container = conteneur
@@ -62,8 +62,8 @@ heading-clock-skew = écart d'horloge
 heading-journal-lines = lignes du journal
 heading-detail = détail
 heading-waits-for-a-decision = attend une décision
-heading-claimed-agency = agence prétendue
-heading-claimed-signer = signataire prétendu
+heading-claimed-agency = agence déclarée
+heading-claimed-signer = signataire déclaré
 heading-signer = signataire
 heading-sender = expéditeur
 heading-subject = objet
@@ -126,7 +126,7 @@ word-no = non
 word-true = oui
 word-false = non
 ask-agree = { $question } Tapez oui ou yes :
-claimed = { $value } (prétendu, non prouvé)
+claimed = { $value } (déclaré, non prouvé)
 list-more = { $shown } sur { $all } ; la suite : { $option }, ou --all
 list-more-than = { $shown } sur plus de { $all } ; la suite : { $option }, ou --all
 
@@ -145,19 +145,28 @@ agency-recharged = agence { $agency } créditée de { $amount } ; solde { $balan
 agency-granted = { $count ->
     [one] { $count } code de { $column } accordé
    *[other] { $count } codes de { $column } accordés
-} à l'agence { $agency }, { $unchanged } comme avant
+} à l'agence { $agency }, { $unchanged ->
+    [one] { $unchanged } l'était déjà
+   *[other] { $unchanged } l'étaient déjà
+}
 agency-withdrawn = { $count ->
     [one] { $count } code de { $column } retiré
    *[other] { $count } codes de { $column } retirés
-} à l'agence { $agency }, { $unchanged } comme avant
+} à l'agence { $agency }, { $unchanged ->
+    [one] { $unchanged } l'était déjà
+   *[other] { $unchanged } l'étaient déjà
+}
 agency-added = agence { $agency } ajoutée, installation { $installations }
-agency-added-next = ensuite : xmserver cert register { $agency } CERTIFICAT ; xmserver agency grant { $agency } COLONNE CODE …
+agency-added-next = ensuite : xmserver cert register { $agency } CERTIFICAT, puis xmserver agency grant { $agency } COLONNE CODE …
 agency-unchanged = l'agence { $agency } est comme elle était
 agency-changed = agence { $agency } modifiée
 agency-change = { $name } : { $before } → { $after }
 agency-retry-next = ensuite : xmserver answer retry --agency { $agency } envoie à la nouvelle adresse ce qui attend
 statement-of = compte de l'agence { $agency }, du { $from } au { $to }
-statement-newest = les { $entries } dernières écritures sur { $total }
+statement-newest = { $entries ->
+    [one] la dernière écriture sur { $total }
+   *[other] les { $entries } dernières écritures sur { $total }
+}
 statement-opening = solde avant : { $balance }
 statement-empty = aucune écriture
 statement-closing = solde après : { $balance } ; limite de crédit { $limit }
@@ -169,7 +178,8 @@ entry-reversal = contre-passation
 agency-none = aucune agence
 agency-none-such = aucune agence de ce genre
 agency-installation = { $name } (plus haut numéro d'ordre { $sequence })
-agency-no-email = aucune
+agency-no-email = aucun
+agency-credit-limit = { $amount } (pour les services qui ne se prennent pas à crédit)
 agency-bytes = { $bytes } octets
 
 # answer, letter
@@ -189,22 +199,30 @@ answer-no-address = sans adresse
 answer-sent = envoyée { $time }
 answer-not-sent = aucune n'attend, et aucune n'est partie
 answer-waiting = mise en file { $queued } pour { $address }, { $attempts ->
-    [one] { $attempts } essai
-   *[other] { $attempts } essais
+    [one] { $attempts } tentative
+   *[other] { $attempts } tentatives
 }, { $next }
 answer-waiting-said = mise en file { $queued } pour { $address }, { $attempts ->
-    [one] { $attempts } essai
-   *[other] { $attempts } essais
+    [one] { $attempts } tentative
+   *[other] { $attempts } tentatives
 }, { $next } ; le relais a dit : { $reason }
 answer-next-given-up = abandonnée : `xmserver answer resend` l'envoie malgré tout
-answer-next-attempt = prochain essai { $time }
+answer-next-attempt = prochaine tentative { $time }
 letter-stranger = d'un expéditeur dont personne ne répond : son contenu n'a pas été lu
 letter-agency = { $agency }, installation { $installation }
-letter-sequence = { $sequence }, essai { $attempt }
-letter-journal = ligne { $line } : { $outcome } par { $transport } { $mailbox }, de { $domain }, { $bytes } octets, { $time }
+letter-sequence = { $sequence }, tentative { $attempt }
+letter-journal = ligne { $line } : { $outcome } par { $transport } ({ $mailbox }), de { $domain }, { $bytes ->
+    [one] { $bytes } octet
+   *[other] { $bytes } octets
+}, { $time }
 letter-quarantine = entrée { $entry } : { $reason }, { $state } ; SHA-256 du conteneur { $digest }
-letter-quarantine-claimed = entrée { $entry } : { $reason }, { $state }, agence { $agency } (prétendue, non prouvée) ; SHA-256 du conteneur { $digest }
+letter-quarantine-claimed = entrée { $entry } : { $reason }, { $state }, agence { $agency } (déclarée, non prouvée) ; SHA-256 du conteneur { $digest }
 letter-unreadable = ne peut pas être lu par ce programme
+outcome-accepted = acceptée [accepted]
+outcome-duplicate = déjà venue [duplicate]
+outcome-held = retenue [held]
+transport-mail = courriel
+transport-folder = dossier
 letter-entry = { $entry } de genre { $kind } : { $amount }, solde après { $balance }, { $time }
 letter-none = aucune lettre
 letter-none-such = aucune lettre de ce genre dans le journal
@@ -234,9 +252,18 @@ cert-none-such = aucun certificat de ce genre
 journal-kept = conservé
 journal-in-quarantine = en quarantaine, entrée { $entry }
 journal-not-kept = plus conservé
-journal-container = { $bytes } octets, { $kept }
+journal-container = { $bytes ->
+    [one] { $bytes } octet
+   *[other] { $bytes } octets
+}, { $kept }
 quarantine-dropped = entrée { $entry } de la quarantaine écartée
-quarantine-original = { $bytes } octets, dont { $kept } conservés
+quarantine-original = { $bytes ->
+    [one] { $bytes } octet
+   *[other] { $bytes } octets
+}, dont { $kept ->
+    [one] { $kept } conservé
+   *[other] { $kept } conservés
+}
 quarantine-state-open = ouverte
 quarantine-state-held = retenue
 quarantine-state-dropped = écartée
@@ -244,10 +271,13 @@ quarantine-state-retried = reprise
 quarantine-empty = la quarantaine est vide
 quarantine-none-such = aucune entrée de la quarantaine n'est de ce genre
 quarantine-none-such-hint = aucune entrée de la quarantaine n'est de ce genre ; --with-decided liste aussi celles qui ont été décidées
-quarantine-accepted = la lettre { $letter } est acceptée par l'essai { $attempt } ; son agence en est avisée
-quarantine-refused-again = la lettre { $letter } est refusée aussi par l'essai { $attempt }, { $refusal } ; son agence en est avisée
-quarantine-held = la lettre { $letter } est retenue par l'essai { $attempt }, par { $checks } ; son agence en est avisée
-quarantine-no-attempt = aucun essai n'est fait, { $refusal }
+quarantine-accepted = la lettre { $letter } est acceptée par la tentative { $attempt } ; son agence en est avisée
+quarantine-refused-again = la lettre { $letter } est refusée aussi par la tentative { $attempt }, { $refusal } ; son agence en est avisée
+quarantine-held = la lettre { $letter } est retenue par la tentative { $attempt }, par { $checks } ; son agence en est avisée
+quarantine-no-attempt = aucune tentative n'est faite, { $refusal }
+quarantine-no-certificate = aucun certificat de cette clé n'est enregistré ; `xmserver quarantine show { $entry }` dit comment le faire
+quarantine-stranger = À faire : si une agence confirme que le certificat est le sien, `xmserver cert register MATRICULE FICHIER`, puis `xmserver quarantine retry { $entry } --reason …`. L'identifiant de clé d'un certificat : `openssl x509 -in FICHIER -noout -ext subjectKeyIdentifier`.
+quarantine-stranger-of = À faire : si l'agence { $agency } confirme le certificat, `xmserver cert register { $again } FICHIER`, puis `xmserver quarantine retry { $entry } --reason …`. L'identifiant de clé d'un certificat : `openssl x509 -in FICHIER -noout -ext subjectKeyIdentifier`.
 quarantine-accepted-before = la lettre { $letter } a déjà été acceptée : `xmserver letter show { $letter }` dit quand
 quarantine-waits = une table de la lettre ne prend pas de fiches en ce moment : `xmserver check` la nomme
 held-none = aucune lettre n'est retenue
@@ -267,8 +297,32 @@ flag-broken = n'est pas respecté
 flag-unjudged = ne peut être jugé
 election-none = aucun bureau n'est dans la liste : `xmserver table load election.BureauVote FICHIER`
 election-none-missing = tous les bureaux de la liste ont envoyé leur résultat, ou sont retenus
-election-more-missing = les { $shown } premiers sont montrés ; --all montre tout, --csv l'écrit pour un tableur
-election-totals = { $election } : { $counted } bureaux comptés sur { $stations } ; { $signatures } émargements pour { $registered } inscrits ; { $ballots } bulletins, { $void } nuls, { $blank } blancs, { $valid } exprimés
+election-more-missing = { $shown ->
+    [one] le premier est montré
+   *[other] les { $shown } premiers sont montrés
+} ; --all montre tout, --csv l'écrit pour un tableur
+election-totals = { $election } : { $counted ->
+    [one] { $counted } bureau compté
+   *[other] { $counted } bureaux comptés
+} sur { $stations } ; { $signatures ->
+    [one] { $signatures } émargement
+   *[other] { $signatures } émargements
+} pour { $registered ->
+    [one] { $registered } inscrit
+   *[other] { $registered } inscrits
+} ; { $ballots ->
+    [one] { $ballots } bulletin
+   *[other] { $ballots } bulletins
+}, { $void ->
+    [one] { $void } nul
+   *[other] { $void } nuls
+}, { $blank ->
+    [one] { $blank } blanc
+   *[other] { $blank } blancs
+}, { $valid ->
+    [one] { $valid } exprimé
+   *[other] { $valid } exprimés
+}
 station-state-held = retenu
 station-state-contested = contesté
 station-state-correcting = en correction
@@ -296,9 +350,35 @@ table-default = a une valeur par défaut
 table-no-column = aucune colonne
 table-problem = table { $table } : { $problem }
 table-all-as-adopted = toutes les tables adoptées sont telles qu'elles ont été adoptées
-table-loaded = { $table } : { $new } nouvelles, { $changed } modifiées, { $same } inchangées ; { $beside } que le fichier ne nomme pas restent
-table-would-load = { $table } : { $new } seraient nouvelles, { $changed } modifiées, { $same } inchangées ; { $beside } que le fichier ne nomme pas resteraient ; rien n'a été fait
-tariff-set = tarif { $id } : { $service } coûte { $act } par acte et { $kb } par Ko commencé, à partir de { $from }
+table-loaded = { $table } : { $new ->
+    [one] { $new } nouvelle
+   *[other] { $new } nouvelles
+}, { $changed ->
+    [one] { $changed } modifiée
+   *[other] { $changed } modifiées
+}, { $same ->
+    [one] { $same } inchangée
+   *[other] { $same } inchangées
+} ; { $beside ->
+    [one] { $beside } que le fichier ne nomme pas reste
+   *[other] { $beside } que le fichier ne nomme pas restent
+}
+table-would-load = { $table } : { $new ->
+    [one] { $new } serait nouvelle
+   *[other] { $new } seraient nouvelles
+}, { $changed ->
+    [one] { $changed } modifiée
+   *[other] { $changed } modifiées
+}, { $same ->
+    [one] { $same } inchangée
+   *[other] { $same } inchangées
+} ; { $beside ->
+    [one] { $beside } que le fichier ne nomme pas resterait
+   *[other] { $beside } que le fichier ne nomme pas resteraient
+} ; rien n'a été fait
+tariff-set = tarif { $id } : { $service } coûte { $act } par acte et { $kb } par Ko commencé, à partir de { $from } ; { $what }
+tariff-owed = une agence sans crédit le doit
+tariff-refused = une agence sans crédit est refusée
 tariff-now = maintenant
 tariff-cancelled = le tarif { $id } de { $service } est repris : il aurait commencé { $from }
 tariff-none = aucun tarif : chaque service est gratuit
@@ -315,10 +395,19 @@ message-seen = vu
 message-unseen = pas encore vu
 message-none = aucun message
 message-none-unread = tous les messages des agences ont été lus
-broadcast-shown = { $count } agences seront averties
+broadcast-shown = { $count ->
+    [one] { $count } agence sera avertie
+   *[other] { $count } agences seront averties
+}
 broadcast-ask = L'envoyer ?
-broadcast-sent = { $count } agences sont averties
-message-asked-again = { $count } installations de l'agence { $agency } doivent renvoyer leurs lettres à partir du numéro { $from }
+broadcast-sent = { $count ->
+    [one] { $count } agence est avertie
+   *[other] { $count } agences sont averties
+}
+message-asked-again = { $count ->
+    [one] { $count } installation de l'agence { $agency } doit renvoyer ses lettres
+   *[other] { $count } installations de l'agence { $agency } doivent renvoyer leurs lettres
+} à partir du numéro { $from }
 # profile
 
 profile-change = { $member } : { $former } → { $value }
@@ -337,7 +426,10 @@ profile-state-replaced = repris par un suivant
 
 voucher-made = la série { $batch } de bons est établie
 voucher-written = les codes de la série { $batch } sont dans { $file }, et nulle part ailleurs
-voucher-revoked = { $count } bons de la série { $batch } sont révoqués
+voucher-revoked = { $count ->
+    [one] { $count } bon de la série { $batch } est révoqué
+   *[other] { $count } bons de la série { $batch } sont révoqués
+}
 voucher-none = aucune série de bons n'a encore été établie
 voucher-none-locked = les recharges d'aucune agence ne sont bloquées
 voucher-unlocked = l'agence { $agency } peut de nouveau recharger
@@ -380,7 +472,10 @@ approval-state-withdrawn = retirée
 act-certificate = un certificat de plus pour l'agence { $agency }, { $algorithm }, SHA-256 { $fingerprint }
 act-recharge = la recharge de l'agence { $agency } de { $amount }
 act-recharge-note = la recharge de l'agence { $agency } de { $amount } ({ $note })
-act-vouchers = l'établissement de { $count } bons de { $amount } chacun, jusqu'au { $time }
+act-vouchers = l'établissement de { $count ->
+    [one] { $count } bon de { $amount }
+   *[other] { $count } bons de { $amount } chacun
+}, jusqu'au { $time }
 act-enrolment = un code pour une installation de plus de l'agence { $agency }, avec sa propre clé
 act-limit = l'autorisation pour une personne seule de recharger jusqu'à { $amount }
 act-add = l'ajout de l'utilisateur { $user } de privilège { $privilege } ({ $title })
@@ -393,7 +488,13 @@ act-map = l'attribution du compte { $account } (uid { $uid }) à l'utilisateur {
 act-unmap = le retrait du compte { $account } à son utilisateur
 act-release = la libération de la lettre retenue { $id }, contrôles levés : { $checks } ({ $reason })
 act-refuse-held = le refus de la lettre retenue { $id } ({ $reason })
-act-load = le chargement de { $table } depuis un fichier de SHA-256 { $sha256 } : { $new } nouvelles, { $changed } modifiées
+act-load = le chargement de { $table } depuis un fichier de SHA-256 { $sha256 } : { $new ->
+    [one] { $new } nouvelle
+   *[other] { $new } nouvelles
+}, { $changed ->
+    [one] { $changed } modifiée
+   *[other] { $changed } modifiées
+}
 user-own-account = ce compte est celui de l'utilisateur { $user }
 user-mapped = le compte { $account } (uid { $uid }) est désormais celui de l'utilisateur { $user }
 user-unmapped = le compte { $account } n'est plus celui de l'utilisateur { $user }
@@ -416,7 +517,7 @@ init-database-configured = telle que configurée
 init-keys = { $folder }/keys ({ $state }) ; sauvegardez-les : sans elles aucune lettre ne peut être ouverte
 init-keys-made = faites
 init-there-already = déjà là, inchangé
-init-agencies-need = il faut aux agences { $folder }/keys/centre-p256.crt (ou centre-rsa.crt) et { $authority }
+init-agencies-need = donnez aux agences keys/centre-p256.crt, et centre-rsa.crt à celles dont le logiciel ne connaît que RSA ; rien d'autre de keys/
 init-first-user = { $user }, mot de passe { $password } (montré cette seule fois)
 init-next = écrivez { $folder }/xmserver.toml (`xmserver sample configuration` en montre un), puis `xmserver check`
 
@@ -425,6 +526,7 @@ init-next = écrivez { $folder }/xmserver.toml (`xmserver sample configuration` 
 office-made = { $folder } est un poste de l'agence { $agency } : clé, certificat, et une lettre avec un acte de naissance. Au centre :
 office-there = À l'agence, dans { $folder } :
 office-then = Alors receipt.json dit ce qu'est devenue la lettre. FORMAT.md fait une telle lettre à la main.
+office-second = L'agence { $agency } a déjà un certificat : celui-ci est d'une autre clé, et son enregistrement demande une seconde personne (OPERATIONS.md, People).
 office-send = envoyez letter.sdc de { $email } à { $centre }, en pièce jointe ou collée dans le texte
 office-save = enregistrez sous receipt.eml la réponse qui arrive à { $email }
 post-serves = POP3 à { $pop3 }, SMTP à { $smtp } : chaque adresse a une boîte, tout mot de passe l'ouvre ; ce qu'elles contiennent finit avec ce programme

@@ -9,13 +9,32 @@ demo-bar = { $done } sur { $all }
 demo-bar-offices = agences en place
 demo-bar-sent = lettres envoyées
 demo-bar-verified = accusés vérifiés
-demo-offices = { $offices } agences reçoivent clés, certificats et crédit
-demo-offices-done = { $seconds } s : { $done } agences en place sur { $all }
-demo-sending = les agences envoient { $letters } lettres, bonnes et mauvaises, et vérifient leurs accusés de réception
-demo-sent = { $seconds } s : { $sent } lettres envoyées sur { $letters }, { $verified } accusés de réception vérifiés
+demo-offices = { $offices ->
+    [one] { $offices } agence reçoit
+   *[other] { $offices } agences reçoivent
+} clés, certificats et crédit
+demo-offices-done = { $seconds } s : { $done ->
+    [one] { $done } agence
+   *[other] { $done } agences
+} en place sur { $all }
+demo-sending = les agences envoient { $letters ->
+    [one] { $letters } lettre, bonne ou mauvaise
+   *[other] { $letters } lettres, bonnes et mauvaises
+}, et vérifient leurs accusés de réception
+demo-sent = { $seconds } s : { $sent ->
+    [one] { $sent } lettre envoyée
+   *[other] { $sent } lettres envoyées
+} sur { $letters }, { $verified ->
+    [one] { $verified } accusé de réception vérifié
+   *[other] { $verified } accusés de réception vérifiés
+} sur { $due ->
+    [one] { $due } dû
+   *[other] { $due } dus
+}
 demo-press-k = Appuyez sur k pour tuer le centre comme le ferait une coupure de courant : les agences continuent, et il revient.
 demo-killed = Le centre a été tué par la touche k, et redémarre.
 demo-night = La nuit en une page, pour un navigateur :
+demo-night-gone = (elle s'en va avec la démonstration ; `--page FICHIER` la garde)
 demo-page-title = xmserver, démonstration : la nuit
 demo-page-caption = Lettres par seconde : envoyées par les agences, et réglées par le centre, chacune avec sa décision.
 demo-page-caption-killed = Là où il y a un trait interrompu, il a été tué sans prévenir.
@@ -23,7 +42,13 @@ demo-page-picture = lettres par seconde
 demo-page-settled = réglées
 demo-page-sent = envoyées
 demo-page-killed = le centre est tué
-demo-size = { $letters } lettres de { $offices } agences sur une machine, graine { $seed }
+demo-size = { $letters ->
+    [one] { $letters } lettre
+   *[other] { $letters } lettres
+} de { $offices ->
+    [one] { $offices } agence
+   *[other] { $offices } agences
+} sur une machine, graine { $seed }
 
 # Ce qu'elle a trouvé
 
@@ -37,14 +62,26 @@ demo-innocent = lettres innocentes en quarantaine
 demo-receipts-missing = accusés de réception manquants
 demo-receipts-wrong = accusés de réception faux
 demo-letters-sent = lettres envoyées
-demo-accepted = acceptées : { $rows } fiches, { $charged } XAF facturés pour elles
+demo-accepted = acceptées : { $rows ->
+    [one] { $rows } fiche
+   *[other] { $rows } fiches
+}, { $charged } XAF facturés pour elles
 demo-duplicates = sont venues de nouveau et n'ont rien changé
-demo-recognised = attaques et erreurs envoyées exprès, { $refused } reconnues :
+demo-recognised = attaques et erreurs envoyées exprès, { $refused ->
+    [one] { $refused } reconnue
+   *[other] { $refused } reconnues
+} :
 demo-other-reason = refusée pour un autre motif
-demo-verified = accusés de réception ouverts et vérifiés par leurs agences
-demo-rate = lettres par seconde : la rafale de la ville a été réglée et a reçu réponse en { $seconds } s
-demo-half = du courriel à l'enregistrement pour la moitié de la rafale, { $p99 } ms pour 99 sur 100 : toutes les agences envoient à la fois, donc les lettres attendent derrière celles d'avant
-demo-alone = du courriel à l'enregistrement pour une lettre envoyée seule, quand tout était calme : jusqu'à 1000 ms en sont l'attente que le centre regarde dans sa boîte, une fois par seconde
+demo-verified = accusés de réception sur { $due ->
+    [one] { $due } dû
+   *[other] { $due } dus
+}, ouverts et vérifiés par leurs agences ; il n'y en a pas pour { $again ->
+    [one] { $again } lettre revenue
+   *[other] { $again } lettres revenues
+} ni pour { $nobody } dont personne ne répond
+demo-rate = lettres par seconde : celles de toutes les agences à la fois, réglées et avec leur réponse en { $seconds } s
+demo-half = du courriel à l'enregistrement pour la moitié des lettres, { $p99 } ms pour 99 sur 100 : toutes les agences envoient à la fois, donc les lettres attendent derrière celles d'avant
+demo-alone = du courriel à l'enregistrement pour une lettre envoyée seule, quand tout était calme, dont jusqu'à 1000 ms d'attente avant que le centre ne relève sa boîte, une fois par seconde
 demo-memory = de mémoire au plus dans le centre
 demo-memory-share = de mémoire au plus dans le centre, { $percent } % des { $machine } Mo de la machine
 demo-megabytes = { $megabytes } Mo
@@ -59,9 +96,9 @@ demo-shows-journal = chaque lettre venue, et ce qu'elle est devenue
 demo-shows-quarantine = ce qui n'a pas été accepté, et pourquoi
 demo-shows-agencies = les agences et leurs comptes : les prix sont en XAF, par fiche
 demo-shows-check = tout ce dont le centre a besoin
-demo-own-letter = Une lettre à vous : tapez le nom d'un enfant et appuyez sur Entrée (Entrée seule : c'est fini).
+demo-own-letter = Votre propre lettre : tapez le nom d'un enfant et appuyez sur Entrée (Entrée seule : c'est fini).
 demo-own-key = Une clé P-256 a été faite pour vous : vous êtes l'agence { $agency }, et le certificat { $fingerprint }… est enregistré au centre.
-demo-own-sent = La naissance de { $name } a été signée, chiffrée et envoyée ; l'accusé de réception est venu après { $milliseconds } ms.
+demo-own-sent = La naissance de « { $name } » a été signée, chiffrée et envoyée ; l'accusé de réception est venu après { $milliseconds } ms.
 demo-own-changed = La même lettre, un bit changé, a été envoyée aussi, et se trouve en quarantaine : { $meaning } [{ $reason }].
 demo-own-open = Ouvrez vous-même l'accusé de réception :
 demo-own-no-openssl = (Il n'est pas ouvert ici : la commande openssl n'est pas installée.)

@@ -77,7 +77,10 @@ error-barred = l'utilisateur { $user }, sous lequel tourne PostgreSQL, ne peut p
 error-user-missing = PostgreSQL ne doit pas tourner sous root, et il n'y a ni utilisateur xmserver ni postgres : créez-en un (useradd --system --no-create-home xmserver)
 error-owner-unfit = le dossier des données { $folder } appartient à l'utilisateur { $uid }, qui est root ou n'est pas dans passwd : donnez-le à un utilisateur sans privilège
 error-setting-fixed = le réglage { $name } du PostgreSQL privé ne se change pas : utilisez pour cela une base à vous
-error-path-long = le chemin du dossier de la base { $folder } est trop long pour une socket unix : choisissez-en un plus court d'au moins { $excess } octets
+error-path-long = le chemin du dossier de la base { $folder } est trop long pour une socket unix : choisissez-en un plus court d'au moins { $excess ->
+    [one] { $excess } octet
+   *[other] { $excess } octets
+}
 error-initdb = initdb a échoué : { $reason }
 error-start = PostgreSQL s'est arrêté en démarrant ; son journal dit : { $reason }
 error-start-timeout = PostgreSQL n'a pas répondu dans les { $seconds } s de son démarrage ; son journal dit : { $reason }
@@ -123,6 +126,8 @@ error-step-acceptance = acceptation
 error-mail-timeout = pas de réponse en { $seconds } s
 error-mail-closed = le serveur a fermé la connexion
 error-mail-refused = le serveur a refusé : { $reason }
+error-sign-in-file = { $reason } ; comparez username { $name } et la première ligne de { $file } avec ce que connaît le serveur de courrier
+error-sign-in-variable = { $reason } ; comparez username { $name } et la valeur de { $variable } avec ce que connaît le serveur de courrier
 error-mail-unsupported = le serveur n'offre pas { $what }
 error-mail-protocol = le serveur a enfreint le protocole : { $reason }
 error-mail-plain-after-starttls = du texte en clair après la réponse à STARTTLS
@@ -133,7 +138,10 @@ error-mail-pop3-line-feed = le serveur termine ses lignes par LF seul, et la RFC
 error-mail-smtp-line-feed = le serveur termine ses lignes par LF seul, et la RFC 5321 demande CRLF : faites-lui envoyer CRLF, à lui ou à la passerelle devant lui
 error-mail-unasked = une réponse est venue que nulle commande ne demandait
 error-mail-body-long = un corps a plus de { $octets } octets
-error-mail-ended = la connexion a pris fin alors que { $count } réponses étaient attendues
+error-mail-ended = la connexion a pris fin alors que { $count ->
+    [one] { $count } réponse était attendue
+   *[other] { $count } réponses étaient attendues
+}
 error-mail-line-endless = une ligne sans fin : plus de { $octets } octets
 error-mail-reply-endless = une réponse sans fin : plus de { $octets } octets ou de { $lines } lignes
 error-relay-refused = le relais n'a pas pris le courriel : { $reason }
@@ -203,6 +211,7 @@ error-settings-host = un nom ou une adresse de machine
 error-settings-hello = un nom de machine
 error-settings-one-line = une ligne de texte sans caractères de commande
 error-settings-variable = password_env : la variable d'environnement { $variable } n'est pas définie ou est vide
+error-settings-file-missing = { $key } : il n'y a pas de fichier { $file } : faites-le par `(umask 077; cat > { $again })`, puis tapez le secret, Entrée et Ctrl-D
 error-settings-file-empty = la première ligne de { $file } est vide
 error-settings-security = security : `none` est pour un serveur de cette machine ; { $host } est ailleurs, donc attendu `tls` ou `starttls`
 error-settings-security-expected = security : attendu `tls` ou `starttls`
@@ -227,11 +236,16 @@ error-not-for-programs-figures = { $command } n'a pas de résultat pour les prog
 error-matricule = le matricule { $number } est hors de 1 à 999999
 error-amount = le montant { $written } n'est pas valable : attendu des chiffres et { $decimals }, par exemple { $example }
 error-amount-no-decimals = pas de décimales
-error-amount-decimals = au plus { $digits } décimales
+error-amount-decimals = au plus { $digits ->
+    [one] { $digits } décimale
+   *[other] { $digits } décimales
+}
 error-plan-unknown = le plan { $plan } n'existe pas : attendu l'un de { $known }
 error-not-answered = on ne répond à personne dont la signature n'est pas prouvée
 error-letters-of-agencies = les agences { $agencies } ont une lettre de cet identifiant : nommez-en une avec --agency
 error-fingerprint-to-compare = l'empreinte SHA-256 du certificat est { $fingerprint } : comparez-la à ce que l'agence { $agency } a dit par un autre canal, puis confirmez-la avec --fingerprint
+error-fingerprint-sha-1 = { $fingerprint } est une empreinte SHA-1 : attendu celle de SHA-256 (64 chiffres hexadécimaux), que l'agence voit par `openssl x509 -in FICHIER -noout -fingerprint -sha256`
+error-fingerprint-none = { $given } n'est pas une empreinte SHA-256 (64 chiffres hexadécimaux) : l'agence voit la sienne par `openssl x509 -in FICHIER -noout -fingerprint -sha256`
 error-second-look = rien n'a été enregistré : le certificat demande un second regard ; enregistrez-le malgré tout avec --yes
 error-not-registered = rien n'a été enregistré
 error-not-confirmed = rien n'a été enregistré : l'empreinte n'a pas été confirmée
@@ -240,6 +254,8 @@ error-not-chosen = rien n'a été enregistré : aucun certificat du fichier n'a 
 error-revoke-yes = rien n'a été révoqué : dites --yes pour révoquer cette clé, tout de suite et pour toujours
 error-not-revoked = rien n'a été révoqué
 error-kept-in-quarantine = ce qui n'a pas été accepté est gardé en quarantaine : `xmserver quarantine show { $entry } --container { $file }`
+error-signer-key-id = identifiant de clé { $octets }
+error-signer-serial = numéro de série { $serial } de { $issuer }
 error-quarantine-stays = l'entrée { $entry } de la quarantaine reste telle quelle : { $reason }
 error-held-stays = la lettre retenue { $held } reste telle quelle : { $reason }
 error-held-one = une lettre retenue est un seul conteneur
@@ -254,7 +270,7 @@ error-cannot-read-because = { $file } ne peut pas être lu : { $reason }
 error-could-not-read = { $file } n'a pas pu être lu
 error-could-not-make = { $file } n'a pas pu être créé
 error-could-not-write = { $file } n'a pas pu être écrit
-error-could-not-make-new = { $folder } n'a pas pu être créé : nommez un dossier qui n'existe pas encore
+error-folder-there = { $folder } existe déjà : nommez un dossier qui n'existe pas encore
 error-sample-restored = l'échantillon { $name } est déjà restauré : `xmserver table list` montre ses tables
 error-two-ports = attendu deux ports, de POP3 et de SMTP, trouvé { $count }
 error-no-address = aucun relais n'est configuré, donc le centre n'a pas d'adresse où écrire : `xmserver sample configuration` en montre un
@@ -265,7 +281,9 @@ error-answer-no-address = l'agence n'a pas d'adresse électronique : `xmserver a
 error-answer-no-certificate = aucun certificat valable pour lequel sceller la réponse
 error-no-installation = l'agence { $agency } n'a pas d'installation : `xmserver agency install { $again } main` en ajoute une
 error-no-scope = l'agence { $agency } ne peut écrire d'aucun centre : `xmserver agency grant { $again } { $column } C01` le lui permet
-error-trial-post = le serveur de courrier de l'essai n'a pas pu démarrer
+error-trial-post = le serveur de courrier de l'essai n'a pas pu démarrer : { $reason }
+error-trial-port = le serveur de courrier de l'essai n'a pas pu démarrer : { $reason } ; mettez fin au programme qui a ce port, peut-être un autre `xmserver sample post`, ou imprimez une configuration avec d'autres ports par `xmserver sample configuration --trial 2110 2525`
+error-port-of-here = port { $port } de 127.0.0.1 : { $reason }
 error-no-trial = la configuration n'est pas celle d'un essai : attendu une boîte aux lettres et un relais à { $address } avec security = "none", tels que les imprime `xmserver sample configuration --trial 2110 2525`
 error-user-account-missing = ce compte est celui de l'utilisateur { $user } : nommez le compte à donner
 error-account-absent = le compte { $account } n'existe pas sur cette machine : attendu un compte que `getent passwd` montre
@@ -302,7 +320,7 @@ error-presented-authority = { $subject }, par { $issuer }, { $algorithm }, d'une
 # Démonstration
 
 error-demo-post = le bureau de poste n'a pas pu démarrer
-error-demo-stopped = arrêtée avant la fin : rien n'a été vérifié
+error-demo-stopped = démonstration arrêtée avant la fin : rien n'a été vérifié
 error-demo-figures = --figures { $file } : ne peut pas être écrit
 error-demo-page = --page { $file } : ne peut pas être écrit
 error-demo-data = --data { $folder } : attendu un dossier qui n'existe pas encore ; la démonstration le crée
@@ -318,7 +336,10 @@ error-demo-own-file = le fichier du programme même
 error-demo-setpriv = setpriv, du paquet util-linux, n'a pas pu démarrer le centre
 error-demo-no-agency = une ville a au moins une agence
 error-demo-not-taken = le bureau de poste n'a pas pris { $message }
-error-demo-still = rien n'a bougé depuis { $seconds } s : { $letters } lettres envoyées, { $waiting } dans la boîte du centre, { $unanswered } sans accusé de réception ; ce que le centre a dit est ci-dessus
+error-demo-still = rien n'a bougé depuis { $seconds } s : { $letters ->
+    [one] { $letters } lettre envoyée
+   *[other] { $letters } lettres envoyées
+}, { $waiting } dans la boîte du centre, { $unanswered } sans accusé de réception ; ce que le centre a dit est ci-dessus
 error-demo-no-number = il ne reste plus de matricule pour une agence à vous
 error-demo-no-receipt = aucun accusé de réception n'est venu à { $address } en { $seconds } s
 error-demo-openssl = la commande openssl n'a pas pu être lancée

@@ -210,7 +210,10 @@ expected-table-once = chaque table une seule fois, majuscules et minuscules conf
 expected-column-once = chaque colonne une seule fois, majuscules et minuscules confondues
 expected-record-name = installation et numero, ou key
 expected-correction-action = replace ou cancel
-expected-plain-line = un texte de 1 à { $characters } caractères sur une ligne
+expected-plain-line = un texte de 1 à { $characters ->
+    [one] { $characters } caractère
+   *[other] { $characters } caractères
+} sur une ligne
 expected-value-per-column = une valeur pour chaque colonne
 expected-no-values = ni columns ni values quand une fiche est annulée
 expected-array-per-column = un tableau par colonne

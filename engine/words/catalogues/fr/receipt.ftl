@@ -7,10 +7,25 @@ receipt-held-check = retenue : rien n'en est dans les tables, tant que le centre
 receipt-held-approval = retenue : ses corrections attendent l'approbation du centre ; un autre accusé de réception suit
 receipt-to-do = à faire : { $remedy }
 receipt-parameter = { $name } : { $value }
-receipt-rows = { $table } : { $new } nouvelles, { $duplicate } déjà détenues
-receipt-replaced = { $table } : { $count } remplacées
-receipt-cancelled = { $table } : { $count } annulées
-receipt-superseded = { $table } : { $count } plus anciennes que ce qui est détenu, gardées dans l'historique seulement
+receipt-rows = { $table } : { $new ->
+    [one] { $new } nouvelle
+   *[other] { $new } nouvelles
+}, { $duplicate ->
+    [one] { $duplicate } déjà détenue
+   *[other] { $duplicate } déjà détenues
+}
+receipt-replaced = { $table } : { $count ->
+    [one] { $count } remplacée
+   *[other] { $count } remplacées
+}
+receipt-cancelled = { $table } : { $count ->
+    [one] { $count } annulée
+   *[other] { $count } annulées
+}
+receipt-superseded = { $table } : { $count ->
+    [one] { $count } plus ancienne que ce qui est détenu, gardée dans l'historique seulement
+   *[other] { $count } plus anciennes que ce qui est détenu, gardées dans l'historique seulement
+}
 receipt-waiting = { $table } : { $count } en attente d'approbation
 receipt-account = coût { $cost }, solde après { $balance } ; plus haut numéro d'ordre détenu { $sequence }
 receipt-skew = l'horloge de l'agence moins celle du centre : { $seconds } s, trajet de la lettre compris
@@ -109,11 +124,20 @@ expected-decimal = un nombre décimal écrit en texte
 expected-smallint = de -32768 à 32767
 expected-int = de -2147483648 à 2147483647
 expected-bigint = de -9223372036854775808 à 9223372036854775807
-expected-scale = { $digits } chiffres au plus après la virgule
+expected-scale = { $digits ->
+    [one] { $digits } chiffre
+   *[other] { $digits } chiffres
+} au plus après la virgule
 expected-zeros = un nombre entier qui se termine par { $zeros } zéros
-expected-precision = { $digits } chiffres au plus, dont { $scale } après la virgule
+expected-precision = { $digits ->
+    [one] { $digits } chiffre
+   *[other] { $digits } chiffres
+} au plus, dont { $scale } après la virgule
 expected-magnitude = un nombre inférieur à 10 puissance { $power }
-expected-length = { $characters } caractères au plus
+expected-length = { $characters ->
+    [one] { $characters } caractère
+   *[other] { $characters } caractères
+} au plus
 expected-lines = du texte dont les lignes finissent par LF ou CR LF
 expected-one-line = du texte d'une seule ligne
 expected-no-overrides = du texte sans U+202D ni U+202E
@@ -121,11 +145,17 @@ expected-no-controls = du texte sans caractères de commande
 expected-date = une date AAAA-MM-JJ
 expected-time = une heure HH:MM ou HH:MM:SS
 expected-whole-seconds = une heure en secondes entières
-expected-fraction = une heure avec { $digits } chiffres au plus après les secondes
+expected-fraction = une heure avec { $digits ->
+    [one] { $digits } chiffre
+   *[other] { $digits } chiffres
+} au plus après les secondes
 expected-uuid = un UUID avec ses tirets
 expected-granted = un code accordé à l'agence
 expected-held = le contenu que détient le centre
 expected-none = aucun
-expected-codes = { $count } codes
+expected-codes = { $count ->
+    [one] { $count } code
+   *[other] { $count } codes
+}
 expected-not-kept = un déclencheur ou une règle de la table écarte cette ligne
 expected-raised = une règle de la base de données

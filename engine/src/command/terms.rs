@@ -1,0 +1,57 @@
+//! Codes that journal and quarantine keep, in words; a code that an operator may have to type stands beside its words.
+
+use sdc::refusal::RefusalCode;
+
+use crate::speech::{self, said};
+
+/// Says what became of a letter. The code of a refusal stays: FORMAT.md, lists and options have it.
+pub fn outcome(code: &str) -> String {
+    match code {
+        "accepted" => said!("outcome-accepted"),
+        "duplicate" => said!("outcome-duplicate"),
+        "held" => said!("outcome-held"),
+        other => other.to_owned(),
+    }
+}
+
+/// Says in a few words why a container was not accepted, with the code.
+pub fn reason(code: &str) -> String {
+    match RefusalCode::parse(code) {
+        Some(refusal) => format!("{} [{code}]", speech::words().refusal_short(refusal)),
+        None => code.to_owned(),
+    }
+}
+
+/// Says by which way a letter came.
+pub fn transport(name: &str) -> String {
+    match name {
+        "mail" => said!("transport-mail"),
+        "folder" => said!("transport-folder"),
+        other => other.to_owned(),
+    }
+}
+
+/// Says of what kind an entry of the ledger is.
+pub fn kind(code: &str) -> String {
+    match code {
+        "letter" => said!("entry-letter"),
+        "recharge" => said!("entry-recharge"),
+        "voucher" => said!("entry-voucher"),
+        "manual" => said!("entry-manual"),
+        "reversal" => said!("entry-reversal"),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_said_and_what_is_unknown_is_shown_as_it_is() {
+        assert_eq!(reason("unknown_signer"), "signed with a stranger's key [unknown_signer]");
+        assert_eq!([outcome("accepted"), outcome("rows_invalid")], ["accepted", "rows_invalid"]);
+        assert_eq!([transport("folder"), transport("pigeon"), kind("letter")], ["folder", "pigeon", "letter"]);
+        assert_eq!(reason("of a newer program"), "of a newer program");
+    }
+}
