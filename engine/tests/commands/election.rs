@@ -30,7 +30,8 @@ const ELECTION: &[&[&str]] = &[
 const HELD: &str = r#"
     INSERT INTO xm.held (agency, letter_id, attempt, installation, service, code, checks, tables, is_of_results, received_at, held_at,
                          transport, mailbox, sender_domain, original, state, decided_at, decided_by, reason)
-    SELECT 1, ('00000000-0000-0000-0000-00000000000' || s.number)::uuid, 1, 'main', s.service, s.code, s.checks::jsonb, ARRAY[t.id], true, now(), now(), 'mail', 'main',
+    SELECT 1, ('00000000-0000-0000-0000-00000000000' || s.number)::uuid, 1, 'main', s.service, s.code, s.checks::jsonb,
+           ARRAY[t.id], true, now(), now(), 'mail', 'main',
            'example.org', '', s.state, CASE s.state WHEN 'open' THEN NULL ELSE now() END,
            CASE s.state WHEN 'open' THEN NULL ELSE 'superviseur' END, CASE s.state WHEN 'open' THEN NULL ELSE 'seen' END
       FROM xm.tables t, (VALUES

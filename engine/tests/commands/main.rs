@@ -6,6 +6,7 @@
 mod agencies;
 mod centre;
 mod cli;
+mod day;
 mod election;
 mod keys;
 mod languages;
