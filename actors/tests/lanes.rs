@@ -44,8 +44,8 @@ fn letters_pass_by(words: &str) {
     }
     world.deliver_letters(10);
     // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
-    let limits = Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() };
-    let running = started_with_mails_in_hand(&world, limits, 1 + 10, "sleep(50)");
+    fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
+    let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
     let before = world.count(REJECTED_BEFORE);
     assert!(before < STRANGERS / 2, "{before} of {STRANGERS} strangers came before letters of known offices");

@@ -12,13 +12,15 @@ use store::letters::{messages, notices, telling};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tells, at the start and every hour, offices whose certificate ends, of certificates that the centre is about to sign with, and of tables
-/// as they become; and sends again what offices do not say that they have seen.
+/// Tells, at the start and every hour, offices whose certificate ends and of certificates that the centre is about to sign with, and sends
+/// again what offices do not say that they have seen; and every hour of tables as they become, since at the start letters that waited come
+/// first.
 pub async fn tell_hourly(database: Database) {
     let mut hours = tokio::time::interval(HOUR);
+    let mut is_start = true;
     loop {
         hours.tick().await;
-        match tell(&database).await {
+        match tell(&database, std::mem::take(&mut is_start)).await {
             Ok(0) => {}
             Ok(notices) => tracing::info!(notices, "offices are told of certificates and tables"),
             Err(fault) => {
@@ -49,9 +51,12 @@ pub async fn tell_minutely(database: Database) {
     }
 }
 
-async fn tell(database: &Database) -> Result<usize, Fault> {
+async fn tell(database: &Database, is_start: bool) -> Result<usize, Fault> {
     let mut connection = database.get().await?;
     let told = ending::tell(&mut connection).await? + telling::centre_certificates(&mut connection).await?;
+    if is_start {
+        return Ok(told);
+    }
     Ok(told + telling::definitions(&mut connection).await?)
 }
 

@@ -64,6 +64,8 @@ pub const QUESTIONS: &[&[&str]] = &[
     &["correction", "list"],
     &["correction", "show", "7"],
     &["correction", "confirm", "7", "--reason", "x"],
+    &["correction", "refuse", "7", "--reason", "x"],
+    &["table", "load", "election.BureauVote", "/nowhere.csv"],
     &["flag", "list"],
     &["flag", "list", "--with-explained"],
     &["flag", "explain", "7", "x"],

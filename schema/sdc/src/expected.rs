@@ -258,7 +258,7 @@ expectations! {
     MessageText = "message-text", "text of at most 4000 characters, of lines without other controls";
     CertificateInBase64 = "certificate-in-base64", "the DER of a certificate, in base64 with its padding";
     EnrolmentCode = "enrolment-code", "a one-time code";
-    IssuedCertificate = "issued-certificate", "a certificate";
+    IssuedCertificate = "issued-certificate", "a certificate issued by the centre";
     OwnKey = "own-key", "a key of its own, that neither is another's nor was revoked";
     OwnKeyName = "own-key-name", "a key identifier, issuer and serial number that no other key has";
     SelfSigned = "self-signed", "a certificate of an admitted key, signed by that key, valid now and no authority's";

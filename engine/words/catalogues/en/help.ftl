@@ -321,7 +321,6 @@ value-letter-id = LETTER_ID
 value-approval = APPROVAL
 value-area = AREA
 value-check = CHECK
-value-code = CODE
 value-election = ELECTION
 value-explanation = EXPLANATION
 value-until = UNTIL

@@ -410,7 +410,7 @@ message-asked-again = { $count ->
 } à partir du numéro { $from }
 # profile
 
-profile-change = { $member } : { $former } → { $value }
+profile-change = { $member } : { $former } devient { $value }
 profile-shown = changement { $change }, demandé le { $time } par l'installation { $installation } de l'agence { $agency } { $name }, téléphone { $telephone }
 profile-ask-confirm = Le faire ?
 profile-confirmed = le changement { $change } de l'agence { $agency } est fait ; l'agence en est avertie

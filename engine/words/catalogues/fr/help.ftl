@@ -321,7 +321,6 @@ value-letter-id = LETTRE
 value-approval = APPROBATION
 value-area = ZONE
 value-check = CONTRÔLE
-value-code = CODE
 value-election = ÉLECTION
 value-explanation = EXPLICATION
 value-until = AVANT
