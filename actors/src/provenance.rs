@@ -54,7 +54,7 @@ impl Provenance {
         let Provenance { name: _, source, received_at, taken_at } = self;
         let Original { octets: container, container_bytes, rendered_bytes } = original;
         Settleable {
-            arrival: Arrival { received_at, source, container, container_bytes, rendered_bytes, content },
+            arrival: Arrival { received_at, source, container, container_bytes, rendered_bytes, content, read: None },
             duty: Duty { taken_at, unpacked, share },
         }
     }

@@ -97,6 +97,7 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
             form: form(&octets),
             letter: Ok(letter),
         },
+        read: None,
     }
 }
 

@@ -98,6 +98,7 @@ pub fn answer(letter: &Letter) -> Answer {
             remedy: None,
             rows,
             flags: Vec::new(),
+            read: None,
             account: AccountReceipt { cost: 100, balance: -100, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,
             received: Utc::now(),

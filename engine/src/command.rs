@@ -26,6 +26,7 @@ mod letter;
 mod listing;
 mod mail;
 mod place;
+mod plan;
 mod quarantine;
 mod receipt_words;
 mod sample;
@@ -79,6 +80,9 @@ pub enum Command {
     /// Tables that agencies may write to
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// Plans: rights and quotas that many agencies share
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
     /// Prices
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
@@ -176,6 +180,7 @@ impl CommandLine {
             }
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
+            Command::Plan(command) => place.at_desk(async |desk| plan::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
             Command::Approval(command) => place.at_desk(async |desk| approval::run(desk, command).await),
             Command::User(command) => {

@@ -137,5 +137,5 @@ fn arrival(
     rendered_bytes: usize,
     content: Content,
 ) -> Arrival {
-    Arrival { received_at, source, container_bytes: container.len(), container, rendered_bytes, content }
+    Arrival { received_at, source, container_bytes: container.len(), container, rendered_bytes, content, read: None }
 }

@@ -8,11 +8,16 @@ use uuid::Uuid;
 use crate::letter::{Matricule, Mode};
 use crate::service::Service;
 use notice::Notice;
+use part::Part;
 use receipt::Receipt;
 use statement::Statement;
 
 pub mod notice;
+pub mod part;
 pub mod receipt;
+pub mod results;
+pub mod rows;
+pub mod sealed;
 pub mod statement;
 
 /// To whom the centre writes.
@@ -32,6 +37,8 @@ pub struct Addressee {
 pub enum CentreLetter {
     /// The answer to a letter of the office.
     Answer(Answer),
+    /// A part of what was read for it.
+    Part(Part),
     /// What the centre writes first.
     Notice(Notice),
 }

@@ -10,10 +10,14 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 
 mod account;
+mod certify;
 mod export;
+mod import;
 
 pub use account::Period;
+pub use certify::{CERTIFIED_KEYS_MAX, Certified};
 pub use export::{Records, TableRecords};
+pub use import::{AGAIN_PARTS_MAX, Again, Import, Position, SELECT_OCTETS_MAX, Selection};
 
 /// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
 #[derive(Clone, PartialEq, Serialize)]
@@ -21,18 +25,24 @@ pub use export::{Records, TableRecords};
 pub enum Request {
     /// New records of one or several tables of one application, all or nothing.
     Export(Records),
+    /// Records of the central tables, read back.
+    Import(Import),
+    /// Legal keys as printed on paper, each to be answered.
+    Certify(Certified),
     /// The statement of the account.
     Account(Period),
 }
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 2] = [Service::Export, Service::Account];
+    pub const OFFERED: [Service; 4] = [Service::Export, Service::Import, Service::Certify, Service::Account];
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
+            Request::Import(_) => Service::Import,
+            Request::Certify(_) => Service::Certify,
             Request::Account(_) => Service::Account,
         }
     }
@@ -41,7 +51,7 @@ impl Request {
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
-            Request::Account(_) => 0,
+            Request::Import(_) | Request::Certify(_) | Request::Account(_) => 0,
         }
     }
 
@@ -56,10 +66,10 @@ impl Request {
     ) -> Result<Request, Refusal> {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
+            Service::Import => Ok(Request::Import(import::read(body()?)?)),
+            Service::Certify => Ok(Request::Certify(certify::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
             Service::Correct
-            | Service::Import
-            | Service::Certify
             | Service::Profile
             | Service::Recharge
             | Service::Message
@@ -74,6 +84,8 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
+            Request::Import(import) => f.debug_tuple("Import").field(import).finish(),
+            Request::Certify(certified) => f.debug_tuple("Certify").field(certified).finish(),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
         }
     }

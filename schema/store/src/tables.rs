@@ -4,9 +4,9 @@ pub(crate) mod adoption;
 pub mod catalogue;
 pub mod definition;
 pub mod examine;
+pub mod rights;
 
 pub use adoption::{
-    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, MistakeProblem, Outcome, Problem,
-    ProblemCode, RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list,
-    show,
+    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, Mistake, MistakeProblem, Outcome, Problem, ProblemCode,
+    RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list, show,
 };

@@ -37,6 +37,10 @@ refusal-rows_invalid = Values break a rule of their column.
 refusal-out_of_scope = Rows lie outside the codes granted to the agency.
 refusal-conflict = The same record is held with other content.
 refusal-check_failed = Rows break a check of their table.
+refusal-select_refused = The selection has what the centre does not read: `reason` says what, `found` its name.
+refusal-read_too_large = The selection has more rows or octets than one answer may have.
+refusal-parts_unknown = The centre keeps none of these parts: it never wrote them, or has forgotten them after fourteen days.
+refusal-quota_exceeded = What the agency's plan allows to be read in a day is used up.
 refusal-insufficient_credit = The account does not bear the price, and this service is not given on credit.
 
 # The same in a few words, before people who do not know the codes.
@@ -78,6 +82,10 @@ refusal-rows_invalid-short = a date that is no date, and the like
 refusal-out_of_scope-short = a record in another office's name
 refusal-conflict-short = a record sent before, changed
 refusal-check_failed-short = votes whose sums are wrong
+refusal-select_refused-short = asks for records in words not read here
+refusal-read_too_large-short = asks for more than one answer may have
+refusal-parts_unknown-short = asks for parts of an answer not kept
+refusal-quota_exceeded-short = more than a day's reading allows
 refusal-insufficient_credit-short = no credit for what it costs
 
 # How many rows are wrong, behind the parameters of a refusal.

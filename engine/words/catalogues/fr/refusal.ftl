@@ -37,6 +37,10 @@ refusal-rows_invalid = Des valeurs enfreignent une règle de leur colonne.
 refusal-out_of_scope = Des fiches sont hors des codes accordés à l'agence.
 refusal-conflict = La même fiche est détenue avec un autre contenu.
 refusal-check_failed = Des fiches enfreignent un contrôle de leur table.
+refusal-select_refused = La sélection contient ce que le centre ne lit pas : `reason` dit quoi, `found` comment cela se nomme.
+refusal-read_too_large = La sélection compte plus de lignes ou d'octets qu'une réponse n'en peut avoir.
+refusal-parts_unknown = Le centre ne garde aucune de ces parties : il ne les a jamais écrites, ou les a oubliées après quatorze jours.
+refusal-quota_exceeded = Ce que le plan de l'agence permet de lire en un jour est épuisé.
 refusal-insufficient_credit = Le compte ne supporte pas le prix, et ce service n'est pas rendu à crédit.
 
 # La même chose en peu de mots, pour qui ne connaît pas les codes.
@@ -78,6 +82,10 @@ refusal-rows_invalid-short = une date qui n'en est pas une, etc.
 refusal-out_of_scope-short = une fiche au nom d'une autre agence
 refusal-conflict-short = une fiche déjà envoyée, changée
 refusal-check_failed-short = des voix dont les sommes sont fausses
+refusal-select_refused-short = demande des fiches en mots non admis
+refusal-read_too_large-short = demande plus que ne tient une réponse
+refusal-parts_unknown-short = demande des parties non gardées
+refusal-quota_exceeded-short = plus que la lecture permise en un jour
 refusal-insufficient_credit-short = pas assez de crédit pour le prix
 
 # Combien de lignes sont fautives, après les paramètres d'un refus.

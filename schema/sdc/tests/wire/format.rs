@@ -123,6 +123,7 @@ fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
             remedy: None,
             rows: vec![TableReceipt { table: records.tables[0].table.clone(), new: 2, duplicate: 0 }],
             flags: Vec::new(),
+            read: None,
             account: AccountReceipt { cost: 100, balance: 9900, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,
             received: letter.time,

@@ -37,6 +37,8 @@ table! {
         name -> Text,
         description -> Text,
         created_at -> Timestamptz,
+        read_acts_per_day -> Nullable<BigInt>,
+        read_bytes_per_day -> Nullable<BigInt>,
     }
 }
 
@@ -149,6 +151,7 @@ table! {
         adopted_at -> Timestamptz,
         abandoned_at -> Nullable<Timestamptz>,
         triggers_seen -> Jsonb,
+        notes -> Nullable<Jsonb>,
     }
 }
 
@@ -168,6 +171,8 @@ table! {
         plan -> Text,
         may_export -> Bool,
         may_read -> Text,
+        may_certify -> Text,
+        certify_gives -> Text,
     }
 }
 
@@ -318,7 +323,7 @@ allow_tables_to_appear_in_same_query!(agencies, accounts, scopes, installations,
 allow_tables_to_appear_in_same_query!(letters, certificates);
 allow_tables_to_appear_in_same_query!(users, system_accounts);
 allow_tables_to_appear_in_same_query!(centre_keys, certificates);
-allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs);
+allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs, plans);
 
 #[cfg(test)]
 mod tests;

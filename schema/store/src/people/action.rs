@@ -15,6 +15,7 @@ use crate::centre::key::CentreKey;
 use crate::certificates::certificate::Concern;
 use crate::database::fault::Fault;
 use crate::ledger::tariff::{NewTariff, Tariff};
+use crate::plans::edit::PlanEdit;
 use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
 
@@ -131,6 +132,12 @@ pub enum AuditAction<'a> {
         table: &'a str,
         table_id: i32,
         version: i32,
+    },
+    PlanEdit {
+        #[serde(skip)]
+        plan: &'a str,
+        #[serde(flatten)]
+        edit: &'a PlanEdit,
     },
     TariffSet {
         #[serde(skip)]
@@ -263,6 +270,7 @@ impl AuditAction<'_> {
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
             AuditAction::TableAdopt { .. } => "table.adopt",
             AuditAction::TableAbandon { .. } => "table.abandon",
+            AuditAction::PlanEdit { .. } => "plan.edit",
             AuditAction::TariffSet { .. } => "tariff.set",
             AuditAction::TariffCancel(_) => "tariff.cancel",
             AuditAction::ServerInit(_) => "server.init",
@@ -305,6 +313,7 @@ impl AuditAction<'_> {
                 format!("quarantine entry {entry}")
             }
             AuditAction::TableAdopt { table, .. } | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
+            AuditAction::PlanEdit { plan, .. } => format!("plan {plan}"),
             AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
             AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),
             AuditAction::ServerInit(server) => server.name.clone(),

@@ -106,6 +106,8 @@ operations! {
     TableAdopt = "table.adopt", Superviseur;
     /// A table that is gone.
     TableAbandon = "table.abandon", Superviseur;
+    /// Rights and quotas of a plan.
+    PlanEdit = "plan.edit", Superviseur;
     /// A price.
     TariffSet = "tariff.set", Superviseur;
     /// A price that has not begun.

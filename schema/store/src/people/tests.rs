@@ -24,6 +24,7 @@ use crate::error::AdministrationError;
 use crate::ledger::recharges;
 use crate::ledger::tariffs::{self, NewTariff};
 use crate::letters::{answers, quarantine};
+use crate::plans::{self, PlanEdit};
 use crate::samples;
 use crate::tables;
 use crate::testing::TestCluster;
@@ -151,6 +152,10 @@ async fn attempt(
             tables::adopt(connection, operator, &file).await.map(drop)
         }
         Operation::TableAbandon => tables::abandon(connection, operator, "ecr.ActeNaissance").await.map(drop),
+        Operation::PlanEdit => {
+            let edit = PlanEdit { read_acts_per_day: Some(Some(1)), ..PlanEdit::default() };
+            plans::edit(connection, operator, "standard", &edit).await.map(drop)
+        }
         Operation::TariffSet => tariffs::set(connection, operator, &tariff()).await.map(drop),
         Operation::TariffCancel => tariffs::cancel(connection, operator, 1).await.map(drop),
         Operation::ServerInit => {

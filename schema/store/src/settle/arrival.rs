@@ -11,6 +11,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 
 use super::work;
 use crate::certificates::signers::Signer;
+use crate::reading::Read;
 
 /// Where a container came from.
 #[derive(Clone, Debug)]
@@ -60,6 +61,8 @@ pub struct Arrival {
     pub rendered_bytes: usize,
     /// What it is.
     pub content: Content,
+    /// What was read for it, where it asks for records and has been read for.
+    pub read: Option<Read>,
 }
 
 /// What a container turned out to be.
@@ -115,6 +118,11 @@ impl Arrival {
     /// Returns how much work it is for the database, in rows: those that it brings, or those that its answer may have.
     pub fn work(&self) -> usize {
         self.letter().map_or(0, |letter| work::rows(&letter.request))
+    }
+
+    /// Says whether it asks for records of the tables, which are read before it is settled.
+    pub fn asks_to_read(&self) -> bool {
+        self.letter().is_some_and(|letter| letter.request.service().facts().needs_reader())
     }
 
     /// Returns how many rows it brings.

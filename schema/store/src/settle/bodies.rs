@@ -42,7 +42,7 @@ pub async fn read(
             continue;
         };
         match acceptance.work {
-            Work::Records(_) => {}
+            Work::Records(_) | Work::Read(..) => {}
             Work::Statement(period) => {
                 let asking = statement::Asking { batch, place, agency, account, period };
                 let statement = statement::read(connection, asking, &catalogue.server.currency).await;

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sdc::answer::sealed::started_kb;
 use sdc::letter::Matricule;
 use sdc::refusal::{ROW_FAULTS_MAX, Refusal, RefusalCode, RowFault};
 use sdc::service::Credit;
@@ -18,6 +19,7 @@ use super::held::{HeldRecords, Match};
 use super::judge::{Judged, Key};
 use super::standing::Standing;
 use super::work::Work;
+use crate::reading::Usage;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{TableRows, row_number};
 
@@ -79,6 +81,8 @@ struct Round<'a> {
     by_id: HashMap<(Matricule, Uuid), Vec<u8>>,
     by_sequence: HashSet<(Matricule, String, i64)>,
     balances: HashMap<Matricule, i64>,
+    /// What accepted letters of this batch read, by agency.
+    used: HashMap<Matricule, Usage>,
     highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
@@ -93,6 +97,7 @@ impl<'a> Round<'a> {
             by_id: HashMap::new(),
             by_sequence: HashSet::new(),
             balances: HashMap::new(),
+            used: HashMap::new(),
             highest: HashMap::new(),
             records: BatchRecords::default(),
         }
@@ -181,6 +186,12 @@ impl<'a> Round<'a> {
         if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
             return Decision::Deferred;
         }
+        if work.is_unread() {
+            return Decision::Deferred;
+        }
+        if let Some(refusal) = self.beyond_quota(agency, &signer.plan, work) {
+            return self.refuse(agency, key, digest, refusal, None);
+        }
         let is_new = match &self.knowledge.held {
             None => tables.iter().map(|rows| vec![true; rows.row_count()]).collect(),
             Some(held) => match self.records.classify(at, agency, &key.installation, tables, held) {
@@ -188,8 +199,8 @@ impl<'a> Round<'a> {
                 Err((refusal, version)) => return self.refuse(agency, key, digest, refusal, Some(version)),
             },
         };
-        let (bytes, at) = (arrival.rendered_bytes, arrival.received_at);
-        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, at);
+        let (started_kb, at) = (started_kb(arrival.rendered_bytes) + work.started_kb(), arrival.received_at);
+        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), started_kb, at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0
@@ -201,6 +212,8 @@ impl<'a> Round<'a> {
         }
         let balance = account.balance.saturating_sub(price.amount);
         self.balances.insert(agency, balance);
+        let used = self.used.entry(agency).or_default();
+        *used = used.plus(usage_of(work));
         if self.knowledge.held.is_some() {
             self.records.add(agency, &key.installation, tables);
         }
@@ -208,6 +221,28 @@ impl<'a> Round<'a> {
         let acceptance = Acceptance { work: work.clone(), is_new, price };
         let account = Account { balance, ..account };
         Decision::Accepted { key, acceptance, account, highest_sequence }
+    }
+
+    /// Refuses what goes beyond the day's quota of the agency's plan.
+    fn beyond_quota(&self, agency: Matricule, plan: &str, work: &Work) -> Option<Refusal> {
+        let wanted = usage_of(work);
+        if wanted == Usage::default() {
+            return None;
+        }
+        let used = self.standing.usage(agency).plus(self.used.get(&agency).copied().unwrap_or_default());
+        let after = used.plus(wanted);
+        let quota = self.catalogue.quota(plan);
+        let beyond = |limit: Option<i64>, after: i64| limit.filter(|limit| after > *limit);
+        let refusal = Refusal::new(RefusalCode::QuotaExceeded).with("plan", plan);
+        match (beyond(quota.acts, after.acts), beyond(quota.bytes, after.bytes)) {
+            (Some(acts_max), _) => {
+                Some(refusal.with("acts_max", acts_max).with("acts_used", used.acts).with("acts", wanted.acts))
+            }
+            (None, Some(bytes_max)) => {
+                Some(refusal.with("bytes_max", bytes_max).with("bytes_used", used.bytes).with("bytes", wanted.bytes))
+            }
+            (None, None) => None,
+        }
     }
 
     fn refuse(
@@ -240,6 +275,17 @@ impl<'a> Round<'a> {
             self.by_sequence.insert((agency, key.installation.clone(), sequence));
         }
         *highest
+    }
+}
+
+/// Returns what a letter counts for its agency's quota.
+pub fn usage_of(work: &Work) -> Usage {
+    match work.staged().filter(|staged| !staged.is_free) {
+        Some(staged) => Usage {
+            acts: i64::try_from(staged.acts).unwrap_or(i64::MAX),
+            bytes: i64::try_from(staged.bytes).unwrap_or(i64::MAX),
+        },
+        None => Usage::default(),
     }
 }
 

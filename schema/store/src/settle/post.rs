@@ -6,6 +6,7 @@ mod flags;
 mod journal;
 mod ledger;
 mod letters;
+mod readings;
 
 use std::collections::HashSet;
 
@@ -68,13 +69,14 @@ impl Written {
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
         // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
         // fault in this order is the cause.
-        let written: [Result<(), Fault>; 10] = join!(
+        let written: [Result<(), Fault>; 11] = join!(
             charge,
             self.insert_letters(&verdicts),
             self.insert_attempts(&verdicts),
             self.raise_sequences(&verdicts),
             self.insert_journal(&counted),
             self.insert_parts(&verdicts),
+            self.take_readings(&verdicts),
             self.queue_answers(&verdicts),
             self.queue_answers_again(),
             self.insert_flags(&verdicts),

@@ -18,6 +18,7 @@ use super::judge::Key;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
+use crate::reading::{self, Usage};
 
 /// The numbers of one installation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +46,8 @@ pub struct Standing {
     numbers: HashMap<(Matricule, String), Numbers>,
     by_id: HashMap<(Matricule, Uuid), KnownLetter>,
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
+    /// What agencies were given today; read of those alone that are to be given something.
+    usage: HashMap<Matricule, Usage>,
 }
 
 impl Standing {
@@ -84,6 +87,8 @@ impl Standing {
     pub async fn read_by_keys(&mut self, connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
         let (numbers, by_id) = join!(read_numbers(connection, batch), read_by_id(connection, batch));
         (self.numbers, self.by_id) = (numbers?, by_id?);
+        let reads = batch.iter().filter(|case| case.arrival.read.is_some());
+        self.usage = reading::read_usage(connection, reads.filter_map(Case::agency).collect()).await?;
         self.read_by_sequence(connection, batch).await
     }
 
@@ -128,6 +133,11 @@ impl Standing {
     /// Returns an agency's account.
     pub fn account(&self, agency: Matricule) -> Option<Account> {
         self.accounts.get(&agency).copied()
+    }
+
+    /// Returns what an agency was given today.
+    pub fn usage(&self, agency: Matricule) -> Usage {
+        self.usage.get(&agency).copied().unwrap_or_default()
     }
 
     /// Returns an installation's numbers; those of an unknown one are zero.

@@ -1,7 +1,9 @@
 //! The verdict on a letter with its receipt, as it is kept in `xm.letters`.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use sdc::answer::receipt::{AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::receipt::{AccountReceipt, Flag, ReadReceipt, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
 use sdc::letter::{FORMAT_VERSION, Matricule};
@@ -17,6 +19,7 @@ use super::bodies;
 use super::decision::{Acceptance, Decision};
 use super::flags::new_flags;
 use super::judge::Key;
+use crate::reading::Staged;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::TableRows;
 
@@ -39,6 +42,8 @@ pub struct VerdictRow {
     pub account: Account,
     pub cost: i64,
     pub balance_floor: Option<i64>,
+    /// What was read for an accepted letter.
+    pub staged: Option<Arc<Staged>>,
     /// What needs an explanation, each with the key of its table.
     pub flags: Vec<(i32, Flag)>,
 }
@@ -66,8 +71,14 @@ impl VerdictRow {
         let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
         let flags = acceptance.map(new_flags).unwrap_or_default();
+        let staged = acceptance.and_then(|acceptance| acceptance.work.staged().cloned());
         let mut receipt = receipt(case, key, acceptance, refusal, balance, *highest_sequence);
         receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
+        receipt.read = staged.as_ref().map(|staged| ReadReceipt {
+            acts: u64::try_from(staged.acts).unwrap_or(u64::MAX),
+            parts: staged.parts,
+            bytes: staged.bytes,
+        });
         let answer = Answer {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
@@ -100,6 +111,7 @@ impl VerdictRow {
             account: *account,
             cost,
             balance_floor: refuses_credit.then_some(-account.credit_limit),
+            staged,
             flags,
         })
     }
@@ -129,6 +141,7 @@ fn receipt(
         remedy: refusal.and_then(|refusal| refusal.code.remedy()),
         rows: acceptance.map(table_receipts).unwrap_or_default(),
         flags: Vec::new(),
+        read: None,
         account,
         highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
         received: case.arrival.received_at,

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Builder;
 
 use super::*;
-use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, Receipt, TableReceipt, Verdict};
+use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, ReadReceipt, Receipt, TableReceipt, Verdict};
 use crate::answer::statement::{EntryKind, Statement, StatementEntry};
 use crate::answer::{Addressee, AnswerBody, AnswerContent};
 use crate::letter::{FORMAT_VERSION, Matricule};
@@ -109,11 +109,16 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     let flag = (name(), name(), any::<bool>(), vec(flagged, 0..3), any::<u32>())
         .prop_map(|(table, check, unjudged, rows, rows_total)| Flag { table, check, unjudged, rows, rows_total });
     let of_letter = (option::of(id()), "[0-9a-f]{64}", option::of(1..=SEQUENCE_MAX), any::<u16>());
-    let outcome = (option::of(refusal()), vec(row, 0..3), vec(flag, 0..3), account);
+    let read = (any::<u64>(), any::<u16>(), any::<u64>()).prop_map(|(acts, parts, bytes)| ReadReceipt {
+        acts: acts >> 1,
+        parts,
+        bytes: bytes >> 1,
+    });
+    let outcome = (option::of(refusal()), vec(row, 0..3), vec(flag, 0..3), option::of(read), account);
     (of_letter, outcome, 0..=SEQUENCE_MAX, time(), option::of(any::<i64>())).prop_map(
         |(
             (letter, digest, sequence, attempt),
-            (refusal, rows, flags, account),
+            (refusal, rows, flags, read, account),
             highest_sequence,
             received,
             skew_seconds,
@@ -128,6 +133,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
                 refusal,
                 rows,
                 flags,
+                read,
                 account,
                 highest_sequence,
                 received,

@@ -69,10 +69,11 @@ const LEFT_OUT: [(&str, &str); 13] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 14] = [
+const UNDECLARED: [&str; 19] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
+    "epochs",
     "history",
     "in_hand",
     "journal",
@@ -80,10 +81,14 @@ const UNDECLARED: [&str; 14] = [
     "ledger_difference",
     "notices",
     "outbox",
+    "parts_kept",
     // What a program of before plans reads.
     "profiles",
     "quarantine_counts",
     "quarantine_vouched",
+    "read_usage",
+    "reading_parts",
+    "readings",
     "suspects",
 ];
 

@@ -74,6 +74,7 @@ impl Sent {
             container_bytes: 900,
             rendered_bytes: 900,
             content: Content::Signed { signer: signer(self.agency), digest, cipher, form, letter: Err(unreadable) },
+            read: None,
         }
     }
 
@@ -108,6 +109,7 @@ static DEFINITION: LazyLock<Arc<Definition>> = LazyLock::new(|| {
         scope_column: None,
         legal_key: Vec::new(),
         corrections: Corrections::Never,
+        notes: None,
         checks: Vec::new(),
         columns: Vec::new(),
     })

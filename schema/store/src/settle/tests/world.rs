@@ -336,5 +336,6 @@ fn arrival(container: Vec<u8>, content: Content) -> Arrival {
         rendered_bytes: container.len(),
         container,
         content,
+        read: None,
     }
 }

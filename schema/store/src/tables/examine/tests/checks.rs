@@ -20,6 +20,7 @@ fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<C
         scope_column: None,
         legal_key: Vec::new(),
         corrections: Corrections::Never,
+        notes: None,
         checks,
         columns: columns
             .iter()
