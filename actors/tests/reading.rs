@@ -36,7 +36,7 @@ const RIGHTS: &str = "UPDATE xm.rights SET may_read = 'own', may_certify = 'own'
                                           \"Texte\", \"Reference\", \"Officier\", xm_agency, xm_installation, xm_numero)
      SELECT 2, 'CE-042', \"ActeUid\", 'mariage', '2025-05-05', 'Mariée à Édéa', '1', 'Ngo', 42, 'pc1', 9000
        FROM ecr.\"ActeNaissance\" WHERE \"NumeroActe\" = 1 AND \"CentreCode\" = 'CE-042';
-     UPDATE xm.agencies SET letter_bytes_max = 16384 WHERE matricule = 42";
+     UPDATE xm.agencies SET letter_bytes_max = 8192 WHERE matricule = 42";
 
 /// What has come to the office: receipts by letter, and parts by letter and number.
 #[derive(Default)]

@@ -40,16 +40,16 @@ pub struct EditArguments {
     #[arg(long)]
     table: Option<String>,
     /// Whether records may be sent: yes or no
-    #[arg(long, requires = "table", value_parser = ["yes", "no"])]
+    #[arg(long, requires = "table", value_name = "YES|NO", value_parser = ["yes", "no"])]
     may_export: Option<String>,
     /// Whose records may be read: none, own or all
-    #[arg(long, requires = "table", value_parser = ["none", "own", "all"])]
+    #[arg(long, requires = "table", value_name = "WHOSE", value_parser = ["none", "own", "all"])]
     may_read: Option<String>,
     /// Whose records may be certified: none, own or all
-    #[arg(long, requires = "table", value_parser = ["none", "own", "all"])]
+    #[arg(long, requires = "table", value_name = "WHOSE", value_parser = ["none", "own", "all"])]
     may_certify: Option<String>,
     /// What certifying gives: verdict or record
-    #[arg(long, requires = "table", value_parser = ["verdict", "record"])]
+    #[arg(long, requires = "table", value_name = "WHAT", value_parser = ["verdict", "record"])]
     certify_gives: Option<String>,
 }
 

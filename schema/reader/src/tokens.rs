@@ -11,7 +11,7 @@ use crate::unreadable::{Reason, Unreadable};
 
 /// Most octets of a SELECT.
 pub const OCTETS_MAX: usize = sdc::request::SELECT_OCTETS_MAX;
-/// Most brackets within one another.
+/// Most brackets within one another, and most NOT one behind the other.
 const DEPTH_MAX: usize = 20;
 /// Most comparisons, listed values and words between them: each is a level of the parser's tree, or a value to be bound.
 const TERMS_MAX: usize = 1_000;
@@ -70,6 +70,8 @@ struct Look {
     before: Option<Token>,
     selects: usize,
     depth: usize,
+    /// How many NOT stand one behind the other: each is a level of the tree, as a bracket is.
+    nots: usize,
     terms: usize,
 }
 
@@ -87,6 +89,11 @@ impl Look {
             Token::Number(digits, is_long) => number(digits, *is_long)?,
             Token::SingleQuotedString(_) | Token::Mul | Token::Minus | Token::Period | Token::EOF => {}
             other => return Err(refused(other)),
+        }
+        let is_not = matches!(token, Token::Word(Word { keyword: Keyword::NOT, quote_style: None, .. }));
+        self.nots = if is_not { self.nots + 1 } else { 0 };
+        if self.nots > DEPTH_MAX {
+            return Err(Unreadable::new(Reason::TooDeep, DEPTH_MAX));
         }
         self.before = Some(token.clone());
         Ok(())

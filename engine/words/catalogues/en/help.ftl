@@ -213,6 +213,9 @@ help-has-not = He has not
 
 value-file = FILE
 value-folder = FOLDER
+value-number = NUMBER
+value-whose = WHOSE
+value-what = WHAT
 value-language = LANGUAGE
 value-command = COMMAND
 value-name = NAME

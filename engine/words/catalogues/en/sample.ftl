@@ -9,6 +9,7 @@ sample-configuration-shutdown = How long a shutdown waits for letters in hand; w
 sample-configuration-metrics-kept = How old a metric that is read from the database may be: a few cost more the more agencies there are.
 sample-configuration-database = Without url and url_file, xmserver runs a private PostgreSQL in the data folder.
 sample-configuration-url = Without a password; one with a password goes into url_file or into XMSERVER_DATABASE__URL.
+sample-configuration-database-reader = The same database under the login that reads for agencies (OPERATIONS.md, Reading); without it import and certify are not offered.
 sample-configuration-database-ca = Certificates to trust instead of the system's; another machine is reached by verified TLS only.
 sample-configuration-binaries = Where postgres and initdb of the private PostgreSQL are, if they are not found by themselves. A build without LZ4 cannot read the log of one with it: stop xmserver cleanly before you change from one to the other.
 sample-configuration-mailbox = One block per mailbox that agencies write to.
@@ -54,6 +55,7 @@ sample-tables-comparison = "=" or "<=".
 sample-tables-right = … or the sum of an integer column over those rows of another table of the same letter that agree with the row in the columns `on`, which have the same names in both tables; over no rows it is 0. (`held = true` and { "{" } table, column, on { "}" } are kept for a later release.)
 sample-tables-rights = What agencies of a plan may do. Without any [tables.rights.…] those of "standard" may send and not read.
 sample-tables-may-export = Whether they may send records.
-sample-tables-may-read = Which records they may read: "none" (the default), "own" or "all".
+sample-tables-may-read = Whose records they may read back: "none" (the default), "own" (sent by the agency, within its codes) or "all".
+sample-tables-may-certify = Whose records they may certify by their legal key, and what that gives: "verdict" (the default) or "record".
 
 sample-trial-head = A centre for a trial: its mail server is `xmserver sample post`, on this machine alone. `xmserver sample configuration` shows every key, and what a real mail server needs.

@@ -9,6 +9,7 @@ sample-configuration-shutdown = Combien de temps un arrêt attend les lettres en
 sample-configuration-metrics-kept = Quel âge peut avoir une mesure lue dans la base : quelques-unes coûtent d'autant plus qu'il y a d'agences.
 sample-configuration-database = Sans url ni url_file, xmserver fait tourner un PostgreSQL privé dans le dossier des données.
 sample-configuration-url = Sans mot de passe ; une URL avec mot de passe va dans url_file ou dans XMSERVER_DATABASE__URL.
+sample-configuration-database-reader = La même base sous le compte qui lit pour les agences (OPERATIONS.md, Reading) ; sans lui, import et certify ne sont pas offerts.
 sample-configuration-database-ca = Certificats de confiance au lieu de ceux du système ; une autre machine n'est jointe que par TLS vérifié.
 sample-configuration-binaries = Où se trouvent postgres et initdb du PostgreSQL privé, s'ils ne sont pas trouvés d'eux-mêmes. Une version sans LZ4 ne peut pas lire le journal d'une version avec : arrêtez proprement xmserver avant de passer de l'une à l'autre.
 sample-configuration-mailbox = Un bloc par boîte aux lettres à laquelle les agences écrivent.
@@ -54,6 +55,7 @@ sample-tables-comparison = "=" ou "<=".
 sample-tables-right = … ou la somme d'une colonne entière sur les lignes d'une autre table de la même lettre qui s'accordent avec la ligne dans les colonnes `on`, lesquelles portent les mêmes noms dans les deux tables ; sur aucune ligne, elle vaut 0. (`held = true` et { "{" } table, column, on { "}" } sont réservés à une version future.)
 sample-tables-rights = Ce que peuvent faire les agences d'un plan. Sans aucun [tables.rights.…], celles de "standard" peuvent envoyer et non lire.
 sample-tables-may-export = Si elles peuvent envoyer des fiches.
-sample-tables-may-read = Quelles fiches elles peuvent lire : "none" (aucune ; par défaut), "own" (les leurs) ou "all" (toutes).
+sample-tables-may-read = De qui elles peuvent relire les fiches : "none" (par défaut), "own" (envoyées par l'agence, dans ses codes) ou "all".
+sample-tables-may-certify = De qui elles peuvent certifier les fiches par leur clé légale, et ce que cela donne : "verdict" (par défaut) ou "record".
 
 sample-trial-head = Un centre pour un essai : son serveur de courrier est `xmserver sample post`, sur cette machine seulement. `xmserver sample configuration` montre chaque clé, et ce qu'il faut à un vrai serveur de courrier.

@@ -80,10 +80,10 @@ async fn it_may_read_its_views_and_nothing_else() {
     let excess = login::excess(&mut connection).await.unwrap();
     assert!(excess.is_empty(), "it may also: {}", excess.join(", "));
 
-    let psql = cluster.cluster.binaries().program("psql");
     let url = cluster.cluster.reader_url_of("test_0");
     let run = |statement: &str| {
-        let output = Command::new(&psql).args(["-X", "-v", "ON_ERROR_STOP=1", "-c", statement, &url]).output().unwrap();
+        let output =
+            Command::new("psql").args(["-X", "-v", "ON_ERROR_STOP=1", "-c", statement, &url]).output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     for (statement, how) in REFUSED {

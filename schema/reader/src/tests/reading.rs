@@ -46,11 +46,10 @@ const NOTES: &str =
 
 impl World {
     async fn new() -> World {
-        World::with(|_| ReadLimits::default()).await
+        World::on(TestCluster::shared().await, ReadLimits::default()).await
     }
 
-    async fn with(limits: impl FnOnce(()) -> ReadLimits) -> World {
-        let cluster = TestCluster::shared().await;
+    async fn on(cluster: &TestCluster, limits: ReadLimits) -> World {
         let database = cluster.database().await;
         let mut connection = database.get().await.unwrap();
         let server = Server::new("centre", Mode::Live);
@@ -65,7 +64,7 @@ impl World {
         connection.batch_execute("UPDATE xm.rights SET may_read = 'own'").await.unwrap();
         let settler = Arc::new(Settler::new(database.clone(), SettlingSettings::default()));
         let login = cluster.reader_of(&database).await;
-        let reader = Reader::new(database.clone(), Some(login), Arc::clone(&settler), limits(()));
+        let reader = Reader::new(database.clone(), Some(login), Arc::clone(&settler), limits);
         let key_id = key.certificate().key_id().to_vec();
         World { database, settler, reader, signers: Signers::new(10), key_id, sequence: 0 }
     }
@@ -162,7 +161,9 @@ fn references(rows: &Rows) -> Vec<String> {
 
 #[tokio::test]
 async fn a_transaction_held_open_across_two_imports_loses_nothing() {
-    let mut world = World::new().await;
+    // Of its own: transactions of other tests, which are older, would have more come again.
+    let cluster = TestCluster::own().await;
+    let mut world = World::on(&cluster, ReadLimits::default()).await;
     world.sql(&format!("{NOTES}1, 2) n")).await;
     let mut held = world.database.get().await.unwrap();
     held.batch_execute(&format!("BEGIN; {NOTES}3, 3) n")).await.unwrap();
@@ -256,7 +257,7 @@ async fn a_centre_without_the_login_offers_nothing_to_read() {
 
 #[tokio::test]
 async fn more_than_an_answer_may_have_is_refused_and_memory_is_not_asked() {
-    let mut world = World::with(|()| ReadLimits { rows_max: 100, ..ReadLimits::default() }).await;
+    let mut world = World::on(TestCluster::shared().await, ReadLimits { rows_max: 100, ..ReadLimits::default() }).await;
     world.sql(&format!("{NOTES}1, 101) n")).await;
     assert_eq!(world.settle(notes(None)).await, Outcome::Refused(RefusalCode::ReadTooLarge));
     let select = "SELECT * FROM MentionMarginale LIMIT 100".to_owned();
