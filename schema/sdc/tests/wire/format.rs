@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sdc::answer::notice::NoticeContent;
+use sdc::answer::part::PartContent;
 use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent, CentreLetter};
 use sdc::cms::{self, ContentCipher};
@@ -12,7 +13,7 @@ use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::letter::FORMAT_VERSION;
-use sdc::payload::{PayloadLimits, read_answer, read_centre_letter, read_letter, write_answer};
+use sdc::payload::{PayloadLimits, read_answer, read_centre_letter, read_letter, read_part, write_answer};
 use sdc::refusal::{RefusalCode, Remedy};
 use sdc::request::Request;
 
@@ -76,7 +77,9 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let format = format();
     let blocks: Vec<&str> =
         format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
-    let [letter, answer, statement, notice] = blocks[..] else { panic!("four blocks, not {}", blocks.len()) };
+    let [letter, answer, imports, part, certify, results, statement, notice] = blocks[..] else {
+        panic!("eight blocks, not {}", blocks.len())
+    };
     let letter = format!("{letter}\n");
     let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
     let receipt = read_answer(answer.as_bytes(), &PayloadLimits::default()).unwrap().receipt;
@@ -84,6 +87,21 @@ fn the_payloads_shown_are_read_and_belong_together() {
     assert_eq!(receipt.digest, Digest::of(letter.as_bytes()).to_string());
     assert!(format.contains(&format!("<< 'END'\n{letter}END\n")), "the worked example writes the same letter");
     assert_eq!(receipt.skew_seconds, Some((read.time - receipt.received).num_seconds()));
+
+    let (before, _) = letter.split_once("\"service\"").unwrap();
+    let asking = |service: &str, body: &str| format!("{before}\"service\":\"{service}\",\"body\":{body}}}");
+    for (service, body) in imports.lines().map(|body| ("import", body)).chain([("certify", certify)]) {
+        let asked = read_letter(asking(service, body).as_bytes(), &PayloadLimits::default());
+        assert_eq!(asked.unwrap_or_else(|wrong| panic!("{body}: {wrong}")).request.service().name(), service);
+    }
+    let given = read_part(part.as_bytes(), &PayloadLimits::default()).unwrap();
+    assert_eq!((given.head.answers.letter, &given.head.answers.digest), (read.id, &receipt.digest));
+    let (before, _) = part.split_once("\"service\"").unwrap();
+    let part = format!("{before}\"service\":\"certify\",\"part\":1,\"last\":true,\"body\":{results}}}");
+    let PartContent::Results(results) = read_part(part.as_bytes(), &PayloadLimits::default()).unwrap().content else {
+        panic!("no results")
+    };
+    assert_eq!(results.results[1].columns, ["NomEnfant"]);
 
     let with_body = format!(
         "{},\"service\":\"account\",\"part\":1,\"parts\":1,\"body\":{statement}}}",
