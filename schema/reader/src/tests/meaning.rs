@@ -418,7 +418,7 @@ async fn throw(connection: &mut Connection, dice: &mut Dice, rows: &[Row]) -> us
 }
 
 async fn throw_all(database: &Database, seed: u64) {
-    let count = std::env::var("XM_SELECTS").ok().and_then(|count| count.parse().ok()).unwrap_or(SELECTS);
+    let count = super::told("XM_SELECTS", SELECTS);
     let mut connection = database.get().await.unwrap();
     connection.batch_execute(TABLE).await.unwrap();
     login::adopt(&mut connection, TABLE_ID, "lab", "acte", &columns()).await.unwrap();

@@ -275,7 +275,7 @@ async fn more_than_an_answer_may_have_is_refused_and_memory_is_not_asked() {
 /// `XM_READ_ROWS=1000000` measures how fast a table is read.
 #[tokio::test]
 async fn a_large_table_is_read_in_parts() {
-    let rows: u64 = std::env::var("XM_READ_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(3_000);
+    let rows: u64 = super::told("XM_READ_ROWS", 3_000);
     let mut world = World::new().await;
     world.sql(&format!("{NOTES}1, {rows}) n; ANALYZE ecr.\"MentionMarginale\"")).await;
     let mut arrival = world.arrival(notes(None)).await;
