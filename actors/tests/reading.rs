@@ -210,8 +210,11 @@ fn records_come_in_parts_and_a_part_comes_again_as_it_was() {
     let read = got.read(&letters[1]);
     assert!(parts.len() > 1, "{} parts", parts.len());
     let Estimate { rows, parts: estimated, bytes, price, .. } = estimate.clone();
-    assert_eq!((rows, estimated, bytes), (read.acts, read.parts, read.bytes));
-    assert_eq!(price, got.receipts[&letters[1].id].account.cost);
+    assert_eq!((rows, estimated), (read.acts, read.parts));
+    // The ids of the letters and of their parts are others, and each compresses in its own way.
+    assert!(bytes.abs_diff(read.bytes) < 64 * u64::from(estimated), "{bytes} and {}", read.bytes);
+    let cost = got.receipts[&letters[1].id].account.cost;
+    assert!(price.abs_diff(cost) <= u64::from(estimated) + 1, "{price} and {cost}");
     let references: Vec<&Value> = parts.iter().flat_map(|rows| &rows.values[0]).collect();
     // Those of 2025: the first of January is number 0, which there is not.
     let meant: Vec<Value> = (1..365).rev().filter(|n| *n != 7).map(|n| json!(n.to_string())).collect();

@@ -29,6 +29,7 @@ sample-configuration-smtp-port = 465 with tls, 587 with starttls, 25 with none.
 sample-configuration-limits = What bounds memory, disk and load. The defaults suit a machine of two processors and 2 GB.
 sample-configuration-crypto-threads = Threads that decrypt and verify; 0 means one per processor.
 sample-configuration-writers = Batches settled side by side.
+sample-configuration-readers = Letters read for side by side, by connections of their own.
 sample-configuration-in-hand = Mail fetched and not yet settled.
 sample-configuration-slow-mails = The same for mail that no known agency claims.
 sample-configuration-unpacked = Bytes of letters that have been read and are not settled; in memory they are some ten times as large.

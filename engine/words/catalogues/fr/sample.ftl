@@ -29,6 +29,7 @@ sample-configuration-smtp-port = 465 avec tls, 587 avec starttls, 25 avec none.
 sample-configuration-limits = Ce qui borne la mémoire, le disque et la charge. Les valeurs par défaut conviennent à une machine de deux processeurs et 2 Go.
 sample-configuration-crypto-threads = Fils d'exécution qui déchiffrent et vérifient ; 0 signifie un par processeur.
 sample-configuration-writers = Lots réglés en même temps.
+sample-configuration-readers = Lettres pour lesquelles on lit en même temps, par des connexions à part.
 sample-configuration-in-hand = Courriels pris et pas encore réglés.
 sample-configuration-slow-mails = De même pour le courriel qu'aucune agence connue ne revendique.
 sample-configuration-unpacked = Octets des lettres lues et pas encore réglées ; en mémoire, elles sont environ dix fois plus grandes.

@@ -180,8 +180,12 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     };
     assert_eq!(again(&mut connection, "").await, (Outcome::Adopted, 1));
     assert_eq!(again(&mut connection, "").await, (Outcome::Unchanged, 1));
-    run(&mut connection, r#"DROP VIEW xm_read.table_1; ALTER TABLE shop."Thing" ADD "Colour" text, ALTER "Shop" TYPE varchar(20), DROP "Ok""#)
-        .await;
+    run(
+        &mut connection,
+        r#"DROP VIEW xm_read.table_1;
+           ALTER TABLE shop."Thing" ADD "Colour" text, ALTER "Shop" TYPE varchar(20), DROP "Ok""#,
+    )
+    .await;
     let drifts = tables::check(&mut connection).await.unwrap();
     assert_eq!(drifts[0].table, "shop.Thing");
     assert_eq!(drifts[0].problems.len(), 3, "{drifts:?}");
