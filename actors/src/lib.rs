@@ -1,8 +1,8 @@
-//! Six supervised actors, the messages between them, and what keeps them alive.
+//! Seven supervised actors, the messages between them, and what keeps them alive.
 //!
 //! The flow of a letter, one file per actor: [`mailbox_poller`] (or [`push_intake`]) → [`sdc_decoder`] → [`signature_verifier`] →
-//! [`table_writer`] → [`billing_ledger`] → [`exporter`]; [`messages`] lists the arrows. [`pipeline`] builds them, last actor
-//! first, and drains them in order.
+//! [`table_writer`] → [`billing_ledger`] → [`exporter`], with [`record_reader`] beside it for letters that ask for records; [`messages`]
+//! lists the arrows. [`pipeline`] builds them, last actor first, and drains them in order.
 //!
 //! # Words
 //!
@@ -70,6 +70,7 @@ pub mod pipeline;
 pub mod proof;
 pub mod provenance;
 pub mod push_intake;
+pub mod record_reader;
 mod refusal_log;
 pub mod remainder;
 pub mod room;

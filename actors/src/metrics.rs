@@ -19,8 +19,15 @@ use families::{counters, gauges, registered};
 use in_hand::InHand;
 
 /// Names of the actors, as on metrics, in logs and of their files.
-pub const ACTORS: [&str; 6] =
-    ["mailbox_poller", "sdc_decoder", "signature_verifier", "table_writer", "billing_ledger", "exporter"];
+pub const ACTORS: [&str; 7] = [
+    "mailbox_poller",
+    "sdc_decoder",
+    "signature_verifier",
+    "record_reader",
+    "table_writer",
+    "billing_ledger",
+    "exporter",
+];
 
 /// The metrics of the pipeline. Made once per process and shared.
 #[derive(Clone)]

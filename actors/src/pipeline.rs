@@ -25,7 +25,7 @@ use crate::refusal_log::RefusalLog;
 use crate::room::Hands;
 use crate::stop::{StopTeller, stop};
 use crate::supervision::Escalation;
-use actors::{Shared, keep_house, start_decoders, start_exporters, start_sources, start_writers};
+use actors::{Shared, keep_house, start_decoders, start_exporters, start_reader, start_sources, start_writers};
 pub use limits::Limits;
 pub use parts::{PipelineParts, PolledSource, PushedSource};
 use supervisor::Supervisor;
@@ -90,7 +90,8 @@ impl Pipeline {
         let mut arbiters = Vec::new();
         let exporters = start_exporters(&parts, &shared, &mut arbiters);
         let writers = start_writers(&parts, &shared, &exporters, &mut arbiters);
-        let decoders = start_decoders(&parts, &shared, &writers, &mut arbiters);
+        let reader = start_reader(&parts, &shared, &writers, &mut arbiters);
+        let decoders = start_decoders(&parts, &shared, (&reader, &writers), &mut arbiters);
         start_sources(&parts, &shared, &decoders, &mut arbiters);
         keep_house(&parts, &shared);
         let Shared { hands, gate, polling, .. } = shared;

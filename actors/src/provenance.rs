@@ -64,6 +64,7 @@ impl Provenance {
                 rendered_bytes,
                 content,
                 enrolment: None,
+                read: None,
             },
             duty: Duty { taken_at, unpacked, share },
         }

@@ -22,12 +22,13 @@ use crate::at_work::AtWork;
 use crate::claims::Claims;
 use crate::database_tasks::DatabaseTasks;
 use crate::enrolment_lane::EnrolmentLane;
-use crate::messages::{Carried, OpenedContainer};
+use crate::messages::{Carried, OpenedContainer, VerifiedLetters};
 use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
 use crate::provenance::{Original, Settleable};
+use crate::record_reader::RecordReader;
 use crate::room::Hands;
-use crate::supervision::{Guard, Guarded, Heartbeat};
+use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::table_writer::TableWriters;
 
 /// Most identifiers in one query.
@@ -57,7 +58,9 @@ pub struct SignatureVerifierParts {
     pub hands: Hands,
     /// Counts skews of clocks, and signatures that are refused.
     pub metrics: Arc<Metrics>,
-    /// Where letters go.
+    /// Where letters go that ask for records.
+    pub reader: Link<RecordReader>,
+    /// Where all others go.
     pub writers: TableWriters,
 }
 
@@ -283,7 +286,13 @@ impl SignatureVerifier {
     }
 
     fn hand_on(&mut self) {
-        self.parts.writers.send_verified(std::mem::take(&mut self.ready));
+        let ready = std::mem::take(&mut self.ready);
+        let (asking, others): (Vec<_>, Vec<_>) =
+            ready.into_iter().partition(|(_, letter)| letter.arrival.asks_to_read());
+        if !asking.is_empty() {
+            self.parts.reader.hand_on(VerifiedLetters(asking.into_iter().map(|(_, letter)| letter).collect()));
+        }
+        self.parts.writers.send_verified(others);
     }
 
     /// Rejects a container. `signer` describes the certificate that the signature names.

@@ -98,6 +98,7 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
             letter: Ok(letter),
         },
         enrolment: None,
+        read: None,
     }
 }
 

@@ -100,6 +100,7 @@ pub fn answer(letter: &Letter) -> Answer {
             hold: None,
             rows,
             flags: Vec::new(),
+            read: None,
             account: AccountReceipt { cost: 100, balance: -100, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,
             received: Utc::now(),

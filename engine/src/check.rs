@@ -16,6 +16,7 @@ use crate::speech::{self, said};
 mod database;
 mod findings;
 mod machine;
+mod reading;
 
 use findings::{Finding, Findings, Verdict};
 

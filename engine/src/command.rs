@@ -32,6 +32,7 @@ mod listing;
 mod mail;
 mod message;
 mod place;
+mod plan;
 mod profile;
 mod quarantine;
 mod receipt_words;
@@ -88,6 +89,9 @@ pub enum Command {
     /// Tables that agencies may write to
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// Plans: rights and quotas that many agencies share
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
     /// Prices
     #[command(subcommand)]
     Tariff(tariff::TariffCommand),
@@ -207,6 +211,7 @@ impl CommandLine {
             }
             Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
+            Command::Plan(command) => place.at_desk(async |desk| plan::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
             Command::Message(command) => place.at_desk(async |desk| message::run(desk, command).await),
             Command::Profile(command) => place.at_desk(async |desk| profile::run(desk, command).await),

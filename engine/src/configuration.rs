@@ -91,6 +91,10 @@ pub struct DatabaseConfiguration {
     pub url: Option<String>,
     /// File whose first line is the URL, password included.
     pub url_file: Option<PathBuf>,
+    /// The same database under the login that reads for agencies, `postgresql://xm_reader@host/database`.
+    pub reader_url: Option<String>,
+    /// File whose first line is that URL, password included.
+    pub reader_url_file: Option<PathBuf>,
     /// Certificates to trust instead of the system's, as PEM.
     pub ca_file: Option<PathBuf>,
     /// Most connections that this process holds.
@@ -176,7 +180,15 @@ impl Default for ServerConfiguration {
 
 impl Default for DatabaseConfiguration {
     fn default() -> DatabaseConfiguration {
-        DatabaseConfiguration { url: None, url_file: None, ca_file: None, connections_max: 16, binaries_folder: None }
+        DatabaseConfiguration {
+            url: None,
+            url_file: None,
+            reader_url: None,
+            reader_url_file: None,
+            ca_file: None,
+            connections_max: 16,
+            binaries_folder: None,
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 //! A command beside a running server uses the server's PostgreSQL; where no server runs, it starts one for its own time, and
 //! keeps it for the commands that have come meanwhile (`sharing`). A server that finds a command at work waits for its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, ClusterError, ClusterSettings};
+use cluster::{Cluster, ClusterError, ClusterSettings, READER};
 use store::database::{Database, DatabaseSettings};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, DatabaseConfiguration};
 
 mod error;
 pub mod keeper;
@@ -95,8 +95,32 @@ pub fn connect(configuration: &Configuration) -> Result<Database, OpenError> {
     Ok(Database::new(settings)?)
 }
 
+/// Returns the database under the login that reads for agencies; nothing where a database is configured without one.
+///
+/// # Errors
+/// As for [`connect`].
+pub fn connect_reader(configuration: &Configuration) -> Result<Option<Database>, OpenError> {
+    let DatabaseConfiguration { reader_url, reader_url_file, .. } = &configuration.database;
+    let url = match url_of(reader_url.as_ref(), reader_url_file.as_ref())? {
+        Some(url) => url,
+        None if configuration.is_embedded() => url_in(&configuration.cluster_folder(), READER),
+        None => return Ok(None),
+    };
+    let mut settings = DatabaseSettings::new(url);
+    settings.ca_file.clone_from(&configuration.database.ca_file);
+    // One for each letter that is read for, and one beside.
+    settings.connections_max = configuration.limits.readers + 1;
+    settings.application_name = "xmserver-reader".to_owned();
+    Ok(Some(Database::new(settings)?))
+}
+
 fn configured_url(configuration: &Configuration) -> Result<Option<String>, OpenError> {
-    let Some(file) = &configuration.database.url_file else { return Ok(configuration.database.url.clone()) };
+    let DatabaseConfiguration { url, url_file, .. } = &configuration.database;
+    url_of(url.as_ref(), url_file.as_ref())
+}
+
+fn url_of(url: Option<&String>, file: Option<&PathBuf>) -> Result<Option<String>, OpenError> {
+    let Some(file) = file else { return Ok(url.cloned()) };
     let text = std::fs::read_to_string(file).map_err(|source| OpenError::UrlFile { file: file.clone(), source })?;
     match text.lines().next().unwrap_or_default().trim() {
         "" => Err(OpenError::UrlMissing(file.clone())),
@@ -171,6 +195,13 @@ async fn answers(url: &str) -> bool {
 
 /// Returns the URL of a private PostgreSQL, whichever process runs it.
 fn private_url(folder: &Path) -> String {
+    url_in(folder, OWNER)
+}
+
+/// The superuser of a private PostgreSQL.
+const OWNER: &str = "xmserver";
+
+fn url_in(folder: &Path, user: &str) -> String {
     let socket = folder.join("socket").display().to_string().replace('\\', r"\\").replace('\'', r"\'");
-    format!("host='{socket}' user=xmserver dbname=xmserver")
+    format!("host='{socket}' user={user} dbname=xmserver")
 }

@@ -159,5 +159,6 @@ fn arrival(
         rendered_bytes,
         content,
         enrolment: None,
+        read: None,
     }
 }

@@ -31,6 +31,7 @@ use store::database::{Database, MigrateError};
 use store::error::AdministrationError;
 use store::letters::outbox;
 use store::people::SystemAccount;
+use store::reading::staging;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -241,6 +242,7 @@ impl Centre<'_> {
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
+            reading: database::connect_reader(&self.configuration)?,
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
             issuer: self.issuer()?,
@@ -361,7 +363,8 @@ async fn recorded(database: &Database, own_addresses: &[String]) -> Result<(), F
 }
 
 async fn forgotten(database: &Database) -> Result<usize, Fault> {
-    outbox::forget_parts(&mut *database.get().await?).await
+    let mut connection = database.get().await?;
+    Ok(outbox::forget_parts(&mut connection).await? + staging::forget(&mut connection).await?)
 }
 
 fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {

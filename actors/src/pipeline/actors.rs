@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
+use reader::{ReadLimits, Reader};
 use store::certificates::signers::{self, Signers};
 use store::settle::Settler;
 use tokio::sync::RwLock;
@@ -22,6 +23,7 @@ use crate::gate::Gate;
 use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
 use crate::metrics::Metrics;
 use crate::push_intake::{PushIntake, PushIntakeParts};
+use crate::record_reader::{RecordReader, RecordReaderParts};
 use crate::refusal_log::RefusalLog;
 use crate::room::Hands;
 use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
@@ -33,6 +35,8 @@ use crate::transport::{NoContainer, TransportFacts};
 
 /// The room for mail in hand holds so many windows at least, so that one window is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
+/// Letters that wait to be read for take one part in so many of the room for mail in hand.
+const READS_WAITING_PARTS: usize = 8;
 /// Pause after a reading that failed.
 const KNOWN_AGENCIES_RETRY: Duration = Duration::from_secs(5);
 /// Pause between two readings of the set of known agencies.
@@ -121,11 +125,36 @@ pub(super) fn start_writers(
     TableWriters::new(writers)
 }
 
+/// Starts the reader. What it reads is packed on threads apart, which the system shares out.
+pub(super) fn start_reader(
+    parts: &PipelineParts,
+    shared: &Shared,
+    writers: &TableWriters,
+    arbiters: &mut Vec<Arbiter>,
+) -> Link<RecordReader> {
+    let arbiter = Arbiter::new();
+    let (database, login) = (parts.tasks.database.clone(), parts.reading.clone());
+    let settler = Arc::clone(&shared.settler);
+    let reader = RecordReaderParts {
+        reader: Arc::new(Reader::new(database, login, settler, ReadLimits::default())),
+        tasks: parts.tasks.clone(),
+        gate: shared.gate.clone(),
+        writers: writers.clone(),
+        workers: parts.limits.readers,
+        waiting_max: parts.limits.mails_in_hand_max as usize / READS_WAITING_PARTS,
+    };
+    let link = Link::new(parts.metrics.actor("record_reader"));
+    let make = move |guard| RecordReader::new(reader.clone(), guard);
+    shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
+    arbiters.push(arbiter);
+    link
+}
+
 /// Starts a decoder and a verifier on each crypto thread: a letter stays on its core between them.
 pub(super) fn start_decoders(
     parts: &PipelineParts,
     shared: &Shared,
-    writers: &TableWriters,
+    (reader, writers): (&Link<RecordReader>, &TableWriters),
     arbiters: &mut Vec<Arbiter>,
 ) -> Decoders {
     let mut decoders = Vec::new();
@@ -140,6 +169,7 @@ pub(super) fn start_decoders(
             at_work: at_work.clone(),
             hands: shared.hands.clone(),
             metrics: Arc::clone(&shared.metrics),
+            reader: reader.clone(),
             writers: writers.clone(),
         };
         let make = move |guard| SignatureVerifier::new(verifier.clone(), guard);

@@ -13,6 +13,8 @@ pub struct Limits {
     pub crypto_threads: usize,
     /// Batches settled side by side.
     pub writers: usize,
+    /// Letters read for side by side.
+    pub readers: usize,
     /// Mails in hand.
     pub mails_in_hand_max: u32,
     /// Kilobytes in hand.
@@ -82,6 +84,7 @@ impl Default for Limits {
         Limits {
             crypto_threads: 0,
             writers: 2,
+            readers: 2,
             mails_in_hand_max: 2048,
             kilobytes_in_hand_max: 16 * 1024,
             slow_mails_max: 1024,

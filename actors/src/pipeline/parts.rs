@@ -6,6 +6,7 @@ use std::time::Duration;
 use mail::extract::MailLimits;
 use sdc::keys::{CentreKeys, SigningKey};
 use store::certificates::issuer::CertificateIssuer;
+use store::database::Database;
 use uuid::Uuid;
 
 use super::limits::Limits;
@@ -46,6 +47,8 @@ pub struct PushedSource {
 pub struct PipelineParts {
     /// The database, and the runtime on which work with it runs.
     pub tasks: DatabaseTasks,
+    /// The login that reads for agencies; absent where the centre has none, and then offers nothing to read.
+    pub reading: Option<Database>,
     /// Opens letters.
     pub keys: Arc<CentreKeys>,
     /// Signs answers.

@@ -322,6 +322,7 @@ impl World {
         let process = Uuid::now_v7();
         let parts = PipelineParts {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.handle().clone() },
+            reading: Some(self.runtime.block_on(async { TestCluster::shared().await.reader_of(&self.database).await })),
             keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
             signing_key: Arc::new(self.centre.clone()),
             issuer: None,
@@ -401,6 +402,7 @@ impl World {
     pub fn open(&self, mails: Vec<Mail>) -> Vec<Answer> {
         let answer = |letter| match letter {
             CentreLetter::Answer(answer) => answer,
+            CentreLetter::Part(part) => unreachable!("part {}", part.head.part),
             CentreLetter::Notice(notice) => unreachable!("notice {}", notice.number),
         };
         self.open_all(mails).into_iter().map(answer).collect()

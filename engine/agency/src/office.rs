@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::Utc;
 use mail::smtp::Outgoing;
 use sdc::answer::notice::{Notice, NoticeContent};
+use sdc::answer::part::{Part, PartHead};
 use sdc::answer::{Answer, CentreLetter};
 use sdc::cms::{self, ContentCipher, SealError};
 use sdc::digest::Digest;
@@ -69,11 +70,24 @@ pub struct Noticed {
     pub is_news: bool,
 }
 
+/// A part of what was read for a letter of this office.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The letter's digest.
+    pub letter: Digest,
+    /// The part.
+    pub part: Part,
+    /// Whether none of its number had come before.
+    pub is_news: bool,
+}
+
 /// A letter of the centre to this office.
 #[derive(Clone, Debug)]
 pub enum Received {
     /// An answer to one of its letters.
     Answered(Box<Answered>),
+    /// A part of what was read for one of its letters.
+    Given(Box<Given>),
     /// What nobody asked for.
     Noticed(Noticed),
 }
@@ -120,6 +134,9 @@ pub enum AnswerError {
     /// It is what the centre writes first, and an answer was expected.
     #[error("this is notice {0} of the centre, and answers no letter")]
     NoAnswer(u64),
+    /// It is a part of what was read, and a receipt was expected.
+    #[error("this is part {0} of an answer, without its receipt")]
+    OnlyPart(u16),
     /// It answers no letter of this office.
     #[error("the answer is to a letter {0} that this office has not sent")]
     NoSuchLetter(String),
@@ -304,6 +321,7 @@ impl<R: Register> Office<R> {
     pub fn open(&mut self, document: &[u8]) -> Result<Answered, AnswerError> {
         match self.verified(document)? {
             CentreLetter::Answer(answer) => self.answered(answer),
+            CentreLetter::Part(part) => Err(AnswerError::OnlyPart(part.head.part)),
             CentreLetter::Notice(notice) => Err(AnswerError::NoAnswer(notice.number)),
         }
     }
@@ -317,6 +335,7 @@ impl<R: Register> Office<R> {
             CentreLetter::Answer(answer) => {
                 self.answered(answer).map(|answered| Received::Answered(Box::new(answered)))
             }
+            CentreLetter::Part(part) => self.given(part).map(|given| Received::Given(Box::new(given))),
             CentreLetter::Notice(notice) => self.noticed(notice).map(Received::Noticed),
         }
     }
@@ -366,7 +385,11 @@ impl<R: Register> Office<R> {
         let attempt = answer.receipt.attempt;
         let is_higher = sent.attempt.is_none_or(|known| known < attempt);
         if is_higher {
-            (sent.attempt, sent.parts) = (Some(attempt), BTreeSet::new());
+            // Parts that came before the first receipt are parts of it.
+            if sent.attempt.is_some() {
+                sent.parts = BTreeSet::new();
+            }
+            sent.attempt = Some(attempt);
             sent.verdict = Some(answer.receipt.verdict);
         }
         // A part of an attempt that a higher one has outdone tells nothing.
@@ -376,6 +399,21 @@ impl<R: Register> Office<R> {
             self.register.mark(&sent)?;
         }
         Ok(Answered { letter: sent.digest, answer, is_news })
+    }
+
+    fn given(&mut self, part: Part) -> Result<Given, AnswerError> {
+        let PartHead { from, to, mode, answers, .. } = &part.head;
+        self.check_address(from, *mode, to.agency, to.installation.as_ref())?;
+        let mut sent = self
+            .register
+            .find_sent(&answers.digest)?
+            .ok_or_else(|| AnswerError::NoSuchLetter(answers.digest.clone()))?;
+        expect("answers.letter", Some(answers.letter), sent.letter_id)?;
+        let is_news = sent.parts.insert(part.head.part);
+        if is_news {
+            self.register.mark(&sent)?;
+        }
+        Ok(Given { letter: sent.digest, part, is_news })
     }
 
     fn noticed(&mut self, notice: Notice) -> Result<Noticed, AnswerError> {

@@ -68,6 +68,7 @@ fn answer_to(packed: &Packed) -> Answer {
             hold: None,
             rows: Vec::new(),
             flags: Vec::new(),
+            read: None,
             account: AccountReceipt { cost: 0, balance: 0, currency: "XAF".to_owned() },
             highest_sequence: packed.sequence,
             received: Utc::now(),

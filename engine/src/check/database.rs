@@ -12,6 +12,7 @@ use store::people::{Privilege, users};
 use store::{agencies, tables};
 
 use super::findings::{Findings, Verdict};
+use super::reading;
 use crate::clock::Clock;
 use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
@@ -81,6 +82,9 @@ pub async fn database(
     }
     if let Err(error) = adopted(&mut connection, findings).await {
         findings.add(Verdict::Fail, "tables", failure::sentence(&error));
+    }
+    if let Err(fault) = reading::reading(&mut connection, findings).await {
+        findings.add(Verdict::Fail, "reading", fault.to_string());
     }
     if let Err(error) = agencies(&mut connection, findings).await {
         findings.add(Verdict::Fail, "agencies", failure::sentence(&error));

@@ -66,7 +66,7 @@ fn of_refusal(refusal: &Refusal) -> Vec<String> {
     let (code, meaning) = (refusal.code.as_str(), words.refusal(refusal.code));
     let mut lines = vec![said!("receipt-refused-because", code = code, meaning = meaning)];
     lines.extend(refusal.parameters.iter().map(|(name, value)| {
-        let value = words.expected(value);
+        let value = if name == "reason" { words.named("select", value) } else { words.expected(value) };
         format!("  {}", said!("receipt-parameter", name = words.parameter(name), value = value))
     }));
     lines.extend(refusal.faults.iter().map(|fault| format!("  {}", of_fault(fault))));

@@ -144,8 +144,18 @@ fn the_sample_is_valid_as_it_stands() {
 /// What the sample shows as a comment is a key that exists, with its default as value.
 #[test]
 fn the_samples_comments_are_keys_with_their_defaults() {
-    let optional =
-        ["url", "url_file", "ca_file", "binaries_folder", "port", "password_env", "oauth_token_file", "hello_name"];
+    let optional = [
+        "url",
+        "url_file",
+        "reader_url",
+        "reader_url_file",
+        "ca_file",
+        "binaries_folder",
+        "port",
+        "password_env",
+        "oauth_token_file",
+        "hello_name",
+    ];
     let is_default = |line: &&str| {
         let key = line.trim_start_matches('#').split(' ').next().unwrap_or_default();
         line.starts_with('#') && line.contains(" = ") && !line.starts_with("# ") && !optional.contains(&key)

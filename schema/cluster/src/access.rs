@@ -1,4 +1,5 @@
-//! Who may connect to the private PostgreSQL: those whom the kernel says run this program (`peer`), and nobody else.
+//! Who may connect to the private PostgreSQL: those whom the kernel says run this program (`peer`), and nobody else. They are
+//! superuser, or the role that reads for others, as they ask.
 //!
 //! A folder closed to others is not enough where the cluster runs as a user whom other programs run as too: whoever is superuser of
 //! another cluster of the machine can start programs as `postgres`, pass the folder, and would be believed under `trust`. So the
@@ -15,12 +16,15 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Uid, User};
 
 use crate::service_user::ServiceUser;
-use crate::{ClusterError, OWNER, io};
+use crate::{ClusterError, OWNER, READER, io};
 
 /// Writes the rules and the map. Returns PostgreSQL's settings that name the files.
 pub fn write(folder: &Path, user: Option<&ServiceUser>) -> Result<[(&'static str, PathBuf); 2], ClusterError> {
-    let rules = format!("local all {OWNER} peer map={OWNER}\n");
-    let map: String = admitted(user).iter().map(|name| format!("{OWNER} \"{name}\" {OWNER}\n")).collect();
+    let rules = format!("local all {OWNER},{READER} peer map={OWNER}\n");
+    let map: String = admitted(user)
+        .iter()
+        .flat_map(|name| [OWNER, READER].map(|role| format!("{OWNER} \"{name}\" {role}\n")))
+        .collect();
     let files = [("hba_file", folder.join("access.rules"), rules), ("ident_file", folder.join("access.map"), map)];
     for (_, file, text) in &files {
         replace(file, text)?;

@@ -33,6 +33,8 @@ use service_user::ServiceUser;
 
 /// Superuser of the cluster and name of its database.
 const OWNER: &str = "xmserver";
+/// A role that may sign in beside the superuser, once somebody has made it: what it may do is the affair of whoever does.
+pub const READER: &str = "xm_reader";
 const START_SECONDS_MAX: u64 = 300;
 const STOP_SECONDS_MAX: u64 = 30;
 /// A unix socket's address holds 108 bytes with its closing NUL (`sockaddr_un`).
@@ -128,6 +130,11 @@ impl Cluster {
     /// Returns the URL of a database of this cluster.
     pub fn url_of(&self, database: &str) -> String {
         format!("postgresql://{OWNER}@{}/{database}", percent_encoded(&self.socket_folder()))
+    }
+
+    /// Returns the URL of a database of this cluster for the other role.
+    pub fn reader_url_of(&self, database: &str) -> String {
+        format!("postgresql://{READER}@{}/{database}", percent_encoded(&self.socket_folder()))
     }
 
     /// Returns the postmaster's process id, while it is known to run.

@@ -9,14 +9,19 @@ use crate::letter::{Matricule, Mode};
 use crate::service::Service;
 use certificate::IssuedCertificate;
 use notice::Notice;
+use part::Part;
 use profile::Profile;
 use receipt::Receipt;
 use statement::Statement;
 
 pub mod certificate;
 pub mod notice;
+pub mod part;
 pub mod profile;
 pub mod receipt;
+pub mod results;
+pub mod rows;
+pub mod sealed;
 pub mod statement;
 
 /// To whom the centre writes.
@@ -35,6 +40,8 @@ pub struct Addressee {
 pub enum CentreLetter {
     /// The answer to a letter of the office.
     Answer(Answer),
+    /// A part of what was read for it.
+    Part(Part),
     /// What the centre writes first.
     Notice(Notice),
 }

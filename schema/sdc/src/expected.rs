@@ -248,6 +248,17 @@ expectations! {
     Part = "part", "a number from 1 to parts";
     Parts = "parts", "a number of parts";
     Statement = "statement", "a statement";
+    Selection = "selection", "a select, an application with a table, or again";
+    SelectText = "select-text", "a text of 1 to 16384 octets";
+    TrueOrFalse = "true-or-false", "true or false";
+    Position = "position", "a position as an answer gave it, such as 1:734";
+    PartNumbers = "part-numbers", "1 to 100 numbers of parts, each once and ascending";
+    ColumnsAndValues = "columns-and-values", "columns and values together, or neither";
+    Answered = "answered", "the letter and the digest that it answers";
+    Last = "last", "true, or no such member";
+    Rows = "rows", "rows of one table, values by column";
+    Estimate = "estimate", "what a selection would give";
+    Results = "results", "a result for each key";
     Notice = "notice", "a number and what is told, by its kind";
     Fingerprint = "fingerprint", "a SHA-256 in lower-case hexadecimal";
     ProfileName = "profile-name", "a name that is not blank";

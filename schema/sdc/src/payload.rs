@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::answer::notice::Notice;
+use crate::answer::part::{Part, PartHead};
 use crate::answer::{Answer, CentreLetter};
 use crate::letter::{Letter, Mode, Office};
 use crate::refusal::Refusal;
@@ -75,6 +76,27 @@ pub fn write_answer(answer: &Answer, form: PayloadForm) -> Vec<u8> {
     compression::pack_as(to_json(answer), form)
 }
 
+/// Writes a part of an answer as the octets to be signed, in the form of the letter that it answers. `body` is the JSON of its body.
+pub fn write_part(head: &PartHead, body: &[u8], form: PayloadForm) -> Vec<u8> {
+    let mut json = to_json(head);
+    // Every head is an object with members, and the body is the last of them.
+    json.pop();
+    json.reserve(body.len() + 16);
+    json.extend_from_slice(b",\"body\":");
+    json.extend_from_slice(body);
+    json.push(b'}');
+    compression::pack_as(json, form)
+}
+
+/// Reads a part of an answer from its signed octets.
+///
+/// # Errors
+///
+/// `compression_malformed`, `payload_malformed` or `version_unsupported`.
+pub fn read_part(octets: &[u8], limits: &PayloadLimits) -> Result<Part, Refusal> {
+    read::part(&unpack(octets, limits)?, limits)
+}
+
 /// Writes a notice as JSON. It is packed ([`pack_as`]) only when it leaves: in the form that its installation used last by then.
 pub fn write_notice(notice: &Notice) -> Vec<u8> {
     to_json(notice)
@@ -101,7 +123,7 @@ pub fn read_answer(octets: &[u8], limits: &PayloadLimits) -> Result<Answer, Refu
     read::answer(&unpack(octets, limits)?, limits)
 }
 
-/// Reads a letter of the centre from its signed octets: an answer, or a notice.
+/// Reads a letter of the centre from its signed octets: an answer, a part of one, or a notice.
 ///
 /// # Errors
 ///

@@ -139,6 +139,14 @@ refusal_codes! {
     CheckFailed = "check_failed", MEND;
     /// The letter was held, and the centre decided against it.
     HoldRefused = "hold_refused", MEND;
+    /// The selection has what the centre does not read: `reason` says what, `found` its name.
+    SelectRefused = "select_refused", MEND;
+    /// The selection has more rows or octets than one answer may have.
+    ReadTooLarge = "read_too_large", MEND;
+    /// The centre keeps none of these parts: it never wrote them, or has forgotten them after fourteen days.
+    PartsUnknown = "parts_unknown", MEND;
+    /// What the agency's plan allows to be read in a day is used up.
+    QuotaExceeded = "quota_exceeded", WAIT;
     /// The account does not bear the price, and this service is not given on credit.
     InsufficientCredit = "insufficient_credit", WAIT;
     /// The profile cannot be changed so: the address is one of the centre's own.

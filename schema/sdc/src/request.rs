@@ -10,18 +10,22 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::service::Service;
 
 mod account;
+mod certify;
 mod correct;
 mod enrol;
 mod export;
+mod import;
 mod message;
 mod profile;
 mod recharge;
 mod renew;
 
 pub use account::Period;
+pub use certify::{CERTIFIED_KEYS_MAX, Certified};
 pub use correct::{Correction, CorrectionAction, Corrections, RecordName};
 pub use enrol::{ENROLMENT_ALPHABET, ENROLMENT_CHARS, Enrol, EnrolmentCode};
 pub use export::{Records, TableRecords};
+pub use import::{AGAIN_PARTS_MAX, Again, Import, Position, SELECT_OCTETS_MAX, Selection};
 pub use message::{MESSAGE_CHARS_MAX, Message, message_text};
 pub use profile::{PROFILE_CHARS_MAX, ProfileChange, ProfileRequest};
 pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
@@ -35,6 +39,10 @@ pub enum Request {
     Export(Records),
     /// Records already sent, replaced or cancelled, all or none.
     Correct(Corrections),
+    /// Records of the central tables, read back.
+    Import(Import),
+    /// Legal keys as printed on paper, each to be answered.
+    Certify(Certified),
     /// The statement of the account.
     Account(Period),
     /// The agency's own data, read or changed.
@@ -51,22 +59,15 @@ pub enum Request {
 
 impl Request {
     /// The services that this release offers: those whose bodies it reads.
-    pub const OFFERED: [Service; 8] = [
-        Service::Export,
-        Service::Correct,
-        Service::Account,
-        Service::Profile,
-        Service::Recharge,
-        Service::Message,
-        Service::Renew,
-        Service::Enrol,
-    ];
+    pub const OFFERED: [Service; 10] = Service::ALL;
 
     /// Returns the service.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
             Request::Correct(_) => Service::Correct,
+            Request::Import(_) => Service::Import,
+            Request::Certify(_) => Service::Certify,
             Request::Account(_) => Service::Account,
             Request::Profile(_) => Service::Profile,
             Request::Recharge(_) => Service::Recharge,
@@ -81,7 +82,9 @@ impl Request {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
             Request::Correct(corrections) => corrections.corrections.len(),
-            Request::Account(_)
+            Request::Import(_)
+            | Request::Certify(_)
+            | Request::Account(_)
             | Request::Profile(_)
             | Request::Recharge(_)
             | Request::Message(_)
@@ -102,15 +105,14 @@ impl Request {
         match service {
             Service::Export => Ok(Request::Export(export::read(body()?, limits)?)),
             Service::Correct => Ok(Request::Correct(correct::read(body()?, limits)?)),
+            Service::Import => Ok(Request::Import(import::read(body()?)?)),
+            Service::Certify => Ok(Request::Certify(certify::read(body()?, limits)?)),
             Service::Account => Ok(Request::Account(account::read(body()?)?)),
             Service::Profile => Ok(Request::Profile(profile::read(body()?)?)),
             Service::Recharge => Ok(Request::Recharge(recharge::read(body()?)?)),
             Service::Message => Ok(Request::Message(message::read(body()?)?)),
             Service::Renew => Ok(Request::Renew(renew::read(body()?)?)),
             Service::Enrol => Ok(Request::Enrol(enrol::read(body()?)?)),
-            Service::Import | Service::Certify => {
-                Err(Refusal::new(RefusalCode::ServiceUnknown).with("service", service))
-            }
         }
     }
 }
@@ -121,6 +123,8 @@ impl fmt::Debug for Request {
         match self {
             Request::Export(records) => f.debug_tuple("Export").field(records).finish(),
             Request::Correct(corrections) => corrections.fmt(f),
+            Request::Import(import) => f.debug_tuple("Import").field(import).finish(),
+            Request::Certify(certified) => f.debug_tuple("Certify").field(certified).finish(),
             Request::Account(period) => f.debug_tuple("Account").field(period).finish(),
             Request::Profile(profile) => f.debug_tuple("Profile").field(profile).finish(),
             Request::Recharge(recharge) => f.debug_tuple("Recharge").field(recharge).finish(),

@@ -86,6 +86,13 @@ pub struct UnknownService;
 #[error("a rule of credit is owe or refuse")]
 pub struct UnknownCredit;
 
+impl Facts {
+    /// Says whether its letters ask for records, which are read by a login of their own before they are settled.
+    pub const fn needs_reader(&self) -> bool {
+        matches!(self.answer, AnswerKind::Rows | AnswerKind::Results)
+    }
+}
+
 impl Service {
     /// Every service.
     pub const ALL: [Service; 10] = [

@@ -20,12 +20,12 @@ use futures_util::FutureExt;
 mod archiving;
 mod connect;
 pub mod fault;
-pub(crate) mod identifier;
+pub mod identifier;
 mod migrate;
 pub(crate) mod schema;
 mod settings;
 pub(crate) mod sqlstate;
-pub(crate) mod statement;
+pub mod statement;
 #[cfg(test)]
 mod tests;
 

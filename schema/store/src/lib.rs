@@ -10,6 +10,8 @@
 //! | [`ledger`] | tariffs, prices and recharges |
 //! | [`people`] | who signed in, what each may do, what needs two, and the audit log |
 //! | [`approvals`] | what one person asked and another one confirms |
+//! | [`plans`] | rights and quotas that agencies share |
+//! | [`reading`] | who may read what, what was read for a letter before it is settled, the login that reads |
 //! | [`settle`] | the transaction in which a batch of letters becomes all of this |
 //! | [`elections`] | figures of the sample election: states of stations, totals, what is missing |
 //! | [`database`] | the door to PostgreSQL: pool, migrations, statements, faults |
@@ -29,7 +31,9 @@ pub mod error;
 pub mod ledger;
 pub mod letters;
 pub mod people;
+pub mod plans;
 pub mod planted;
+pub mod reading;
 pub mod samples;
 pub mod settle;
 pub mod tables;

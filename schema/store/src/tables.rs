@@ -7,9 +7,9 @@ pub mod definition;
 pub mod examine;
 pub mod load;
 pub mod loaded;
+pub mod rights;
 
 pub use adoption::{
-    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, MayRead, Mistake, MistakeProblem, Outcome, Problem,
-    ProblemCode, RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list,
-    show,
+    Adopted, Adoption, Change, CheckShown, ColumnShown, Drift, Mistake, MistakeProblem, Outcome, Problem, ProblemCode,
+    RightShown, Rights, Shown, TableFile, TablesFile, Trigger, Warning, abandon, adopt, check, find, list, show,
 };

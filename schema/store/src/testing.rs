@@ -16,6 +16,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::unistd::Uid;
 use tokio::sync::OnceCell;
 
+use crate::database::statement::Statement;
 use crate::database::{Database, DatabaseSettings};
 use crate::people::{Operator, SystemAccount, sign_in_as_system_account};
 
@@ -81,6 +82,17 @@ impl TestCluster {
         let name = self.fresh_name();
         self.admin(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
         self.cluster.url_of(&name)
+    }
+
+    /// Returns the same database under the login that reads for agencies.
+    pub async fn reader_of(&self, database: &Database) -> Database {
+        let mut connection = database.get().await.expect("the database answers");
+        let names: Vec<String> = Statement::<Text>::new("SELECT current_database()::text", &[])
+            .load(&mut *connection)
+            .await
+            .expect("a database has a name");
+        let url = self.cluster.reader_url_of(names.concat().as_str());
+        Database::new(DatabaseSettings::new(url)).expect("the private cluster's URL is valid")
     }
 
     fn fresh_name(&self) -> String {

@@ -8,7 +8,7 @@ use sdc::payload::{
     PayloadForm, PayloadLimits, form, pack, read_answer, read_letter, unpack, write_answer, write_letter,
 };
 use sdc::refusal::{Refusal, RefusalCode};
-use sdc::request::{Correction, CorrectionAction, Records, Request};
+use sdc::request::{CERTIFIED_KEYS_MAX, Correction, CorrectionAction, Records, Request};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
 /// A refusal travels in a receipt over a satellite link.
@@ -72,6 +72,13 @@ fn check_letter(octets: &[u8], limits: &PayloadLimits) {
                         corrections.corrections.iter().all(fits),
                         "a value for each column, and none of what is cancelled"
                     );
+                }
+                Request::Import(_) => {}
+                Request::Certify(certified) => {
+                    assert_eq!(certified.key.len(), certified.keys.len(), "one array per column");
+                    assert!((1..=CERTIFIED_KEYS_MAX).contains(&certified.key_count()));
+                    let columns = certified.keys.iter().chain(&certified.values);
+                    assert!(columns.into_iter().all(|column| column.len() == certified.key_count()));
                 }
                 Request::Account(period) => assert!(period.from.zip(period.to).is_none_or(|(from, to)| from <= to)),
                 Request::Profile(profile) => assert!(profile.set.as_ref().is_none_or(|set| !set.is_empty())),

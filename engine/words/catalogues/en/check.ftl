@@ -22,6 +22,7 @@ check-subject-tables = tables
 check-subject-tariffs = tariffs
 check-subject-agencies = agencies
 check-subject-people = people
+check-subject-reading = reading
 check-subject-agency = agency { $agency }
 check-subject-reach = reach { $what }
 check-subject-words = words
@@ -59,6 +60,9 @@ check-words-file = { $file } is not read: { $reason }
 # Database
 
 check-postgres = PostgreSQL { $version }
+check-reading-missing = there is no login xm_reader, so import and certify are not offered: OPERATIONS.md, Reading, says what to make
+check-reading-excess = the login xm_reader may more than read its views: { $what }; OPERATIONS.md, Reading, says how to take it
+check-reading-bound = the login xm_reader may read its views, and nothing else
 check-postgres-old = PostgreSQL { $version } is too old: 15 or newer is needed
 check-fsync = fsync is off: a power cut loses letters whose mail is already deleted; set fsync = on
 check-full-page-writes = full_page_writes is off: a power cut can ruin tables; set full_page_writes = on

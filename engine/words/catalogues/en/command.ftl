@@ -49,6 +49,9 @@ heading-type = type
 heading-remarks = remarks
 heading-service = service
 heading-per-act = per act
+heading-acts-per-day = acts per day
+heading-bytes-per-day = bytes per day
+heading-description = description
 heading-per-started-kb = per started KB
 heading-credit = credit
 heading-from = from
@@ -482,3 +485,14 @@ office-second = Agency { $agency } has a certificate already: this one is of ano
 office-send = mail letter.sdc from { $email } to { $centre }, as an attachment or pasted into the text
 office-save = save the answer that comes to { $email } as receipt.eml
 post-serves = POP3 at { $pop3 }, SMTP at { $smtp }: every address has a mailbox, any password opens it; what they hold ends with this program
+
+# plan
+
+plan-none = no plan
+plan-unbounded = no bound
+plan-named = { $plan }: { $description }
+plan-per-day = in a day an agency may be given { $acts } records and keys, { $bytes } bytes
+plan-sends = sends
+plan-sends-not = does not send
+plan-right = { $table }: { $sends }, reads { $reads }, certifies { $certifies }, is given { $gives }
+plan-quota-unread = a quota is a whole number, or none: found { $text }

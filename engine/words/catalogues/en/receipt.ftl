@@ -63,11 +63,15 @@ rule-database = database
 
 # Names of the parameters of a refusal, as they stand in the receipt.
 
+parameter-acts = acts
+parameter-acts_max = acts_max
+parameter-acts_used = acts_used
 parameter-agency = agency
 parameter-application = application
 parameter-balance = balance
 parameter-bytes = bytes
 parameter-bytes_max = bytes_max
+parameter-bytes_used = bytes_used
 parameter-column = column
 parameter-definition_version = definition_version
 parameter-dictionary = dictionary
@@ -131,3 +135,37 @@ expected-none = none
 expected-codes = { $count } codes
 expected-not-kept = a trigger or rule of the table keeps this row out
 expected-raised = a rule of the database
+
+# Why a SELECT is refused, after the parameter `reason`.
+
+select-too_long = longer than a SELECT may be
+select-too_deep = too many brackets or NOT within one another
+select-too_many_terms = too many terms
+select-syntax = no SELECT that can be read
+select-statement = another statement, or several
+select-comment = a comment
+select-function = a function
+select-cast = a change of type
+select-subquery = a query within the query
+select-set_operation = UNION, INTERSECT or EXCEPT
+select-common_table = WITH
+select-join = several tables
+select-grouping = DISTINCT, GROUP BY, HAVING or a window
+select-alias = another name for a column or a table
+select-limit = a limit that is no whole number, or OFFSET
+select-locking = FOR UPDATE or its kin
+select-into = INTO
+select-placeholder = a place for a parameter
+select-operator = an operator that is not read
+select-text = a text that is not simply in single quotes
+select-number = a number that is not simply of digits
+select-character = a character that no SELECT has
+select-word = a word of SQL that is not read
+select-expression = something else than a column compared with a value
+select-name = a name in several parts, or too long
+select-unknown_table = an unknown table
+select-unknown_column = an unknown column
+select-column_twice = a column named twice
+select-value = a value that the column cannot have
+select-null_compared = NULL compared: IS NULL asks for it
+select-pattern = LIKE on what is no text, or an unfinished pattern

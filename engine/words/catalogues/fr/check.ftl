@@ -22,6 +22,7 @@ check-subject-tables = tables
 check-subject-tariffs = tarifs
 check-subject-agencies = agences
 check-subject-people = personnes
+check-subject-reading = lecture
 check-subject-agency = agence { $agency }
 check-subject-reach = joindre { $what }
 check-subject-words = mots
@@ -62,6 +63,9 @@ check-words-file = { $file } n'est pas lu : { $reason }
 # Base de données
 
 check-postgres = PostgreSQL { $version }
+check-reading-missing = il n'y a pas de compte xm_reader, donc import et certify ne sont pas offerts : OPERATIONS.md, Reading, dit que faire
+check-reading-excess = le compte xm_reader peut plus que lire ses vues : { $what } ; OPERATIONS.md, Reading, dit comment le lui ôter
+check-reading-bound = le compte xm_reader peut lire ses vues, et rien d'autre
 check-postgres-old = PostgreSQL { $version } est trop ancien : il faut la version 15 ou une plus récente
 check-fsync = fsync est à off : une coupure de courant perd des lettres dont le courriel est déjà effacé ; mettez fsync = on
 check-full-page-writes = full_page_writes est à off : une coupure de courant peut détruire des tables ; mettez full_page_writes = on

@@ -49,6 +49,9 @@ heading-type = type
 heading-remarks = remarques
 heading-service = service
 heading-per-act = par acte
+heading-acts-per-day = actes par jour
+heading-bytes-per-day = octets par jour
+heading-description = désignation
 heading-per-started-kb = par Ko commencé
 heading-credit = crédit
 heading-from = du
@@ -530,3 +533,14 @@ office-second = L'agence { $agency } a déjà un certificat : celui-ci est d'une
 office-send = envoyez letter.sdc de { $email } à { $centre }, en pièce jointe ou collée dans le texte
 office-save = enregistrez sous receipt.eml la réponse qui arrive à { $email }
 post-serves = POP3 à { $pop3 }, SMTP à { $smtp } : chaque adresse a une boîte, tout mot de passe l'ouvre ; ce qu'elles contiennent finit avec ce programme
+
+# plan
+
+plan-none = aucun plan
+plan-unbounded = sans limite
+plan-named = { $plan } : { $description }
+plan-per-day = en un jour une agence peut recevoir { $acts } fiches et clés, { $bytes } octets
+plan-sends = envoie
+plan-sends-not = n'envoie pas
+plan-right = { $table } : { $sends }, lit { $reads }, certifie { $certifies }, reçoit { $gives }
+plan-quota-unread = un quota est un nombre entier, ou none : trouvé { $text }

@@ -78,11 +78,15 @@ rule-database = de la base de données
 
 # Les noms des paramètres d'un refus.
 
+parameter-acts = actes
+parameter-acts_max = actes au plus
+parameter-acts_used = actes déjà lus
 parameter-agency = agence
 parameter-application = application
 parameter-balance = solde
 parameter-bytes = octets
 parameter-bytes_max = octets au plus
+parameter-bytes_used = octets déjà lus
 parameter-column = colonne
 parameter-definition_version = version de la définition
 parameter-dictionary = dictionnaire
@@ -159,3 +163,37 @@ expected-codes = { $count ->
 }
 expected-not-kept = un déclencheur ou une règle de la table écarte cette ligne
 expected-raised = une règle de la base de données
+
+# Pourquoi un SELECT est refusé, après le paramètre `reason`.
+
+select-too_long = plus long que ne peut être un SELECT
+select-too_deep = trop de parenthèses ou de NOT imbriqués
+select-too_many_terms = trop de termes
+select-syntax = pas un SELECT lisible
+select-statement = une autre instruction, ou plusieurs
+select-comment = un commentaire
+select-function = une fonction
+select-cast = un changement de type
+select-subquery = une requête dans la requête
+select-set_operation = UNION, INTERSECT ou EXCEPT
+select-common_table = une clause WITH
+select-join = plusieurs tables
+select-grouping = DISTINCT, GROUP BY, HAVING ou une fenêtre
+select-alias = un autre nom pour une colonne ou une table
+select-limit = une limite qui n'est pas un nombre entier, ou OFFSET
+select-locking = FOR UPDATE ou semblable
+select-into = une clause INTO
+select-placeholder = une place pour un paramètre
+select-operator = un opérateur qui n'est pas lu
+select-text = un texte qui n'est pas simplement entre apostrophes
+select-number = un nombre qui n'est pas simplement en chiffres
+select-character = un caractère qu'aucun SELECT ne contient
+select-word = un mot de SQL qui n'est pas lu
+select-expression = autre chose qu'une colonne comparée à une valeur
+select-name = un nom en plusieurs parties, ou trop long
+select-unknown_table = une table inconnue
+select-unknown_column = une colonne inconnue
+select-column_twice = une colonne nommée deux fois
+select-value = une valeur que la colonne ne peut avoir
+select-null_compared = NULL comparé : IS NULL le demande
+select-pattern = LIKE sur ce qui n'est pas un texte, ou un motif inachevé

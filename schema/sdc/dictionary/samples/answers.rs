@@ -95,6 +95,7 @@ pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
         hold: None,
         rows: if is_refused { Vec::new() } else { tables.iter().map(row).collect() },
         flags: Vec::new(),
+        read: None,
         account: AccountReceipt {
             cost: i64::try_from(dice.number(0, 20) * 25).expect("a price"),
             balance: i64::try_from(dice.number(0, 4000) * 25).expect("a balance") - 5000,

@@ -81,6 +81,18 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+/// What was read for the office: it follows the receipt, each part as a letter of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadReceipt {
+    /// What the price is reckoned by: records given, or keys answered.
+    pub acts: u64,
+    /// The number of parts.
+    pub parts: u16,
+    /// The octets of their containers together, as they are priced.
+    pub bytes: u64,
+}
+
 /// The account after the letter, in integer minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +179,9 @@ pub struct Receipt {
     /// What was accepted and needs an explanation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
+    /// What was read, where the letter asked for records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<ReadReceipt>,
     /// The account after the letter.
     pub account: AccountReceipt,
     /// Highest sequence number that the centre holds of this installation.

@@ -38,6 +38,22 @@ pub fn optional_members<const N: usize>(
     if object.is_empty() { Ok(found) } else { Err(expected()) }
 }
 
+/// Takes an object apart that has all of these members and may have those others, and no more.
+pub fn members_and_optional<const N: usize, const M: usize>(
+    value: Value,
+    path: impl Display,
+    names: &'static [&'static str; N],
+    optional: &'static [&'static str; M],
+) -> Result<([Value; N], [Option<Value>; M]), Refusal> {
+    let expected = || malformed(&path, Expected::ObjectOf(Names(names)));
+    let Value::Object(mut object): Value = value else { return Err(expected()) };
+    if !names.iter().all(|name| object.contains_key(*name)) {
+        return Err(expected());
+    }
+    let found = (names.map(|name| take(&mut object, name)), optional.map(|name| object.remove(name)));
+    if object.is_empty() { Ok(found) } else { Err(expected()) }
+}
+
 /// Takes one member out of an object; null where there is none.
 pub fn take(object: &mut Map<String, Value>, name: &str) -> Value {
     object.remove(name).unwrap_or_default()

@@ -9,6 +9,7 @@ use uuid::{Uuid, Variant};
 use super::write::NoticeBody;
 use super::{LetterKey, PayloadLimits, Unreadable};
 use crate::answer::notice::{NOTICE, Notice, NoticeContent};
+use crate::answer::part::{Answered, Part, PartContent, PartHead};
 use crate::answer::statement::Statement;
 use crate::answer::{Answer, AnswerBody, AnswerContent, CentreLetter};
 use crate::expected::Expected;
@@ -23,6 +24,8 @@ use crate::service::{AnswerKind, Service};
 const LETTER: &[&str] = &["sdc", "id", "from", "to", "sequence", "time", "mode", "seen", "service", "body"];
 const ANSWER: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "receipt", "service", "part", "parts", "body"];
 const NOTICE_MEMBERS: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "service", "body"];
+
+const PART: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "answers", "service", "part", "last", "body"];
 
 /// Members of an answer that gives something beside its receipt: all of them, or none.
 const BODY: [&str; 4] = ["service", "part", "parts", "body"];
@@ -42,6 +45,11 @@ pub fn answer(json: &[u8], limits: &PayloadLimits) -> Result<Answer, Refusal> {
     Head { document: Document::divide(json)?, limits }.answer()
 }
 
+/// Reads a part of an answer from its JSON.
+pub fn part(json: &[u8], limits: &PayloadLimits) -> Result<Part, Refusal> {
+    Head { document: Document::divide(json)?, limits }.part()
+}
+
 /// Reads a letter of the centre from its JSON.
 pub fn centre_letter(json: &[u8], limits: &PayloadLimits) -> Result<CentreLetter, Refusal> {
     let head = Head { document: Document::divide(json)?, limits };
@@ -49,6 +57,8 @@ pub fn centre_letter(json: &[u8], limits: &PayloadLimits) -> Result<CentreLetter
     // Every answer has a receipt, and no service has this name.
     if !head.document.has("receipt") && head.document.has("service") && head.service()? == NOTICE {
         head.notice().map(CentreLetter::Notice)
+    } else if head.document.has("answers") {
+        head.part().map(CentreLetter::Part)
     } else {
         head.answer().map(CentreLetter::Answer)
     }
@@ -108,6 +118,46 @@ impl Head<'_> {
         Ok(Notice { sdc, id, from, to, time: self.time()?, mode: self.mode()?, number, content })
     }
 
+    fn part(&self) -> Result<Part, Refusal> {
+        let sdc = self.version()?;
+        self.document.admit(PART)?;
+        let answers: Answered = self.typed("answers", Expected::Answered)?;
+        if !is_digest(&answers.digest) {
+            return Err(malformed("answers.digest", Expected::Fingerprint));
+        }
+        let service: Option<Service> = self.service()?.parse().ok();
+        let part = self.typed("part", Expected::Part)?;
+        if part == 0 {
+            return Err(malformed("part", Expected::Part));
+        }
+        let last = self.document.has("last");
+        if last && !self.typed::<bool>("last", Expected::Last)? {
+            return Err(malformed("last", Expected::Last));
+        }
+        let body = self.member("body")?;
+        let content = match service.map(|service| service.facts().answer) {
+            Some(AnswerKind::Rows) if body.get("price").is_some() => {
+                PartContent::Estimate(typed(body, "body", Expected::Estimate)?)
+            }
+            Some(AnswerKind::Rows) => PartContent::Rows(typed(body, "body", Expected::Rows)?),
+            Some(AnswerKind::Results) => PartContent::Results(typed(body, "body", Expected::Results)?),
+            _ => return Err(malformed("service", Expected::ServiceWithBody)),
+        };
+        let head = PartHead {
+            sdc,
+            id: self.id()?,
+            from: self.server("from")?,
+            to: self.typed("to", Expected::Addressee)?,
+            time: self.time()?,
+            mode: self.mode()?,
+            answers,
+            service: content.service(),
+            part,
+            last,
+        };
+        Ok(Part { head, content })
+    }
+
     fn key(&self) -> Result<LetterKey, Refusal> {
         let from = self.typed("from", Expected::Sender)?;
         let key =
@@ -123,12 +173,7 @@ impl Head<'_> {
     }
 
     fn typed<T: DeserializeOwned + Serialize>(&self, name: &'static str, expected: Expected) -> Result<T, Refusal> {
-        let value = self.member(name)?;
-        // serde's own message quotes the value.
-        let read: T = serde_json::from_value(value.clone()).map_err(|_quotes| malformed(name, expected))?;
-        // serde admits other forms: an object's values in an array, a variant as an object, null for what is absent.
-        let is_our_form = serde_json::to_value(&read).is_ok_and(|written| written == value);
-        if is_our_form { Ok(read) } else { Err(malformed(name, expected)) }
+        typed(self.member(name)?, name, expected)
     }
 
     fn version(&self) -> Result<u16, Refusal> {
@@ -225,6 +270,15 @@ impl Head<'_> {
             }
         }
     }
+}
+
+/// Reads a type from a value that is strict JSON.
+fn typed<T: DeserializeOwned + Serialize>(value: Value, name: &'static str, expected: Expected) -> Result<T, Refusal> {
+    // serde's own message quotes the value.
+    let read: T = serde_json::from_value(value.clone()).map_err(|_quotes| malformed(name, expected))?;
+    // serde admits other forms: an object's values in an array, a variant as an object, null for what is absent.
+    let is_our_form = serde_json::to_value(&read).is_ok_and(|written| written == value);
+    if is_our_form { Ok(read) } else { Err(malformed(name, expected)) }
 }
 
 fn is_service(text: &str) -> bool {

@@ -7,6 +7,7 @@ mod frames;
 mod heads;
 mod mutants;
 mod notices;
+mod reads;
 
 use super::*;
 use crate::refusal::RefusalCode;

@@ -7,6 +7,7 @@ use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::notice::{NOTICE, Notice, NoticeContent};
+use crate::answer::part::PartHead;
 use crate::answer::{Answer, AnswerBody};
 use crate::letter::Letter;
 
@@ -63,6 +64,26 @@ impl Serialize for Notice {
         notice.serialize_field("service", NOTICE)?;
         notice.serialize_field("body", &NoticeBody { number: self.number, content: self.content.clone() })?;
         notice.end()
+    }
+}
+
+/// A part without its body, which is written behind it: the largest of them are made of texts that need no second look.
+impl Serialize for PartHead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut part = serializer.serialize_struct("PartHead", if self.last { 10 } else { 9 })?;
+        part.serialize_field("sdc", &self.sdc)?;
+        part.serialize_field("id", &self.id)?;
+        part.serialize_field("from", &self.from)?;
+        part.serialize_field("to", &self.to)?;
+        part.serialize_field("time", &whole_seconds(self.time))?;
+        part.serialize_field("mode", &self.mode)?;
+        part.serialize_field("answers", &self.answers)?;
+        part.serialize_field("service", &self.service)?;
+        part.serialize_field("part", &self.part)?;
+        if self.last {
+            part.serialize_field("last", &true)?;
+        }
+        part.end()
     }
 }
 

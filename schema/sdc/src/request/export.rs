@@ -88,21 +88,31 @@ fn table(
 ) -> Result<TableRecords, Refusal> {
     let [table, columns, values] = members(entry, path, &["table", "columns", "values"])?;
     let table = name(table, format_args!("{path}.table"))?;
-    let columns_path = format_args!("{path}.columns");
+    let columns = column_names(columns, format_args!("{path}.columns"), limits.columns_max)?;
+    let values = values_by_column(values, format_args!("{path}.values"), columns.len(), rows_max)?;
+    Ok(TableRecords { table, columns, values })
+}
+
+/// Reads the names of columns, each once whatever the case of its letters.
+pub(super) fn column_names(
+    columns: Value,
+    path: fmt::Arguments<'_>,
+    columns_max: usize,
+) -> Result<Vec<String>, Refusal> {
     let mut names = HashSet::new();
     let mut read = Vec::new();
-    for (index, column) in array(columns, columns_path, limits.columns_max)?.into_iter().enumerate() {
-        let column = name(column, format_args!("{columns_path}[{index}]"))?;
+    for (index, column) in array(columns, path, columns_max)?.into_iter().enumerate() {
+        let column = name(column, format_args!("{path}[{index}]"))?;
         if !names.insert(folded(&column)) {
-            return Err(malformed(format_args!("{columns_path}[{index}]"), Expected::ColumnOnce));
+            return Err(malformed(format_args!("{path}[{index}]"), Expected::ColumnOnce));
         }
         read.push(column);
     }
-    let values = values_by_column(values, format_args!("{path}.values"), read.len(), rows_max)?;
-    Ok(TableRecords { table, columns: read, values })
+    Ok(read)
 }
 
-fn values_by_column(
+/// Reads one array of values for each of so many columns, all of one length.
+pub(super) fn values_by_column(
     values: Value,
     path: fmt::Arguments<'_>,
     columns: usize,

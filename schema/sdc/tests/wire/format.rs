@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sdc::answer::notice::NoticeContent;
+use sdc::answer::part::PartContent;
 use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent, CentreLetter};
 use sdc::cms::{self, ContentCipher};
@@ -12,7 +13,7 @@ use sdc::digest::Digest;
 use sdc::document::{Document, DocumentLimits};
 use sdc::keys::CentreKeys;
 use sdc::letter::FORMAT_VERSION;
-use sdc::payload::{PayloadLimits, read_answer, read_centre_letter, read_letter, write_answer};
+use sdc::payload::{PayloadLimits, read_answer, read_centre_letter, read_letter, read_part, write_answer};
 use sdc::refusal::{RefusalCode, Remedy};
 use sdc::request::Request;
 
@@ -76,8 +77,8 @@ fn the_payloads_shown_are_read_and_belong_together() {
     let format = format();
     let blocks: Vec<&str> =
         format.split("```json\n").skip(1).map(|block| block.split_once("\n```").unwrap().0).collect();
-    let [letter, answer, corrections, statement, profile, notice] = blocks[..] else {
-        panic!("six blocks, not {}", blocks.len())
+    let [letter, answer, corrections, imports, part, certify, results, statement, profile, notice] = blocks[..] else {
+        panic!("ten blocks, not {}", blocks.len())
     };
     let letter = format!("{letter}\n");
     let read = read_letter(letter.as_bytes(), &PayloadLimits::default()).unwrap();
@@ -86,6 +87,21 @@ fn the_payloads_shown_are_read_and_belong_together() {
     assert_eq!(receipt.digest, Digest::of(letter.as_bytes()).to_string());
     assert!(format.contains(&format!("<< 'END'\n{letter}END\n")), "the worked example writes the same letter");
     assert_eq!(receipt.skew_seconds, Some((read.time - receipt.received).num_seconds()));
+
+    let (before, _) = letter.split_once("\"service\"").unwrap();
+    let asking = |service: &str, body: &str| format!("{before}\"service\":\"{service}\",\"body\":{body}}}");
+    for (service, body) in imports.lines().map(|body| ("import", body)).chain([("certify", certify)]) {
+        let asked = read_letter(asking(service, body).as_bytes(), &PayloadLimits::default());
+        assert_eq!(asked.unwrap_or_else(|wrong| panic!("{body}: {wrong}")).request.service().name(), service);
+    }
+    let given = read_part(part.as_bytes(), &PayloadLimits::default()).unwrap();
+    assert_eq!((given.head.answers.letter, &given.head.answers.digest), (read.id, &receipt.digest));
+    let (before, _) = part.split_once("\"service\"").unwrap();
+    let part = format!("{before}\"service\":\"certify\",\"part\":1,\"last\":true,\"body\":{results}}}");
+    let PartContent::Results(results) = read_part(part.as_bytes(), &PayloadLimits::default()).unwrap().content else {
+        panic!("no results")
+    };
+    assert_eq!(results.results[1].columns, ["NomEnfant"]);
 
     let (head, _) = letter.split_once("\"service\":").unwrap();
     let correcting = format!("{head}\"service\":\"correct\",\"body\":{corrections}}}");
@@ -137,6 +153,7 @@ fn answer(letter: &sdc::letter::Letter, digest: String) -> Answer {
             hold: None,
             rows: vec![TableReceipt { table: records.tables[0].table.clone(), new: 2, ..TableReceipt::default() }],
             flags: Vec::new(),
+            read: None,
             account: AccountReceipt { cost: 100, balance: 9900, currency: "XAF".to_owned() },
             highest_sequence: letter.sequence,
             received: letter.time,

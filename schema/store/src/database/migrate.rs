@@ -20,6 +20,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::Database;
 use crate::database::fault::Fault;
 use crate::planted::{self, Bug};
+use crate::reading::login;
 use cluster::MAJOR_MIN;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -93,6 +94,7 @@ impl Database {
     pub async fn migrate(&self) -> Result<usize, MigrateError> {
         let count = self.run_migrations(MIGRATIONS).await?;
         self.ensure_partitions(2).await?;
+        login::prepare(&mut *self.get().await?).await?;
         if planted::has(Bug::NoUniqueKey) {
             let text = "ALTER TABLE xm.letters DROP CONSTRAINT IF EXISTS letters_pkey, DROP CONSTRAINT IF EXISTS letters_sequence;
                         DROP INDEX IF EXISTS xm.entries_letter";

@@ -37,6 +37,8 @@ table! {
         name -> Text,
         description -> Text,
         created_at -> Timestamptz,
+        read_acts_per_day -> Nullable<BigInt>,
+        read_bytes_per_day -> Nullable<BigInt>,
     }
 }
 
@@ -151,6 +153,7 @@ table! {
         triggers_seen -> Jsonb,
         results -> Bool,
         areas -> Array<Text>,
+        notes -> Nullable<Jsonb>,
     }
 }
 
@@ -170,6 +173,8 @@ table! {
         plan -> Text,
         may_export -> Bool,
         may_read -> Text,
+        may_certify -> Text,
+        certify_gives -> Text,
     }
 }
 
@@ -320,7 +325,7 @@ allow_tables_to_appear_in_same_query!(agencies, accounts, scopes, installations,
 allow_tables_to_appear_in_same_query!(letters, certificates);
 allow_tables_to_appear_in_same_query!(users, system_accounts);
 allow_tables_to_appear_in_same_query!(centre_keys, certificates);
-allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs);
+allow_tables_to_appear_in_same_query!(tables, definitions, rights, tariffs, plans);
 
 #[cfg(test)]
 mod tests;

@@ -81,7 +81,8 @@ impl Prices {
         Ok(Prices(rows.into_iter().map(Row::read).filter_map(Result::transpose).collect::<Result<_, _>>()?))
     }
 
-    /// Prices a letter by the acts it declares and the bytes of its container, both known before anything is written.
+    /// Prices a letter by its acts and by how many units of 1 024 bytes its container begins, and those that it is answered with. All
+    /// are known before anything is written.
     ///
     /// Of the tariffs valid at `at`, the one that names plan and table goes before the one that names only the
     /// table, only the plan, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
@@ -92,7 +93,7 @@ impl Prices {
         plan: &str,
         service: Service,
         acts_by_table: &[(i32, usize)],
-        container_bytes: usize,
+        started_kb: usize,
         at: DateTime<Utc>,
     ) -> Price {
         if service.facts().priced.is_none() {
@@ -109,8 +110,7 @@ impl Prices {
                 credit = Credit::Refuse;
             }
         }
-        let started_kb = count(container_bytes.div_ceil(1024));
-        Price { amount: acts_price.saturating_add(per_started_kb.saturating_mul(started_kb)), credit }
+        Price { amount: acts_price.saturating_add(per_started_kb.saturating_mul(count(started_kb))), credit }
     }
 
     fn rule(&self, plan: &str, service: Service, table_id: i32, at: DateTime<Utc>) -> Option<&Rule> {

@@ -48,11 +48,13 @@ macro_rules! queue_anew {
              SELECT l.agency, l.letter_id, ",
             $transport,
             " || CASE WHEN p.part IS NULL AND l.attempt = 1 THEN '' ELSE '-parts' END, l.attempt,
-                    coalesce(p.part, 0)
+                    CASE WHEN p.follows_receipt THEN 0 ELSE coalesce(p.part, 0) END
                FROM xm.letters l ",
             $joined,
-            " LEFT JOIN xm.answer_parts p
-                 ON p.agency = l.agency AND p.letter_id = l.letter_id AND p.attempt = l.attempt AND p.part = 1"
+            " LEFT JOIN LATERAL (
+                  SELECT k.part, k.follows_receipt FROM xm.parts_kept k
+                   WHERE k.agency = l.agency AND k.letter_id = l.letter_id AND k.attempt = l.attempt
+                   ORDER BY k.part LIMIT 1) p ON true"
         )
     };
 }
@@ -180,7 +182,7 @@ pub async fn lease(
          leased AS (
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
                     attempts = o.attempts + 1,
-                    part = coalesce((SELECT p.part FROM xm.answer_parts p
+                    part = coalesce((SELECT p.part FROM xm.parts_kept p
                                       WHERE p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
                                         AND p.part = o.part), 0)
                FROM due WHERE o.id = due.id
@@ -193,7 +195,7 @@ pub async fn lease(
            JOIN xm.agencies a ON a.matricule = c.agency
            LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
            LEFT JOIN xm.attempts t ON c.attempt > 1 AND t.agency = c.agency AND t.letter_id = c.letter_id AND t.attempt = c.attempt
-           LEFT JOIN xm.answer_parts p ON c.part > 0 AND p.agency = c.agency AND p.letter_id = c.letter_id
+           LEFT JOIN xm.parts_kept p ON c.part > 0 AND p.agency = c.agency AND p.letter_id = c.letter_id
                                           AND p.attempt = c.attempt AND p.part = c.part
            LEFT JOIN xm.certificates s ON s.id = coalesce(c.certificate, l.certificate) AND s.revoked_at IS NULL
           ORDER BY c.agency, c.id"
@@ -299,12 +301,14 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
            followed AS (UPDATE xm.outbox o
                            SET part = p.part, due_at = now(), claimed_until = NULL, claimed_by = NULL, attempts = 0,
                                last_error = NULL
-                          FROM given, xm.answer_parts p
+                          FROM given, xm.parts_kept p
                          WHERE ",
         still_leased!(),
-        " AND o.part > 0 AND (SELECT count(*) FROM answered) >= 0
+        " AND (o.part > 0 OR p.follows_receipt) AND (SELECT count(*) FROM answered) >= 0
                            AND p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
-                           AND p.part = o.part + 1
+                           AND p.part = (SELECT min(n.part) FROM xm.parts_kept n
+                                          WHERE n.agency = o.agency AND n.letter_id = o.letter_id
+                                            AND n.attempt = o.attempt AND n.part > o.part)
                         RETURNING o.id)
          DELETE FROM xm.outbox o USING given
           WHERE ",

@@ -17,6 +17,7 @@ use crate::centre::key::CentreKey;
 use crate::certificates::certificate::Concern;
 use crate::database::fault::Fault;
 use crate::ledger::tariff::{NewTariff, Tariff};
+use crate::plans::edit::PlanEdit;
 use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
 use crate::tables::loaded::Loaded;
@@ -232,6 +233,12 @@ pub enum AuditAction<'a> {
         table_id: i32,
         version: i32,
     },
+    PlanEdit {
+        #[serde(skip)]
+        plan: &'a str,
+        #[serde(flatten)]
+        edit: &'a PlanEdit,
+    },
     TariffSet {
         #[serde(skip)]
         of: Service,
@@ -379,6 +386,7 @@ impl AuditAction<'_> {
             AuditAction::TableAdopt { .. } => "table.adopt",
             AuditAction::TableLoad { .. } => "table.load",
             AuditAction::TableAbandon { .. } => "table.abandon",
+            AuditAction::PlanEdit { .. } => "plan.edit",
             AuditAction::TariffSet { .. } => "tariff.set",
             AuditAction::TariffCancel(_) => "tariff.cancel",
             AuditAction::ServerInit(_) => "server.init",

@@ -140,6 +140,8 @@ operations! {
     ProfileConfirm = "profile.confirm", Superviseur;
     /// It is not changed.
     ProfileRefuse = "profile.refuse", Superviseur;
+    /// Rights and quotas of a plan.
+    PlanEdit = "plan.edit", Superviseur;
     /// A price.
     TariffSet = "tariff.set", Superviseur;
     /// A price that has not begun.

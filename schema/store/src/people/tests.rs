@@ -27,6 +27,7 @@ use crate::ledger::vouchers;
 use crate::ledger::{recharges, statement};
 use crate::letters::{answers, flags, held, messages, quarantine, resending};
 use crate::people::act::{Act, HeldDecision};
+use crate::plans::{self, PlanEdit};
 use crate::samples;
 use crate::settle::{Settler, SettlingSettings};
 use crate::tables;
@@ -191,6 +192,10 @@ async fn attempt(
         Operation::TableLoad => {
             let file = tables::load::LoadFile::parse(b"ElectionCode,CandidatCode,Nom,Ordre\nPR26,C1,A,1\n")?;
             tables::load::dry_run(connection, operator, "election.CandidatElection", &file).await.map(drop)
+        }
+        Operation::PlanEdit => {
+            let edit = PlanEdit { read_acts_per_day: Some(Some(1)), ..PlanEdit::default() };
+            plans::edit(connection, operator, "standard", &edit).await.map(drop)
         }
         Operation::TariffSet => tariffs::set(connection, operator, &tariff()).await.map(drop),
         Operation::TariffCancel => tariffs::cancel(connection, operator, 1).await.map(drop),

@@ -12,6 +12,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 
 use super::work;
 use crate::certificates::signers::Signer;
+use crate::reading::Read;
 
 /// Where a container came from.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub struct Arrival {
     pub content: Content,
     /// What it asks where an unknown key signed it: settling admits it, or it stays a stranger's.
     pub enrolment: Option<Arc<Enrolment>>,
+    /// What was read for it, where it asks for records and has been read for.
+    pub read: Option<Read>,
 }
 
 /// What a container turned out to be.
@@ -118,6 +121,11 @@ impl Arrival {
     /// Returns how much work it is for the database, in rows: those that it brings, or those that its answer may have.
     pub fn work(&self) -> usize {
         self.letter().map_or(0, |letter| work::rows(&letter.request))
+    }
+
+    /// Says whether it asks for records of the tables, which are read before it is settled.
+    pub fn asks_to_read(&self) -> bool {
+        self.letter().is_some_and(|letter| letter.request.service().facts().needs_reader())
     }
 
     /// Returns how many rows it brings.

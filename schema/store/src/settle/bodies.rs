@@ -46,7 +46,7 @@ pub async fn read(
             continue;
         };
         match &acceptance.work {
-            Work::Records(_) | Work::Corrections(_) | Work::Voucher(_) | Work::Message(_) => {}
+            Work::Records(_) | Work::Corrections(_) | Work::Read(..) | Work::Voucher(_) | Work::Message(_) => {}
             Work::Renew(_) => {
                 let issued = acceptance.effect.certificate().map(|der| AnswerContent::Renewed(issued(der)));
                 bodies.extend(issued.map(|issued| (place, issued)));

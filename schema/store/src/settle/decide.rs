@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::HoldCode;
+use sdc::answer::sealed::started_kb;
 use sdc::letter::Matricule;
 use sdc::refusal::{Refusal, RefusalCode, RowFaults};
 use sdc::service::Credit;
@@ -29,6 +30,7 @@ use super::services::Serving;
 use super::standing::Standing;
 use super::vouchers::Moments;
 use super::work::Work;
+use crate::reading::Usage;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{Beside, Found, Holdings, TableRows, Totals, reckon_of_tables};
 
@@ -85,6 +87,8 @@ struct Round<'a> {
     by_id: HashMap<(Matricule, Uuid), Vec<u8>>,
     by_sequence: HashSet<(Matricule, String, i64)>,
     balances: HashMap<Matricule, i64>,
+    /// What accepted letters of this batch read, by agency.
+    used: HashMap<Matricule, Usage>,
     highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
@@ -107,6 +111,7 @@ impl<'a> Round<'a> {
             by_id: HashMap::new(),
             by_sequence: HashSet::new(),
             balances: HashMap::new(),
+            used: HashMap::new(),
             highest: HashMap::new(),
             records: BatchRecords::default(),
             serving: Serving::new(&standing.services),
@@ -206,6 +211,12 @@ impl<'a> Round<'a> {
         if tables.iter().any(|rows| self.knowledge.withheld.contains(&rows.definition.table_id)) {
             return Decision::Deferred;
         }
+        if work.is_unread() {
+            return Decision::Deferred;
+        }
+        if let Some(refusal) = self.beyond_quota(agency, &signer.plan, work) {
+            return self.refuse(agency, key, digest, refusal, None);
+        }
         let is_new = match &self.knowledge.held {
             None => tables.iter().map(|rows| vec![true; rows.row_count()]).collect(),
             Some(held) => match self.records.classify(at, agency, &key.installation, tables, held) {
@@ -256,8 +267,8 @@ impl<'a> Round<'a> {
             return Decision::Stranger(Refusal::new(RefusalCode::UnknownSigner));
         };
         let (agency, came_at) = (signer.matricule, arrival.received_at);
-        let bytes = arrival.rendered_bytes;
-        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), bytes, came_at);
+        let started_kb = started_kb(arrival.rendered_bytes) + work.started_kb();
+        let price = self.catalogue.prices.price(&signer.plan, work.service(), &work.acts(), started_kb, came_at);
         let account = self.account(agency);
         if price.credit == Credit::Refuse
             && price.amount > 0
@@ -274,6 +285,8 @@ impl<'a> Round<'a> {
         };
         let balance = account.balance.saturating_sub(price.amount).saturating_add(effect.credited());
         self.balances.insert(agency, balance);
+        let used = self.used.entry(agency).or_default();
+        *used = used.plus(usage_of(work));
         let highest_sequence = self.use_key(agency, &key, digest);
         let acceptance = Acceptance { work: work.clone(), is_new: Vec::new(), found, fates, price, effect };
         let account = Account { balance, ..account };
@@ -308,6 +321,28 @@ impl<'a> Round<'a> {
         Decision::Held { key, hold, account, highest_sequence }
     }
 
+    /// Refuses what goes beyond the day's quota of the agency's plan.
+    fn beyond_quota(&self, agency: Matricule, plan: &str, work: &Work) -> Option<Refusal> {
+        let wanted = usage_of(work);
+        if wanted == Usage::default() {
+            return None;
+        }
+        let used = self.standing.usage(agency).plus(self.used.get(&agency).copied().unwrap_or_default());
+        let after = used.plus(wanted);
+        let quota = self.catalogue.quota(plan);
+        let beyond = |limit: Option<i64>, after: i64| limit.filter(|limit| after > *limit);
+        let refusal = Refusal::new(RefusalCode::QuotaExceeded).with("plan", plan);
+        match (beyond(quota.acts, after.acts), beyond(quota.bytes, after.bytes)) {
+            (Some(acts_max), _) => {
+                Some(refusal.with("acts_max", acts_max).with("acts_used", used.acts).with("acts", wanted.acts))
+            }
+            (None, Some(bytes_max)) => {
+                Some(refusal.with("bytes_max", bytes_max).with("bytes_used", used.bytes).with("bytes", wanted.bytes))
+            }
+            (None, None) => None,
+        }
+    }
+
     fn refuse(
         &mut self,
         agency: Matricule,
@@ -338,5 +373,16 @@ impl<'a> Round<'a> {
             self.by_sequence.insert((agency, key.installation.clone(), sequence));
         }
         *highest
+    }
+}
+
+/// Returns what a letter counts for its agency's quota.
+pub fn usage_of(work: &Work) -> Usage {
+    match work.staged().filter(|staged| !staged.is_free) {
+        Some(staged) => Usage {
+            acts: i64::try_from(staged.acts).unwrap_or(i64::MAX),
+            bytes: i64::try_from(staged.bytes).unwrap_or(i64::MAX),
+        },
+        None => Usage::default(),
     }
 }

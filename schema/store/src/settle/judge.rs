@@ -198,5 +198,5 @@ fn admit(
         let refusal = Refusal::new(RefusalCode::ServiceNotAllowed).with("service", service);
         return Err(refusal.with("status", signer.status).with("status_needed", status_needed));
     }
-    Work::of(&letter.request, signer, catalogue)
+    Work::of(&letter.request, arrival.read.as_ref(), signer, catalogue)
 }

@@ -8,6 +8,7 @@ mod history;
 mod journal;
 mod ledger;
 mod letters;
+mod readings;
 
 use std::collections::HashSet;
 
@@ -72,8 +73,9 @@ impl Written {
         served.enrolments_locked = std::mem::take(&mut self.enrolments_locked);
         let charge = async { if planted::has(Bug::ChargeOutside) { Ok(()) } else { self.charge(&verdicts).await } };
         let kept = async {
-            let (held, history) = join!(self.insert_held(), self.insert_history());
-            held.and(history)
+            let (readings, held, history) =
+                join!(self.take_readings(&verdicts), self.insert_held(), self.insert_history());
+            readings.and(held).and(history)
         };
         // The statements are sent one after the other, without waiting for each answer. All answers are waited for: after a statement
         // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers

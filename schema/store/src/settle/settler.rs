@@ -25,6 +25,7 @@ use super::transaction::OpenTransaction;
 use super::withheld::Withheld;
 use super::written::Written;
 use super::{defaults, enrolments, groups, judge};
+use crate::centre::identity::with_revision;
 use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
@@ -113,6 +114,17 @@ impl Settler {
             Some(catalogue) => catalogue,
             None => self.reload_catalogue(&mut connection).await?,
         };
+        Ok((connection, catalogue))
+    }
+
+    /// Borrows a connection, with the catalogue as it is committed now.
+    pub(super) async fn connect_now(&self) -> Result<(Connection, Arc<Catalogue>), Fault> {
+        let (mut connection, catalogue) = self.connect().await?;
+        let (_server, revision) = with_revision(&mut connection).await?;
+        if catalogue.revision == revision {
+            return Ok((connection, catalogue));
+        }
+        let catalogue = self.reload_catalogue(&mut connection).await?;
         Ok((connection, catalogue))
     }
 

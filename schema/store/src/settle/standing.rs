@@ -20,6 +20,7 @@ use super::settings::SettlingSettings;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
+use crate::reading::{self, Usage};
 
 /// The numbers of one installation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +50,8 @@ pub struct Standing {
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
     /// What services that are not of records need.
     pub services: Services,
+    /// What agencies were given today; read of those alone that are to be given something.
+    usage: HashMap<Matricule, Usage>,
 }
 
 impl Standing {
@@ -88,6 +91,8 @@ impl Standing {
     pub async fn read_by_keys(&mut self, connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
         let (numbers, by_id) = join!(read_numbers(connection, batch), read_by_id(connection, batch));
         (self.numbers, self.by_id) = (numbers?, by_id?);
+        let reads = batch.iter().filter(|case| case.arrival.read.is_some());
+        self.usage = reading::read_usage(connection, reads.filter_map(Case::agency).collect()).await?;
         self.read_by_sequence(connection, batch).await
     }
 
@@ -143,6 +148,11 @@ impl Standing {
     /// Returns an agency's account.
     pub fn account(&self, agency: Matricule) -> Option<Account> {
         self.accounts.get(&agency).copied()
+    }
+
+    /// Returns what an agency was given today.
+    pub fn usage(&self, agency: Matricule) -> Usage {
+        self.usage.get(&agency).copied().unwrap_or_default()
     }
 
     /// Returns an installation's numbers; those of an unknown one are zero.

@@ -1,7 +1,9 @@
 //! The verdict on a letter with its receipt, as it is kept in `xm.letters`.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use sdc::answer::receipt::{self, AccountReceipt, Flag, Receipt, TableReceipt, Verdict};
+use sdc::answer::receipt::{self, AccountReceipt, Flag, ReadReceipt, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer, AnswerContent};
 use sdc::cms::ContentCipher;
 use sdc::letter::{FORMAT_VERSION, Matricule};
@@ -18,6 +20,7 @@ use super::decision::{Acceptance, Decision};
 use super::effect::Redeemed;
 use super::flags::new_flags;
 use super::judge::Key;
+use crate::reading::Staged;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::TableRows;
 
@@ -46,6 +49,8 @@ pub struct VerdictRow {
     pub balance_floor: Option<i64>,
     /// Where the answer goes, unless to the agency's address: to the former one, where the letter has changed that.
     pub email: Option<String>,
+    /// What was read for an accepted letter.
+    pub staged: Option<Arc<Staged>>,
     /// What needs an explanation, each with the key of its table.
     pub flags: Vec<(i32, Flag)>,
 }
@@ -72,7 +77,13 @@ impl VerdictRow {
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
         let flags = acceptance.map(new_flags).unwrap_or_default();
         let mut receipt = receipt_of(case, key, balance, *highest_sequence);
+        let staged = acceptance.and_then(|acceptance| acceptance.work.staged().cloned());
         receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
+        receipt.read = staged.as_ref().map(|staged| ReadReceipt {
+            acts: u64::try_from(staged.acts).unwrap_or(u64::MAX),
+            parts: staged.parts,
+            bytes: staged.bytes,
+        });
         let answer = Answer {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
@@ -108,6 +119,7 @@ impl VerdictRow {
             credit: acceptance.and_then(|acceptance| acceptance.effect.credit().cloned()),
             email: acceptance.and_then(|acceptance| acceptance.effect.former_email().map(str::to_owned)),
             balance_floor: refuses_credit.then_some(-account.credit_limit),
+            staged,
             flags,
         })
     }
@@ -147,6 +159,7 @@ fn receipt_of(case: &Case, key: &Key, account: AccountReceipt, highest_sequence:
             (None, None) => Vec::new(),
         },
         flags: Vec::new(),
+        read: None,
         account,
         highest_sequence: u64::try_from(highest_sequence).unwrap_or(0),
         received: case.arrival.received_at,

@@ -15,6 +15,7 @@ use sdc::service::Service;
 use super::corrections::correction::Correction;
 use super::corrections::judged;
 use crate::certificates::signers::Signer;
+use crate::reading::{Read, Staged};
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{self, TableRows};
 
@@ -29,6 +30,8 @@ pub enum Work {
     Records(Arc<[TableRows]>),
     /// Records that are corrected.
     Corrections(Arc<[Correction]>),
+    /// What was read for the letter; absent where it has to be read first, or by other rights than when it was.
+    Read(Service, Option<Arc<Staged>>),
     /// The statement of the account over some days.
     Statement(Period),
     /// The agency's profile, and a change of it.
@@ -48,13 +51,21 @@ impl Work {
     ///
     /// # Errors
     /// The refusal of a letter that asks for what its agency may not have, or for what cannot be done whatever the centre holds.
-    pub fn of(request: &Request, signer: &Signer, catalogue: &Catalogue) -> Result<Work, Refusal> {
+    pub fn of(request: &Request, read: Option<&Read>, signer: &Signer, catalogue: &Catalogue) -> Result<Work, Refusal> {
         match request {
             Request::Export(records) => {
                 let tables = examine::examine(records, catalogue, &signer.plan, &signer.scopes)?;
                 Ok(Work::Records(tables.into()))
             }
             Request::Correct(asked) => Ok(Work::Corrections(judged::judge(asked, signer, catalogue)?.into())),
+            Request::Import(_) | Request::Certify(_) => match read {
+                Some(Read::Refused(refusal)) => Err(refusal.clone()),
+                Some(Read::Staged(staged)) => {
+                    let holds = staged.permit.as_ref().is_none_or(|permit| permit.holds(signer, catalogue));
+                    Ok(Work::Read(request.service(), holds.then(|| Arc::clone(staged))))
+                }
+                None => Ok(Work::Read(request.service(), None)),
+            },
             Request::Account(period) => Ok(Work::Statement(*period)),
             Request::Profile(profile) => Ok(Work::Profile(profile.set.clone().map(Arc::new))),
             Request::Recharge(recharge) => Ok(Work::Voucher(recharge.code.clone())),
@@ -74,6 +85,7 @@ impl Work {
         match self {
             Work::Records(_) => Service::Export,
             Work::Corrections(_) => Service::Correct,
+            Work::Read(service, _) => *service,
             Work::Statement(_) => Service::Account,
             Work::Profile(_) => Service::Profile,
             Work::Voucher(_) => Service::Recharge,
@@ -88,6 +100,14 @@ impl Work {
         match self {
             Work::Records(tables) => tables,
             _ => &[],
+        }
+    }
+
+    /// Returns what was read, where it was.
+    pub fn staged(&self) -> Option<&Arc<Staged>> {
+        match self {
+            Work::Read(_, staged) => staged.as_ref(),
+            _ => None,
         }
     }
 
@@ -132,8 +152,11 @@ impl Work {
             || self.corrections().iter().any(|correction| correction.definition.results)
     }
 
-    /// Returns the acts that it is priced by: for each table its key and the number of records.
+    /// Returns the acts that it is priced by: for each table its key and the number of records, or of keys answered.
     pub fn acts(&self) -> Vec<(i32, usize)> {
+        if let Some(staged) = self.staged().filter(|staged| !staged.is_free) {
+            return staged.permit.iter().map(|permit| (permit.table_id, staged.acts)).collect();
+        }
         let mut corrected = BTreeMap::new();
         for correction in self.corrections() {
             *corrected.entry(correction.definition.table_id).or_default() += 1;
@@ -141,12 +164,23 @@ impl Work {
         let written = self.tables().iter().map(|rows| (rows.definition.table_id, rows.row_count()));
         written.chain(corrected).collect()
     }
+
+    /// Returns how many units of 1 024 bytes the containers begin that it is answered with beside its receipt.
+    pub fn started_kb(&self) -> usize {
+        self.staged().map_or(0, |staged| staged.started_kb)
+    }
+
+    /// Says whether it has to be read before it can be settled.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Work::Read(_, None))
+    }
 }
 
 /// Returns how much work a request is for the database, in rows: those that it writes, or those that its answer may have.
 pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) | Request::Correct(_) => request.rows(),
+        Request::Import(_) | Request::Certify(_) => 1,
         Request::Account(_) => STATEMENT_ENTRIES_MAX,
         Request::Profile(_) | Request::Recharge(_) | Request::Message(_) | Request::Renew(_) | Request::Enrol(_) => 1,
     }

@@ -1,7 +1,8 @@
 //! Adoption of tables that operators made with any tool: reading, judging, marking and versioning them.
 //!
-//! Adoption changes the operators' table in three ways only: it adds the columns of provenance, and two unique
-//! indexes: one record per (agency, installation, number), one live record per legal key. All of it is one transaction.
+//! Adoption changes the operators' table in three ways only: it adds the columns of provenance, two unique indexes (one
+//! record per (agency, installation, number), one live record per legal key) and an index of the records cancelled. Beside it
+//! stands a view, by which agencies read (`reading::login`). All of it is one transaction.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub use abandon::abandon;
 pub use adopted::{Adopted, find, list};
 pub use change::{Change, Outcome};
 pub use drift::{Drift, check};
-pub use file::{MayRead, Rights, TableFile, TablesFile};
+pub use file::{Rights, TableFile, TablesFile};
 pub use guard::{Trigger, Warning};
 pub use mistake::{Mistake, MistakeProblem};
 pub use problem::{Problem, ProblemCode};
@@ -39,6 +40,7 @@ use crate::people::action::AuditAction;
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
+use crate::reading::login;
 use guard::Guard;
 use inspect::Relation;
 use record::Recorded;
@@ -117,6 +119,7 @@ async fn adopt_one(
     let triggers = json!(guard::triggers(connection, schema_name, relation_name).await?);
     let Recorded { table_id, version, outcome, changes } =
         record::record(connection, file, table, &columns, &triggers).await?;
+    login::adopt(connection, table_id, schema_name, relation_name, &columns).await?;
     if outcome != Outcome::Unchanged {
         let action =
             AuditAction::TableAdopt { table: &full_name, outcome, version, changes: &changes, definition: table };

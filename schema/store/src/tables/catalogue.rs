@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::deserialize::QueryableByName;
-use diesel::sql_types::{Array, Bool, Integer, Jsonb, Nullable, Text, Untyped};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Untyped};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::names::folded;
 
@@ -17,6 +17,7 @@ use crate::database::identifier::is_plain;
 use crate::database::statement::Statement;
 use crate::ledger::prices::Prices;
 use crate::tables::definition::{Check, Column, Corrections, Definition, Term};
+use crate::tables::rights::{CertifyGives, Quota, Rights, Whose};
 
 /// One immutable copy of the centre's catalogue.
 #[derive(Clone, Debug)]
@@ -28,7 +29,8 @@ pub struct Catalogue {
     /// What letters cost.
     pub prices: Prices,
     tables: HashMap<(String, String), Arc<Definition>>,
-    may_export: HashSet<(i32, String)>,
+    rights: HashMap<String, HashMap<i32, Rights>>,
+    quotas: HashMap<String, Quota>,
     locks: HashMap<i32, BTreeSet<Vec<String>>>,
 }
 
@@ -39,9 +41,10 @@ impl Catalogue {
     /// A fault of the database, or a definition there that this program cannot read.
     pub async fn load(connection: &mut AsyncPgConnection) -> Result<Catalogue, Fault> {
         let (server, revision) = with_revision(connection).await?;
-        let (tables, may_export) = (load_tables(connection).await?, load_rights(connection).await?);
-        let (locks, prices) = (locks(&tables, &may_export), Prices::load(connection).await?);
-        Ok(Catalogue { revision, server, prices, tables, may_export, locks })
+        let (tables, rights) = (load_tables(connection).await?, load_rights(connection).await?);
+        let (locks, quotas) = (locks(&tables, &rights), load_quotas(connection).await?);
+        let prices = Prices::load(connection).await?;
+        Ok(Catalogue { revision, server, prices, tables, rights, quotas, locks })
     }
 
     /// Finds an adopted table by application and name, the name without regard to case.
@@ -55,9 +58,34 @@ impl Catalogue {
         self.locks.get(&table_id).into_iter().flatten().map(Vec::as_slice)
     }
 
+    /// Finds an adopted table by its key.
+    pub fn table_of(&self, table_id: i32) -> Option<Arc<Definition>> {
+        self.tables.values().find(|definition| definition.table_id == table_id).cloned()
+    }
+
+    /// Finds the adopted tables of a name, of whatever application, the name without regard to case.
+    pub fn tables_named(&self, name: &str) -> Vec<Arc<Definition>> {
+        let name = folded(name);
+        self.tables
+            .iter()
+            .filter(|((_, known), _)| *known == name)
+            .map(|(_, definition)| Arc::clone(definition))
+            .collect()
+    }
+
+    /// Returns what agencies of a plan may do with a table.
+    pub fn right(&self, table_id: i32, plan: &str) -> Rights {
+        self.rights.get(plan).and_then(|tables| tables.get(&table_id)).copied().unwrap_or_default()
+    }
+
     /// Says whether agencies of a plan may export to a table.
     pub fn may_export(&self, table_id: i32, plan: &str) -> bool {
-        self.may_export.contains(&(table_id, plan.to_owned()))
+        self.right(table_id, plan).may_export
+    }
+
+    /// Returns what an agency of a plan may be given in a day.
+    pub fn quota(&self, plan: &str) -> Quota {
+        self.quotas.get(plan).copied().unwrap_or_default()
     }
 }
 
@@ -72,7 +100,8 @@ impl Catalogue {
             server,
             prices,
             tables: HashMap::new(),
-            may_export: HashSet::new(),
+            rights: HashMap::new(),
+            quotas: HashMap::new(),
             locks: HashMap::new(),
         }
     }
@@ -103,6 +132,8 @@ struct Row {
     results: bool,
     #[diesel(sql_type = Jsonb)]
     checks: serde_json::Value,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    notes: Option<serde_json::Value>,
     #[diesel(sql_type = Jsonb)]
     columns: serde_json::Value,
 }
@@ -110,7 +141,7 @@ struct Row {
 async fn load_tables(connection: &mut AsyncPgConnection) -> Result<HashMap<(String, String), Arc<Definition>>, Fault> {
     let text =
         "SELECT t.id AS table_id, t.application, t.name, t.schema_name, t.relation_name, t.version, t.scope_column,
-                       t.legal_key, t.corrections, t.results, t.checks, d.columns
+                       t.legal_key, t.corrections, t.results, t.checks, t.notes, d.columns
                   FROM xm.tables t JOIN xm.definitions d ON d.table_id = t.id AND d.version = t.version
                  WHERE t.abandoned_at IS NULL";
     let rows: Vec<Row> = Statement::<Untyped>::new(text, &[]).load(connection).await?;
@@ -156,6 +187,7 @@ impl Row {
             corrections,
             results: self.results,
             checks,
+            notes: self.notes.map(serde_json::from_value).transpose().map_err(|_detail| unreadable("the notes"))?,
             columns,
         })
     }
@@ -165,9 +197,10 @@ impl Row {
 /// centre writes, such as a list of stations, needs no lock: letters find it as it is.
 fn locks(
     tables: &HashMap<(String, String), Arc<Definition>>,
-    may_export: &HashSet<(i32, String)>,
+    rights: &HashMap<String, HashMap<i32, Rights>>,
 ) -> HashMap<i32, BTreeSet<Vec<String>>> {
-    let written: HashSet<i32> = may_export.iter().map(|(table_id, _)| *table_id).collect();
+    let of_plans = rights.values().flatten().filter(|(_, right)| right.may_export);
+    let written: HashSet<i32> = of_plans.map(|(table_id, _)| *table_id).collect();
     let mut locks: HashMap<i32, BTreeSet<Vec<String>>> = HashMap::new();
     for definition in tables.values() {
         let terms = definition.checks.iter().flat_map(Check::terms).filter(|term| term.is_of_tables());
@@ -186,8 +219,32 @@ fn locks(
     locks
 }
 
-async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashSet<(i32, String)>, Fault> {
-    let text = "SELECT table_id, plan FROM xm.rights WHERE may_export";
-    let rows: Vec<(i32, String)> = Statement::<(Integer, Text)>::new(text, &[]).load(connection).await?;
-    Ok(rows.into_iter().collect())
+async fn load_rights(connection: &mut AsyncPgConnection) -> Result<HashMap<String, HashMap<i32, Rights>>, Fault> {
+    type Row = (Integer, Text, Bool, Text, Text, Text);
+    let text = "SELECT table_id, plan, may_export, may_read, may_certify, certify_gives FROM xm.rights";
+    let rows: Vec<(i32, String, bool, String, String, String)> =
+        Statement::<Row>::new(text, &[]).load(connection).await?;
+    let mut rights: HashMap<String, HashMap<i32, Rights>> = HashMap::new();
+    for (table_id, plan, may_export, may_read, may_certify, certify_gives) in rows {
+        let unreadable = || Fault::Unreadable {
+            what: "a right",
+            subject: format!("plan {plan} in xm.rights"),
+            expected: "expected none, own or all, and verdict or record",
+        };
+        let right = Rights {
+            may_export,
+            may_read: Whose::parse(&may_read).ok_or_else(unreadable)?,
+            may_certify: Whose::parse(&may_certify).ok_or_else(unreadable)?,
+            certify_gives: CertifyGives::parse(&certify_gives).ok_or_else(unreadable)?,
+        };
+        rights.entry(plan).or_default().insert(table_id, right);
+    }
+    Ok(rights)
+}
+
+async fn load_quotas(connection: &mut AsyncPgConnection) -> Result<HashMap<String, Quota>, Fault> {
+    type Row = (Text, Nullable<BigInt>, Nullable<BigInt>);
+    let text = "SELECT name, read_acts_per_day, read_bytes_per_day FROM xm.plans";
+    let rows: Vec<(String, Option<i64>, Option<i64>)> = Statement::<Row>::new(text, &[]).load(connection).await?;
+    Ok(rows.into_iter().map(|(plan, acts, bytes)| (plan, Quota { acts, bytes })).collect())
 }

@@ -176,8 +176,21 @@ pub struct Definition {
     pub results: bool,
     /// Arithmetic rules.
     pub checks: Vec<Check>,
+    /// Where the marginal notes of its records are.
+    pub notes: Option<Notes>,
     /// Every column but those of provenance, in PostgreSQL's order.
     pub columns: Vec<Column>,
+}
+
+/// Where the marginal notes of a table's records are: the live rows of another table of the same application that agree with a record
+/// in some columns, which have the same names in both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notes {
+    /// The other table.
+    pub table: String,
+    /// The columns.
+    pub on: Vec<String>,
 }
 
 impl Definition {

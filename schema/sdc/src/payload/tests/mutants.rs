@@ -11,7 +11,9 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Builder;
 
 use super::*;
-use crate::answer::receipt::{AccountReceipt, Flag, FlaggedRow, Hold, HoldCode, Receipt, TableReceipt, Verdict};
+use crate::answer::receipt::{
+    AccountReceipt, Flag, FlaggedRow, Hold, HoldCode, ReadReceipt, Receipt, TableReceipt, Verdict,
+};
 use crate::answer::statement::{EntryKind, Statement, StatementEntry};
 use crate::answer::{Addressee, AnswerBody, AnswerContent};
 use crate::letter::{FORMAT_VERSION, Matricule};
@@ -115,11 +117,17 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     let of_letter = (option::of(id()), "[0-9a-f]{64}", option::of(1..=SEQUENCE_MAX), any::<u16>());
     let hold = (prop::sample::select(HoldCode::ALL.to_vec()), vec(flag(), 0..2))
         .prop_map(|(code, checks)| Hold { code, checks });
-    let outcome = (option::of(refusal()), vec(row, 0..3), vec(flag(), 0..3), option::of(hold), account);
+    let read = (any::<u64>(), any::<u16>(), any::<u64>()).prop_map(|(acts, parts, bytes)| ReadReceipt {
+        acts: acts >> 1,
+        parts,
+        bytes: bytes >> 1,
+    });
+    let outcome =
+        (option::of(refusal()), vec(row, 0..3), vec(flag(), 0..3), option::of(hold), option::of(read), account);
     (of_letter, outcome, 0..=SEQUENCE_MAX, time(), option::of(any::<i64>())).prop_map(
         |(
             (letter, digest, sequence, attempt),
-            (refusal, rows, flags, hold, account),
+            (refusal, rows, flags, hold, read, account),
             highest_sequence,
             received,
             skew_seconds,
@@ -135,6 +143,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
                 hold,
                 rows,
                 flags,
+                read,
                 account,
                 highest_sequence,
                 received,

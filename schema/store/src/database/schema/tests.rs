@@ -71,12 +71,13 @@ const LEFT_OUT: [(&str, &str); 15] = [
 ];
 
 /// Tables and views that are read and written with SQL of their own alone, or by the database itself.
-const UNDECLARED: [&str; 23] = [
+const UNDECLARED: [&str; 28] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
     "broadcasts",
     "enrolment_codes",
+    "epochs",
     "held",
     "held_rows",
     "history",
@@ -87,11 +88,15 @@ const UNDECLARED: [&str; 23] = [
     "messages",
     "notices",
     "outbox",
+    "parts_kept",
     "profile_changes",
     // What a program of before plans reads.
     "profiles",
     "quarantine_counts",
     "quarantine_vouched",
+    "read_usage",
+    "reading_parts",
+    "readings",
     "recharge_tries",
     "suspects",
     "voucher_batches",

@@ -40,6 +40,7 @@ impl AuditAction<'_> {
             AuditAction::TableAdopt { table, .. }
             | AuditAction::TableLoad { table, .. }
             | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
+            AuditAction::PlanEdit { plan, .. } => format!("plan {plan}"),
             AuditAction::TariffSet { of, .. } => format!("tariff {of}"),
             AuditAction::TariffCancel(tariff) => format!("tariff {}", tariff.service),
             AuditAction::ServerInit(server) => server.name.clone(),

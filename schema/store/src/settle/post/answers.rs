@@ -40,7 +40,8 @@ impl Written {
             return Ok(());
         }
         // Under the plain name a program of the version before, which knows one attempt and no parts, would send the first receipt.
-        let transport = |verdict: &VerdictRow| match verdict.parts.is_empty() && verdict.key.is_of_first_attempt() {
+        let is_alone = |verdict: &VerdictRow| verdict.parts.is_empty() && verdict.staged.is_none();
+        let transport = |verdict: &VerdictRow| match is_alone(verdict) && verdict.key.is_of_first_attempt() {
             true => Cow::Borrowed(verdict.transport),
             false => Cow::Owned(outbox::parts_transport(verdict.transport)),
         };

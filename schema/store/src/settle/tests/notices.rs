@@ -66,7 +66,7 @@ async fn comes(
 fn read(leased: &LeasedAnswer) -> Notice {
     match read_centre_letter(&leased.payload, &PayloadLimits::default()).unwrap() {
         CentreLetter::Notice(notice) => notice,
-        CentreLetter::Answer(_) => panic!("an answer"),
+        CentreLetter::Answer(_) | CentreLetter::Part(_) => panic!("an answer"),
     }
 }
 

@@ -75,6 +75,7 @@ impl Sent {
             rendered_bytes: 900,
             content: Content::Signed { signer: signer(self.agency), digest, cipher, form, letter: Err(unreadable) },
             enrolment: None,
+            read: None,
         }
     }
 
@@ -110,6 +111,7 @@ static DEFINITION: LazyLock<Arc<Definition>> = LazyLock::new(|| {
         legal_key: Vec::new(),
         corrections: Corrections::Never,
         results: false,
+        notes: None,
         checks: Vec::new(),
         columns: Vec::new(),
     })

@@ -338,5 +338,6 @@ fn arrival(container: Vec<u8>, content: Content) -> Arrival {
         container,
         content,
         enrolment: None,
+        read: None,
     }
 }

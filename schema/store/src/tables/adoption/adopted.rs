@@ -36,6 +36,8 @@ pub struct Adopted {
     pub areas: Vec<String>,
     /// Checks, as in the definition file.
     pub checks: Value,
+    /// Where the marginal notes of its records are, as in the definition file.
+    pub notes: Option<Value>,
     /// Version of the columns.
     pub version: i32,
     /// Triggers that it had when it was adopted, each a [`Trigger`](super::Trigger).

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::mistake::Mistake;
 use crate::error::{AdministrationError, InvalidValue};
-use crate::tables::definition::{Check, Corrections};
+use crate::tables::definition::{Check, Corrections, Notes};
+pub use crate::tables::rights::Rights;
 
 /// A definition file: the tables of one application.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -51,44 +52,12 @@ pub struct TableFile {
     /// Arithmetic that every row must satisfy.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// Where the marginal notes of its records are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Notes>,
     /// Rights by plan.
     #[serde(default = "standard_rights")]
     pub rights: BTreeMap<String, Rights>,
-}
-
-/// What agencies of a plan may do with a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rights {
-    /// Whether they may send records.
-    pub may_export: bool,
-    /// Which records they may read.
-    #[serde(default)]
-    pub may_read: MayRead,
-}
-
-/// Which records may be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MayRead {
-    /// None.
-    #[default]
-    None,
-    /// Those that the agency sent.
-    Own,
-    /// Everybody's.
-    All,
-}
-
-impl MayRead {
-    /// Returns the word that stands in `xm.rights`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MayRead::None => "none",
-            MayRead::Own => "own",
-            MayRead::All => "all",
-        }
-    }
 }
 
 fn after_approval() -> Corrections {
@@ -96,7 +65,7 @@ fn after_approval() -> Corrections {
 }
 
 fn standard_rights() -> BTreeMap<String, Rights> {
-    BTreeMap::from([("standard".to_owned(), Rights { may_export: true, may_read: MayRead::None })])
+    BTreeMap::from([("standard".to_owned(), Rights { may_export: true, ..Rights::default() })])
 }
 
 impl TablesFile {

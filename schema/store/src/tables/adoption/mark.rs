@@ -1,4 +1,4 @@
-//! What adoption adds to the operators' own table: the columns of provenance and two unique indexes.
+//! What adoption adds to the operators' own table: the columns of provenance, two unique indexes, and one of what was cancelled.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::inspect::{PROVENANCE, UniqueIndex, unique_index};
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 
-/// Adds the columns of provenance and the two unique indexes, as far as they are not there.
+/// Adds the columns of provenance and the indexes, as far as they are not there.
 pub async fn mark(
     connection: &mut AsyncPgConnection,
     schema_name: &str,
@@ -33,6 +33,12 @@ pub async fn mark(
             ))
             .await?;
     }
+    // Those cancelled are few, and found by their legal key when somebody holds their paper in hand.
+    let keys = legal_key.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(", ");
+    let name = quoted(&index_name(relation_name, "_xm_cancelled"));
+    connection
+        .batch_execute(&format!("CREATE INDEX IF NOT EXISTS {name} ON {relation} ({keys}) WHERE \"Status\" = 0"))
+        .await?;
     Ok(())
 }
 

@@ -89,6 +89,7 @@ async fn insert(
             tables::results.eq(table.results),
             tables::areas.eq(&table.areas),
             tables::checks.eq(json!(table.checks)),
+            tables::notes.eq(notes(table)),
             tables::schema_name.eq(file.schema_name()),
             tables::relation_name.eq(table.relation_name()),
             tables::triggers_seen.eq(triggers),
@@ -145,6 +146,7 @@ async fn update(
                 tables::results.eq(table.results),
                 tables::areas.eq(&table.areas),
                 tables::checks.eq(json!(table.checks)),
+                tables::notes.eq(notes(table)),
                 tables::schema_name.eq(file.schema_name()),
                 tables::relation_name.eq(table.relation_name()),
                 tables::version.eq(version),
@@ -168,6 +170,7 @@ fn of_settings(existing: &Adopted, file: &TablesFile, table: &TableFile, trigger
         ("results", existing.results == table.results),
         ("areas", existing.areas == table.areas),
         ("checks", existing.checks == json!(table.checks)),
+        ("notes", existing.notes == notes(table)),
         ("triggers", existing.triggers_seen == *triggers),
     ]
     .into_iter()
@@ -193,6 +196,9 @@ async fn write_definition(
     Ok(())
 }
 
+/// Plan, whether it may send, whose records it may read and certify, and what certifying gives.
+type Right = (String, bool, String, String, String);
+
 /// Makes the rights those of the file. Says whether they were others.
 async fn grant(
     connection: &mut AsyncPgConnection,
@@ -203,28 +209,34 @@ async fn grant(
     if let Some(unknown) = table.rights.keys().find(|plan| !known.contains(plan)) {
         return Err(AdministrationError::PlanUnknown(unknown.clone()));
     }
-    let held: Vec<(String, bool, String)> = rights::table
+    let held: Vec<Right> = rights::table
         .filter(rights::table_id.eq(table_id))
         .order(rights::plan)
-        .select((rights::plan, rights::may_export, rights::may_read))
+        .select((rights::plan, rights::may_export, rights::may_read, rights::may_certify, rights::certify_gives))
         .load(connection)
         .await?;
-    let wanted: Vec<(String, bool, String)> = table
+    let wanted: Vec<Right> = table
         .rights
         .iter()
-        .map(|(plan, right)| (plan.clone(), right.may_export, right.may_read.as_str().to_owned()))
+        .map(|(plan, right)| {
+            let words = [right.may_read.as_str(), right.may_certify.as_str(), right.certify_gives.as_str()];
+            let [may_read, may_certify, certify_gives] = words.map(str::to_owned);
+            (plan.clone(), right.may_export, may_read, may_certify, certify_gives)
+        })
         .collect();
     if held.len() == wanted.len() && wanted.iter().all(|right| held.contains(right)) {
         return Ok(false);
     }
     diesel::delete(rights::table.filter(rights::table_id.eq(table_id))).execute(connection).await?;
-    for (plan, may_export, may_read) in &wanted {
+    for (plan, may_export, may_read, may_certify, certify_gives) in &wanted {
         diesel::insert_into(rights::table)
             .values((
                 rights::table_id.eq(table_id),
                 rights::plan.eq(plan),
                 rights::may_export.eq(may_export),
                 rights::may_read.eq(may_read),
+                rights::may_certify.eq(may_certify),
+                rights::certify_gives.eq(certify_gives),
             ))
             .execute(connection)
             .await?;
@@ -244,6 +256,10 @@ fn explain(error: diesel::result::Error, file: &TablesFile, table: &TableFile) -
             ("tables_application_check", unfit(ProblemCode::ApplicationInvalid)),
         ],
     )
+}
+
+fn notes(table: &TableFile) -> Option<Value> {
+    table.notes.as_ref().map(|notes| json!(notes))
 }
 
 fn word(corrections: Corrections) -> &'static str {

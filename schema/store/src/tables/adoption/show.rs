@@ -68,6 +68,10 @@ pub struct RightShown {
     pub may_export: bool,
     /// `none`, `own` or `all`.
     pub may_read: String,
+    /// `none`, `own` or `all`.
+    pub may_certify: String,
+    /// `verdict` or `record`.
+    pub certify_gives: String,
 }
 
 /// Shows a table by application and name, as `ecr.ActeNaissance`.
@@ -88,7 +92,7 @@ pub async fn show(connection: &mut AsyncPgConnection, full_name: &str) -> Result
     let rights = rights::table
         .filter(rights::table_id.eq(table.table_id))
         .order(rights::plan)
-        .select((rights::plan, rights::may_export, rights::may_read))
+        .select((rights::plan, rights::may_export, rights::may_read, rights::may_certify, rights::certify_gives))
         .load(connection)
         .await?;
     let shown_column = |column: Column| ColumnShown {

@@ -23,6 +23,7 @@ fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<C
         legal_key: Vec::new(),
         corrections: Corrections::Never,
         results: false,
+        notes: None,
         checks,
         columns: columns
             .iter()

@@ -1,0 +1,164 @@
+//! Plans: bundles of rights and quotas that many agencies share.
+
+pub(crate) mod edit;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+pub use edit::{PlanEdit, RightEdit};
+use serde::Serialize;
+
+use crate::database::schema::{plans, rights, tables};
+use crate::error::AdministrationError;
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
+use crate::tables::adoption::adopted;
+use crate::tables::rights::{CertifyGives, Rights, Whose};
+
+/// A plan with its rights.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Records and keys that each of its agencies may be given in a day; absent where there is no bound.
+    pub read_acts_per_day: Option<i64>,
+    /// Octets of containers; absent where there is no bound.
+    pub read_bytes_per_day: Option<i64>,
+    /// What its agencies may do, by table.
+    pub rights: Vec<PlanRight>,
+}
+
+/// What agencies of a plan may do with a table.
+#[derive(Clone, Debug, Queryable, Serialize)]
+pub struct PlanRight {
+    /// The family of tables.
+    pub application: String,
+    /// The table's name within it.
+    pub table: String,
+    /// Whether they may send records.
+    pub may_export: bool,
+    /// `none`, `own` or `all`.
+    pub may_read: String,
+    /// `none`, `own` or `all`.
+    pub may_certify: String,
+    /// `verdict` or `record`.
+    pub certify_gives: String,
+}
+
+/// Lists all plans, by name.
+///
+/// # Errors
+/// A fault.
+pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<Plan>, AdministrationError> {
+    type Found = (String, String, Option<i64>, Option<i64>);
+    let found: Vec<Found> = plans::table
+        .order(plans::name)
+        .select((plans::name, plans::description, plans::read_acts_per_day, plans::read_bytes_per_day))
+        .load(connection)
+        .await?;
+    let mut all = Vec::with_capacity(found.len());
+    for (name, description, read_acts_per_day, read_bytes_per_day) in found {
+        let rights = rights::table
+            .inner_join(tables::table.on(tables::id.eq(rights::table_id)))
+            .filter(rights::plan.eq(&name).and(tables::abandoned_at.is_null()))
+            .order((tables::application, tables::name))
+            .select((
+                tables::application,
+                tables::name,
+                rights::may_export,
+                rights::may_read,
+                rights::may_certify,
+                rights::certify_gives,
+            ))
+            .load(connection)
+            .await?;
+        all.push(Plan { name, description, read_acts_per_day, read_bytes_per_day, rights });
+    }
+    Ok(all)
+}
+
+/// Shows one plan.
+///
+/// # Errors
+/// No such plan; a fault.
+pub async fn show(connection: &mut AsyncPgConnection, name: &str) -> Result<Plan, AdministrationError> {
+    let plan = list(connection).await?.into_iter().find(|plan| plan.name == name);
+    plan.ok_or_else(|| AdministrationError::PlanUnknown(name.to_owned()))
+}
+
+/// Changes a plan, or makes it. It holds from the next letter of each of its agencies on.
+///
+/// # Errors
+/// No such plan, or one that is to be made and is there; an unknown table; a fault.
+pub async fn edit(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    name: &str,
+    edit: &PlanEdit,
+) -> Result<Plan, AdministrationError> {
+    operator.require(connection, Operation::PlanEdit).await?;
+    connection
+        .transaction(async |connection| {
+            if let Some(description) = &edit.create {
+                diesel::insert_into(plans::table)
+                    .values((plans::name.eq(name), plans::description.eq(description)))
+                    .on_conflict_do_nothing()
+                    .execute(connection)
+                    .await?;
+            }
+            let plan = plans::table.find(name).for_update().select(plans::name).load::<String>(connection).await?;
+            if plan.is_empty() {
+                return Err(AdministrationError::PlanUnknown(name.to_owned()));
+            }
+            if let Some(acts) = edit.read_acts_per_day {
+                let changed = diesel::update(plans::table.find(name)).set(plans::read_acts_per_day.eq(acts));
+                changed.execute(connection).await?;
+            }
+            if let Some(bytes) = edit.read_bytes_per_day {
+                let changed = diesel::update(plans::table.find(name)).set(plans::read_bytes_per_day.eq(bytes));
+                changed.execute(connection).await?;
+            }
+            if let Some(right) = &edit.right {
+                grant(connection, name, right).await?;
+            }
+            audit::write(connection, operator, &AuditAction::PlanEdit { plan: name, edit }).await?;
+            show(connection, name).await
+        })
+        .await
+}
+
+async fn grant(connection: &mut AsyncPgConnection, plan: &str, edit: &RightEdit) -> Result<(), AdministrationError> {
+    let table_id = adopted::find(connection, &edit.table).await?.table_id;
+    let held: Vec<(bool, String, String, String)> = rights::table
+        .find((table_id, plan))
+        .select((rights::may_export, rights::may_read, rights::may_certify, rights::certify_gives))
+        .load(connection)
+        .await?;
+    let held = held.into_iter().next().map_or_else(Rights::default, |(may_export, read, certify, gives)| Rights {
+        may_export,
+        may_read: Whose::parse(&read).unwrap_or_default(),
+        may_certify: Whose::parse(&certify).unwrap_or_default(),
+        certify_gives: CertifyGives::parse(&gives).unwrap_or_default(),
+    });
+    let may_export = edit.may_export.unwrap_or(held.may_export);
+    let (may_read, may_certify) =
+        (edit.may_read.unwrap_or(held.may_read), edit.may_certify.unwrap_or(held.may_certify));
+    let gives = edit.certify_gives.unwrap_or(held.certify_gives);
+    let values = (
+        rights::may_export.eq(may_export),
+        rights::may_read.eq(may_read.as_str()),
+        rights::may_certify.eq(may_certify.as_str()),
+        rights::certify_gives.eq(gives.as_str()),
+    );
+    diesel::insert_into(rights::table)
+        .values((rights::table_id.eq(table_id), rights::plan.eq(plan), values))
+        .on_conflict((rights::table_id, rights::plan))
+        .do_update()
+        .set(values)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What agencies were given today, by the centre's calendar.
+
+use std::collections::HashMap;
+
+use diesel::sql_types::{BigInt, Integer};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use sdc::letter::Matricule;
+
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+
+/// What an agency was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Records and keys.
+    pub acts: i64,
+    /// Octets of containers.
+    pub bytes: i64,
+}
+
+impl Usage {
+    /// Adds to it.
+    #[must_use]
+    pub fn plus(self, other: Usage) -> Usage {
+        Usage { acts: self.acts.saturating_add(other.acts), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+}
+
+/// Reads what agencies were given today.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn read(
+    mut connection: &AsyncPgConnection,
+    agencies: Vec<Matricule>,
+) -> Result<HashMap<Matricule, Usage>, Fault> {
+    if agencies.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let text = "SELECT u.agency, u.acts, u.bytes FROM xm.read_usage u, xm.server s
+                 WHERE u.agency = ANY(?) AND u.day = (now() AT TIME ZONE s.zone)::date";
+    let binds = [Bind::Matricules(agencies.into_iter().map(Some).collect())];
+    let rows: Vec<(Matricule, i64, i64)> =
+        Statement::<(Integer, BigInt, BigInt)>::new(text, &binds).load(&mut connection).await?;
+    Ok(rows.into_iter().map(|(agency, acts, bytes)| (agency, Usage { acts, bytes })).collect())
+}
