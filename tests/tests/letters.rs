@@ -302,8 +302,10 @@ fn an_operator_has_letters_tried_again() {
     let stays = engine.operate(&["quarantine", "retry", &second, "--reason", "trying"]).unwrap_err().to_string();
     assert!(stays.contains("stays as it is: no certificate of this key is registered"), "{stays}");
     let shown = engine.operate(&["quarantine", "show", &second]).unwrap();
-    let advice = format!("`xmserver cert register 43 FILE`, then `xmserver quarantine retry {second} --reason …`");
-    assert!(shown.contains("if agency 000043 confirms the certificate") && shown.contains(&advice), "{shown}");
+    // Nothing in the mail says whose letter it is.
+    let advice =
+        format!("`xmserver cert register MATRICULE FILE`, then `xmserver quarantine retry {second} --reason …`");
+    assert!(shown.contains("if an agency confirms the certificate as its own") && shown.contains(&advice), "{shown}");
     assert_eq!((entry(&engine, "agency_suspended"), entry(&engine, "unknown_signer")), (first.clone(), second.clone()));
 
     engine.operate(&["agency", "status", "42", "3"]).unwrap();

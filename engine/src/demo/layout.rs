@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("état civil", 4), ["état", "civi", "l"]);
         assert_eq!(wrap("", 10), [""]);
-        assert_eq!(wrap("une lettre\u{a0}: la\u{202f}; x", 12), ["une", "lettre\u{a0}:", "la\u{202f}; x"]);
+        assert_eq!(wrap("une lettre\u{a0}: la\u{202f}; x", 11), ["une", "lettre\u{a0}:", "la\u{202f}; x"]);
     }
 
     #[test]
