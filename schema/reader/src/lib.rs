@@ -89,7 +89,14 @@ impl Reader {
         match request {
             Request::Import(import) => import::read(&work, import).await,
             Request::Certify(certified) => certify::read(&work, certified).await,
-            Request::Export(_) | Request::Account(_) => {
+            Request::Export(_)
+            | Request::Correct(_)
+            | Request::Account(_)
+            | Request::Profile(_)
+            | Request::Recharge(_)
+            | Request::Message(_)
+            | Request::Renew(_)
+            | Request::Enrol(_) => {
                 Err(NotRead::Fault(Fault::Bug("a letter that asks for no records was read for".to_owned())))
             }
         }

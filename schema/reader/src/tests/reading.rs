@@ -91,6 +91,7 @@ impl World {
             sequence: self.sequence,
             time: Utc::now(),
             mode: Mode::Live,
+            seen: None,
             request: Request::Import(import),
         };
         let id = SignerId::KeyId(self.key_id.clone());
@@ -115,6 +116,7 @@ impl World {
                 letter: Ok(letter),
             },
             read: None,
+            enrolment: None,
         }
     }
 

@@ -59,6 +59,7 @@ pub fn definition() -> Definition {
         scope_column: Some("Centre".to_owned()),
         legal_key: vec!["Centre".to_owned(), "Rang".to_owned()],
         corrections: Corrections::Never,
+        results: false,
         checks: Vec::new(),
         notes: None,
         columns: columns(),

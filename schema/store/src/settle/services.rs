@@ -56,7 +56,9 @@ impl<'a> Serving<'a> {
         moments: Moments,
     ) -> Result<Effect, Refusal> {
         match work {
-            Work::Records(_) | Work::Corrections(_) | Work::Statement(_) | Work::Enrolled => Ok(Effect::None),
+            Work::Records(_) | Work::Corrections(_) | Work::Read(..) | Work::Statement(_) | Work::Enrolled => {
+                Ok(Effect::None)
+            }
             Work::Renew(_) => self.renewing.renew(place, moments.received_at).map(Effect::Certificate),
             Work::Profile(set) => self.changing.change(agency, set.as_deref()).map(Effect::Profile),
             Work::Message(message) => {

@@ -74,5 +74,6 @@ pub(crate) fn nobody() -> Arrival {
         rendered_bytes: 0,
         content: Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
         enrolment: None,
+        read: None,
     }
 }

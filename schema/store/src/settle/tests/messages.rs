@@ -37,7 +37,7 @@ async fn told(world: &World) -> Vec<Notice> {
             .unwrap()
         {
             CentreLetter::Notice(notice) => notice,
-            CentreLetter::Answer(_) => panic!("an answer"),
+            CentreLetter::Answer(_) | CentreLetter::Part(_) => panic!("an answer"),
         };
     notices.map(read).collect()
 }

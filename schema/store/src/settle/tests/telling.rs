@@ -24,7 +24,7 @@ async fn told(world: &World) -> Vec<NoticeContent> {
     let notices = leased.iter().filter(|leased| leased.notice.is_some());
     let content = notices.map(|leased| match read_centre_letter(&leased.payload, &PayloadLimits::default()).unwrap() {
         CentreLetter::Notice(notice) => notice.content,
-        CentreLetter::Answer(_) => panic!("an answer"),
+        CentreLetter::Answer(_) | CentreLetter::Part(_) => panic!("an answer"),
     });
     content.collect()
 }
