@@ -18,7 +18,7 @@ fn notices_of(world: &World) -> Vec<Notice> {
     let told = world.open_all(world.post_office.take(OFFICE_ADDRESS));
     let notice = |letter| match letter {
         CentreLetter::Notice(notice) => Some(notice),
-        CentreLetter::Answer(_) => None,
+        CentreLetter::Answer(_) | CentreLetter::Part(_) => None,
     };
     told.into_iter().filter_map(notice).collect()
 }
