@@ -1,6 +1,6 @@
 //! An office has papers certified, reads records back in parts, and asks for a part that was lost, through a whole pipeline.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
