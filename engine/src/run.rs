@@ -242,7 +242,7 @@ impl Centre<'_> {
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
-            reading: database::connect_reader(&self.configuration)?,
+            reading: database::connect_reader(self.configuration)?,
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
             issuer: self.issuer()?,

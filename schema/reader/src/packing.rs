@@ -96,7 +96,7 @@ impl Measure {
     }
 
     /// Says whether rows of so many octets and cells are enough for a part.
-    pub fn is_full(&self, json_bytes: usize, cells: usize) -> bool {
+    pub fn is_full(self, json_bytes: usize, cells: usize) -> bool {
         json_bytes >= self.json_bytes || cells >= CELLS_MAX
     }
 

@@ -117,7 +117,7 @@ impl Look {
                 }
             }
             Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::IN | Keyword::BETWEEN | Keyword::LIKE => {
-                self.term()?
+                self.term()?;
             }
             keyword => {
                 if let Some(reason) = reason_of(keyword) {

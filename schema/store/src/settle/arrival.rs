@@ -69,6 +69,7 @@ pub struct Arrival {
 }
 
 /// What a container turned out to be.
+#[expect(clippy::large_enum_variant, reason = "nearly every container is signed")]
 pub enum Content {
     /// No verified signer: it goes into quarantine and gets no answer.
     Stranger(Refusal),
