@@ -1,5 +1,6 @@
 //! What the audit log tells of: every action with its parameters, its stable name, and whom or what it was done to.
 
+mod name;
 mod subject;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -351,63 +352,6 @@ impl Differences {
 }
 
 impl AuditAction<'_> {
-    /// Returns the action's name. Lines of years are read by these: one is never renamed and never gets a second meaning.
-    pub fn name(&self) -> &'static str {
-        match self {
-            AuditAction::AgencyAdd { .. } => "agency.add",
-            AuditAction::AgencyEdit { .. } => "agency.edit",
-            AuditAction::AgencyStatus { .. } => "agency.status",
-            AuditAction::AgencyRecharge { .. } => "agency.recharge",
-            AuditAction::VoucherBatch { .. } => "voucher.batch",
-            AuditAction::VoucherWrite { .. } => "voucher.write",
-            AuditAction::VoucherRevoke { .. } => "voucher.revoke",
-            AuditAction::VoucherUnlock { .. } => "voucher.unlock",
-            AuditAction::AgencyGrant { .. } => "agency.grant",
-            AuditAction::AgencyWithdraw { .. } => "agency.withdraw",
-            AuditAction::InstallationAdd { .. } => "installation.add",
-            AuditAction::AnswerResend { .. } => "answer.resend",
-            AuditAction::AnswerRetry { .. } => "answer.retry",
-            AuditAction::CertificateRegister { .. } => "certificate.register",
-            AuditAction::EnrolmentCode { .. } => "enrolment.code",
-            AuditAction::CertificateRevoke { .. } => "certificate.revoke",
-            AuditAction::LetterAskAgain { .. } => "letter.ask_again",
-            AuditAction::StatementSend { .. } => "statement.send",
-            AuditAction::MessageShow { .. } => "message.show",
-            AuditAction::MessageSend { .. } => "message.send",
-            AuditAction::MessageBroadcast { .. } => "message.broadcast",
-            AuditAction::ProfileConfirm { .. } => "profile.confirm",
-            AuditAction::ProfileRefuse { .. } => "profile.refuse",
-            AuditAction::QuarantineShow { .. } => "quarantine.show",
-            AuditAction::QuarantineDrop { .. } => "quarantine.drop",
-            AuditAction::QuarantineRetry { .. } => "quarantine.retry",
-            AuditAction::HeldShow { .. } => "held.show",
-            AuditAction::HeldDecide { .. } => "held.decide",
-            AuditAction::FlagExplain { .. } => "flag.explain",
-            AuditAction::TableAdopt { .. } => "table.adopt",
-            AuditAction::TableLoad { .. } => "table.load",
-            AuditAction::TableAbandon { .. } => "table.abandon",
-            AuditAction::PlanEdit { .. } => "plan.edit",
-            AuditAction::TariffSet { .. } => "tariff.set",
-            AuditAction::TariffCancel(_) => "tariff.cancel",
-            AuditAction::ServerInit(_) => "server.init",
-            AuditAction::CentreKeys(_) => "centre.keys",
-            AuditAction::UserAdd { .. } => "user.add",
-            AuditAction::UserPrivilege { .. } => "user.privilege",
-            AuditAction::UserCommission { .. } => "user.commission",
-            AuditAction::UserMap { .. } => "user.map",
-            AuditAction::UserUnmap { .. } => "user.unmap",
-            AuditAction::RechargeLimit { .. } => "recharge.limit",
-            AuditAction::ApprovalAsk { .. } => "approval.ask",
-            AuditAction::ApprovalConfirm { .. } => "approval.confirm",
-            AuditAction::ApprovalChanged { .. } => "approval.changed",
-            AuditAction::ApprovalRefuse { .. } => "approval.refuse",
-            AuditAction::ApprovalWithdraw { .. } => "approval.withdraw",
-            AuditAction::ApprovalRefusedTry { .. } => "approval.refused",
-            AuditAction::OperationRefused { .. } => "operation.refused",
-            AuditAction::SignInRefused { .. } => "sign_in.refused",
-        }
-    }
-
     /// Returns how it was done, as the line keeps it.
     ///
     /// # Errors
