@@ -265,8 +265,19 @@ fn sources_of(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 /// Families whose messages are found by a code, or by the English text of the code.
-const FAMILIES: [&str; 10] =
-    ["check-", "error-", "expected-", "heading-", "help-", "parameter-", "refusal-", "rule-", "sample-", "usage-"];
+const FAMILIES: [&str; 11] = [
+    "check-",
+    "error-",
+    "expected-",
+    "heading-",
+    "help-",
+    "parameter-",
+    "refusal-",
+    "rule-",
+    "sample-",
+    "select-",
+    "usage-",
+];
 
 #[test]
 fn every_message_is_said_somewhere_and_every_name_is_a_message() {

@@ -490,7 +490,7 @@ post-serves = POP3 at { $pop3 }, SMTP at { $smtp }: every address has a mailbox,
 
 plan-none = no plan
 plan-unbounded = no bound
-plan-named = { $plan }: { $description }
+plan-named = plan { $plan }: { $description }
 plan-per-day = in a day an agency may be given { $acts } records and keys, { $bytes } bytes
 plan-sends = sends
 plan-sends-not = does not send

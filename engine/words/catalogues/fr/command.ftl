@@ -538,7 +538,7 @@ post-serves = POP3 à { $pop3 }, SMTP à { $smtp } : chaque adresse a une boîte
 
 plan-none = aucun plan
 plan-unbounded = sans limite
-plan-named = { $plan } : { $description }
+plan-named = le plan { $plan } : { $description }
 plan-per-day = en un jour une agence peut recevoir { $acts } fiches et clés, { $bytes } octets
 plan-sends = envoie
 plan-sends-not = n'envoie pas
