@@ -83,6 +83,7 @@ pub struct Given {
 
 /// A letter of the centre to this office.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is received at a time, and taken apart at once")]
 pub enum Received {
     /// An answer to one of its letters.
     Answered(Box<Answered>),

@@ -37,6 +37,7 @@ pub struct Addressee {
 
 /// A letter from the centre to an office.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one is read at a time, and taken apart at once")]
 pub enum CentreLetter {
     /// The answer to a letter of the office.
     Answer(Answer),

@@ -5,12 +5,15 @@
 //! statements of OPERATIONS.md, and `check` says what is missing.
 
 use diesel::sql_types::{Bool, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::{Column, Definition};
+
+/// The advisory lock that is held while the role and its views are made.
+const LOGIN_LOCK: i64 = i64::from_be_bytes(*b"xmreader");
 
 /// The role.
 pub const ROLE: &str = cluster::READER;
@@ -100,18 +103,25 @@ pub fn view(table_id: i32) -> String {
 /// # Errors
 /// A fault of the database, other than that our login may not.
 pub async fn prepare(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
-    let is_superuser: Vec<bool> =
-        Statement::<Bool>::new("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", &[])
-            .load(connection)
-            .await?;
-    if is_superuser.contains(&true) {
-        bind(connection).await?;
-    }
-    if is_prepared(connection).await? {
-        connection.batch_execute(&format!("GRANT USAGE ON SCHEMA {SCHEMA} TO {ROLE}")).await?;
-        make_views(connection).await?;
-    }
-    Ok(())
+    connection
+        .transaction(async |connection| {
+            // Of two replicas that begin at once, PostgreSQL would refuse one the change of a privilege that the other changes.
+            let lock = [Bind::Bigint(LOGIN_LOCK)];
+            Statement::<()>::new("SELECT pg_advisory_xact_lock(?)", &lock).execute(connection).await?;
+            let is_superuser: Vec<bool> =
+                Statement::<Bool>::new("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", &[])
+                    .load(connection)
+                    .await?;
+            if is_superuser.contains(&true) {
+                bind(connection).await?;
+            }
+            if is_prepared(connection).await? {
+                connection.batch_execute(&format!("GRANT USAGE ON SCHEMA {SCHEMA} TO {ROLE}")).await?;
+                make_views(connection).await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// Makes the role, and takes from it what can be taken. Several databases of one cluster share it.

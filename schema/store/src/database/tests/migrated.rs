@@ -23,6 +23,20 @@ async fn two_replicas_may_migrate_at_once() {
     assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
 }
 
+/// Each makes sure of the login that reads for agencies, in catalogues of PostgreSQL that no two may write to at once.
+#[tokio::test]
+async fn replicas_may_begin_at_once_on_a_database_that_is_migrated() {
+    let database = TestCluster::shared().await.database().await;
+    for _round in 0..10 {
+        let replicas = futures_util::future::join_all((0..4).map(|_| {
+            let replica = database.clone();
+            tokio::spawn(async move { replica.migrate().await })
+        }))
+        .await;
+        replicas.into_iter().for_each(|run| assert_eq!(run.unwrap().unwrap(), 0));
+    }
+}
+
 /// The migrations of a program after this one, which makes an index without keeping anybody from writing.
 fn with_an_index() -> (tempfile::TempDir, FileBasedMigrations) {
     let place = tempfile::tempdir().unwrap();
