@@ -176,6 +176,18 @@ async fn attempt(
         }
         Operation::ProfileConfirm => profiles::confirm(connection, operator, 1).await.map(drop),
         Operation::ProfileRefuse => profiles::refuse(connection, operator, 1, "unknown").await.map(drop),
+        other => attempt_further(connection, operator, other).await,
+    }
+}
+
+/// Tries the other operations.
+async fn attempt_further(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    operation: Operation,
+) -> Result<(), AdministrationError> {
+    let one = number(1);
+    match operation {
         Operation::AgencyGrant => scopes::grant(connection, operator, one, "C", &["x".to_owned()]).await.map(drop),
         Operation::AgencyWithdraw => {
             scopes::withdraw(connection, operator, one, "C", &["x".to_owned()]).await.map(drop)
@@ -210,6 +222,7 @@ async fn attempt(
         Operation::ApprovalConfirm => approvals::confirm(connection, operator, 1).await.map(drop),
         Operation::UserMap => mapping::map(connection, operator, "ekane", account("zoe").account()).await,
         Operation::UserUnmap => mapping::unmap(connection, operator, "root").await.map(drop),
+        other => unreachable!("nobody tries {other:?}"),
     }
 }
 

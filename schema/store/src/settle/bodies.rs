@@ -58,7 +58,7 @@ pub async fn read(
                 bodies.insert(place, AnswerContent::Enrolled(issued(&der)));
             }
             Work::Profile(_) => {
-                bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told))))
+                bodies.extend(acceptance.effect.profile().map(|told| (place, AnswerContent::Profile(told))));
             }
             Work::Statement(period) => {
                 let asking = statement::Asking { batch, place, agency, account, period: *period };

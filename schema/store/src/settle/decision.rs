@@ -51,6 +51,7 @@ pub struct Hold {
 }
 
 /// How an arrival is settled.
+#[expect(clippy::large_enum_variant, reason = "nearly every letter is accepted")]
 pub enum Decision {
     /// No registered key signed the letter: it goes into quarantine and gets no answer.
     Stranger(Refusal),
