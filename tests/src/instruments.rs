@@ -16,7 +16,7 @@ const IN_HAND: [&str; 9] = [
     "xm_outbox_waiting",
 ];
 /// Gauges of a state, which an idle program has too. Every other gauge is of work in hand. A new one must be named here or above.
-const STATES: [&str; 25] = [
+const STATES: [&str; 32] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -36,12 +36,19 @@ const STATES: [&str; 25] = [
     "xm_data_folder_size_bytes",
     "xm_database_connections",
     "xm_database_up",
+    "xm_enrolments_locked",
     "xm_flags_unexplained",
+    "xm_letters_held",
+    "xm_letters_held_oldest_seconds",
     "xm_mailbox_up",
+    "xm_messages_unread",
     "xm_outbox_failed",
+    "xm_profile_changes_waiting",
     "xm_quarantine_bytes",
     "xm_quarantine_bytes_max",
     "xm_quarantine_open",
+    "xm_recharging_locked",
+    "xm_stations",
 ];
 /// The gauge that only the program with the mailbox's lease shows.
 const OF_ONE_PROGRAM: &str = "xm_mailbox_mails";
