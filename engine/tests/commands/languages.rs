@@ -14,6 +14,9 @@ use crate::day::{CHANGES, OF_A_TABLE, PEOPLE, QUESTIONS};
 use crate::operators::{LETTER, agencies, in_douala, refused_letter, write};
 use crate::speaker::{DATA, MONTHS, Speaker};
 
+/// What the plan that every centre begins with is for, as it stands in the database.
+const STANDARD: &str = "What an ordinary office may do";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     let centre = Centre::on_a_database_of_its_own().await;
@@ -61,7 +64,8 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
         speaker.shows(arguments);
     }
     for arguments in CHANGES {
-        speaker.with(&["export, correct, import, certify", "export", "hostname", "etc", "Nowhere"]).says(arguments);
+        let data = ["export, correct, import, certify", "export", "hostname", "etc", "Nowhere", STANDARD, "verdict"];
+        speaker.with(&data).says(arguments);
     }
     speaker.with(&OF_A_TABLE).shows(&["table", "show", "ecr.MentionMarginale"]);
     // What is free of the disk may differ from one moment to the next.
