@@ -57,7 +57,7 @@ fn a_message_is_answered_in_its_thread_and_the_answer_comes_until_it_is_seen() {
 
     assert_eq!(send_again(&world), 1);
     world.wait_for("it sent again", "SELECT count(*) FROM xm.notices WHERE sends = 2 AND outbox IS NULL", 1);
-    assert_eq!(notices_of(&world), [first.clone()]);
+    assert_eq!(notices_of(&world), std::slice::from_ref(first));
     let (mut thanks, _) = world.next_mail();
     thanks.seen = Some(first.number);
     thanks.request = Request::Message(Message { thread: Some(*thread), text: "Merci.".to_owned() });

@@ -170,16 +170,7 @@ impl CommandLine {
                 logging::start(&ServerConfiguration { log_level, ..ServerConfiguration::default() })?;
                 runtime()?.block_on(demo::run(&arguments))
             }
-            Command::Sample(SampleCommand::Tables) => sample::definition_file(),
-            Command::Sample(SampleCommand::Configuration { trial: None }) => sample::configuration(),
-            Command::Sample(SampleCommand::Configuration { trial: Some(ports) }) => {
-                sample::trial_configuration(&place.configuration()?, &ports)
-            }
-            #[cfg(feature = "demo")]
-            Command::Sample(SampleCommand::Post) => {
-                let configuration = place.configuration()?;
-                runtime()?.block_on(sample::serve_post(&configuration))
-            }
+            Command::Sample(command) => run_sample(&place, command),
             Command::Run => {
                 let configuration = Configuration::load(&place.sources)?;
                 logging::start(&configuration.server)?;
@@ -204,12 +195,6 @@ impl CommandLine {
             Command::Letter(command) => place.at_desk(async |desk| letter::run(desk, command).await),
             Command::Quarantine(command) => place
                 .at_desk_with_letters(async |desk, configuration| quarantine::run(desk, configuration, command).await),
-            #[cfg(feature = "demo")]
-            Command::Sample(SampleCommand::Office { matricule, folder }) => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| sample::make_office(desk, &configuration, matricule, &folder).await)
-            }
-            Command::Sample(command) => place.at_desk(async |desk| sample::run(desk, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
             Command::Plan(command) => place.at_desk(async |desk| plan::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
@@ -234,6 +219,28 @@ impl CommandLine {
                 place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)
             }
         }
+    }
+}
+
+/// Does what is asked about samples.
+fn run_sample(place: &Place, command: SampleCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        SampleCommand::Tables => sample::definition_file(),
+        SampleCommand::Configuration { trial: None } => sample::configuration(),
+        SampleCommand::Configuration { trial: Some(ports) } => {
+            sample::trial_configuration(&place.configuration()?, &ports)
+        }
+        #[cfg(feature = "demo")]
+        SampleCommand::Post => {
+            let configuration = place.configuration()?;
+            runtime()?.block_on(sample::serve_post(&configuration))
+        }
+        #[cfg(feature = "demo")]
+        SampleCommand::Office { matricule, folder } => {
+            let configuration = Configuration::load(&place.sources)?;
+            place.at_desk(async |desk| sample::make_office(desk, &configuration, matricule, &folder).await)
+        }
+        command => place.at_desk(async |desk| sample::run(desk, command).await),
     }
 }
 

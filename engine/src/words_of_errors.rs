@@ -27,10 +27,7 @@ pub fn in_utc(error: &AdministrationError) -> String {
 pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> String) -> String {
     match error {
         AdministrationError::Fault(fault) => fault.to_string(),
-        AdministrationError::Invalid(value) => {
-            let (what, expected) = values::invalid(value);
-            format!("{what} is not valid: expected {expected}")
-        }
+        AdministrationError::Invalid(value) => values::sentence(value),
         AdministrationError::AuditBroken(line) => {
             format!("the audit log is broken at line {line}: somebody changed it outside the program")
         }

@@ -2,8 +2,14 @@
 
 use store::error::InvalidValue;
 
+/// Words what value is not valid.
+pub(super) fn sentence(value: &InvalidValue) -> String {
+    let (what, expected) = invalid(value);
+    format!("{what} is not valid: expected {expected}")
+}
+
 /// Returns which value is not valid, and what it must be.
-pub(super) fn invalid(value: &InvalidValue) -> (&'static str, String) {
+fn invalid(value: &InvalidValue) -> (&'static str, String) {
     let (what, expected) = match value {
         InvalidValue::Amount { max } => return ("the amount", format!("1 to {max} minor units")),
         InvalidValue::Vouchers { max } => return ("the number of vouchers", format!("1 to {max}")),
