@@ -1,7 +1,7 @@
 //! The main job on real servers: letters made by stock openssl and sent through Postfix lie in Dovecot, become rows in
 //! PostgreSQL and receipts in the offices' maildrops, which stock openssl opens and verifies.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

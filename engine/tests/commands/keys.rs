@@ -107,7 +107,12 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
     }
     assert_eq!(centre.json(&["cert", "list", "--json"]).as_array().unwrap().len(), 2);
 
-    // Of several certificates in a file the one is registered whose fingerprint the agency told.
+    one_of_several_certificates(&centre);
+}
+
+/// Of several certificates in a file the one is registered whose fingerprint the agency told.
+fn one_of_several_certificates(centre: &Centre) {
+    let place = centre.place.path();
     let (first, second) = (agency_certificate(place, "first"), agency_certificate(place, "second"));
     let both = place.join("both.pem");
     std::fs::write(&both, [std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap()].concat()).unwrap();

@@ -256,6 +256,7 @@ error-operation-certificate-replace = certificate.replace
 error-operation-certificate-revoke = certificate.revoke
 error-operation-table-adopt = table.adopt
 error-operation-table-abandon = table.abandon
+error-operation-plan-edit = plan.edit
 error-operation-tariff-set = tariff.set
 error-operation-tariff-cancel = tariff.cancel
 error-operation-server-init = server.init

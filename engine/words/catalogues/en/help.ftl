@@ -291,7 +291,6 @@ help-has-not = He has not
 
 value-file = FILE
 value-folder = FOLDER
-value-number = NUMBER
 value-whose = WHOSE
 value-what = WHAT
 value-language = LANGUAGE

@@ -265,6 +265,7 @@ error-operation-certificate-replace = enregistrer un autre certificat d'une agen
 error-operation-certificate-revoke = révoquer une clé
 error-operation-table-adopt = adopter des tables
 error-operation-table-abandon = abandonner une table
+error-operation-plan-edit = changer un plan
 error-operation-tariff-set = fixer un prix
 error-operation-tariff-cancel = reprendre un prix
 error-operation-server-init = créer le serveur

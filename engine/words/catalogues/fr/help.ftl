@@ -291,7 +291,6 @@ help-has-not = Il ne l'a pas
 
 value-file = FICHIER
 value-folder = DOSSIER
-value-number = NOMBRE
 value-whose = DE_QUI
 value-what = QUOI
 value-language = LANGUE

@@ -157,7 +157,7 @@ fn another_version_is_named_whatever_else_it_has() {
 
 #[test]
 fn another_service_is_named_where_it_has_the_form_of_one() {
-    for (service, named) in [("import", "import"), ("a_b", "a_b"), ("Export", ""), ("Ngo Biyong", ""), ("", "")] {
+    for (service, named) in [("vote", "vote"), ("a_b", "a_b"), ("Export", ""), ("Ngo Biyong", ""), ("", "")] {
         let letter = with(LETTER, "\"export\"", &format!("\"{service}\""));
         for letter in [with(&letter, "\"body\":{", "\"body\":{\"unread\":1e400,"), letter] {
             let refusal = refused(letter.as_bytes());

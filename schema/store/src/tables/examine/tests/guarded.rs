@@ -164,7 +164,7 @@ async fn a_collation_that_takes_different_texts_for_the_same_is_not_adopted_and_
     assert_eq!(lab.send(&birth("ed-1", "Édéa")).await.verdict, Verdict::Accepted);
     lab.world
         .sql(&format!(
-            "{FOLDING}; ALTER TABLE lab.\"T\" ALTER \"Code\" TYPE varchar(20) COLLATE lab.folding,
+            "{FOLDING}; DROP SCHEMA xm_read CASCADE; ALTER TABLE lab.\"T\" ALTER \"Code\" TYPE varchar(20) COLLATE lab.folding,
              ALTER \"Nom\" TYPE text COLLATE lab.folding"
         ))
         .await;

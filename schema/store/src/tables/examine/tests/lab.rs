@@ -124,7 +124,8 @@ impl Lab {
         self.world
             .sql(&format!(
                 "CREATE ROLE {role}; GRANT USAGE ON SCHEMA xm, registry, lab TO {role};
-                 GRANT ALL ON ALL TABLES IN SCHEMA xm, registry, lab TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA xm, lab TO {role}"
+                 GRANT ALL ON ALL TABLES IN SCHEMA xm, registry, lab TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA xm, lab TO {role};
+                 GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO {role}"
             ))
             .await;
         self.world.take_role(role).await;
