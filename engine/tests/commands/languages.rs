@@ -69,7 +69,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     }
     speaker.with(&OF_A_TABLE).shows(&["table", "show", "ecr.MentionMarginale"]);
     // What is free of the disk may differ from one moment to the next.
-    speaker.with(&MONTHS).with(&["correct"]).says(&["check"]);
+    speaker.with(&MONTHS).with(&["correct", "import", "certify"]).says(&["check"]);
     for arguments in PEOPLE {
         speaker.with(&["zoe", "mbome", "nkolo", "games", "daemon", "slip"]).says(arguments);
     }
@@ -213,7 +213,7 @@ fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
         a_sample(&speaker, arguments);
     }
     a_sample(&speaker, &["sample", "configuration", "--trial", "2110", "2525"]);
-    speaker.with(&MONTHS).with(&["correct"]).says(&["check"]);
+    speaker.with(&MONTHS).with(&["correct", "import", "certify"]).says(&["check"]);
     let wrong = centre.place.path().join("wrong.toml");
     for (text, keys) in [
         ("[folder]\npath = \"/nowhere\"\n", ["folder", "nowhere", "in", "out"]),
