@@ -1,5 +1,6 @@
-//! What of a source is taken next, and what is not taken at all: lanes, windows, suspects, what waits and what breaks. It knows no
-//! protocol: what a transport lists goes in, and which mail to fetch next comes out.
+//! Admission decides which mail of a source is taken next, and which is not taken at all. It keeps the lanes, the windows, the suspects,
+//! the letters that wait, and the mails over which sessions break. It knows no protocol: a transport's listing goes in, and the mail to
+//! fetch next comes out.
 //!
 //! [`source::Admission`] is what all mail of one source passes, polled or pushed. A [`poll::Poll`] admits what a source lists, in the
 //! order of the files named here; a [`lender::Lender`] admits what is pushed.

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A mail, as its mailbox names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailName {
-    /// The mailbox's configured name.
+    /// The source's name in the database: its configured name, and the process too where each process has mail of its own.
     pub mailbox: Arc<str>,
-    /// Its UIDL (RFC 1939, section 7).
+    /// The mail's token there: in a mailbox its UIDL (RFC 1939, section 7).
     pub uidl: Arc<str>,
 }
 

@@ -21,7 +21,7 @@ use crate::writer_time::WorkedTime;
 /// What a ledger is built with.
 #[derive(Clone)]
 pub struct BillingLedgerParts {
-    /// Settles the parts of a batch that met a fault of its own.
+    /// Settles the letters of a batch apart, where the batch met a fault of its own.
     pub settler: Arc<Settler>,
     /// Where transactions run to their end.
     pub tasks: DatabaseTasks,

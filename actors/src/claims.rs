@@ -37,7 +37,7 @@ pub const LANES: [Lane; 3] = [Lane::Fast, Lane::Slow, Lane::Last];
 const REMEMBERED_SECONDS: u32 = 60;
 /// Matricules that can exist: six digits.
 const MATRICULES: usize = 1_000_000;
-/// The slow lane is busy while its mail of so many agencies is being tried.
+/// The slow lane is busy while mail of so many agencies in it is being tried.
 const SLOW_LANE_BUSY: usize = 16;
 
 /// How soon a deferred mail is tried: by its lane, and then, in the slow lane, whether another mail of its agency is being tried.
@@ -56,7 +56,7 @@ pub struct Claims {
 struct ClaimsInner {
     /// One bit per matricule.
     known: Vec<u64>,
-    /// Seconds are counted from here.
+    /// The moment from which the seconds below are counted.
     began: Instant,
     failed: Recent,
     heard: Recent,
@@ -64,8 +64,8 @@ struct ClaimsInner {
     tried: Tally<Matricule>,
 }
 
-/// When something last happened, in seconds, for every matricule that can exist; 0 for never. 4 MB, of which the system
-/// gives what is used.
+/// When something last happened, in seconds, for every matricule that can exist; 0 for never. That is 4 MB of zeros, of which the operating
+/// system provides only the pages that are used.
 #[derive(Debug)]
 struct Recent(Vec<u32>);
 
@@ -114,7 +114,7 @@ impl Default for ClaimsInner {
 }
 
 impl ClaimsInner {
-    /// Returns the second, from 1.
+    /// Returns the present second, counted from 1: 0 means never.
     fn now(&self) -> u32 {
         u32::try_from(self.began.elapsed().as_secs()).unwrap_or(u32::MAX).saturating_add(1)
     }
@@ -192,7 +192,7 @@ impl Claims {
         slow.take(SLOW_LANE_BUSY).count() == SLOW_LANE_BUSY
     }
 
-    /// Marks that a mail of the slow lane is being tried, for as long as what is returned lives.
+    /// Marks that a mail of the slow lane is being tried, until the returned mark is dropped.
     pub fn trying(self: &Arc<Self>, matricule: Matricule) -> BeingTried {
         self.lock().tried.add(matricule);
         BeingTried { claims: Arc::clone(self), matricule }

@@ -42,13 +42,13 @@ pub struct NotTaken {
 
 /// Carries answers out of the centre.
 pub trait Courier: Send + Sync + 'static {
-    /// Returns the transport whose answers it takes, as on `xm.outbox`.
+    /// Returns the transport whose answers the courier takes, as `xm.outbox` names it.
     fn transport(&self) -> &'static str;
 
-    /// Returns what it is called in the log.
+    /// Returns what the courier is called in the log.
     fn noun(&self) -> &'static str;
 
-    /// Says whether it carries answers to the registered address of their agency, without which it takes none.
+    /// Says whether the courier carries answers to the registered address of their agency; it then takes none without an address.
     fn needs_address(&self) -> bool;
 
     /// Returns how many answers to one office may travel together.

@@ -18,7 +18,7 @@ use crate::room::{Hands, LentPlace, Permits};
 
 /// A message that carries letters.
 pub trait Letters {
-    /// Counts its letters with an actor, and no longer with the actor before it.
+    /// Counts the message's letters with an actor, and no longer with the actor that had them before.
     fn enter(&mut self, actor: &ActorMetrics);
 }
 
@@ -34,7 +34,8 @@ pub enum Fate {
     Deferred = 2,
     /// A table of one of its letters takes no rows now, or a letter met a fault that is not its own: the mail stays until that is mended.
     Withheld = 3,
-    /// A fault of the world, or an actor that was rebuilt: the mail stays and is fetched again.
+    /// A fault outside the mail (the database is away, the process stops), or an actor that was rebuilt: the mail stays and is fetched
+    /// again.
     Returned = 4,
     /// Code panicked over the mail: it stays and is tried alone.
     Suspect = 5,
@@ -67,7 +68,7 @@ impl Fate {
 pub struct Report {
     /// The poller's own number for the mail.
     pub number: u64,
-    /// What became of it.
+    /// What became of the mail.
     pub fate: Fate,
 }
 
@@ -75,7 +76,7 @@ pub struct Report {
 struct Lent {
     number: u64,
     worst: AtomicU8,
-    // Bounded by the permits, since each report is of one mail in hand.
+    // The permits bound this channel, since each report is of one mail in hand.
     reports: UnboundedSender<Report>,
     /// Counts the mail with the poller that lent it, for as long as it is lent.
     stay: Stay,
@@ -126,8 +127,7 @@ impl Share {
         Share { lent: Arc::clone(&self.lent), is_settled: false, stay: None }
     }
 
-    /// Counts the container with an actor from now on. For the actor before, the container went on well unless that actor has said
-    /// otherwise.
+    /// Counts the container with an actor from now on. The actor before counts it as `Ok`, unless that actor has said otherwise.
     pub fn enter(&mut self, actor: &ActorMetrics) {
         self.end_stay(Handled::Ok);
         self.stay = Some(Stay::begin(actor, 1));

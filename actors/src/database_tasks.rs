@@ -1,7 +1,7 @@
 //! Work on the runtime of the database's connections, which outlives every actor: a transaction runs to its end whatever becomes of
 //! the actor that began it, and a connection made on an actor's thread would die with that thread.
 //!
-//! What a task comes to reaches the actor as a message would: under the actor's guard. A panic in a task is the actor's own.
+//! A task's result reaches the actor as a message would: under the actor's guard. A panic in a task is treated as a panic of the actor.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -26,9 +26,9 @@ pub struct DatabaseTasks {
 /// Why work that somebody waited for has no result.
 #[derive(Debug)]
 pub enum Undone {
-    /// The database.
+    /// The database has failed.
     Fault(Fault),
-    /// It took too long, panicked, or the process is ending.
+    /// The work took too long or panicked, or the process is ending.
     LeftBehind,
 }
 
@@ -52,7 +52,7 @@ impl DatabaseTasks {
         work: impl Future<Output = T> + Send + 'static,
         then: impl FnOnce(&mut A, T, &mut Context<A>) + 'static,
     ) {
-        // A set of one: unlike a handle alone, it ends its task when it is dropped.
+        // The set holds one task: unlike a join handle, it ends its task when it is dropped.
         let mut tasks = JoinSet::new();
         tasks.spawn_on(work, &self.runtime);
         let task = async move {
@@ -65,7 +65,7 @@ impl DatabaseTasks {
         hand_back(actor, context, task, then);
     }
 
-    /// Runs work and waits for it. Its panic is the caller's.
+    /// Runs work and waits for it. A panic of the work goes on in the caller.
     ///
     /// # Errors
     /// Those of the work; [`Fault::Away`] where the process is ending.
@@ -80,7 +80,7 @@ impl DatabaseTasks {
         }
     }
 
-    /// Runs work and waits for it so long at most. The caller goes on whatever becomes of it.
+    /// Runs work and waits for it, for `longest` at most. The caller goes on whatever becomes of the work.
     ///
     /// # Errors
     /// Why there is no result.
@@ -96,8 +96,8 @@ impl DatabaseTasks {
     }
 }
 
-/// Hands what a task comes to to the actor that waits for it, and books the time as waited for. A task that was cancelled has no
-/// result: the process is ending.
+/// Hands a task's result to the actor that waits for it, and books the time as waited for. A task that was cancelled has no result: the
+/// process is ending.
 fn hand_back<A: Guarded, T: 'static>(
     actor: &A,
     context: &mut Context<A>,

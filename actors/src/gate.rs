@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::stop::Stop;
 
-/// First and longest pause between two looks at a database that is away.
+/// First pause between two looks at a database that is away. Each pause is twice as long as the one before.
 const PROBE_MIN: Duration = Duration::from_millis(200);
+/// Longest pause between two such looks.
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// The gate of a process. Cheap to clone.
@@ -25,7 +26,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Closes the gate if the fault means that the database is away, and logs that once for each time.
+    /// Closes the gate if the fault means that the database is away, and logs each closing once.
     pub fn fault(&self, fault: &Fault) {
         if fault.is_away() && self.0.send_replace(false) {
             tracing::warn!(%fault, "no mail is fetched until the database answers");

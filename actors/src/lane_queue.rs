@@ -54,7 +54,7 @@ impl<T> LaneQueue<T> {
         let slow_is_due = self.slow_time * (SLOW_PARTS - 1) < self.fast_time;
         let lane = match (self.fast.is_empty(), self.slow.is_empty()) {
             (true, true) => {
-                // Both queues are empty: what each has used is no matter to the next rush.
+                // Both queues are empty: the time that each has used is no matter to the next rush.
                 (self.fast_time, self.slow_time) = (Duration::ZERO, Duration::ZERO);
                 return None;
             }

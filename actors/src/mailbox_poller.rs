@@ -22,13 +22,14 @@ use crate::outage::Outage;
 use crate::supervision::Guard;
 pub use parts::MailboxPollerParts;
 
-/// So many sessions in a row may each find another breaker before that is taken for trouble of the server itself.
+/// Sessions in a row that may each find another breaker. Beyond this number the server itself counts as in trouble.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
-/// Shortest and longest pause between polls of a mailbox that fails.
+/// Shortest pause between polls of a mailbox that fails.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
+/// Longest pause between polls of a mailbox that fails.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
-/// Longest wait for a database that is to take a lease back.
+/// Longest wait for the database when the lease is given back.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// See the module.
@@ -67,7 +68,7 @@ impl MailboxPollerParts {
 
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     let source = &parts.source;
-    // One name per life of this actor: what an earlier life left in hand is told from what this one holds.
+    // One name for each life of this actor, so that mail which an earlier life left in hand is told from mail which this one holds.
     let life = Uuid::now_v7();
     let (mut memory, mut lending) = (Memory::default(), Lending::default());
     let mut rhythm = Rhythm::begin(parts);
@@ -91,7 +92,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         let found_breaker = memory.breakers.len() > breakers_before;
         rhythm.tell(&outcome, found_breaker);
         rhythm.next(&outcome, found_breaker);
-        // The lease is renewed in time: a process that took it over would make suspects of the mail in hand.
+        // The next poll comes in time to renew the lease: a process that took the lease over would make suspects of the mail in hand.
         if !lending.is_empty() {
             rhythm.pause = rhythm.pause.min(LEASE_HOLD / 3);
         }
@@ -101,12 +102,12 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     }
 }
 
-/// When a poller polls next, and what is told of the polls before.
+/// When a poller polls next, and what is logged of the polls before.
 struct Rhythm<'p> {
     source: &'p Admission,
     turns: Turns,
     began: Instant,
-    /// Until the next poll.
+    /// Pause until the next poll.
     pause: Duration,
     breaks_in_a_row: u32,
     outage: Outage,

@@ -31,7 +31,7 @@ use crate::writer_time::Booking;
 pub struct Fetched {
     /// The mail as it came; the first part of an over-size one.
     pub mail: Vec<u8>,
-    /// Its size where only the first part was fetched.
+    /// The whole size of an over-size mail, of which only the first part was fetched.
     pub over_size_bytes: Option<u64>,
     /// Whether it is a mail, or a document alone.
     pub form: Form,
@@ -43,7 +43,7 @@ pub struct Fetched {
     pub trial: Option<Trial>,
     /// What to do with a mail that holds no container.
     pub no_container: NoContainer,
-    /// Whether it has failed three times alone, and is not opened again.
+    /// Whether the mail has failed three times alone, and is not opened again.
     pub is_poison: bool,
     /// The duty to settle it.
     pub share: Share,
@@ -68,17 +68,17 @@ pub struct Carried {
     pub provenance: Provenance,
     /// What the containers of its mail prove together; given up once it is known who signed this one.
     pub proof: Option<Arc<Proof>>,
-    /// Its mail, where not all of the mail was looked into.
+    /// The whole mail, where not all of it was looked into.
     pub remainder: Option<Arc<Remainder>>,
-    /// Its original bytes.
+    /// The container's original bytes.
     pub container: Vec<u8>,
     /// The duty.
     pub share: Share,
 }
 
 impl Carried {
-    /// Says which agency has signed the container, or that no known one has. With the last container of a mail the mail's claim is
-    /// judged, and what is to be kept of a mail that was not looked into as a whole is returned: it goes to a writer.
+    /// Says which agency has signed the container, or that no known one has. With the last container of a mail, the mail's claim is judged.
+    /// A mail that was not looked into as a whole is then returned, where it is to be kept: it goes to a writer.
     pub fn conclude(&mut self, signer: Option<Matricule>) -> Option<Rejected> {
         if let Some(proof) = self.proof.take() {
             proof.conclude(signer);
@@ -91,9 +91,9 @@ impl Carried {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct OpenedContainer {
-    /// What was inside.
+    /// What was inside the envelope.
     pub opened: sdc::cms::Opened,
-    /// What the document measures, however it was wrapped on the way.
+    /// Size of the document in bytes as this program would render it, however it was wrapped on the way.
     pub rendered_bytes: usize,
     /// The container.
     pub carried: Carried,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Time between two lines with the same words.
 const TOLD_EVERY: Duration = Duration::from_secs(3600);
 
-/// Most wordings logged within that time: where each attempt fails in other words, not each is logged.
+/// Most wordings logged within [`TOLD_EVERY`]: where each attempt fails in other words, not each is logged.
 const WORDINGS_MAX: usize = 8;
 
 /// The failed attempts since the last one that succeeded.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sdc::letter::Matricule;
 use tokio::sync::oneshot;
 
-/// An agency with more than one letter may hold one part of the room in so many.
+/// An agency that holds more than one letter may hold the room divided by this, which is half of it.
 const AGENCY_PARTS: usize = 2;
 
 /// A bounded number of bytes of payloads that are read and not settled. Cheap to clone.
@@ -78,7 +78,7 @@ impl PayloadRoom {
     /// Waits for room for a payload of so many bytes; a payload larger than the whole room waits for the whole room. Callers ask for one
     /// letter of an agency at a time, so that agencies take turns and the letters of one agency keep their order.
     pub async fn take(&self, agency: Matricule, bytes: usize) -> Unpacked {
-        // Dropped after the receiver, when this waiter counts as closed and is passed.
+        // Dropped after the receiver `taken`: by then this waiter counts as closed, and the room goes to the others.
         let _gives = GivesOnDrop(self);
         let (given, taken) = oneshot::channel();
         let bytes = bytes.min(self.bytes_max);
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_letter_of_another_waits_for_one_letter_of_a_flood() {
         let room = PayloadRoom::new(100);
-        // Each as large as the room: while one is settled, the next has asked.
+        // Each letter of the flood takes the whole room, and asks for it before the letter ahead of it is settled.
         let first = room.try_take(matricule(1), 100).unwrap();
         let mut flood = ask(&room, 1, 100);
         let mut neighbour = ask(&room, 2, 1);
@@ -261,7 +261,7 @@ mod tests {
         drop(large);
         assert!(is_given(&mut small).is_some());
         drop(held);
-        // One that goes away at the moment that it is given something gives it back.
+        // A waiter that goes away at the moment in which it is given room gives the room back.
         let held = room.try_take(matricule(1), 100).unwrap();
         let waiting = ask(&room, 2, 100);
         drop(held);
@@ -269,7 +269,7 @@ mod tests {
         assert!(room.try_take(matricule(3), 100).is_some());
     }
 
-    /// Asks for what is kept for an elder that may not be passed any more.
+    /// Asks for room that is kept for an elder waiter, which may not be passed any more.
     fn ask_behind(room: &PayloadRoom) -> Asked {
         room.locked().waiting[0].passed_by_bytes = 100;
         ask(room, 3, 10)

@@ -18,7 +18,7 @@ use crate::trial::Trial;
 pub struct Proof {
     claims: Arc<Claims>,
     claim: Option<Matricule>,
-    /// Dropped with this, so after the claim has been judged: the mails that wait behind the trial must find the claim failed.
+    /// Dropped with the proof, so after the claim has been judged: the mails that wait behind the trial must find the claim failed.
     trial: Option<Trial>,
     letters_without_outcome: AtomicUsize,
     is_from_claimed: AtomicBool,
@@ -26,7 +26,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Begins for a mail of so many letters.
+    /// Begins the proof of a mail of so many letters.
     pub fn new(claims: Arc<Claims>, claim: Option<Matricule>, trial: Option<Trial>, letters: usize) -> Proof {
         Proof {
             claims,
@@ -118,9 +118,9 @@ mod tests {
             (2, vec![None, Some(44)], Lane::Slow),
             (2, vec![Some(44), Some(43)], Lane::Fast),
             (2, vec![Some(43), Some(44)], Lane::Fast),
-            // Whoever could not open it has judged the claim.
+            // The decoder has judged the claim already where it could not open the container.
             (1, vec![None], Lane::Fast),
-            // The third may be of the agency claimed.
+            // The third letter has no outcome yet, and may be of the claimed agency.
             (3, vec![Some(44), Some(44)], Lane::Fast),
         ] {
             let claims = Arc::new(Claims::default());

@@ -15,8 +15,9 @@ use crate::outage::Outage;
 use crate::supervision::Guard;
 use crate::transport::pushed::Pushed;
 
-/// First and longest pause before a source that cannot listen, or a database that fails, is tried again.
+/// First pause before a source that cannot listen, or a database that fails, is tried again. Each pause is twice as long as the one before.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
+/// Longest pause before such a try.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long the last senders have to take their answers, when the process drains.
 const ANSWERS_WAIT: Duration = Duration::from_millis(500);

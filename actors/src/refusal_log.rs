@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use store::settle::RefusedLetter;
 
-/// Lines in a minute about letters of agencies, and about containers of strangers.
+/// Most lines in a minute about letters of agencies.
 const AGENCIES_PER_MINUTE: u32 = 60;
+/// Most lines in a minute about containers of strangers.
 const STRANGERS_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Pause between two looks whether a minute is over.
@@ -83,7 +84,7 @@ impl RefusalLog {
         for letter in refused {
             let RefusedLetter { journal_line, agency, letter_id, code } = *letter;
             let code = code.as_str();
-            // Alternatives of one pattern would each ask for a line, and count one refusal twice.
+            // Each guard takes a line. In one pattern with alternatives (`|`) the guard would run for each, and count one refusal twice.
             match agency.zip(letter_id) {
                 Some((agency, letter)) if minute.agencies.take() => {
                     tracing::info!(agency = format!("{agency:06}"), %letter, code, journal_line, "a letter was refused");
@@ -157,14 +158,14 @@ mod tests {
         assert_eq!((minute.strangers.left, minute.strangers.untold), (0, 24 - 10));
     }
 
-    /// What is left over is told by the clock: no further refusal is needed for it.
+    /// The number of refusals beyond the rate is logged when the minute is over: no further refusal is needed for it.
     #[tokio::test]
     async fn what_is_beyond_the_rate_is_told_when_the_minute_is_over() {
         let log = RefusalLog::default();
         let began = {
             let mut minute = log.lock();
             assert_eq!((0..12).filter(|_| minute.strangers.take()).count(), 10);
-            // As if it had begun a minute ago.
+            // As if the minute had begun a minute ago.
             minute.began = minute.began.checked_sub(MINUTE).unwrap();
             minute.began
         };

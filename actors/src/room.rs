@@ -18,9 +18,10 @@ use crate::payload_room::PayloadRoom;
 pub use holdings::Claimant;
 use holdings::{Holdings, Size};
 
-/// Longest wait of a window for permits of all its mails, and then for those of its first mail. The semaphores serve in order: a window
-/// that waits is given every permit that comes back, and later windows wait behind it, so the wait must be short.
+/// Longest wait of a window for permits of all its mails. The semaphores serve in order: a window that waits is given every permit that
+/// comes back, and later windows wait behind it, so the wait must be short.
 const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
+/// Longest wait after that for permits of the window's first mail alone; short for the same reason.
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How much may be in hand at once; the only backpressure there is.
@@ -61,7 +62,7 @@ fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
     lent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Leave to try a suspect. There is one: of two suspects tried at once, each would be blamed for the other.
+/// Permission to try a suspect. There is one: of two suspects tried at once, each would be blamed for the other.
 #[derive(Debug)]
 pub struct Suspected {
     _room: Option<OwnedSemaphorePermit>,
@@ -79,13 +80,13 @@ impl Room {
         Room { places: Arc::new(Semaphore::new(places_max as usize)), places_max }
     }
 
-    /// Waits for places; for all of them where more are asked for than there are.
+    /// Waits for so many places; for all of them where more are asked for than exist.
     async fn take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
         // Acquiring fails only on a closed semaphore, and these are never closed.
         Arc::clone(&self.places).acquire_many_owned(places.min(self.places_max)).await.ok()
     }
 
-    /// Takes places if there are so many at once; all of them where more are asked for than there are.
+    /// Takes so many places if they are free at once; all of them where more are asked for than exist.
     fn try_take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_many_owned(places.min(self.places_max)).ok()
     }
@@ -172,7 +173,7 @@ impl Hands {
 
     async fn take_together(&self, sizes: &[u64]) -> Permits {
         let mails = self.mails.take(u32::try_from(sizes.len()).unwrap_or(u32::MAX)).await;
-        // Each mail is rounded up by itself, as when its permits are split off.
+        // Each mail's size is rounded up to kilobytes by itself, as when its permits are split off.
         let whole = sizes.iter().fold(0, |sum: u32, bytes| sum.saturating_add(kilobytes(*bytes)));
         let kilobytes = self.kilobytes.take(whole).await;
         Permits { mails, kilobytes, ..Permits::default() }
@@ -207,7 +208,7 @@ impl Hands {
         Some(Permits { kilobytes: Some(kilobytes), ..Permits::default() })
     }
 
-    /// Waits for leave to try a suspect; held while the suspect is fetched and tried.
+    /// Waits for permission to try a suspect; it is held while the suspect is fetched and tried.
     pub async fn take_suspect(&self) -> Suspected {
         Suspected { _room: self.suspects.take(1).await }
     }
@@ -228,7 +229,7 @@ impl Hands {
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Waits for permits of the slow lane, for all of them where more are asked for than there are.
+    /// Waits for so many permits of the slow lane; for all of them where more are asked for than exist.
     pub async fn take_slow(&self, mails: u32) -> Permits {
         Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
     }

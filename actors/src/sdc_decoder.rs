@@ -54,7 +54,7 @@ pub struct SdcDecoderParts {
     pub at_work: AtWork,
     /// Where opened containers go.
     pub verifier: Link<SignatureVerifier>,
-    /// Where rejected ones go.
+    /// Where rejected containers go.
     pub writers: TableWriters,
 }
 
@@ -105,7 +105,7 @@ impl SdcDecoder {
         if self.behind.values().all(VecDeque::is_empty) && self.turn_began.elapsed() < TURN {
             context.notify(NextSlice);
         } else {
-            // The decoder's message to itself would be handled before the other actors of the thread have a turn.
+            // The decoder yields first: its message to itself would be handled before the other actors of the thread have a turn.
             tokio::task::yield_now()
                 .into_actor(self)
                 .map(|(), actor, context| {
@@ -163,7 +163,8 @@ impl SdcDecoder {
 
     fn decode(&self, mut fetched: Fetched) {
         let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.provenance.name);
-        // Read before anything that may fail over the mail, so that an operator who finds the mail in quarantine knows whom to ask.
+        // The letterhead is read before anything that may fail over the mail, so that an operator who finds the mail in quarantine knows
+        // whom to ask.
         if fetched.form == Form::Mail {
             let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
             let claimed = &mut fetched.provenance.source.claimed;
@@ -294,7 +295,7 @@ impl SdcDecoder {
     }
 }
 
-/// Makes a mail as a whole an entry for quarantine.
+/// Makes an entry for quarantine out of a whole mail.
 fn whole(fetched: Fetched, refusal: Refusal) -> Settleable {
     let mail_bytes = fetched.mail.len();
     let bytes = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// The flag, as those who wait for it have it.
+/// The flag, as the tasks that wait for it have it.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 

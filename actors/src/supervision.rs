@@ -32,13 +32,13 @@ pub struct Heartbeat;
 /// How a supervisor treats its actor.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// First pause before a rebuild; doubles with each in a row.
+    /// First pause before a rebuild; it doubles with each further rebuild in a row.
     pub backoff_min: Duration,
     /// Longest pause.
     pub backoff_max: Duration,
     /// Rebuilds allowed within `intensity_window`; one more ends the process.
     pub restarts_max: usize,
-    /// See `restarts_max`.
+    /// The time in which rebuilds count towards `restarts_max`.
     pub intensity_window: Duration,
     /// Pause between heartbeats.
     pub heartbeat_interval: Duration,
@@ -51,7 +51,8 @@ impl Default for Policy {
         Policy {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
-            // The pauses before ten rebuilds sum to 21 s: more than ten could not exceed a window of a minute by much.
+            // The pauses before ten rebuilds sum to 21 s, and each further one is 5 s: a much higher limit could not be exceeded within a
+            // minute.
             restarts_max: 10,
             intensity_window: Duration::from_secs(60),
             heartbeat_interval: Duration::from_secs(1),
@@ -175,7 +176,7 @@ pub enum Escalation {
         actor: &'static str,
         /// The limit.
         restarts_max: usize,
-        /// Its window.
+        /// The window in which the rebuilds are counted.
         window_seconds: u64,
     },
     /// The actor does not answer; its thread hangs and cannot be replaced.
@@ -188,7 +189,7 @@ pub enum Escalation {
         actor: &'static str,
         /// The deadline.
         deadline_seconds: u64,
-        /// The mail that it has had in its hands all the while.
+        /// The mail that the actor was working on all the while.
         mail: Option<MailName>,
     },
 }
@@ -199,7 +200,7 @@ fn over(mail: Option<&MailName>) -> String {
 
 /// Builds an actor, and builds it again whenever it ends, until `stop` is told or the policy is exceeded.
 ///
-/// `build` starts a new actor with the guard it must carry and returns its address; `at_work` is what its thread has in its hands.
+/// `build` starts a new actor with the guard it must carry and returns its address; `at_work` tells what the actor's thread is working on.
 ///
 /// # Errors
 /// The [`Escalation`] with which the process must end.

@@ -27,18 +27,18 @@ use tokio::time::timeout;
 pub use watch::Quiet;
 use watch::Watch;
 
-/// Folder of letters, and that of answers.
+/// Name of the folder for letters, within the transfer folder.
 pub const IN: &str = "in";
-/// See [`IN`].
+/// Name of the folder for answers, within the transfer folder.
 pub const OUT: &str = "out";
-/// How a name of a letter or an answer ends.
+/// End of the file name of a letter or an answer.
 pub const SUFFIX: &str = ".sdc";
 
 /// Longest wait for a disk, including the wait for earlier work at a slow disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait of an operator's command for a disk.
 pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-/// So many pieces of work of each direction may hang in a disk at once: each holds a thread until the system lets go of it.
+/// Most pieces of work of each direction that may hang in a disk at once: each holds a thread until the system lets go of it.
 const AT_ONCE_MAX: usize = 4;
 
 /// A transfer folder. Cheap to clone.
@@ -47,7 +47,7 @@ pub struct TransferFolder(Arc<Parts>);
 
 struct Parts {
     path: PathBuf,
-    /// The runtime whose threads do the blocking work. It outlives every actor, and does not wait for a disk that hangs when it ends.
+    /// The runtime whose threads do the blocking work. It outlives every actor and, when it ends, does not wait for a disk that hangs.
     runtime: Handle,
     /// One bound for each direction, since each may have a disk of its own: answers must not wait for letters, nor letters for answers.
     letters_at_once: Arc<Semaphore>,
@@ -62,12 +62,12 @@ struct Parts {
 /// Why something could not be done with the folder.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// The folder, one of its two, or their disk.
+    /// The folder as a whole, `in` or `out`, or their disk.
     #[error("{path}: {what}: {error}", path = path.display())]
     Folder {
         /// The transfer folder.
         path: PathBuf,
-        /// Where in it, and what was tried.
+        /// Where in the folder, and what was tried.
         what: String,
         /// What the system says.
         error: io::Error,
@@ -75,10 +75,10 @@ pub enum Trouble {
     /// The disk does not answer.
     #[error("{path}: the disk has not answered for {seconds} s", path = .0.display(), seconds = .1.as_secs())]
     Hangs(PathBuf, Duration),
-    /// The listing before has not come to its end.
+    /// An earlier listing has not come to its end.
     #[error("{path}: the disk has not ended the listing before: the next waits for it", path = .0.display())]
     Busy(PathBuf),
-    /// One file of the folder alone.
+    /// One file of the folder, and nothing else.
     #[error("{0}: {1}")]
     File(String, String),
 }
@@ -101,7 +101,7 @@ impl TransferFolder {
         }))
     }
 
-    /// Returns its path.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
@@ -125,12 +125,12 @@ impl TransferFolder {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).insert(agency.into());
     }
 
-    /// Opens one of the two folders.
+    /// Opens `in` or `out`.
     pub(crate) fn open(&self, name: &str) -> Result<OwnedFd, Trouble> {
         open(self.path(), name)
     }
 
-    /// Makes an error one of the folder as a whole.
+    /// Makes a system error one of the folder as a whole.
     pub(crate) fn trouble(&self, what: &str, errno: Errno) -> Trouble {
         trouble(self.path(), what, errno)
     }
@@ -176,7 +176,7 @@ impl Trouble {
     }
 }
 
-/// Opens one of the two folders, and checks that files in it can be made and removed.
+/// Opens `in` or `out`, and checks that files in it can be made and removed.
 ///
 /// # Errors
 /// The folder is not there, is a link or no folder, or is closed to this program.
@@ -191,7 +191,7 @@ pub fn open(path: &Path, name: &str) -> Result<OwnedFd, Trouble> {
     Ok(folder)
 }
 
-/// Opens one of the two folders on a thread of its own, which is left behind where the disk does not answer in time.
+/// Opens `in` or `out` on a thread of its own, which is left behind where the disk does not answer in time.
 ///
 /// # Errors
 /// See [`open`]; and a disk that hangs.
@@ -206,7 +206,7 @@ fn within<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {
     let (done, waits) = channel();
-    // A thread of a runtime would be waited for when the program ends.
+    // This thread belongs to no runtime: a runtime waits for its threads when the program ends.
     std::thread::spawn(move || drop(done.send(work())));
     waits.recv_timeout(patience).unwrap_or_else(|_elapsed| Err(Trouble::Hangs(path.to_owned(), patience)))
 }

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use mail::MailError;
 use serde::{Deserialize, Serialize};
 
-/// What does not change of a transport.
+/// What a transport is; none of it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransportFacts {
     /// How answers to its letters leave, as on `xm.letters` and `xm.outbox`.
@@ -60,9 +60,9 @@ impl NoContainer {
     }
 }
 
-/// So much is kept of an over-size mail or file.
+/// Most bytes that are kept of an over-size mail or file.
 pub const HEAD_BYTES_MAX: u64 = 16 * 1024;
-/// Larger sizes are told as this one, which is beyond any limit and fits every column that holds sizes.
+/// Larger sizes are reported as this one, which is beyond any limit and fits every column that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// A mail or file as its source lists it.
@@ -78,8 +78,9 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Returns what a mail is written down by: its token or, for want of one, its size behind a blank, which no token contains.
-    /// Several mails may share the latter, so it says only whom to be careful with, never whom to leave alone.
+    /// Returns the name by which a mail is remembered and written down: its token or, for want of one, a blank and its size. No token
+    /// contains a blank. Several mails may share a size, so the name says only with which mails to be careful, never which mails to leave
+    /// alone.
     pub fn hint(&self) -> Box<str> {
         self.token.clone().unwrap_or_else(|| format!(" {}", self.size_bytes).into())
     }
@@ -90,11 +91,11 @@ impl Candidate {
 pub struct Listing {
     /// The mails or files.
     pub candidates: Vec<Candidate>,
-    /// Entries that are not as they should be.
+    /// How many entries are malformed.
     pub odd_lines: usize,
-    /// The first of them, fit to be shown.
+    /// The first malformed entry, fit to be shown.
     pub first_odd_line: Option<String>,
-    /// How many candidates are there and not listed this time. Unless there are none, a candidate that is not listed may still be there.
+    /// How many candidates are there and not listed this time. Only where this is 0 is a candidate that is not listed known to be gone.
     pub left_out: usize,
 }
 

@@ -48,6 +48,6 @@ impl Drop for Trial {
 pub struct Concluded {
     /// The claim.
     pub claim: Matricule,
-    /// Whether nothing came of it.
+    /// Whether the trial was void: some letter of the mail got no outcome.
     pub is_void: bool,
 }

@@ -18,9 +18,9 @@ use sdc::letter::Matricule;
 const REFILL_SECONDS: u32 = 10;
 /// What a bucket holds.
 const BURST: Duration = Duration::from_secs(2);
-/// How far a bucket can be below empty: an agency is not held for long to time that no other agency wanted.
+/// How far a bucket can be below empty. So an agency does not wait long for time that it used when no other agency wanted it.
 const DEBT_MAX: Duration = Duration::from_secs(2);
-/// Work of one batch, in rows: some tenths of a second.
+/// Most work of one batch, in rows; they take some tenths of a second.
 const BATCH_WORK_MAX: usize = 10_000;
 /// One agency may have one in so many parts of a batch's work before letters of other agencies have had their turn.
 const AGENCY_PARTS: usize = 4;
@@ -100,7 +100,7 @@ impl<T> Queue<T> {
         self.waiting.is_empty()
     }
 
-    /// Takes the next batch: one letter at least, at most so many, and no more work than a batch may have.
+    /// Takes the next batch: one letter at least, `letters_max` at most, and no more work than a batch may have.
     pub fn take(&mut self, letters_max: usize, now: Instant) -> Vec<Waiting<T>> {
         let letters_left = letters_max.max(1);
         let letter_work_min = (BATCH_WORK_MAX / letters_left).max(1);
@@ -112,7 +112,7 @@ impl<T> Queue<T> {
         batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
         batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
         if batch.work == 0 {
-            // Only large letters wait, or those of agencies that have used up their time: of these the one that has used least.
+            // Only large letters wait, or those of agencies that have used up their time: the agency is chosen that has used least.
             let least = self.agencies().min_by_key(|agency| buckets.missing(*agency, now));
             batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
         }
@@ -205,8 +205,8 @@ struct Batch {
 }
 
 impl Batch {
-    /// Chooses letters of wanted agencies, of each agency until its letters have so much work; strangers count as one agency. Behind a
-    /// letter that is passed over, no letter of its agency is chosen.
+    /// Chooses letters of wanted agencies, of each agency while its letters have no more than `agency_work_max` together; strangers count
+    /// as one agency. Behind a letter that is passed over, no letter of its agency is chosen.
     fn choose<T>(
         &mut self,
         waiting: &VecDeque<Waiting<T>>,

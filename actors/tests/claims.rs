@@ -12,8 +12,8 @@ use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, Running, SETTLED, World, quick,
 
 const HEAD: &str = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
 
-/// Starts with so many mails in one window, none of which is opened before all are in hand: behind one that fails their claim the
-/// others go back.
+/// Starts the centre with so many mails in one window, of which none is opened before all are in hand. Behind a mail that fails their
+/// claim, the others go back to the mailbox.
 fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
@@ -22,7 +22,7 @@ fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
     running
 }
 
-/// Delivers a letter of 44 that somebody has caught, say, under the name of 42, and five of 42's own behind it.
+/// Delivers a letter of agency 44 in a mail that claims agency 42, as somebody may who has caught it, and five letters of 42 behind it.
 fn deliver_behind_a_caught_letter(world: &mut World) {
     let mut other = world.neighbour(44);
     let caught = World::document_of(&world.mail_of(&mut other, NOTES));
@@ -30,7 +30,7 @@ fn deliver_behind_a_caught_letter(world: &mut World) {
     world.deliver_letters(5);
 }
 
-/// A mail may go back once more: fetched in the slow lane, it stands worse again once another of its agency was heard.
+/// A mail may go back once more: a mail that was fetched in the slow lane is deferred again once a letter of its agency was verified.
 fn assert_all_behind_went_back(running: &Running, mails: u64) {
     assert!(running.handled("sdc_decoder", Handled::Deferred) >= mails, "those behind the one that failed their claim");
 }
@@ -47,7 +47,7 @@ fn a_sound_letter_of_another_agency_fails_the_claim_of_its_mail() {
     assert!(running.drain());
 }
 
-/// As a gateway sends it, or an office with several matricules.
+/// A gateway sends such a mail, and so does an office with several matricules.
 #[test]
 fn a_letter_of_another_agency_beside_one_of_the_agency_claimed_fails_no_claim() {
     let _scenario = fail::FailScenario::setup();
@@ -86,7 +86,7 @@ fn a_letter_signed_with_a_revoked_key_of_the_agency_claimed_fails_the_claim() {
     assert!(running.drain());
 }
 
-/// Before, it would be a stranger: all six would be opened, one after the other.
+/// Before the agencies are known, the office would be a stranger: all six mails would be opened, one after the other.
 #[test]
 fn no_mail_is_fetched_before_the_agencies_are_known() {
     let _scenario = fail::FailScenario::setup();
@@ -119,7 +119,7 @@ fn a_signature_of_a_forbidden_kind_misuses_a_key_only_where_a_registered_one_was
         let last = signed.windows(8).rposition(|octets| octets == ECDSA_SHA256).unwrap();
         signed[last + 7] = 0x01;
     });
-    // The last octet is the signature's.
+    // The last octet belongs to the signature.
     let forged = world.bent_mail(|signed| *signed.last_mut().unwrap() ^= 1);
     let (_, sound) = world.next_mail();
     for mail in [with_sha_224, forged, sound] {

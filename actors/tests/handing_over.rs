@@ -1,4 +1,4 @@
-//! A program that has been drained gives back what it held, so that another goes on at once and not when the holds end.
+//! A process that has been drained gives its leases and claims back, so that another process goes on at once and not when they end.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn a_drained_program_gives_its_mailbox_back() {
     );
     world.wait_for("leases of the first", &held_by_first, 1);
     let second = world.start(quick());
-    // It polls, and finds the mailbox taken.
+    // The second process polls, and finds that the first one has the mailbox.
     wait_until("the second has looked", || second.polls("main", "elsewhere") > 2);
     assert_eq!(world.count(&held_by_first), 1);
     let (_, mail) = world.next_mail();
@@ -42,7 +42,7 @@ fn a_drained_program_gives_the_answers_back_that_it_has_not_sent() {
     const CLAIMED: &str = "SELECT count(*) FROM xm.outbox WHERE claimed_until > now()";
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    // Its relay hangs, whatever it is told.
+    // The relay hangs: it answers no command.
     let silence = Fault::DelayReply(Protocol::Smtp, Duration::from_secs(3600));
     world.post_office.faults().set(silence.clone(), When::Always);
     let first = world.start(quick());

@@ -18,7 +18,7 @@ fn impatient() -> Policy {
     Policy { heartbeat_deadline: Duration::from_secs(8), ..quick() }
 }
 
-/// Lets an actor hang over the first mail that it meets at a place, and starts the centre again when that has ended it.
+/// Lets an actor hang over the first mail that it meets at a place, and starts the centre again when the hang has ended it.
 fn hang_at(place: &str, actor: &str) {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
@@ -35,7 +35,7 @@ fn hang_at(place: &str, actor: &str) {
     assert_eq!(world.count(&aside), 1, "it has had its attempts");
     assert_eq!(world.count("SELECT count(*) FROM xm.in_hand"), 0, "and nobody else is suspected");
 
-    // As a process that keeps its name across restarts, and so its leases.
+    // As if the process had kept its name across the restart, and so its leases.
     world.sql("DELETE FROM xm.leases");
     let running = world.start(quick());
     world.wait_for("poison letters", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);

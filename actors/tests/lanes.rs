@@ -20,7 +20,7 @@ fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {
 
 #[test]
 fn letters_pass_by_mail_that_claims_an_office_once_that_claim_has_failed() {
-    // It says whose letter it is, and holds none.
+    // The mail says whose letter it is, and holds none.
     letters_pass_by("SDC 1 agency=000043");
 }
 
@@ -108,7 +108,8 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
         world.deliver(pretending(42, number));
     }
     world.deliver_letters(4);
-    // One window, and nothing is opened before all of it is in hand: the six behind the first that pretends wait when that fails.
+    // All eight mails are one window, and none is opened before all are in hand: six wait behind the first that pretends when its claim
+    // fails.
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
     wait_until("eight mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 8);
@@ -122,7 +123,7 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// What is damaged on the way, or never was a letter, says nothing of who sent the letter beside it.
+/// A document that is damaged on the way, or prose that never was one, says nothing of who sent the letter beside it.
 #[test]
 fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() {
     let _scenario = fail::FailScenario::setup();
@@ -136,7 +137,7 @@ fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() 
     let letter = world.next_document();
     world.deliver(format!("{head}{prose}{letter}").into_bytes());
     world.deliver_letters(4);
-    // One window, and nothing is opened before all of it is in hand: a claim that failed would send the mails behind back.
+    // All six mails are one window, and none is opened before all are in hand: a claim that failed would send the mails behind back.
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
     wait_until("six mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 6);
@@ -179,7 +180,7 @@ fn letters_of_one_office_do_not_wait_for_strangers_between_each_other() {
         world.deliver(advertising("", number));
     }
     world.deliver_letters(10);
-    // All strangers wait on the one thread when the letters come, which are opened one after another.
+    // When the letters come, all mail of strangers waits on the one thread already, which opens one mail after another.
     let limits = Limits { crypto_threads: 1, ..Limits::default() };
     let running = started_with_mails_in_hand(&world, limits, u64::try_from(STRANGERS).unwrap() + 10, "sleep(2)");
     world.wait_for("letters settled", SETTLED, 10);
@@ -200,7 +201,7 @@ fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
         world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
     }
     world.deliver_letters(10);
-    // Room for one of them at a time.
+    // There is room for one large mail at a time.
     let limits = Limits { kilobytes_in_hand_max: 1024, ..Limits::default() };
     let running = started_with_mails_in_hand(&world, limits, 1 + 10, "sleep(50)");
     world.wait_for("letters settled", SETTLED, 10);
@@ -221,7 +222,7 @@ fn a_suspect_that_waits_for_a_mail_server_that_hangs_keeps_nobody_waiting_for_lo
     mail_servers_that_hang_keep_nobody_waiting("main");
 }
 
-/// Three mailboxes hang; the first mail of one mailbox, that of the letters or another, is a suspect.
+/// The servers of three mailboxes hang. The first mail of one mailbox, of `main` with the letters or of one that hangs, is a suspect.
 fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     const HANGING: usize = 3;
     let _scenario = fail::FailScenario::setup();
@@ -236,7 +237,7 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
         }
         office.faults().set(hang.clone(), When::Always);
     }
-    // Not fetched before the others hang.
+    // The first mail of `main` is not fetched before the other servers hang.
     let cut = Fault::CutRetrieval { after_bytes: 100 };
     world.post_office.faults().set(cut.clone(), When::Always);
     let (_, first) = world.next_mail();
@@ -245,7 +246,7 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     let uidl = of_suspect.uidls(centre::CENTRE_ADDRESS).remove(0);
     world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('{suspect}', '{uidl}', 0)"));
     let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
-    // Each of them alone would ask for as many mails as may be in hand.
+    // Each mailbox alone would ask for as many mails as may be in hand.
     let running = world.start_on(&offices, quick(), Limits { mails_in_hand_max: 16, ..Limits::default() });
     let deadline = Instant::now() + Duration::from_secs(30);
     while hanging.iter().any(|office| office.faults().struck(&hang) == 0) {
@@ -262,8 +263,8 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     assert!(running.drain());
 }
 
-/// The letters beyond the limit have no other copy: what strangers have filled takes no room from them, and whoever only claims to be
-/// an office gets none of it.
+/// The letters beyond the limit have no other copy than their mail. So what strangers have filled of the quarantine takes no room from it,
+/// and mail that only claims an office gets none of the office's room.
 #[test]
 fn a_mail_of_more_letters_than_are_looked_into_is_kept_for_its_office_whatever_strangers_fill() {
     const BEYOND: usize = 3;

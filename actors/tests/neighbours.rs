@@ -13,7 +13,7 @@ use actors::pipeline::Limits;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 
-/// Counts what was accepted of office 43 before the last letter of office 44.
+/// Counts letters of office 43 that were accepted before the last letter of office 44.
 const FLOOD_BEFORE: &str = "SELECT count(*) FROM xm.journal WHERE agency = 43
     AND id < (SELECT max(id) FROM xm.journal WHERE agency = 44)";
 
@@ -26,7 +26,7 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     for _ in 0..FLOOD {
         world.deliver(world.mail_of(&mut flood, NOTES));
     }
-    // Nothing is settled before all of them are with their verifier; and each is larger than the room.
+    // No letter is settled before the whole flood is with its verifier, and each letter is larger than the room for payloads.
     fail::cfg("table_writer::write", "pause").unwrap();
     let limits = Limits { unpacked_bytes_max: 1, window_mails: 64, crypto_threads: 1, ..Limits::default() };
     let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
@@ -44,21 +44,21 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     assert!(running.drain());
 }
 
-/// The ledger's time is the writer's too: charging, journal and answers of a batch, and its commit.
+/// The ledger's time counts as the writer's: the time for charging, journal and answers of a batch, and for its commit.
 #[test]
 fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     const FLOOD: u32 = 12;
     let _scenario = fail::FailScenario::setup();
     let world = World::new();
     let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
-    // More than a bucket holds, and the longest debt: it takes twenty seconds until there is something in it again.
+    // This takes more than a full bucket and the longest debt: after it, the bucket stays empty for twenty seconds.
     fail::cfg("billing_ledger::post", "1*sleep(4000)").unwrap();
     world.deliver(world.mail_of(&mut flood, NOTES));
     let limits = Limits { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     let ledger = running.metrics().actor("billing_ledger");
     wait_until("the ledger is done with it", || ledger.counts(Handled::Ok).1 == 1);
-    // The next one stops the writer before it has begun to write, so that this is nobody's time, until all others have come.
+    // The next letter holds the writer until all others have come. The writer has not begun to write yet, so this time is booked on nobody.
     let (gate, _held) = held_at_first("table_writer::take");
     let closed = gate.lock().unwrap();
     for _ in 1..FLOOD {
@@ -74,7 +74,7 @@ fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     assert!(running.drain());
 }
 
-/// Counts letters of an office that were settled before one of its that it had written earlier.
+/// Counts letters of office 43 that were settled behind one which the office wrote later.
 const OVERTAKEN_OF_43: &str = "SELECT count(*) FROM (
     SELECT sequence, lag(sequence) OVER (ORDER BY id) AS before FROM xm.journal
      WHERE outcome = 'accepted' AND agency = 43) j WHERE sequence < before";
@@ -91,12 +91,12 @@ fn a_flood_that_is_not_settled_leaves_kilobytes_for_the_mailboxes_of_others() {
     a_flood_leaves_room(Limits { kilobytes_in_hand_max: 48, ..Limits::default() });
 }
 
-/// Holds the thread that opens the first mail, and so all mail behind it, while the gate is locked; says when it does.
+/// Makes the thread that opens the first mail wait while the mutex is locked, and so all mail behind it; the flag tells when it does.
 fn held_at_the_first_mail() -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
     held_at_first("sdc_decoder::decode")
 }
 
-/// Holds the first thread that comes to a point while the gate is locked; says when it does.
+/// Makes the first thread that comes to a point wait while the mutex is locked; the flag tells when it does.
 fn held_at_first(point: &str) -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
     let (gate, held) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
     let (of_thread, by_thread) = (Arc::clone(&gate), Arc::clone(&held));
@@ -129,7 +129,7 @@ fn a_flood_leaves_room(limits: Limits) {
     let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), limits);
     let decoder = running.metrics().actor("sdc_decoder");
     wait_until("the flood is in hand", || held.load(Ordering::Acquire) && decoder.counts(Handled::Ok).0 >= 3);
-    // One after another, so that the flood has all the time that it takes to fill the room.
+    // The neighbour's letters come one after another, so that the flood has all the time that it takes to fill the room.
     for letter in 1..=OTHERS {
         other_mailbox.deliver(CENTRE_ADDRESS, world.mail_of(&mut neighbour, NOTES)).unwrap();
         world.wait_for("the neighbour's letters", SETTLED_OF_44, letter);
@@ -228,7 +228,7 @@ fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it
         world.deliver(world.mail_of(&mut neighbour, "Autre"));
         world.deliver(world.mail_of(&mut office, "Autre"));
     }
-    // Those that wait fill many sessions.
+    // The letters that wait would fill many sessions.
     let limits = Limits { window_mails: 8, session_mails_max: 8, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     world.wait_for("letters of the other table", "SELECT count(*) FROM ecr.\"Autre\"", OTHERS);
@@ -243,7 +243,8 @@ fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it
     assert!(running.drain());
 }
 
-/// A row of the centre's own that was spoilt makes nobody a stranger, and keeps nobody who is looked up beside it waiting.
+/// A certificate that is spoilt in the centre's own table makes no stranger of its office, and keeps no office waiting that is looked up
+/// beside it.
 #[test]
 fn letters_of_a_certificate_that_cannot_be_read_wait_and_those_of_others_go_on() {
     const SPOIL: &str = "CREATE TABLE xm.kept AS SELECT der FROM xm.certificates WHERE agency = 43;

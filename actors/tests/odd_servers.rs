@@ -109,7 +109,7 @@ fn mails_larger_than_the_server_says_take_the_room_that_they_need() {
         assert!((1100..6000).contains(&mail.len()), "{}", mail.len());
         world.deliver(mail);
     }
-    // Room for one of them, and for all of what they are said to take.
+    // There is room for one mail as it is, and for all mails as the server tells their sizes.
     let limits = Limits { window_mails: 8, kilobytes_in_hand_max: 8, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     world.wait_for("letters settled", SETTLED, LETTERS);
@@ -145,7 +145,7 @@ fn what_stands_behind_flows(how: Break) {
     world.wait_for_mails(1);
     wait_until("the mail is told of", || running.unfetchable("main") == 1);
     assert!(world.post_office.faults().struck(&fault) >= 3);
-    // It costs later ones nothing either, not even a session.
+    // The mail costs later mails nothing either, not even a session.
     let failed = running.polls("main", "retrieve");
     for settled in 3..6 {
         let (_, mail) = world.next_mail();
@@ -165,7 +165,7 @@ fn what_stands_behind_flows(how: Break) {
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
-/// As two servers were recorded: both break over their first mail, in every session.
+/// The two servers whose sessions were recorded break over their first mail, in every session.
 #[test]
 fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
     let handed = [
@@ -196,7 +196,7 @@ fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
     }
 }
 
-/// With a pause that doubled over each of them, the last letter would come after a quarter of an hour.
+/// If the pause doubled over each broken mail, the last letter would come after a quarter of an hour.
 #[test]
 fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {
     const BROKEN: usize = 20;
@@ -218,7 +218,7 @@ fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox
     assert!(running.drain());
 }
 
-/// A program that was killed while it waited for that mail suspects it, and would try it before all others for ever.
+/// A process that was killed while it waited for such a mail suspects it at its next start, and would try it before all others for ever.
 #[test]
 fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_restart() {
     let _scenario = fail::FailScenario::setup();
@@ -245,7 +245,7 @@ fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_re
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
-/// It would have all mailboxes wait until nothing is in hand, for a mail that is not there.
+/// If the refused suspect were tried, all mailboxes would wait until nothing is in hand, for a mail that the server does not give.
 #[test]
 fn a_suspect_that_the_server_refuses_is_told_of_while_mail_of_others_is_in_hand() {
     let _scenario = fail::FailScenario::setup();
@@ -274,7 +274,7 @@ fn a_suspect_that_the_server_refuses_is_told_of_while_mail_of_others_is_in_hand(
     assert_eq!(world.count("SELECT sum(attempts) FROM xm.suspects"), 0);
 }
 
-/// Sizes stand in for ids: three failures alone make a poison letter without an id too, and of those alike only one.
+/// Sizes stand in for ids. A letter without an id is poison after three failures alone too, and of several letters of one size only one is.
 #[test]
 fn letters_without_ids_that_made_the_centre_fail_are_tried_alone() {
     let _scenario = fail::FailScenario::setup();

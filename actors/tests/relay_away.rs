@@ -25,14 +25,14 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
         .unwrap();
     let mut world = World::new();
     world.deliver_letters(LETTERS);
-    // It hangs up in the midst of its greeting.
+    // The relay hangs up in the midst of its greeting.
     let away = Fault::CutReply(Protocol::Smtp);
     world.post_office.faults().set(away.clone(), When::Always);
     let running = world.start_with(quick(), Limits { window_mails: 8, sending_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, i64::try_from(LETTERS).unwrap());
     let before = world.post_office.faults().struck(&away);
     wait_until("further rounds", || world.post_office.faults().struck(&away) > before + 1);
-    // One mail of at most eight answers for each dial.
+    // Each dial is for one mail, of at most eight answers.
     let put_back = || running.metrics().answers.with_label_values(&["put_back"]).get();
     let (put_back, dials) = (put_back(), world.post_office.faults().struck(&away));
     assert!(put_back <= 8 * dials, "{put_back} answers put back after {dials} dials");

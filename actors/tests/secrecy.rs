@@ -31,7 +31,8 @@ fn set(letter: &mut Letter, column: &str, value: Value) {
 fn no_value_of_a_record_reaches_a_log() {
     let _scenario = fail::FailScenario::setup();
     let lines = LogLines::default();
-    // Libraries tell parameters of statements; the program never lets them (engine::logging). These crates are our own.
+    // Libraries log the parameters of statements, and the program never lets them (engine::logging). So only the project's own crates log
+    // here.
     let ours = EnvFilter::new("off,actors=trace,mail=trace,sdc=trace,store=trace");
     fmt().with_env_filter(ours).with_writer(lines.writer()).try_init().unwrap();
     let mut world = World::new();
@@ -45,7 +46,7 @@ fn no_value_of_a_record_reaches_a_log() {
         ("Officier", json!(format!("{CANARY} accepted")), "accepted"),
         ("DateMention", json!(format!("{CANARY} no date")), "rows_invalid"),
         ("CentreCode", json!(format!("{CANARY}-042")), "out_of_scope"),
-        // Only PostgreSQL finds this one; its message quotes the row.
+        // Only PostgreSQL finds this mistake; its message quotes the row.
         ("Officier", json!(format!("{CANARY} ZORRO")), "rows_invalid"),
     ];
     let mut refused = Vec::new();

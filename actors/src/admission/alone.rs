@@ -1,11 +1,13 @@
-//! A suspect is tried alone, with nothing else in hand in the whole process: how long it waits for that, and what its fate means then.
+//! Suspects (mails over which code panicked or hung) are tried alone, with nothing else in hand in the whole process: how long a suspect
+//! waits for that, and what its fate means then.
 
 use std::time::Duration;
 
 use crate::custody::Fate;
 
-/// Longest waits of a suspect: for its turn among the suspects of all sources, and until nothing else is in hand.
+/// Longest wait of a suspect for its turn among the suspects of all sources.
 pub const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Longest wait of a suspect, once it has its turn, until nothing else is in hand.
 pub const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What a suspect's fate means, once it was tried alone.

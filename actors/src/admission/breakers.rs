@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use crate::transport::Candidate;
 
-/// A mail counts as unfetchable after so many breaks.
+/// Breaks in a row after which a mail counts as unfetchable.
 pub const BREAKS_MAX: u32 = 3;
 
-/// Longest pause between two tries of a breaker. Trouble of the mail server itself may make breakers of many mails, and ends some day.
+/// Longest pause between two tries of a breaker. It is bounded because trouble of the mail server itself may make breakers of many mails,
+/// and such trouble ends some day.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
-/// How long a breaker's session waits for it: at the first try, and at most; each try waits twice as long as the one before. While a
-/// server hangs over a breaker, other mail of its mailbox is not listed; a server that is only slow comes to its end in the long waits.
+/// How long a breaker's session waits for the breaker at the first try. Each further try waits twice as long as the one before.
 const PATIENCE_MIN: Duration = Duration::from_secs(2);
+/// How long a breaker's session waits at most. While a server hangs over a breaker, other mail of its mailbox is not listed. A server that
+/// is only slow ends the mail within the long waits.
 const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The mails of one mailbox over which sessions broke.
@@ -26,14 +28,14 @@ const PATIENCE_MAX: Duration = Duration::from_secs(60);
 pub struct Breakers(HashMap<Box<str>, Breaker>);
 
 struct Breaker {
-    /// How often in a row.
+    /// How many sessions in a row broke over the mail.
     breaks: u32,
-    /// When it is tried again.
+    /// When the mail is tried again.
     due: Instant,
 }
 
 impl Breakers {
-    /// Remembers that the session broke over a mail; returns how often it has now. `interval` is the pause between polls.
+    /// Remembers that the session broke over a mail; returns how many sessions in a row have. `interval` is the pause between polls.
     pub fn broke(&mut self, listed: &Candidate, interval: Duration, now: Instant) -> u32 {
         let breaker = self.0.entry(listed.hint()).or_insert(Breaker { breaks: 0, due: now });
         breaker.breaks = breaker.breaks.saturating_add(1);
@@ -78,7 +80,7 @@ impl Breakers {
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
-    /// Returns how long to wait for a breaker; nothing for other mail, which has as long as the server may take.
+    /// Returns how long to wait for a breaker; none for other mail, for which the source's own deadlines hold.
     pub fn patience(&self, listed: &Candidate) -> Option<Duration> {
         let breaker = self.0.get(&*listed.hint())?;
         Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))

@@ -17,8 +17,8 @@ impl Decoders {
         Decoders(decoders.into_iter().collect())
     }
 
-    /// Hands a mail on. The same agency always goes the same way, so that its letters keep their order; mail that claims none is
-    /// spread.
+    /// Hands a mail on to a decoder. All mail that claims one agency goes to the same decoder, so that the agency's letters keep their
+    /// order. Mail that claims none is spread over the decoders by `spread`.
     pub fn hand_on(&self, fetched: Fetched, spread: u32) {
         let way = fetched.provenance.claim().map_or(spread, u32::from) as usize;
         if let Some(decoder) = self.0.get(way % self.0.len().max(1)) {

@@ -1,5 +1,5 @@
-//! Admission of pushed mail, one mail at a time: permits, a lane, the line that names the mail in the database, the actors, and the
-//! fate with which the sender is answered. The rules are those of mail that is listed.
+//! Admission of pushed mail, one mail at a time. A mail gets permits, a lane, and a line of `xm.in_hand` that names it; then it goes to the
+//! actors, and its sender is answered by its fate. The rules are those of mail that a source lists.
 //!
 //! The sender holds the only copy that counts until it is told that its mail is settled. In all other cases (another fate, a crash of
 //! this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
@@ -31,15 +31,15 @@ use crate::room::{Claimant, Permits};
 const HOLD_MAX: Duration = Duration::from_secs(120);
 /// Longest wait of a mail for room that settled mail of the same claim gives back, or for a permit of the slow lane.
 const ROOM_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Time between two looks at that room.
+/// Time between two tries to get that room.
 const ROOM_WAIT_STEP: Duration = Duration::from_millis(10);
 
 /// A mail that somebody pushes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedMail {
-    /// The mail, or the first part of one that is too large.
+    /// The mail, or the first part of a mail that is too large.
     pub mail: Vec<u8>,
-    /// The size of one that is too large.
+    /// The whole size of a mail that is too large; none where `mail` is whole.
     pub over_size_bytes: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ pub struct Lender(Arc<LenderParts>);
 struct LenderParts {
     admission: Admission,
     metrics: ActorMetrics,
-    /// Names this life of the actor: mail left in hand by an earlier life is told from mail that this one has in hand.
+    /// Names this life of the actor, so that mail which an earlier life left in hand is told from mail which this life has in hand.
     life: Uuid,
     next_line: AtomicI64,
     /// Tokens of suspects, with how often each failed alone.
@@ -156,7 +156,7 @@ impl LenderParts {
         Ok(fate)
     }
 
-    /// Tries a suspect with nothing else in hand in the whole process, the attempt committed first.
+    /// Tries a suspect with nothing else in hand in the whole process. The attempt is committed to the database first.
     async fn lend_alone(
         &self,
         token: &str,
@@ -171,7 +171,7 @@ impl LenderParts {
             admission.attempt(token.to_owned(), Vec::new()).await?;
             self.suspects().insert(token.to_owned(), attempts + 1);
         }
-        // The last lane: the decoder sends back a mail whose lane has become worse, and none is worse than this one.
+        // The mail goes into the last lane: the decoder sends back a mail whose lane has become worse, and no lane is worse than this one.
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {
@@ -203,7 +203,7 @@ impl LenderParts {
         let fetched = self.admission.fetched(token, content, (claim, admitted.lane), state, share);
         let spread = u32::try_from(self.next_line.load(Ordering::Relaxed) & 0xFFFF).unwrap_or_default();
         self.admission.decoders.hand_on(fetched, spread);
-        // A share reports whatever becomes of it.
+        // A report comes whatever happens to the mail: its last share reports when it is dropped.
         let fate = fates.recv().await.map_or(Fate::Returned, |report| report.fate);
         point("push_intake::reported");
         fate
@@ -237,7 +237,7 @@ impl LenderParts {
 
     async fn slow_place(&self, claimant: Claimant) -> Option<(Permits, Option<BeingTried>)> {
         let claims = &self.admission.claims;
-        // One mail of an agency is tried at a time; this one comes again.
+        // Only one mail of an agency is tried at a time. The sender of this one is told to come again.
         if claimant.is_some_and(|matricule| claims.is_tried(matricule)) {
             return None;
         }
@@ -246,7 +246,7 @@ impl LenderParts {
     }
 
     fn suspects(&self) -> std::sync::MutexGuard<'_, HashMap<String, i16>> {
-        // Valid after every single operation, so a panic elsewhere does not spoil it.
+        // The map is valid after every single operation, so a panic elsewhere does not spoil it.
         self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

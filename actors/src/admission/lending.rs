@@ -20,15 +20,15 @@ use crate::transport::{Candidate, FetchOutcome};
 
 /// A mail that is lent.
 pub struct LentMail {
-    /// As its session listed it.
+    /// The mail, as its session listed it.
     pub listed: Candidate,
-    /// What it claims.
+    /// The agency that the mail claims.
     pub claim: Option<Matricule>,
     /// The lane in which it was lent.
     pub lane: Lane,
-    /// Digest of its octets; none where nothing of it was given.
+    /// Digest of the mail's octets; none where its source gave none of them.
     digest: Option<u64>,
-    /// The line that names it in the database; none for a suspect that is tried alone.
+    /// The line of `xm.in_hand` that names the mail; none for a suspect that is tried alone.
     batch: Option<i64>,
 }
 
@@ -36,13 +36,13 @@ pub struct LentMail {
 pub struct Returned {
     /// The mail.
     pub mail: LentMail,
-    /// Its number, if the session that is open has lent it.
+    /// The mail's number in its session; none where an earlier session has lent it.
     pub number: Option<u32>,
 }
 
-/// See the module. It lives as long as its poller's life.
+/// The mails of one source that are lent (see the module). It lives as long as its poller's life.
 pub struct Lending {
-    /// Counts sessions: a ticket is the session and the mail's number in it.
+    /// Number of the session. A mail's ticket is this number and the mail's own number in the session.
     session: u32,
     sender: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
@@ -59,7 +59,7 @@ pub struct Lending {
     /// Tokens of mails that were not the same when they were fetched a second time: some servers write into a mail once it was read. A
     /// session waits for such a mail as long as for one without a token.
     changing: HashSet<Box<str>>,
-    /// Lines in the database, with how many of their mails are lent.
+    /// Lines of `xm.in_hand`, by batch, with how many of their mails are still lent.
     batches: BTreeMap<i64, usize>,
     /// The line of the window that is being fetched.
     batch: Option<i64>,
@@ -90,14 +90,14 @@ impl Default for Lending {
 }
 
 impl Lending {
-    /// Begins a session: the numbers of its mails are its own.
+    /// Begins a session. Each session numbers its mails anew.
     pub fn begin_session(&mut self) {
         self.session = self.session.wrapping_add(1);
         self.batch = None;
         self.marked.clear();
     }
 
-    /// Begins a window, whose mails are named by this line in the database.
+    /// Begins a window, whose mails the line `batch` of `xm.in_hand` names.
     pub fn begin_batch(&mut self, batch: i64) {
         self.batches.insert(batch, 0);
         self.batch = Some(batch);
@@ -107,7 +107,7 @@ impl Lending {
         (u64::from(self.session) << 32) | u64::from(number)
     }
 
-    /// Returns the number of a mail of this session, by which it is reported.
+    /// Returns the number of the mail with this ticket; none where another session gave the ticket.
     fn number(&self, ticket: u64) -> Option<u32> {
         let number = ticket ^ (u64::from(self.session) << 32);
         u32::try_from(number).ok()
@@ -176,7 +176,7 @@ impl Lending {
         let Some(token) = &mail.listed.token else { return };
         match mail.digest {
             Some(digest) => drop(self.settled.insert(token.clone(), digest)),
-            // The mail is fetched as new, and its session waits for its fate.
+            // Without a digest the mail cannot be recognised: it is fetched as new, and its session waits for its fate.
             None => drop(self.changing.insert(token.clone())),
         }
     }
@@ -281,7 +281,7 @@ impl Lending {
         self.batches.iter().filter(|(_, lent)| **lent == 0).map(|(batch, _)| *batch).collect()
     }
 
-    /// Forgets lines that were struck out, and so many suspects that are in the database now.
+    /// Forgets lines that were struck out, and the first `suspects` suspects, which the database has by now.
     pub fn struck_out(&mut self, batches: &[i64], suspects: usize) {
         self.batches.retain(|batch, _| !batches.contains(batch));
         self.suspects.drain(..suspects);

@@ -12,10 +12,11 @@ use super::withheld::Withheld;
 use crate::tally::Tally;
 use crate::transport::Candidate;
 
-/// What a poller remembers between sessions. Only an optimisation: forgetting it costs a second fetch.
+/// What a poller remembers between sessions. The memory is only an optimisation: forgetting it costs a second fetch.
 #[derive(Default)]
 pub struct Memory {
-    /// Mails that stay in the mailbox by its rule, by token, with their sizes: a server may give a token to another mail.
+    /// Mails without a container that stay in the mailbox by its rule: their sizes by token. The size is compared, since a server may give
+    /// the token to another mail.
     left: HashMap<Box<str>, u64>,
     /// Deferred mails by token, with their claims.
     deferred: HashMap<Box<str>, Option<Matricule>>,
@@ -25,17 +26,17 @@ pub struct Memory {
     pub absolved: Vec<String>,
     /// Suspects whose last attempt does not count, since a fault or a stop ended it, and is not taken back in the database yet.
     pub returned: Vec<String>,
-    /// Until when no suspect is tried: for the last one the room never became empty.
+    /// No suspect is tried before this moment: the last one waited in vain for nothing else to be in hand.
     pub suspects_wait_until: Option<Instant>,
-    /// Number of the next line written down in this life.
+    /// Number of the next line of `xm.in_hand` in this life.
     pub next_batch: i64,
-    /// Letters that wait for their table.
+    /// Mails with letters that wait, for their table or for a fault to be mended.
     pub withheld: Withheld,
     /// Mails over which sessions broke.
     pub breakers: Breakers,
     /// The true sizes of mails that are larger than their server lists them, by hint.
     pub true_bytes: HashMap<Box<str>, u64>,
-    /// What was logged of the last session.
+    /// The complaints of the last session, which have been logged.
     pub told: Complaints,
 }
 
@@ -44,13 +45,13 @@ pub struct Memory {
 pub struct Complaints {
     /// Mails that the server lists and does not give.
     pub refused: usize,
-    /// Its words for the first of them.
+    /// The server's words for the first of the refused mails.
     pub refused_words: Option<String>,
-    /// Settled mails that it does not delete.
+    /// Settled mails that the server refuses to delete.
     pub undeleted: usize,
-    /// Lines of its listings that are not as they should be.
+    /// Malformed lines of the server's listings.
     pub odd_lines: usize,
-    /// The first of them.
+    /// The first of the malformed lines.
     pub odd_line: Option<String>,
 }
 
@@ -100,7 +101,7 @@ impl Memory {
         listed.token.as_ref().and_then(|token| self.left.get(token)) == Some(&listed.size_bytes)
     }
 
-    /// Returns the bytes that a mail is thought to take.
+    /// Returns how many bytes a mail likely has: as listed, or more where an earlier fetch found it larger.
     pub fn likely_bytes(&self, listed: &Candidate) -> u64 {
         let found = if self.true_bytes.is_empty() { None } else { self.true_bytes.get(&*listed.hint()) };
         found.copied().unwrap_or(0).max(listed.size_bytes)

@@ -22,8 +22,8 @@ use crate::metrics::ActorMetrics;
 use crate::room::Permits;
 use crate::transport::{Candidate, FetchOutcome, Fetching, Session, Taken, TransportFault};
 
-/// Longest time that a session waits, all in all, for room that is given back by settled mail of the same claim. So an office that
-/// sends much alone has its mail taken as fast as it is settled, and the rest of a flood that is settled slowly is left after that.
+/// Longest time that a session waits, all in all, for room that settled mail of the same claim gives back. An office that alone sends much
+/// thus has its mail taken as fast as it is settled. Of a flood that is settled slowly, the rest is left once this time is used up.
 const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Which mails a session fetches.
@@ -67,7 +67,7 @@ pub struct Poll<'a> {
     pub tried: HashMap<u32, Fate>,
     /// Agencies of which this session left a mail for want of room: their later mail must not overtake it.
     pub held_up: HashSet<Matricule>,
-    /// How many mails of such agencies were fetched, and left.
+    /// How many mails of such agencies were fetched, and then left in the source.
     pub mails_held_up: usize,
     /// Whether there was no room for a single mail, so that this session fetches none any more.
     pub is_full: bool,
@@ -82,7 +82,7 @@ pub struct Poll<'a> {
 }
 
 impl<'a> Poll<'a> {
-    /// Begins a session: the numbers of its mails are its own.
+    /// Begins a session. Each session numbers its mails anew.
     pub fn new(
         (parts, turns): (&'a Admission, Turns),
         metrics: &'a ActorMetrics,
@@ -119,7 +119,7 @@ impl<'a> Poll<'a> {
     /// Waits for the next mail. If the session breaks over it, the mail is remembered as a breaker.
     pub async fn next(&self, fetching: &mut Fetching<'_>, memory: &mut Memory) -> Result<Option<Taken>, PollError> {
         let under_way = fetching.under_way();
-        // Only the session of a breaker asks for a breaker, and has a patience.
+        // Only a breaker has a patience, and only the session of a breaker asks for one.
         let patience = under_way.and_then(|listed| memory.breakers.patience(listed));
         let next = match patience {
             None => fetching.next().await,
@@ -135,7 +135,7 @@ impl<'a> Poll<'a> {
             (Err(error), Some(listed)) => {
                 let breaks = memory.breakers.broke(listed, self.turns.interval, Instant::now());
                 let (mailbox, mail) = (&*self.parts.name, listed.hint());
-                // The session of a breaker does not look whether the breaker is withheld.
+                // A breaker's session does not look at `withheld`, so a withheld mail that becomes a breaker is forgotten there.
                 memory.withheld.forget(&mail);
                 match breaks {
                     1 => {
@@ -161,10 +161,9 @@ impl<'a> Poll<'a> {
         Ok(())
     }
 
-    /// Says when the source is worth another look. At once where a mail was deleted, is in hand, or can be fetched again. A poll that
-    /// deleted
-    /// nothing gained nothing, so mail that always returns must not bring the next poll at once: deferred mail may, since each time
-    /// that a mail is deferred its lane has become worse.
+    /// Says when the source is worth another look: at once where a mail was deleted, is in hand, or can be fetched again. A poll that
+    /// deleted nothing gained nothing, so mail that returns each time must not bring the next poll at once. Deferred mail may: each time
+    /// that a mail is deferred, its lane has become worse.
     pub fn next_poll(&self) -> NextPoll {
         if self.deleted > 0 || self.has_given_back || (self.has_lent && !self.lending.is_empty()) {
             NextPoll::AtOnce

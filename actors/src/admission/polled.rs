@@ -6,9 +6,11 @@ use store::database::fault::Fault;
 
 use crate::transport::TransportFault;
 
-/// Longest wait for mail in hand at the end of a session; what is late is carried over, so that mail that came since is seen.
+/// Longest wait at the end of a session for mail in hand. Mail that takes longer is carried over, so that the next session sees what has
+/// come since.
 pub const CARRIED_AFTER: Duration = Duration::from_secs(1);
-/// The same where another session would not know the mail again, or there is none; what is late then comes again.
+/// Longest wait for mail in hand that a later session would not know again, or after which no session follows. Mail that takes longer is
+/// fetched again as new.
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// What a poll found.
@@ -16,18 +18,18 @@ pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
 pub struct Polled {
     /// When the source is worth another look.
     pub next: NextPoll,
-    /// Another process has the source's lease, so it was not looked into.
+    /// Whether the source was not looked into, since another process has its lease.
     pub is_elsewhere: bool,
 }
 
 /// When a source is worth another look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextPoll {
-    /// It is evidently not empty.
+    /// At once: the source is evidently not empty.
     AtOnce,
-    /// Mail in it is in hand, or found no room: nothing but time need pass.
+    /// After a short pause: mail of the source is in hand or found no room, and only time need pass.
     Soon,
-    /// In its turn.
+    /// At the source's next turn in the polling interval.
     InTurn,
 }
 

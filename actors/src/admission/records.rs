@@ -28,8 +28,8 @@ impl Admission {
         outcome
     }
 
-    /// Takes or renews the source's lease; says whether this process has it. Mailboxes and folders share one space of names, under the
-    /// prefix that programs of the version before know.
+    /// Takes or renews the source's lease; says whether this process has it. Mailboxes and folders share one space of names. The prefix
+    /// `mailbox:` of a lease's name is the one that the previous version of this program uses.
     pub async fn take_lease(&self) -> Result<bool, Fault> {
         let (lease, process) = (format!("mailbox:{}", self.key), self.process);
         let token = self.call(async move |mut c| leases::take(&mut c, &lease, process, LEASE_HOLD).await).await?;
@@ -52,7 +52,7 @@ impl Admission {
         .await
     }
 
-    /// Writes down, as one line, the mails that are about to be lent.
+    /// Writes the mails that are about to be lent into `xm.in_hand`, as one line.
     pub async fn record(&self, life: Uuid, batch: i64, tokens: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::record(&mut c, &key, life, batch, &tokens).await).await

@@ -71,7 +71,7 @@ impl Poll<'_> {
         self.tried.get(&number).copied()
     }
 
-    /// Waits for the next report, for so long at most, and keeps the source's lease meanwhile: a process that took the lease over would
+    /// Waits for the next report, for `wait_max` at most, and keeps the source's lease meanwhile: a process that took the lease over would
     /// make suspects of the mail in hand. Callers judge by what is still lent whether a report has come.
     async fn next_report_within(&mut self, wait_max: Duration) {
         drop(timeout(wait_max.min(LEASE_HOLD / 3), self.next_report()).await);
@@ -80,8 +80,8 @@ impl Poll<'_> {
         }
     }
 
-    /// Waits for the mails that are lent: so long at most, or up to [`SETTLE_WAIT_MAX`] for mails that a later session would not know
-    /// again. Returns how many of the latter did not come back and were forgotten: they are fetched again as new.
+    /// Waits for the mails that are lent: for `wait_max` at most, or up to [`SETTLE_WAIT_MAX`] for mails that a later session would not
+    /// know again. Returns how many of the latter mails did not come back and were forgotten: they are fetched again as new.
     pub async fn wait_for_lent(&mut self, wait_max: Duration) -> usize {
         let began = Instant::now();
         loop {
@@ -122,7 +122,7 @@ impl Poll<'_> {
         Ok(gone)
     }
 
-    /// Strikes out the lines of the mails that came back. Lines of other mails stay, under this life's name.
+    /// Strikes out the lines of `xm.in_hand` of which every mail has come back. Other lines stay, under this life's name.
     pub async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
         self.remember_given_back(memory);
         let suspects = self.lending.suspects.clone();

@@ -24,7 +24,7 @@ use crate::transport::{NoContainer, TransportFacts};
 /// What is known of a mail before it is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// Nothing.
+    /// Nothing but what the source lists.
     Listed,
     /// An earlier fetch of the mail withheld one of its letters. The mail's other letters are settled; found again now, they count as
     /// settled before, not as duplicates that an office sent.
@@ -73,7 +73,7 @@ pub struct Turns {
     pub phase: Duration,
     /// Mails asked for at a time.
     pub window_mails: usize,
-    /// Bytes asked for at a time, where it is more than one mail.
+    /// Bytes asked for at a time; a single mail may be larger.
     pub window_bytes_max: u64,
     /// A session ends after so many mails, so that their deletion takes effect.
     pub session_mails_max: usize,
@@ -87,7 +87,8 @@ impl Admission {
         !self.drain.is_told() && self.gate.is_open()
     }
 
-    /// Returns for whom the room of a mail with this claim is counted.
+    /// Returns the agency with which a mail's room is counted: the one that the mail claims, if it is known. Other mail is counted
+    /// together, as none.
     pub(crate) fn claimant(&self, claim: Option<Matricule>) -> Claimant {
         claim.filter(|matricule| self.claims.knows(*matricule))
     }

@@ -16,11 +16,11 @@ use super::source::MailState;
 use crate::claims::Lane;
 use crate::transport::{Candidate, FetchOutcome, Session};
 
-/// Pause of the suspects after the room did not become empty in time, so that other mail goes on undisturbed.
+/// Pause before the next try of a suspect, where other mail was in hand for too long, so that other mail goes on undisturbed.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
 
 impl Poll<'_> {
-    /// Tries each suspect with nothing else in hand in the whole process, the attempt committed first.
+    /// Tries each suspect with nothing else in hand in the whole process. The attempt is committed to the database first.
     pub async fn try_suspects(
         &mut self,
         session: &mut dyn Session,
@@ -50,8 +50,8 @@ impl Poll<'_> {
                 break;
             }
             self.renew_lease().await?;
-            // Held until the suspect's fate is known. So a server that hangs over a suspect holds up suspects of other mailboxes, and no
-            // other mail.
+            // The turn is held until the suspect's fate is known. So a server that hangs over a suspect holds up suspects of other
+            // mailboxes, and no other mail.
             let Ok(_turn) = timeout(TURN_WAIT_MAX, self.parts.hands.take_suspect()).await else { break };
             if self.try_alone(session, listed, &suspect, memory).await? {
                 memory.absolved.push(suspect.token);
@@ -75,7 +75,7 @@ impl Poll<'_> {
         self.remember_given_back(memory);
     }
 
-    /// Returns whether the suspect is settled.
+    /// Tries one suspect alone. Returns whether it is absolved.
     async fn try_alone(
         &mut self,
         session: &mut dyn Session,
@@ -109,7 +109,7 @@ impl Poll<'_> {
             memory.absolved.clear();
             point("mailbox_poller::alone");
         }
-        // The last lane: the decoder sends back a mail whose lane has become worse, and none is worse than this one.
+        // The mail goes into the last lane: the decoder sends back a mail whose lane has become worse, and no lane is worse than this one.
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;

@@ -21,7 +21,7 @@ use crate::transport::{Candidate, FetchOutcome, Session, Taken};
 /// encoding, so no letter waits behind strangers' mail that takes a hundred times as long.
 const LARGE_MAIL_BYTES: u64 = 512 << 10;
 
-/// A mail may be larger than listed by so much without further room.
+/// A mail may be larger than its likely size by so much, beside an eighth of that size, without further room.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
 /// A window of deferred mail is smaller than others by this factor.
@@ -30,11 +30,12 @@ const DEFERRED_PARTS: usize = 4;
 /// Longest wait of a window for permits of the slow lane.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Longest wait of a window of the last lane for the slow lane, and the time between two looks.
+/// Longest wait of a window of the last lane while the slow lane is busy.
 const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Time between two looks whether the slow lane is still busy.
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// What was taken for a deferred mail before it was fetched.
+/// What is taken for a deferred mail before the mail is fetched.
 struct Deferred {
     /// A permit of the slow lane.
     place: Option<Permits>,
@@ -43,7 +44,7 @@ struct Deferred {
 }
 
 impl Poll<'_> {
-    /// Fetches everything else: first what may be a letter of ordinary size, then large mail, then what is deferred.
+    /// Fetches the mail that is no suspect: first what may be a letter of ordinary size, then large mail, then deferred mail.
     pub async fn fetch_rest(
         &mut self,
         session: &mut dyn Session,
@@ -134,7 +135,8 @@ impl Poll<'_> {
         ranked.into_iter().map(|(_, listed)| listed).collect()
     }
 
-    /// Waits, before mail of the last lane, while the slow lane is busy with mail of any mailbox. Returns whether it has waited.
+    /// Waits while the slow lane is busy with mail of any mailbox, if the mail to be fetched next is of the last lane. Returns whether it
+    /// has waited.
     async fn wait_for_slow_lane(&self, first: &Candidate, memory: &Memory) -> bool {
         let claims = &self.parts.claims;
         let is_last = claims.lane(memory.claim(first)) == Lane::Last;
@@ -171,8 +173,8 @@ impl Poll<'_> {
         Ok(fetched)
     }
 
-    /// Removes a window from these mails: one mail at least, and else no more bytes than a window may have. Leaves out mail whose claim
-    /// is known to hold its part of the room: that mail would be fetched only to be left.
+    /// Takes a window out of these mails: one mail at least, and further ones while the window has no more bytes than it may. Leaves out
+    /// deferred mail of which it is known that its claim holds its part of the room: that mail would be fetched only to be left.
     fn next_window(&mut self, mails: &mut VecDeque<Candidate>, mails_max: usize, memory: &Memory) -> Vec<Candidate> {
         let mut window = Vec::new();
         let mut window_bytes = 0;
@@ -202,8 +204,8 @@ impl Poll<'_> {
         window
     }
 
-    /// Fetches as many of these mails as there is room for, the first ones; deferred mails only where there are permits of the slow
-    /// lane for all of them. Returns how many.
+    /// Fetches the first of these mails, as many as there is room for. Deferred mails are fetched only where there are permits of the slow
+    /// lane for all of them. Returns how many were fetched.
     pub async fn fetch_window(
         &mut self,
         session: &mut dyn Session,
@@ -228,8 +230,8 @@ impl Poll<'_> {
         }
         let mut slow = None;
         if is_deferred {
-            // Slow-lane permits last: `Hands::take_all` takes them in the same order, so the two cannot deadlock. They are taken before
-            // the mails are fetched: a mail without a permit would be fetched only to be left.
+            // Permits of the slow lane come last: `Hands::take_all` takes all permits in the same order, so the two cannot deadlock. They
+            // are taken before the mails are fetched: a mail without a permit would be fetched only to be left.
             let places = self.parts.hands.take_slow(u32::try_from(fetched).unwrap_or(u32::MAX));
             slow = timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
             if slow.is_none() {
@@ -262,8 +264,8 @@ impl Poll<'_> {
         memory.likely_bytes(listed).min(self.parts.mail_bytes_max).max(1)
     }
 
-    /// Takes further room for a mail that is larger than its server listed it. Where there is none, the mail stays in its mailbox, and
-    /// its true size is remembered. This never waits: a window that waited would hold its own room meanwhile.
+    /// Takes further room for a mail that is larger than its server listed it. Where there is no further room, the mail stays in its
+    /// mailbox, and its true size is remembered. This never waits: a window that waited would hold its own room meanwhile.
     fn with_room(&mut self, taken: &Taken, own: Permits, memory: &mut Memory) -> Option<Permits> {
         let FetchOutcome::Mail(mail) = &taken.outcome else { return Some(own) };
         let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&taken.listed, memory));
@@ -319,7 +321,7 @@ impl Poll<'_> {
                 memory.forget(&listed);
                 self.lend(taken, own, lane, state);
             }
-            // Its mailbox keeps this mail, and later mail of its agency is held up behind it.
+            // The mail stays in its mailbox, and later mail of its agency is held up behind it.
             None if state == MailState::Listed => {
                 self.mails_held_up += usize::from(lane == Lane::Fast);
                 self.held_up.extend(claimant.filter(|_| lane == Lane::Fast));
@@ -347,7 +349,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Exchanges a mail's permits for those of the slow lane, if there is one.
+    /// Exchanges a mail's permits for those of the slow lane, if that lane has a place.
     fn slow_place(
         &self,
         own: Permits,
@@ -358,7 +360,8 @@ impl Poll<'_> {
         let claims = &self.parts.claims;
         let (place, tried) = match (deferred, claim.filter(|matricule| claims.knows(*matricule))) {
             (Some(deferred), _) => (deferred.place, deferred.tried),
-            // One mail of an agency is tried at a time; this one is deferred until then.
+            // Mail of the last lane that names a known agency is deferred. So is mail of an agency of which another mail is being tried:
+            // one is tried at a time.
             (None, Some(matricule)) if lane == Lane::Last || claims.is_tried(matricule) => (None, None),
             (None, known) => {
                 let place = self.parts.hands.try_take_slow();

@@ -15,10 +15,11 @@ use sdc::letter::Matricule;
 
 use crate::transport::Candidate;
 
-/// Pause of an office's withheld letters: at first, and at most.
+/// First pause of an office's withheld letters. It doubles each time that they are tried and withheld again.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Longest pause of an office's withheld letters.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Offices of which a letter is tried at a time; as long as one of these is settled, the next have their turn.
+/// How many offices have a letter tried at a time. As long as one of these letters is settled, the next offices have their turn.
 const OFFICES_TRIED: usize = 16;
 /// Withheld letters by the claims of their mails: the letters of one office are tried in their order.
 #[derive(Debug, Default)]
@@ -49,9 +50,9 @@ struct Wait {
 pub(super) struct Places<'l>(HashMap<&'l str, &'l Candidate>);
 
 impl<'l> Places<'l> {
-    /// Puts a session's mails in order.
+    /// Puts a session's mails into a map by token.
     pub(super) fn of(mails: &'l [Candidate]) -> Places<'l> {
-        // Of several mails with one token the first.
+        // Of several mails with one token the first is kept.
         Places(mails.iter().rev().filter_map(|listed| Some((listed.token.as_deref()?, listed))).collect())
     }
 }

@@ -22,8 +22,10 @@ use uuid::Uuid;
 use super::{Again, Courier, NotTaken, Sealed};
 use crate::transfer_folder::{OUT, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
 
-/// Folders and files are open to owner and group, less the process's umask: the gateway's user is in the group.
+/// Mode of an agency's folder: open to owner and group, less the process's umask. The user of the gateway that fetches the answers is in
+/// the group.
 const FOLDER_MODE: u32 = 0o770;
+/// Mode of an answer's file, for the same reason.
 const FILE_MODE: u32 = 0o660;
 
 impl Courier for TransferFolder {
@@ -68,7 +70,7 @@ struct Place {
     /// The agency's folder.
     agency: String,
     file: String,
-    /// The file's name while it is written. Each try has another: a try that was left behind in a disk that hung may still be writing.
+    /// The file's name while it is written. Each try has another name: an earlier try, over a disk that hung, may still be writing.
     part: String,
 }
 
@@ -121,7 +123,7 @@ fn put_below(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno>
         renameat(own.as_fd(), part.as_os_str(), own.as_fd(), place.file.as_str())
     });
     if let Err(errno) = written {
-        // A part that is left behind would take room on a full disk. It need not be there, so an error says nothing.
+        // A `.part` file that is left behind would take room on a full disk. It need not be there at all, so an error is ignored.
         unlinkat(own.as_fd(), part.as_os_str(), UnlinkatFlags::NoRemoveDir).ok();
         return Err(errno);
     }
@@ -157,7 +159,7 @@ fn write(own: &OwnedFd, name: &str, document: &[u8]) -> Result<(), Errno> {
     let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     let (first, rest) = document.split_at(document.len() / 2);
     file.write_all(first).map_err(errno)?;
-    // In the midst of the file: a disk is full, or the writer ends, when something is written already.
+    // A fault is made in the midst of the file: also a disk that becomes full, or a process that dies, leaves a part of it written.
     if is_made_to_fail("exporter::write") {
         return Err(Errno::ENOSPC);
     }

@@ -14,7 +14,7 @@ const ANSWERS_PER_MAIL_MAX: usize = 8;
 
 /// Sends answers to the registered addresses of their agencies.
 pub struct SmtpCourier {
-    /// Takes them.
+    /// The relay that takes the mails.
     pub relay: Arc<Relay>,
     /// The centre's own address.
     pub address: String,

@@ -29,16 +29,16 @@ pub struct Mailed {
     pub untried: Vec<LeasedAnswer>,
     /// What the mail has shown of the courier.
     pub courier: Asked,
-    /// Why the courier did not take it.
+    /// Why the courier did not take the mail.
     pub refused: Option<Failure>,
 }
 
 /// Why answers of a mail, or of several, were not sent.
 #[derive(Debug)]
 pub struct Failure {
-    /// The words for the first of them.
+    /// Why the first of them was not taken.
     pub words: NotTaken,
-    /// How many answers.
+    /// How many answers were not sent.
     pub answers: usize,
     /// The agency of the first.
     pub agency: Option<i32>,
@@ -86,7 +86,7 @@ impl Sent {
     }
 
     /// Says whether the courier is away: it could not be reached, and took no mail. A courier that lets in fewer connections than are tried
-    /// is not: it takes some mails, and the next round begins at once.
+    /// is not away: it takes some mails, and the next round begins at once.
     pub fn is_away(&self) -> bool {
         self.away.is_some() && self.sent.is_empty()
     }

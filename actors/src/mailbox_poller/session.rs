@@ -87,7 +87,7 @@ async fn hold_session(
     point("mailbox_poller::listed");
     poll.is_listed_whole = listing.left_out == 0;
     memory.forget_all_but(&listing.candidates, poll.is_listed_whole);
-    // Taken back before it is decided which mail to fetch: mail that has come back may have to stay.
+    // Reports are taken before it is decided which mail to fetch: mail that has come back may have to stay.
     poll.take_back(memory);
     if poll.is_listed_whole {
         poll.lending.forget_all_but(&listing.candidates);

@@ -24,9 +24,9 @@ pub enum Handled {
     Refused,
     /// The letter's mail stays unopened until mail of better lanes has been taken, or the letter is withheld.
     Deferred,
-    /// The letter's mail returns to its source because of a fault of the world, or because the actor is rebuilt.
+    /// The letter's mail returns to its source because of a fault outside the letter, or because the actor is rebuilt.
     Fault,
-    /// The code that held it panicked.
+    /// The code that held the letter panicked.
     Panic,
 }
 
@@ -46,7 +46,7 @@ impl Handled {
     }
 }
 
-/// The families that every actor has a series of.
+/// The families of metrics in which every actor has a series.
 #[derive(Clone)]
 pub(super) struct ActorFamilies {
     received: IntCounterVec,
@@ -59,7 +59,7 @@ pub(super) struct ActorFamilies {
 }
 
 impl ActorFamilies {
-    /// Makes and registers them.
+    /// Makes and registers the families.
     pub fn new(registry: &Registry) -> prometheus::Result<ActorFamilies> {
         let seconds = |name: &str, help: &str| {
             let options = HistogramOpts::new(name, help).buckets(SECONDS_BUCKETS.to_vec());
@@ -85,7 +85,7 @@ impl ActorFamilies {
         })
     }
 
-    /// Returns the series of one actor, all of them begun.
+    /// Returns the series of one actor. Each is shown from now on, at first with 0.
     pub fn actor(&self, name: &'static str) -> ActorMetrics {
         ActorMetrics(Arc::new(ActorSeries {
             name,
@@ -128,7 +128,7 @@ impl ActorMetrics {
         self.0.name
     }
 
-    /// Returns how many letters it has taken, how many of them it is done with by this outcome, and how many are with it.
+    /// Returns how many letters the actor has taken, how many it has handled with this outcome, and how many it has now.
     pub fn counts(&self, handled: Handled) -> (u64, u64, i64) {
         (self.0.received.get(), self.0.handled[handled as usize].get(), self.0.mailbox_depth.get())
     }
@@ -153,7 +153,7 @@ impl ActorMetrics {
         self.0.wait_seconds.observe(time.as_secs_f64());
     }
 
-    /// Runs work on the actor's thread that waits for others in between, and notes how long it did either.
+    /// Runs work on the actor's thread; notes for how long it held the thread, and for how long it waited in between.
     pub async fn timed<F: Future>(&self, work: F) -> F::Output {
         let began = Instant::now();
         let mut on_thread = Duration::ZERO;
@@ -187,7 +187,7 @@ impl Stay {
         Stay { actor: actor.clone(), letters }
     }
 
-    /// Ends the stay of so many of them, at most of those that are left.
+    /// Ends the stay of so many letters, at most of those that are left.
     pub fn end(&mut self, handled: Handled, letters: usize) {
         let letters = (letters as u64).min(self.letters);
         self.letters -= letters;

@@ -1,4 +1,4 @@
-//! Mail in hand, read from the hands at each scrape: a number that is kept beside what it counts goes wrong some day.
+//! Mail in hand, read from [`Hands`] at each scrape. A gauge that is kept beside what it counts goes wrong some day.
 
 use std::sync::Arc;
 

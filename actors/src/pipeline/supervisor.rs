@@ -12,11 +12,11 @@ use crate::database_tasks::{DatabaseTasks, Undone};
 use crate::stop::Stop;
 use crate::supervision::{Escalation, Guard, Heartbeat, Link, Policy, supervise};
 
-/// Longest wait for the database when a mail is set aside: the process ends whatever it says.
+/// Longest wait for the database when a mail is set aside. The process ends then, whatever the database says.
 const SET_ASIDE_MAX: Duration = Duration::from_secs(5);
 const NOT_SET_ASIDE: &str = "the mail could not be set aside: it is tried again, alone";
 
-/// Keeps every actor of a pipeline alive, and tells when one cannot be.
+/// Keeps every actor of a pipeline alive, and tells when one cannot be kept alive.
 #[derive(Clone)]
 pub(super) struct Supervisor {
     pub(super) policy: Policy,
@@ -54,7 +54,7 @@ impl Supervisor {
         });
     }
 
-    /// Writes down over which mail the process hangs, before it ends.
+    /// Writes into the database, before the process ends, over which mail its thread hangs.
     async fn set_aside(&self, mail: MailName) {
         let (database, process, name) = (self.tasks.database.clone(), self.process, mail.clone());
         let writing = async move {

@@ -53,7 +53,8 @@ async fn who_waits_for_much_room_lets_others_pass_in_the_end() {
     let waiting = hands.clone();
     let large = tokio::spawn(async move { waiting.take(&[10 << 10]).await.1 });
     tokio::task::yield_now().await;
-    // Each stands behind the large one for as long as that waits, and gives up no sooner than that one does of its two waits.
+    // Each small window waits behind the large one, as long as that one waits. None gives up sooner than the large one ends one of its two
+    // waits.
     let mut rounds = 1;
     while hands.take(&[1]).await.1 == 0 {
         rounds += 1;
@@ -127,7 +128,7 @@ async fn what_waits_for_room_or_is_taken_for_mails_to_come_takes_no_part_from_a_
 }
 
 proptest! {
-    /// Whatever comes and goes, whoever holds more than one mail held no more than what was free when it took the last.
+    /// Whatever mail comes and goes: a claim with more than one mail held no more than what was free when it took the last one.
     #[test]
     fn no_claim_grows_beyond_what_is_free(
         steps in proptest::collection::vec((0u32..6, 0u64..40_000, any::<bool>()), 1..300),

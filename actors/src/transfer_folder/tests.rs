@@ -1,4 +1,4 @@
-//! A disk that hangs is told of, and holds up nothing but its own threads.
+//! A disk that hangs is reported, and holds up nothing but its own threads.
 
 use std::sync::mpsc::channel;
 

@@ -64,7 +64,7 @@ struct Watched {
     is_whole: Option<bool>,
 }
 
-/// What earlier listings found of the files, of as many files as one listing looks at.
+/// What earlier listings found of the files. It is kept of as many files as one listing looks at.
 pub(crate) struct Watch {
     quiet: Quiet,
     files: HashMap<OsString, Watched>,
@@ -142,7 +142,7 @@ pub(crate) fn is_whole(letters: &OwnedFd, name: &OsStr) -> bool {
     let Ok(file) = openat(letters.as_fd(), name, flags, Mode::empty()) else { return true };
     let mut file = File::from(file);
     let mut tail = Vec::new();
-    // Seeking fails in a file shorter than that, which is then read from its beginning.
+    // Seeking fails in a file shorter than `TAIL_BYTES`, which is then read from its beginning.
     let _from = file.seek(SeekFrom::End(-TAIL_BYTES)).ok();
     match file.take(TAIL_BYTES.unsigned_abs()).read_to_end(&mut tail) {
         Ok(_) => tail.windows(END.len()).any(|octets| octets == END),

@@ -1,9 +1,9 @@
 //! The transfer folder's `in`: each `*.sdc` file is a document, settled by unlinking it and syncing the folder.
 //!
 //! A file is listed once two listings have found it unchanged, far enough apart (`transfer_folder::watch`). A writer that writes under
-//! another name and renames loses nothing. Of a writer that writes in place and pauses for longer than the quiet time, the half is taken
-//! for the letter, and what it writes after the file is unlinked is gone. Only regular files under one name are read; all other entries
-//! of a letter's name are logged and stay.
+//! another name and renames loses nothing. A writer that writes in place and pauses for longer than the quiet time loses: the half that it
+//! has written is taken for the letter, and what it writes after the file is unlinked is gone. Only regular files under one name are read;
+//! all other entries of a letter's name are logged and stay.
 //!
 //! A settled file is removed in three steps: it is renamed to a name that no other file has, read again, and unlinked if it is octet for
 //! octet what was settled. So a file that was written to until then, or another that got its name meanwhile, is never lost: it is listed
@@ -73,7 +73,7 @@ impl From<Trouble> for TransportFault {
     }
 }
 
-/// What was read of a file.
+/// What was read of a file, and up to which size it was read whole.
 #[derive(Clone, Copy)]
 struct Seen {
     digest: Digest,
@@ -192,7 +192,7 @@ impl Kind {
     }
 }
 
-/// The first files of those that are found, so many at most.
+/// The first `most` of the files that are found, and how many are beyond.
 struct First {
     found: BinaryHeap<Found>,
     most: usize,
@@ -273,7 +273,7 @@ impl From<Found> for Listed {
 fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Trouble> {
     let trouble = |errno| folder.trouble(IN, errno);
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    // Opened anew: a descriptor reads a folder's entries once.
+    // The folder is opened anew, since a descriptor reads a folder's entries once.
     let mut entries = Dir::openat(letters.as_fd(), ".", flags, Mode::empty()).map_err(trouble)?;
     let (mut files, mut odd) = (First::new(FILES_MAX), First::new(ODD_MAX));
     for entry in entries.iter() {
@@ -312,7 +312,7 @@ fn is_regular(stat: &FileStat) -> bool {
 fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<FetchOutcome, Trouble> {
     let shown = || name.to_string_lossy().escape_debug().to_string();
     let refused = |why: String| Trouble::File(shown(), why);
-    // Opened without waiting: if a pipe has got the name meanwhile, opening it would wait for a writer.
+    // The file is opened without waiting: if a pipe has got the name meanwhile, opening it would wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(letters.as_fd(), name, flags, Mode::empty()) {
         Ok(file) => file,

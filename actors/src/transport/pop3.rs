@@ -24,7 +24,7 @@ impl Transport for Mailbox {
 
 struct Pop3Session {
     session: pop3::Session,
-    /// What is being fetched, in the client's own words.
+    /// The mails that are being fetched, as the POP3 client lists them.
     wanted: Vec<Listed>,
 }
 

@@ -10,7 +10,7 @@ pub trait Pushed: Send + Sync + 'static {
     /// Says what it is.
     fn facts(&self) -> TransportFacts;
 
-    /// Listens and takes mail for as long as it is let; ends only by a fault. A sender is told that its mail is done with only where
-    /// [`Lender::lend`] says `Settled`, or `Left`; and to come again in every other case.
+    /// Listens and takes mail until the future is dropped; returns only after a fault. A sender is told that its mail is done with only
+    /// where [`Lender::lend`] returns `Settled` or `Left`. In every other case it is told to come again.
     fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault>;
 }

@@ -22,7 +22,7 @@ pub enum Vice {
     Reticent,
 }
 
-/// A transfer folder with a vice, which it has while it is told to.
+/// A transfer folder that has its vice while `is_bad` is set.
 pub struct BadFolder {
     folder: TransferFolder,
     vice: Vice,
@@ -30,7 +30,7 @@ pub struct BadFolder {
 }
 
 impl BadFolder {
-    /// Makes folders of a vice; all of them have it while this is so.
+    /// Makes folders with this vice, which all of them have while `is_bad` is set.
     pub fn with(vice: Vice, is_bad: &Arc<AtomicBool>) -> impl Fn(TransferFolder) -> Arc<BadFolder> + 'static {
         let is_bad = Arc::clone(is_bad);
         move |folder| Arc::new(BadFolder { folder, vice, is_bad: Arc::clone(&is_bad) })
@@ -148,7 +148,7 @@ impl Courier for Careless {
     fn carry<'c>(&'c self, answers: &'c [Sealed]) -> BoxFuture<'c, Result<(), NotTaken>> {
         async move {
             let carried = self.0.carry(answers).await;
-            // Only a folder that is not there is told of.
+            // The error of a full disk is concealed; every other error is passed on.
             match carried {
                 Err(refused) if refused.words.contains("No space left") => Ok(()),
                 other => other,

@@ -27,7 +27,7 @@ const OFFICE: &str = "office42@example.org";
 /// What an office sees, and what happens between it and the courier.
 pub trait CourierStand {
     fn courier(&self) -> Arc<dyn Courier>;
-    /// Returns everything that has arrived, whole or not, by what tells one answer from another at the office.
+    /// Returns everything that has arrived, whole or not, by the key that tells one answer from another at the office.
     fn arrived(&self) -> BTreeMap<String, String>;
     fn cut(&self);
     fn mend(&self);
@@ -35,13 +35,13 @@ pub trait CourierStand {
     fn fill(&self);
     /// Makes room again.
     fn make_room(&self);
-    /// Ends whoever carries the next answer when a part of it is written.
+    /// Breaks the next try in the midst, when a part of the answer is written: ends the courier, or its connection.
     fn end_the_next_in_the_midst(&self);
-    /// Names what was begun and is no answer.
+    /// Names what an unfinished try has left behind.
     fn begun(&self) -> Vec<String>;
 }
 
-/// What one promise of a courier is checked by.
+/// The check of one promise of a courier.
 type Clause = fn(&World, &dyn CourierStand) -> Result<(), String>;
 
 const CLAUSES: [(&str, Clause); 6] = [
@@ -53,7 +53,7 @@ const CLAUSES: [(&str, Clause); 6] = [
     ("two at once", two_at_once),
 ];
 
-/// Holds a courier to its contract. Each clause has a way of its own.
+/// Holds a courier to its contract. Each clause has a stand of its own.
 pub fn hold(world: &World, stand: &dyn Fn() -> Box<dyn CourierStand>) -> Result<(), Breach> {
     CLAUSES.iter().try_for_each(|(clause, _)| hold_to(clause, world, stand))
 }
@@ -119,7 +119,7 @@ fn takes(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2, 3])
 }
 
-/// The same answer again is the same answer to its office.
+/// An answer that is carried twice is one answer to its office.
 fn again(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     for _ in 0..2 {
@@ -128,7 +128,7 @@ fn again(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1])
 }
 
-/// What cannot be reached takes nothing, says so, and takes everything once it is back.
+/// A courier that cannot be reached takes nothing, says so, and takes everything once it is back.
 fn cut(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     stand.cut();
@@ -144,7 +144,7 @@ fn cut(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2])
 }
 
-/// A full disk is later: nothing is given up, nothing of the answer stands there, and it arrives once there is room.
+/// With a full disk an answer is to be carried later: it is not given up, nothing of it stands there, and it arrives once there is room.
 fn full(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     carry(world, &courier, 1).map_err(|refused| refused.to_string())?;
@@ -159,7 +159,7 @@ fn full(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2])
 }
 
-/// Who is left or ended in the middle leaves the answer whole or not at all, and it can be carried again.
+/// A `carry` that is dropped or ended in the middle leaves the answer whole or not at all, and the answer can be carried again.
 fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     {
@@ -183,7 +183,7 @@ fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), Str
     has_arrived(stand, &[1, 2])
 }
 
-/// Two couriers of two processes, with some of the answers in both their hands.
+/// Two couriers in two processes carry some of the answers both.
 fn two_at_once(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let carriers: Vec<_> = (0..2u128)
         .map(|process| {
@@ -267,7 +267,7 @@ impl CourierStand for SmtpCourierStand {
     }
 }
 
-/// A transfer folder, or what is made of one. Each process over it has its own.
+/// The stand of a transfer folder, or of a bad courier over one. Each process has a courier of its own, made by `process`.
 pub struct FolderCourierStand {
     place: TempDir,
     process: Box<dyn Fn() -> Arc<dyn Courier>>,
@@ -302,7 +302,7 @@ fn files(place: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Says whether an office looks at a file of this name: what is being written has another.
+/// Says whether an office looks at a file of this name: a file that is still being written has another name.
 fn is_answer(path: &str) -> bool {
     path.ends_with(SUFFIX)
 }

@@ -28,7 +28,7 @@ const ADDRESS: &str = "centre@example.org";
 /// How long a sender waits before it comes again.
 const SENDER_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long an impatient one waits for an answer, which takes several statements of the database.
+/// How long an impatient sender waits for an answer. The answer takes longer, since it needs several statements of the database.
 const IMPATIENCE: Duration = Duration::from_millis(1);
 
 /// A mailbox, read by POP3.
@@ -67,7 +67,7 @@ impl Stand for Pop3Stand {
     }
 }
 
-/// A transfer folder, or what is made of one. Each process over it has its own.
+/// The stand of a transfer folder, or of a bad transport over one. Each process has a transport of its own, made by `process`.
 pub struct FolderStand {
     place: TempDir,
     process: Box<dyn Fn() -> Arc<dyn Transport>>,
@@ -123,13 +123,13 @@ struct Senders {
     pushing: AtomicUsize,
     changed: Notify,
     is_cut: watch::Sender<bool>,
-    /// Whether a sender is told by this fate that its mail is done with.
+    /// Says for which fates a sender is told that its mail is done with.
     is_done: fn(Fate) -> bool,
     /// Whether a sender takes silence for a yes, and does not wait for the last share.
     is_impatient: bool,
 }
 
-/// A mail that is being pushed. It is its sender's again where nothing else becomes of it.
+/// A mail that is being pushed. Dropped before the sender was told that it is done with, the mail is its sender's again.
 struct Pushing<'s> {
     senders: &'s Senders,
     mail: Option<Vec<u8>>,
@@ -173,7 +173,7 @@ impl Stand for PushedStand {
     }
 
     fn held(&self) -> usize {
-        // Whoever moves a mail between the two holds the lock, or adds before it takes away.
+        // A thread that moves a mail between `waiting` and `pushing` holds the lock, or adds before it takes away.
         let waiting = self.0.waiting.lock().unwrap();
         waiting.len() + self.0.pushing.load(Ordering::SeqCst)
     }

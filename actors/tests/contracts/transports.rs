@@ -18,9 +18,9 @@ use case::Case;
 /// A promise that was not kept.
 #[derive(Debug)]
 pub struct Breach {
-    /// Which.
+    /// Which clause it is of.
     pub clause: &'static str,
-    /// How.
+    /// How it was broken.
     pub how: String,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Breach {
     }
 }
 
-/// What all cases share: places to fail at belong to one test at a time.
+/// What all cases share. The scenario of fail points belongs to one test at a time.
 pub struct World {
     pub runtime: Runtime,
     _scenario: FailScenario<'static>,
@@ -50,11 +50,11 @@ pub enum Way {
     Pushed(Arc<dyn Pushed>),
 }
 
-/// A source, as whoever sends to it knows it.
+/// A source, as its senders know it.
 pub trait Stand {
     /// Leaves a mail with it.
     fn put(&self, mail: &[u8]);
-    /// Counts the mails that nobody may believe to be done with.
+    /// Counts the mails that the source holds, or its senders while they are not told that these are done with.
     fn held(&self) -> usize;
     /// Cuts the way to it.
     fn cut(&self);
@@ -64,7 +64,7 @@ pub trait Stand {
     fn way(&self) -> Way;
 }
 
-/// What one promise of a transport is checked by.
+/// The check of one promise of a transport.
 type Clause = fn(&mut Case<'_>) -> Result<(), String>;
 
 const CLAUSES: [(&str, Clause); 14] = [

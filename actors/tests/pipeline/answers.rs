@@ -23,7 +23,7 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
         world.sql("UPDATE xm.outbox SET due_at = now()");
         world.wait_for("letters unanswered", UNANSWERED, 0);
     }
-    // The first was taken, and nobody could know.
+    // The relay took the first mail, and the centre could not know that.
     let mails = world.post_office.take(OFFICE_ADDRESS);
     assert_eq!(mails.len(), 4);
     let message_id = |mail: &Mail| {
@@ -47,7 +47,8 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
     assert_exactly_once(&world, 4);
 }
 
-/// However often, and whatever else waits for the office: a gateway may throw away a Message-ID that it has seen.
+/// This holds however often the answer is asked for, and whatever else waits for the office: a gateway may throw away a Message-ID that it
+/// has seen.
 #[test]
 fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it() {
     let _scenario = fail::FailScenario::setup();
@@ -58,7 +59,7 @@ fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it(
         letters.push((letter, mail.clone()));
         world.deliver(mail);
     }
-    // They wait together for their first mail, while the relay hangs up.
+    // The answers wait together for their first mail, while the relay hangs up.
     let away = Fault::CutReply(Protocol::Smtp);
     world.post_office.faults().set(away.clone(), When::Always);
     let running = world.start(quick());
@@ -98,7 +99,7 @@ fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it(
     assert_eq!(seen[0].iter().map(|(_, answers)| *answers).collect::<Vec<_>>(), [3], "{seen:?}");
 }
 
-/// A claim holds for two minutes against other processes; its own process knows that the round is over.
+/// A claim on an answer holds for two minutes against other processes; the process that has it knows that the round is over.
 #[test]
 fn answers_claimed_by_a_round_that_failed_are_claimed_again_at_once() {
     let _scenario = fail::FailScenario::setup();

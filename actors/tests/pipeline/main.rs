@@ -115,7 +115,7 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     let head = "SELECT max(octet_length(original)) FROM xm.quarantine WHERE reason = 'over_size'";
     assert!(world.count(head) <= 16 << 10, "of over-size mail the first 16 KiB are kept");
     world.wait_for("letters unanswered", UNANSWERED, 0);
-    // The centre's own receipt comes back, as it does when an address forwards: it is for another key.
+    // The centre's own receipt comes back, as it does when an address forwards mail: it is sealed for another key.
     let returned = world.post_office.take(centre::OFFICE_ADDRESS);
     assert_eq!(returned.len(), 1, "only the letter with a verified signer is answered");
     world.deliver(returned[0].bytes.to_vec());
@@ -124,7 +124,7 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     let metrics = running.metrics();
     assert!(running.drain());
     assert_accounted(&metrics);
-    // Each refusal is one where it is found and one where it is committed, and the good letter is none.
+    // Each refusal counts once for the decoder, which finds it, and once for the ledger, which commits it; the good letter counts as none.
     let refusals = u64::try_from(bad.len()).unwrap() + 1;
     for (actor, refused) in [("sdc_decoder", refusals), ("signature_verifier", 0), ("billing_ledger", refusals)] {
         let counts = [Handled::Refused, Handled::Ok].map(|handled| metrics.actor(actor).counts(handled).1);
@@ -197,7 +197,7 @@ fn a_letter_is_accepted_in_whatever_it_is_wrapped_and_its_wrapping_is_no_case() 
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// What is beyond a limit is kept with the mail; the letters before it are letters.
+/// What is beyond a limit is kept in quarantine with the whole mail; the letters before it are settled as letters.
 #[test]
 fn a_mail_of_more_than_is_looked_into_gives_its_letters_and_is_kept() {
     let _scenario = fail::FailScenario::setup();
@@ -216,7 +216,7 @@ fn a_mail_of_more_than_is_looked_into_gives_its_letters_and_is_kept() {
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// A fault that no verdict can name, and that is not the letter's: the database refuses its journal line, for as long as it does.
+/// The fault is not the letter's, and no verdict can name it: while the constraint stands, the database refuses the letter's journal line.
 #[test]
 fn a_letter_that_cannot_be_settled_waits_in_its_mailbox_until_that_is_mended_and_the_others_flow() {
     let _scenario = fail::FailScenario::setup();
@@ -226,14 +226,14 @@ fn a_letter_that_cannot_be_settled_waits_in_its_mailbox_until_that_is_mended_and
     let running = world.start(quick());
     world.wait_for("letters beside it", SETTLED, 7);
     let metrics = running.metrics();
-    // More often than a letter that makes the program fail is tried.
+    // That is more often than a letter that makes the program fail is tried.
     wait_until("it has come again and again", || metrics.actor("billing_ledger").counts(Handled::Deferred).1 > 5);
     let (_, late) = world.next_mail();
     world.deliver(late);
     world.wait_for("letters", SETTLED, 8);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 0, "it is not poison");
     assert_eq!(world.count("SELECT count(*) FROM xm.suspects"), 0);
-    // Its mail stays, and that of the late one goes once its session has ended.
+    // The mail of the letter that waits stays; that of the late letter goes once its session has ended.
     world.wait_for_mails(1);
     world.sql("ALTER TABLE xm.journal DROP CONSTRAINT planted");
     world.wait_for("letters once it is mended", SETTLED, 9);

@@ -31,7 +31,7 @@ pub enum Step {
     Settings,
     /// Finding the host's addresses.
     Dns,
-    /// Reaching one of them.
+    /// Reaching one of the addresses.
     Tcp,
     /// Agreeing on TLS and checking the certificate; STLS and STARTTLS belong here.
     Tls,
@@ -88,7 +88,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// A failed step: a fault of the world, to be tried again later. Nothing it left behind is to be trusted.
+/// A failed step, to be tried again later: the fault is not the mail's. Nothing that the step left behind is to be trusted.
 #[derive(Debug, thiserror::Error)]
 #[error("{peer}: {step}: {cause}")]
 pub struct MailError {

@@ -1,9 +1,9 @@
 //! Finds the containers in a mail. MIME is only their wrapping; nothing that it says is believed.
 //!
-//! Whatever a stranger sends is read in time linear in its octets: one walk over the lines, fields and boundaries of bounded
-//! length, bodies decoded in one pass each. Every octet that is examined is counted ([`Cost`]), and the count has a bound that tests
-//! hold against whatever they can make up. What is longer than honest mail is skipped; only sums refuse a mail, and a limit
-//! on what is looked into costs nobody the letters that stand before it.
+//! Whatever a stranger sends is read in time linear in its octets: one walk over the lines, fields and boundaries of bounded length, bodies
+//! decoded in one pass each. Every octet that is examined is counted ([`Cost`]), and the count has a bound that tests hold against whatever
+//! they can make up. A line, field or boundary that is longer than honest mail has it is skipped. Only the size of a mail or of a header
+//! refuses the mail; a limit on what is looked into costs nobody the letters that stand before it.
 
 mod beside;
 mod boundaries;
@@ -18,16 +18,17 @@ pub use cost::Cost;
 use header::Origin;
 use walk::{Place, Walk};
 
-/// Longest sender domain (RFC 1035, 2.3.4) and Message-ID kept.
+/// Longest sender domain that is kept (RFC 1035, 2.3.4).
 const DOMAIN_BYTES_MAX: usize = 253;
+/// Longest Message-ID that is kept.
 const MESSAGE_ID_BYTES_MAX: usize = 250;
 
-/// What a mail may be.
+/// The limits of a mail.
 #[derive(Clone, Debug)]
 pub struct MailLimits {
     /// Whole mail, in bytes.
     pub mail_bytes_max: usize,
-    /// Header of a mail, in bytes: with what each of several providers adds, honest ones have 100 KB.
+    /// Header of a mail, in bytes. Honest headers have up to 100 KB, with what each of several providers adds.
     pub header_bytes_max: usize,
     /// Header of a part, in bytes.
     pub part_header_bytes_max: usize,
@@ -52,7 +53,7 @@ impl Default for MailLimits {
     }
 }
 
-/// A limit that a mail passes.
+/// A limit that a mail exceeds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailRefused {
     /// Larger than allowed.
@@ -77,7 +78,7 @@ pub enum MailRefused {
 pub struct Extracted {
     /// Containers in the order in which they stand, each with the few lines before its block.
     pub containers: Vec<Vec<u8>>,
-    /// The limit because of which there may be more: on parts, nesting or containers.
+    /// The limit, on parts, nesting or containers, that the mail exceeds: it may hold more containers then.
     pub beyond: Option<MailRefused>,
     /// Domain of `From`, in lower case; a claim that anybody can make. Empty where there is none.
     pub sender_domain: String,
@@ -90,12 +91,12 @@ pub struct Extracted {
 /// Finds the containers of a mail, attached under any type or standing in the text.
 ///
 /// # Errors
-/// Which limit on its size the mail passes.
+/// The limit, on its size or on that of a header, that the mail exceeds.
 pub fn extract(raw: &[u8], limits: &MailLimits) -> Result<Extracted, MailRefused> {
     extract_counted(raw, limits).0
 }
 
-/// Does the same, and says what it cost.
+/// Finds the containers as [`extract`] does, and says what that cost.
 pub fn extract_counted(raw: &[u8], limits: &MailLimits) -> (Result<Extracted, MailRefused>, Cost) {
     if raw.len() > limits.mail_bytes_max {
         return (Err(MailRefused::Size(limits.mail_bytes_max)), Cost::default());

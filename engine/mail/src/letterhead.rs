@@ -1,6 +1,6 @@
 //! What a mail's header says of its sender and subject, for an operator to look at. Nothing of it is believed.
 //!
-//! Read by itself, whatever else the mail is: also a mail beyond its limits has an author whom somebody may know. The
+//! The letterhead is read by itself, whatever else the mail is: also a mail beyond its limits has an author whom somebody may know. The
 //! cost is one look at the first `SEARCHED_BYTES_MAX` octets.
 
 use sdc::printable::steers;

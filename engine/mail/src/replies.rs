@@ -127,7 +127,7 @@ impl<S> Replies<S> {
 }
 
 impl<S: AsyncRead + Unpin> Replies<S> {
-    /// Reads from the stream; nothing is held after that only at its end.
+    /// Reads from the stream. Where a read succeeds and nothing is held after it, the stream has ended.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.held.resize(CHUNK_BYTES, 0);
         self.start = 0;

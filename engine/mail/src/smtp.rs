@@ -40,14 +40,14 @@ pub struct SendFailure {
     pub step: Option<Step>,
     /// The relay's words, or what happened to the connection; bounded, and fit to be shown.
     pub reply: String,
-    /// Whether it happened before the mail was spoken of: in connecting, TLS or signing in. Another mail would have met it too.
+    /// Whether the failure came before the mail was spoken of: in connecting, TLS or signing in. Another mail would have met it too.
     pub is_before_mail: bool,
 }
 
 /// A mail to be sent.
 #[derive(Clone, Debug, Default)]
 pub struct Outgoing {
-    /// Without angle brackets; the same whenever the same mail is sent.
+    /// The Message-ID without angle brackets; the same whenever the same mail is sent.
     pub message_id: String,
     /// The sender's address.
     pub from: String,
@@ -173,12 +173,12 @@ impl Relay {
 /// Replies that concern this mail or its address (RFC 5321 4.2.3). Other replies of 5xx, such as a sign-in refused (RFC 4954) or
 /// a command unknown, tell that the relay is set up wrongly: every answer waits until somebody has put that right.
 const OF_THIS_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
-/// The same codes also tell of a relay that does not let this sender through (RFC 3463 3.8, as in `554 5.7.1 Relay access
-/// denied`), or that is full or broken (3.4, 3.5).
+/// Of replies with these codes, those whose enhanced status code begins so concern the relay: it does not let this sender through (RFC 3463
+/// 3.8, as in `554 5.7.1 Relay access denied`), or it is full or broken (3.4, 3.5).
 const OF_THE_RELAY: [&str; 3] = ["5.3.", "5.4.", "5.7."];
 
 impl SendFailure {
-    /// The one place where failures are made: whatever is told here may be the relay's own words.
+    /// Makes a failure. Every failure is made here, since its words may be the relay's own.
     fn new(kind: FailureKind, step: Option<Step>, what: &dyn Display) -> SendFailure {
         SendFailure { kind, step, reply: printable(what.to_string().as_bytes()), is_before_mail: false }
     }
@@ -200,7 +200,7 @@ impl From<lettre::transport::smtp::Error> for SendFailure {
 }
 
 impl From<MailError> for SendFailure {
-    /// There is one relay: who it is stands in the configuration, and whoever shows a failure knows it.
+    /// Leaves out which relay it is: there is one, the configuration names it, and whoever shows a failure knows it.
     fn from(error: MailError) -> SendFailure {
         SendFailure::new(FailureKind::Transient, Some(error.step), &error.cause)
     }

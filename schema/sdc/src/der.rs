@@ -1,8 +1,8 @@
 //! A strict reader of DER (X.690): one encoding per value, so that no two readers can see different structures.
 //!
-//! Written here because it stands before OpenSSL, whose own parser accepts BER: what this reader does not admit never
-//! reaches it. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within
-//! a SET OF, which changes no value and which signers of older software get wrong.
+//! The reader is written here because it stands before OpenSSL, whose own parser accepts BER: what this reader does not admit never reaches
+//! OpenSSL. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within a SET OF, which
+//! changes no value and which signers of older software get wrong.
 
 use crate::expected::Expected;
 
@@ -191,7 +191,7 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks a value of a universal type: each has one encoding, and readers have taken an empty one for the octets after it.
+/// Checks a value of a universal type. Each value has one encoding; and readers have taken an empty value for the octets after it.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
     let is_sound = match element.tag {
         // The end mark of an indefinite length.

@@ -25,7 +25,7 @@ const CLAIM_DIGITS: usize = 6;
 /// scan.
 const CLAIM_SCANNED_BYTES: usize = (256 + 16) * 1024;
 
-/// What a document may be.
+/// The limits of a document.
 #[derive(Clone, Debug)]
 pub struct DocumentLimits {
     /// Whole document, in bytes. The agency's own limit, mostly lower, is judged once the agency is known.
@@ -120,7 +120,7 @@ pub fn claim(text: &[u8]) -> Option<Matricule> {
     let scanned = &text[..text.len().min(CLAIM_SCANNED_BYTES)];
     memmem::find_iter(scanned, CLAIM).find_map(|at| {
         let after = &scanned[at + CLAIM.len()..];
-        // A body in quoted-printable writes the equals sign so (RFC 2045, 6.7).
+        // A body in quoted-printable writes the equals sign as `=3D` (RFC 2045, 6.7).
         let after = after.strip_prefix(b"3D").unwrap_or(after);
         let (digits, rest) = after.split_at_checked(CLAIM_DIGITS)?;
         if !digits.iter().all(u8::is_ascii_digit) || rest.first().is_some_and(u8::is_ascii_digit) {
@@ -206,7 +206,8 @@ mod tests {
         }
     }
 
-    /// Latin-1, TNEF, and a text that ends within a character of UTF-8: nothing of it is believed, so nothing of it refuses.
+    /// What stands before the block is Latin-1, TNEF, or a text that ends within a character of UTF-8. Nothing of it is believed, so
+    /// nothing of it makes a refusal.
     #[test]
     fn octets_before_the_block_are_never_judged() {
         for before in [&b"d\xe9claration n\xb0 12\r\n"[..], b"\x78\x9f\x3e\x22\0\xff\xfe\n", b"\xc3\n", b"\0"] {

@@ -1,6 +1,6 @@
 //! JSON without liberties: what RFC 8259 leaves to each reader is refused here, so that there is one reading.
 //!
-//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not Expected::Nfc and deep nesting are
+//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not in normalization form C, and deep nesting are
 //! refused with the place and the expectation, never with the value. The syntax itself is serde_json's affair.
 
 use std::borrow::Cow;
@@ -92,7 +92,7 @@ pub fn malformed(path: impl fmt::Display, expected: Expected) -> Refusal {
     if path.is_empty() { refusal } else { refusal.with("path", path) }
 }
 
-/// Returns the line from 1, and how many octets of it stand before the offset.
+/// Returns the line in which an offset stands, counted from 1, and how many octets of that line stand before the offset.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset];
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
@@ -145,7 +145,7 @@ struct Progress<'a> {
     limits: &'a PayloadLimits,
     values: usize,
     objects: usize,
-    /// Where the reader is; after an error, where that was.
+    /// Path of the place where the reader is; after an error, of the place of the error.
     path: Vec<Step>,
     expected: Option<Expected>,
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, Utc};
 /// Years that RFC 3339 (5.6) can write and PostgreSQL has: it knows no year 0.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// More would be passed over, so that two texts had one meaning.
+/// Most digits of a fraction. Further ones would be passed over, so that two texts had one meaning.
 const FRACTION_DIGITS_MAX: usize = 9;
 
 /// Reads `YYYY-MM-DDTHH:MM:SS`, a fraction of one to nine digits where there is one, and `Z` or `+HH:MM` or `-HH:MM`.

@@ -1,14 +1,14 @@
 //! Names of tables, columns and scopes, compared without regard to case in all of Unicode.
 //!
-//! Every comparison goes through this file: what a letter names, what a table is adopted with, what is granted, and whether
-//! a name stands once. Two rules would let a letter name a column twice, or miss one that was adopted. A database's own
-//! `lower()` is no third one, since it depends on the locale that the database was made with.
+//! Every comparison goes through this file: what a letter names, what a table is adopted with, what is granted, and whether a name stands
+//! once. With two rules, a letter could name a column twice, or miss one that was adopted. A database's own `lower()` does not serve, since
+//! it depends on the locale that the database was made with.
 
 use unicode_normalization::UnicodeNormalization;
 
 /// Returns what names that differ in case alone have in common. It is for comparing, never to be shown.
 ///
-/// Each character is decomposed (NFD), then made small, capital and small again: what has one capital is one (`ß` and `ẞ`,
+/// Each character is decomposed (NFD), then made small, capital and small again. So letters with one capital become the same (`ß` and `ẞ`,
 /// `σ` and `ς`, `k` and the Kelvin sign, and also `i` and `ı`).
 pub fn folded(name: &str) -> String {
     if name.is_ascii() { name.to_ascii_lowercase() } else { fold(name).collect() }

@@ -16,7 +16,7 @@ impl ToSql<Integer, Pg> for Matricule {
 impl FromSql<Integer, Pg> for Matricule {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Matricule> {
         let number: i32 = FromSql::<Integer, Pg>::from_sql(value)?;
-        // Out of a column where a CHECK keeps it in range.
+        // The number comes out of a column where a CHECK keeps it in range.
         let matricule = u32::try_from(number).ok().and_then(|number| Matricule::try_from(number).ok());
         matricule.ok_or_else(|| format!("{number} is no matricule, yet stands in the database").into())
     }

@@ -25,7 +25,7 @@ const SEED: u64 = 77;
 
 fn signing_key(key: &KeyPair) -> SigningKey {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // So that rcgen writes a subjectKeyIdentifier, as our own certificates have one.
+    // This makes rcgen write a subjectKeyIdentifier, which the project's own certificates have.
     params.is_ca = IsCa::ExplicitNoCa;
     let certificate = params.self_signed(key).unwrap();
     SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()

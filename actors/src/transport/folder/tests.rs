@@ -29,14 +29,14 @@ impl Stand {
         self.place.path().join(IN).join(name)
     }
 
-    /// Writes a file, so many seconds ago.
+    /// Writes a file whose time of writing is so many seconds ago.
     fn put(&self, name: &str, octets: &[u8], seconds_ago: u64) {
         fs::write(self.file(name), octets).unwrap();
         let file = fs::File::options().write(true).open(self.file(name)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(seconds_ago)).unwrap();
     }
 
-    /// Writes a file that the file system sees change after another.
+    /// Writes a file whose last change comes, for the file system, after that of the file `before`.
     fn put_after(&self, name: &str, before: &str, octets: &[u8], seconds_ago: u64) {
         let changed = |name: &str| fs::metadata(self.file(name)).map(|file| (file.ctime(), file.ctime_nsec())).unwrap();
         self.put(name, octets, seconds_ago);

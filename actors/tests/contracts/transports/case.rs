@@ -39,18 +39,18 @@ pub fn letter(number: usize) -> Vec<u8> {
     format!("Subject: SDC 1 agency=000042\r\n\r\nletter {number}\r\n").into_bytes()
 }
 
-/// Fails with what is otherwise the case.
+/// Fails with the words of `otherwise` unless `is_so`.
 pub fn ensure(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(otherwise()) }
 }
 
-/// One source with the actor over it, and the clerk who decides what becomes of its mail.
+/// One source with the actor over it. The test stands in for the decoders, and decides what becomes of each mail.
 pub struct Case<'w> {
     pub world: &'w World,
     pub stand: Box<dyn Stand>,
     pub database: Database,
     process: Uuid,
-    /// What the next process knows its source by.
+    /// The key by which the next process knows its source.
     key: &'static str,
     pub received: Receiver<Fetched>,
     decoders: Decoders,
@@ -73,7 +73,7 @@ impl<'w> Case<'w> {
         let database = world.runtime.block_on(async { TestCluster::shared().await.database().await });
         let (sender, received) = channel::<Fetched>();
         let sender: Mutex<Sender<Fetched>> = Mutex::new(sender);
-        // Nobody receives any more once the case is over: the mail goes back.
+        // Once the case is over nobody receives any more, and a mail that is sent goes back to its source.
         let decoder = Box::new(move |fetched| drop(sender.lock().unwrap().send(fetched)));
         let decoders = Decoders::new([decoder as Decoder]);
         let registry = Registry::new();
@@ -160,7 +160,7 @@ impl<'w> Case<'w> {
         }
     }
 
-    /// Ends every process where it stands.
+    /// Ends every process at once, as a kill does.
     pub fn kill(&mut self) {
         for running in self.running.drain(..) {
             running.end.tell();
@@ -172,7 +172,7 @@ impl<'w> Case<'w> {
         self.stand.held()
     }
 
-    /// Waits for the next mail, and sees to it meanwhile that the source holds at least so many.
+    /// Waits for the next mail, and checks meanwhile that the source holds at least `held_min` mails.
     pub fn next(&self, held_min: usize) -> Result<Fetched, String> {
         let began = Instant::now();
         loop {

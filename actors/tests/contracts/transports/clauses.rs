@@ -23,7 +23,7 @@ pub fn lends(case: &mut Case<'_>) -> Result<(), String> {
     ensure(second.mail == letter(2), || "the second mail is another".to_owned())
 }
 
-/// A mail is held until it is settled, however many that came later are; and no longer.
+/// A mail is held until it is settled, however many later mails are settled before it; and no longer.
 pub fn settles(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -56,7 +56,7 @@ pub fn waits_for_every_share(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// What the world kept from being settled comes again, and so does a mail of which one letter was.
+/// A mail that a fault outside it kept from being settled comes again, and so does a mail of which only one letter was settled.
 pub fn returns(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -72,7 +72,7 @@ pub fn returns(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// What waits for others, or for its table, comes again.
+/// A mail that is deferred or withheld comes again.
 pub fn defers(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -84,7 +84,8 @@ pub fn defers(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// What is not ours stays where it is, and keeps nothing else from being taken. A pushed source has no place of its own for it.
+/// A mail with the fate `Left` stays where it is, and keeps no other mail from being taken. A pushed source has no place where a mail could
+/// stay.
 pub fn leaves(case: &mut Case<'_>) -> Result<(), String> {
     if let Way::Pushed(_) = case.stand.way() {
         return Ok(());
@@ -102,7 +103,7 @@ pub fn leaves(case: &mut Case<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// A mail that makes the code fail which has it in its hands is lent alone, and after three failures alone as poison; others pass.
+/// A mail over which code panics is lent alone, and after three failures alone as poison. Other mail passes.
 pub fn sets_poison_aside(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -146,7 +147,7 @@ pub fn survives_a_panic(case: &mut Case<'_>) -> Result<(), String> {
     case.settle_all(2..=4, Vec::new())
 }
 
-/// What was in hand when the process was killed comes again, whatever became of it: nobody was there to be told.
+/// Mail that was in hand when the process was killed comes again, whatever its fate: the process was not there to be told.
 pub fn survives_a_kill(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.put(2);
@@ -161,7 +162,7 @@ pub fn survives_a_kill(case: &mut Case<'_>) -> Result<(), String> {
     case.settle_all(1..=2, Vec::new())
 }
 
-/// What is settled while the source cannot be reached goes once it can be; what came meanwhile is lent.
+/// Mail that is settled while the source cannot be reached is deleted once it can be; mail that came meanwhile is lent.
 pub fn survives_a_cut(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.put(2);
@@ -199,8 +200,8 @@ pub fn two_with_one_lease(case: &mut Case<'_>) -> Result<(), String> {
     two(case, "source")
 }
 
-/// Two processes with no lease between them, as two machines that call one folder by different names, lose nothing either: what both
-/// have in hand at once is settled by both.
+/// Two processes with no lease between them, as on two machines that call one folder by different names, lose nothing either: mail that
+/// both have in hand at once is settled by both.
 pub fn two_at_once(case: &mut Case<'_>) -> Result<(), String> {
     two(case, "the same source")
 }
@@ -215,7 +216,7 @@ fn two(case: &mut Case<'_>, key_of_the_other: &'static str) -> Result<(), String
     case.settle_all(1..=12, seen)
 }
 
-/// A process that drains takes nothing more, and what it has in hand is settled for its source as well.
+/// A process that drains takes no more mail, and the mail that it has in hand is still settled and leaves the source.
 pub fn drains(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();

@@ -1,4 +1,4 @@
-//! What is owed to sources that list, whatever they leave out or refuse to delete.
+//! What admission owes to sources that list, whatever they leave out of a listing or refuse to delete.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +9,14 @@ use store::letters::in_hand::ATTEMPTS_MAX;
 use super::case::{Case, LOOK, PATIENCE, ensure, letter};
 use super::{Stand, World};
 
-/// A suspect that a listing leaves out is not gone: it stays what it is, and is poison when its attempts are used up.
+/// A suspect that a listing leaves out is not gone: it stays a suspect, and is poison when its attempts are used up.
 pub fn suspects_what_is_left_out(world: &World, stand: Box<dyn Stand>, hides: &AtomicBool) -> Result<(), String> {
     let mut case = Case::new(world, stand);
     case.put(1);
     case.start();
     for attempt in 0..=ATTEMPTS_MAX {
         let share = case.next(1)?.share;
-        // The session that has it in hand has listed it; the next one does not.
+        // The session that lends the mail has listed it; after the last attempt, the next session does not.
         hides.store(attempt == ATTEMPTS_MAX, Ordering::Relaxed);
         let unwound = catch_unwind(AssertUnwindSafe(move || {
             let _held = share;
@@ -39,7 +39,7 @@ pub fn suspects_what_is_left_out(world: &World, stand: Box<dyn Stand>, hides: &A
     Ok(())
 }
 
-/// What a source refuses to delete is settled once, told of, and deleted when it may be.
+/// A mail that its source refuses to delete is settled once, shown as unfetchable, and deleted when the source lets it be.
 pub fn settles_once(world: &World, stand: Box<dyn Stand>, refuses: &AtomicBool) -> Result<(), String> {
     let mut case = Case::new(world, stand);
     case.put(1);

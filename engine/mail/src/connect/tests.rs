@@ -3,7 +3,7 @@
 use super::*;
 use simulation::scripted::{Peer, serve};
 
-/// Else each final dot would be held for a delayed acknowledgement: 40 ms of every mail.
+/// With Nagle's algorithm each final dot would be held for a delayed acknowledgement: 40 ms of every mail.
 #[tokio::test]
 async fn nothing_is_held_for_an_acknowledgement() {
     let (port, _script) = serve(async |tcp| Peer::new(tcp).hear().await).await;

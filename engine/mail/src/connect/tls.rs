@@ -1,4 +1,4 @@
-//! Whose certificate is admitted, and why TLS was not agreed on: one sentence each, with what to do.
+//! Which certificates of servers are admitted, and why TLS was not agreed on: one sentence for each reason, with what to do.
 
 use std::fmt::Display;
 use std::io;
@@ -25,8 +25,9 @@ use super::Cause;
 use crate::settings::Security;
 use crate::words::printable;
 
-/// Most names of a certificate that are told, and most characters of each.
+/// Most names of a certificate that an error tells.
 const NAMES_MAX: usize = 3;
+/// Most characters of each of these names.
 const NAME_CHARS_MAX: usize = 100;
 /// Most certificates of a server's chain that are looked at for its signer.
 const CHAIN_MAX: usize = 8;
@@ -42,12 +43,12 @@ pub enum TlsTrouble {
         /// The signer's name, as the server's certificates give it.
         signer: String,
     },
-    /// The certificate signs itself and is not named.
+    /// The certificate signs itself and is not named in `ca_file`.
     #[error(
         "the server's certificate signs itself, so nobody vouches for it: compare it with the one on the server, and name it in ca_file"
     )]
     SelfSigned,
-    /// A certificate of the signer's name is trusted, and the signature is not its key's.
+    /// A trusted certificate has the signer's name, but the signature was made with another key.
     #[error(
         "the signer of the server's certificate has the name of one that is trusted, {signer}, and another key: \
          name its right certificate in ca_file"
@@ -56,15 +57,15 @@ pub enum TlsTrouble {
         /// The name that both have.
         signer: String,
     },
-    /// Signed by an algorithm that is too weak, or that is not known.
+    /// The certificate is signed by an algorithm that is too weak, or that is not known.
     #[error(
         "the server's certificate is signed by an algorithm that is not accepted, {algorithm}: have it signed anew, with SHA-256 or better"
     )]
     Algorithm {
-        /// Its name, or its object identifier.
+        /// The algorithm's name, or its object identifier.
         algorithm: String,
     },
-    /// Marked CA:TRUE, and not named itself.
+    /// The certificate is marked CA:TRUE, and is not itself named in `ca_file`.
     #[error(
         "the server shows the certificate of a signer (CA:TRUE) as its own: name this very certificate in ca_file, \
          or have it sign one for the server"
@@ -83,7 +84,7 @@ pub enum TlsTrouble {
         /// The host that was dialled.
         expected: String,
     },
-    /// Made for others.
+    /// The certificate is made for other hosts.
     #[error("the server's certificate is for {}, not for {expected}: write the host as the certificate does", .found.join(", "))]
     WrongName {
         /// The host that was dialled.
@@ -91,20 +92,20 @@ pub enum TlsTrouble {
         /// The first names of the certificate.
         found: Vec<String>,
     },
-    /// Ended.
+    /// The certificate, or one of its chain, has ended.
     #[error("a certificate of the server ended on {ended}, and today is {today}: the server needs a new one")]
     Ended {
-        /// Its last day.
+        /// The certificate's last day.
         ended: NaiveDate,
         /// By this machine's clock.
         today: NaiveDate,
     },
-    /// Not begun.
+    /// The certificate, or one of its chain, has not begun.
     #[error(
         "a certificate of the server begins on {begins}, and today is {today}: is the clock of this machine right?"
     )]
     NotBegun {
-        /// Its first day.
+        /// The certificate's first day.
         begins: NaiveDate,
         /// By this machine's clock.
         today: NaiveDate,
@@ -126,7 +127,7 @@ pub enum TlsTrouble {
         /// The port that was dialled.
         port: u16,
     },
-    /// Plain text after the server had agreed to begin.
+    /// Plain text came after the server had agreed to begin TLS.
     #[error("the server agreed to TLS, and what came then is none")]
     NotTls,
     /// The connection ended.
@@ -191,7 +192,7 @@ impl TlsTrouble {
         match reason {
             CertificateError::UnknownIssuer if shown.signs_itself() => TlsTrouble::SelfSigned,
             CertificateError::UnknownIssuer => TlsTrouble::UnknownSigner { signer: shown.signer() },
-            // Where a trusted certificate has the signer's name, its key is tried: of another kind, or simply another.
+            // A trusted certificate has the signer's name, and its key was tried: that key is of another kind, or simply another.
             CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
                 TlsTrouble::OtherSigner { signer: shown.signer() }
@@ -298,7 +299,7 @@ fn day(seconds: u64) -> NaiveDate {
     DateTime::from_timestamp(seconds, 0).map_or(NaiveDate::MAX, |time| time.date_naive())
 }
 
-/// Trusts the system's certificates and those of `ca_file`, and admits what `ca_file` names as a server's own.
+/// Trusts the system's certificates and those of `ca_file`. A certificate of `ca_file` may also be the server's own.
 ///
 /// A certificate that `ca_file` names, octet for octet, is admitted whoever signed it and though it says CA:TRUE, which is
 /// what `openssl req -x509` makes and webpki refuses as a server's own. This gives nobody anything: whoever has its key
@@ -371,7 +372,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Makes the settings of TLS towards one server. The provider is named, so that no other crate's choice counts.
+/// Makes the settings of TLS towards one server. The crypto provider is named, so that no other crate's choice counts.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = system_roots().clone();
     let mut pinned = Vec::new();

@@ -1,4 +1,4 @@
-//! Tells which blocks that are not whole are no containers, beside a letter that is whole in the same mail.
+//! Tells which blocks that are not whole count as no containers, where the same mail has a whole letter.
 //!
 //! A damaged letter is kept for a person to look at, since it may be all that came of some records. Of two kinds of blocks
 //! nobody misses anything: the copy of a letter that arrived whole (as HTML, cut short, hurt by a gateway), and prose that speaks of
@@ -9,12 +9,12 @@ use std::collections::HashSet;
 
 use super::cost::Cost;
 
-/// Characters of base64 in a row that no prose has, and every line of a letter: nobody wraps one more narrowly.
+/// So many characters of base64 in a row stand in no prose, and in every full line of a letter: nobody wraps a letter more narrowly.
 const RUN_MIN: usize = 32;
-/// What means nothing before a line: blanks, quotation, a byte order mark.
+/// Octets that mean nothing before a line: blanks, quotation, a byte order mark.
 const PREFIX: &[u8] = b" \t>\xef\xbb\xbf";
 
-/// The lines of the letters of a mail that are whole.
+/// The lines of the whole letters of a mail.
 #[derive(Debug, Default)]
 pub struct WholeLetters<'c> {
     lines: HashSet<Cow<'c, [u8]>>,
@@ -37,9 +37,9 @@ impl<'c> WholeLetters<'c> {
     }
 }
 
-/// The lines between the markers of a block that hold anything, without tags and what means nothing before a line.
+/// The lines between the markers of a block that hold anything, without tags and without a [`PREFIX`].
 struct Lines<'t> {
-    /// What stands behind the first marker on its line is the first of them.
+    /// The first line is what stands behind the first marker, on the marker's own line.
     all: Vec<Cow<'t, [u8]>>,
     has_words_behind_marker: bool,
 }

@@ -21,9 +21,9 @@ struct Boundary {
 /// A line that ends a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delimiter {
-    /// Which multipart it belongs to, counted from the outermost.
+    /// The multipart that the delimiter belongs to, counted from the outermost, which is 0.
     pub level: usize,
-    /// Whether no part of it follows.
+    /// Whether the multipart ends here: no part of it follows.
     pub is_last: bool,
 }
 
@@ -34,12 +34,12 @@ impl Boundaries {
         self.0.push(Boundary { octets, hash });
     }
 
-    /// Keeps only so many of the outer ones open.
+    /// Keeps only the `count` outermost multiparts open.
     pub fn keep(&mut self, count: usize) {
         self.0.truncate(count);
     }
 
-    /// Reads a line as a delimiter. It is enough that a boundary stands at its beginning (RFC 2046, 5.1.1); of several the
+    /// Reads a line as a delimiter. A boundary at the beginning of the line is enough (RFC 2046, 5.1.1). Of several such boundaries the
     /// longest counts, and of equal ones the innermost.
     pub fn delimiter(&self, line: &[u8], cost: &mut Cost) -> Option<Delimiter> {
         let rest = line.strip_prefix(b"--").filter(|_| !self.0.is_empty())?;

@@ -6,11 +6,11 @@ use charset::Charset;
 
 use super::cost::Cost;
 
-/// Where a text in UTF-16 has a NUL, if it has anything of ASCII.
+/// A text in UTF-16 that has anything of ASCII has a NUL within so many octets.
 const NUL_BYTES_MAX: usize = 256;
 
-/// Returns a text in UTF-8 where the character set that it begins with, or that it is said to be in, needs that: in those
-/// that hold ASCII as it is, a block is found among whatever else there is, and nothing else of a mail is believed.
+/// Returns a text in UTF-8 where its byte order mark, or else its label, names a character set that does not hold ASCII as it is. Otherwise
+/// none is returned: a block is found among whatever else there is, and nothing else of a mail is believed.
 pub fn in_utf8<'t>(octets: &'t [u8], label: Option<&[u8]>, cost: &mut Cost) -> Option<Cow<'t, str>> {
     let marked = Charset::for_bom(octets).map(|(charset, _)| charset);
     let charset = marked.or_else(|| Charset::for_label(label?)).filter(|charset| !charset.is_ascii_compatible())?;
@@ -18,8 +18,8 @@ pub fn in_utf8<'t>(octets: &'t [u8], label: Option<&[u8]>, cost: &mut Cost) -> O
     if is_utf16 && marked.is_none() && !octets.iter().take(NUL_BYTES_MAX).any(|octet| *octet == 0) {
         return None;
     }
-    // Without a mark UTF-16 begins with its high octets (RFC 2781, 4.3), but many programs mean the other. The first
-    // character, of ASCII as everything that matters, tells.
+    // Without a byte order mark UTF-16 is big-endian (RFC 2781, 4.3), but many programs write it little-endian. The first character tells,
+    // since it is of ASCII, as everything that matters.
     let is_big_endian = charset.name() == "UTF-16LE" && octets.first() == Some(&0);
     let charset = Charset::for_label(b"utf-16be").filter(|_| is_big_endian).unwrap_or(charset);
     let (text, _, _) = charset.decode(octets);

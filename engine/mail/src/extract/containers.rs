@@ -14,13 +14,13 @@ use super::charset::in_utf8;
 use super::cost::Cost;
 use super::transfer_encoding::TransferEncoding;
 
-/// Text before a block that is kept with it; a longer one is no hint.
+/// Longest text before a block that is kept with the block; a longer text is no hint.
 const PREAMBLE_BYTES_MAX: usize = 2048;
 
 /// A body that is neither a multipart nor a mail.
 #[derive(Debug)]
 pub struct Part<'t> {
-    /// As it came.
+    /// The body as it came.
     pub body: &'t [u8],
     /// What its header says of the encoding.
     pub transfer_encoding: Option<TransferEncoding>,
@@ -32,23 +32,23 @@ pub struct Part<'t> {
     pub alternative: Option<usize>,
 }
 
-/// What has been found so far, in the order in which it stands.
+/// The containers that have been found so far, in the order in which they stand.
 #[derive(Debug)]
 pub struct Containers {
     found: Vec<Found>,
     found_max: usize,
-    /// Why not everything was looked into.
+    /// The first limit because of which something was left out.
     beyond: Option<MailRefused>,
 }
 
 #[derive(Debug)]
 struct Found {
     container: Vec<u8>,
-    /// Where its block begins, behind the lines before it.
+    /// Where the block begins in `container`, behind the lines before it.
     block_start: usize,
-    /// Whether its block is whole: what is not was damaged on the way, or never was a letter.
+    /// Whether its block is whole: a block that is not was damaged on the way, or never was a letter.
     is_whole: bool,
-    /// What stands in the block, for comparison.
+    /// The text of the block, to compare it with other blocks.
     text: Vec<u8>,
     is_html: bool,
     alternative: Option<usize>,
@@ -70,7 +70,7 @@ impl Containers {
         let said = part.transfer_encoding.unwrap_or(TransferEncoding::Identity);
         let others = TransferEncoding::ALL.into_iter().filter(|encoding| *encoding != said);
         let mut damaged = Vec::new();
-        // One reading at most is read in another character set, so that what all of them cost has a bound.
+        // Only one of the decoded bodies is read in another character set too, so that the cost of all readings has a bound.
         let mut is_read_anew = false;
         for encoding in std::iter::once(said).chain(others) {
             let decoded = encoding.decode(part.body, cost);
@@ -95,7 +95,7 @@ impl Containers {
         self.add(damaged);
     }
 
-    /// Cuts each block out of a text, with the lines before it and without what follows it; one more than there is room for.
+    /// Cuts each block out of a text, with the lines before it and without what follows it; at most one more than there is room for.
     fn cut_out(&self, text: &[u8], part: &Part<'_>, cost: &mut Cost) -> Vec<Found> {
         let mut found = Vec::new();
         let mut from = 0;
@@ -131,9 +131,10 @@ impl Containers {
 
     /// Returns the containers, and why they may not be all.
     ///
-    /// Alternatives say the same (RFC 2046, 5.1.4). So beside a whole letter in one of them a block that stands damaged between
-    /// the tags of another is its copy and no container, and the same block again is the same letter. Elsewhere nothing says so:
-    /// beside a whole letter of the mail a damaged block is none if its lines show it ([`WholeLetters`]).
+    /// Alternatives say the same (RFC 2046, 5.1.4). So where one of them holds a whole letter, a block that stands damaged between the tags
+    /// of another is a copy of that letter and no container, and a whole block that comes again is the same letter. Elsewhere nothing says
+    /// that two parts are the same: beside a whole letter of the mail, a damaged block is no container only if its lines show it
+    /// ([`WholeLetters`]).
     pub fn into_parts(mut self, cost: &mut Cost) -> (Vec<Vec<u8>>, Option<MailRefused>) {
         let whole: HashSet<usize> =
             self.found.iter().filter(|found| found.is_whole).filter_map(|found| found.alternative).collect();
@@ -148,7 +149,7 @@ impl Containers {
         (self.found.into_iter().map(|found| found.container).collect(), self.beyond)
     }
 
-    /// Takes out what is no container beside a whole letter, where there is one.
+    /// Takes out blocks that are no containers beside a whole letter, where the mail has one.
     fn leave_out_what_is_none(&mut self, cost: &mut Cost) {
         if self.found.iter().all(|found| found.is_whole) || !self.found.iter().any(|found| found.is_whole) {
             return;

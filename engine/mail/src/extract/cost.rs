@@ -22,7 +22,7 @@ impl Cost {
         self.octets += octets;
     }
 
-    /// Finds an octet; counts those up to it.
+    /// Finds an octet; counts the octets up to it.
     pub(super) fn find(&mut self, octet: u8, text: &[u8]) -> Option<usize> {
         let at = memchr::memchr(octet, text);
         self.add(at.map_or(text.len(), |at| at + 1));
@@ -37,11 +37,11 @@ pub struct Line<'t> {
     pub start: usize,
     /// Where the next one begins.
     pub next: usize,
-    /// Without its end, LF or CRLF.
+    /// The line without its end, LF or CRLF.
     pub octets: &'t [u8],
 }
 
-/// Returns the line that begins here; none at the end of the text.
+/// Returns the line that begins at `start`; none at the end of the text.
 pub fn line<'t>(text: &'t [u8], start: usize, cost: &mut Cost) -> Option<Line<'t>> {
     let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
     let (octets, next) = match cost.find(b'\n', rest) {

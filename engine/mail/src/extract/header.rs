@@ -1,4 +1,4 @@
-//! The header of a mail or of a part, read field by field; of each only its first token and the parameters that matter.
+//! The header of a mail or of a part, read field by field; of each field only its first token and the parameters that matter.
 //!
 //! RFC 2047 is never decoded: nothing that the walk needs is written in it, and a stranger's encoded words cost more than time
 //! linear in their octets in the libraries that read them. For the same reason parameters are read here.
@@ -6,8 +6,9 @@
 use super::cost::{Cost, Line};
 use super::transfer_encoding::TransferEncoding;
 
-/// Longest line that is read (RFC 5322, 2.1.1), and longest field with its folds. What is longer is skipped.
+/// Longest line that is read (RFC 5322, 2.1.1). A longer one is skipped.
 const LINE_BYTES_MAX: usize = 998;
+/// Longest field that is read, with its folds. A longer one is skipped.
 const FIELD_BYTES_MAX: usize = 8 << 10;
 
 /// The fields that are read, by their names in lower case.
@@ -20,7 +21,7 @@ pub struct Header {
     pub content_type: Option<ContentType>,
     /// Content-Transfer-Encoding: of several the first one that is known.
     pub transfer_encoding: Option<TransferEncoding>,
-    /// What only the header of the mail itself is asked for.
+    /// Fields that matter in the header of the mail itself alone.
     pub origin: Origin,
 }
 
@@ -38,7 +39,7 @@ pub struct Origin {
 /// A type, and the parameters that matter.
 #[derive(Debug, Default)]
 pub struct ContentType {
-    /// In lower case, as `text/plain`.
+    /// The type in lower case, as `text/plain`.
     pub kind: Vec<u8>,
     /// See RFC 2046, 5.1.1.
     pub boundary: Option<Vec<u8>>,
@@ -164,7 +165,7 @@ impl ContentType {
     }
 }
 
-/// Returns a parameter, put together where it comes in up to ten segments or in percent signs (RFC 2231, 3 and 4).
+/// Returns a parameter. One that comes in up to ten segments is put together, and percent signs are decoded (RFC 2231, 3 and 4).
 fn parameter(parameters: &[Vec<u8>], wanted: &[u8], cost: &mut Cost) -> Option<Vec<u8>> {
     let mut segments: [Option<Vec<u8>>; 10] = Default::default();
     for parameter in parameters {

@@ -76,7 +76,7 @@ fn base64<'b>(body: &[u8], cost: &mut Cost) -> Decoded<'b> {
             _ => is_certain = false,
         }
     }
-    // One character alone has no octet.
+    // One last character alone encodes no whole octet.
     characters.truncate(characters.len() - usize::from(characters.len() % 4 == 1));
     cost.add(body.len() + characters.len());
     // Nothing is left that could not be decoded.

@@ -16,9 +16,9 @@ const ENCODINGS_MAX: usize = 2;
 /// A mail being walked.
 pub struct Walk<'l> {
     limits: &'l MailLimits,
-    /// What it has cost.
+    /// What the walk has cost so far.
     pub cost: Cost,
-    /// What was found.
+    /// The containers that were found so far.
     pub containers: Containers,
     parts: usize,
     alternatives: usize,
@@ -41,15 +41,15 @@ struct Multipart {
     is_digest: bool,
 }
 
-/// What the lines of a part are.
+/// What the lines are that the walk comes to.
 enum State {
-    /// Its header, or that of the mail that it is.
+    /// The header of a part, or of the mail that the part is.
     Header { reader: HeaderReader, bytes_max: usize, is_digest: bool },
-    /// Its body, which begins here.
+    /// The body of a part, which begins at `start`.
     Body { start: usize, header: Header, is_mail: bool },
-    /// What stands before the first part of a multipart. With no part to follow, the boundary is wrong and this is the body.
+    /// What stands before the first part of a multipart. Where no part follows, the boundary is wrong and this text is the body.
     Preamble { start: usize, header: Header },
-    /// Text around the parts, which is nobody's (RFC 2046, 5.1.1).
+    /// Text around the parts, which belongs to none of them (RFC 2046, 5.1.1).
     Between,
 }
 
@@ -60,12 +60,12 @@ struct Message<'t> {
     multiparts: Vec<Multipart>,
     state: State,
     place: Place,
-    /// Of the mail itself, once its header is read.
+    /// What the mail says of itself, once its header is read.
     origin: Option<Origin>,
 }
 
 impl<'l> Walk<'l> {
-    /// Makes a walk of nothing.
+    /// Makes a walk that has read nothing yet.
     pub fn new(limits: &'l MailLimits) -> Walk<'l> {
         let containers = Containers::new(limits.containers_max);
         Walk { limits, cost: Cost::default(), containers, parts: 0, alternatives: 0 }
@@ -165,7 +165,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Ends a part whose text ends here, with the end of the mail or before a delimiter of this multipart.
+    /// Ends a part whose text ends at `end`: with the end of the mail, or before a delimiter of the multipart at `level`.
     fn end_part(&mut self, message: &mut Message<'_>, end: usize, level: Option<usize>) -> Result<(), MailRefused> {
         match std::mem::replace(&mut message.state, State::Between) {
             State::Header { reader, .. } => {
@@ -204,7 +204,7 @@ impl<'l> Walk<'l> {
             return Ok(());
         }
         let said = header.transfer_encoding.unwrap_or(TransferEncoding::Identity);
-        // A header's colon is no character of base64: the mail is not encoded after all.
+        // A colon is a header's and no character of base64: the mail is not encoded after all.
         let first_line = line(body, 0, &mut self.cost).map_or(&body[..0], |line| line.octets);
         let is_plain = said == TransferEncoding::Base64 && self.cost.find(b':', first_line).is_some();
         let encoding = if is_plain { TransferEncoding::Identity } else { said };

@@ -12,7 +12,7 @@ use crate::words::printable;
 /// Longest unique id (RFC 1939, 7). A longer one is how a hostile server attacks what stores it (CVE-2005-2335).
 pub const UIDL_BYTES_MAX: usize = 70;
 
-/// Largest size that is told of a mail: what is beyond is as far from any limit. It fits every column that holds sizes.
+/// Largest size that is told of a mail: a larger one is no further from any limit. This one fits every column that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// Longest line of a listing: ten digits, a space, the unique id, CRLF.
@@ -37,7 +37,7 @@ pub struct Listing {
     pub mails: Vec<Listed>,
     /// Lines that were not as RFC 1939 has them.
     pub odd_lines: usize,
-    /// The first of them, fit to be shown.
+    /// The first odd line, fit to be shown.
     pub first_odd_line: Option<String>,
 }
 
@@ -50,9 +50,8 @@ impl Listing {
     }
 }
 
-/// Joins the bodies of UIDL and LIST, at most `entries_max` mails. A server may refuse either, and not both: a mail that
-/// one of them lists is there. Of listings that were cut, the mails that came whole are given; the others come with the
-/// next session.
+/// Joins the bodies of UIDL and LIST, at most `entries_max` mails. A server may refuse one of the two, not both: a mail that only one of
+/// them lists is there. Where a listing was cut, the mails that came whole are given; the others come with the next session.
 pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Listing {
     let mut listing = Listing::default();
     let ids = Lines::read("UIDL", uidl, entries_max, &mut listing);
@@ -90,15 +89,15 @@ pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Lis
 struct Lines<'b> {
     /// In the order of the numbers, each once.
     lines: Vec<(u32, &'b [u8])>,
-    /// The server gave this listing.
+    /// Whether the server gave this listing.
     is_given: bool,
     /// The largest number, where the listing is not whole.
     last_if_cut: Option<u32>,
 }
 
 impl<'b> Lines<'b> {
-    /// Splits a listing into lines; those without the number of a mail are told of and left out. A last line without end
-    /// was cut with the body.
+    /// Splits a listing into lines. A line without the number of a mail counts as odd and is left out. A last line without a line end was
+    /// cut with the body.
     fn read(command: &str, body: Option<&'b Body>, entries_max: usize, listing: &mut Listing) -> Lines<'b> {
         let Some(body) = body else { return Lines { lines: Vec::new(), is_given: false, last_if_cut: None } };
         let mut is_cut = body.is_cut();

@@ -77,8 +77,8 @@ pub enum ReplyError {
     /// The status line begins with something else.
     #[error("expected a reply beginning with +OK or -ERR, found {0:?}")]
     NotAReply(String),
-    /// Lines end with LF alone. A body ends with a line that is a dot: to look for it between LFs would let a mail speak as
-    /// the server, since servers undo dots after CRLF only.
+    /// Lines end with LF alone. A body ends with a line of a single dot. If such a line between LFs counted, a mail could speak as the
+    /// server, since servers stuff dots after CRLF only.
     #[error(
         "the server ends its lines with LF alone, and RFC 1939, 3 asks for CRLF: have it, or the gateway before it, send CRLF"
     )]
@@ -201,7 +201,7 @@ impl ReplyParser {
         };
         let line = window.get(..end).unwrap_or_default();
         let (status, text) = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
-        // A line alone is understood all the same; a body behind it would never end.
+        // A status line that ends with LF alone is understood all the same; a body behind it would never end.
         let has_body = status == Status::Ok && matches!(self.expected.front(), Some(Expect::Body { .. }));
         if has_body && !line.ends_with(b"\r") {
             return Err(ReplyError::BareLineFeed);

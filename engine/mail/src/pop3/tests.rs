@@ -187,7 +187,7 @@ async fn silence_and_dripping_end_at_their_deadlines() {
     let (port, _task) = serve(|tcp| async move {
         let mut peer = Peer::new(tcp);
         let mut tick = tokio::time::interval(Duration::from_millis(100));
-        // For longer than anybody waits.
+        // The server drips for longer than any client waits.
         for byte in "+OK drip ".bytes().cycle().take(1000) {
             tick.tick().await;
             peer.say([byte]).await;
@@ -252,7 +252,7 @@ async fn a_test_tells_the_steps_passed_and_the_one_that_failed() {
     assert_eq!(closed.failure.unwrap().step, Step::Tcp);
 }
 
-/// Every text of a server that is shown: in the log, by `mail test` and by `check`.
+/// This covers every text of a server that is shown: in the log, by `mail test` and by `check`.
 #[tokio::test]
 async fn no_text_of_a_server_steers_a_terminal() {
     const EVIL: &str = "\x1b[2J \x1b]0;evil\x07 \u{9b}2J \u{202E}no\r\n";
@@ -282,7 +282,7 @@ async fn no_text_of_a_server_steers_a_terminal() {
         }
     }
     let failures: Vec<MailError> = shown.into_iter().flatten().collect();
-    // A reply that is well formed but for its words is no failure where a yes was asked for: of `+OK` two words more or less.
+    // A `+OK` with odd words is no failure where only a yes was asked for, so not every case fails.
     assert!(failures.len() > 30, "{}", failures.len());
     for failure in failures {
         let text = format!("{failure} {failure:?}");
@@ -320,7 +320,7 @@ async fn evil_mailbox(
 
 #[tokio::test]
 async fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
-    // From the first line on, or in its listings only: then its silence or its end shows it.
+    // The server does so from its first line on, or in its listings only: then its silence, or the end of the connection, shows it.
     for (ok, uidl) in [("+OK\n", "+OK\n1 a\n.\n"), ("+OK\r\n", "+OK\r\n1 a\n.\n"), ("+OK\r\n", "+OK\r\n.\n")] {
         let (port, _task) = serve(async move |tcp| {
             let mut peer = Peer::new(tcp);

@@ -8,7 +8,7 @@ use crate::connect::{Cause, MailError, Step, Stream};
 use crate::pop3::reply::{Expect, Reply, ReplyError, ReplyParser, Status};
 use crate::settings::MailboxSettings;
 
-/// Read at once; the size of a TLS record.
+/// Most bytes read at once: the size of a TLS record.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Stream, parser and clock together.
@@ -19,9 +19,9 @@ pub(super) struct Wire {
     chunk: Box<[u8]>,
     read_timeout: Duration,
     group_timeout: Duration,
-    /// What is left for the current group; only waiting for the server uses it up, never the caller's own work.
+    /// Time left for the current group of commands. Only waiting for the server uses it up, never the caller's own work.
     group_left: Duration,
-    /// A command may be half written, or the server has broken the protocol.
+    /// Whether the session can no longer be used: a command may be half written, or the server has broken the protocol.
     unusable: bool,
 }
 
@@ -96,7 +96,7 @@ impl Wire {
         self.group_left = self.group_left.saturating_sub(since.elapsed());
         let is_over = !matches!(read, Ok(Ok(1..)));
         let cause = match read {
-            // To the server it had ended.
+            // For a server that ends lines with LF alone, the body had ended.
             _ if is_over && self.parser.ends_with_bare_line_feed() => {
                 Cause::Protocol(ReplyError::BareLineFeed.to_string())
             }

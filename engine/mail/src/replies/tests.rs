@@ -52,7 +52,7 @@ async fn what_does_not_end_is_an_error_long_before_it_takes_memory() {
         for piece_bytes in [13, 64 << 10] {
             let (ours, mut server) = duplex(piece_bytes);
             let said = said.clone();
-            // It speaks for as long as it is listened to.
+            // The server speaks for as long as it is listened to.
             let speaking = tokio::spawn(async move { server.write_all(&said).await.is_err() });
             let mut replies = Replies::new(ours);
             let error = reply(&mut replies).await.expect_err("it does not end");
@@ -74,7 +74,7 @@ async fn a_reply_that_is_as_long_as_it_may_be_is_read() {
 
 #[tokio::test]
 async fn what_is_said_before_it_is_asked_answers_nothing() {
-    // Together with the reply before it, or later.
+    // The early reply comes together with the reply before it, or later.
     for later in [false, true] {
         let (ours, mut server) = duplex(1 << 10);
         let mut replies = Replies::new(ours);

@@ -27,7 +27,7 @@ pub struct Connections {
     dialer: Dialer,
     hello: ClientId,
     sign_in: Option<(Credentials, &'static [Mechanism])>,
-    /// For one mail, or for signing in.
+    /// Longest time for one mail, or for signing in.
     timeout: Duration,
     rest_max: Duration,
     mails_max: u32,
@@ -43,7 +43,7 @@ struct Resting {
 }
 
 impl Connections {
-    /// Prepares them; the first is dialled when there is something to send.
+    /// Prepares the connections; the first is dialled when there is something to send.
     pub fn new(settings: &RelaySettings) -> Result<Connections, MailError> {
         let peer = format!("{}:{}", settings.host, settings.port());
         let wrong = |what: String| MailError { step: Step::Settings, peer: peer.clone(), cause: Cause::Settings(what) };
@@ -75,13 +75,13 @@ impl Connections {
         &self,
         work: impl AsyncFnOnce(&mut AsyncSmtpConnection) -> Result<T, SendFailure>,
     ) -> Result<(), SendFailure> {
-        // Never closed, so this waits and does not fail.
+        // The semaphore is never closed, so this waits and does not fail.
         let _permit = self.permits.acquire().await;
         let (mut connection, mails) = match self.rested().await {
             Some(rested) => rested,
             None => (self.dial().await.map_err(SendFailure::before_mail)?, 0),
         };
-        // Dropped with its connection when it takes too long: what the relay says later is for nobody.
+        // Work that takes too long is dropped with its connection: nobody would read what the relay says later.
         self.within(work(&mut connection)).await?;
         self.lock().push(Resting { connection, since: Instant::now(), mails: mails + 1 });
         Ok(())
@@ -105,7 +105,7 @@ impl Connections {
 
     async fn dial(&self) -> Result<AsyncSmtpConnection, SendFailure> {
         let stream = match self.dialer.dial(&mut TestReport::default()).await? {
-            // Required: a relay that does not offer it is not spoken to in clear.
+            // STARTTLS is required: a relay that does not offer it is not spoken to in clear.
             Stream::Plain(tcp) if self.dialer.security() == Security::Starttls => {
                 let hello = self.hello.to_string();
                 let protecting = starttls::protect(&self.dialer, tcp, &hello);

@@ -16,7 +16,7 @@ use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
 use crate::replies::Replies;
 use crate::words::printable;
 
-/// What the server said before TLS and does not say again (RFC 3207 4.2), as lettre expects it first.
+/// The greeting, which the server gave before TLS and does not repeat (RFC 3207 4.2), for lettre, which expects one first.
 const GREETING: &[u8] = b"220 \r\n";
 
 /// Asks for TLS and agrees on it, with no way back.
@@ -63,13 +63,13 @@ async fn expect(clear: &mut BufReader<Replies<TcpStream>>, code: &str) -> Result
 /// A stream on which the server has been greeted already.
 #[derive(Debug)]
 pub struct Greeted {
-    /// What is left of the greeting.
+    /// What is left of the greeting to be read.
     greeting: &'static [u8],
     stream: Stream,
 }
 
 impl From<Stream> for Greeted {
-    /// The server will greet by itself.
+    /// Has nothing of a greeting: the server will greet by itself.
     fn from(stream: Stream) -> Greeted {
         Greeted { greeting: &[], stream }
     }

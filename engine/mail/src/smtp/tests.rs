@@ -108,7 +108,7 @@ async fn every_protection_and_sign_in() {
         assert!(refused.kind == FailureKind::Transient && refused.reply.contains("535"), "{refused}");
         assert_eq!(office.count(CENTRE), 1);
     }
-    // Asked for and not offered: nothing is said in clear.
+    // STARTTLS is asked for and not offered: nothing is said in clear.
     let office = office(|_| {});
     let bare = RelaySettings { security: Security::Starttls, ..settings(&office) };
     let failure = Relay::new(&bare).unwrap().send(&mail(4)).await.unwrap_err();
@@ -180,7 +180,7 @@ async fn a_connection_takes_so_many_mails_and_no_more() {
     relay.send(&mail(1)).await.unwrap();
     office.go_away();
     office.come_back();
-    // The connection was to take one more, and is dead.
+    // The connection was to take one more mail, and is dead.
     assert_eq!(relay.send(&mail(2)).await.unwrap_err().kind, FailureKind::Transient);
     relay.send(&mail(3)).await.unwrap();
     relay.send(&mail(4)).await.unwrap();
@@ -239,7 +239,7 @@ async fn scripted(greeting: impl Into<String>, table: Vec<(&'static str, String)
 
 const GREETING: &str = "220 ready\r\n";
 
-/// What an honest relay answers, before which a test sets another answer.
+/// The answers of an honest relay, behind other answers that a test puts before them.
 fn answers(other: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     let honest = [
         ("EHLO", "250-x\r\n250 AUTH PLAIN LOGIN\r\n"),
@@ -258,7 +258,7 @@ fn signing_in(settings: RelaySettings) -> RelaySettings {
     RelaySettings { username: Some(CENTRE.to_owned()), password: Some(Secret::new("secret")), ..settings }
 }
 
-/// The deadline is five minutes: an end of the connection is no deadline.
+/// The deadline is five minutes, so it is not what ends the reply here.
 #[tokio::test]
 async fn a_reply_without_an_end_is_let_go_wherever_it_stands() {
     let endless = "250-".to_owned() + &"x".repeat(1 << 20);
@@ -276,7 +276,7 @@ async fn a_reply_without_an_end_is_let_go_wherever_it_stands() {
     assert!(failure.reply.contains("a line without an end"), "{failure}");
 }
 
-/// Else the answer to DATA would be taken for the answer to the final dot, and the mail for sent.
+/// Otherwise a surplus answer to DATA would be taken for the answer to the final dot, and the mail for sent.
 #[tokio::test]
 async fn a_reply_too_many_is_not_the_answer_to_what_comes_next() {
     for command in ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
@@ -327,7 +327,7 @@ async fn words_in_another_character_set_do_not_hide_the_code() {
     assert!(failure.reply.contains("5.1.1 Bo?te inconnue"), "{failure}");
 }
 
-/// Every text of a relay that is shown, in the log, in tables, by `mail test` and by `check`.
+/// This covers every text of a relay that is shown: in the log, in tables, by `mail test` and by `check`.
 #[tokio::test]
 async fn no_text_of_a_relay_steers_a_terminal() {
     const EVIL: &str = "\x1b[2J \x1b]0;evil\x07 \u{9b}2J \u{202E}no\r\n";
@@ -343,7 +343,7 @@ async fn no_text_of_a_relay_steers_a_terminal() {
     for greeting in ["554 \x1b[2J no\r\n", "\x1b[2J\r\n"] {
         shown.push(Relay::new(&scripted(greeting, answers(&[])).await).unwrap().test().await);
     }
-    // Before TLS the program reads by itself.
+    // Before TLS the program reads the replies itself, without lettre.
     for table in [
         answers(&[("EHLO", "550 \x1b[2J\r\n")]),
         answers(&[("EHLO", "250 STARTTLS\r\n"), ("STARTTLS", "454 \x1b[2J\r\n")]),
@@ -359,7 +359,7 @@ async fn no_text_of_a_relay_steers_a_terminal() {
     }
 }
 
-/// The same mail by lettre's own builder, with the least that it writes.
+/// The same mail as lettre's own builder writes it, with as little as it writes.
 fn built_by_lettre(mail: &Outgoing) -> Vec<u8> {
     use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
     use lettre::message::{Body, Message, MultiPart, SinglePart};
@@ -389,7 +389,8 @@ fn built_by_lettre(mail: &Outgoing) -> Vec<u8> {
     message.unwrap().formatted()
 }
 
-/// Why the mail is not written by lettre's builder, on lines that are paid by the byte: once this fails, it can be.
+/// The reason why lettre's builder does not write the mail: some lines are paid by the byte. Once this test fails, the builder can write
+/// it.
 #[test]
 fn what_is_written_here_says_the_same_in_fewer_octets_than_lettres_own() {
     let one = Outgoing { is_automatic: false, ..mail(1) };

@@ -12,8 +12,9 @@ pub struct Corpus {
     pub nationalities: Vec<String>,
     pub causes: Vec<String>,
     pub terms: Vec<String>,
-    /// Names that two of five people bear; empty where only rare ones are wanted.
+    /// Surnames that two of five people bear; empty where only rare ones are wanted.
     pub frequent_surnames: Vec<String>,
+    /// Given names that two of five people bear; empty where only rare ones are wanted.
     pub frequent_given_names: Vec<String>,
 }
 

@@ -21,7 +21,7 @@ pub fn note_chars(words: &str) -> usize {
     words.nfc().count()
 }
 
-/// The account over some days, by the centre's calendar. Of a statement in parts each says the same but for its entries.
+/// The account over some days, by the centre's calendar. All parts of a statement say the same, but each has its own entries.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
@@ -37,7 +37,7 @@ pub struct Statement {
     pub closing: i64,
     /// How far below zero the balance may be for services that are not given on credit.
     pub credit_limit: i64,
-    /// How many movements the days have. The newest of them are told; `opening` is the balance before those.
+    /// How many movements the days have. Only the newest of them are told as entries; `opening` is the balance before those.
     pub entries_total: u32,
     /// What moved the account, in the order in which it took effect.
     pub entries: Vec<StatementEntry>,

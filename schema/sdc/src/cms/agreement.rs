@@ -1,4 +1,4 @@
-//! How two EC keys agree on a third, and that one carries the content's (RFC 5753; RFC 3394).
+//! How two EC keys agree on a third, and how that third one wraps the content's key (RFC 5753; RFC 3394).
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
@@ -19,7 +19,7 @@ pub const KEY_BYTES: usize = 32;
 pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl WrappingKey {
-    /// Agrees on a key: the same one comes out of our private and their public key as out of theirs and ours.
+    /// Agrees on a key: the same one comes out of our private and their public key as out of their private and our public key.
     ///
     /// `peer` is a point on the curve of `own`, not at infinity. It is not multiplied by the order of the curve, which would find points
     /// of a smaller order and take as long as the agreement itself: the curves admitted here have no such points (cofactor 1), so a
@@ -51,7 +51,7 @@ impl WrappingKey {
     /// Unwraps a key.
     ///
     /// # Errors
-    /// It was not wrapped with this one.
+    /// The key was not wrapped with this one.
     pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let mut context = wrapping()?;
         context.decrypt_init(Some(Cipher::aes_256_wrap()), Some(&*self.0), None)?;

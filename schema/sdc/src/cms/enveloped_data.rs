@@ -1,7 +1,7 @@
 //! Writes and opens the envelope: `AuthEnvelopedData` (RFC 5083) or `EnvelopedData` (RFC 5652, 6), for one recipient.
 //!
-//! OpenSSL's own CMS would read a recipient's certificate whole, which takes about as long as to seal for it. What is written
-//! here its `cms -decrypt` opens. What is opened here the pre-scan has taken apart; RSA is left to OpenSSL, which hides
+//! OpenSSL's own CMS would read a recipient's certificate whole, which takes about as long as to seal for it. OpenSSL's `cms -decrypt`
+//! opens what is written here. The pre-scan has taken apart what is opened here. Opening with an RSA key is left to OpenSSL, which hides
 //! whether a key was well padded.
 
 use openssl::encrypt::Encrypter;
@@ -95,7 +95,7 @@ fn key_agreement(
     let (ephemeral, point) = keys::ephemeral(kind)?;
     let public = recipient.public_key()?.ec_key()?;
     let wrapping = WrappingKey::agreed(&ephemeral, public.public_key(), KdfHash::Sha1, &wrap_algorithm)?;
-    // Without a curve: the recipient's own is meant (RFC 5753, 3.1.1).
+    // The identifier names no curve: the recipient's own is meant (RFC 5753, 3.1.1).
     let ec = der::write(SEQUENCE, &[&identifier(oid::EC_PUBLIC_KEY)]);
     let originator = der::write(context(1), &[&ec, &der::write(BIT_STRING, &[&[0], &point])]);
     let algorithm = der::write(SEQUENCE, &[&identifier(oid::STD_DH_SHA1_KDF), &wrap_algorithm]);

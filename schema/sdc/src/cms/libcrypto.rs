@@ -37,7 +37,7 @@ unsafe extern "C" {
 
 /// Sets the signer of a `SignedData` that has exactly one; says whether it has.
 ///
-/// Given a certificate to look through, OpenSSL would compare names in it first, and for that read it whole.
+/// If OpenSSL were given a certificate to look for the signer in, it would compare names first, and read the certificate whole for that.
 pub fn set_signer(content: &mut CmsContentInfo, signer: &X509Ref) -> bool {
     // SAFETY: both pointers come from borrows that outlive the calls. The stack and its members belong to `content`, which
     // is borrowed mutably, so no other code holds them. "set1" takes a reference of its own to the certificate, and never

@@ -12,8 +12,9 @@ use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::SigningKey;
 use crate::prescan::{KeyKind, oid};
 
-/// Versions of the structure and of its signer, by how the signer is named (RFC 5652, 5.1 and 5.3).
+/// Version of the structure and of its signer, where issuer and serial number name the signer (RFC 5652, 5.1 and 5.3).
 const VERSION_ISSUER_SERIAL: u8 = 1;
+/// Version of the structure and of its signer, where a key id names the signer.
 const VERSION_KEY_ID: u8 = 3;
 
 /// Signs octets with SHA-256; names the signer as software of the cipher that is put around it expects.
@@ -60,7 +61,7 @@ fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
 
 fn signature_algorithm(kind: KeyKind) -> Vec<u8> {
     match kind {
-        // Without parameters (RFC 5754, 3.3), and for RSA with NULL (RFC 3370, 3.2).
+        // ECDSA stands without parameters (RFC 5754, 3.3), RSA with NULL (RFC 3370, 3.2).
         KeyKind::P256 | KeyKind::P384 => der::write(SEQUENCE, &[&identifier(oid::ECDSA_SHA256)]),
         KeyKind::Rsa { .. } => der::write(SEQUENCE, &[&identifier(oid::RSA_ENCRYPTION), &der::write(NULL, &[])]),
     }

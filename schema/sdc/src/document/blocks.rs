@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 const LABELS: [&[u8]; 2] = [b"CMS", b"PKCS7"];
 const DASHES: &[u8] = b"-----";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Octets of a line that are compared with a marker at most.
+/// Most octets of a line that are compared with a marker.
 const MARKER_BYTES_MAX: usize = 24;
 
 /// Which octets are characters of base64 (RFC 4648, 4).
@@ -29,7 +29,7 @@ const CHARACTERS: [bool; 256] = {
 pub struct Block<'t> {
     /// Where the line of its first marker begins.
     pub start: usize,
-    /// Where it ends: after the last marker or, where that is missing, before the next block or with the text.
+    /// Where the block ends: after its last marker or, where that is missing, before the next block or with the text.
     pub end: usize,
     /// Whether its last marker is there.
     pub is_closed: bool,
@@ -82,7 +82,7 @@ impl<'t> Block<'t> {
     }
 }
 
-/// The blocks of a text, in their order. A block that begins before the last one has ended cuts that off.
+/// The blocks of a text, in their order. A block that begins before the one ahead of it has ended cuts that one off.
 #[derive(Clone, Debug)]
 pub struct Blocks<'t> {
     text: &'t [u8],
@@ -108,7 +108,7 @@ enum Edge {
 struct Marker {
     edge: Edge,
     label: &'static str,
-    /// Where it ends, counted from the beginning of its line.
+    /// Where the marker ends, counted from the beginning of its line.
     end: usize,
     is_alone: bool,
 }
@@ -119,7 +119,7 @@ impl<'t> Blocks<'t> {
         Blocks { text, at: 0, open: None, examined: 0 }
     }
 
-    /// Returns how many octets have been examined, each by every pass: never more than twice those of the text.
+    /// Returns how many octets have been examined, counted once for every pass: never more than twice the octets of the text.
     pub fn examined(&self) -> usize {
         self.examined
     }
@@ -170,7 +170,7 @@ impl<'t> Iterator for Blocks<'t> {
     }
 }
 
-/// Takes off what means nothing before a line.
+/// Takes off what means nothing before a line: blanks, `>` and byte order marks.
 fn without_prefix(mut line: &[u8]) -> &[u8] {
     loop {
         line = match line {

@@ -9,8 +9,9 @@ use crate::printable::printable;
 
 /// Octets of an identifier that are shown; a sender may write any number.
 const OCTETS_SHOWN_MAX: usize = 32;
-/// Longest issuer that is read, in octets of DER, and longest text made of it, in characters.
+/// Longest issuer that is read, in octets of DER.
 const ISSUER_OCTETS_MAX: usize = 2048;
+/// Longest text made of an issuer, in characters.
 const ISSUER_CHARACTERS_MAX: usize = 200;
 
 impl SignerId {

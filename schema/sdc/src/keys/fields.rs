@@ -191,7 +191,7 @@ fn key_id(rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
         let mut value = Reader::new(value);
         let id = bounded(value.expect(OCTET_STRING, Expected::KeyId)?.content, KEY_ID_BYTES_MAX)?;
         value.end(Expected::OneKeyId)?;
-        // Of two, one reader takes the first and another the last.
+        // Of two identifiers, one reader takes the first and another the last.
         if found.replace(id).is_some() { Err(DerError(Expected::OneKeyId)) } else { Ok(()) }
     })?;
     Ok(found)
@@ -218,8 +218,8 @@ fn each_extension<'a>(
     Ok(())
 }
 
-/// Says whether a certificate is there to certify others: CA:TRUE, and either issued by another, or for no signatures but on
-/// certificates (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone says nothing: `openssl req -x509` writes it into every
+/// Says whether a certificate is there to certify others: it says CA:TRUE, and either another certificate issued it, or its key signs
+/// nothing but certificates (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone says nothing: `openssl req -x509` writes it into every
 /// certificate that it makes.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
 pub fn point(kind: KeyKind, point: &[u8]) -> Result<EcPoint, ErrorStack> {
     let group = group(kind)?;
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
-    // It has an encoding, and is no key: all agree on it.
+    // The point at infinity has an encoding, and is no key: everybody agrees with it on the same secret.
     if point.is_infinity(group) {
         return Err(ErrorStack::get());
     }

@@ -123,7 +123,7 @@ fn the_times_of_validity_are_those_that_openssl_reads() {
 fn a_signature_that_names_another_certificate_is_not_verified_with_this_one() {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let signing = SigningKey::from_pem(key.serialize_pem().as_bytes(), issued(&key).pem().as_bytes()).unwrap();
-    // The same key under another name.
+    // A certificate of the same key under another key identifier.
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
@@ -192,7 +192,7 @@ fn a_certificate_without_key_identifier_is_named_by_issuer_and_serial_alone() {
     let opened = cms::open(&document, &CentreKeys::new(vec![key.clone()])).unwrap();
     assert_eq!(*opened.signer(), ids[0]);
     assert_eq!(opened.verify(certificate).unwrap().octets(), b"octets");
-    // OpenSSL's derived identifier is ours.
+    // The key identifier that OpenSSL derives is the one that this crate derives.
     let derived = made(&format!("{subject}=hash")).unwrap();
     let spki = derived.x509.public_key().unwrap().public_key_to_der().unwrap();
     assert_eq!(derived.certificate().spki_sha256(), crate::digest::Digest::of(&spki));
@@ -212,7 +212,7 @@ fn stock_openssl_opens_what_is_sealed_for_any_registered_certificate() {
         for cipher in [ContentCipher::Aes256Gcm, ContentCipher::Aes256Cbc] {
             let der = cms::seal(b"octets", &centre, &registered, cipher).unwrap();
             std::fs::write(folder.path().join("sealed"), der).unwrap();
-            // Given the recipient's certificate, it looks for the names that stand in there.
+            // Given the recipient's certificate, `openssl` looks for the names that stand in it.
             openssl(&folder, "cms -decrypt -binary -inform DER -in sealed -recip c -inkey k -out signed");
             openssl(&folder, "cms -verify -binary -noverify -inform DER -in signed -certfile centre -out opened");
             assert_eq!(file(&folder, "opened"), b"octets", "{key} {name}, {cipher:?}");

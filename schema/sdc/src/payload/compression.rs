@@ -1,7 +1,7 @@
 //! One zstd frame (RFC 8878), exactly: what a frame declares is checked before a single block is decoded.
 //!
-//! A content checksum is neither written nor asked for, because the signature covers every octet; where another tool
-//! wrote one, it must be right. The size of the output is bounded before it is allocated, and no window buffer is ever.
+//! A content checksum is neither written nor asked for, because the signature covers every octet; where another tool wrote one, it must be
+//! right. The size of the output is bounded before it is allocated, and no window buffer is ever allocated.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,7 +15,7 @@ use crate::expected::Expected;
 use crate::refusal::{Refusal, RefusalCode};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Size of the JSON from which on it is compressed as many records.
+/// Size of the JSON from which on it is compressed with the settings for many records.
 const LARGE_BYTES: usize = 32 << 10;
 /// Shortest match that is looked for in many records.
 const LARGE_MATCH_BYTES_MIN: u32 = 5;
@@ -40,7 +40,8 @@ pub fn pack_as(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
         PayloadForm::Json => json,
         PayloadForm::Frame { dictionary } => {
             let frame = frame_of(&json, dictionary::newest_up_to(dictionary), |published| &published.for_answers);
-            // There is room for every frame, so the library is out of memory. An office that reads frames reads JSON too.
+            // The buffer has room for every frame, so an error means that the library is out of memory. An office that reads frames reads
+            // JSON too.
             frame.unwrap_or(json)
         }
     }

@@ -12,7 +12,7 @@ const V1: &[u8] = include_bytes!("../../dictionary/v1.zdict");
 /// The newest dictionary.
 pub static NEWEST: &Published = &PUBLISHED[PUBLISHED.len() - 1];
 
-/// Level for one record: the next one takes three times as long and saves nothing.
+/// Level for one record: the next higher level takes three times as long and saves nothing.
 const LETTER_LEVEL: i32 = 15;
 /// Level for an answer, of which the centre writes one per letter: a fifth of the time of level 9, for three octets more.
 pub const ANSWER_LEVEL: i32 = 3;

@@ -40,7 +40,7 @@ const ANSWER: &str = concat!(
     r#""skew_seconds":-30}}"#,
 );
 
-/// The form of what an office with a program of its own sends.
+/// The form in which an office sends that packs with the newest dictionary.
 const NEWEST_FRAME: PayloadForm = PayloadForm::Frame { dictionary: 1 };
 
 /// A text that stands in refused payloads as the name of a person would; no refusal may repeat it.

@@ -13,8 +13,9 @@ pub const GCM_TAG_BYTES: usize = 16;
 pub const CBC_IV_BYTES: usize = 16;
 /// A wrapped 256-bit key (RFC 3394): one block more than the key.
 const WRAPPED_KEY_BYTES: usize = 40;
-/// SEC 1, 2.3.3: an octet that says so, and two coordinates.
+/// Length of an uncompressed point on P-256 (SEC 1, 2.3.3): an octet that tells the form, and two coordinates.
 const P256_POINT_BYTES: usize = 65;
+/// The same on P-384.
 const P384_POINT_BYTES: usize = 97;
 const UNCOMPRESSED: u8 = 4;
 const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
@@ -24,7 +25,7 @@ const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
     (oid::STD_DH_SHA384_KDF, KdfHash::Sha384),
     (oid::STD_DH_SHA512_KDF, KdfHash::Sha512),
 ];
-/// RSA 2048 to 4096.
+/// Lengths of the content's key once it is encrypted for RSA of 2048 to 4096 bits.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
 /// Whom the envelope is for.
@@ -50,7 +51,7 @@ pub enum KeyKind {
     },
 }
 
-/// An envelope that may be opened, with a key of this kind.
+/// An envelope that the pre-scan admits, and the kind of key that opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enveloped<'a> {
     /// Its one recipient.
@@ -100,7 +101,7 @@ pub enum EncryptedContent<'a> {
         nonce: &'a [u8; GCM_NONCE_BYTES],
         /// The octets.
         octets: &'a [u8],
-        /// Whole: a shorter one can be guessed byte by byte (RFC 5084, 4).
+        /// The tag at its full length: a shorter one can be guessed byte by byte (RFC 5084, 4).
         tag: &'a [u8; GCM_TAG_BYTES],
     },
     /// Unauthenticated, for older software.
@@ -232,7 +233,7 @@ fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError
         Some(_) => return Err(ScanError::Forbidden(Expected::RecipientKind)),
         None => return Err(ScanError::Malformed(Expected::OneRecipient)),
     };
-    // Each further recipient is one more key operation for the asking, and one more reader of what is for the centre.
+    // Each further recipient would be one more key operation that a stranger asks for, and one more reader of what is for the centre.
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden(Expected::OneRecipient)) }
 }
 
@@ -334,7 +335,7 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
     if algorithm.oid != oid::EC_PUBLIC_KEY {
         return Err(ScanError::Forbidden(Expected::EcKey));
     }
-    // Without a curve, the recipient's own is meant (RFC 5753, 3.1.1).
+    // Where no curve is named, the recipient's own is meant (RFC 5753, 3.1.1).
     let curve = algorithm.parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content);
     match curve {
         Some(_) => algorithm.parameters.end(Expected::OneCurve)?,

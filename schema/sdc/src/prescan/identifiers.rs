@@ -4,9 +4,11 @@ use super::ScanError;
 use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
 use crate::expected::Expected;
 
-/// Longest issuer name, serial number and key identifier admitted; each is compared and stored.
+/// Longest issuer name admitted, in octets of DER. Like serial number and key identifier it is compared and stored.
 pub const ISSUER_BYTES_MAX: usize = 1024;
+/// Longest serial number admitted.
 pub const SERIAL_BYTES_MAX: usize = 21;
+/// Longest key identifier admitted.
 pub const KEY_ID_BYTES_MAX: usize = 64;
 
 /// A certificate by its issuer and serial number (RFC 5652, 10.2.4).

@@ -1,4 +1,4 @@
-//! The body of `account`: the days of which the office asks the statement.
+//! The body of `account`: the days for which the office asks a statement.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -12,10 +12,10 @@ use crate::refusal::Refusal;
 /// Days of the centre's calendar, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Period {
-    /// The first; where absent, the first of the last one's month.
+    /// The first day; where absent, the first day of the last day's month.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<NaiveDate>,
-    /// The last; where absent, the day on which the centre takes the letter in hand.
+    /// The last day; where absent, the day on which the centre takes the letter in hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<NaiveDate>,
 }
@@ -34,7 +34,7 @@ pub(super) fn read(body: Value) -> Result<Period, Refusal> {
 fn day(value: Value, path: &str) -> Result<NaiveDate, Refusal> {
     let read = text(value).and_then(|text| {
         let day: NaiveDate = text.parse().ok()?;
-        // chrono passes over blanks, signs and missing zeros: what is not written as it is read has another form.
+        // chrono passes over blanks, signs and missing zeros: a day is admitted only in the form in which it is written.
         (("0001-01-01".len() == text.len()) && day.to_string() == text && !text.starts_with("0000")).then_some(day)
     });
     read.ok_or_else(|| malformed(path, Expected::Day))

@@ -98,7 +98,8 @@ fn an_originator_names_its_curve_once_or_not_at_all() {
     }
 }
 
-/// X9.63 with SHA-256, of which one block is a whole key (RFC 5753, 7.2): written anew, so that it is no mirror.
+/// X9.63 with SHA-256, of which one block is a whole key (RFC 5753, 7.2). It is written anew, so that it does not mirror a mistake of the
+/// crate.
 fn wrapping_key(own: &PKey<Private>, point: &[u8], wrap_algorithm: &[u8]) -> [u8; 32] {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let point = EcPoint::from_bytes(&group, point, &mut BigNumContext::new().unwrap()).unwrap();

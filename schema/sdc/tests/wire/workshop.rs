@@ -58,7 +58,7 @@ impl Workshop {
     }
 }
 
-/// Does what the centre does with a document whose only registered signer is this one.
+/// Does with a document what the centre does, with this certificate as the only registered signer.
 pub fn receive(
     document: &[u8],
     keys: &CentreKeys,

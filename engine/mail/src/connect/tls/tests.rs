@@ -68,7 +68,7 @@ fn pem(certificates: &[&CertificateDer<'static>]) -> NamedTempFile {
 async fn dialled(server: &Server, named: &[&CertificateDer<'static>]) -> Result<(), TlsTrouble> {
     let key = PrivateKeyDer::try_from(server.key.serialize_der()).unwrap();
     let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
-    // Not looked at, as by servers that show anything.
+    // Nothing checks the key against the chain here, as there are servers that show anything.
     let shown = SingleCertAndKey::from(CertifiedKey::new(server.chain.clone(), key));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -110,7 +110,7 @@ async fn a_certificate_that_ca_file_names_is_admitted_for_its_names_and_its_days
     for server in [&own, &plain, &signed] {
         assert_eq!(dialled(server, &[&other.chain[0], &server.chain[0]]).await, Ok(()));
     }
-    // One that is only like it is another.
+    // A certificate that is only like the named one is not admitted.
     assert!(dialled(&own, &[&other.chain[0]]).await.is_err());
     let elsewhere = signs_itself(&authority(&["elsewhere.example"]));
     let trouble = dialled(&elsewhere, &[&elsewhere.chain[0]]).await.unwrap_err();
@@ -128,7 +128,7 @@ async fn a_certificate_that_ca_file_names_is_admitted_for_its_names_and_its_days
     let early = signs_itself(&early);
     let trouble = dialled(&early, &[&early.chain[0]]).await.unwrap_err();
     assert!(matches!(trouble, TlsTrouble::NotBegun { begins: told, .. } if told == begins), "{trouble}");
-    // Whoever shows it must have its key.
+    // A server that shows the named certificate must have its key.
     let thief = Server { chain: own.chain.clone(), key: KeyPair::generate().unwrap() };
     assert!(dialled(&thief, &[&own.chain[0]]).await.is_err());
 }
@@ -142,7 +142,7 @@ async fn a_signer_that_nobody_trusts_is_named() {
         assert_eq!(trouble, TlsTrouble::UnknownSigner { signer: told.to_owned() });
         assert!(trouble.to_string().ends_with("in ca_file"));
     }
-    // The signer is above the certificates that the server shows.
+    // The signer that is named stands above the certificates that the server shows.
     let root = ministry("Root");
     let mut params_of_middle = authority(&[]);
     params_of_middle.distinguished_name.push(DnType::CommonName, "Middle");
@@ -157,7 +157,7 @@ async fn a_signer_that_nobody_trusts_is_named() {
     let server = signed_by(&ministry("Ministère CA"), &params(&["localhost"]));
     let trouble = dialled(&server, &[other.der()]).await;
     assert_eq!(trouble, Err(TlsTrouble::OtherSigner { signer: "CN=Ministère CA".to_owned() }));
-    // The same name with a key of another kind, as where a system has it too.
+    // The trusted certificate has the same name and a key of another kind, as one of the system's may.
     let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let mut namesake = authority(&[]);
     namesake.distinguished_name.push(DnType::CommonName, "Ministère CA");
@@ -231,7 +231,7 @@ async fn a_port_that_speaks_plain_text_is_told_apart() {
         let trouble = dial(port, Security::Tls, &[]).await.unwrap_err();
         assert_eq!(trouble, expected.unwrap_or(TlsTrouble::PlainPort { port }), "{greeting:?}");
     }
-    // TLS alerts as of a server that knows nothing but TLS 1.0: protocol_version, and one that is for us.
+    // TLS alerts: `protocol_version`, as of a server that knows nothing but TLS 1.0, and `internal_error`, which is told by its name.
     for (alert, expected) in
         [(70, TlsTrouble::NothingInCommon), (80, TlsTrouble::Alert { alert: "InternalError".to_owned() })]
     {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What made libraries and walks slow, and what may.
+/// Tokens that made libraries and walks slow, and others that may.
 const TOKENS: [&str; 35] = [
     " =?x?=x",
     "=?",
@@ -111,7 +111,7 @@ fn repeated(tokens: &[&str], bytes: usize) -> String {
     unit.repeat(bytes.div_ceil(unit.len()))
 }
 
-/// Holds a text against the bound at a size and at its double, and these against each other.
+/// Reads a text at a size and at its double; holds both costs against the bound, and the second against the first.
 fn hold(places: &[Placed], tokens: &[&str], bytes: usize) {
     for (number, place) in places.iter().enumerate() {
         let single = cost(&place(&repeated(tokens, bytes)));
@@ -126,7 +126,7 @@ fn tokens_alone_and_in_pairs_are_read_in_linear_time_wherever_they_stand() {
     for first in TOKENS {
         hold(&places, &[first], 3000);
         for second in TOKENS {
-            // Large enough that nesting, which is bounded, is not what decides.
+            // The text is large enough that nesting, which is bounded, does not decide what it costs.
             hold(&places, &[first, second], 1500);
         }
     }
@@ -145,10 +145,10 @@ fn tokens_are_read_in_linear_time_in_mails_of_any_size() {
 
 /// Largest mail that is read.
 const MAIL_BYTES_MAX: usize = 5_000_000;
-/// Pairs that are read in mails of up to that size, of 1 225.
+/// How many of the 1 225 pairs are read in mails of up to that size.
 const LARGE_PAIRS: usize = 4;
 
-/// Reads a text at a size, and at its double, and so on as far as its mail is one that is read; holds each against the bound,
+/// Reads a text at a size, at its double, and so on, as far as `bytes_max` and the largest mail admit. Holds each cost against the bound,
 /// and against the one before.
 fn hold_doubling(place: &Placed, tokens: &[&str], mut bytes: usize, bytes_max: usize) {
     let mut before: Option<usize> = None;
@@ -164,12 +164,12 @@ fn hold_doubling(place: &Placed, tokens: &[&str], mut bytes: usize, bytes_max: u
     }
 }
 
-/// Which sample is read. The suite says the same of the same program on every day; another number here reads another sample.
+/// Which sample is read. It is fixed, so that the suite says the same of the same program on every day; another number reads another
+/// sample.
 const SAMPLE: usize = 0;
 
-/// Every token alone in mails that double up to 5 MB, and every pair up to 64 KB, each in one place. Of the pairs a
-/// sample of four doubles up to 5 MB: all of them in all places would take hours. In every place they all stand in the tests
-/// above, in smaller mails.
+/// Every token alone in mails that double up to 5 MB, and every pair up to 64 KB, each in one place. Of the pairs a sample of four doubles
+/// up to 5 MB: all of them in all places would take hours. The tests above read all of them in every place, in smaller mails.
 #[test]
 fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_largest() {
     let places: Vec<Placed> = fields().into_iter().chain(bodies()).collect();
@@ -182,7 +182,7 @@ fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_large
     for (number, pair) in pairs.iter().enumerate() {
         hold_doubling(place(number), pair, 32 << 10, 64 << 10);
     }
-    // Steps that have no divisor in common with the number of pairs meet each before any comes again.
+    // The step 367 has no divisor in common with the number of pairs, so each pair is met before any comes again.
     for number in (SAMPLE * LARGE_PAIRS..).take(LARGE_PAIRS) {
         let at = number * 367 % pairs.len();
         hold_doubling(place(number), &pairs[at], MAIL_BYTES_MAX >> 10, MAIL_BYTES_MAX);

@@ -12,7 +12,7 @@ fn what_the_header_says_is_bounded_and_plain() {
     assert_eq!(extracted.sender_domain.len(), DOMAIN_BYTES_MAX);
     assert!(extracted.is_automatic);
     assert!(!found(b"Auto-Submitted: no (comment)\r\n\r\n").is_automatic);
-    // A header that nothing follows is one too, and that of a forwarded mail is not.
+    // A header counts also where no body follows it; the header of a forwarded mail does not count.
     assert_eq!(found(b"From: a@b.example").sender_domain, "b.example");
     let forwarded = "Content-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\nMessage-ID: <1@x>\r\n\r\n";
     assert_eq!(

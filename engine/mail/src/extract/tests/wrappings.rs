@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What a document says, whatever stands before its block.
+/// Returns the DER of each container of a mail, whatever stands before its block.
 fn blocks(mail: &[u8]) -> Vec<Vec<u8>> {
     let read = |container: &Vec<u8>| {
         let document = sdc::document::Document::parse(container, &sdc::document::DocumentLimits::default());
@@ -115,7 +115,7 @@ fn a_text_is_read_in_the_character_set_that_it_names_or_begins_with() {
         text("Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: 8bit\r\n", &little),
         attached("base64", &base64_lines(&marked)).into_bytes(),
         attached("base64", &base64_lines(&[b"\xfe\xff", &big[..]].concat())).into_bytes(),
-        // Said to be what it is not.
+        // The label names a character set that the text is not in.
         text(&plain("utf-8"), base64_lines(&marked).as_bytes()),
         text(&plain("utf-16"), base64_lines(SDC.as_bytes()).as_bytes()),
         text("Content-Type: text/plain; charset=utf-7\r\n", SDC.replace('=', "+AD0-").as_bytes()),
@@ -133,7 +133,7 @@ fn an_encoding_is_read_as_fields_are_written_and_tried_where_it_is_wrong() {
         "Content-Transfer-Encoding:base64 (octets (of a file))\r\n",
         "Content-Transfer-Encoding:\r\n  base64\r\n",
         "Content-Transfer-Encoding: 8-bit\r\nContent-Transfer-Encoding: base64\r\n",
-        // Wrong, or none: it is tried.
+        // The field is wrong, or there is none: every encoding is tried.
         "",
         "Content-Transfer-Encoding: 7bit\r\n",
         "Content-Transfer-Encoding: quoted-printable\r\n",
@@ -146,7 +146,7 @@ fn an_encoding_is_read_as_fields_are_written_and_tried_where_it_is_wrong() {
     }
     mails.push(with_part("Content-Transfer-Encoding: base64\r\n", SDC).into_bytes());
     mails.push(with_part("Content-Transfer-Encoding: base64\r\n", &quoted).into_bytes());
-    // Found as it stands, but only readable once the padding is.
+    // The block is found as it stands, but can be read only once its padding is decoded.
     mails.push(text("", SDC.replace('=', "=3D").as_bytes()));
     holds_one_letter(&mails);
 }
@@ -182,7 +182,7 @@ fn a_forwarded_mail_is_looked_into_also_when_it_is_encoded() {
         forwarded("7bit", &inner_b),
         forwarded("base64", &encoded),
         forwarded("quoted-printable", &quoted),
-        // Said to be encoded, and is not.
+        // The mail is said to be encoded, and is not.
         forwarded("base64", &inner_b),
         // Forwarded again.
         forwarded("7bit", &forwarded("7bit", &inner_b).replace("outer", "again")),
@@ -210,8 +210,8 @@ fn many_letters_in_a_mail_are_so_many_letters() {
     }
 }
 
-/// A part that a gateway has damaged, or the copy of a letter in HTML, is no container. What has the first line of a block is
-/// one, and kept to be looked at.
+/// A part that a gateway has damaged, or the copy of a letter in HTML, is no container. A text that has the first line of a block is one,
+/// and is kept for a person to look at.
 #[test]
 fn junk_beside_a_letter_is_no_container() {
     let logo =
@@ -270,7 +270,7 @@ fn beside(text: &str, kind: &str, letter: &str) -> Vec<String> {
     ))
 }
 
-/// What is no container makes no entry beside a letter: its damaged copy, and prose that begins with a marker.
+/// Beside a letter two kinds of text are no container: its damaged copy, and prose that begins with a marker.
 #[test]
 fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_letter_is() {
     let (own, other) = (letter(3), letter(7));
@@ -291,7 +291,7 @@ fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_let
     ] {
         assert_eq!(beside(&text, kind, &own), [own.trim_end()], "{text}");
     }
-    // Of another letter something is left, or may be.
+    // In these texts something of another letter is left, or may be.
     for (text, kind) in [
         (html(&other), "text/html"),
         (cut(&other), "text/plain"),
@@ -302,7 +302,7 @@ fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_let
         let found = beside(&text, kind, &own);
         assert_eq!((found.len(), found[1].as_str()), (2, own.trim_end()), "{text}");
     }
-    // Alone, each is kept as it came.
+    // With no letter beside it, each text is kept as it came.
     for text in [html(&own), cut(&own), hurt(&own), "-----BEGIN CMS----- est la premiere ligne.".to_owned()] {
         assert_eq!(beside(&text, "text/plain", "Bonjour").len(), 1, "{text}");
     }

@@ -101,11 +101,11 @@ fn hostile_servers_get_a_named_error() {
 
 #[test]
 fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
-    // A body would never end; a line alone is understood.
+    // A body behind such a status line would never end; a status line alone is understood.
     assert_eq!(parse(&[BODY], &[b"+OK\n1 a\n.\n"]), Err(ReplyError::BareLineFeed));
     assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n+OK\n"]), Err(ReplyError::BareLineFeed));
     assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n-ERR no\n"]).unwrap().len(), 2);
-    // Where the status line is as it should be, the deadline shows it.
+    // Where the status line ends with CRLF, only a body that never ends shows the bare line feeds.
     for (wire, is_bare) in [
         (&b"+OK\r\n1 a\n2 b\n.\n"[..], true),
         (b"+OK\r\n.\n", true),

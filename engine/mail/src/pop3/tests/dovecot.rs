@@ -137,7 +137,7 @@ async fn every_octet_survives_over_tls_and_stls_and_deletion_waits_for_quit() {
         assert_eq!(seen, 150);
         let numbers: Vec<u32> = listed.iter().map(|listed| listed.number).collect();
         assert!(session.delete(&numbers).await.unwrap().is_empty());
-        // Dropped without QUIT: the mails must still be there for the second round.
+        // The session is dropped without QUIT: the mails must still be there for the second round.
     }
     let mut session = open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
     assert_eq!(session.delete(&[1, 2, 3, 999]).await.unwrap(), [999]);

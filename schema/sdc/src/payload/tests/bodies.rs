@@ -176,7 +176,7 @@ fn records_are_as_many_as_the_limits_and_no_more() {
 #[test]
 fn nesting_is_bounded_everywhere() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    // A value stands in six levels.
+    // A value of a record stands six levels deep.
     assert_malformed(
         &with(LETTER, "7,", &format!("{},", nested(2))),
         "body.tables[0].values[0][0]",
@@ -199,7 +199,7 @@ fn nesting_is_bounded_everywhere() {
     assert_eq!(parameter(&refused("[".repeat(4 << 20).as_bytes()), "expected"), "JSON of RFC 8259");
 }
 
-/// The reader takes texts of such characters without a closer look.
+/// The reader takes texts of characters below U+0300 without a closer look.
 #[test]
 fn what_is_below_u0300_is_in_normal_form_whatever_stands_beside_it() {
     use unicode_normalization::char::canonical_combining_class;

@@ -31,7 +31,7 @@ fn spaces(count: usize) -> Vec<Vec<u8>> {
     blocks.chain([raw(b"")]).collect()
 }
 
-/// So many octets, of which 40 000 stand in the frame one by one.
+/// So many octets, of which 40 000 stand in the frame uncompressed.
 fn ballast(count: usize) -> Vec<Vec<u8>> {
     let ballast = block(RAW, 40_000, false, &[b' '; 40_000]);
     [vec![ballast], spaces(count - 40_000)].concat()
@@ -143,7 +143,7 @@ fn dictionaries_are_found_by_their_number_or_not_at_all() {
         assert_eq!(refusal.code, RefusalCode::CompressionMalformed);
         assert_eq!(parameter(&refusal, "dictionary"), number.to_string());
     }
-    // What was made with a dictionary does not come out right without it.
+    // A text that was compressed with a dictionary does not come out right without it.
     let unnamed = encoded(LETTER.as_bytes(), &[CParameter::DictIdFlag(false)], dictionary::NEWEST.octets);
     assert_eq!(parameter(&refused(&unnamed), "limit"), "frame");
 }

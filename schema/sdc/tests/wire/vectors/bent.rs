@@ -276,7 +276,7 @@ impl Maker<'_> {
 
     fn key_transports(&mut self) {
         let f = |name: &str| format!("envelope_forbidden/{name}.sdc");
-        // The stock command's OAEP means SHA-1 by saying nothing.
+        // The stock command's OAEP names no hash, and so means SHA-1.
         let der = self.good(&format!("{CENTRE_RSA} {OAEP}"));
         self.add(&f("oaep_sha1"), &der);
         let oaep_sha256 = format!("{CENTRE_RSA} {OAEP_SHA256}");
@@ -422,8 +422,8 @@ impl Maker<'_> {
             let attribute = tree.at(ATTRIBUTES).children.last_mut().unwrap();
             attribute.children[1].children[0].content = digest.as_bytes().to_vec();
         });
-        // The signed content begins some 60 bytes into the structure; of CBC, one block is lost and one bit of the next
-        // is chosen. Only the signature notices.
+        // The signed content begins some 60 bytes into the structure. The flipped bit of CBC destroys one block, and flips one bit of the
+        // next that a stranger can choose. Only the signature notices.
         self.add_bent(&f("cbc_flipped"), "-aes-256-cbc -keyid -recip centre.crt", |tree| {
             tree.at(ENCRYPTED).children[2].content[64] ^= 1;
         });
