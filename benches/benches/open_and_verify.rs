@@ -47,7 +47,7 @@ fn seal(octets: &[u8], office: &Identity, centre: &Identity) -> Vec<u8> {
     Document::render(&der.expect("a letter can be sealed"), None)
 }
 
-/// Document, pre-scan, decryption and signature: all that stands before the payload.
+/// Measures all that comes before the payload is read: parsing the document, the pre-scan, decryption, and verifying the signature.
 #[divan::bench(args = KINDS, max_time = 2)]
 fn open_and_verify(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -58,7 +58,7 @@ fn open_and_verify(bencher: Bencher<'_, '_>, kind: KeyKind) {
     });
 }
 
-/// The first part: document, pre-scan and decryption. The rest is the signature.
+/// Measures the first part: parsing the document, the pre-scan and decryption. The rest of `open_and_verify` is the signature.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -66,7 +66,7 @@ fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| cms::open(&post.document(), &keys).expect("it opens"));
 }
 
-/// What a stranger's letter costs that no key of ours is named in.
+/// Measures what a stranger's letter costs that names no key of the centre: parsing the document, and the pre-scan.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -75,14 +75,14 @@ fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
         .bench_local(|| scan_enveloped(post.document().der()).expect("it is admitted").key_kind);
 }
 
-/// The office's side.
+/// Measures what an office does: signing and encrypting a letter.
 #[divan::bench(name = "seal", args = KINDS, max_time = 1)]
 fn seal_letter(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| seal(&post.octets, &post.office, &post.centre));
 }
 
-/// What the cache of certificates saves.
+/// Measures parsing a certificate, which the cache of certificates saves.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn parse_certificate(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let der = kind.identity().certificate().der().to_vec();

@@ -17,13 +17,13 @@ use crate::stock::Stock;
 pub struct Bulk {
     /// Records of a letter.
     pub records: u64,
-    /// Records of one letter, by the median of those sent one after another.
+    /// Records of one letter, divided by the median time of the letters sent one after another.
     pub records_per_second_one: f64,
-    /// Records of all letters, by the time that the burst took.
+    /// Records of all letters, divided by the time that the burst took.
     pub records_per_second_all: f64,
-    /// One after another: letters a second are those of that median, and the limit is that of a single processor.
+    /// Letters sent one after another. Letters a second are one divided by the median time, and the limit is that of a single processor.
     pub one: Figures,
-    /// At once.
+    /// Letters sent at once.
     pub all: Figures,
 }
 
@@ -57,8 +57,8 @@ pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
     })
 }
 
-/// Delivers each letter when the one before is settled. How long each was in hand until it was committed is taken by the
-/// engine's own clock.
+/// Delivers each letter when the one before is settled. The engine's own metric says how long each letter took from being in hand to its
+/// commit.
 async fn one_after_another(stock: &Stock) -> Result<Figures> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
     let start_seconds = centre.wait_ready()?;

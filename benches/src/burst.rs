@@ -60,7 +60,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
     Ok(figures)
 }
 
-/// Asks for the milliseconds from the first mail in hand until this share of the letters was committed.
+/// Returns the query for the milliseconds from the first mail in hand until this share of the letters was committed.
 fn commit_ms(share: f64) -> String {
     format!(
         "SELECT (extract(epoch FROM percentile_disc({share}) WITHIN GROUP (ORDER BY posted_at) - min(received_at)) * 1000)::bigint

@@ -17,10 +17,10 @@ use crate::strangers;
 
 /// Mailboxes that letters are spread over.
 pub const MAILBOXES: usize = 8;
-/// The password of each.
+/// The password of each mailbox.
 pub const PASSWORD: &str = "mailbox";
 const BIG_MAIL_BYTES: usize = 5_000_000;
-/// Longest that a run may take.
+/// Longest wait for one condition, such as that every letter is settled.
 pub const LONGEST: Duration = Duration::from_secs(1800);
 /// Pause between two looks at the engine.
 pub const LOOK: Duration = Duration::from_millis(250);
@@ -28,11 +28,11 @@ pub const LOOK: Duration = Duration::from_millis(250);
 /// What makes a night harder.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hardship {
-    /// How far away the mail server is, there and back; none at all is not even a line in between.
+    /// Round trip to the mail server; `None` connects to it directly.
     pub round_trip: Option<Duration>,
     /// Mails of five megabytes each that lie before the letters.
     pub big_mails: usize,
-    /// Of every kind of mail with which strangers mean harm, so many lie before the letters.
+    /// Hostile mails of each kind ([`strangers::kinds`]) that lie before the letters.
     pub hostile_mails: usize,
 }
 
@@ -52,7 +52,7 @@ pub struct Centre {
     _sink: Process,
     /// The mailboxes.
     pub dovecot: Dovecot,
-    /// Processor time that Dovecot had used before.
+    /// Processor time that Dovecot had used before the engine was started.
     dovecot_before: f64,
 }
 
@@ -70,7 +70,7 @@ pub fn empty_dovecot() -> Result<Dovecot> {
     Dovecot::start(&accounts)
 }
 
-/// Starts a Dovecot with so many letters of the stock in it, or as many as there are.
+/// Starts a Dovecot with this many letters of the stock in it, or with all of them where there are fewer.
 ///
 /// # Errors
 /// It does not start; the disk is full.
@@ -80,8 +80,8 @@ pub fn filled_dovecot(stock: &Stock, letters: usize) -> Result<Dovecot> {
     Ok(dovecot)
 }
 
-/// Starts a Dovecot with every letter of the stock in it, and before them the mails of a hardship and those of agencies that mean
-/// harm.
+/// Starts a Dovecot with every letter of the stock in it. Before the letters lie the mails of the hardship, then the letters of hostile
+/// agencies.
 ///
 /// # Errors
 /// It does not start; the disk is full.
@@ -169,8 +169,8 @@ impl Centre {
         Ok(self.started.elapsed().as_secs_f64())
     }
 
-    /// Waits until every receipt is sent and every mail settled, and stops the engine. Receipts are timed from the last
-    /// letter, all of it from the beginning.
+    /// Waits until every receipt is sent and every mail settled, and stops the engine. The time for receipts counts from `last`, when the
+    /// last letter was settled or delivered; the time for everything counts from `begun`.
     ///
     /// # Errors
     /// See [`Centre::wait`].

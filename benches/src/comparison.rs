@@ -12,13 +12,13 @@ use crate::stock::Stock;
 /// What the runs measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Comparison {
-    /// Time for the letters in hardship, by their time without; starting the engine left out of both.
+    /// Time for the letters in hardship, divided by their time without it. Starting the engine is left out of both.
     pub times_as_long: f64,
-    /// The same of each round by itself: how far they are apart is what the machine does, not the hardship.
+    /// The same ratio of each round by itself. How far the rounds are apart is what the machine does, not the hardship.
     pub times_as_long_by_round: Vec<f64>,
-    /// Without, in the order of time.
+    /// The bursts without hardship, in the order of time.
     pub easy: Vec<Figures>,
-    /// In hardship.
+    /// The bursts in hardship, in the order of time.
     pub hard: Vec<Figures>,
 }
 
@@ -35,9 +35,9 @@ impl Report for Comparison {
     }
 }
 
-/// Runs rounds of two bursts without and two with: first and last those without, so that a machine which grows faster or
-/// slower meanwhile makes no difference. Where its speed goes up and down within a round, only several of them tell. After
-/// the last burst what the machine could do at best is measured.
+/// Runs rounds of four bursts: one without hardship, two in hardship, one without. So a machine that grows faster or slower meanwhile makes
+/// no difference. Where its speed goes up and down within a round, only several rounds tell. After the last burst the best that the machine
+/// could do is measured.
 ///
 /// # Errors
 /// See [`burst::run`].
@@ -56,7 +56,7 @@ pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship))
     Ok(all)
 }
 
-/// Runs a burst without and one with, where nobody asks how much longer it takes.
+/// Runs one burst in hardship and one without, for trying the command out: the ratio of two single bursts says little.
 ///
 /// # Errors
 /// See [`burst::run`].
@@ -72,7 +72,7 @@ pub async fn run_once(easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Res
     })
 }
 
-/// Returns how long these bursts took.
+/// Returns how long these bursts took together, without starting the engine.
 fn seconds(runs: &[Figures]) -> f64 {
     runs.iter().map(|run| run.seconds - run.start_seconds).sum()
 }

@@ -7,7 +7,7 @@ use cluster::{Cluster, ClusterSettings};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, NoTls};
 
-/// See the module.
+/// The private database of an engine that does not run, and a connection to it.
 pub struct RestingDatabase {
     /// The server.
     pub cluster: Cluster,
@@ -28,7 +28,7 @@ impl RestingDatabase {
         Ok(RestingDatabase { cluster, client, connection: tokio::spawn(connection) })
     }
 
-    /// Stops it.
+    /// Closes the connection, and stops the database.
     ///
     /// # Errors
     /// The connection broke.

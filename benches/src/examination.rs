@@ -1,4 +1,4 @@
-//! The database of a run that has ended, held against what was sent.
+//! The database of a run that has ended, compared with what was sent.
 
 use anyhow::Result;
 use sdc::refusal::RefusalCode;
@@ -25,7 +25,7 @@ impl<'a> Examination<'a> {
         Ok(Examination { stock, database: RestingDatabase::start(&centre.engine.data()).await? })
     }
 
-    /// Counts what was lost, doubled or charged wrongly, receipts, and the size of the mails.
+    /// Fills in what was lost, doubled or charged wrongly, the receipts sent, and the mean size of a mail.
     ///
     /// # Errors
     /// PostgreSQL's own; the stock is damaged.
@@ -39,7 +39,7 @@ impl<'a> Examination<'a> {
             let (outcome, count): (String, i64) = (row.get(0), row.get(1));
             let wanted = match outcomes.remove(&outcome) {
                 Some(wanted) => i64::try_from(wanted)?,
-                // Only some mails of strangers have a line.
+                // Only some mails of strangers have a line in the journal, so their number proves nothing.
                 None if figures.strangers > 0 && is_of_strangers(&outcome) => continue,
                 None => 0,
             };
@@ -47,7 +47,8 @@ impl<'a> Examination<'a> {
             figures.doubled += (count - wanted).max(0);
         }
         figures.lost += i64::try_from(outcomes.into_values().sum::<u64>())?;
-        // No agency has more than one letter to be accepted: with one twice and another not at all the sums are right.
+        // An agency has at most one letter to be accepted. Were one accepted twice and another not at all, the sums above would still be
+        // right.
         let agencies = self.number("SELECT count(DISTINCT agency) FROM xm.journal WHERE outcome = 'accepted'").await?;
         let letters = i64::try_from(expected.outcomes.get("accepted").copied().unwrap_or_default())?;
         figures.lost = figures.lost.max(letters - agencies);

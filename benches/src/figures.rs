@@ -8,34 +8,35 @@ use serde::Serialize;
 pub struct Figures {
     /// Mails of known agencies.
     pub letters: u64,
-    /// Until every letter was settled: a burst from the start of the engine, letters that come in turn from the first of them.
+    /// Seconds until every letter was settled. In a burst they count from the start of the engine, otherwise from the first delivery.
     pub seconds: f64,
-    /// Letters by these seconds, those before readiness left out.
+    /// Letters divided by `seconds`; a burst leaves out the seconds before the engine was ready.
     pub letters_per_second: f64,
     /// What the machine could do at best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_letters_per_second: Option<f64>,
-    /// Letters per second by it. Letters at a rate: how much of the machine was asked for.
+    /// `letters_per_second` divided by the limit. For letters at a steady rate it says how much of the machine was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_limit: Option<f64>,
-    /// A fixed piece of work, timed during the run as it was with the limit: how fast the processors were.
+    /// Microseconds of a fixed piece of work during the run: how fast the processors were. It is timed in the same way while the limit is
+    /// measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yardstick_us: Option<f64>,
-    /// `share_of_limit`, had the processors been as fast during the run as they were with the limit.
+    /// `share_of_limit`, had the processors been as fast during the run as they were while the limit was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_at_same_speed: Option<f64>,
-    /// Until the commit: a burst from its first mail in hand, letters at a rate from lying in the mailbox, one by one from being
-    /// in hand. Median.
+    /// Median time until the commit. In a burst it counts from the first mail in hand, at a steady rate from the letter's delivery into the
+    /// mailbox, one by one from when the letter is in hand.
     pub p50_ms: f64,
-    /// The same, 99th percentile.
+    /// 99th percentile of the same times.
     pub p99_ms: f64,
-    /// The engine's largest memory.
+    /// Most resident memory of the engine, in megabytes.
     pub rss_mb_max: f64,
-    /// Processor time from the engine's start until every letter was settled.
+    /// Processor time of the engine without its PostgreSQL, from the engine's start until every letter was settled.
     pub cpu_seconds_engine: f64,
-    /// The same.
+    /// Processor time of the engine's PostgreSQL in the same while.
     pub cpu_seconds_postgres: f64,
-    /// The same.
+    /// Processor time of Dovecot in the same while.
     pub cpu_seconds_dovecot: f64,
     /// Mean size of a mail.
     pub bytes_per_letter: f64,
@@ -43,11 +44,12 @@ pub struct Figures {
     pub lost: i64,
     /// Rows, verdicts and entries beyond those sent.
     pub doubled: i64,
-    /// Minor units that the books differ by.
+    /// Minor units of money by which the books differ, from themselves and from the price of the rows sent.
     pub ledger_difference: i64,
-    /// Receipts that the sink took.
+    /// Letters whose receipt was sent, as the database has it.
     pub receipts_sent: i64,
-    /// From the last letter, settled in a burst, delivered at a rate, to the last receipt.
+    /// Seconds until the last receipt was sent. They count in a burst from when the last letter was settled, at a steady rate from its
+    /// delivery.
     pub receipts_seconds: f64,
     /// From the start of the engine until it was ready.
     pub start_seconds: f64,
@@ -55,7 +57,7 @@ pub struct Figures {
     pub strangers: u64,
     /// Mails of agencies that mean harm.
     pub hostile: u64,
-    /// Of all these, settled when the last letter was.
+    /// Mails of strangers and of hostile agencies that were settled when the last letter was.
     pub strangers_meanwhile: f64,
     /// As `seconds`, but until every mail was settled, those of strangers too, and every receipt sent.
     pub all_seconds: f64,
@@ -70,7 +72,7 @@ impl Figures {
         self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
     }
 
-    /// Holds what was reached against what the machine could do at best.
+    /// Compares what was reached with what the machine could do at best.
     pub fn hold_against(&mut self, limit: Limit) {
         self.limit_letters_per_second = Some(limit.letters_per_second);
         let share = self.letters_per_second / limit.letters_per_second;
@@ -83,23 +85,23 @@ impl Figures {
 /// Processor time per letter, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Limit {
-    /// The server's share of sign-in, RETR, DELE and QUIT, by eight sessions.
+    /// Dovecot's part: sign-in, RETR, DELE and QUIT, in eight sessions.
     pub dovecot_us: f64,
     /// Taking the letter out of its mail: MIME and base64.
     pub mime_us: f64,
     /// OpenSSL's decryption, and verification with the agency's key.
     pub crypto_us: f64,
-    /// The same rows by `benches/reference/settle.sql`; all of PostgreSQL's processes.
+    /// Settling the same rows by `benches/reference/settle.sql`, in all of PostgreSQL's processes.
     pub postgres_us: f64,
-    /// A fixed piece of work, timed while these parts were: how fast the processors were.
+    /// A fixed piece of work, timed while these parts were measured: how fast the processors were.
     pub yardstick_us: f64,
-    /// What all processors together could do.
+    /// Letters a second that all processors together could do.
     pub letters_per_second: f64,
 }
 
 impl Limit {
-    /// Returns the limit of letters that come one by one and are worked off by one processor after another, from when they are in
-    /// hand: without the server's part.
+    /// Returns the limit of letters that come one by one. Each is worked on by one processor after another, and from when it is in hand:
+    /// Dovecot's part is left out.
     pub fn one_by_one(self) -> Limit {
         Limit { letters_per_second: 1e6 / (self.mime_us + self.crypto_us + self.postgres_us), ..self }
     }
@@ -110,18 +112,18 @@ const NOT_AS_SENT: &str =
 
 /// The outcome of a subcommand.
 pub trait Report: Serialize {
-    /// What it is about, under the names of the JSON's fields.
+    /// Returns the figures of the whole subcommand, under the names of the JSON's fields.
     fn summary(&self) -> Vec<(&'static str, String)>;
 
-    /// The runs it consists of, and what each is called.
+    /// Returns the runs of the subcommand, each with its name.
     fn runs(&self) -> Vec<(String, &Figures)>;
 
-    /// Names what the runs were to stay below and did not; empty where nothing was asked of them.
+    /// Names the bounds that the runs broke; empty where the subcommand has no bounds.
     fn broken_bounds(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Says what is wrong with the runs: whether anything was lost, doubled or charged wrongly in any of them, and the bounds that broke.
+    /// Says what is wrong with the runs: the bounds that broke, and whether anything was lost, doubled or charged wrongly in any run.
     fn problems(&self) -> Vec<String> {
         let mut problems = self.broken_bounds();
         if !self.runs().iter().all(|(_, run)| run.is_sound()) {
@@ -160,7 +162,7 @@ impl Report for Limit {
 
 type Row = (&'static str, fn(&Figures) -> String);
 
-/// The rows of the table: the JSON's names, in its order.
+/// The rows of the table. Their names and their order are those of the JSON's fields.
 const ROWS: [Row; 29] = [
     ("letters", |run| run.letters.to_string()),
     ("seconds", |run| number(run.seconds)),
@@ -198,7 +200,7 @@ pub fn by_name(run: &Figures) -> impl Iterator<Item = (&'static str, String)> {
     ROWS.iter().map(|(name, value)| (*name, value(run)))
 }
 
-/// Writes the table and the JSON.
+/// Returns the report as a table and as JSON.
 ///
 /// # Errors
 /// Those of the JSON's writer.
@@ -206,7 +208,7 @@ pub fn told(report: &impl Report) -> Result<(String, String)> {
     Ok((table(report), serde_json::to_string_pretty(report)?))
 }
 
-/// A line for each figure, a column for each run; the summary before them.
+/// Returns the table: the summary, then a line for each figure with a column for each run.
 fn table(report: &impl Report) -> String {
     let (summary, runs) = (report.summary(), report.runs());
     let mut lines: Vec<Vec<String>> = summary.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
@@ -220,7 +222,7 @@ fn table(report: &impl Report) -> String {
     aligned(&lines)
 }
 
-/// Names to the left, values to the right, each column as wide as it must be.
+/// Aligns names to the left and values to the right, each column as wide as its widest cell.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column| lines.iter().filter_map(|line| line.get(column)).map(String::len).max().unwrap_or_default();
@@ -237,7 +239,7 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// Three digits that count, or all before the point.
+/// Writes a number with three significant digits, or with all its digits before the point.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
         below_one if below_one < 1.0 => 3,
@@ -247,12 +249,12 @@ pub fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// What only some runs measure.
+/// Writes a figure that only some runs measure; `-` for the others.
 fn part(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), number)
 }
 
-/// Returns the value that so many hundredths of the values, sorted, do not exceed.
+/// Returns the smallest of the sorted values that this many hundredths of them do not exceed.
 pub fn percentile<T: Copy>(sorted: &[T], hundredths: usize) -> Option<T> {
     sorted.get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1)).copied()
 }

@@ -45,7 +45,7 @@ pub fn keep(file: &Path, report: &impl Report) -> Result<()> {
     Ok(lines.flush()?)
 }
 
-/// Leaves out of a command line where a run kept its things: it is the same run wherever that is.
+/// Leaves out of a command line the options that say where a run keeps its files: the run is the same wherever that is.
 fn asked(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut asked: Vec<String> = Vec::new();
     let mut is_value_of_place = false;
@@ -62,7 +62,7 @@ fn asked(arguments: impl Iterator<Item = String>) -> Vec<String> {
     asked
 }
 
-/// What the table shows of a run: its heading, and where that stands in the file.
+/// Columns of the table: the heading, and the name of the column in the file.
 const SHOWN: [(&str, &str); 9] = [
     ("letters", "letters"),
     ("letters/s", "letters_per_second"),

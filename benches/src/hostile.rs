@@ -1,7 +1,7 @@
-//! Letters behind mail that is meant to stop the centre: of strangers, and of registered agencies that spend what is others'.
+//! Letters behind mail that is meant to stop the centre: mail of strangers, and of registered agencies that use up what belongs to all.
 //!
-//! Every kind once did harm. A hundred of each lie before the letters, where nothing else is asked for; how much longer these take,
-//! how long one agency waits for another, and what memory it all takes, are the figures.
+//! Every kind once did harm. A hundred of each lie before the letters, where nothing else is asked for. The figures are how much longer the
+//! letters take, how long one agency waits for another, and how much memory the engine takes.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -12,7 +12,8 @@ use crate::figures::{Figures, Report, number};
 use crate::steady::{self, Outcome};
 use crate::stock::Stock;
 
-/// The letters take less than so many times their quiet time, whatever lies before them.
+/// Bound of `times_behind_strangers` and `times_behind_agencies`: behind hostile mail, letters take less than so many times their quiet
+/// time.
 const TIMES_BEHIND_BELOW: f64 = 2.0;
 /// Longest that a letter waits beside those of hostile agencies.
 const NEIGHBOUR_WAIT_MS_MAX: i64 = 2000;
@@ -31,7 +32,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// What the bounds were set for: the fewer letters, the more a second of the machine's is of their time.
+    /// The size that the bounds were set for. With fewer letters, one second lost by the machine is a larger part of their time.
     pub const FULL: Size = Size { letters: 20_000, seconds: 20, of_each_kind: 100 };
 
     fn is_full(self) -> bool {
@@ -44,24 +45,24 @@ impl Size {
 /// What the runs measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hostile {
-    /// What was sent: at full size the figures are held against their bounds.
+    /// What was sent. The figures are compared with their bounds at full size only.
     pub size: Size,
-    /// Time for the letters behind mails of strangers, by their time without; starting the engine left out of both.
+    /// Time for the letters behind mails of strangers, divided by their quiet time. Starting the engine is left out of both.
     pub times_behind_strangers: f64,
-    /// The same behind letters of hostile agencies.
+    /// The same ratio behind letters of hostile agencies.
     pub times_behind_agencies: f64,
     /// Longest wait of a letter that came at a steady rate beside those of hostile agencies, from lying in the mailbox to the
     /// commit.
     pub neighbour_wait_ms_max: i64,
     /// The engine's largest memory in any of the runs.
     pub rss_mb_max: f64,
-    /// Without anything hostile: before the others, and after them.
+    /// The runs without anything hostile: one before the others, one after them.
     pub quiet: Vec<Figures>,
-    /// Behind mails of strangers.
+    /// The run behind mails of strangers.
     pub behind_strangers: Figures,
-    /// Behind letters of hostile agencies.
+    /// The run behind letters of hostile agencies.
     pub behind_agencies: Figures,
-    /// At a steady rate beside letters of hostile agencies.
+    /// The run at a steady rate beside letters of hostile agencies.
     pub beside_agencies: Outcome,
 }
 
@@ -94,7 +95,7 @@ impl Report for Hostile {
             ("times_behind_strangers", self.times_behind_strangers),
             ("times_behind_agencies", self.times_behind_agencies),
         ] {
-            // What is no number is not below the bound either.
+            // NaN is not below the bound either.
             if times.is_nan() || times >= TIMES_BEHIND_BELOW {
                 broken.push(format!("{name} is {}: less than {TIMES_BEHIND_BELOW} was expected", number(times)));
             }
@@ -114,11 +115,11 @@ impl Report for Hostile {
 pub struct Stocks<'a> {
     /// Letters alone.
     pub quiet: &'a Stock,
-    /// As many, and those of hostile agencies.
+    /// As many letters as in `quiet`, and those of hostile agencies.
     pub hostile: &'a Stock,
     /// The letters that come at a steady rate, and those of hostile agencies.
     pub steady: &'a Stock,
-    /// That rate, in letters a second.
+    /// The rate of `steady`, in letters a second.
     pub rate: f64,
     /// How much of all is sent.
     pub size: Size,

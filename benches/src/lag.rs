@@ -1,4 +1,4 @@
-//! A line to a server that is far away: what comes in at one end goes out at the other a while later, however much it is.
+//! A line to a server that is far away: octets that come in at one end go out at the other after a delay, however many they are.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Chunks on their way in one direction: more than any window of TCP would let travel.
 const CHUNKS_MAX: usize = 1024;
 
-/// Listens on a free port of 127.0.0.1 for a server that is so far away, there and back; returns where.
+/// Listens on a free port of 127.0.0.1 for a server that is `round_trip` away, there and back. Returns the address of that port.
 ///
 /// # Errors
 /// No port is free.
@@ -33,7 +33,7 @@ async fn carry(client: TcpStream, server: SocketAddr, one_way: Duration) {
     let _no_nagle = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    // Whichever way ends, both ends are dropped.
+    // When one direction ends, the other is dropped, and both connections with it.
     tokio::select! {
         () = one_direction(from_client, to_server, one_way) => {}
         () = one_direction(from_server, to_client, one_way) => {}

@@ -1,4 +1,4 @@
-//! Election night on one machine: prepares letters, lets the engine settle them, and holds the result against the input.
+//! Election night on one machine: prepares letters, lets the engine settle them, and compares the result with the input.
 //!
 //! Everything runs as its users run it: `xmserver run` as a process, a real Dovecot, a durable PostgreSQL, a sink that
 //! takes the receipts. Figures are printed with the commands that made them.

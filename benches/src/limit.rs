@@ -1,8 +1,8 @@
-//! What this machine could do at best: the processor time that each part of the work takes, with nothing between them.
-//! Measured in the same run as what is held against it.
+//! What this machine could do at best: the processor time that each part of the work takes, with nothing between them. It is measured in
+//! the same run as the figures that are compared with it.
 //!
-//! The parts run side by side, opening letters as long as the others need: a processor whose neighbour rests is faster than
-//! any is in a burst. Receipts are left out on both sides.
+//! The parts run side by side, and letters are opened as long as the other parts need: a processor whose neighbour rests is faster than any
+//! processor is in a burst. Receipts are left out on both sides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ use crate::processes::{cpu_seconds, thread_time};
 use crate::stock::{Stock, container_of};
 use crate::yardstick::Yardstick;
 
-/// Letters that each part is measured with, where there are so many.
+/// Letters that each part is measured with; all of the stock's where it has fewer.
 const SAMPLE: usize = 30_000;
 /// Letters of a full batch, as in the engine's default.
 const BATCH: usize = 300;
@@ -34,7 +34,7 @@ const WINDOW: usize = 256;
 const PREPARE: &str = include_str!("../reference/prepare.sql");
 const SETTLE: &str = include_str!("../reference/settle.sql");
 
-/// Measures every part. The cluster holds a settled run of the same stock.
+/// Measures every part. The cluster must hold a settled run of the same stock.
 ///
 /// # Errors
 /// A program does not start, a letter cannot be opened.
@@ -42,7 +42,7 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     let settings = format!("SET reference.letters = {SAMPLE}; SET reference.letters_per_batch = {BATCH}");
     client.batch_execute(&settings).await?;
     client.batch_execute(PREPARE).await?;
-    // Neither is part of settling: statistics, and writing out what the preparation left dirty.
+    // Statistics, and writing out what the preparation left dirty, are no part of settling: they are done before it is timed.
     client.batch_execute("ANALYZE").await?;
     client.batch_execute("CHECKPOINT").await?;
     let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
@@ -51,7 +51,7 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     let others_ended = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&others_ended);
     let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
-    // Opening is told to end whatever comes of the others.
+    // Opening is told to end even where one of the other parts fails.
     let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) }.await;
     others_ended.store(true, Ordering::Relaxed);
     let (mime_us, crypto_us) = opening.await??;
@@ -63,7 +63,7 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, yardstick_us, letters_per_second })
 }
 
-/// Lets PostgreSQL settle the sample by itself.
+/// Lets PostgreSQL settle the sample by itself. Returns microseconds for a letter.
 async fn settling(cluster: &Cluster, client: &Client) -> Result<f64> {
     let postgres = u32::try_from(cluster.pid().context("PostgreSQL has ended")?)?;
     let letters: i64 = client.query_one("SELECT count(*) FROM reference.batches", &[]).await?.get(0);
@@ -76,7 +76,7 @@ async fn settling(cluster: &Cluster, client: &Client) -> Result<f64> {
     Ok(taken * 1e6 / letters as f64)
 }
 
-/// Letters in their mails, and what opens and verifies them.
+/// Letters in their mails, and the keys and certificates that open and verify them.
 struct Sealed {
     mails: Vec<Vec<u8>>,
     keys: Arc<CentreKeys>,
@@ -98,8 +98,8 @@ impl Sealed {
         Ok(Sealed { mails, keys: stock.keys()?, certificates })
     }
 
-    /// Opens all letters on this thread alone, and those again until the other parts have ended. Returns microseconds for
-    /// taking one out of its mail, and for opening and verifying it.
+    /// Opens all letters on this thread alone, and begins with the first again until the other parts have ended. Returns microseconds for
+    /// taking a letter out of its mail, and for opening and verifying it.
     fn open_until(&self, others_ended: &AtomicBool) -> Result<(f64, f64)> {
         let (mut mime, mut crypto, mut opened) = (Duration::ZERO, Duration::ZERO, 0);
         while opened < self.mails.len() || !others_ended.load(Ordering::Relaxed) {
@@ -129,7 +129,7 @@ impl Sealed {
     }
 }
 
-/// Fetches and deletes the sample with nothing behind it, and tells what it cost the server.
+/// Fetches and deletes the sample with nothing behind it. Returns the server's microseconds for a letter.
 async fn fetching(stock: &Stock, dovecot: &Dovecot) -> Result<f64> {
     let server = dovecot.process_id()?;
     let before = cpu_seconds(server)?;

@@ -11,11 +11,11 @@ use crate::stock::Stock;
 /// What two bursts measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mixed {
-    /// Letters a second among the others, by those a second without.
+    /// Letters a second in the mixed burst, divided by letters a second in the clean one.
     pub share_of_clean: f64,
-    /// Among the others.
+    /// The burst with bad letters, duplicates and letters without credit.
     pub mixed: Figures,
-    /// Without.
+    /// The burst without them.
     pub clean: Figures,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_gettime};
 
-/// Processor time of a process, all that it started, and all of those that have ended and were waited for, in seconds.
+/// Returns the processor time, in seconds, of a process, of all that it started, and of those among them that ended and were waited for.
 ///
 /// # Errors
 /// The process is gone.

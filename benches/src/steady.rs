@@ -11,22 +11,22 @@ use crate::examination::Examination;
 use crate::figures::{Figures, Report, number, percentile};
 use crate::stock::Stock;
 
-/// Longest wait for what is still under way when the last letter has been delivered.
+/// Longest wait until every letter is settled, once the last one has been delivered.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// What a run measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
-    /// What every run measures.
+    /// The figures that every run measures.
     #[serde(flatten)]
     pub figures: Figures,
     /// Letters a second, as delivered.
     pub delivered_per_second: f64,
-    /// From lying in the mailbox to the commit, at most.
+    /// Longest time from a letter's delivery into the mailbox to its commit.
     pub max_ms: i64,
     /// Mails in all mailboxes together, as last seen by their pollers: mean of the first third of the run.
     pub waiting_first_third: f64,
-    /// The same of the last third.
+    /// The same mean of the last third.
     pub waiting_last_third: f64,
     /// Receipts sent when the last letter had been delivered.
     pub receipts_meanwhile: f64,
@@ -120,7 +120,7 @@ fn pause_until(due: Instant) {
     std::thread::sleep(due.saturating_duration_since(Instant::now()));
 }
 
-/// Returns the times from delivery to commit, sorted. The letter of place `at` is that of agency `at` + 1.
+/// Returns the times from delivery to commit in milliseconds, sorted. Agency `at` + 1 sent the letter at place `at` of `delivered`.
 async fn commit_ms(examination: &Examination<'_>, delivered: &[DateTime<Utc>]) -> Result<Vec<i64>> {
     let text = "SELECT agency, (extract(epoch FROM min(posted_at)) * 1000)::bigint FROM xm.journal
                  WHERE outcome = 'accepted' GROUP BY agency";

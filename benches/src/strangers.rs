@@ -59,7 +59,7 @@ fn nested(depth: usize, boundary_bytes: usize, text: &str) -> Vec<u8> {
     mail.into_bytes()
 }
 
-/// Makes one of many that are alike a mail of its own, so that no two have the same digest.
+/// Adds a number to the header of a mail, so that of many like mails no two have the same digest.
 pub fn numbered(mail: &[u8], number: usize) -> Vec<u8> {
     [format!("X-Number: {number}\r\n").as_bytes(), mail].concat()
 }

@@ -1,7 +1,7 @@
 //! How fast the processors are while something runs: the same small piece of work, timed now and then.
 //!
-//! Processors of a shared machine change their speed from one minute to the next. What was measured in two of these minutes
-//! can be compared once it is known how long the same piece of work took in each.
+//! Processors of a shared machine change their speed from one minute to the next. Figures that were measured in two different minutes can
+//! be compared once it is known how long the same piece of work took in each.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -16,18 +16,18 @@ use openssl::symm::{Cipher, encrypt_aead};
 
 use crate::processes::thread_time;
 
-/// Pause between two readings: they take six thousandths of one processor.
+/// Pause between two readings: with it, readings take six thousandths of one processor.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Times that the work is done for a reading, after a first time that brings it into the caches and does not count.
+/// Times that the work is done for a reading. One more time before these brings it into the caches and does not count.
 const TIMES: u32 = 2;
 /// About as much as the letter of a polling station.
 const LETTER: [u8; 1400] = [b'x'; 1400];
 
-/// A thread that agrees on a key and encrypts with it now and then: what opening a letter does, by nothing but OpenSSL. So it
-/// takes the same time beside every version of the engine.
+/// A thread that agrees on a key and encrypts with it now and then. That is what opening a letter does, but by nothing other than OpenSSL,
+/// so it takes the same time beside every version of the engine.
 #[derive(Debug)]
 pub struct Yardstick {
-    /// Dropped, the thread ends.
+    /// Dropping this sender ends the thread.
     wanted: Sender<()>,
     thread: JoinHandle<Result<f64>>,
 }
@@ -45,7 +45,7 @@ impl Yardstick {
         Ok(Yardstick { wanted, thread })
     }
 
-    /// Ends, and returns the mean processor time of the work in microseconds.
+    /// Ends the thread, and returns the mean processor time of the work in microseconds.
     ///
     /// # Errors
     /// OpenSSL's own.

@@ -1,4 +1,4 @@
-//! `load` as its users run it, with few letters: every figure is there, beside a limit, and what is not sound is seen.
+//! `load` as its users run it, with few letters: every figure is there, beside a limit, and a run that is not sound is reported.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What scripts may count on.
+/// Names of the figures that scripts may count on.
 const FIGURES: [&str; 17] = [
     "letters",
     "seconds",
@@ -74,7 +74,7 @@ fn assert_told(told: &Told, run: &Value, letters: u64) {
     assert_eq!([&run["lost"], &run["doubled"], &run["ledger_difference"]], [0, 0, 0]);
 }
 
-/// One after another: each has an engine, a PostgreSQL and a Dovecot of its own.
+/// All subcommands are in one test, one after another: each starts an engine, a PostgreSQL and a Dovecot of its own.
 #[test]
 fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Result<()> {
     let cache = TempDir::new()?;
@@ -107,7 +107,7 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
     assert_eq!(history.lines().count(), 1 + 1 + 1 + 2 + 2 + 5, "{history}");
     assert!(history.starts_with("time,commit,command,run,summary,letters,seconds,"), "{history}");
 
-    // The stock now says that one of these letters was to be refused, and that there was one row more.
+    // The stock is changed to expect that one of these letters was refused, and that there was one row more.
     let file = cache.path().join("p256-60/ready.json");
     let mut expected: Value = serde_json::from_slice(&fs::read(&file)?)?;
     expected["outcomes"] = serde_json::json!({ "accepted": 59, "quota": 1 });

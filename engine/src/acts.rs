@@ -1,7 +1,8 @@
 //! Acts of operators as lines of the log, so that a team that gathers logs finds who did what without a look into the database.
 //!
-//! The lines are made from the audit log and not by the commands, so an act by any face, on any machine, is logged. Each program of a
-//! centre logs the act, under its number in the audit log. The act's details stay in the audit log, since they may name people.
+//! The lines are made from the audit log and not by the commands, so an act is logged by whatever interface and on whatever machine it was
+//! done. Each program of a centre logs the act, under its number in the audit log. The act's details stay in the audit log, since they may
+//! name people.
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub fn make(server_name: &str) -> Result<Vec<(&'static str, String)>, rcgen::Err
 
 fn centre(server_name: &str, opens_by: KeyUsagePurpose) -> CertificateParams {
     let mut parameters = parameters(server_name);
-    // Says "no authority", and brings the subject key identifier by which CMS names the recipient.
+    // The certificate says that it is no authority's, and has the subject key identifier by which CMS names the recipient.
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.use_authority_key_identifier_extension = true;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, opens_by];
@@ -58,11 +58,11 @@ fn parameters(name: &str) -> CertificateParams {
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     parameters.distinguished_name = distinguished;
-    // From yesterday: clocks at offices are wrong.
+    // The certificates are valid from yesterday, since clocks at offices are wrong.
     let from = Utc::now().date_naive() - Days::new(1);
     let to = from + Months::new(12 * YEARS);
     let day = |date: chrono::NaiveDate| {
-        // Months and days of the calendar fit.
+        // Months and days of the calendar fit into a `u8`.
         date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
     };
     parameters.not_before = day(from);

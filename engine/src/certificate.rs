@@ -1,7 +1,7 @@
 //! Reads the file that an agency brought: its certificates, with names and fingerprints that a person can compare.
 //!
-//! A file without a certificate is refused by what it holds instead, with the command that makes a certificate of it: people send what
-//! they have.
+//! A file without a certificate is refused. The refusal says what the file holds instead, and gives the command that makes a certificate of
+//! that: people send what they have.
 
 mod kind;
 
@@ -49,7 +49,7 @@ pub enum FileError {
         /// Its size.
         bytes: u64,
     },
-    /// It holds something else.
+    /// The file holds something else than a certificate.
     #[error("{file} {}", kind.remedy(file))]
     Other {
         /// The file.
@@ -57,7 +57,7 @@ pub enum FileError {
         /// What it holds.
         kind: Kind,
     },
-    /// It holds a certificate that cannot be registered.
+    /// The file holds a certificate that cannot be registered.
     #[error("the certificate in {file} cannot be registered: {source}{}", advice(source))]
     Unfit {
         /// The file.

@@ -12,9 +12,9 @@ use chrono_tz::Tz;
 
 const SHOWN: &str = "%Y-%m-%d %H:%M:%S %Z";
 const LOCAL: [&str; 4] = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
-/// Longest time ago: ten years.
+/// Longest time ago that is read, in seconds: ten years.
 const SECONDS_AGO_MAX: i64 = 10 * 366 * 86_400;
-/// No zone ever left out more than a day.
+/// Minutes after midnight within which a day has a first moment: no zone ever left out more than a day.
 const MINUTES_LEFT_OUT_MAX: i64 = 26 * 60;
 
 /// A moment as an operator wrote it; which one it is, the centre's [`Clock`] says.
@@ -162,7 +162,7 @@ impl Clock {
         time.with_timezone(&self.0).format(SHOWN).to_string()
     }
 
-    /// Returns the day that a time is of.
+    /// Returns the centre's day on which a time lies.
     pub fn day(self, time: DateTime<Utc>) -> NaiveDate {
         time.with_timezone(&self.0).date_naive()
     }
@@ -195,7 +195,7 @@ impl Clock {
         }
     }
 
-    /// Returns the first moment of a day: midnight; the first of two; or where it is left out, what follows it.
+    /// Returns the first moment of a day: midnight; the first of two midnights; or where the clocks leave midnight out, what follows it.
     fn beginning(self, day: NaiveDate) -> Result<DateTime<Utc>, MomentError> {
         let midnight = day.and_time(chrono::NaiveTime::MIN);
         let minutes = (0..=MINUTES_LEFT_OUT_MAX).map(|minutes| midnight + TimeDelta::minutes(minutes));
@@ -258,7 +258,7 @@ mod tests {
             Clock::of("Africa/Douala").unwrap().time("2026-11-30T18:00:00Z".parse().unwrap()),
             "2026-11-30 19:00:00 WAT"
         );
-        // Half past eleven of UTC is a day later in Douala.
+        // At 23:30 UTC on 30 November it is already 1 December in Douala.
         let late = "2026-11-30T23:30:00Z".parse().unwrap();
         let days = [Clock::UTC, Clock::of("Africa/Douala").unwrap()].map(|clock| clock.day(late).to_string());
         assert_eq!(days, ["2026-11-30", "2026-12-01"]);
@@ -275,7 +275,7 @@ mod tests {
             ("2026-12-01 08:30:15 wat", "2026-12-01T07:30:15Z"),
             ("2026-12-01 08:30:15 UTC", "2026-12-01T08:30:15Z"),
             ("2026-12-01T08:30:15+05:30", "2026-12-01T03:00:15Z"),
-            // At half past eleven of UTC it is tomorrow already in Douala.
+            // At 23:30 UTC it is already tomorrow in Douala.
             ("today", "2026-11-30T23:00:00Z"),
             ("Hier", "2026-11-29T23:00:00Z"),
             ("demain", "2026-12-01T23:00:00Z"),

@@ -164,7 +164,7 @@ impl TemporaryFolder {
         if path.exists() {
             bail!("{} exists already: begin the demo once more", path.display());
         }
-        // PostgreSQL's own user must be able to pass, where we are root.
+        // Where we are root, PostgreSQL's own user must be able to pass through the folder.
         DataFolder::create(&path, Uid::effective().is_root())?;
         Ok(TemporaryFolder(path))
     }
@@ -181,9 +181,9 @@ impl Drop for TemporaryFolder {
 /// Writes the centre's configuration as an operator would, and reads it back.
 fn configure(data: &Path, post_office: &PostOffice) -> anyhow::Result<Configuration> {
     DataFolder::create(data, Uid::effective().is_root())?;
-    // Free a moment ago; the kernel gives such ports in turn, so nobody takes this one soon.
+    // The port was free a moment ago. The kernel gives such ports in turn, so nobody takes this one soon.
     let http = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    // In a file of the folder, so that every command works there.
+    // The password stands in a file of the data folder, so that every command works there.
     let password_file = data.join("mailbox-password");
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
     file.write_all(b"demo\n")?;
@@ -214,7 +214,7 @@ async fn build(
         zone: "UTC".to_owned(),
         superviseur: "superviseur".to_owned(),
     };
-    // On a terminal it tells itself what it does.
+    // On a terminal `init` tells by itself what it does.
     progress::during_told(&said!("demo-making"), init::init(configuration, &new)).await?;
     let keys = keys::load(&DataFolder::open(&configuration.server.data_folder)?.keys())?;
     let mut maildrops = MailboxSettings::new("127.0.0.1", "");

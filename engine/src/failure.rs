@@ -46,7 +46,7 @@ impl From<Exit> for ExitCode {
 pub struct Worded {
     /// The words.
     pub words: String,
-    /// What they tell.
+    /// The error that the words tell.
     pub error: AdministrationError,
 }
 
@@ -109,7 +109,7 @@ impl Failure {
             error.exit();
         }
         let message = error.render().to_string();
-        // Help is in the language already.
+        // Help is written in the language already.
         let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let words = if is_help { message.clone() } else { speech::sentences(&message) };
         let words = speech::with_options_named(&words, speech::words());
@@ -202,7 +202,7 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str
 
 fn of_fault(fault: &Fault) -> (Exit, &'static str) {
     match fault {
-        // The same command does not succeed later: the credentials have to be mended.
+        // Trying again does not help: the credentials have to be mended.
         Fault::NotAdmitted { .. } => (Exit::Refused, "database_not_admitted"),
         fault if fault.is_passing() => (Exit::Away, "database_away"),
         _ => (Exit::Refused, "database_refused"),

@@ -29,10 +29,10 @@ pub enum FolderError {
         /// Its process id, as far as it wrote that down.
         process: String,
     },
-    /// It is not there, and nor is a database.
+    /// The folder is not there, and no database is configured.
     #[error("there is no data folder {}: run `xmserver init` first", .0.display())]
     Missing(PathBuf),
-    /// It is not there, and the configuration names a database, which may have its centre already.
+    /// The folder is not there. The configuration names a database, which may have its centre already.
     #[error(
         "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre \
          that nobody has made yet begins with `xmserver init`",
@@ -156,10 +156,10 @@ impl DataFolder {
         Ok(FolderLock { process, _lock: file })
     }
 
-    /// Locks the folder as [`DataFolder::lock`] does, and waits for that so long.
+    /// Locks the folder as [`DataFolder::lock`] does, and waits for that at most so long.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`DataFolder::lock`].
     pub fn lock_within(&self, longest: Duration) -> Result<FolderLock, FolderError> {
         let began = Instant::now();
         loop {

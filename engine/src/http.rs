@@ -48,15 +48,15 @@ pub struct Observed {
     disk_size_bytes: IntGauge,
 }
 
-/// What it is made from.
+/// What [`Observed`] is made from.
 pub struct ObservedParts {
     /// The metrics of the process.
     pub registry: Registry,
-    /// Those of the actors, registered there.
+    /// The metrics of the actors, registered in `registry`.
     pub metrics: Metrics,
     /// The database.
     pub database: Database,
-    /// The metrics that are read from it.
+    /// The metrics that are read from the database.
     pub gauges: DatabaseGauges,
     /// The keys that the program runs with.
     pub keys: KeyWatch,
@@ -69,7 +69,7 @@ pub struct ObservedParts {
 }
 
 impl Observed {
-    /// Makes it.
+    /// Makes it, and registers its own metrics.
     ///
     /// # Errors
     /// A name registered twice.
@@ -104,12 +104,12 @@ impl Observed {
         })
     }
 
-    /// Says whether mail is being taken; readiness tells it on.
+    /// Sets whether mail is being taken, which `/ready` tells.
     pub fn set_taking_mail(&self, is_taking_mail: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
     }
 
-    /// Says that no mail will be taken any more.
+    /// Sets that no mail will be taken any more.
     pub fn set_draining(&self) {
         self.readiness.set_draining();
     }
@@ -163,7 +163,7 @@ fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
 pub async fn serve(listener: TcpListener, observed: Arc<Observed>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        // Never closed, so a place always comes.
+        // The semaphore is never closed, so a place always comes.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _peer)) => stream,
@@ -211,7 +211,7 @@ mod tests {
         let registry = Registry::new();
         let recorded = database.get().await.is_ok().then_some(&database);
         let (folder, keys) = watched(recorded).await;
-        // The test's, until it ends.
+        // The folder must stay until the test ends.
         let _kept = folder.keep();
         let parts = ObservedParts {
             metrics: Metrics::new(&registry).unwrap(),
@@ -335,7 +335,7 @@ mod tests {
             ));
             for (at, (from, to, is_revoked)) in (0..).zip(certificates) {
                 let revoked = if *is_revoked { "now()" } else { "NULL" };
-                // Each of a key of its own: with a certificate its key is revoked.
+                // Each certificate is of a key of its own: a revoked certificate has a revoked key.
                 let hash = format!("decode(lpad('{}', 64, '0'), 'hex')", number * 10 + at);
                 fill.push_str(&format!(
                     "INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES ({hash}, {number});

@@ -75,7 +75,8 @@ pub async fn run(configuration: &Configuration, arguments: &InitArguments, json:
 /// Makes data folder, database, server, keys and first Superviseur.
 ///
 /// # Errors
-/// Another server lives in the database, or a running one in the folder; a value is not valid; the world refuses.
+/// Another server lives in the database, or a running one in the folder; a value is not valid; the operating system or the database
+/// refuses.
 pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> anyhow::Result<Initialised> {
     let arguments = &judged(arguments)?;
     let passable = configuration.is_embedded() && Uid::effective().is_root();
@@ -91,7 +92,7 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     done
 }
 
-/// Judges what can be judged before anything is made, and writes zone and currency as the world does.
+/// Checks what can be checked before anything is made, and writes zone and currency in their usual spelling.
 fn judged(arguments: &InitArguments) -> anyhow::Result<InitArguments> {
     let plain = |text: &str, others: &[u8]| {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -129,7 +130,7 @@ async fn fill(
         .transaction(async |connection| {
             // Another `init` waits here until this one has keys.
             let Founder { operator, password } = mapping::found(connection, &account, &arguments.superviseur).await?;
-            // Done before anything is made, because it refuses a database of another centre.
+            // The server is named before anything is made, because that refuses a database of another centre.
             let is_new = server::initialise(connection, &operator, &new).await?;
             progress.set_message(said!("init-progress-keys"));
             let made_keys = is_new && !folder.keys().exists();
@@ -168,7 +169,7 @@ async fn make_keys(folder: &DataFolder, server_name: &str) -> anyhow::Result<()>
     Ok(folder.write_secrets(&folder.keys(), &files)?)
 }
 
-/// Digits of the minor unit in ISO 4217, where they are not two.
+/// Returns the digits of a currency's minor unit in ISO 4217: two, but for those named here.
 fn minor_digits(currency: &str) -> i16 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
@@ -224,7 +225,7 @@ pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &I
     Ok(())
 }
 
-/// Tells it as JSON, the password among it, once.
+/// Tells what was done as JSON, the password among it, once.
 ///
 /// # Errors
 /// Nobody can read it: standard output is closed.

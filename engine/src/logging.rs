@@ -21,7 +21,7 @@ const OURS: [&str; 7] = ["xmserver", "engine", "actors", "agency", "mail", "sdc"
 /// # Errors
 /// Logging was started before.
 pub fn start(server: &ServerConfiguration) -> anyhow::Result<()> {
-    // Checked when the configuration was read.
+    // The filter was checked when the configuration was read.
     let filter = EnvFilter::try_new(&server.log_level)?;
     let lines = lines(server.log_format, std::io::stderr, std::io::stderr().is_terminal());
     let started = tracing_subscriber::registry().with(lines).with(filter).with(filter_fn(may_tell)).try_init();

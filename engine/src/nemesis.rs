@@ -53,7 +53,7 @@ fn obey(line: &str) -> Result<(), String> {
         }
         ["hold", bytes] => {
             let bytes = bytes.parse::<usize>().map_err(|error| error.to_string())?;
-            // Written, so that it is really there; until the program ends.
+            // The memory is written, so that it is really there, and held until the program ends.
             std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
             Ok(())
         }

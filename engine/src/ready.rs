@@ -21,18 +21,18 @@ pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// What readiness looks at.
 pub struct Readiness {
-    /// Nothing while the gate is open.
+    /// Why no mail is taken; `None` while it is taken.
     closed: Mutex<Option<Closed>>,
     metrics: Metrics,
     database: Database,
     keys: KeyWatch,
-    /// Where the private PostgreSQL lies; one that is configured has a disk of its own.
+    /// Folder of the private PostgreSQL, whose disk is looked at; `None` for a configured one, which has a disk of its own.
     database_folder: Option<PathBuf>,
     free_bytes_min: u64,
 }
 
 impl Readiness {
-    /// Makes it; no mail is taken yet.
+    /// Makes the readiness of a program that takes no mail yet.
     pub fn new(metrics: Metrics, database: Database, keys: KeyWatch, database_folder: Option<PathBuf>) -> Readiness {
         Readiness {
             closed: Mutex::new(Some(Closed::Starting)),
@@ -44,7 +44,7 @@ impl Readiness {
         }
     }
 
-    /// Says whether mail is being taken.
+    /// Sets whether mail is being taken.
     pub fn set_taking_mail(&self, is_taking_mail: bool) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = match *closed {
@@ -54,7 +54,7 @@ impl Readiness {
         };
     }
 
-    /// Says that no mail will be taken any more.
+    /// Sets that no mail will be taken any more.
     pub fn set_draining(&self) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Closed::Draining);
     }
@@ -166,7 +166,7 @@ mod tests {
         let mut readiness = Readiness::new(metrics, nowhere, keys, None);
         readiness.free_bytes_min = 0;
         assert_eq!(readiness.look().await, Err(Unready::DatabaseAway), "while the program waits for it to start");
-        // As a database that goes away closes the gate.
+        // A database that goes away closes the gate as well; what is told is the database.
         for is_taking_mail in [true, false] {
             readiness.set_taking_mail(is_taking_mail);
             assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));

@@ -45,7 +45,7 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     text(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Below this width no line of a table can be read: each row is stacked, a line for each column.
+/// On a terminal narrower than this no line of a table can be read: each row is stacked, a line for each column.
 const STACKED_BELOW: usize = 60;
 /// Narrowest that the last column is cut to, so that lines fit the terminal.
 const LAST_COLUMN_MIN: usize = 8;
@@ -83,7 +83,7 @@ impl Table {
         text(&self.render(terminal_width()))
     }
 
-    /// A file or a program is given everything; a terminal, what it can show.
+    /// Lays the table out: whole for a file or a program, cut or stacked for a terminal of that width.
     fn render(&self, terminal: Option<usize>) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
@@ -151,7 +151,7 @@ impl Labels {
         Labels { width }
     }
 
-    /// Writes a line behind its label, which is so many columns away from the widest.
+    /// Writes a line behind its label. The text begins `gap` columns behind the widest label.
     pub fn line(self, label: &str, gap: usize, text: &str) -> String {
         let label = if label.is_empty() { String::new() } else { speech::words().text(label, []) };
         format!("{label:<width$}{text}", width = self.width + gap)
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Takes so many octets, and then fails as it is told.
+    /// Takes so many octets, and then fails with this error.
     struct Reader(usize, ErrorKind);
 
     impl Write for Reader {
@@ -276,7 +276,7 @@ mod tests {
         let mut narrow = Table::new(&["id", "town"]);
         narrow.row(["1".to_owned(), "Édéa".to_owned()]);
         assert_eq!(narrow.render(Some(20)), "ID  TOWN\n1   Édéa\n");
-        // Columns that leave the last one nothing.
+        // The first column leaves the last one no room.
         let mut wide = Table::new(&["a", "b"]);
         wide.row(["x".repeat(90), "yyyyyyyyy".to_owned()]);
         assert!(wide.render(Some(80)).starts_with("A  xxx"));

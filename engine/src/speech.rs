@@ -11,7 +11,7 @@ use words::{Catalogues, Language, Words};
 
 use crate::configuration::SYSTEM_FOLDER;
 
-/// Stands for the options of a command where clap says how the command is used.
+/// clap's placeholder for the options of a command, where clap says how the command is used.
 const OPTIONS: &str = "[OPTIONS]";
 
 static CATALOGUES: OnceLock<Catalogues> = OnceLock::new();
@@ -72,7 +72,7 @@ pub fn words() -> &'static Words {
 /// Reads the value of `--lang`: the tag of a language that has a catalogue.
 ///
 /// # Errors
-/// The languages that have.
+/// The language has no catalogue; the text names those that have one.
 pub fn read_language(text: &str) -> Result<String, String> {
     let catalogues = CATALOGUES.get_or_init(Catalogues::built_in);
     let is_spoken = text.parse().is_ok_and(|language| catalogues.words(&language).is_some());

@@ -28,7 +28,7 @@ pub fn in_language(mut command: Command, words: &Words) -> Command {
     if words.is_plain_english() {
         return command;
     }
-    // Built first, so that the options and commands that clap adds are there.
+    // The command is built first, so that the options and commands that clap adds are there.
     command.build();
     localised(command, words)
 }
@@ -108,7 +108,7 @@ fn of_argument(arg: Arg, words: &Words) -> Arg {
     if names.is_empty() { arg } else { arg.value_names(names) }
 }
 
-/// Says what an option is where it is not given.
+/// Says which value an option has where it is not given.
 fn default(arg: &Arg, words: &Words) -> Option<String> {
     let quoted = |value: &OsString| {
         let value = value.to_string_lossy();

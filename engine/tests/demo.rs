@@ -21,7 +21,7 @@ fn demo(arguments: &[&str]) -> (String, Value) {
     (out, figures)
 }
 
-/// The same, with what it told on standard error.
+/// Runs the demo and returns what it printed, what it told on standard error, and its figures.
 fn demo_told(arguments: &[&str]) -> (String, String, Value) {
     let place = tempfile::tempdir().unwrap();
     let figures = place.path().join("figures.json");
@@ -74,7 +74,7 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
         assert!(told.lines().any(|line| line.contains(stage)), "{stage}: {told}");
     }
     let refused = figures["refused_by_reason"].as_object().unwrap();
-    // Every kind of bad letter but those that need luck with a former one.
+    // Refusals of every kind of bad letter, but for kinds that need a former letter and so some luck.
     assert!(refused.len() >= 15, "{refused:?}");
     assert!(count(&figures, "duplicates") > 0 && count(&figures, "receipts_verified") > 1200);
     assert_eq!(count(&figures, "kills"), 0);
@@ -104,7 +104,7 @@ fn a_centre_killed_again_and_again_keeps_every_promise() {
 
 #[test]
 fn it_stays_up_until_it_is_told_and_leaves_nothing_behind() {
-    // PostgreSQL's own user passes, where tests run as root.
+    // PostgreSQL's own user must be able to pass through the folder, where tests run as root.
     let passable = std::fs::Permissions::from_mode(0o711);
     let place = tempfile::Builder::new().permissions(passable).tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
@@ -150,7 +150,7 @@ fn who_sits_at_a_terminal_kills_the_centre_and_sends_a_letter_of_their_own() {
             return;
         }
     };
-    // The terminal keeps it until the demo looks.
+    // The terminal keeps the key until the demo looks for it.
     keys.write_all(b"k").unwrap();
     read_until("Every promise was kept");
     read_until("(1 by the key k)");

@@ -168,7 +168,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     running.wait_for_line("stopped: everything in hand was settled");
     assert_eq!(running.wait_for_end().code(), Some(0));
 
-    // The next one is the same process to the database.
+    // To the database the next process is the same one: it has kept its name.
     let mut running = centre.start();
     centre.wait_until_ready();
     assert_eq!(centre.process_name(), name);
@@ -208,7 +208,7 @@ fn a_centre_stays_up_while_its_database_is_away() {
     assert_eq!(running.wait_for_end().code(), Some(0));
 }
 
-/// An office makes its key, and a mail of its letter; it tells its fingerprint. $1 its folder, $2 the centre's certificate.
+/// An office makes its key and a mail of its letter, and prints its fingerprint. `$1` is its folder, `$2` the centre's certificate.
 const OFFICE: &str = r#"set -e; cd "$1"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 800 -subj /CN=office \
         -keyout office.key -out office.crt 2>/dev/null
@@ -218,7 +218,7 @@ const OFFICE: &str = r#"set -e; cd "$1"
     printf 'From: office@example.org\r\nTo: centre@example.org\r\nSubject: SDC\r\n\r\n' > letter.mail
     sed 's/$/\r/' letter.pem >> letter.mail
     openssl x509 -in office.crt -noout -fingerprint -sha256 | cut -d= -f2"#;
-/// An office opens a receipt and verifies it.
+/// An office opens a receipt and verifies it. `$1` is its folder, `$2` the centre's certificate.
 const RECEIPT: &str = r#"set -e; cd "$1"
     sed -n '/BEGIN CMS/,/END CMS/p' receipt.mail | tr -d '\r' > receipt.sdc
     openssl cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out receipt.signed
@@ -291,7 +291,7 @@ impl Centre {
         text.lines().next().unwrap().to_owned()
     }
 
-    /// Returns the process id of the private PostgreSQL, where it has one.
+    /// Returns the process id of the private PostgreSQL, where one runs.
     fn postmaster(&self) -> Option<Pid> {
         let file = self.place.path().join("data/database/data/postmaster.pid");
         let text = std::fs::read_to_string(file).ok()?;
@@ -331,7 +331,7 @@ fn commands_wait_for_each_other_and_for_a_server_that_starts_or_stops() {
         }
     };
     all_succeed(at_once(8));
-    // A server that comes while they work, and commands that come while it starts.
+    // A server starts while commands work, and commands begin while it starts.
     let before = at_once(4);
     let mut running = centre.start();
     let meanwhile = at_once(4);

@@ -8,7 +8,7 @@ use cluster::{Cluster, ClusterSettings};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// See the module.
+/// A PostgreSQL in a folder of its own.
 pub struct OwnDatabase {
     /// The server. Declared first: it ends before its folder goes.
     pub cluster: Cluster,
@@ -16,7 +16,7 @@ pub struct OwnDatabase {
 }
 
 impl OwnDatabase {
-    /// Starts one in a folder of its own, which PostgreSQL's own user may pass where tests run as root.
+    /// Starts a PostgreSQL in a folder of its own, which PostgreSQL's own user may pass where tests run as root.
     ///
     /// # Errors
     /// It does not start.

@@ -33,7 +33,7 @@ pub struct Engine {
     program: PathBuf,
     /// Environment variables of `xmserver run`.
     variables: Vec<(String, String)>,
-    /// Where it is told what to do to itself; only the program built for nemesis listens.
+    /// The process's standard input, for orders what to do to itself; only the program built for nemesis listens.
     orders: Option<ChildStdin>,
     folder: TempDir,
 }
@@ -64,7 +64,7 @@ impl Engine {
         Engine::of(xmserver()?, posts.password, |http| configuration(posts, http))
     }
 
-    /// Makes a folder in the same way, for a program, with a configuration that shows itself at an address.
+    /// Makes such a folder for a given program. `configuration` gets the address at which the program answers over HTTP.
     ///
     /// # Errors
     /// The disk is full; no port is free.
@@ -87,7 +87,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Makes another engine with the same configuration and keys, for a machine of its own beside this one.
+    /// Makes another engine with the same configuration and keys, as on a second machine.
     ///
     /// # Errors
     /// This one has no keys yet; the disk is full.
@@ -163,7 +163,7 @@ impl Engine {
         self.start_through(&[])
     }
 
-    /// Starts `xmserver run` as the last words of another command, which prepares something and becomes it.
+    /// Starts `xmserver run` through a launcher: a command that prepares something, and then becomes the command in its last words.
     ///
     /// # Errors
     /// It runs already, or cannot be started.
@@ -180,7 +180,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives an order. One that has just died takes none, which is no error.
+    /// Gives an order. A program that has just died takes none, which is no error.
     pub fn tell(&mut self, order: &str) {
         if let Some(orders) = &mut self.orders {
             writeln!(orders, "{order}").ok();
@@ -195,7 +195,7 @@ impl Engine {
         Ok(self.process.as_ref().context("the engine does not run")?.signal(signal)?)
     }
 
-    /// Tells with what status it has ended by itself, where it has; it may then be started again.
+    /// Tells with what status the program has ended by itself, where it has; the engine may then be started again.
     ///
     /// # Errors
     /// The operating system's own.
@@ -248,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// Answers with status and body; nothing while it does not listen.
+    /// Returns an answer over HTTP with its status and body; empty while the engine does not listen.
     pub fn get(&self, path: &str) -> String {
         process::get(self.http, path, ANSWER_PATIENCE)
     }
@@ -260,7 +260,7 @@ impl Engine {
         text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Kills it as a power cut would.
+    /// Kills the engine as a power cut would.
     ///
     /// # Errors
     /// It does not run.
@@ -268,7 +268,7 @@ impl Engine {
         Ok(self.process.take().context("the engine does not run")?.kill()?)
     }
 
-    /// Tells it to drain and waits for its end.
+    /// Tells the engine to drain and waits for its end.
     ///
     /// # Errors
     /// It does not end in time, or badly.
@@ -276,7 +276,7 @@ impl Engine {
         self.stop_by(Signal::SIGTERM)
     }
 
-    /// Does the same by the signal of a terminal that is closed.
+    /// Stops it by the signal of a terminal that is closed.
     ///
     /// # Errors
     /// It does not end in time, or badly.

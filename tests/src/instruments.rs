@@ -15,7 +15,7 @@ const IN_HAND: [&str; 9] = [
     "xm_outbox_oldest_seconds",
     "xm_outbox_waiting",
 ];
-/// Gauges of how things are, of an idle program too. Every other gauge is one of work in hand: a new one stands here or above.
+/// Gauges of a state, which an idle program has too. Every other gauge is of work in hand. A new one must be named here or above.
 const STATES: [&str; 25] = [
     "process_max_fds",
     "process_open_fds",
@@ -43,7 +43,7 @@ const STATES: [&str; 25] = [
     "xm_quarantine_bytes_max",
     "xm_quarantine_open",
 ];
-/// Told by the program with the mailbox's lease alone.
+/// The gauge that only the program with the mailbox's lease shows.
 const OF_ONE_PROGRAM: &str = "xm_mailbox_mails";
 
 /// Values by series, written as `name{labels}`, in the text format of Prometheus.
@@ -55,7 +55,7 @@ pub fn values(text: &str) -> BTreeMap<&str, f64> {
         .collect()
 }
 
-/// Says what an idle program shows wrongly: work in hand that is none, or letters that came and never went.
+/// Says what an idle program shows wrongly: work in hand where there is none, or letters that came and were not counted when they went.
 pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
     let mut lies = Vec::new();
     let gauges = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge"));
@@ -90,7 +90,7 @@ pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
     lies
 }
 
-/// Every value that each metric was seen with.
+/// Every value that was seen of each metric, by program and series.
 #[derive(Debug, Default)]
 pub struct Moves(BTreeMap<String, BTreeMap<(usize, String), BTreeSet<String>>>);
 
@@ -98,7 +98,7 @@ impl Moves {
     /// Looks at what one of several programs shows.
     pub fn look(&mut self, program: usize, text: &str) {
         let mut family = String::new();
-        // Before the first family stands the head of the answer.
+        // The head of the HTTP answer stands before the first family.
         let is_of = |family: &str, line: &str| !family.is_empty() && line.starts_with(family);
         for line in text.lines() {
             if let Some((name, _kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
@@ -116,7 +116,7 @@ impl Moves {
         self.0.iter().filter(|(_, series)| is_still(series)).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Returns all of them.
+    /// Returns all metrics that were seen.
     pub fn metrics(&self) -> BTreeSet<&str> {
         self.0.keys().map(String::as_str).collect()
     }

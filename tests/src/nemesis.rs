@@ -1,5 +1,5 @@
-//! Nemesis: traffic, one fault after another in the middle of it, and in the end the demo's oracle, which knows what was
-//! sent and holds rows, books, journal, receipts and quarantine against it.
+//! Nemesis: traffic, one fault after another in the middle of it, and in the end the demo's oracle, which knows what was sent and compares
+//! rows, books, journal, receipts and quarantine with it.
 //!
 //! Everything is drawn from a seed, so a run can be repeated: the same faults in the same order, at the same places.
 //! What is not repeated is the very moment of a random kill; the kills at named places make up for that.
@@ -29,15 +29,16 @@ use world::World;
 
 /// Longest wait for the centre's mailbox to be empty, and for all answers.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// With nothing in the mailbox and nothing in the outbox, longest wait for answers that are with the relay.
+/// Longest wait for answers that only the relay can still have: mailbox and outbox are empty.
 const RELAY_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
-/// Faults told when something is wrong.
+/// Most faults told when something is wrong.
 const HISTORY_MAX: usize = 30;
-/// Randomness of the letters, apart from that of the faults.
+/// Keeps the randomness of the letters apart from that of the faults.
 const LETTERS: u64 = 0x5DC;
-/// Randomness of the transfer folder, apart from both: it is pulled out in the midst of any other fault, in one cycle of so many.
+/// Keeps the randomness of the transfer folder apart from both.
 const FOLDER: u64 = 0xF01D;
+/// The transfer folder is pulled out in one cycle of so many, in the midst of whatever other fault.
 const PULLED_OUT_IN: usize = 4;
 
 /// What a run is.
@@ -109,7 +110,7 @@ impl Report {
     }
 }
 
-/// Runs. Ends at the first check that finds a promise broken.
+/// Runs the cycles. Ends at the first check that finds a promise broken.
 ///
 /// # Errors
 /// A server or nemesis itself fails; the error tells where the logs are.
@@ -131,7 +132,7 @@ pub fn run(plan: &Plan) -> Result<Report> {
     if done.is_err() || !report.is_sound() {
         println!("the last faults:\n  {}", Vec::from(history).join("\n  "));
         report.findings.faults.iter().for_each(|fault| println!("  - {fault}"));
-        // A planted bug is no riddle.
+        // A planted bug is known, so its logs are not kept.
         if plan.plant.is_none() {
             println!("logs are kept in {}", world.keep_logs()?.display());
         }

@@ -18,7 +18,7 @@ const FINAL_DOT: &[u8] = b"\r\n.\r\n";
 /// How long a held line stays silent, unless one of its ends goes first.
 const HOLD_MAX: Duration = Duration::from_secs(5);
 
-/// A break to come. The first connection that gets so far has it; connections before and after are whole.
+/// A break to come. It strikes the first connection that gets so far; connections before and after are whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
     /// After so many bytes towards the client.
@@ -95,7 +95,7 @@ impl Proxy {
         self.shared.has_broken.load(Ordering::Acquire)
     }
 
-    /// Takes back what is planned.
+    /// Takes back the break that is planned, and the delay.
     pub fn mend(&self) {
         *self.shared.next() = None;
         self.delay(Duration::ZERO);
@@ -121,7 +121,7 @@ impl Shared {
         }
     }
 
-    /// Returns how many of so many bytes may pass before a break that is due among them.
+    /// Returns how many of these bytes may pass before the planned break, where it is due among them.
     fn passing(&self, bytes: usize, is_request: bool) -> Option<usize> {
         let mut next = self.next();
         let ((Some(Break::Answer { after_bytes }), false) | (Some(Break::Request { after_bytes }), true)) =
@@ -154,7 +154,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             let is_after_dot = AtomicBool::new(false);
-            // Whichever way ends, both ends are dropped.
+            // When one direction ends, the other is dropped, and both connections with it.
             tokio::select! {
                 () = requests(&shared, from_client, to_server, &is_after_dot) => {}
                 () = answers(&shared, from_server, to_client, &is_after_dot) => {}
@@ -165,7 +165,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn requests(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_after_dot: &AtomicBool) {
     let mut chunk = [0; CHUNK_BYTES];
-    // The end of what has passed: a final dot may come in two chunks.
+    // The end of what has passed is kept: a final dot may come in two chunks.
     let mut seen: Vec<u8> = Vec::new();
     while let Ok(bytes @ 1..) = from.read(&mut chunk).await {
         shared.delay().await;
@@ -175,7 +175,7 @@ async fn requests(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHa
         let mut passing = shared.passing(bytes, true);
         if let Some(at) = dot {
             if shared.takes(Break::BeforeDot) {
-                // The line of the dot does not pass, or not all of it.
+                // The line of the dot does not pass; where it comes in two chunks, its end does not.
                 passing = Some((at + 2).saturating_sub(before));
             } else if shared.takes(Break::AfterDot) {
                 is_after_dot.store(true, Ordering::Release);
@@ -237,7 +237,7 @@ mod tests {
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         let mut chunk = [0; 100];
         let mut got = client.read(&mut chunk).await.unwrap();
-        // The dot in two chunks, as networks have it.
+        // The final dot comes in two chunks, as networks may cut it.
         for part in [&b"DATA\r\nSubject: x\r\n\r\nwords\r"[..], b"\n.\r\n"] {
             client.write_all(part).await.ok();
             tokio::time::sleep(Duration::from_millis(20)).await;

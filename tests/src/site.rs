@@ -6,7 +6,7 @@ use crate::engine::{Engine, Posts};
 use crate::servers::{Account, Dovecot, Postfix};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, found};
 
-/// See the module.
+/// A centre with mailboxes and a relay of its own.
 pub struct Site {
     /// The centre, which is not started yet. Declared first: it ends before its servers do.
     pub engine: Engine,

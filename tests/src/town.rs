@@ -113,7 +113,7 @@ impl Resident {
         Ok((packed, mail))
     }
 
-    /// Reads mails from its maildrop, whichever of them it has not read; every answer must be one that it believes.
+    /// Reads those mails from the office's maildrop that it has not read yet; every answer must be one that it believes.
     ///
     /// # Errors
     /// An answer is not the centre's, or contradicts an earlier one.
@@ -139,7 +139,7 @@ impl Resident {
         self.letters.values().all(Option::is_some)
     }
 
-    /// Counts letters accepted by their receipts.
+    /// Counts the letters that were accepted, according to their receipts.
     pub fn accepted(&self) -> usize {
         let accepted = |receipt: &&Receipt| receipt.verdict == Verdict::Accepted;
         self.letters.values().flatten().filter(accepted).count()

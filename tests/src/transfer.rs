@@ -12,7 +12,7 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Makes an empty one.
+    /// Makes an empty transfer folder.
     ///
     /// # Errors
     /// The disk is full.
@@ -24,12 +24,12 @@ impl Transfer {
         Ok(Transfer { place })
     }
 
-    /// Returns where a centre finds it.
+    /// Returns where a centre finds the folder.
     pub fn path(&self) -> PathBuf {
         self.place.path().join("stick")
     }
 
-    /// Returns the lines of a configuration that name it.
+    /// Returns the lines of a configuration that name the folder.
     pub fn configuration(&self) -> String {
         format!("[folder]\npath = \"{}\"\npoll_interval_seconds = 1\nquiet_seconds = 0\n", self.path().display())
     }
@@ -38,13 +38,13 @@ impl Transfer {
         self.place.path().join("away")
     }
 
-    /// Returns where it is now.
+    /// Returns where the folder is now.
     fn now(&self) -> PathBuf {
         let path = self.path();
         if path.exists() { path } else { self.away() }
     }
 
-    /// Pulls it out: the centre finds nothing there.
+    /// Pulls the folder out: the centre finds nothing there.
     ///
     /// # Errors
     /// The file system's own.
@@ -52,7 +52,7 @@ impl Transfer {
         Ok(fs::rename(self.path(), self.away())?)
     }
 
-    /// Puts it back, where it was pulled out.
+    /// Puts the folder back, where it was pulled out.
     ///
     /// # Errors
     /// The file system's own.
@@ -63,7 +63,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// Puts a letter into it.
+    /// Puts a letter into the folder.
     ///
     /// # Errors
     /// The file system's own.
@@ -104,7 +104,7 @@ impl Transfer {
         Ok(answers)
     }
 
-    /// Says whether anything stands in it that is neither letter nor answer.
+    /// Says whether anything lies in the folder that is neither letter nor answer.
     ///
     /// # Errors
     /// The file system's own.

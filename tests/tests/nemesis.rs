@@ -33,7 +33,7 @@ fn every_letter_has_one_effect_whatever_is_struck_and_planted_bugs_are_caught() 
     assert!(report.is_sound(), "{report:?}");
     assert!(report.kills > 0 && report.panics > 0, "{report:?}");
     assert_eq!(report.cycles, 20);
-    // What nothing was sent to cannot be lost.
+    // Letters did come and were settled: what was never sent cannot be lost.
     assert!(report.findings.accepted > 200 && report.findings.refused > 40, "{report:?}");
 
     let report = catch(Bug::DeleteBeforeCommit);

@@ -69,7 +69,7 @@ impl World {
         self.residents.iter().all(Resident::is_answered)
     }
 
-    /// Waits with Postfix's queue flushed now and then: what met a server that was away would lie there for minutes.
+    /// Waits, and flushes Postfix's queue now and then: a mail that met a server that was away would lie there for minutes.
     fn wait_while_flushing(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) -> anyhow::Result<()> {
         let mut flushed = Instant::now();
         wait_within(Duration::from_secs(120), what, || {
@@ -92,9 +92,9 @@ impl World {
         );
     }
 
-    /// Holds journal, books and quarantine against what was sent.
+    /// Compares journal, books and quarantine with what was sent.
     fn assert_exactly_once(&mut self) {
-        // The second mail of a letter has no answer of its own to wait for: it may lie in Postfix's queue yet.
+        // The second mail of a letter has no answer of its own to wait for: it may still lie in Postfix's queue.
         let is_settled =
             |world: &mut World| world.site.postfix.queued() == 0 && world.site.dovecot.count(CENTRE_ADDRESS) == 0;
         self.wait_while_flushing("every mail is delivered, settled and deleted", is_settled).unwrap();

@@ -39,7 +39,7 @@ impl Newcomer {
         // A folder that PostgreSQL's own user may pass, where the tests run as root.
         let everybody_passes = fs::Permissions::from_mode(0o711);
         let home = tempfile::Builder::new().prefix("xm-readme-").permissions(everybody_passes).tempdir().unwrap();
-        // Held until all are known, so that they differ.
+        // The ports are held until all are known, so that they differ.
         let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = [0, 1, 2].map(|at: usize| held[at].local_addr().unwrap().port());
         Newcomer { home, ports }
@@ -70,7 +70,7 @@ impl Newcomer {
         said
     }
 
-    /// Reads what a newcomer has in the end, and checks that it is about the letter beside it.
+    /// Reads the receipt that a newcomer has in the end, and checks that it is about the letter beside it.
     fn receipt(&self, folder: &str) -> Receipt {
         let read = |name: &str| fs::read(self.home.path().join(folder).join(name)).unwrap();
         let answer = read_answer(&read("receipt.json"), &PayloadLimits::default()).unwrap();

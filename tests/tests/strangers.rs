@@ -15,7 +15,7 @@ use simulation::forgery;
 use simulation::records::Register;
 
 const OFFICE: u32 = 7;
-/// Somebody with a maildrop whom nobody registered: where an answer to a stranger would go.
+/// Where an answer to a stranger would go: a maildrop of somebody whom nobody registered.
 const STRANGER: &str = "stranger@example.org";
 /// Letters of the known office among the flood.
 const GOOD: usize = 20;

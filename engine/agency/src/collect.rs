@@ -1,5 +1,5 @@
-//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over, and only when
-//! they were the office's: what is not may be a person's, who reads the same maildrop.
+//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over, and only when they were the
+//! office's: any other mail may be for a person, who reads the same maildrop.
 
 use mail::MailError;
 use mail::extract::{MailLimits, extract};
@@ -11,9 +11,9 @@ const MAIL_BYTES_MAX: u64 = 4 << 20;
 /// What becomes of a mail whose containers were handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// It is the office's, and done with.
+    /// The mail is the office's, and done with.
     Delete,
-    /// It is not the office's.
+    /// The mail is not the office's.
     Leave,
 }
 
@@ -45,7 +45,7 @@ pub async fn collect(
         let mut retrieval = session.retrieve(&listing, MAIL_BYTES_MAX).await?;
         while let Some(retrieved) = retrieval.next().await? {
             let Outcome::Mail(octets) = retrieved.outcome else { continue };
-            // Whatever is no mail, or brings no container, is not the centre's.
+            // Octets that are no mail, and a mail without a container, are not the centre's.
             let documents = extract(&octets, &MailLimits::default()).map(|mail| mail.containers).unwrap_or_default();
             collected.documents += documents.len();
             if !documents.is_empty() && take(documents).await == Then::Delete {

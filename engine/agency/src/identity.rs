@@ -79,7 +79,7 @@ impl Identity {
         self.key.certificate()
     }
 
-    /// Returns the key as what opens answers.
+    /// Returns the key in the form that opens answers.
     pub fn opening(&self) -> &CentreKeys {
         &self.opening
     }
@@ -97,15 +97,15 @@ fn certified(key: &KeyPair, name: &str) -> Result<(String, String), rcgen::Error
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     parameters.distinguished_name = distinguished;
-    // Says "no authority", and brings the subject key identifier by which CMS names the signer.
+    // The certificate says that it is no authority's, and has the subject key identifier by which CMS names the signer.
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.key_identifier_method = KeyIdMethod::Sha256;
     parameters.key_usages =
         vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement, KeyUsagePurpose::KeyEncipherment];
-    // From yesterday: clocks at offices are wrong.
+    // The certificate is valid from yesterday, since clocks at offices are wrong.
     let from = Utc::now().date_naive() - Days::new(1);
     let midnight = |date: NaiveDate| {
-        // Months and days of the calendar fit.
+        // Months and days of the calendar fit into a `u8`.
         date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
     };
     parameters.not_before = midnight(from);

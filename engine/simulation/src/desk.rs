@@ -1,7 +1,7 @@
 //! An agency at its desk: mostly it writes its records down, sometimes it sends something again, sometimes something bad.
 //!
-//! What it does next depends on the dice and on what it has written before, never on how fast the centre is: the same seed is the
-//! same demo. Where it is to contradict a letter, it waits for that letter's answer.
+//! What an agency does next depends on the dice and on what it has written before, never on how fast the centre is. So the same seed is the
+//! same demo. Before an agency contradicts a letter, it waits for that letter's answer.
 
 use agency::office::PackError;
 use mail::smtp::Outgoing;
@@ -15,10 +15,11 @@ use crate::memory::{self, Expected, LetterMemory};
 use crate::mischief::{Mischief, Scene};
 use crate::town::{Condition, Desk, Former, Resident, price};
 
-/// Of a thousand letters of agencies in order, so many are sent once more, and so many are bad.
+/// Of a thousand letters of agencies in good standing, so many are letters sent once more.
 const AGAIN_PER_MILLE: usize = 40;
+/// Of a thousand letters of agencies in good standing, so many are bad.
 const BAD_PER_MILLE: usize = 100;
-/// Of three letters of an agency without credit, one is of the kind that is refused then.
+/// An agency without credit sends one letter in so many of the kind that is then refused.
 const DEAR_IN: usize = 3;
 /// Letters that an agency keeps at hand to repeat or contradict.
 const FORMERS_MAX: usize = 8;
@@ -132,7 +133,7 @@ fn good(desk: &mut Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     Ok(Draft { mail, subject: Subject::New(Box::new(subject)) })
 }
 
-/// Writes down what the day brought: polling stations count as often as children are born.
+/// Writes the records of a letter. Of eight letters, five on average are about births, one about a death, two about polling stations.
 fn records(desk: &mut Desk, dice: &mut Dice) -> Records {
     match dice.below(8) {
         0..4 => desk.register.births(1, dice),

@@ -42,7 +42,7 @@ impl Dice {
         least + i64::try_from(self.below(span + 1)).unwrap_or(0)
     }
 
-    /// Says yes so many times in a thousand.
+    /// Says yes with a probability of `times` in a thousand.
     pub fn per_mille(&mut self, times: usize) -> bool {
         self.below(1000) < times
     }

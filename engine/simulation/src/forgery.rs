@@ -13,12 +13,12 @@ use sdc::payload::{self, PayloadLimits};
 
 use crate::office::Office;
 
-/// Makes a key of the victim's kind whose certificate claims to be the victim's: it bears its subject key identifier.
+/// Makes a key of the victim's kind with a certificate that claims to be the victim's: it bears the victim's subject key identifier.
 ///
 /// # Errors
 /// The cryptographic library refuses.
 pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, IdentityError> {
-    // A signature of another kind of key is refused before it is looked at.
+    // The centre refuses a signature by another kind of key without verifying it.
     let key = if victim.algorithm().starts_with("RSA") {
         KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?
     } else {

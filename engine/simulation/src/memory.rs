@@ -1,4 +1,4 @@
-//! What agencies remember of everything that they sent: what the oracle holds against the database.
+//! What agencies remember of everything that they sent. The oracle compares the database with it.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ pub struct ReceiptMemory {
 /// One letter, however often it was sent.
 #[derive(Clone, Debug)]
 pub struct LetterMemory {
-    /// Who signed it; nobody, where no registered key did or the signature does not show.
+    /// Who signed it; `None` where no registered key did, or where the centre cannot tell.
     pub signer: Option<i32>,
     /// SHA-256 of the signed octets, where there is a signer.
     pub digest: Option<Digest>,
@@ -68,7 +68,7 @@ pub struct LetterMemory {
     pub message_id: String,
     /// Mails that the relay has taken.
     pub copies: u64,
-    /// When the first of them was handed to the relay.
+    /// When its first mail was handed to the relay.
     pub sent_at: Option<DateTime<Utc>>,
     /// The receipt.
     pub receipt: Option<ReceiptMemory>,
@@ -85,13 +85,13 @@ pub struct Memory {
     pub recharged: HashMap<i32, i64>,
     /// Answers that no office believed, with the reason; the first hundred.
     pub unbelieved: Vec<String>,
-    /// How many there were.
+    /// How many answers no office believed.
     pub unbelieved_total: u64,
-    /// Place of the letter that was sent when all others were settled.
+    /// Place in `letters` of the letter that was sent when all others were settled.
     pub alone: Option<usize>,
 }
 
-/// Most reasons kept.
+/// Most reasons kept in `unbelieved`.
 const UNBELIEVED_MAX: usize = 100;
 
 impl Memory {
@@ -125,7 +125,7 @@ pub fn container(mail: &Outgoing) -> Option<Digest> {
     mail.containers.first().map(|container| Digest::of(container))
 }
 
-/// Remembers the rows of a letter. Tables that are not of the samples have none.
+/// Returns the rows of a letter as memory keeps them. Tables that are not of the samples have none.
 pub fn rows(records: &Records) -> Vec<RowMemory> {
     let mut rows = Vec::new();
     for table in &records.tables {

@@ -100,9 +100,9 @@ pub struct Bad {
     pub answered: Option<Packed>,
 }
 
-/// Where a bad letter is written.
+/// What a bad letter is written from.
 pub struct Scene<'a> {
-    /// In whose name, or by whom.
+    /// The office in whose name, or by which, the letter is written.
     pub office: &'a mut Office,
     /// Its registers.
     pub register: &'a mut Register,
@@ -295,7 +295,7 @@ impl Scene<'_> {
     }
 }
 
-/// Changes a column of the first table, the first of several names that it has.
+/// Changes a value in the first row of the first table: that of the first column with one of these names.
 fn set(records: &mut Records, names: &[&str], change: impl Fn(&Value) -> Value) -> Option<()> {
     let table = records.tables.first_mut()?;
     let at = table.columns.iter().position(|column| names.contains(&column.as_str()))?;
@@ -319,7 +319,7 @@ mod tests {
         Identity::generate("x", Algorithm::P256).unwrap()
     }
 
-    /// What a centre that knows this one office finds wrong before it looks into its tables.
+    /// Returns the refusal of a centre that knows this one office, and does not look into its tables.
     fn judged(bad: &Bad, centre: &Identity, office: &Office) -> Option<RefusalCode> {
         let mail = extract(&bad.mail.render().unwrap(), &MailLimits::default()).unwrap();
         let Some(container) = mail.containers.first() else { return Some(RefusalCode::NoContainer) };

@@ -1,5 +1,5 @@
-//! The night as a page: the verdict first, then the curve of letters sent and settled, then the sheet. One file, to be opened in
-//! any browser: it loads nothing.
+//! The night as a page: the verdict first, then the curve of letters sent and settled, then the sheet of figures. The page is one file, to
+//! be opened in any browser: it loads nothing.
 //!
 //! The same seed gives the same letters and the same verdict; how fast they were settled is measured, and is the machine's.
 
@@ -18,18 +18,22 @@ use crate::record::Traffic;
 const STEPS_MAX: u64 = 80;
 /// Shortest step: letters are settled many at a time, and anything shorter shows the batches.
 const STEP_MS_MIN: u64 = 200;
-/// Lines across the picture, and marks below it.
+/// Horizontal lines across the picture.
 const LINES: u64 = 4;
+/// Marks of time below the picture.
 const MARKS: u64 = 8;
-/// The picture, and the part of it that the curve has.
+/// Width of the picture, in units of its `viewBox`.
 const WIDTH: u64 = 960;
+/// Height of the picture.
 const HEIGHT: u64 = 360;
+/// Left edge of the curve within the picture; its right, top and bottom edges follow.
 const LEFT: u64 = 64;
 const RIGHT: u64 = 928;
 const TOP: u64 = 40;
 const BOTTOM: u64 = 320;
-/// Room for a word of the legend: at least, and for each letter.
+/// Narrowest room for a word of the legend.
 const LEGEND_WIDTH_MIN: u64 = 90;
+/// Room for each letter of such a word.
 const LEGEND_LETTER: u64 = 9;
 
 const STYLE: &str = "
@@ -55,7 +59,7 @@ pub struct Night {
     pub sent: Vec<u64>,
     /// Letters settled, whatever the verdict.
     pub settled: Vec<u64>,
-    /// The centre was killed.
+    /// Times at which the centre was killed.
     pub killed: Vec<u64>,
 }
 
@@ -73,7 +77,7 @@ pub struct Words<'a> {
     pub size: &'a str,
     /// What the curve shows.
     pub caption: &'a str,
-    /// What a dashed line is; said where there is one.
+    /// The sentence about the dashed lines; shown where there is one.
     pub caption_killed: &'a str,
     /// Names the picture for those who cannot see it.
     pub picture: &'a str,
@@ -179,7 +183,7 @@ impl Night {
     }
 }
 
-/// Returns the next number that people count in: 1, 2 or 5 and noughts.
+/// Returns the next round number, as people count: 1, 2 or 5, followed by noughts.
 fn round(least: u64) -> u64 {
     let all = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
     all.into_iter().find(|round| *round >= least).unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! Holds the database against what the agencies sent, and says what is lost, doubled or wrong.
+//! Compares the database with what the agencies sent, and says what is lost, doubled or wrong.
 //!
 //! Nothing here looks at a counter of the engine. Everything sent must have exactly one effect: rows, entry, verdict and
 //! receipt for what is accepted; verdict, quarantine and receipt for what is refused; quarantine alone for strangers.
@@ -19,7 +19,7 @@ mod tests;
 
 use reads::Held;
 
-/// Faults described in words; the rest is counted.
+/// Faults described in words; those beyond are only counted.
 const TOLD_MAX: usize = 20;
 
 /// What the oracle found.
@@ -59,11 +59,11 @@ pub struct Findings {
     pub quarantined_innocent: u64,
     /// Minor units by which the books differ, from themselves and from what was sent.
     pub ledger_difference: i64,
-    /// Median from mail to commit.
+    /// Median time from sending a letter to the commit of its verdict.
     pub p50_ms: i64,
-    /// 99th percentile from mail to commit.
+    /// 99th percentile of the same times.
     pub p99_ms: i64,
-    /// From mail to commit for the letter that was sent when all others were settled.
+    /// The same time of the letter that was sent when all others were settled.
     pub alone_ms: Option<i64>,
     /// The first faults, in words.
     pub faults: Vec<String>,
@@ -83,7 +83,7 @@ impl Findings {
     }
 }
 
-/// Checks the database against everything that was sent.
+/// Compares the database with everything that was sent.
 ///
 /// # Errors
 /// The database is away.
@@ -112,7 +112,7 @@ fn examine(held: Held, memory: &Memory) -> Findings {
 struct Inquiry<'a> {
     held: Held,
     findings: &'a mut Findings,
-    /// Letters with something missing, by their place in memory: each is lost once.
+    /// Letters with something missing, by their place in memory. Each counts as lost once, whatever it lacks.
     lost: HashSet<usize>,
 }
 
@@ -141,7 +141,7 @@ impl Inquiry<'_> {
         self.findings.tell(|| format!("there more than once: {}", what()));
     }
 
-    /// One verdict per letter, the right one, and none besides.
+    /// Expects one verdict for each letter, the right one, and none besides.
     fn verdicts(&mut self, memory: &Memory) {
         let mut verdicts: HashMap<(i32, Vec<u8>), Vec<String>> = HashMap::new();
         for verdict in std::mem::take(&mut self.held.verdicts) {
@@ -169,7 +169,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// Every row of every accepted letter, as it was sent, once.
+    /// Expects every row of every accepted letter, as it was sent, once.
     fn rows(&mut self, memory: &Memory) {
         let mut held: HashMap<(String, i32, i64), Vec<reads::HeldRow>> = HashMap::new();
         for row in std::mem::take(&mut self.held.rows) {
@@ -202,7 +202,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// One entry per charged letter, over the right amount.
+    /// Expects one entry for each charged letter, over the right amount.
     fn entries(&mut self, memory: &Memory) {
         let mut entries: HashMap<(i32, uuid::Uuid), Vec<i64>> = HashMap::new();
         for entry in std::mem::take(&mut self.held.entries) {
@@ -231,7 +231,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// Every bad container once, under its reason, and no other.
+    /// Expects every bad container once, under its reason, and no other container.
     fn quarantine(&mut self, memory: &Memory) {
         let mut by_container: HashMap<(String, Vec<u8>), usize> = HashMap::new();
         let mut by_message: HashMap<String, usize> = HashMap::new();
@@ -270,7 +270,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// One line that says what became of a letter, one more for each further copy; times are read from the first.
+    /// Expects one line that says what became of a letter, and one more for each further copy. Times are read from the first line.
     fn journal(&mut self, memory: &Memory) {
         let mut lines: HashMap<Vec<u8>, reads::Lines> = HashMap::new();
         for line in std::mem::take(&mut self.held.journal) {
@@ -294,7 +294,7 @@ impl Inquiry<'_> {
             if (is_accepted && lines.originals.is_empty()) || !lines.originals.iter().all(is_ours) {
                 self.wrong(format!("letter {}: its container is not kept as it came", letter.letter_id));
             }
-            // A mail may be fetched twice, and is then a duplicate once more than it was sent.
+            // A mail that was fetched twice has one line more than it has copies, so only too few lines are a fault.
             if ((lines.settled + lines.duplicates) as u64) < letter.copies {
                 self.lose(at, letter, "a copy is not in the journal");
             }
@@ -312,7 +312,7 @@ impl Inquiry<'_> {
         self.findings.p99_ms = percentile(&times, 99);
     }
 
-    /// A verified receipt for every verified sender, that says what the letter deserved.
+    /// Expects for every verified sender a verified receipt that says what the letter deserved.
     fn receipts(&mut self, memory: &Memory) {
         self.findings.receipts_wrong += memory.unbelieved_total;
         for reason in memory.unbelieved.iter().take(3) {
@@ -335,7 +335,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// The books agree with themselves, and each balance with what its agency was credited and sent.
+    /// Expects that the books agree with themselves, and each balance with its agency's credits and letters.
     fn balances(&mut self, memory: &Memory) {
         let mut expected = memory.recharged.clone();
         for (_, letter) in sent(memory) {

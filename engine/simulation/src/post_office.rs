@@ -59,7 +59,7 @@ impl Protection {
 pub enum SignInRule {
     /// `AUTH` is not offered.
     NotOffered,
-    /// Who wants to, may.
+    /// A sender may sign in, and need not.
     #[default]
     Offered,
     /// `MAIL` is answered 530 before sign-in.
@@ -132,7 +132,7 @@ pub struct PostOffice {
     pop3_address: SocketAddr,
     smtp_address: SocketAddr,
     presence: watch::Sender<Order>,
-    /// Held by whoever changes the presence: the next change waits until this one is carried out.
+    /// Locked while the presence is changed: the next change waits until this one is carried out.
     changing: Mutex<()>,
     thread: Option<JoinHandle<()>>,
 }
@@ -144,15 +144,15 @@ enum Presence {
     Closed,
 }
 
-/// The presence wanted, and where each protocol says that it is so.
+/// The presence wanted, and the channel on which each protocol says that it has carried the change out.
 type Order = (Presence, mpsc::SyncSender<()>);
 
-/// POP3 and SMTP.
 /// Connections that the system keeps until they are taken.
 const WAITING_MAX: u32 = 1024;
+/// Protocols that carry an order out: POP3 and SMTP.
 const PROTOCOLS: usize = 2;
 
-/// What passes between the owner's thread and the post office's once the ports are known.
+/// What the post office's thread sends to the owner's once the ports are known: the addresses of POP3 and SMTP.
 type Started = io::Result<(SocketAddr, SocketAddr)>;
 
 impl PostOffice {
@@ -235,13 +235,13 @@ impl PostOffice {
         self.interior.maildrops.stored_bytes()
     }
 
-    /// Goes away: cuts every connection and refuses new ones until [`PostOffice::come_back`]. Mails stay. Returns
-    /// when it is so.
+    /// Goes away: cuts every connection and refuses new ones until [`PostOffice::come_back`]. Mails stay. Returns when both protocols are
+    /// away.
     pub fn go_away(&self) {
         self.change(Presence::Away);
     }
 
-    /// Comes back on the same ports. Returns when it is so.
+    /// Comes back on the same ports. Returns when both protocols listen.
     pub fn come_back(&self) {
         self.change(Presence::Open);
     }
@@ -360,8 +360,8 @@ async fn serve_while_open<S: Session + Send + 'static>(
     loop {
         tokio::select! {
             _ = presence.changed() => {
-                // A program that is just being started holds a copy of every socket until it runs: closing ours would
-                // leave that one listening.
+                // A program that is just being started holds a copy of every socket until its `exec`. If the listener were closed instead,
+                // that copy would go on listening.
                 if let Err(error) = SockRef::from(listener).shutdown(Shutdown::Both) {
                     tracing::debug!(%error, "the post office cannot stop listening");
                 }

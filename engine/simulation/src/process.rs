@@ -68,17 +68,18 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Ended already, mostly; and nobody could do anything about an error.
+        // The process has mostly ended already, and nobody could do anything about an error.
         self.kill().unwrap_or_default();
     }
 }
 
-/// Asks over HTTP and returns the answer, status and head included; nothing while nobody listens, or where nothing more comes for so long.
+/// Asks over HTTP and returns the answer, status and head included. It is empty while nobody listens, and where nothing more comes within
+/// `patience`.
 pub fn get(address: SocketAddr, path: &str, patience: Duration) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), patience).unwrap_or_default()
 }
 
-/// Asks over HTTP in whatever words, which ask that the connection be closed, and returns the answer as it comes.
+/// Sends a request over HTTP as it stands and returns the answer as it comes. The request must ask that the connection be closed.
 ///
 /// # Errors
 /// Nobody listens; nothing more comes for so long; the answer is no text.

@@ -24,7 +24,7 @@ pub struct Traffic {
     pub lasted: Duration,
     /// When the centre was killed.
     pub killed_at: Vec<DateTime<Utc>>,
-    /// How often of these somebody at the keyboard asked for it.
+    /// Kills among these that somebody at the keyboard asked for.
     pub kills_by_hand: u64,
 }
 
@@ -56,7 +56,7 @@ impl Resident {
 }
 
 impl Record {
-    /// Notes that a letter is being sent, and returns its place in memory. Whoever sends it counts its copies there.
+    /// Notes that a letter is being sent, and returns its place in memory. Whoever sends the letter counts its copies at that place.
     ///
     /// # Errors
     /// It is to be sent again, and never was sent.
@@ -81,7 +81,7 @@ impl Record {
         }
     }
 
-    /// Notes a receipt that its office believes. Of several about one letter the first must say what all others say.
+    /// Notes a receipt that its office believes. Where several receipts answer one letter, each must say what the first says.
     pub fn note(&mut self, answered: &Answered) {
         let Some(letter) = self.by_digest.get(&answered.letter).and_then(|&at| self.memory.letters.get_mut(at)) else {
             return self.memory.disbelieve("an answer to a letter that was never sent".to_owned());

@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 }
 
-/// Serves one connection; the handle gives what the script returned.
+/// Serves one connection on a free port. Returns the port, and a handle that gives what the script returned.
 pub async fn serve<F, Fut, T>(script: F) -> (u16, JoinHandle<T>)
 where
     F: FnOnce(TcpStream) -> Fut + Send + 'static,

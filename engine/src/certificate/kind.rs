@@ -29,7 +29,7 @@ pub enum Kind {
     Request,
     /// A key without a name.
     PublicKey,
-    /// OpenSSL's own form, with what it is trusted for.
+    /// A certificate in OpenSSL's own form (`TRUSTED CERTIFICATE`), with the purposes that it is trusted for.
     Trusted,
     /// A list of revoked certificates.
     RevocationList,
@@ -45,7 +45,7 @@ pub enum Kind {
     Unknown,
 }
 
-/// How the office makes a certificate of the key that it has, and never sends.
+/// The command by which the office makes a certificate of its key. The office never sends that key.
 const MAKE: &str = "openssl req -x509 -key office.key -days 825 -subj \"/CN=000042\" -out office.crt";
 
 impl Kind {
@@ -109,8 +109,8 @@ pub fn content(octets: &[u8]) -> Content {
     }
 }
 
-/// Says whether octets begin as a SEQUENCE in DER: its length in more than one octet, or that of the whole. Text that begins
-/// with a zero has neither.
+/// Says whether octets begin as a SEQUENCE in DER: its length takes more than one octet, or is that of all octets that follow. Text that
+/// begins with a zero (0x30) has neither.
 fn is_der(octets: &[u8]) -> bool {
     match octets {
         [0x30, 0x80..=0xff, ..] => true,
@@ -147,7 +147,7 @@ fn cut<'a>(octets: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 fn of_blocks(blocks: &[Block<'_>]) -> Content {
-    // A private key is told first, whatever else the file holds: a key that has left its office must be replaced.
+    // A private key is reported first, whatever else the file holds: a key that has left its office must be replaced.
     if blocks.iter().any(|block| block.label.ends_with(b"PRIVATE KEY")) {
         return Content::Other(Kind::PrivateKey);
     }
@@ -175,9 +175,9 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     openssl::base64::decode_block(&String::from_utf8(joined).ok()?).ok()
 }
 
-/// Content octets of PBES2 (RFC 8018): the first thing in a private key under a password (RFC 5958, 3).
+/// Content octets of the object identifier PBES2 (RFC 8018). In a private key under a password it is the first thing (RFC 5958, 3).
 const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
-/// Octets before which it stands there.
+/// Octets within which PBES2 begins in such a key.
 const PBES2_WITHIN: usize = 24;
 
 /// A block `CMS` of certificates alone is PKCS #7 by its newer name; any other is a letter.
@@ -204,7 +204,7 @@ fn of_der(der: &[u8]) -> Content {
     } else if X509Crl::from_der(der).is_ok() {
         Kind::RevocationList
     } else {
-        // A certificate that OpenSSL cannot read has a reason; what is none of all these is told as that too.
+        // Anything else counts as a certificate that OpenSSL cannot read: reading it gives OpenSSL's reason.
         return Content::Certificates(vec![der.to_vec()]);
     };
     Content::Other(other)

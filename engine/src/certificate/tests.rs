@@ -190,7 +190,7 @@ fn what_openssl_cannot_read_is_told_with_its_reason() {
     // Refused as before, in words that send nobody looking for another file.
     desk.write("handed.pem", include_bytes!("faults/latin1-in-utf8string.pem"));
     desk.openssl("x509 -in office.crt -outform DER -out office.der");
-    // Two of the same kind: other names, other octets that are no UTF-8, in DER and in PEM.
+    // Two further files with such a fault: other names hold other octets that are no UTF-8, in DER and in PEM.
     let der = desk.octets("office.der");
     let bent = |from: &[u8], to: &[u8]| {
         let at = der.windows(from.len()).position(|window| window == from).unwrap();

@@ -15,9 +15,9 @@ use crate::folder::{DataFolder, exposure};
 use crate::keys::{self, LoadedKeys};
 use crate::ready::FREE_BYTES_MIN;
 
-/// Days before the end of a certificate of the centre's own from which on it is told.
+/// A certificate of the centre's own is reported from so many days before its end.
 const EXPIRY_DAYS: u64 = 60;
-/// Of a disk, in percent: with less free it is told of.
+/// Least free room on a disk, in percent: less is reported.
 const FREE_PERCENT_MIN: u64 = 10;
 
 /// Looks at what is configured.
@@ -105,7 +105,7 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
         configuration.mailboxes.iter().flat_map(|one| [&one.pop3.password_file, &one.pop3.oauth_token_file]);
     let relays = configuration.relay.iter().flat_map(|one| [&one.smtp.password_file, &one.smtp.oauth_token_file]);
     let files = mailboxes.chain(relays).chain([&configuration.database.url_file]).flatten();
-    // Mailbox and relay of one account share a file.
+    // A mailbox and the relay of one account share a password file, which is looked at once.
     let files: BTreeSet<_> = files.collect();
     let exposed = files.iter().filter_map(|path| exposure(path, 0o640)).collect();
     findings.judge("passwords", Verdict::Fail, exposed, format!("{} files, closed to others", files.len()));

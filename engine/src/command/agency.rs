@@ -253,7 +253,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         credit_limit: show::read_amount(&arguments.credit_limit, &desk.server)?,
     };
     let operator = desk.operator.clone();
-    // Outside the transaction, so that the line of a refused try stays.
+    // The privilege is required outside the transaction, so that the audit log keeps the line of a refused attempt.
     operator.require(desk.connection(), Operation::AgencyAdd).await?;
     desk.record_own_addresses().await?;
     let matricule = desk
@@ -308,7 +308,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
     let agency = matricule.to_string();
     let mut words = format!("{}\n{lines}", said!("agency-changed", agency = &agency));
     if before.email != after.email && !after.email.is_empty() {
-        // What was given up at the old address does not go by itself.
+        // Answers that were given up at the old address are not sent to the new one by themselves.
         words.push_str(&format!("{}\n", said!("agency-retry-next", agency = agency)));
     }
     show::text(&words)
@@ -392,7 +392,7 @@ async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
     show::facts(&facts)
 }
 
-/// What `agency edit` can change.
+/// Returns the data that `agency edit` can change, each value with its name.
 fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
     vec![
         ("name", agency.name.clone()),

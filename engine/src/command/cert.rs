@@ -92,7 +92,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
             if !yes {
                 agree_to_revoke(&found, clock)?;
             }
-            // By its number: what was shown is what is revoked.
+            // The certificate is named by its number, so that the one revoked is the one that was shown.
             let name = format!("#{}", found.certificate.id);
             let letters = certificates::revoke(desk.connection(), &operator, &name, &reason, since).await?;
             if desk.json {
@@ -174,7 +174,7 @@ fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&
     let (count, told_at) = (presented.len(), presented.iter().position(is_told));
     let at = match (count, told_at) {
         (_, Some(at)) => at,
-        // Where it is another's fingerprint, registering says so.
+        // Where the fingerprint given is another certificate's, registering says so.
         (1, None) => 0,
         (_, None) if fingerprint.is_none() && ask::is_possible() => {
             ask::tell(&format!("{}\n{}", said!("cert-file-holds", count = count), lines.concat()))?;

@@ -32,8 +32,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Writes down the addresses that are configured as the centre's own, so that no agency gets one: also before the first
-    /// `run`, which does so too.
+    /// Writes down the addresses that are configured as the centre's own, so that no agency gets one. `run` does so too; a command may come
+    /// before the first `run`.
     pub(super) async fn record_own_addresses(&mut self) -> anyhow::Result<()> {
         Ok(addresses::record(&mut self.connection, &self.own_addresses).await?)
     }

@@ -43,14 +43,14 @@ impl Extent {
 pub(super) trait Listing {
     /// One line.
     type Line: Serialize;
-    /// What names a line's place.
+    /// The value by which the next page goes on behind a line.
     type Cursor: Copy + Display;
-    /// The option that goes on behind a line: most lists begin with the newest.
+    /// The option with which the next page is asked for. By default it is `--before`, since most lists begin with the newest line.
     const GOES_ON: &'static str = "--before";
     /// Headings of the table.
     const HEADINGS: &'static [&'static str];
 
-    /// Reads at most `limit` lines behind one.
+    /// Reads at most `limit` lines that follow the line at `behind`.
     async fn page(
         &self,
         connection: &mut AsyncPgConnection,
@@ -58,10 +58,10 @@ pub(super) trait Listing {
         limit: i64,
     ) -> Result<Vec<Self::Line>, AdministrationError>;
 
-    /// Returns a line's place.
+    /// Returns the value by which the next page goes on behind a line.
     fn cursor(line: &Self::Line) -> Self::Cursor;
 
-    /// Returns the option that goes on behind a line, with its value as it is typed.
+    /// Returns the option that asks for the lines behind one, with its value as it is typed.
     fn goes_on(last: Self::Cursor) -> String {
         format!("{} {last}", Self::GOES_ON)
     }
@@ -88,7 +88,8 @@ pub(super) async fn tell<L: Listing>(
     }
 }
 
-/// Writes one array, page by page: a list of any length takes no more memory than a page. Ends early where the reader has gone away.
+/// Writes one JSON array, page by page, so that a list of any length takes no more memory than a page. Ends early where the reader of
+/// standard output has gone away.
 async fn for_programs<L: Listing>(
     desk: &mut Desk,
     listing: &L,

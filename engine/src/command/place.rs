@@ -89,7 +89,7 @@ async fn with_desk<T: Termination>(
         Err(error) => error,
     };
     match done.downcast() {
-        // An act of any command that needs a second person is asked for instead.
+        // Where an act needs a second person's approval, the approval is asked for instead, whatever the command is.
         Ok(AdministrationError::ApprovalNeeded(act)) => {
             approval::asked(&mut desk, &act).await.map_err(|error| in_zone(error, clock))?;
             Ok(Exit::Asked.into())

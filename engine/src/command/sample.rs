@@ -69,7 +69,7 @@ pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Resu
             let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
             table::report(&adoptions, desk.json)
         }
-        // These need no database, or more than it.
+        // These are handled before: the first two need no database, and the other two need more than a desk.
         SampleCommand::Configuration { .. } | SampleCommand::Tables => Ok(()),
         #[cfg(feature = "demo")]
         SampleCommand::Post | SampleCommand::Office { .. } => Ok(()),

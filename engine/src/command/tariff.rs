@@ -108,8 +108,8 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
     }
 }
 
-/// Returns when a tariff begins; none for now. The database takes its own time for that: the moment at which the command was read would
-/// be past when the tariff is set.
+/// Returns when a tariff begins; `None` for now. Then the database takes its own time: the moment at which the command was read would be
+/// past when the tariff is set.
 fn begins(from: Option<&Moment>, clock: Clock) -> Result<Option<DateTime<Utc>>, MomentError> {
     from.filter(|from| !from.is_now()).map(|from| clock.read(from)).transpose()
 }

@@ -132,7 +132,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let account = account.map(|account| of_machine(&account)).transpose()?;
     let new = NewUser { name, privilege, is_commission: commission, account };
     let operator = desk.operator.clone();
-    // No face asks for a password yet, so none is made.
+    // No interface asks for a password yet, so none is made.
     users::add(desk.connection(), &operator, &new).await?;
     desk.tell_line(&json!({ "user": new }), &added(&new))
 }

@@ -32,9 +32,9 @@ pub struct Sources {
 impl Configuration {
     /// Reads file and environment and checks what can be checked without touching anything.
     ///
-    /// The file is the one named; else `xmserver.toml` in the data folder; else the one in `/etc/xmserver`; else none. The
-    /// environment is above the file, and the command line above both: with `--config` the data folder is the one that
-    /// this file means, whatever the environment says. A file that stands in a data folder and names none means its own.
+    /// The file is the one named; else `xmserver.toml` in the data folder; else the one in `/etc/xmserver`; else none. The environment
+    /// overrides the file, and the command line overrides both: with `--config` the data folder is the one that this file means, whatever
+    /// the environment says. A file that lies in a data folder and names no other folder means its own.
     ///
     /// # Errors
     /// Every mistake that was found, each in one sentence.

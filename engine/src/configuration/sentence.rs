@@ -120,7 +120,7 @@ fn plain_value(found: &Actual) -> String {
 fn syntax(message: &str) -> String {
     let mut lines = message.lines();
     let place = lines.next().unwrap_or_default().trim_start_matches("TOML parse error at ");
-    // Between them stand the line itself and a caret below it.
+    // Between the place and the reason stand the faulty line and a caret below it, each behind a bar.
     let reason: Vec<&str> =
         lines.filter(|line| !line.contains('|') && !line.trim().is_empty()).map(str::trim).collect();
     format!("{place}: {}", reason.join(", "))

@@ -162,7 +162,7 @@ fn the_samples_comments_are_keys_with_their_defaults() {
     }
 }
 
-/// Files that were written before the key had its present name.
+/// A file that was written before the key had its present name.
 #[test]
 fn the_former_name_of_a_limit_is_still_read() {
     let [former, present] =

@@ -36,7 +36,7 @@ impl Problems<'_> {
         self.add_worded("", &format!("{key}: expected {expected}, found {found:?}"));
     }
 
-    /// Adds a sentence that begins with its key, below `prefix`.
+    /// Adds a problem whose sentence begins with its key. The key lies below `prefix`.
     fn add_worded(&mut self, prefix: &str, sentence: &str) {
         let key = sentence.split(':').next().unwrap_or_default();
         let place = self.place(&format!("{prefix}{key}"));

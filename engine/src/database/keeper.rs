@@ -11,13 +11,14 @@ use tokio::task::JoinHandle;
 
 use super::OpenDatabase;
 
-/// First and longest pause before it is started again.
+/// First pause before PostgreSQL is started again; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A PostgreSQL that has run for so long is started again without a pause.
 const SOUND: Duration = Duration::from_secs(60);
 
-/// The task that keeps it; nothing where the database is a configured one.
+/// The task that keeps PostgreSQL running; `None` where the database is a configured one.
 pub struct Keeper(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 impl OpenDatabase {
@@ -31,7 +32,7 @@ impl OpenDatabase {
 }
 
 impl Keeper {
-    /// Stops it, and waits for its end.
+    /// Stops PostgreSQL, and waits for its end.
     pub async fn close(self) {
         if let Some((stop, task)) = self.0
             && stop.send(()).is_ok()
@@ -64,7 +65,7 @@ async fn keep(mut cluster: Cluster, mut stopped: oneshot::Receiver<()>) {
     cluster.stop().await;
 }
 
-/// Starts the PostgreSQL, as often as that takes. The pause grows while ends follow each other closely.
+/// Starts PostgreSQL, in as many attempts as that takes. The pause grows while PostgreSQL ends again soon after each start.
 async fn start_again(cluster: &mut Cluster, pause: &mut Duration) {
     let mut told = String::new();
     loop {

@@ -16,7 +16,7 @@ use crate::configuration::{Configuration, Sources};
 /// Longest wait for a start or a stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// Longest wait for its word on how it is.
+/// Longest wait for an answer to `GET /ready`.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running centre.
@@ -100,7 +100,7 @@ impl Centre {
         self.rss_mb_max = self.rss_mb_max.max(process::rss_mb_max(self.process.id()).unwrap_or(0.0));
     }
 
-    /// Returns the most memory that any of its lives had resident, in megabytes.
+    /// Returns the most memory that any process of this centre had resident, in megabytes.
     pub fn rss_mb_max(&mut self) -> f64 {
         self.measure();
         self.rss_mb_max
@@ -122,12 +122,12 @@ impl Centre {
         }
     }
 
-    /// Returns where it tells how it is.
+    /// Returns the address of `/ready` and `/metrics`.
     pub fn address(&self) -> std::net::SocketAddr {
         self.address
     }
 
-    /// Tells it to drain and waits for its end.
+    /// Tells the centre to drain and waits for its end.
     ///
     /// # Errors
     /// It does not end in time, or ends badly.

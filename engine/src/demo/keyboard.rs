@@ -24,11 +24,11 @@ impl Keyboard {
         }
         let former = tcgetattr(&input).ok()?;
         let mut single = former.clone();
-        // Ctrl-C stays what it is.
+        // Only line editing and echo are switched off: Ctrl-C stays what it is.
         single.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
         tcsetattr(&input, SetArg::TCSANOW, &single).ok()?;
         let (sender, keys) = channel(KEYS_MAX);
-        // It waits for a key until the program ends; nothing waits for it.
+        // The thread waits for keys until the program ends; nothing waits for the thread.
         std::thread::spawn(move || {
             for key in std::io::stdin().lock().bytes().map_while(Result::ok) {
                 if sender.blocking_send(key).is_err() {
@@ -39,7 +39,7 @@ impl Keyboard {
         Some(Keyboard { former, keys })
     }
 
-    /// Says whether a key was pressed since the last time; others are forgotten.
+    /// Says whether this key was pressed since the last call. Other keys are forgotten.
     pub fn was_pressed(&mut self, key: u8) -> bool {
         let mut was = false;
         while let Ok(pressed) = self.keys.try_recv() {

@@ -8,7 +8,7 @@ use crate::speech::said;
 
 /// The program's name.
 const NAME: &str = "xmserver";
-/// Words the offer.
+/// Returns the text of the offer.
 pub fn offer(folder: &Path, address: SocketAddr, paper: Paper) -> String {
     let commands = [
         ("journal list", said!("demo-shows-journal")),
@@ -47,7 +47,7 @@ fn typed(program: &Path, folders: &[PathBuf], here: Option<&Path>) -> String {
     }
     let below = here.and_then(|here| program.strip_prefix(here).ok());
     match below {
-        // A name without a slash would be looked for in PATH.
+        // A shell looks for a name without a slash in PATH.
         Some(below) if below.components().count() == 1 => format!("./{}", below.display()),
         Some(below) => below.display().to_string(),
         None => program.display().to_string(),
@@ -72,7 +72,7 @@ mod tests {
             typed(&program, &[], folder.parent()),
             format!("{}", program.strip_prefix(folder.parent().unwrap()).unwrap().display())
         );
-        // Another program of that name comes first.
+        // Another program of that name comes first in PATH.
         let other = tempfile::tempdir().unwrap();
         std::fs::write(other.path().join(NAME), "").unwrap();
         assert_eq!(typed(&program, &[other.path().to_owned(), folder], None), program.display().to_string());

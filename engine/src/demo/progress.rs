@@ -57,7 +57,7 @@ pub async fn during<T>(words: &str, work: impl Future<Output = T>) -> T {
     done
 }
 
-/// Does something long that draws itself on a terminal, and says elsewhere what it is.
+/// Does something long that shows its own progress on a terminal. Elsewhere, a line says what it is.
 pub async fn during_told<T>(words: &str, work: impl Future<Output = T>) -> T {
     if is_drawn() {
         return work.await;
@@ -87,19 +87,19 @@ fn bar(words: String, steps: u64) -> ProgressBar {
         let counted = said!("demo-bar", done = "{human_pos:>7}", all = "{human_len}");
         format!("{{msg:>17}} {{wide_bar}} {counted} {{elapsed:>4}}")
     };
-    // Should a language's template be wrong, the plain style does.
+    // Where a language's template is wrong, the plain style is taken.
     bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.with_message(words)
 }
 
-/// Offices set up.
+/// Progress of setting up offices.
 pub struct Offices {
     bar: ProgressBar,
     pace: std::sync::Mutex<Pace>,
 }
 
 impl Offices {
-    /// Begins with none of so many.
+    /// Begins with none of so many offices.
     pub fn new(offices: u64) -> Offices {
         if !is_drawn() {
             tell(&said!("demo-offices", offices = offices));
@@ -107,7 +107,7 @@ impl Offices {
         Offices { bar: bar(said!("demo-bar-offices"), offices), pace: std::sync::Mutex::new(Pace::new(Instant::now())) }
     }
 
-    /// One more is done.
+    /// Counts one more office.
     pub fn step(&self) {
         self.bar.inc(1);
         let due = self.pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner).due(Instant::now());
@@ -123,7 +123,7 @@ impl Offices {
     }
 }
 
-/// Letters sent and receipts verified, one below the other.
+/// Progress of letters sent and receipts verified, one bar below the other.
 pub struct Bars {
     both: MultiProgress,
     sent: ProgressBar,
@@ -133,7 +133,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Makes both for so many letters.
+    /// Makes both bars for so many letters.
     pub fn new(letters: u64) -> Bars {
         let both = MultiProgress::new();
         let sent = both.add(bar(said!("demo-bar-sent"), letters));
@@ -144,7 +144,7 @@ impl Bars {
         Bars { both, sent, verified, letters, pace: Pace::new(Instant::now()) }
     }
 
-    /// Shows how far both are.
+    /// Shows how far both bars are.
     pub fn show(&mut self, sent: u64, verified: u64) {
         self.sent.set_position(sent);
         self.verified.set_position(verified);
@@ -166,7 +166,7 @@ impl Bars {
         }
     }
 
-    /// Ends both. Strangers, and mails sent again, have no receipt of their own, so the second one ends below the first.
+    /// Ends both bars. Strangers, and mails sent again, have no receipt of their own, so the second bar ends below the first.
     pub fn finish(self) {
         self.sent.abandon();
         self.verified.abandon();
@@ -185,7 +185,7 @@ mod tests {
         let first = bars.line(100, 80, start + PACE);
         assert_eq!(first.as_deref(), Some("5 s: 100 of 400 letters sent, 80 receipts verified"));
         assert_eq!(bars.line(101, 80, start + PACE + Duration::from_secs(4)), None);
-        // Nothing need have moved.
+        // A line is due even where nothing has moved.
         let second = bars.line(100, 80, start + PACE + PACE);
         assert_eq!(second.as_deref(), Some("10 s: 100 of 400 letters sent, 80 receipts verified"));
     }

@@ -1,4 +1,4 @@
-//! The post office, reached as a relay: by it agencies and visitors send.
+//! The post office as the relay through which agencies and visitors send.
 
 use mail::smtp::Relay;
 use mail::{RelaySettings, Security};

@@ -24,12 +24,12 @@ pub struct Summary {
     /// Memory of the machine; nothing where it does not tell.
     machine_mb: Option<f64>,
     kills: u64,
-    /// Those of the kills that somebody at the keyboard asked for.
+    /// Kills among these that somebody at the keyboard asked for.
     kills_by_hand: u64,
 }
 
 impl Summary {
-    /// Puts it together.
+    /// Puts the summary together.
     pub fn new(findings: Findings, traffic: &Traffic, rss_mb_max: f64) -> Summary {
         let (burst, seconds) = (findings.letters_sent.saturating_sub(1), traffic.lasted.as_secs_f64());
         Summary {

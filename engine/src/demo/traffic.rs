@@ -77,7 +77,7 @@ pub async fn run(
     }
     day.settle(senders).await?;
     let lasted = began.elapsed();
-    // A centre that has just been started again would be measured instead of the letter.
+    // While the centre is just starting again, its start would be measured instead of the letter.
     day.centre.wait_until_ready().await?;
     let mut alone = JoinSet::new();
     alone.spawn(send_alone(Arc::clone(&shared), relay));
@@ -96,7 +96,7 @@ struct Day<'a> {
     shared: Arc<Shared>,
     post_office: &'a PostOffice,
     centre: &'a mut Centre,
-    /// Where somebody sits at one.
+    /// The keyboard, where somebody sits at one.
     keyboard: Option<&'a mut Keyboard>,
     bars: progress::Bars,
     watch: Watch,
@@ -175,8 +175,8 @@ async fn send_alone(shared: Arc<Shared>, relay: Arc<Relay>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Sends a letter and returns its place in memory. It is remembered before, since its receipt may be here before the relay's
-/// word is.
+/// Sends a letter and returns its place in memory. The letter is remembered before it is sent, since its receipt may arrive before the
+/// relay's reply.
 async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<usize> {
     let at = lock(&shared.record).begin(draft.subject)?;
     relay.send(&draft.mail).await.with_context(|| format!("the post office did not take {}", draft.mail.message_id))?;

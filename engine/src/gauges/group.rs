@@ -9,10 +9,10 @@ use prometheus::proto::MetricFamily;
 use store::database::fault::Fault;
 use tokio::sync::watch;
 
-/// While its next reading goes on, a group is shown for so many times as long as it is kept.
+/// A group's values are kept for a while. While the next reading goes on they are shown for so many times as long.
 const SHOWN_TIMES: u32 = 3;
-/// After a failed reading the next one waits so many times as long as that one took: a group that always takes too long uses a tenth of
-/// the database's time at most.
+/// After a failed reading the next one waits so many times as long as the failed one took, but no longer than values are kept. So a group
+/// that always takes too long uses about a tenth of the database's time.
 const PAUSE_TIMES: u32 = 10;
 
 /// Gauges that read themselves.
@@ -34,7 +34,7 @@ pub struct Group<G> {
 
 #[derive(Default)]
 struct State {
-    /// When they were last read; nothing while that failed.
+    /// When the gauges were last read; `None` after a reading that failed.
     read_at: Option<Instant>,
     not_before: Option<Instant>,
     /// While a reading is under way: when it began, and a receiver whose sender the reading's task drops at its end.
@@ -52,12 +52,12 @@ impl<G: Read> Group<G> {
         Ok(Group { registry, kept, gauges, state: Arc::default() })
     }
 
-    /// Returns the gauges, read anew where they are due. A reading is waited for no longer than `patience` from its begin,
-    /// whoever asks: while it goes on beyond that, it keeps none of the other metrics waiting.
+    /// Returns the gauges, read anew where they are due. Whoever asks waits for the reading until `patience` after its begin, and no
+    /// longer: a reading that goes on beyond that keeps none of the other metrics waiting.
     pub async fn gather(&self, patience: Duration) -> Vec<MetricFamily> {
         let asked = Instant::now();
         if let Some((began, mut reading)) = self.reading() {
-            // An error is the end of the reading, whose task has the sender.
+            // An error says that the reading has ended: its task dropped the sender.
             drop(tokio::time::timeout(patience.saturating_sub(began.elapsed()), reading.changed()).await);
         }
         let shown_max = self.kept.saturating_mul(SHOWN_TIMES);
@@ -68,10 +68,10 @@ impl<G: Read> Group<G> {
         }
     }
 
-    /// Begins a reading where one is due, and returns the end of the one that goes on.
+    /// Begins a reading where one is due. Of the reading under way it returns the begin, and a receiver whose sender is dropped at the end.
     fn reading(&self) -> Option<(Instant, watch::Receiver<()>)> {
         let mut state = self.lock();
-        // Of a reading that panicked the sender is gone, and nobody else has said that it ended.
+        // A reading that panicked is still in `state.reading`, but its sender is gone.
         if let Some(goes_on) = state.reading.as_ref().filter(|(_, reading)| reading.has_changed().is_ok()) {
             return Some(goes_on.clone());
         }
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads as often as it is let, well or badly.
+    /// Gauges of which each reading waits for a permit, and then succeeds or fails.
     struct Gated {
         gauge: IntGauge,
         gate: Semaphore,

@@ -34,7 +34,7 @@ impl KeyWatch {
     /// Says whether the keys are those of the database and of the folder, by a comparison of now or of some seconds ago.
     ///
     /// # Errors
-    /// They are not; the database does not answer, which says nothing of them and is not remembered.
+    /// The keys differ. Or the database does not answer: that says nothing of the keys, and is not remembered.
     pub(super) async fn look(&self, database: &Database) -> Result<(), Unready> {
         let mut last = self.last.lock().await;
         if let Some((_, found)) = last.as_ref().filter(|(at, _)| at.elapsed() < self.holds) {

@@ -12,10 +12,10 @@ pub enum Unready {
     /// The database does not answer, or not in time.
     #[error("the database does not answer")]
     DatabaseAway,
-    /// It answers, and does not let the program in.
+    /// The database answers, and does not let the program in.
     #[error("the database does not admit this program: its user, password or name are not those of database.url_file")]
     DatabaseRefuses,
-    /// A newer program was here.
+    /// A newer program has migrated the database.
     #[error(
         "the database has migration {migration}, which this program does not know: install the newer xmserver that made it"
     )]
@@ -23,10 +23,10 @@ pub enum Unready {
         /// The unknown migration.
         migration: String,
     },
-    /// It was replaced by an older one while the program ran: a backup that was restored, say.
+    /// The database was replaced by an older one while the program ran, as by the restore of a backup.
     #[error("the database lacks {missing} of this program's migrations: start the program again, which runs them")]
     DatabaseOlder {
-        /// How many.
+        /// How many migrations.
         missing: usize,
     },
     /// The database records other keys: letters would be opened and answered with those of another centre, or not at all.
@@ -57,13 +57,13 @@ pub enum Unready {
 /// Why the gate is closed, where the database answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
-    /// It has not been open yet.
+    /// The gate has not been open yet.
     #[error("the program is starting")]
     Starting,
     /// The database was away, or has no room, and is tried again.
     #[error("the database was away or has no room to write, and is tried again")]
     Trying,
-    /// It does not open any more.
+    /// The gate does not open any more.
     #[error("the program is stopping")]
     Draining,
 }

@@ -51,7 +51,7 @@ fn every_text_of_the_command_line_is_in_the_catalogues() {
     assert!(missing.is_empty(), "no words in engine/words/catalogues for:\n{}", missing.join("\n"));
 }
 
-/// Accents change no width: so help in the language that nobody speaks must be that of English, but for them.
+/// Accents change no width. So help in the pseudo-language must be English help, once the accents are taken off.
 #[test]
 fn help_in_another_language_is_laid_out_as_clap_lays_out_its_own() {
     let (mut english, mut accented) = (Vec::new(), Vec::new());
@@ -101,7 +101,7 @@ fn english_is_left_as_it_is() {
 /// Commands that run on until they are ended: `engine/tests/demo.rs` listens to the demo.
 const NOT_TRIED: [&str; 2] = ["demo", "sample post"];
 
-/// A command that the trial in a language that nobody speaks leaves out would be found by nobody.
+/// A command that no test tries in the pseudo-language could be English there without anybody noticing.
 #[test]
 fn every_command_is_tried_in_the_language_that_nobody_speaks() {
     let tried = include_str!("../../tests/commands/languages.rs");
@@ -115,7 +115,7 @@ fn every_command_is_tried_in_the_language_that_nobody_speaks() {
     assert_eq!(missing, Vec::<String>::new(), "engine/tests/commands/languages.rs tries none of these");
 }
 
-/// Does something with the words of each command that has none below it.
+/// Calls `look` with the names that lead to each command without subcommands.
 fn paths<'a>(command: &'a Command, before: &mut Vec<&'a str>, look: &mut impl FnMut(&[&str])) {
     let mut has_none = true;
     for one in command.get_subcommands() {

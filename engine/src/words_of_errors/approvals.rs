@@ -1,4 +1,4 @@
-//! What one person asks and another one confirms.
+//! Errors of approvals: what one person asks and another one confirms.
 
 use chrono::{DateTime, Utc};
 use store::error::AdministrationError;

@@ -1,4 +1,4 @@
-//! The server, and the keys of its own.
+//! Errors of the server, and of the centre's own keys.
 
 use store::error::AdministrationError;
 

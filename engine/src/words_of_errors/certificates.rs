@@ -1,4 +1,4 @@
-//! Certificates and keys of agencies.
+//! Errors of certificates and keys of agencies.
 
 use chrono::{DateTime, Utc};
 use store::certificates::{self, Concern};

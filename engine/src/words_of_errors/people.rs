@@ -1,4 +1,4 @@
-//! Users, their accounts and what they may do.
+//! Errors of users, their accounts and what they may do.
 
 use store::error::AdministrationError;
 

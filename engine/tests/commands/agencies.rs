@@ -21,7 +21,7 @@ async fn an_agency_may_have_no_e_mail() {
     assert_eq!(centre.done(&["agency", "edit", "7", "--email", ""]), "agency 000007 is as it was\n");
     centre.ended(2, &["agency", "edit", "7", "--no-email", "--email", "poste@example.org"]);
 
-    // Its answers by mail cannot leave, and `check` tells so before and after.
+    // Its answers by mail cannot leave: `check` tells so once its letters came by mail, and not before.
     let check = || centre.say(&["check"]).out;
     assert!(!check().contains("write by mail and have no e-mail"));
     let waits = "UPDATE xm.installations SET transport = 'mail' WHERE agency = 7;

@@ -55,7 +55,7 @@ fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
         Centre::with_nothing_configured().refused(&["init", "--name", "x", "--mode", "test", "--zone", "Nowhere"]);
     assert!(refused.contains("expected a name such as Africa/Douala"), "{refused}");
 
-    // A command starts the private PostgreSQL for its own time.
+    // A command starts the private PostgreSQL, and stops it at its own end.
     assert_eq!(centre.done(&["agency", "list"]), "no agency\n");
     assert!(!centre.data_folder().join("database/data/postmaster.pid").exists());
 }
@@ -323,7 +323,7 @@ async fn check_sees_what_would_stop_the_centre_or_silence_an_office() {
     let told = finding(&["check", "--json"], "tariffs");
     assert!(told["verdict"] == "warn" && !tariffs(told["text"].as_str().unwrap()), "only what is offered: {told}");
 
-    // Set by a newer program, or mistyped with other tools.
+    // A service named by a newer program, or mistyped with other tools.
     let settings = store::database::DatabaseSettings::new(centre.url.clone().unwrap());
     let database = store::database::Database::new(settings).unwrap();
     let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)

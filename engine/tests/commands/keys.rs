@@ -97,7 +97,7 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
         (made("ended", ["20240101000000Z", "20250101000000Z"]), "WARNING  it ended on 2025-01-01"),
         (made("later", ["21000101000000Z", "21010101000000Z"]), "WARNING  it is not valid before 2100-01-01"),
     ];
-    // Each for an agency of its own: a further certificate of one would need a second person.
+    // Each certificate is registered for another agency: a further certificate of one agency would need a second person.
     for (((file, fingerprint), warning), agency) in cases.iter().zip(["1", "2"]) {
         let register = ["cert", "register", agency, file, "--fingerprint", fingerprint];
         let refused = centre.refused(&register);
@@ -107,7 +107,7 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
     }
     assert_eq!(centre.json(&["cert", "list", "--json"]).as_array().unwrap().len(), 2);
 
-    // Of several, the one that the agency told of.
+    // Of several certificates in a file the one is registered whose fingerprint the agency told.
     let (first, second) = (agency_certificate(place, "first"), agency_certificate(place, "second"));
     let both = place.join("both.pem");
     std::fs::write(&both, [std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap()].concat()).unwrap();
@@ -157,13 +157,13 @@ async fn a_database_serves_the_keys_that_it_was_made_with_and_no_others() {
     let key = fingerprint(&centre.data_folder().join("keys/centre-p256.crt"));
     let belongs = format!("this database belongs to a centre whose key is {key}: copy its keys/ folder here");
 
-    // A second program, without the keys: none are made.
+    // A second program without the keys is refused, and makes none.
     let second = Centre { place: place(), url: centre.url.clone() };
     let refused = second.refused(&INIT);
     assert!(refused.contains(&belongs), "{refused}");
     assert!(!second.data_folder().join("keys").exists());
 
-    // With those of a centre of its own.
+    // A second program with the keys of a centre of its own is refused.
     let other = Centre::on_a_database_of_its_own().await;
     other.done(&INIT);
     copy_folder(&other.data_folder().join("keys"), &second.data_folder().join("keys"));
@@ -176,7 +176,7 @@ async fn a_database_serves_the_keys_that_it_was_made_with_and_no_others() {
     assert_eq!(own(&findings)["verdict"], "fail");
     assert!(own(&findings)["text"].as_str().unwrap().contains(&belongs), "{findings}");
 
-    // With this centre's keys it serves.
+    // With this centre's keys the second program serves.
     std::fs::remove_dir_all(second.data_folder().join("keys")).unwrap();
     copy_folder(&centre.data_folder().join("keys"), &second.data_folder().join("keys"));
     assert!(second.done(&INIT).contains("there already, untouched"));
@@ -245,7 +245,7 @@ async fn a_program_with_another_centre_s_keys_leaves_letters_in_their_mailbox() 
         post_office.deliver(MAILBOX, mail(centre.place.path(), &office, &recipient, sequence)).unwrap();
     }
 
-    // As an operator had it: a second program with the keys of an `init` of its own, on the first one's database.
+    // An operator's mistake: a second program with the keys of an `init` of its own, on the first one's database.
     let second = Centre::on_a_database_of_its_own().await;
     second.done(&INIT);
     configure(&second, &post_office);
@@ -257,7 +257,7 @@ async fn a_program_with_another_centre_s_keys_leaves_letters_in_their_mailbox() 
     assert_eq!(ended.status.code(), Some(1), "{told}");
     let belongs = format!("this database belongs to a centre whose key is {}: copy its keys/", fingerprint(&recipient));
     assert!(told.contains(&belongs), "{told}");
-    // Nor does one without any keys, and it is sent to nobody who makes new ones.
+    // A program without any keys does not start either, and is not told to make new ones.
     std::fs::remove_dir_all(second.data_folder().join("keys")).unwrap();
     let told = second.refused(&["run"]);
     assert!(told.contains("copy its keys/ folder here") && !told.contains("xmserver init"), "{told}");

@@ -174,7 +174,7 @@ async fn what_a_stranger_claims_is_shown_as_claimed() {
     }
     assert!(centre.done(&["quarantine", "list"]).contains("(000101)"));
     assert!(centre.done(&["quarantine", "show", "2"]).contains("claimed agency        -\n"));
-    // Journal and quarantine number apart; each names the other.
+    // Journal and quarantine count their entries separately; each names the other's number.
     let shown = centre.done(&["journal", "show", "1"]);
     assert!(shown.contains("1 bytes, in quarantine as entry 1"), "{shown}");
     let story = centre.done(&["letter", "show", "1"]);
@@ -271,7 +271,7 @@ async fn a_receipt_is_shown_in_words_and_sent_again_on_request() {
     assert_eq!(told, format!("the receipt of letter {LETTER} goes to agency 000001 again\n"));
     let waiting = centre.json(&["answer", "list", "--json"]);
     assert_eq!((waiting.as_array().unwrap().len(), &waiting[0]["letter_id"]), (1, &json!(LETTER)));
-    // Given up in the meantime, it is sent after all, and is still one answer.
+    // The receipt was given up in the meantime. It is sent after all, and is still one answer.
     write(&centre, "UPDATE xm.outbox SET failed_at = now(), attempts = 9, last_error = 'no such user'").await;
     let told = centre.done(&["answer", "show", LETTER]);
     assert!(told.contains("9 attempts, given up") && told.contains("the relay said: no such user"), "{told}");

@@ -41,7 +41,7 @@ async fn one() -> Centre {
 /// The same with a second Superviseur and a Chef d'Agence: mbome and nkolo.
 async fn three() -> Centre {
     let centre = one().await;
-    // While there is one, the second needs nobody's confirmation.
+    // While there is one Superviseur, adding the second needs nobody's confirmation.
     let told = centre.done(&["user", "add", "mbome", "--privilege", "3", "--account", "daemon"]);
     assert!(told.contains("privilege 3 (Superviseur)") && told.contains("by account daemon"), "{told}");
     assert_eq!(centre.say(&["user", "add", "zoe", "--privilege", "2"]).code, Some(5), "the third does");
@@ -121,7 +121,7 @@ async fn what_needs_two_is_asked_and_another_one_confirms_it() {
     assert!(centre.refused(&["approval", "confirm", "2", "--yes"]).contains("approval 2 is confirmed already"));
     assert!(centre.absent(&["approval", "refuse", "99", "--reason", "x"]).contains("approval 99 does not exist"));
 
-    // The first was asked by superviseur, whom mbome may refuse.
+    // Approval 1 was asked by superviseur; mbome may refuse it.
     let told = centre.done(&["approval", "refuse", "1", "--reason", "nobody knows zoe"]);
     assert_eq!(told, "approval 1 is refused: nothing was done\n");
     assert_eq!(centre.done(&["approval", "list"]), "nothing waits for a second person\n");
@@ -131,7 +131,7 @@ async fn what_needs_two_is_asked_and_another_one_confirms_it() {
         (&json!("refused"), &json!("mbome"), &json!("nobody knows zoe"))
     );
 
-    // Nobody confirms his own; and the limit itself is raised by two.
+    // Nobody confirms his own act, and raising the limit needs two as well.
     assert_eq!(centre.say(&["approval", "limit", "5000000"]).code, Some(5));
     let refused = centre.refused(&["approval", "confirm", "3", "--yes"]);
     assert!(refused.contains("approval 3 was asked by you"), "{refused}");

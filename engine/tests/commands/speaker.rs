@@ -34,7 +34,7 @@ pub const DATA: [&str; 24] = [
     "deb",
 ];
 
-/// As OpenSSL names the day of its release.
+/// Months, as OpenSSL writes the day of its release.
 pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A centre that is spoken to in the language that nobody speaks, and in English.
@@ -63,7 +63,7 @@ impl<'a> Speaker<'a> {
         Speaker { centre, data, breaches: RefCell::new(Vec::new()) }
     }
 
-    /// Knows further data.
+    /// Returns a speaker that takes further words for data.
     pub fn with(&self, further: &[&'a str]) -> Speaker<'a> {
         Speaker::new(self.centre, self.data.iter().chain(further).copied().collect())
     }
@@ -72,7 +72,7 @@ impl<'a> Speaker<'a> {
         self.centre.say(&[&["--lang", language], arguments].concat())
     }
 
-    /// Says what a command says in the language that nobody speaks, where nothing of it may come from outside the catalogues.
+    /// Returns what a command says in the language that nobody speaks. Every word of it that comes from outside the catalogues is a breach.
     pub fn says(&self, arguments: &[&str]) -> String {
         let said = self.said(pseudo::TAG, arguments);
         let text = format!("{}{}", said.out, said.err);
@@ -90,7 +90,7 @@ impl<'a> Speaker<'a> {
         self.breaches.borrow_mut().push(told);
     }
 
-    /// Says what a command says that changes nothing: without its accents the same as in English.
+    /// Runs a command that changes nothing. Without its accents, what it says must be the same as in English.
     pub fn shows(&self, arguments: &[&str]) {
         let accented = self.says(arguments);
         let said = self.said("en", arguments);

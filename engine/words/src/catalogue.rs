@@ -1,4 +1,4 @@
-//! Where words come from: files compiled in, and beside them those of a folder, which come last and so say it better.
+//! Where words come from: files that are compiled in, and those of a folder. The folder's are added last, so they replace the others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,13 +42,13 @@ pub struct Catalogues {
 }
 
 impl Catalogues {
-    /// Has the languages that are compiled in.
+    /// Returns the catalogues that are compiled in.
     pub fn built_in() -> Catalogues {
         Catalogues::default()
     }
 
-    /// Has those of a folder too: in a folder `pt` or `pt-BR` each, files `*.ftl`. A folder `fr` says single messages of French
-    /// in other words. A folder that is not there has none.
+    /// Returns these and the catalogues of a folder. There each language has a folder with files `*.ftl`, such as `pt` or `pt-BR`. A folder
+    /// `fr` replaces single messages of French. A folder that is not there adds nothing.
     pub fn with_folder(folder: &Path) -> Catalogues {
         Catalogues { folder: Some(folder.to_path_buf()) }
     }
@@ -65,14 +65,14 @@ impl Catalogues {
         tags
     }
 
-    /// Returns the words of a language, or of the one that a region speaks; nothing where there are none.
+    /// Returns the words of a language; for a region without words of its own, those of its language; nothing where there are none.
     pub fn words(&self, language: &Language) -> Option<Words> {
         let mut layers = Layers::default();
         for name in language.names() {
             layers.add_built_in(&name);
             if let Some(folder) = &self.folder {
                 layers.add_folder(&folder.join(&name));
-                // As a locale is named.
+                // A folder may be named as a locale is, `pt_BR`.
                 let locale = name.replace('-', "_");
                 if locale != name {
                     layers.add_folder(&folder.join(locale));
@@ -87,7 +87,8 @@ impl Catalogues {
             return None;
         }
         let mut bundle = FluentBundle::new_concurrent(vec![language.identifier().clone()]);
-        // Terminals show these marks as boxes, and only where directions meet are they of use.
+        // Fluent marks off the parameters of a message. Terminals show the marks as boxes, and they help only where writing directions
+        // meet.
         bundle.set_use_isolating(language.is_right_to_left());
         if is_pseudo {
             bundle.set_transform(Some(pseudo::accented));
@@ -105,7 +106,7 @@ impl Catalogues {
 #[derive(Default)]
 struct Layers {
     resources: Vec<FluentResource>,
-    /// Whether some of them come from a folder.
+    /// Whether some of the resources come from a folder.
     is_of_folder: bool,
     problems: Vec<Problem>,
 }
@@ -132,7 +133,7 @@ impl Layers {
         }
     }
 
-    /// Adds what can be read of a file, and tells the rest.
+    /// Adds what can be read of a file, and notes the rest as problems.
     fn add(&mut self, file: &Path, text: String) {
         let resource = match FluentResource::try_new(text) {
             Ok(resource) => resource,
@@ -193,7 +194,7 @@ mod tests {
         let [problem] = portuguese.problems() else { panic!("{:?}", portuguese.problems()) };
         assert_eq!((&problem.file, problem.line), (&file, Some(2)));
         assert_eq!(portuguese.text("remedy-mend", []), "corrigir");
-        // English says what this cannot.
+        // A message that this language does not have is said in English.
         assert_eq!(portuguese.text("remedy-wait", []), Words::english().text("remedy-wait", []));
         assert_eq!(portuguese.text("no-such-message", []), "no-such-message");
     }

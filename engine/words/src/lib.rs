@@ -25,7 +25,7 @@ pub use value::{Value, decimal};
 /// The words of one language.
 pub struct Words {
     language: Language,
-    /// Whether it is English as it is compiled in: what the code says already.
+    /// Whether these are the English words that are compiled in: what the code says in English is the same then.
     is_plain_english: bool,
     bundle: FluentBundle<FluentResource>,
     problems: Vec<Problem>,

@@ -17,7 +17,7 @@ pub fn accented(text: &str) -> Cow<'_, str> {
     text.chars().map(|letter| accent(letter).unwrap_or(letter)).collect::<String>().into()
 }
 
-/// Takes the accents off again, so that a test can hold what was said against English.
+/// Takes the accents off again, so that a test can compare what was said with English.
 pub fn unaccented(text: &str) -> String {
     let plain = |letter: char| {
         let at = ACCENTED.chars().position(|one| one == letter)?;
@@ -26,7 +26,7 @@ pub fn unaccented(text: &str) -> String {
     text.chars().map(|letter| plain(letter).unwrap_or(letter)).collect()
 }
 
-/// Names the words of a text that have no accent and are no data: they come from outside the catalogues. A single letter is a unit.
+/// Names the words of a text that have no accent and are no data: they come from outside the catalogues. A single letter counts as a unit.
 pub fn foreign(text: &str, data: &[&str]) -> Vec<String> {
     let mut data: Vec<&str> = data.iter().copied().filter(|one| !one.is_empty()).collect();
     data.sort_by_key(|one| std::cmp::Reverse(one.len()));

@@ -12,7 +12,7 @@ use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
 use crate::value::plain;
 use crate::{BUILT_IN, Value, Words};
 
-/// What the names of messages begin with that stand for sentences.
+/// Beginnings of the names of messages that are whole sentences.
 const SENTENCES: [&str; 4] = ["error-", "check-", "usage-", "expected-"];
 /// Parameters that are sentences themselves. All others are names, numbers or others' words, which nobody may translate.
 const NESTED: [&str; 8] = ["cause", "decimals", "expected", "found", "reason", "step", "succeeded", "what"];
@@ -20,20 +20,20 @@ const NESTED: [&str; 8] = ["cause", "decimals", "expected", "found", "reason", "
 const SINGLE: [&str; 2] = ["agency", "name"];
 /// Parameters that hold numbers, so that `-5 to 7` is a range, and `sent to Douala` is none.
 const NUMBERS: [&str; 2] = ["least", "most"];
-/// Sentences within sentences.
+/// How deep sentences within sentences are read.
 const DEPTH_MAX: usize = 4;
-/// Letters of its own below which a phrase is so short that only single words, or sentences, are taken for its parameters.
+/// A phrase with fewer letters of its own is so short that only single words, or sentences, are taken for its parameters.
 const LETTERS_MIN: usize = 5;
-/// Letters of its own from which on a phrase is known even where a parameter is empty, as a list of nothing is.
+/// A phrase with at least so many letters of its own is recognised even where a parameter is empty, as a list of nothing is.
 const LETTERS_OF_EMPTY_MIN: usize = 10;
 
 /// One phrase of English: what stands between its parameters, and their names.
 struct Phrase {
     name: String,
-    /// One more than there are parameters.
+    /// The texts between the parameters: one more than there are parameters.
     texts: Vec<String>,
     parameters: Vec<String>,
-    /// Of several phrases that fit, that is meant which begins as the text does, and else the one that says most itself.
+    /// Orders phrases that fit the same text. One that begins with a text of its own goes first, then the one with the longest texts.
     rank: (bool, usize),
 }
 
@@ -58,7 +58,7 @@ fn phrase(entry: &Entry<&str>) -> Option<Phrase> {
                 InlineExpression::StringLiteral { value } => texts.last_mut()?.push_str(value),
                 _ => return None,
             },
-            // A choice between words cannot be read back.
+            // A message that chooses between words cannot be read back.
             PatternElement::Placeable { .. } => return None,
         }
     }
@@ -102,7 +102,7 @@ impl Phrase {
         })
     }
 
-    /// Counts letters that are not parameters' own.
+    /// Counts the letters of the phrase itself, without those of its parameters.
     fn letters(&self) -> usize {
         self.texts.iter().flat_map(|text| text.chars()).filter(|letter| letter.is_alphabetic()).count()
     }
@@ -147,7 +147,7 @@ impl Words {
     /// Says whether a text is a sentence that is said in every language: a test asks that, of every sentence of the code.
     pub fn is_sentence(english: &str) -> bool {
         let Some((phrase, found)) = find(&SENTENCES, english) else { return false };
-        // What only puts two sentences together says nothing itself.
+        // A phrase without letters of its own only puts sentences together: it is a sentence where its parts are.
         phrase.letters() > 0 || found.iter().all(|part| !part.contains(' ') || Words::is_sentence(part))
     }
 

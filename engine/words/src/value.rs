@@ -16,7 +16,7 @@ const FRENCH_SEPARATOR: char = '\u{202F}';
 pub struct Value(FluentValue<'static>);
 
 impl From<&str> for Value {
-    /// Others' texts stand in sentences: nothing in them may rule a terminal. Lines stay lines.
+    /// Replaces characters that could rule a terminal, since the text may be somebody else's. Line breaks stay.
     fn from(text: &str) -> Value {
         Value(FluentValue::String(Cow::Owned(text.replace(|one: char| steers(one) && one != '\n', "\u{FFFD}"))))
     }
@@ -37,7 +37,8 @@ impl From<&String> for Value {
 macro_rules! numbers {
     ($($number:ty),*) => {
         $(impl From<$number> for Value {
-            /// A count or a measure. What an operator may type again, such as a number of a line, is a text.
+            /// Makes a parameter of a count or a measure. A number that an operator may type again, such as that of a line, is passed as a
+            /// text.
             fn from(number: $number) -> Value {
                 Value(FluentValue::from(number))
             }
@@ -57,7 +58,7 @@ impl From<Value> for FluentValue<'static> {
 pub fn decimal(number: f64, digits: usize) -> Value {
     let written = format!("{number:.digits$}");
     let options = FluentNumberOptions { minimum_fraction_digits: Some(digits), ..FluentNumberOptions::default() };
-    // What was rounded is rounded no more.
+    // The number is rounded already; the option only keeps noughts at its end.
     let value = if digits == 0 { FluentNumberOptions::default() } else { options };
     Value(FluentValue::Number(FluentNumber::new(written.parse().unwrap_or(number), value)))
 }

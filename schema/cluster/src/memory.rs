@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 const MIB: u64 = 1 << 20;
-/// Room for the tables and indexes of an election night. With a quarter of it, PostgreSQL took a quarter more time in a burst.
+/// Most memory for buffers: room for the tables and indexes of an election night. With a quarter of it, PostgreSQL took a quarter more time
+/// in a burst.
 const BUFFERS_MIB_MAX: u64 = 1024;
-/// PostgreSQL's own default.
+/// Least memory for buffers: PostgreSQL's own default.
 const BUFFERS_MIB_MIN: u64 = 128;
 /// PostgreSQL gets one part in this many for its buffers, as its manual advises (20.4.1).
 const PARTS: u64 = 4;

@@ -60,7 +60,7 @@ impl Postmaster {
         }
     }
 
-    /// Kills it together with its sessions, which would otherwise finish what they are doing.
+    /// Kills the postmaster together with its sessions, which would otherwise finish what they are doing.
     pub fn kill_with_children(&self) {
         let pid = self.pid.as_raw();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

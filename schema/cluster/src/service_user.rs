@@ -1,4 +1,4 @@
-//! Whom PostgreSQL runs as: it refuses root, and whom `initdb` cannot find in passwd.
+//! Whom PostgreSQL runs as: PostgreSQL refuses root, and `initdb` refuses a user who is not in passwd.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -8,9 +8,9 @@ use nix::unistd::{Gid, Uid, User};
 
 use crate::{ClusterError, io};
 
-/// Users that a private cluster may run as when we are root: one of its own first.
+/// Users that a private cluster may run as when we are root. The first is for it alone.
 const CANDIDATES: [&str; 2] = ["xmserver", "postgres"];
-/// Users that other programs of a machine run as. What belongs to them is open to all of these.
+/// Users that other programs of a machine run as too: what belongs to such a user is open to all these programs.
 const SHARED: [&str; 2] = ["postgres", "nobody"];
 
 /// An unprivileged user.
@@ -48,7 +48,7 @@ impl ServiceUser {
         SHARED.contains(&self.name.as_str())
     }
 
-    /// Finds the folder above `path`, itself included, that this user may not pass.
+    /// Finds the topmost folder on the way to `path`, itself included, that this user may not pass.
     pub fn barred_by(&self, path: &Path) -> Option<PathBuf> {
         let mut ancestors: Vec<&Path> = path.ancestors().collect();
         ancestors.reverse();

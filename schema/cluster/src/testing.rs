@@ -52,14 +52,14 @@ pub fn log(cluster: &Cluster) -> String {
     std::fs::read_to_string(cluster.log_path()).expect("the test cluster has a log")
 }
 
-/// Starts a cluster that was stopped as somebody's own PostgreSQL, which listens on the network: no private one does. With a certificate it
-/// speaks TLS, else in clear alone. Both files lie in [`data_folder`].
+/// Starts a stopped cluster again as somebody's own PostgreSQL that listens on the network, which no private one does. With a certificate
+/// it speaks TLS, else in clear alone. Certificate and key lie in [`data_folder`].
 pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: Option<(&Path, &Path)>) {
     let data = data_folder(cluster);
     let rules = data.join("hosts");
     std::fs::write(&rules, "host all all all trust\n").expect("the data folder can be written");
     let mut command = cluster.command(&data, &[]).expect("the cluster has a command");
-    // The last of several settings of one name holds.
+    // Where a setting is given several times, PostgreSQL takes the last.
     command.args(["-c", "listen_addresses=localhost", "-c", &format!("port={port}")]);
     command.arg("-c").arg(format!("hba_file={}", rules.display()));
     command.args(["-c", if certificate.is_some() { "ssl=on" } else { "ssl=off" }]);
@@ -72,7 +72,7 @@ pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: O
     cluster.postmaster = Some(Postmaster::spawn(command).expect("PostgreSQL starts"));
     let plain = format!("postgresql://{OWNER}@localhost:{port}/migrated_not");
     eventually("it answers on the port", async || {
-        // Any answer of the server will do.
+        // Even an error from the server will do: it answers.
         connect(&plain)
             .await
             .err()
@@ -81,7 +81,7 @@ pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: O
     .await;
 }
 
-/// Returns the URL by which such a cluster is reached over the network.
+/// Returns the URL of a cluster that [`restart_on_network`] has started.
 pub fn url_on_network(port: u16) -> String {
     format!("postgresql://{OWNER}@localhost:{port}/{OWNER}")
 }
@@ -120,16 +120,16 @@ fn temporary_folder() -> PathBuf {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .current_dir("/")
-        // Out of reach of the terminal's Ctrl-C, which ends the tests.
+        // The helper is out of reach of the terminal's Ctrl-C, which ends the tests.
         .process_group(0)
         .spawn()
         .expect("there is a shell");
-    // Its standard input stays open for as long as this process lives.
+    // The helper's standard input stays open for as long as this process lives.
     std::mem::forget(helper);
     folder
 }
 
-/// Removes what runs left behind whose helper was killed too.
+/// Removes the folders of earlier runs whose helper was killed too.
 async fn remove_leftovers() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
@@ -146,7 +146,7 @@ async fn remove_leftovers() {
     }
 }
 
-/// Says whether nobody holds the folder's lock, nor is just about to take it.
+/// Says whether nobody holds the folder's lock or is just about to take it.
 fn is_abandoned(folder: &Path) -> bool {
     let old = |path: &Path| {
         std::fs::metadata(path)

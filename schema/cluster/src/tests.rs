@@ -101,7 +101,7 @@ async fn a_data_folder_of_another_version_is_left_alone() {
     std::fs::write(&version, "9\n").unwrap();
     let settings = ClusterSettings { data_folder: folder, ..ClusterSettings::default() };
     let refused = async || Cluster::start(settings.clone()).await.err().unwrap().to_string();
-    // A child that another test just makes has the folder's lock until it becomes its program.
+    // A child that another test just makes inherits the folder's lock, and has it until its `exec`.
     eventually("it is left alone for its version", async || refused().await.contains("made by PostgreSQL 9")).await;
 }
 
@@ -128,7 +128,7 @@ async fn a_postmaster_left_by_a_killed_parent_is_shut_down_and_its_folder_taken_
     let mut cluster = testing::own().await;
     let folder = cluster.folder.clone();
     let pid = cluster.pid().unwrap();
-    // Lets go of the lock without telling the postmaster, as a killed process does.
+    // Dropping the cluster lets go of the lock without telling the postmaster, as a killed process does.
     let left_over = cluster.postmaster.take().unwrap();
     drop(cluster);
     eventually("the lock is free", async || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok()))

@@ -6,8 +6,9 @@ use crate::binaries::Binaries;
 use crate::postmaster;
 use crate::service_user::ServiceUser;
 
-/// Returns the value of `wal_compression`. After each checkpoint every page is logged whole when it is first touched; with
-/// PostgreSQL's own method an UPDATE that touched many took five times as long as with LZ4, which not every build has.
+/// Returns the value of `wal_compression`: LZ4, or PostgreSQL's own method where the build has no LZ4. After each checkpoint a page is
+/// logged whole when it is first touched. With PostgreSQL's own method, an UPDATE that touched many pages took five times as long as with
+/// LZ4.
 pub fn compression(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path) -> &'static str {
     if takes(binaries, user, data, "wal_compression", "lz4") { "lz4" } else { "on" }
 }
@@ -15,7 +16,7 @@ pub fn compression(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path)
 /// Says whether this build takes a value for a setting.
 pub fn takes(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path, name: &str, value: &str) -> bool {
     let mut question = postmaster::unprivileged(&binaries.program("postgres"), user);
-    // It prints the setting instead of starting, or says what is wrong with the value.
+    // With `-C`, `postgres` prints the setting instead of starting, or says what is wrong with the value.
     question.args(["-C", name, "-c", &format!("{name}={value}"), "-D"]).arg(data);
     match question.output() {
         Ok(answer) => {

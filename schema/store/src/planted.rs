@@ -10,7 +10,7 @@ pub fn point(name: &str) {
     let _unused = name;
 }
 
-/// Says whether a test makes what is tried at a place fail, as a disk does that is full.
+/// Says whether a test makes the step at this place fail, as a full disk does.
 #[inline]
 pub fn is_made_to_fail(name: &str) -> bool {
     #[cfg(feature = "failpoints")]
@@ -35,7 +35,7 @@ impl Bug {
     /// Every bug.
     pub const ALL: [Bug; 3] = [Bug::DeleteBeforeCommit, Bug::NoUniqueKey, Bug::ChargeOutside];
 
-    /// Names it, as in [`BUG_VARIABLE`].
+    /// Names the bug, as in [`BUG_VARIABLE`].
     pub fn as_str(self) -> &'static str {
         match self {
             Bug::DeleteBeforeCommit => "delete-before-commit",

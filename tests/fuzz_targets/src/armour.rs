@@ -4,7 +4,7 @@ use memchr::memmem;
 use sdc::document::{Blocks, Document, DocumentLimits, claim};
 use sdc::letter::Matricule;
 
-/// Small enough for a fuzzer to reach.
+/// Limits that a fuzzer can reach.
 const TIGHT: DocumentLimits = DocumentLimits { document_bytes_max: 1024, preamble_bytes_max: 64 };
 
 /// Checks what is promised of a document.

@@ -57,7 +57,7 @@ fn rewritten(bytes: &[u8], depth: usize) -> Vec<u8> {
     written
 }
 
-/// Lets OpenSSL read and write a structure. It may refuse it: then nobody reads it otherwise than the pre-scan.
+/// Lets OpenSSL read a structure and write it again; nothing where OpenSSL refuses it: then nobody reads it otherwise than the pre-scan.
 fn as_openssl_writes_it(bytes: &[u8]) -> Option<Vec<u8>> {
     CmsContentInfo::from_der(bytes).ok()?.to_der().ok()
 }

@@ -38,7 +38,7 @@ fn check(raw: &[u8], extracted: &Extracted, limits: &MailLimits) {
     assert!(raw.len() <= limits.mail_bytes_max);
     assert!(extracted.containers.len() <= limits.containers_max);
     let bytes: usize = extracted.containers.iter().map(Vec::len).sum();
-    // What a character set does not know is three octets of UTF-8 for one.
+    // An octet that its character set does not know becomes three octets of UTF-8.
     assert!(bytes <= 3 * raw.len(), "{bytes} bytes found in {}", raw.len());
     assert!(
         extracted.containers.iter().all(|container| has_marker(container)),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fuzz_targets::{SURFACES, Surface};
 
-/// Every surface has at least so many inputs, or the walk has lost its way.
+/// Fewest inputs of a surface: with fewer, the walk over the folders has lost its way.
 const INPUTS_MIN: usize = 6;
 
 fn tests() -> PathBuf {

@@ -52,7 +52,7 @@ const PANIC_POINTS: [&str; 14] = [
     "exporter::send",
     "exporter::sent",
 ];
-/// Places that are passed once for each letter: the others once for each batch or session.
+/// Places that are passed once for each letter. The others are passed once for each batch or session.
 const PER_LETTER: [&str; 6] = [
     "mailbox_poller::retrieved",
     "sdc_decoder::decode",
@@ -61,7 +61,7 @@ const PER_LETTER: [&str; 6] = [
     "signature_verifier::verify",
     "table_writer::take",
 ];
-/// Most letters of a burst that pass such a place before the one that is hit.
+/// Most letters of a burst that pass a place of [`PER_LETTER`] before the one that is hit.
 const PASSES_MAX: usize = 12;
 /// Bytes that pass a line before it breaks: from within the greeting to within the third mail or so.
 const BREAK_BYTES_MAX: usize = 8000;
@@ -109,7 +109,7 @@ pub enum Fault {
     KillAt {
         /// The place.
         point: &'static str,
-        /// At which time of passing it.
+        /// Which passing of the place, counted from 1.
         pass: usize,
     },
     /// Engines die just before, or just after, the final dot of an answer.
@@ -121,7 +121,7 @@ pub enum Fault {
     PanicAt {
         /// The place.
         point: &'static str,
-        /// At which time of passing it.
+        /// Which passing of the place, counted from 1.
         pass: usize,
     },
     /// An engine is frozen and thawed. With `lease_passes` another takes its work over meanwhile.

@@ -19,7 +19,7 @@ const BY_FOLDER_IN: usize = 4;
 /// Everybody who writes, and their memory.
 pub struct Offices {
     town: Town,
-    /// What they remember.
+    /// What the offices remember.
     pub record: Record,
     /// What goes between the centre and the offices without mail.
     pub transfer: Transfer,
@@ -45,7 +45,7 @@ impl Offices {
             let at = usize::try_from(self.next)? % residents.len();
             let other = residents[(at + 1) % residents.len()].matricule;
             let mut dice = Dice::of(self.seed, self.next);
-            // Nobody waits for answers here: they may take until the next strike has been survived.
+            // No office waits for an answer here, since that may take until the next strike has been survived: a good letter goes instead.
             let plan = Some(residents[at].plan(&mut dice)).filter(|plan| !residents[at].must_wait(*plan));
             let Draft { mail, subject } = residents[at].write(plan.unwrap_or(Plan::Good), other, &mut dice)?;
             self.next += 1;

@@ -14,15 +14,18 @@ use crate::servers::{pass_time, wait_within};
 
 /// Longest wait for an engine to come to the place where it dies, or for a line to break.
 const HIT_MAX: Duration = Duration::from_secs(3);
-/// How often a lease is lost in a burst, and what is sent before each time.
+/// Times that leases are lost in a burst.
 const LOSSES: usize = 4;
+/// Mails sent before each loss.
 const LOST_MAILS: usize = 3;
+/// Time over which these mails are spread.
 const LOSS_PAUSE: Duration = Duration::from_millis(150);
-/// A session of an engine, one at work if there is any.
+/// Finds a session of an engine, one at work if there is any.
 const A_SESSION: &str = "SELECT pid::bigint FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
     ORDER BY xact_start NULLS LAST LIMIT 1";
-/// What time does to an engine that no longer renews anything, done at once: half a minute for the lease, two for answers.
+/// Lets every lease run out at once, as time does where an engine no longer renews anything: that takes half a minute for a mailbox, two
+/// minutes for answers.
 const LET_LEASES_RUN_OUT: &str =
     "WITH l AS (UPDATE xm.leases SET held_until = now() - interval '1 second' RETURNING 1),
     o AS (UPDATE xm.outbox SET claimed_until = now() - interval '1 second' WHERE claimed_until IS NOT NULL RETURNING 1)
@@ -45,14 +48,14 @@ pub struct Toll {
 /// Something that nemesis needs is gone.
 pub fn strike(world: &mut World, fault: Fault, mails: usize) -> Result<Toll> {
     let (first, rest) = match fault {
-        // The place may be passed late in the burst.
+        // The whole burst is sent first, since the place may be passed late in it.
         Fault::KillAt { .. } | Fault::KillAtDot { .. } | Fault::PanicAt { .. } | Fault::Cut { .. } => (mails, 0),
         _ => (mails / 2, mails - mails / 2),
     };
     let rebuilds = if matches!(fault, Fault::PanicAt { .. }) { world.rebuilds() } else { 0.0 };
     prepare(world, fault);
     match fault {
-        // Letter by letter until that moment, so that the engines are at work in it.
+        // The mails are sent one by one until that moment, so that the engines are at work in it.
         Fault::Kill { after, .. } | Fault::Freeze { after, .. } => pace(world, first, after)?,
         Fault::LeaseLost => {}
         _ => world.offices.send(first, &world.dovecot)?,
@@ -112,7 +115,7 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
         Fault::KillAtDot { .. } => {
             toll.is_missed = wait_within(HIT_MAX, "a final dot", || Ok(world.smtp.has_broken())).is_err();
             if !toll.is_missed {
-                // Nobody knows whose line it is: all die, as when the machine does.
+                // Nobody knows which engine's line it is: all die, as when the machine does.
                 world.engines.iter_mut().try_for_each(Engine::kill)?;
             }
         }
@@ -135,7 +138,7 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             }
         }
         Fault::Drain { engine } => {
-            // One that has just been started does not listen to signals yet.
+            // A program that has just been started does not listen to signals yet.
             let is_up = |engine: &Engine| Ok(engine.get("/live").starts_with("HTTP/1.1 "));
             world.engines[engine].wait_until("it listens", is_up)?;
             world.engines[engine].stop()?;
@@ -179,7 +182,7 @@ fn panics(world: &mut World, rebuilds: f64) -> Result<bool> {
     let escalations = world.escalations;
     let hit = wait_within(HIT_MAX, "an actor is rebuilt", || {
         pass_time(Duration::from_millis(25));
-        // One that escalates begins to count anew.
+        // An engine that escalates begins to count its rebuilds anew.
         Ok(world.dead()? > 0 || world.escalations > escalations || world.rebuilds() > rebuilds)
     });
     Ok(hit.is_ok())

@@ -33,7 +33,7 @@ const ESCALATED: i32 = 70;
 /// Longest wait for a database that recovers.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Everything that nemesis strikes, and what it needs for that.
 pub struct World {
     /// The engines.
     pub engines: Vec<Engine>,
@@ -122,7 +122,7 @@ impl World {
         self.engines.iter_mut().filter(|engine| !engine.is_started()).try_for_each(Engine::start)
     }
 
-    /// Counts the engines that are dead, those apart that wanted to be started again.
+    /// Counts the engines that are dead. Those that wanted to be started again are started, and not counted.
     ///
     /// # Errors
     /// One ended in another way than an escalation or a kill.
@@ -152,7 +152,7 @@ impl World {
         }
     }
 
-    /// Returns how often actors were rebuilt in the lives that the engines have now.
+    /// Returns how often actors were rebuilt since the engines that run now were started.
     pub fn rebuilds(&self) -> f64 {
         self.engines.iter().map(|engine| engine.metric("xm_actor_restarts_total")).sum()
     }
@@ -188,7 +188,7 @@ impl World {
         })
     }
 
-    /// Holds the database against everything that the offices remember.
+    /// Compares the database with everything that the offices remember.
     ///
     /// # Errors
     /// The database is away.

@@ -156,8 +156,8 @@ impl Dovecot {
             self.folder.subfolder(&format!("mail/{address}{part}"), 0o700, Some(self.owner))?;
         }
         let maildir = self.maildir(address);
-        // The number first: Dovecot shows new mails in the order of their names' leading numbers. Its own delivery writes
-        // both sizes into the name, as on disk and with CRLF, so that LIST need not read every mail.
+        // The name begins with a number: Dovecot shows new mails in the order of these numbers. Its own delivery writes both sizes into the
+        // name, as on disk and with CRLF, so that LIST need not read every mail.
         let bare_newlines =
             mail.split(|byte| *byte == b'\n').rev().skip(1).filter(|line| !line.ends_with(b"\r")).count();
         let name = || {

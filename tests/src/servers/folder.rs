@@ -49,7 +49,7 @@ impl Folder {
         Folder::make_in(&std::env::temp_dir(), server)
     }
 
-    /// Makes one elsewhere than among the temporary files.
+    /// Makes a folder elsewhere than among the temporary files.
     pub(super) fn make_in(place: &Path, server: &str) -> Result<Folder> {
         let folder = tempfile::Builder::new().prefix(&format!("{server}-")).tempdir_in(place)?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;

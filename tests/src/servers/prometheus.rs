@@ -16,9 +16,11 @@ use super::folder::Folder;
 use super::port::Port;
 use super::wait_until;
 
-/// What the configuration names and a test replaces: the target, and how often it is scraped and the rules evaluated.
+/// The target that the shipped configuration names, and a test replaces.
 const TARGET: &str = "127.0.0.1:9464";
+/// How often the shipped configuration has the target scraped; a test replaces it.
 const SCRAPE: &str = "scrape_interval: 15s";
+/// How often the shipped configuration has the rules evaluated; a test replaces it.
 const EVALUATION: &str = "evaluation_interval: 15s";
 /// When offices send, as the rules say: what an operator changes.
 const OFFICE_HOURS: &str =
@@ -36,7 +38,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes `target` every second, with the configuration and the rules of a folder.
+    /// Starts a Prometheus that scrapes `target` every second, with the configuration and the rules of a folder.
     ///
     /// # Errors
     /// The configuration no longer names what is replaced here; Prometheus does not start. The latter has the end of its
@@ -46,14 +48,14 @@ impl Prometheus {
         Prometheus::start_with(configured, &[target], "1s", |_| Ok(rules))
     }
 
-    /// Starts one for which time passes `factor` times as fast: every duration in the rules is divided by it, those that series
-    /// of seconds are compared with too, and nothing else is changed but the office hours, which are always.
+    /// Starts a Prometheus for which time passes `factor` times as fast. Every duration in the rules is divided by it, also those that
+    /// series of seconds are compared with. Nothing else is changed but the office hours: they are always.
     ///
     /// # Errors
     /// As [`Prometheus::start`]; the rules no longer tell the office hours that are replaced here.
     pub fn start_in_a_hurry(configured: &Path, targets: &[SocketAddr], factor: u64) -> Result<Prometheus> {
-        // Not divided: a scrape has no longer to be answered than until the next one, and a busy machine takes some of half a
-        // second. The shortest range has to hold a few of them still.
+        // The interval of scrapes is not divided by `factor`: a scrape must be answered before the next one, and a busy machine takes up to
+        // half a second for some. Still the shortest range holds a few scrapes.
         Prometheus::start_with(configured, targets, "500ms", |folder| {
             folder.subfolder("rules", 0o755, None)?;
             let mut has_hours = false;

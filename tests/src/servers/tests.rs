@@ -74,8 +74,8 @@ fn swaks(address: SocketAddr, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), transcript)
 }
 
-/// Waits until so many mails are in the mailbox and the relay knows it: stopped between the two, it would deliver again.
-/// It is told to try again every second, since what met a mailbox that was away may lie there for minutes.
+/// Waits until so many mails are in the mailbox and the relay knows it: a relay stopped between the two would deliver again. The relay is
+/// told to try again every second, since a mail that met a mailbox that was away may lie there for minutes.
 fn arrives(dovecot: &Dovecot, postfix: &Postfix, count: usize) {
     let mut flushed = Instant::now();
     let arrived = wait_until("the mail is in the mailbox and gone from the relay", || {

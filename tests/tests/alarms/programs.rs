@@ -1,4 +1,4 @@
-//! What is wrong with a program and its machine.
+//! Faults of a program and of its machine.
 
 use std::fs;
 use std::process::Command;
@@ -23,14 +23,15 @@ const ON_A_FULL_DISK: &str = "
     head -c 15M /dev/zero >\"$data.disk/other\"
     mount --bind \"$data.disk\" \"$data\"
     exec \"$@\"";
-/// More than a program may hold before somebody is told.
+/// Bytes of memory that are more than a program may hold before somebody is told.
 const HELD_BYTES: u64 = 700 << 20;
-/// Share of its files that it has open, and how many it may open in peace.
+/// Share of the files that a program may open which it has open, while somebody is to be told.
 const FILES_OPEN: f64 = 0.9;
+/// Files that a program may open otherwise.
 const FILES_MAX: f64 = 1024.0;
-/// Soonest end of a certificate that is still valid through the test.
+/// Time until the shortened certificate ends: soon, but not before the test does.
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(3600);
-/// A start is shown in whole seconds: two of them have to be so far apart.
+/// Least time between two starts: they are shown in whole seconds, and must differ.
 const START_SHOWN: Duration = Duration::from_millis(1001);
 /// Starts until somebody must have been told of them.
 const STARTS_MAX: usize = 20;
@@ -63,7 +64,7 @@ fn shorten_certificate(engine: &Engine) -> anyhow::Result<()> {
 }
 
 impl World {
-    /// The second program comes back with another configuration, to a full disk, with a certificate that ends soon.
+    /// Starts the second program again with another configuration, on a full disk, with a certificate that ends soon.
     pub fn give_the_second_a_bad_machine(&mut self) {
         let second = &mut self.engines[1];
         shorten_certificate(second).unwrap();
@@ -71,7 +72,7 @@ impl World {
         start_on_a_full_disk(second).unwrap();
     }
 
-    /// It is killed and started again so often that somebody should look.
+    /// Kills the second program and starts it again, so often that somebody should look.
     pub fn restart_the_second_until_it_rings(&mut self) {
         self.expect(&["ProgramRestarting"]);
         let instance = self.engines[1].http_address();
@@ -96,7 +97,7 @@ impl World {
         self.hear(&["ProgramRestarting"]);
     }
 
-    /// It holds more memory than it should, and may open hardly more files than it has open.
+    /// Makes the second program hold more memory than it should, and lets it open hardly more files than it has open.
     pub fn fill_the_second(&mut self) {
         self.wait("the second runs", |world| Ok(world.engines[1].metric("xm_database_up") > 0.0));
         let second = &mut self.engines[1];
@@ -104,7 +105,7 @@ impl World {
         limit_files(second, (second.metric("process_open_fds") / FILES_OPEN).floor()).unwrap();
     }
 
-    /// It may open as many files as before.
+    /// Lets the second program open as many files as before.
     pub fn relieve_the_second(&self) {
         limit_files(&self.engines[1], FILES_MAX).unwrap();
     }

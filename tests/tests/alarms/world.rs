@@ -22,16 +22,16 @@ use crate::{FACTOR, HOUR, PATIENCE};
 /// Pause between two looks at what the programs show.
 const LOOK: Duration = Duration::from_millis(300);
 pub const OFFICE: u32 = 7;
-/// Nobody takes its mail.
+/// An office whose mail nobody takes.
 const HOMELESS: u32 = 8;
-/// Where mail lies that is no letter, and stays.
+/// A mailbox with mail that is no letter, and stays.
 pub const LEFT_ADDRESS: &str = "newsletters@example.org";
 /// Fewest times that the rules must have been evaluated in a quiet hour.
 const EVALUATIONS_MIN: f64 = 10.0;
 
 pub struct World {
     pub prometheus: Prometheus,
-    /// The second one has its leases from the first when that is away.
+    /// The second program takes over the leases of the first when that is away.
     pub engines: [Engine; 2],
     pub resident: Resident,
     pub homeless: Resident,
@@ -39,7 +39,7 @@ pub struct World {
     looked: Instant,
     /// Since when alarms are listened to.
     since: Instant,
-    /// Alarms that have their fault, since when.
+    /// Alarms whose fault has been made, with the time of that.
     expected: BTreeMap<&'static str, Instant>,
     /// Alarms that may be a consequence of other faults.
     tolerated: BTreeSet<&'static str>,
@@ -137,7 +137,7 @@ impl World {
         });
     }
 
-    /// Returns what has rung; fails when an alarm has that had no cause.
+    /// Returns the alarms that have rung, and fails where one of them had no cause.
     fn rung(&self) -> anyhow::Result<BTreeSet<String>> {
         let rung = self.prometheus.rung_within(self.since.elapsed())?;
         let has_cause = |name: &str| self.expected.contains_key(name) || self.tolerated.contains(name);
@@ -146,12 +146,12 @@ impl World {
         Ok(rung)
     }
 
-    /// Lets these ring as consequences of what is about to happen.
+    /// Lets these alarms ring as consequences of what is about to happen.
     pub fn tolerate(&mut self, alarms: &[&'static str]) {
         self.tolerated.extend(alarms);
     }
 
-    /// These alarms are about to get their fault; none of them rings yet.
+    /// Says that these alarms are about to get their fault; none of them rings yet.
     pub fn expect(&mut self, alarms: &[&'static str]) {
         for alarm in alarms {
             let query = format!("ALERTS{{alertname=\"{alarm}\",alertstate=\"firing\"}}");
@@ -163,19 +163,19 @@ impl World {
         }
     }
 
-    /// Waits until each of these has rung since it got its fault.
+    /// Waits until each of these alarms has rung since it got its fault.
     pub fn hear(&mut self, alarms: &[&'static str]) {
         for alarm in alarms {
             self.wait(&format!("{alarm} rings"), |world| {
                 world.rung()?;
                 Ok(world.has_rung(alarm))
             });
-            // Told when the test fails.
+            // The line is shown when the test fails.
             println!("{:6.1} s: {alarm}", self.since.elapsed().as_secs_f64());
         }
     }
 
-    /// Says whether one of these has rung since it got its fault.
+    /// Says whether this alarm has rung since it got its fault.
     pub fn has_rung(&self, alarm: &str) -> bool {
         self.prometheus.rung_within(self.expected[alarm].elapsed()).unwrap().contains(alarm)
     }
@@ -215,7 +215,7 @@ impl World {
     }
 }
 
-/// Starts a program, and returns when it has the leases: the other one has not asked for them yet.
+/// Starts a program, and returns when it has the leases, before the other program asks for them.
 pub fn start_first(engine: &mut Engine) {
     engine.start().unwrap();
     let polls = |engine: &Engine| Ok(engine.metric("xm_mailbox_up") >= 2.0);
@@ -225,7 +225,7 @@ pub fn start_first(engine: &mut Engine) {
 fn connect(runtime: &Runtime, cluster: &Cluster) -> Client {
     runtime.block_on(async {
         let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await.unwrap();
-        // Ends when the client is dropped, or with the server.
+        // The task ends when the client is dropped, or with the server.
         tokio::spawn(connection);
         client
     })

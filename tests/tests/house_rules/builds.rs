@@ -5,18 +5,18 @@ use std::process::Command;
 
 use crate::sources::{Source, demand, of_kind, read, root};
 
-/// Says where a manifest turns on places to die at, or bugs.
+/// Says where a manifest turns on failpoints or planted bugs.
 fn planted(manifest: &Source) -> Vec<String> {
     let Source { path, text } = manifest;
     let mut breaches = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let is_named = ["planted-bugs", "failpoints", "nemesis"].iter().any(|name| line.contains(name));
         let turns_on = is_named && line.contains("features = [") && !line.starts_with("required-features");
-        // The engine's is the simulator, and names nothing else.
+        // The engine's default is the simulator alone.
         let is_simulator = path == "engine/Cargo.toml" && line == r#"default = ["demo"]"#;
         let is_default = line.starts_with("default =") && !is_simulator;
         let is_in_demo = line.starts_with("demo =") && is_named;
-        // The tests of the actors panic at places; they are a build of their own.
+        // The tests of the actors panic at failpoints; they are a build of their own.
         let is_of_tests = path == "actors/Cargo.toml" && line.starts_with("actors = { path = \".\"");
         if (turns_on && !is_of_tests) || is_default || is_in_demo {
             breaches.push(format!("{path}: {line}"));
@@ -25,12 +25,12 @@ fn planted(manifest: &Source) -> Vec<String> {
     breaches
 }
 
-/// A default build has neither places to die at nor bugs: only the feature `nemesis` of the engine has them, which nothing
-/// turns on but the build of `xmserver-nemesis`.
+/// A default build has neither failpoints nor planted bugs: only the feature `nemesis` of the engine has them, which nothing turns on but
+/// the build of `xmserver-nemesis`.
 #[test]
 fn nothing_planted_is_in_a_build_that_anybody_runs() {
     demand(of_kind("toml").iter().flat_map(planted).collect());
-    // And nobody has written the engine of this very build a bug.
+    // And the engine of this very build has no bug.
     assert!(store::planted::Bug::ALL.into_iter().all(|bug| !store::planted::has(bug)));
     for line in [
         r#"store = { workspace = true, features = ["planted-bugs"] }"#,

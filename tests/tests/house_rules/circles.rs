@@ -97,7 +97,7 @@ fn named(source: &Source, own: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-/// Which files each file names, those apart that lie within each other.
+/// Returns which files each file names, but for files that lie within each other.
 fn arrows(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
     let of_path = |source: &Source| module_of(&source.path);
     let files: BTreeMap<Module, &str> =

@@ -12,7 +12,7 @@ use crate::sources::{Source, demand, of_kind, read, root};
 /// The one file that calls into OpenSSL where its crate has no safe way.
 const UNSAFE_FILE: &str = "schema/sdc/src/cms/libcrypto.rs";
 
-/// Names the files with such code, this rule's own apart.
+/// Names the files with unsafe code, but for those of the house rules.
 fn with_unsafe_code(sources: &[Source]) -> Vec<&str> {
     // A method of diesel has the word in its name.
     let is_unsafe = |line: &str| line.replace("unsafe_to_cache_prepared", "").contains("unsafe");
@@ -71,7 +71,7 @@ fn every_refusal_is_tested_and_documented() {
     assert_eq!(untold_refusals(&tests, &untold).len(), 1);
 }
 
-/// What stands between backticks in a text.
+/// Returns the names with a point in them that stand between backticks in a text.
 fn quoted_names(text: &str) -> BTreeSet<&str> {
     text.split('`').skip(1).step_by(2).filter(|name| name.contains('.')).collect()
 }

@@ -1,4 +1,4 @@
-//! What stands in documents: what they point to and what they have one run is there, and nothing is of one machine alone.
+//! What stands in documents: what they point to and what they tell to run is there, and nothing is of one machine alone.
 
 use std::path::Path;
 

@@ -46,7 +46,7 @@ fn files_are_short_enough_to_be_read_at_one_sitting() {
     assert!(too_long(&of(CODE_LINES_MAX + 1)).unwrap().starts_with("long.rs: 401 lines"));
 }
 
-/// Says how the lint that counts the lines of functions is off, anywhere: `clippy.toml`, the workspace's manifest, and the sources.
+/// Says where the lint that counts the lines of functions is off: in `clippy.toml`, in the workspace's manifest, or in a source.
 fn unlimited_functions(clippy: &str, manifest: &str, sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
     if !clippy.lines().any(|line| line == format!("too-many-lines-threshold = {FUNCTION_LINES_MAX}")) {
@@ -110,7 +110,8 @@ fn names_say_what_is_inside() {
     assert!(!is_named_emptily("actors/src/commons.rs"));
 }
 
-/// Says whether a module of a crate lies in a `mod.rs`. Only one that several binaries share must: cargo takes it for none of them then.
+/// Says whether a module of a crate lies in a `mod.rs`. Only a module that several test binaries share must: there, cargo does not take it
+/// for a binary.
 fn is_unnamed_module(path: &str) -> bool {
     path.ends_with("/mod.rs") && path.contains("/src/")
 }

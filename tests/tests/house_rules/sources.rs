@@ -12,7 +12,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Makes one up, for a rule to be tried on.
+    /// Makes up a file, for a rule to be tried on.
     pub fn new(path: &str, text: impl Into<String>) -> Source {
         Source { path: path.to_owned(), text: text.into() }
     }
@@ -46,7 +46,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads every file whose name ends so.
+/// Reads every file with this extension.
 pub fn of_kind(kind: &str) -> Vec<Source> {
     let root = root();
     let mut found = Vec::new();

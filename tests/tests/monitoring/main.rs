@@ -39,7 +39,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// Reads the files of a kind right in a folder of `deploy`, by path.
+/// Reads the files with an extension that lie directly in a folder of `deploy`, by path.
 fn files(folder: &str, kind: &str) -> BTreeMap<PathBuf, String> {
     let entries = fs::read_dir(root().join("deploy").join(folder)).unwrap().map(|entry| entry.unwrap().path());
     let of_kind = entries.filter(|path| path.extension().is_some_and(|extension| extension == kind));
@@ -57,13 +57,13 @@ fn demand(breaches: &[String]) {
     assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
 }
 
-/// What stands behind a key, line by line.
+/// Returns what stands behind a key, line by line.
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     let value = |line: &'a str| line.trim().trim_start_matches("- ").strip_prefix(key)?.strip_prefix(": ");
     text.lines().filter_map(value).collect()
 }
 
-/// Names in a query, or in a source, that begin as metrics and recording rules do.
+/// Returns the names in a query, or in a source, that begin as metrics and recording rules do.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|next: char| !next.is_ascii_alphanumeric() && next != '_' && next != ':');
     words
@@ -139,7 +139,7 @@ fn every_alert_is_tested_and_has_its_paragraph() {
     demand(&breaches);
 }
 
-/// What nobody is told of is no letter of a known agency: the rules name those outcomes, since Prometheus cannot know.
+/// A refusal that nobody is told of is no letter of a known agency. The rules name these outcomes, since Prometheus cannot know them.
 #[test]
 fn rules_know_which_refusals_nobody_is_told_of() {
     let rules: String = files("prometheus/rules", "yml").into_values().collect();
@@ -221,7 +221,7 @@ impl Watched {
         Watched { prometheus, site, resident }
     }
 
-    /// Good letters, one of them twice, one that is refused, one of a stranger, and a mail that is no letter.
+    /// Delivers good letters, one of them twice, one that is refused, one of a stranger, and a mail that is no letter.
     fn receive(&mut self) {
         let deliver = |mail: &[u8]| self.site.dovecot.deliver(CENTRE_ADDRESS, mail).unwrap();
         for number in 0..GOOD {
@@ -282,8 +282,8 @@ impl Watched {
     }
 }
 
-/// What must have numbers for a rule to work. An alert compares plain series with plain numbers, so that its series can be
-/// asked for while it is silent.
+/// Returns the queries that must have numbers for a rule to work. An alert compares plain series with plain numbers, so that its series can
+/// be asked for while it is silent.
 fn asked_by(rule: &Value) -> Vec<Asked> {
     let (name, query) = (rule["name"].as_str().unwrap(), rule["query"].as_str().unwrap());
     let ask = |query: &str| Asked { place: format!("rule {name}"), query: query.to_owned() };
@@ -322,7 +322,7 @@ fn every_panel_and_rule_has_numbers_and_every_metric_is_documented_and_used() {
     wait_within(PATIENCE, "the stop is seen", || Ok(prometheus.query("xm:up:count")? == [0.0])).unwrap();
 }
 
-/// Divides a command as a shell does whose only quotes are double ones.
+/// Divides a command into words, as a shell does whose only quotes are double ones.
 fn words(command: &str) -> Vec<String> {
     let mut is_quoted = false;
     let is_between = |character: char| {
@@ -332,7 +332,7 @@ fn words(command: &str) -> Vec<String> {
     command.split(is_between).map(|word| word.replace('"', "")).collect()
 }
 
-/// What stands in backticks and begins with the program's name is a command, down to its flags.
+/// What stands in backticks and begins with the program's name must be a command, down to its flags.
 #[test]
 fn every_command_of_the_document_is_one() {
     let operations = operations();

@@ -42,7 +42,7 @@ fn documented_metrics() -> BTreeMap<String, Metric> {
     metrics
 }
 
-/// Names of metrics in the sources, as they stand in quotes where they are registered.
+/// Returns the names of metrics in the sources, as they stand in quotes where they are registered.
 fn written_metrics() -> BTreeSet<String> {
     let mut written = BTreeSet::new();
     let mut folders = ["actors/src", "engine/src"].map(|source| root().join(source)).to_vec();
@@ -62,7 +62,7 @@ fn written_metrics() -> BTreeSet<String> {
     written
 }
 
-/// Holds program, documents, panels and rules against each other.
+/// Compares what the program shows with documents, panels and rules.
 pub fn compare(shown: &str, used: &BTreeSet<String>, rules: &[Value]) -> Vec<String> {
     let (shown, documented) = (shown_metrics(shown), documented_metrics());
     let mut breaches = Vec::new();

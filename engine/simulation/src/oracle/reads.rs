@@ -47,9 +47,9 @@ pub struct HeldEntry {
 pub struct HeldCase {
     pub reason: String,
     pub container: Vec<u8>,
-    /// Whether the octets kept are those of the digest.
+    /// Whether the octets that are kept have this digest.
     pub is_whole: bool,
-    /// Of a mail that holds no container.
+    /// Message-ID of the mail, where a mail without a container was kept.
     pub message_id: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct HeldLine {
     pub outcome: String,
     #[diesel(sql_type = Timestamptz)]
     pub posted_at: DateTime<Utc>,
-    /// SHA-256 of the container kept with it.
+    /// SHA-256 of the container that the journal keeps with the line.
     #[diesel(sql_type = Nullable<Bytea>)]
     pub container: Option<Vec<u8>>,
 }
@@ -85,7 +85,7 @@ pub struct Lines {
     pub duplicates: usize,
     /// When the verdict was committed.
     pub posted_at: Option<DateTime<Utc>>,
-    /// SHA-256 of the containers kept with them.
+    /// SHA-256 of the containers that the journal keeps with these lines.
     pub originals: Vec<Vec<u8>>,
 }
 
@@ -102,7 +102,7 @@ impl Lines {
     }
 }
 
-/// Everything that is held against memory.
+/// Everything in the database that is compared with memory.
 #[derive(Clone)]
 pub struct Held {
     pub verdicts: Vec<HeldVerdict>,

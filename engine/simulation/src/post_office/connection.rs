@@ -18,10 +18,10 @@ use tokio_rustls::server::TlsStream;
 use super::faults::{Fault, Faults, Protocol};
 
 const READ_BYTES: usize = 16 * 1024;
-/// Replies are sent on before they grow past this by more than one mail.
+/// Replies are sent on once they are larger than this, so they exceed it by one reply at most.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// What one protocol's server says.
+/// The server's side of one protocol.
 pub(super) trait Session {
     /// The protocol, as faults name it.
     const PROTOCOL: Protocol;
@@ -140,7 +140,7 @@ impl Stream {
 pub(super) struct Connection<'a> {
     pub(super) stream: Stream,
     pub(super) faults: &'a Faults,
-    /// What STLS or STARTTLS begins.
+    /// The certificate and key with which STLS or STARTTLS begins TLS.
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Longest wait for the client, reading or writing.
     pub(super) idle_timeout: Duration,
@@ -223,7 +223,7 @@ impl Connection<'_> {
         }
         within(self.idle_timeout, self.stream.write(output)).await?;
         output.clear();
-        // One large mail must not be paid for as long as the connection lasts.
+        // The memory of one large mail must not be held for as long as the connection lasts.
         output.shrink_to(2 * WRITE_BYTES);
         Ok(())
     }

@@ -69,13 +69,13 @@ pub enum Fault {
         /// How.
         how: Break,
     },
-    /// In a listing of all mails, this one's line is another.
+    /// In a listing of all mails, the line of one mail is replaced.
     OddLine {
         /// In which listing.
         of: ListingOf,
         /// The mail's number.
         number: usize,
-        /// The line without its end; none is left out.
+        /// The line in its place, without its end; `None` leaves the mail out.
         line: Option<String>,
     },
     /// A listing of all mails is answered `-ERR`.
@@ -173,7 +173,7 @@ impl Faults {
         self.lock().iter().filter(|entry| entry.fault == *fault).map(|entry| entry.struck).sum()
     }
 
-    /// Takes an occasion: gives what `pick` makes of the first fault that concerns it and strikes now.
+    /// Asks which fault strikes on this occasion. Returns what `pick` makes of the first fault that it picks and that strikes now.
     pub(super) fn strike<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         if self.armed.load(Ordering::Acquire) == 0 {
             return None;
@@ -190,7 +190,7 @@ impl Faults {
         found
     }
 
-    /// Takes an occasion for one fault that carries nothing to know.
+    /// Says whether this one fault strikes on this occasion, where the fault carries no data.
     pub(super) fn strikes(&self, wanted: &Fault) -> bool {
         self.strike(|fault| (fault == wanted).then_some(())).is_some()
     }

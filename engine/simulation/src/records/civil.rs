@@ -74,7 +74,7 @@ pub fn marriage(act: &Act, dice: &mut Dice) -> Row {
 }
 
 pub fn death(act: &Act, dice: &mut Dice) -> Row {
-    // An age that nobody knew to the day is left open.
+    // In one act of five the date of birth is not known.
     let born = if dice.per_mille(800) { json!(date(dice, 1930, 2020)) } else { Value::Null };
     let mut row = head(act);
     row.extend([

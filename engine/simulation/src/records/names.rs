@@ -1,4 +1,4 @@
-//! Names, places and callings of Central and West Africa, for records that nobody's life stands in.
+//! Names, places and callings of Central and West Africa, for records about no real person.
 
 use crate::dice::Dice;
 

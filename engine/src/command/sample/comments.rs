@@ -2,12 +2,12 @@
 
 use words::Words;
 
-/// A comment is broken into lines of at most so many columns.
+/// Most columns of a line of a comment.
 const COLUMNS: usize = 128;
 /// What comments begin with: those within a part that is commented out itself, and all others.
 const PREFIXES: [&str; 2] = ["# # ", "# "];
 
-/// Says the comments of a sample file; in English the file stays as it is.
+/// Translates the comments of a sample file; in English the file stays as it is.
 pub fn said(sample: &str, words: &Words) -> String {
     if words.is_plain_english() {
         return sample.to_owned();

@@ -12,7 +12,7 @@ use crate::demo::told_to_stop;
 use crate::show;
 use crate::speech::said;
 
-/// Runs a mail server where the configuration looks for one, until it is told to stop. What it holds then is gone.
+/// Runs a mail server where the configuration looks for one, until it is told to stop. Its mails are lost then.
 ///
 /// # Errors
 /// The configuration is not one of a trial; another program has a port.

@@ -7,7 +7,7 @@ use crate::configuration::Configuration;
 /// Where the mail server of a trial listens.
 pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Writes the configuration of a trial. Its places are those of the configuration in force.
+/// Writes the configuration of a trial. Its data folder and its address are those of the configuration in force.
 pub fn configuration(configuration: &Configuration, pop3_port: u16, smtp_port: u16) -> String {
     let folder = &configuration.server.data_folder;
     let (data_folder, password_file) = (folder.display(), folder.join("mailbox-password"));

@@ -31,7 +31,7 @@ async fn collect_one(shared: &Shared, resident: &Resident) -> anyhow::Result<()>
                 Err(error) => record.memory.disbelieve(format!("agency {}: {error}", resident.matricule)),
             }
         }
-        // Nobody else reads this maildrop; and what was not believed is told.
+        // Nobody else reads this maildrop. Answers that were not believed are in the record by now.
         Then::Delete
     };
     collect(&resident.maildrop, read).await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use simulation::record::Record;
 use simulation::town::Town;
 
-/// What all workers share.
+/// What all workers of the demo's traffic share.
 pub struct Shared {
     /// The town.
     pub town: Town,

@@ -13,7 +13,7 @@ use super::super::centre::Centre;
 const STILL_MAX: Duration = Duration::from_secs(60);
 /// Longest random wait between the moment that a kill is due and the kill.
 const JITTER_MS: i64 = 700;
-/// Randomness of its own: letters use the numbers from 0 on.
+/// Number of the kills' own dice: letters use the numbers from 0 on.
 const DICE: u64 = u64::MAX;
 
 /// Mails sent, mails in the centre's mailbox, letters without a receipt.

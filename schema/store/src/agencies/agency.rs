@@ -11,9 +11,10 @@ use serde::Serialize;
 use crate::database::schema::{accounts, agencies, plans};
 use crate::error::AdministrationError;
 
-/// Around an expression of SQL: without accents and case, as people type on the telephone. Accents are marks of their own after
-/// decomposition, and go first: the private database's locale knows the case of ASCII letters alone.
+/// Opens an expression of SQL that takes accents and case off a text, as people type on the telephone. Decomposition (NFD) makes each
+/// accent a mark of its own. The marks go before the case is folded: the private database's locale knows the case of ASCII letters alone.
 const FOLD_OPENS: &str = "lower(regexp_replace(normalize(";
+/// Closes the expression that [`FOLD_OPENS`] opens.
 const FOLD_CLOSES: &str = r", NFD), '[\u0300-\u036f]', '', 'g'))";
 
 /// An agency.
@@ -124,7 +125,8 @@ pub async fn plans(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Ad
     Ok(plans::table.order(plans::name).select(plans::name).load(connection).await?)
 }
 
-/// Waits for batches in which the agency has letters, and holds up further ones: what is changed now holds from the next on.
+/// Locks an agency's account. That waits for batches in which the agency has letters and holds up further ones, so a change holds from the
+/// next batch on.
 pub(crate) async fn lock_account(
     connection: &mut AsyncPgConnection,
     agency: Matricule,

@@ -105,7 +105,7 @@ async fn after_many_recharges_at_once_the_books_agree() {
     let last = "SELECT count(*) FROM xm.accounts a WHERE agency IS NOT NULL AND balance =
         (SELECT balance_after FROM xm.entries e WHERE e.agency = a.agency ORDER BY id DESC LIMIT 1)";
     assert_eq!(value(&mut connection, last).await, 2);
-    // The view is able to differ.
+    // The view shows a difference where there is one.
     run(&mut connection, "UPDATE xm.accounts SET balance = balance + 5 WHERE agency = 1").await;
     assert_eq!(value(&mut connection, "SELECT difference FROM xm.ledger_difference").await, 5);
 }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::database::fault::Fault;
 
-/// How many there are; an agency may lack both.
+/// How many such agencies there are; one agency may count in several numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Unheard {
     /// Agencies that are not suspended.
@@ -23,7 +23,7 @@ pub struct Unheard {
     pub without_address: i64,
 }
 
-/// Counts them.
+/// Counts the agencies that are not suspended, and those of them whose letters or answers have no way through.
 ///
 /// # Errors
 /// The database is away.

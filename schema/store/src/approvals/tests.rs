@@ -17,7 +17,7 @@ use crate::people::{Act, Need, NewUser, Operation, Operator, Privilege, audit, m
 /// A centre with two Superviseurs and a Chef d'Agence: ekane, mbome and nkolo.
 async fn two() -> (Database, Connection, Operator, Operator, Operator) {
     let (database, mut connection, ekane) = centre().await;
-    // While one is the only Superviseur, nobody could confirm the second one, nor anybody else.
+    // While there is one Superviseur, nobody could confirm that he adds the second one, or anybody else.
     for (name, privilege) in [("nkolo", Privilege::ChefDAgence), ("mbome", Privilege::Superviseur)] {
         users::add(&mut connection, &ekane, &user(name, privilege)).await.unwrap();
     }
@@ -25,7 +25,7 @@ async fn two() -> (Database, Connection, Operator, Operator, Operator) {
     (database, connection, ekane, mbome, nkolo)
 }
 
-/// Takes out of a refusal what is to be asked.
+/// Returns the act for which a refusal demands a second person.
 fn needed<T: std::fmt::Debug>(refused: Result<T, AdministrationError>) -> Act {
     match refused.unwrap_err() {
         AdministrationError::ApprovalNeeded(act) => *act,
@@ -90,7 +90,7 @@ async fn the_database_itself_refuses_that_one_person_is_both() {
     ] {
         connection.batch_execute(&statement).await.unwrap();
     }
-    // What was asked is not changed under the decider's eyes, and what was decided stays decided.
+    // The database lets nobody change what was asked, nor what was decided.
     for statement in [
         "UPDATE xm.approvals SET parameters = '{\"amount\": 9}' WHERE state = 'waiting'",
         "UPDATE xm.approvals SET asked_by = 'mbome' WHERE state = 'waiting'",
@@ -117,7 +117,7 @@ async fn what_one_person_asks_another_one_confirms_and_it_is_done_once() {
     let line = last_line(&mut connection).await;
     assert_eq!((line.operator.as_str(), line.action.as_str()), ("nkolo", "approval.ask"));
 
-    // Who asked may do less than confirm.
+    // The one who asked does not have the privilege to confirm.
     let error = confirm(&mut connection, &nkolo, approval.id).await.unwrap_err();
     assert!(matches!(error, AdministrationError::PrivilegeMissing { .. }), "{error}");
     let confirmed = confirm(&mut connection, &mbome, approval.id).await.unwrap();
@@ -145,7 +145,7 @@ async fn nobody_confirms_his_own_and_the_try_is_on_record() {
     let line = last_line(&mut connection).await;
     assert_eq!((line.action.as_str(), line.subject.as_str()), ("approval.refused", "approval 1"));
     assert_eq!(count(&mut connection, BALANCE).await, 0);
-    // He takes it back, or another one refuses it.
+    // He withdraws it himself; somebody else would refuse it.
     let error = refuse(&mut connection, &ekane, approval.id, " ").await.unwrap_err();
     assert!(matches!(error, AdministrationError::Invalid(_)), "{error}");
     assert_eq!(refuse(&mut connection, &ekane, approval.id, "a mistake").await.unwrap().state, "withdrawn");
@@ -190,7 +190,7 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     assert_eq!(count(&mut connection, BALANCE).await, 0, "nothing was done");
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
-    // The same slip booked meanwhile, under the limit, by somebody in haste.
+    // Meanwhile somebody in haste books the same slip, with an amount under the limit.
     recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }
@@ -246,7 +246,7 @@ async fn a_certificate_of_a_further_key_needs_two_and_a_renewed_one_does_not() {
     assert!(approval.parameters.get("certificate").is_none(), "people are told what names it");
     let confirmed = confirm(&mut connection, &mbome, approval.id).await.unwrap();
     assert_eq!(confirmed.result, json!({ "certificate": 3 }));
-    // Also behind one that was revoked: an office that lost its key may be anybody.
+    // A certificate behind a revoked one needs two people as well: an office that lost its key may be anybody.
     crate::certificates::revoke(&mut connection, &ekane, "#3", "lost", None).await.unwrap();
     let act = needed(register(&mut connection, &nkolo, 1, &certificate(9)).await);
     let approval = ask(&mut connection, &nkolo, &act).await.unwrap();
@@ -276,7 +276,7 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
     let error = mapping::map(&mut connection, &ekane, "ekane", account("nkolo").account()).await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountMapped { .. }), "what could not be done is not asked: {error}");
     assert_eq!(count(&mut connection, "SELECT count(*) AS count FROM xm.approvals").await, 0);
-    // Taking is done by one.
+    // One person is enough to take power away.
     recharges::set_limit(&mut connection, &ekane, 500).await.unwrap();
     users::set_privilege(&mut connection, &ekane, "nkolo", Privilege::Operateur).await.unwrap();
     mapping::map(&mut connection, &ekane, "clerk", other.account()).await.unwrap();
@@ -293,7 +293,7 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
 #[tokio::test]
 async fn nobody_becomes_the_only_one_by_ending_the_other() {
     let (_database, mut connection, ekane, ..) = two().await;
-    // Whoever ended it: who was the second stays one who would have to be asked.
+    // However the second Superviseur's account was ended, a second person is still needed.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now() WHERE user_name = 'mbome'").await.unwrap();
     needed(users::add(&mut connection, &ekane, &user("zoe", Privilege::Superviseur)).await);
 }

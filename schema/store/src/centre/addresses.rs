@@ -13,7 +13,7 @@ use crate::database::fault::Fault;
 use crate::database::schema::agencies;
 use crate::error::AdministrationError;
 
-/// Days after which an address that no program has written down is no longer the centre's.
+/// Days after which an address is no longer the centre's, unless a program has written it down again.
 pub const FREE_AFTER_DAYS: i32 = 31;
 
 /// Writes down addresses of the centre's own. What is no address (the user of a mailbox may be any name) is left out.

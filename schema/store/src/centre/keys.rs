@@ -27,7 +27,7 @@ const LETTERS_TRIED: usize = 20;
 /// How the keys at hand came to be those of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmed {
-    /// They were recorded before.
+    /// The keys were recorded before.
     Known,
     /// The database is from before the record. The keys open a letter that it accepted, and were recorded.
     AdoptedByProof,
@@ -112,7 +112,7 @@ pub async fn confirm(
     connection
         .transaction(async |connection| {
             lock_keys(connection).await?;
-            // Another program may have been quicker.
+            // Another program may have recorded its keys before this one had the lock.
             let recorded = list(connection).await?;
             if !recorded.is_empty() {
                 return compare(&recorded, at_hand).map(|()| Confirmed::Known);

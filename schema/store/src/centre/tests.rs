@@ -53,7 +53,7 @@ async fn the_keys_that_were_recorded_serve_and_no_others_do() {
     let (_database, mut connection) = centre().await;
     centre::keys::record(&mut connection, &OPERATOR, &keys()).await.unwrap();
     let mut confirmed = async |at_hand: &[CentreKey]| {
-        // Whatever they open: what is recorded decides.
+        // The recorded keys decide, whatever the keys at hand open.
         centre::keys::confirm(&mut connection, &account(), at_hand, |_| true).await
     };
     assert_eq!(confirmed(&keys()).await.unwrap(), Confirmed::Known);
@@ -90,7 +90,7 @@ async fn a_database_from_before_the_record_takes_only_keys_that_open_what_it_acc
     run(&mut connection, letters).await;
     let error = centre::keys::confirm(&mut connection, &account(), &keys(), never).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeysForeign { centre: None, .. }), "{error}");
-    // What it accepted long ago says nothing of today.
+    // A letter accepted long ago proves nothing: only the latest are tried.
     let error = centre::keys::confirm(&mut connection, &account(), &keys(), |container| container == b"letter 1").await;
     assert!(error.is_err());
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.centre_keys").await, 0);
@@ -143,7 +143,7 @@ async fn no_agency_has_an_address_of_the_centre_s_own() {
     run(&mut connection, "UPDATE xm.agencies SET email = 'Receipts@example.cm' WHERE matricule = 2").await;
     let given = centre::addresses::given_to_agencies(&mut connection).await.unwrap();
     assert_eq!(given, [(number(2), "Receipts@example.cm".to_owned())]);
-    // No program has it any more.
+    // For 40 days no program has written the address down.
     run(&mut connection, "UPDATE xm.centre_addresses SET seen_at = now() - interval '40 days'").await;
     let new = NewAgency { email: "centre@example.cm".to_owned(), ..agency(3) };
     agencies::add(&mut connection, &OPERATOR, &new).await.unwrap();

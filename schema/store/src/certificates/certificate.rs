@@ -89,17 +89,17 @@ pub struct Certificate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "concern", rename_all = "snake_case")]
 pub enum Concern {
-    /// Letters that come before are refused.
+    /// It is not valid yet: letters that come before are refused.
     NotYetValid {
         /// Beginning of validity.
         from: DateTime<Utc>,
     },
-    /// Letters are refused.
+    /// It is no longer valid: letters are refused.
     Ended {
         /// End of validity.
         at: DateTime<Utc>,
     },
-    /// Perhaps the wrong one of a chain.
+    /// It is an authority's: perhaps the wrong one of a chain.
     Authority,
 }
 

@@ -10,18 +10,19 @@ use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::letters::notices;
 
-/// Days before the end at which it is told (SPEC 4, Certificates). Who learns of a certificate late is told the nearest alone.
+/// Days before a certificate's end at which its installations are told (SPEC 4, Certificates). An installation that comes late gets only
+/// the notice of the nearest day.
 const DAYS_BEFORE: [i32; 5] = [60, 30, 14, 7, 1];
 
-/// Installations that are told in one look.
+/// Most installations that are told after one query.
 const TOLD_MAX: usize = 1000;
 
-/// Queues a notice for each installation whose certificate ends soon and that was not told so of these days yet. It is the certificate
-/// of the key that signed its letter of the highest number; where that key has several, the one that ends last. Returns how many were
-/// queued.
+/// Queues a notice for each installation whose certificate ends soon, once for each of `DAYS_BEFORE`. The installation's certificate is
+/// that of the key that signed its letter of the highest number; where that key has several, the one that ends last. Returns how many
+/// notices were queued.
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault; notices queued before it stay queued.
 pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     let mut told = 0;
     loop {
@@ -35,7 +36,7 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
             };
             told += usize::from(notices::queue(connection, to, &about, &content).await?.is_some());
         }
-        // Where another process told all of them meanwhile, it goes on with the rest.
+        // Where another process has queued all of these meanwhile, that process goes on with the rest.
         if due.len() < TOLD_MAX || told == before {
             return Ok(told);
         }
@@ -48,9 +49,9 @@ struct Due {
     /// SHA-256 of the certificate, in hexadecimal.
     certificate: String,
     ends: DateTime<Utc>,
-    /// Days left, the begun one included.
+    /// Days left, including the day that has begun.
     days: u16,
-    /// Of [`DAYS_BEFORE`].
+    /// The one of [`DAYS_BEFORE`] that the notice is for.
     days_before: i32,
 }
 

@@ -11,7 +11,7 @@ use crate::database::fault::Fault;
 use crate::database::schema::certificates;
 use crate::error::AdministrationError;
 
-/// The advisory lock under which keys get their owner.
+/// The advisory lock that is held while a key gets its owner.
 const KEYS_LOCK: i64 = i64::from_be_bytes(*b"xm.keys.");
 
 /// Which certificates a list shows.
@@ -91,7 +91,7 @@ pub fn is_number(text: &str) -> bool {
     (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// Returns the first two certificates whose fingerprints begin so; none where this is no beginning of a fingerprint.
+/// Returns the first two certificates whose fingerprints begin with these digits; none where the digits are too few for that.
 async fn by_beginning(
     connection: &mut AsyncPgConnection,
     digits: &str,

@@ -21,14 +21,14 @@ use crate::people::privilege::Operation;
 /// How an operator vouches for a certificate.
 #[derive(Clone, Copy, Debug)]
 pub struct Confirmation<'a> {
-    /// The SHA-256 fingerprint that the agency told over the agreed channel, hexadecimal, colons and blanks as it likes.
+    /// The SHA-256 fingerprint that the agency told over the agreed channel, in hexadecimal, with or without colons and blanks.
     pub fingerprint: &'a str,
     /// Whether it is to be registered in spite of every [`Concern`](super::Concern).
     pub accepts_concerns: bool,
 }
 
-/// Registers a certificate for an agency. Returns its number. One of a further key, beside or behind another one, may be somebody's who
-/// takes the agency over, and needs a second person.
+/// Registers a certificate for an agency. Returns its number. A certificate of a further key, beside or behind another key of the agency,
+/// needs a second person: it may be that of somebody who takes the agency over.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's
@@ -43,7 +43,7 @@ pub async fn register(
     register_by(connection, operator, None, agency, certificate, confirmation).await
 }
 
-/// Registers it as one person, or as the second of two.
+/// Registers a certificate as one person, or as the second of two.
 pub(crate) async fn register_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -66,7 +66,7 @@ pub(crate) async fn register_by(
             refuse_own(connection, &certificate.spki_sha256).await?;
             own_key(connection, agency, &certificate.spki_sha256).await?;
             refuse_taken_names(connection, certificate).await?;
-            // What is there already needs no second thought.
+            // A certificate that is there already is refused before anybody is asked about concerns.
             if is_registered(connection, certificate).await? {
                 return Err(AdministrationError::CertificateExists);
             }
@@ -75,7 +75,7 @@ pub(crate) async fn register_by(
                 return Err(AdministrationError::CertificateConcerns(concerns));
             }
             if has_other(connection, agency, certificate).await? {
-                // Two first ones at once: the second is none.
+                // Of two first certificates that come at once, the second is a further one.
                 operator.may(Operation::CertificateReplace)?;
                 if !is_key_of(connection, agency, certificate).await? {
                     Approved::demand(approved, || Act::CertificateReplace {
@@ -139,7 +139,7 @@ async fn has_other(
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
 }
 
-/// Says whether the key is one that the agency signs with already: a renewed certificate of it gives nobody anything new.
+/// Says whether the agency signs with this key already: a renewed certificate of it gives nobody anything new.
 async fn is_key_of(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -159,7 +159,8 @@ async fn is_registered(
     Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection).await?)
 }
 
-/// Makes the key the agency's, unless it is another's, or was revoked: then it is in other hands, whatever certificate comes.
+/// Makes the key the agency's. A key of another agency is refused, and so is a revoked one: it is in other hands, whatever certificate
+/// comes.
 async fn own_key(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -182,8 +183,9 @@ async fn own_key(
     revoked_at.map_or(Ok(()), |at| Err(AdministrationError::KeyRevoked { at }))
 }
 
-/// A signer is looked up by key identifier, or issuer and serial number. Whoever makes a certificate chooses them
-/// freely; under another's name his letters would be judged by the other's certificate, and the other's by his.
+/// Refuses a certificate under a name that another key goes by. A signer is looked up by key identifier, or by issuer and serial number,
+/// and whoever makes a certificate chooses them freely. Under another's name his letters would be judged by the other's certificate, and
+/// the other's by his.
 async fn refuse_taken_names(
     connection: &mut AsyncPgConnection,
     certificate: &CertificateFields,

@@ -45,7 +45,7 @@ async fn revoke(
     certificates::revoke(connection, &OPERATOR, &hex::encode(&certificate.fingerprint), "PC stolen", None).await
 }
 
-/// Certificates that are not revoked, of keys that are.
+/// Counts certificates and keys of which one is revoked and the other is not.
 const HALF_REVOKED: &str = "SELECT count(*) FROM xm.certificates JOIN xm.agency_keys k USING (spki_sha256)
      WHERE (k.revoked_at IS NULL) <> (certificates.revoked_at IS NULL)";
 
@@ -57,7 +57,7 @@ async fn a_key_belongs_to_one_agency_for_ever() {
     register(&mut connection, 1, &certificate(7, 2)).await.unwrap();
     let error = register(&mut connection, 2, &certificate(7, 3)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeyOfAnotherAgency { owner, .. } if owner == number(1)), "{error}");
-    // Even after it is revoked, and every certificate of it with it.
+    // The key stays that agency's even after it is revoked, and every certificate of it with it.
     let fingerprint = hex::encode(certificate(7, 1).fingerprint);
     certificates::revoke(&mut connection, &OPERATOR, &fingerprint, "lost", None).await.unwrap();
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.certificates WHERE revoked_at IS NULL").await, 0);
@@ -93,7 +93,7 @@ async fn only_a_confirmed_fingerprint_is_registered_and_only_once() {
         let error =
             certificates::register(&mut connection, &OPERATOR, number(1), &good, confirmation).await.unwrap_err();
         assert!(matches!(error, AdministrationError::FingerprintMismatch { .. }), "{error}");
-        // Who has the file alone does not learn from us what to confirm.
+        // The refusal does not tell the right fingerprint to somebody who has only the file.
         let told = error.to_string().to_lowercase();
         assert!(!told.contains(&hex::encode(&good.fingerprint)) && !told.contains(&spelled.join(":").to_lowercase()));
     }
@@ -149,7 +149,7 @@ async fn a_revoked_key_is_never_registered_again_whatever_certificate_comes() {
         }
         revoke(&mut connection, &certificate(key, 10 * key + revoked)).await.unwrap();
         for serial in [1, 2, 3, 4] {
-            // Those that are there, and a new one: the key is told to be revoked, not the certificate to exist.
+            // For certificates that are there, and for a new one: what is told is that the key is revoked, not that the certificate exists.
             let error = register(&mut connection, 1, &certificate(key, 10 * key + serial)).await.unwrap_err();
             assert!(matches!(error, AdministrationError::KeyRevoked { .. }), "{error}");
             let again = revoke(&mut connection, &certificate(key, 10 * key + serial)).await.unwrap_err();
@@ -189,7 +189,7 @@ async fn a_revocation_by_another_tool_is_the_key_s_too() {
     run(&mut connection, "UPDATE xm.agency_keys SET revoked_at = now() WHERE revoked_at IS NULL").await;
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.certificates WHERE revoked_at IS NULL").await, 0);
     assert_eq!(value(&mut connection, HALF_REVOKED).await, 0);
-    // And an older program registers one more of it.
+    // An older program registers a further certificate of the revoked key.
     let copy = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
                                              not_before, not_after)
         SELECT agency, spki_sha256, key_id, issuer, '\\x63', der, sha256('again'), algorithm, not_before, not_after
@@ -227,7 +227,7 @@ async fn what_an_operator_should_know_of_a_certificate_is_asked_first() {
         let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: true };
         let registered = certificates::register(&mut connection, &OPERATOR, number(1), certificate, confirmation).await;
         by_two(&mut connection, registered).await.unwrap();
-        // Nobody is asked twice about what is there.
+        // Nobody is asked about concerns of a certificate that is there already.
         let error = register(&mut connection, 1, certificate).await.unwrap_err();
         assert!(matches!(error, AdministrationError::CertificateExists), "{error}");
     }
@@ -280,11 +280,11 @@ async fn digits_that_are_one_s_number_and_begin_another_s_fingerprint_revoke_nei
     for (name, id) in [("#2048", 2048), ("20:48", other), ("20:48:09", other)] {
         assert_eq!(found(name).await.unwrap(), id, "{name}");
     }
-    // Digits alone are a number, and this number there is not.
+    // Digits alone are a number, and no certificate has this number.
     assert!(matches!(found("204809").await, Err(AdministrationError::CertificateUnknown(_))));
     assert!(matches!(found("#204809").await, Err(AdministrationError::CertificateUnknown(_))));
     assert!(matches!(found("#20:48").await, Err(AdministrationError::CertificateUnknown(_))));
-    // One whose own fingerprint begins with its number is one.
+    // A certificate whose fingerprint begins with its own number is found by it.
     run(&mut connection, "ALTER TABLE xm.certificates ALTER id RESTART WITH 3050").await;
     let own = CertificateFields { fingerprint: [vec![0x30, 0x50], vec![9; 30]].concat(), ..certificate(9, 3) };
     assert_eq!(register(&mut connection, 2, &own).await.unwrap(), 3050);
@@ -332,14 +332,14 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     let recorded: Vec<_> = keys.map(|(key, state, purpose)| crate::centre::tests::key(key, state, purpose)).to_vec();
     centre::keys::record(&mut connection, &OPERATOR, &recorded).await.unwrap();
     for key in [1, 2, 3, 4] {
-        // Another certificate of it, under other names: the key counts.
+        // Another certificate of the key, under other names, is refused too: the key counts.
         let error = register(&mut connection, 1, &certificate(key, key + 150)).await.unwrap_err();
         assert!(matches!(error, AdministrationError::KeyOfCentre { .. }), "{error}");
     }
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.agency_keys").await, 0);
     register(&mut connection, 1, &certificate(5, 50)).await.unwrap();
     assert_eq!(centre::keys::registered_for_agencies(&mut connection).await.unwrap(), []);
-    // One that was registered before that was refused is found, until it is revoked.
+    // A key of the centre's that was registered for an agency before that was refused is found, until it is revoked.
     run(&mut connection, "INSERT INTO xm.centre_keys (spki_sha256, purpose, state, algorithm, fingerprint, certificate,
                                       not_before, not_after)
         SELECT spki_sha256, 'letters', 'retired', algorithm, fingerprint, der, not_before, not_after FROM xm.certificates").await;

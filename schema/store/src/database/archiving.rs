@@ -1,4 +1,4 @@
-//! Whether what is committed is archived, as far as PostgreSQL itself knows: of copies that others take it knows nothing.
+//! Whether what is committed is archived, as far as PostgreSQL itself knows. It knows nothing of copies that others take.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -1,4 +1,4 @@
-//! One connection: to this machine as it is, to another inside TLS, in both cases with faults that have their SQLSTATE.
+//! One connection: without TLS to this machine, inside TLS to another one. In both cases its faults have their SQLSTATE.
 
 use std::io;
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub async fn connect(target: &Target, settings: &DatabaseSettings) -> Result<Asy
     Ok(connection)
 }
 
-/// Connects to the first host that takes us. Without TLS all hosts are of this machine: [`Target`] sees to that. What
-/// tokio-postgres does with a socket of its own cannot be wrapped, so the socket is ours.
+/// Connects to the first host that takes us. Without TLS all hosts are of this machine: [`Target`] sees to that. The socket is opened here,
+/// since one that tokio-postgres opens itself cannot be wrapped.
 async fn connect_here(config: &Config) -> Result<Client, ConnectionError> {
     let ports = config.get_ports();
     let mut last = ConnectionError::BadConnection("the database URL names no host".to_owned());
@@ -79,7 +79,7 @@ async fn start(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<Client, ConnectionError> {
     let (client, connection) = config.connect_raw(SqlStateStream::new(stream), NoTls).await.map_err(failed)?;
-    // It ends with the client, or with the server: the client's next statement then says so.
+    // The task ends with the client, or with the server: the client's next statement then says so.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to the database has ended");
@@ -106,8 +106,8 @@ fn unreachable(error: &io::Error) -> ConnectionError {
 }
 
 fn failed(error: tokio_postgres::Error) -> ConnectionError {
-    // tokio-postgres says only "db error"; what the server said is the source. Its SQLSTATE goes before it, as before hints: diesel's
-    // type has no other room for it.
+    // tokio-postgres says only "db error"; what the server said is the source. The server's SQLSTATE is put before its message, as it is
+    // put into hints elsewhere: diesel's type has no other room for it.
     ConnectionError::BadConnection(match error.as_db_error() {
         Some(answer) => format!("{MARK}{} {}", answer.code().code(), answer.message()),
         None => {

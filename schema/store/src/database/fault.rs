@@ -77,7 +77,7 @@ pub enum Fault {
         /// What would be readable, or what to do.
         expected: &'static str,
     },
-    /// We are wrong.
+    /// This program is wrong.
     #[error("the database could not be used as meant: {0}")]
     Bug(String),
 }
@@ -103,7 +103,7 @@ impl Fault {
         matches!(self, Fault::Away(_) | Fault::NotAdmitted { .. })
     }
 
-    /// Says whether PostgreSQL answers and does not let us in: a program that starts has it wrong, one that runs may see it mended.
+    /// Says whether PostgreSQL answers and does not let us in. A program that starts has its access wrong; one that runs may see it mended.
     pub fn is_not_admitted(&self) -> bool {
         matches!(self, Fault::NotAdmitted { .. })
     }
@@ -113,14 +113,14 @@ impl Fault {
         self.is_away() || matches!(self, Fault::Busy { .. })
     }
 
-    /// Says whether the work met other work of the database: another transaction, a lock, the end of its time. Not whether no
-    /// connection came free.
+    /// Says whether the work met other work of the database: another transaction, a lock, the end of its time. A connection that did not
+    /// come free in time does not count.
     pub fn is_beside_other_work(&self) -> bool {
         matches!(self, Fault::Busy { sqlstate, .. } if !sqlstate.is_empty())
     }
 
-    /// Says whether a trigger that fails over one row may be the cause, whatever the SQLSTATE speaks of: it hands on what it
-    /// met, or raises what it likes. Deadlocks and the like are of two transactions, and are gone when one of them is.
+    /// Says whether a trigger that fails over one row may be the cause, whatever the SQLSTATE speaks of: a trigger hands on the fault that
+    /// it met, or raises what it likes. Deadlocks and the like are of two transactions, and are gone when one of the two is.
     pub fn may_be_of_a_row(&self) -> bool {
         match self {
             Fault::Busy { sqlstate, .. } => {
@@ -136,17 +136,17 @@ impl Fault {
         matches!(self, Fault::Altered { .. })
     }
 
-    /// Says whether the fault lies in what was to be done, and so comes again with it: neither in the database nor in what it holds.
+    /// Says whether the fault lies in the work itself, and so comes again with it: neither in the database nor in what the database holds.
     pub fn is_own(&self) -> bool {
         matches!(self, Fault::Constraint { .. } | Fault::Refused { .. } | Fault::Bug(_))
     }
 
-    /// Says whether PostgreSQL failed within, or another database that a trigger asked: no rule about a row.
+    /// Says whether PostgreSQL failed internally, or another database that a trigger asked: no rule about a row.
     pub fn is_within(&self) -> bool {
         matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
     }
 
-    /// Says whether this is the same fault by its SQLSTATE, whatever the words, which may name a row's own.
+    /// Says whether both are the same kind of fault with the same SQLSTATE. The words do not count: they may name a row's own values.
     pub fn is_like(&self, other: &Fault) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.sqlstate() == other.sqlstate()
     }
@@ -238,14 +238,14 @@ fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + S
         Cause::Away => Fault::Away(format!("{message} ({sqlstate})")),
         Cause::Busy => Fault::Busy { sqlstate: sqlstate.to_owned(), message },
         Cause::Altered => Fault::Altered { sqlstate: sqlstate.to_owned(), message },
-        // Also where a trigger raises the SQLSTATE of a constraint: a rule of the table all the same.
+        // A trigger may also raise the SQLSTATE of a constraint: that is a rule of the table all the same.
         Cause::Refused => {
             Fault::Refused { sqlstate: sqlstate.to_owned(), message: without_values(information.message()) }
         }
     }
 }
 
-/// What a SQLSTATE says of the world.
+/// What a SQLSTATE says of the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     Away,
@@ -257,8 +257,8 @@ enum Cause {
 impl Cause {
     fn of(sqlstate: &str) -> Cause {
         match sqlstate {
-            // Cancelled by a timeout or by an operator, no lock in time, an object in use, and what was sent behind the
-            // cause in an aborted transaction: it says nothing of a row.
+            // Cancelled by a timeout or by an operator; no lock in time; an object in use; a statement sent behind the one that failed, in
+            // an aborted transaction. None of these says anything of a row.
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" => Cause::Busy,
             // A standby, or a primary being demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
@@ -270,8 +270,8 @@ impl Cause {
                 "08" | "53" | "57" | "58" | "F0" => Cause::Away,
                 // Serialisation failure, deadlock.
                 "40" => Cause::Busy,
-                // What a statement names and does not find, or finds of another kind or more than once: table, column,
-                // function, type; a column that is generated now; a right taken away. It is of the statement, not of a value.
+                // A statement names what is not there, or is of another kind, or is there more than once: table, column, function, type; a
+                // column that is generated now; a right taken away. The fault is of the statement, not of a value.
                 "42" => Cause::Altered,
                 _ => Cause::Refused,
             },

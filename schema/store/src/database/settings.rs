@@ -97,8 +97,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads the settings. Our `sslmode`: a host on another machine always needs verified TLS, whatever the URL
-    /// leaves out; on this machine TLS is used where the URL requires it. There is no unverified TLS.
+    /// Reads the settings. `sslmode` means this here: a host on another machine always needs verified TLS, whatever the URL leaves out; on
+    /// this machine TLS is used where the URL requires it. There is no unverified TLS.
     pub fn new(settings: &DatabaseSettings) -> Result<Target, SettingsError> {
         let url = settings.url.replace("sslmode=verify-full", "sslmode=require");
         let mut config = tokio_postgres::Config::from_str(&url).map_err(SettingsError::Url)?;

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-/// Begins a hint that is a SQLSTATE.
+/// Prefix of a hint that holds a SQLSTATE.
 pub const MARK: &str = "SQLSTATE ";
 
 /// Returns the SQLSTATE that a hint holds.
@@ -22,9 +22,11 @@ pub fn of_hint(hint: Option<&str>) -> Option<&str> {
     hint?.strip_prefix(MARK)
 }
 
-/// Type octets of the messages and fields that matter.
+/// Type octet of the message ErrorResponse.
 const ERROR_RESPONSE: u8 = b'E';
+/// Type octet of its field with the SQLSTATE.
 const FIELD_SQLSTATE: u8 = b'C';
+/// Type octet of its field with the hint.
 const FIELD_HINT: u8 = b'H';
 /// A message begins with its type, and its length, which counts itself but not the type.
 const HEADER_BYTES: usize = 5;
@@ -35,7 +37,7 @@ pub struct SqlStateStream<S> {
     frames: Frames,
     /// The beginning of an error that has not arrived whole.
     held: Vec<u8>,
-    /// What is to be read next, before the inner stream.
+    /// Octets to be read next, before the inner stream.
     ready: Vec<u8>,
 }
 
@@ -45,7 +47,7 @@ impl<S> SqlStateStream<S> {
         SqlStateStream { inner, frames: Frames::default(), held: Vec::new(), ready: Vec::new() }
     }
 
-    /// Moves what has arrived whole from `held` to `ready`.
+    /// Moves errors that have arrived whole, and what came behind them, from `held` to `ready`.
     fn release(&mut self) {
         while let Some(length) = self.held.get(1..HEADER_BYTES).map(length) {
             let whole = 1 + length;

@@ -51,7 +51,7 @@ async fn a_database_that_accepts_and_never_answers_is_away_to_the_probe() {
     let mut settings = DatabaseSettings::new(format!("postgresql://nobody@127.0.0.1:{port}/nothing"));
     settings.wait = std::time::Duration::from_millis(50);
     let database = Database::new(settings).unwrap();
-    // Ends a probe without a deadline; one with a deadline is far from it on any machine.
+    // This deadline ends a probe that has none of its own. A probe that has one ends long before, on any machine.
     let probed = tokio::time::timeout(std::time::Duration::from_secs(60), database.probe()).await;
     assert!(probed.expect("the probe ends").unwrap_err().is_away());
     drop(silent);
@@ -154,7 +154,7 @@ async fn no_connection_free_in_time_is_busy_and_not_away() {
     settings.connections_max = 1;
     settings.wait = std::time::Duration::from_millis(50);
     let database = Database::new(settings).unwrap();
-    // To connect may take longer than this on a machine that is busy.
+    // On a busy machine connecting may take longer than the wait that is set.
     let mut lent = None;
     eventually("a connection is made", async || {
         lent = database.get().await.ok();
@@ -176,7 +176,7 @@ async fn a_transaction_left_open_is_taken_out_of_the_pool() {
         .batch_execute("INSERT INTO xm.agencies (matricule, name, email) VALUES (1, 'a', 'a@b.c')")
         .await
         .unwrap();
-    // As a cancelled task would.
+    // The timeout drops the transaction, as a cancelled task would.
     let cancelled = tokio::time::timeout(
         std::time::Duration::from_millis(50),
         connection.transaction(async |connection| {

@@ -34,7 +34,7 @@ pub async fn recharge(
     recharge_by(connection, operator, None, number, amount, note).await
 }
 
-/// Credits it as one person, or as the second of two.
+/// Credits an agency's account as one person, or as the second of two.
 pub(crate) async fn recharge_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -53,7 +53,7 @@ pub(crate) async fn recharge_by(
     let note = statement::note(note);
     connection
         .transaction(async |connection| {
-            // The account first, as settling does: whoever holds it is alone with the agency.
+            // The account is locked first, as settling does: whoever holds it is alone with the agency.
             locked_status(connection, number).await?;
             if amount > limit(connection).await? {
                 let note = note.clone();
@@ -107,7 +107,7 @@ pub async fn set_limit(
     set_limit_by(connection, operator, None, amount).await
 }
 
-/// Sets it as one person, or as the second of two.
+/// Sets the limit as one person, or as the second of two.
 pub(crate) async fn set_limit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

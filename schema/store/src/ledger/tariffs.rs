@@ -14,7 +14,7 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::tables::adoption::adopted;
 
-/// Sets a tariff; the one that it follows ends where it begins. Returns its number.
+/// Sets a tariff; the tariff before it ends where this one begins. Returns the new tariff's number.
 ///
 /// # Errors
 /// A service without prices, an unknown table or plan, a time in the past, a later tariff for the same; a fault.
@@ -59,8 +59,8 @@ pub async fn set(
         .await
 }
 
-/// Takes back a tariff that has not begun: it was never valid, so it leaves no trace but its lines in the audit log. The
-/// one that it would have followed goes on.
+/// Takes back a tariff that has not begun: it was never valid, so it leaves no trace but its lines in the audit log. The tariff before it
+/// goes on.
 ///
 /// # Errors
 /// No such tariff, one that has begun; a fault.
@@ -90,7 +90,7 @@ pub async fn cancel(
                     .filter(tariffs::table_id.is_not_distinct_from(table_id))
                     .filter(tariffs::valid_to.eq(tariff.valid_from)),
             )
-            // Of three, the first goes on until the third begins.
+            // Of three tariffs, the first goes on until the third begins.
             .set(tariffs::valid_to.eq(tariff.valid_to))
             .execute(connection)
             .await?;

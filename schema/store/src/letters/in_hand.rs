@@ -27,7 +27,7 @@ pub struct Suspect {
     pub attempts: i16,
 }
 
-/// Writes down what is about to be handed on.
+/// Writes down the mails that are about to be handed on.
 ///
 /// # Errors
 /// A fault of the database; nothing may be handed on then.
@@ -52,7 +52,7 @@ pub async fn record(
     Ok(())
 }
 
-/// Strikes out batches that came back whole, settled or returned.
+/// Strikes out batches whose mails have all come back, settled or returned.
 ///
 /// # Errors
 /// A fault of the database.
@@ -68,7 +68,8 @@ pub async fn strike_out(
     Ok(())
 }
 
-/// Turns what other instances left in hand of this source into suspects. The caller holds the source's lease, so they are gone.
+/// Turns mails of this source that other instances left in hand into suspects. The caller holds the source's lease, so these instances are
+/// gone.
 ///
 /// # Errors
 /// A fault of the database.
@@ -128,7 +129,7 @@ pub async fn attempt(
     Ok(())
 }
 
-/// Takes attempts back that a fault or a deliberate stop ended: those never count.
+/// Takes back attempts that a fault or a deliberate stop ended: such attempts never count.
 ///
 /// # Errors
 /// A fault of the database.
@@ -143,8 +144,8 @@ pub async fn take_attempts_back(
     Ok(())
 }
 
-/// Sets a mail aside over which a process hangs: it has had every attempt that it gets, and is poison as soon as it is fetched
-/// again. With the culprit known, nothing else that this process has in hand is a suspect.
+/// Sets aside a mail over which a process hangs. It counts as tried with every attempt that it gets, so it is poison as soon as it is
+/// fetched again. With the culprit known, nothing else that this process has in hand is a suspect.
 ///
 /// # Errors
 /// A fault of the database.
@@ -158,7 +159,7 @@ pub async fn set_aside(
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
                 ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
-    // What begins with a blank is no id but a size, which innocent mails may share: such a mail is tried alone first.
+    // A token that begins with a blank is no id but a size, which innocent mails may share: such a mail is tried alone first.
     let attempts = if token.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
     let binds = [Bind::Uuid(process), Bind::Text(source), Bind::Text(token), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;

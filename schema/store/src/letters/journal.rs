@@ -42,7 +42,7 @@ pub struct JournalLine {
     /// `accepted`, `duplicate`, or the code of the refusal.
     #[diesel(sql_type = Text)]
     pub outcome: String,
-    /// Which attempt.
+    /// Which attempt at the letter decided.
     #[diesel(sql_type = Nullable<SmallInt>)]
     pub attempt: Option<i16>,
     /// How it came.
@@ -181,7 +181,7 @@ pub async fn show(
         .ok_or(AdministrationError::LineUnknown { book: Book::Journal, id })?;
     let original = originals::table
         .filter(originals::journal_id.eq(id))
-        // The partition is known by the time.
+        // The time says which partition to look into.
         .filter(originals::received_at.eq(line.received_at))
         .select(originals::container)
         .first(connection)

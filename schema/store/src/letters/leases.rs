@@ -1,4 +1,5 @@
-//! Who does what is done by one replica at a time: polling a mailbox. For quiet, not for correctness, which is settling's.
+//! Leases: of several replicas one at a time does a thing, such as polling a mailbox. They keep replicas out of each other's way; what is
+//! correct rests on settling, not on them.
 
 use std::time::Duration;
 

@@ -189,7 +189,7 @@ pub async fn of_container(
     Ok(entries)
 }
 
-/// Lists the entries of what a line of the journal tells of.
+/// Lists the entries of the letter or mail that a line of the journal tells of.
 ///
 /// # Errors
 /// A fault.
@@ -213,7 +213,7 @@ pub async fn of_line(
     Ok(entries)
 }
 
-/// Lists the journal's lines of what an entry holds, oldest first.
+/// Lists the journal's lines about the letter or mail of an entry, oldest first.
 ///
 /// # Errors
 /// A fault.
@@ -228,7 +228,7 @@ pub async fn lines_of(
     journal::of_mail(connection, *received_at, reason, mailbox, *original_bytes, *agency).await
 }
 
-/// Shows one entry with its bytes. Looking at a record's content is itself put on record.
+/// Shows one entry with its bytes. That the operator looked at a record's content is itself put on record.
 ///
 /// # Errors
 /// No such entry; a fault.
@@ -252,7 +252,7 @@ pub async fn show(
         .await
 }
 
-/// Drops an entry: its bytes go, its line stays.
+/// Drops an entry: its bytes are deleted, its line stays.
 ///
 /// # Errors
 /// No such entry, one that is decided; a fault.
@@ -270,7 +270,7 @@ pub async fn drop(
                 return Err(AdministrationError::QuarantineDecided { id, state: entry.state });
             }
             let bytes = release_room(connection, &entry).await?;
-            // What a mail says of a person goes with its bytes.
+            // What a mail says of a person is deleted with its bytes.
             diesel::sql_query(
                 "UPDATE xm.quarantine SET state = 'dropped', original = '', held_version = NULL, sender = NULL, subject = NULL
                   WHERE id = $1",
@@ -286,8 +286,8 @@ pub async fn drop(
         .await
 }
 
-/// Gives room to others before the bytes of an entry go: the ceiling counts what is kept of senders nobody vouches for. Returns how
-/// many bytes are kept.
+/// Frees an entry's room before its bytes are deleted: the ceiling counts what is kept of senders that nobody vouches for. Returns how many
+/// bytes are kept.
 async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntry) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
     struct Kept {

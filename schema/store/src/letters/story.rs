@@ -107,7 +107,7 @@ pub struct Story {
     pub entries: Vec<Entry>,
 }
 
-/// Tells all that is kept of a letter; of several where agencies use one id.
+/// Returns all that is kept of a letter; of several letters where agencies have given theirs the same id.
 ///
 /// # Errors
 /// Nothing is known by that name; a fault.
@@ -160,8 +160,8 @@ struct Keeper {
     matricule: Matricule,
 }
 
-/// Finds whose letters have an id: each agency's are found by the primary key, so that no index is kept for this alone, which
-/// every letter that comes would pay for.
+/// Finds the agencies that have a letter of this id. Each agency's letter is found by the primary key. So no index is kept for this alone,
+/// which every letter that comes would pay for.
 async fn keepers(
     connection: &mut AsyncPgConnection,
     id: Uuid,

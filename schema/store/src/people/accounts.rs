@@ -28,7 +28,7 @@ impl Account {
         Some(Account::of(Uid::from_raw(uid))).filter(|account| account.name == name)
     }
 
-    /// Reads one out of its columns.
+    /// Reads an account out of its columns in the database.
     pub(super) fn kept(uid: i64, name: &str) -> Result<Account, Fault> {
         let uid = u32::try_from(uid)
             .map_err(|_out_of_range| Fault::Bug(format!("{uid} is no uid, yet stands in the database")))?;
@@ -50,12 +50,12 @@ impl Account {
 pub struct SystemAccount(Account);
 
 impl SystemAccount {
-    /// Asks the kernel; `owner` is whom the centre's files belong to.
+    /// Asks the kernel for the account; `owner` is the user whom the centre's files belong to.
     ///
-    /// It is the process's real user. Where that is root or the owner, several people work under one account, and the kernel knows who
-    /// signed in to the machine before `sudo`: the login user, who counts then. For anybody else he does not count: a process for which
-    /// nobody signed in (a service, a job of `cron` or `at`) may write its own login user, once, whoever it is. Root and the owner can do
-    /// all that any user of the centre could, so they gain nothing by it.
+    /// The account is that of the process's real user. Where that is root or the owner, several people work under one account; then the
+    /// login user counts: the kernel knows who signed in to the machine before `sudo`. For any other real user the login user does not
+    /// count: a process for which nobody signed in (a service, a job of `cron` or `at`) may write its own login user, once, whoever it is.
+    /// Root and the owner can do all that any user of the centre could, so they gain nothing by it.
     pub fn of_this_process(owner: Uid) -> SystemAccount {
         let signed_in = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
         SystemAccount(Account::of(counted(Uid::current(), owner, signed_in)))
@@ -74,7 +74,7 @@ impl SystemAccount {
 
 #[cfg(test)]
 impl SystemAccount {
-    /// Pretends to be an account.
+    /// Makes an account for a test, whoever runs it.
     pub(crate) fn pretended(uid: u32, name: &str) -> SystemAccount {
         SystemAccount(Account { uid, name: name.to_owned() })
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_login_user_counts_only_where_he_gains_nothing_by_it() {
         let (root, service, alice, bob) = (0, 998, 1000, 1001);
-        // Real user, login user, who counts.
+        // Real user, login user, and the user who counts.
         for (real, signed_in, counts) in [
             (alice, Some(alice), alice),
             (alice, None, alice),

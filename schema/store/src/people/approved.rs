@@ -24,11 +24,11 @@ impl Approved {
     }
 }
 
-/// Judges the two people, which alone gives the proof: they are two, the asker may still ask, and one is of the commission where one
-/// must be.
+/// Judges the two people: they are two, the asker may still ask, and one is of the commission where one must be. Nothing else gives the
+/// proof.
 ///
 /// # Errors
-/// Which of these they are not.
+/// Which of these conditions is not met.
 pub(crate) fn judge(
     id: i64,
     need: Need,
@@ -42,7 +42,7 @@ pub(crate) fn judge(
     if asker.privilege < operation.privilege() {
         return Err(AdministrationError::ApprovalAskerMayNot { id, user: asked_by.to_owned() });
     }
-    // Who asks for results and who confirms them: one of the two is of the commission.
+    // Results need somebody of the commission: the one who asks, or the one who confirms.
     if need.is_of_commission() && !asker.is_commission && !decider.is_commission() {
         return Err(AdministrationError::ApprovalWithoutCommission(id));
     }

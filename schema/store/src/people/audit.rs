@@ -104,7 +104,7 @@ impl Author {
 }
 
 impl From<&SystemAccount> for Author {
-    /// A user's name has no blank in it: no account can look like one.
+    /// Writes `account NAME`. A user's name has no blank in it, so no account can look like a user.
     fn from(account: &SystemAccount) -> Author {
         Author(format!("account {}", account.name()))
     }

@@ -1,4 +1,4 @@
-//! Whose accounts of the operating system are, as it stands in the database.
+//! Which user an account of the operating system belongs to, as it stands in the database.
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -9,7 +9,7 @@ use super::privilege::Privilege;
 use crate::database::schema::{system_accounts, users};
 use crate::error::AdministrationError;
 
-/// Returns whose an account of this name is now.
+/// Returns the users to whom an account of this name belongs now.
 pub(crate) async fn owners(
     connection: &mut AsyncPgConnection,
     account: &str,
@@ -23,7 +23,7 @@ pub(crate) async fn owners(
         .await?)
 }
 
-/// Says whether no account was ever anybody's: the database is from before accounts.
+/// Says whether no account ever belonged to a user: then the database is from before accounts.
 pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
     let mapped = diesel::select(exists(system_accounts::table.select(system_accounts::id)))
         .get_result::<bool>(connection)

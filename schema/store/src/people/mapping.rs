@@ -1,4 +1,4 @@
-//! Whose account of the operating system is whose, from the first one on.
+//! Makes accounts of the operating system users' own, from the first account on.
 
 use chrono::Utc;
 use diesel::prelude::*;
@@ -21,15 +21,15 @@ use crate::error::AdministrationError;
 
 /// Who began a centre, or came back to it.
 pub struct Founder {
-    /// He, signed in.
+    /// The person, signed in.
     pub operator: Operator,
     /// His password, to be shown once; absent when he was there already.
     pub password: Option<OneTimePassword>,
 }
 
-/// Lets in who makes a centre: where no Superviseur is, he becomes the first, and the account is his. In a database from before
-/// accounts it becomes the first Superviseur's. Everywhere else he signs in. Another one who does the same waits for the caller's
-/// transaction.
+/// Signs in whoever makes a centre. Where there is no Superviseur, he becomes the first, and the account is his. In a database from before
+/// accounts, the account becomes that of the Superviseur of this name, or else of the first one. Everywhere else he signs in as usual.
+/// Another one who does the same waits for the end of the caller's transaction.
 ///
 /// # Errors
 /// The account is nobody's; the name is taken or not valid; a fault.
@@ -60,8 +60,8 @@ pub async fn found(
     Ok(Founder { operator: sign_in_as_system_account(connection, account).await?, password: None })
 }
 
-/// Makes the account the first one of all, in a database from before accounts: that of a Superviseur. Whoever has a command on such a
-/// database could do everything there, and becomes somebody by it.
+/// Makes the account the first one of all, in a database from before accounts: that of a Superviseur. Whoever can run a command on such a
+/// database could do everything there already; by this he becomes a known person.
 ///
 /// # Errors
 /// An account is somebody's already; no such Superviseur; a fault.
@@ -89,8 +89,8 @@ pub async fn map_first(
         .await
 }
 
-/// Makes an account of the operating system a user's. For one of more than privilege 1, or of the commission, it needs a second person,
-/// as soon as there is one: who has the account is the user.
+/// Makes an account of the operating system a user's. For a user of more than privilege 1, or of the commission, this needs a second
+/// person, as soon as there is one: whoever has the account is the user.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; no such user; the account is somebody's; a fault.
@@ -103,7 +103,7 @@ pub async fn map(
     map_by(connection, operator, None, name, account).await
 }
 
-/// Maps it as one person, or as the second of two.
+/// Maps an account as one person, or as the second of two.
 pub(crate) async fn map_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -116,7 +116,7 @@ pub(crate) async fn map_by(
         .transaction(async |connection| {
             let needs_two =
                 standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator.user()).await?;
-            // That the account is somebody's is told first.
+            // The mapping is written first, so that an account which is somebody's already is told before a second person is asked.
             write_mapping(connection, name, account).await?;
             if needs_two {
                 let (user, account) = (name.to_owned(), account.clone());
@@ -128,8 +128,8 @@ pub(crate) async fn map_by(
         .await
 }
 
-/// Ends that an account is a user's: from its next command on nobody signs in by it. Returns whose it was. That of a Superviseur needs a
-/// second person, as soon as there is one; in haste, the machine's own administrator locks the account.
+/// Ends that an account is a user's: from its next command on nobody signs in by it. Returns whose it was. Ending an account of a
+/// Superviseur needs a second person, as soon as there is one; in haste, the machine's own administrator locks the account.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; the account is nobody's; the last Superviseur who can sign in could no longer; a fault.
@@ -141,7 +141,7 @@ pub async fn unmap(
     unmap_by(connection, operator, None, account).await
 }
 
-/// Ends it as one person, or as the second of two.
+/// Ends a mapping as one person, or as the second of two.
 pub(crate) async fn unmap_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -114,17 +114,17 @@ async fn mapped(
 
 #[cfg(test)]
 impl Operator {
-    /// Pretends to be one.
+    /// Makes an operator for a test, without a sign-in.
     pub(crate) fn pretended(user: &str, privilege: Privilege) -> Operator {
         Operator { user: user.to_owned(), privilege, is_commission: false }
     }
 
-    /// Pretends to be one who may do everything.
+    /// Makes an operator for a test who may do everything.
     pub(crate) fn superviseur() -> Operator {
         Operator::pretended("mbarga", Privilege::Superviseur)
     }
 
-    /// Pretends to be of the commission too.
+    /// Makes this operator a member of the commission.
     pub(crate) fn of_commission(self) -> Operator {
         Operator { is_commission: true, ..self }
     }

@@ -32,8 +32,8 @@ pub(crate) async fn standing(connection: &mut AsyncPgConnection, name: &str) -> 
     Ok(Standing { privilege: Privilege::kept(privilege)?, is_commission })
 }
 
-/// Says whether no other Superviseur has, or ever had, an account: while one is the only one, there is nobody to confirm what he does
-/// with users. An account that ended counts, so that nobody becomes the only one again by ending that of another.
+/// Says whether no other Superviseur has, or ever had, an account: then there is nobody to confirm what this one does with users. An
+/// account that ended counts, so that nobody becomes the only one again by ending that of another.
 pub(crate) async fn is_alone(connection: &mut AsyncPgConnection, user: &str) -> Result<bool, AdministrationError> {
     let others = system_accounts::table
         .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))
@@ -53,7 +53,7 @@ pub(super) async fn superviseurs(connection: &mut AsyncPgConnection) -> Result<V
         .await?)
 }
 
-/// Whoever changes users waits for the others who do; who signs in does not.
+/// Locks the users: whoever changes users waits for the others who do. Signing in does not wait.
 pub(crate) async fn lock(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
     diesel::sql_query("LOCK TABLE xm.users IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
     Ok(())

@@ -19,7 +19,7 @@ use crate::database::fault::Fault;
 use crate::database::schema::{system_accounts, users};
 use crate::error::{AdministrationError, InvalidValue};
 
-/// Adds a user with a random password, which must be changed at the first sign-in. One of more than privilege 1, or of the commission,
+/// Adds a user with a random password, which must be changed at the first sign-in. A user of more than privilege 1, or of the commission,
 /// needs a second person, as soon as there is one.
 ///
 /// # Errors
@@ -32,7 +32,7 @@ pub async fn add(
     add_by(connection, operator, None, new).await
 }
 
-/// Adds him as one person, or as the second of two.
+/// Adds a user as one person, or as the second of two.
 pub(crate) async fn add_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -45,7 +45,7 @@ pub(crate) async fn add_by(
         .transaction(async |connection| {
             lock(connection).await?;
             let is_alone = is_alone(connection, operator.user()).await?;
-            // What is wrong with the user is told first.
+            // The user is inserted first, so that what is wrong with him is told before a second person is asked.
             insert(connection, new, &password).await?;
             let standing = Standing { privilege: new.privilege, is_commission: new.is_commission };
             if standing.is_of_weight() && !is_alone {
@@ -98,7 +98,7 @@ pub async fn set_privilege(
     set_privilege_by(connection, operator, None, name, privilege).await
 }
 
-/// Changes it as one person, or as the second of two.
+/// Changes a privilege as one person, or as the second of two.
 pub(crate) async fn set_privilege_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -110,7 +110,7 @@ pub(crate) async fn set_privilege_by(
     connection
         .transaction(async |connection| {
             let Standing { privilege: from, .. } = standing(connection, name).await?;
-            // Lowered by one alone, the other Superviseur would leave him alone for good.
+            // If one Superviseur alone could lower the other, nobody would be left to confirm what he does.
             let is_heavy = privilege > from || (from == Privilege::Superviseur && privilege != from);
             if is_heavy && !is_alone(connection, operator.user()).await? {
                 Approved::demand(approved, || Act::UserPrivilege { user: name.to_owned(), privilege })?;
@@ -129,7 +129,7 @@ pub(crate) async fn set_privilege_by(
         .await
 }
 
-/// Gives a user the mark of the election commission, or takes it. Giving it needs a second person, as soon as there is one.
+/// Gives a user the mark of the election commission, or takes it away. Giving it needs a second person, as soon as there is one.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; no such user; a fault.
@@ -142,7 +142,7 @@ pub async fn set_commission(
     set_commission_by(connection, operator, None, name, is_commission).await
 }
 
-/// Gives or takes it as one person, or as the second of two.
+/// Gives or takes the mark as one person, or as the second of two.
 pub(crate) async fn set_commission_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

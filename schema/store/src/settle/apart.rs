@@ -17,7 +17,7 @@ pub struct Apart {
     pub rows: usize,
     /// Minor units charged.
     pub charged: i64,
-    /// Those that were refused.
+    /// The letters that were refused.
     pub refused: Vec<RefusedLetter>,
 }
 

@@ -18,11 +18,11 @@ pub const AGENCIES_MIN: usize = 2;
 /// A table that took no letter of all that were tried, where each letter that no rule refused met the same fault.
 pub struct FailingTable {
     pub definition: Arc<Definition>,
-    /// What the first one met.
+    /// What the first of these letters met.
     pub fault: Fault,
     /// How many agencies' letters met it.
     pub agencies: usize,
-    /// Their places in the batch.
+    /// Places of these letters in the batch.
     pub letters: HashSet<usize>,
 }
 
@@ -55,7 +55,7 @@ pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable
                     failing.agencies = of_table.len();
                     failing.letters.insert(at);
                 }
-                // One that passes, or fails otherwise, clears the table for good.
+                // A letter that passes, or fails otherwise, clears the table for good.
                 _ => *table = None,
             }
         }

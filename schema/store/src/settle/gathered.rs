@@ -38,7 +38,8 @@ pub fn is_new(batch: &[Case]) -> impl Fn(Place) -> bool {
     |(at, table, row)| batch[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
 }
 
-/// Returns rows for every table and set of columns that accepted letters write to: of several letters those of the first.
+/// Returns rows for every table and set of columns that accepted letters write to. Where several letters have the same set, the rows are
+/// those of the first.
 pub fn shapes(batch: &[Case]) -> Vec<&TableRows> {
     let mut shapes: BTreeMap<(i32, &[usize]), &TableRows> = BTreeMap::new();
     for rows in batch.iter().filter_map(Case::acceptance).flat_map(|acceptance| acceptance.work.tables()) {
@@ -58,7 +59,7 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));
             let wanted: Vec<usize> = (0..rows.row_count()).filter(|row| wanted((at, table, *row))).collect();
-            // Both have one entry for each column, since the columns are the group's key.
+            // `rows` and `group` both have one entry for each column, since the columns are the group's key.
             for (column, from) in rows.values.iter().enumerate() {
                 from.push_onto(&wanted, &mut group.values[column]);
             }
@@ -74,7 +75,7 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
 }
 
 impl<'a> Gathered<'a> {
-    /// Gathers no row, for the table and the columns of these.
+    /// Makes a group without rows, for the table and the columns of `rows`.
     pub fn empty(rows: &'a TableRows) -> Gathered<'a> {
         Gathered {
             definition: Arc::clone(&rows.definition),
@@ -114,7 +115,7 @@ impl<'a> Gathered<'a> {
         self.columns.iter().map(array).collect()
     }
 
-    /// Takes the places of the rows, and the binds of columns and identity to compare with what is held.
+    /// Takes the places of the rows, and the binds that are compared with what is held: columns and identity.
     pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -123,7 +124,7 @@ impl<'a> Gathered<'a> {
         (self.places, binds)
     }
 
-    /// Takes the binds of columns and provenance, to insert.
+    /// Takes the binds to insert: columns and provenance.
     pub fn into_insert(self) -> Vec<Bind<'a>> {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -140,7 +141,7 @@ impl<'a> Gathered<'a> {
 pub struct Types(HashMap<String, String>);
 
 impl Types {
-    /// Reads them as PostgreSQL has them now.
+    /// Reads the types as PostgreSQL has them now.
     pub async fn read(connection: &mut AsyncPgConnection, definition: &Definition) -> Result<Types, Fault> {
         let text = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
                      WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped";

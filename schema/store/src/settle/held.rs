@@ -19,9 +19,9 @@ use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::ColumnType;
 use crate::tables::examine::STATUS;
 
-/// Bytes of one version, as JSON: at most, and at least where many versions share the bound, of which then fewer are fetched. A full
-/// birth record takes 1 200.
+/// Most bytes of one version, as JSON. A full birth record takes 1 200.
 const VERSION_BYTES_MAX: usize = 4096;
+/// Fewest bytes that versions are cut to. Where more versions than that share the bound, fewer are fetched.
 const VERSION_BYTES_MIN: usize = 512;
 
 /// How a record held compares with the one that a letter brings.
@@ -170,7 +170,7 @@ fn place(places: &[Place], ordinal: i64) -> Option<Place> {
 enum Found {
     /// Whether the record held has the `same` content.
     Same,
-    /// Of one with other content the `version`, as the text of its JSON.
+    /// The `version` of a record with other content, as the text of its JSON.
     Version,
 }
 
@@ -178,8 +178,8 @@ enum Found {
 /// column keeps them. Each half of the `UNION` is served by a unique index; `UNION` drops what both find.
 fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     let sides = |name: &str| (format!("t.{}", quoted(name)), format!("n.{}::{}", quoted(name), types.of(name)));
-    // A collation given to a column after adoption may take different texts for the same; octets do not. The key is met as the
-    // table's own index does, so that such a record is a conflict with what it meets.
+    // Texts are compared as octets: a collation that a column was given after its adoption may take different texts for the same. The key
+    // is compared as the table's own index does, so that a record which meets another one there is a conflict with it.
     let is_text = |name: &str| {
         let column = gathered.definition.columns.iter().find(|column| column.name == name);
         column.is_some_and(|column| matches!(column.kind, ColumnType::Text { .. }))
@@ -190,7 +190,7 @@ fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
     let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
-    // A key of which the letter leaves a part to the table names no record that is held.
+    // Where the letter leaves a part of the key to the table, its key names no record that is held.
     let of_key = |name: &String| {
         let (held, brought) = gathered.names().any(|own| own == name).then(|| sides(name))?;
         Some(format!("{held} = {brought}"))

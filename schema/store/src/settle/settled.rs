@@ -16,7 +16,7 @@ pub struct Settled {
     pub rows: usize,
     /// Minor units charged.
     pub charged: i64,
-    /// Those that were refused.
+    /// The letters that were refused.
     pub refused: Vec<RefusedLetter>,
 }
 

@@ -13,7 +13,7 @@ pub struct OpenTransaction {
 }
 
 impl OpenTransaction {
-    /// Takes a connection, before the first statement: after a BEGIN that failed it must not return to the pool either.
+    /// Takes a connection, before the first statement: even after a BEGIN that failed, the connection must not return to the pool.
     pub fn on(connection: Connection) -> OpenTransaction {
         OpenTransaction { connection: Some(connection), closes_after_commit: false }
     }
@@ -52,7 +52,7 @@ impl OpenTransaction {
         Ok(self.connection().batch_execute(&set_local(limits)).await?)
     }
 
-    /// Succeeds where a single row may have caused the fault. The transaction must have been rolled back to before it.
+    /// Succeeds where a single row may have caused the fault. The transaction must have been rolled back to before the fault.
     ///
     /// The SQLSTATE does not tell, since a trigger may raise any, or hand on that of another database. What tells is whether the
     /// database writes: one that is away, or full, does not.

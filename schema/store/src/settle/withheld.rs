@@ -16,24 +16,28 @@ use crate::database::StatementLimits;
 use crate::database::fault::Fault;
 use crate::tables::definition::Definition;
 
-/// Pauses before a table is tried again: the first, and the longest.
+/// First pause before a table or letter is tried again.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Longest pause of a table.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// The first pause after a statement used up its time, and the longest pause of a letter: each try takes time of other letters too.
+/// First pause after a statement used up its time: each try takes time of other letters too.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
+/// Longest pause of a letter, for the same reason.
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// Letters remembered. A letter beyond them is not known to wait, so each batch tries it anew.
 const LETTERS_MAX: usize = 10_000;
 
-/// Limits of a statement that writes letters' rows. A batch has a fraction of a second's work, and all letters of its writer wait
-/// meanwhile, so they are below those of other statements. While an operator makes an index, which locks a table for longer, the
+/// Longest wait for a lock of a statement that writes letters' rows. Such a statement has less time than others: a batch has a fraction of
+/// a second's work, and all letters of its writer wait meanwhile. While an operator makes an index, which locks a table for longer, the
 /// table's letters wait.
 const SETTLING_LOCK: Duration = Duration::from_secs(2);
+/// Longest time of a statement that writes letters' rows.
 const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
-/// Limits of a statement that tries again what is known, or feared, to hold up all letters; of the time the lower bound.
+/// Longest wait for a lock while something is tried that is known, or feared, to hold up all letters.
 const TRIAL_LOCK: Duration = Duration::from_secs(1);
+/// Least time of a statement that tries again what has waited.
 const TRIAL_STATEMENT_MIN: Duration = Duration::from_secs(1);
-/// Limit of a statement while the cause of one that took too long is searched for: other letters may have thousands of rows.
+/// Longest time of a statement while the cause of a statement that took too long is searched for: other letters may have thousands of rows.
 const SEARCH_STATEMENT: Duration = Duration::from_secs(2);
 
 /// The tables and letters that wait. Shared by the batches of a settler.
@@ -64,7 +68,7 @@ struct Wait {
 
 impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
-        // What used up its time once takes that time from all other letters at each try.
+        // What used up a statement's time once would take that time from all other letters at each try.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
         Wait { pause, paused: pause, until: now }
     }
@@ -94,8 +98,8 @@ impl Withheld {
         (0..batch.len()).filter(|place| waits_still(&batch[*place])).collect()
     }
 
-    /// Returns the limits of statements that write to these tables for these letters. Where a table or letter has waited, a statement has
-    /// a tenth of the last pause, so that trying takes no more than a tenth of the time of other letters.
+    /// Returns the limits of statements that write to these tables for these letters. Where a table or letter has waited, a statement has a
+    /// tenth of the last pause, so that trying it takes no more than a tenth of the other letters' time.
     pub fn limits<'a>(
         &self,
         mut tables: impl Iterator<Item = i32>,

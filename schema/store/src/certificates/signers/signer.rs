@@ -15,13 +15,13 @@ use crate::database::statement::{Bind, Statement};
 
 /// A registered certificate and its agency as they were when read.
 pub struct Signer {
-    /// Key in `xm.certificates`.
+    /// Its `id` in `xm.certificates`.
     pub certificate_id: i32,
     /// The one certificate that the agency's signature is verified with.
     pub certificate: RegisteredCertificate,
     /// When its key was revoked, with every certificate of it.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// From when to when its certificate is valid, or each certificate of its key.
+    /// Periods of validity: of its certificate, or of each certificate of its key.
     pub validity: Vec<(DateTime<Utc>, DateTime<Utc>)>,
     /// Whether `validity` has every certificate of its key.
     pub has_every_validity: bool,
@@ -99,8 +99,8 @@ pub(super) struct SignerRow {
     columns_and_codes: Vec<String>,
 }
 
-/// Columns of a signer; the caller adds the condition.
-/// A certificate that is not revoked has a key that is not: triggers see to that, so most look into `xm.agency_keys` for nothing.
+/// Selects the columns of a signer; the caller adds the condition. `xm.agency_keys` is looked into for revoked certificates alone: triggers
+/// see to it that the key of a certificate that is not revoked is not revoked either.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(
@@ -114,8 +114,8 @@ macro_rules! select_signers {
                FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
-            // Of several certificates of one key: one that was replaced (revoked, and its key not) after all others; of these the
-            // one valid now goes first, then the one that ends last.
+            // Order of several certificates of one key. A certificate that was replaced (it is revoked, its key is not) comes after all
+            // others. Of these the one valid now comes first, then the one that ends last.
             " ORDER BY (c.revoked_at IS NULL) DESC, (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
         )
     };
@@ -123,7 +123,7 @@ macro_rules! select_signers {
 
 pub(super) use select_signers;
 
-/// From when to when each certificate of a key is valid, by the certificate that a row is of.
+/// Periods of validity of all certificates of a key, under the id of the certificate that a row holds.
 #[derive(Default)]
 pub(super) struct Validities(HashMap<i32, Vec<Period>>);
 
@@ -131,8 +131,8 @@ pub(super) struct Validities(HashMap<i32, Vec<Period>>);
 type Period = (DateTime<Utc>, DateTime<Utc>);
 
 impl Validities {
-    /// Reads those of certificates that are not valid now, or stand beside another of their key, which has the same name. For most
-    /// that costs nothing: a certificate that is valid now says enough.
+    /// Reads the validity of other certificates of a key where it is needed: where a row's certificate is not valid now, or another row has
+    /// the same key identifier. Mostly nothing is read, since a certificate that is valid now says enough.
     pub async fn read<'a>(
         connection: &mut AsyncPgConnection,
         rows: impl Iterator<Item = &'a SignerRow>,

@@ -1,25 +1,25 @@
-//! Which statements for the columns of letters connections keep prepared. A letter chooses its columns, and each set of columns is
-//! a text of its own: an office that sends every subset would have each connection, and PostgreSQL behind it, keep a million of
-//! them. Nothing takes one back out of diesel's cache, so what goes in is bounded.
+//! Decides which statements over the columns of letters a connection keeps prepared. A letter chooses its columns, and each set of columns
+//! is a text of its own: an office that sends every subset would have each connection, and PostgreSQL behind it, keep a million of them.
+//! Nothing takes a statement back out of diesel's cache, so what goes in is bounded.
 //!
-//! A text is kept from its eighth use on, so that what is sent once or twice takes no place; the others are prepared for each
-//! use, which costs a message to PostgreSQL and its answer. The columns that most letters bring have their place after eight batches.
+//! A text is kept from its eighth use on, so that what is sent once or twice takes no place. The other texts are prepared for each use,
+//! which costs a message to PostgreSQL and its answer. The columns that most letters bring have their place after eight batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// Texts that connections keep beside this program's own, of which there are some fifty.
+/// Most such texts that connections keep, beside this program's own, of which there are some fifty.
 pub const KEPT_MAX: usize = 200;
 /// Uses from which a text is kept.
 const USES_MIN: u32 = 8;
-/// Texts of which uses are counted.
+/// Most texts of which uses are counted.
 const COUNTED_MAX: usize = 4096;
 
-/// One for the process, since any connection may be given any text.
+/// One count for the process, since any connection may be given any text.
 static TEXTS: Mutex<Texts> = Mutex::new(Texts { kept: BTreeSet::new(), uses: BTreeMap::new() });
 
-/// Texts by their hashes: two that share one share their place, which does no harm.
+/// Texts by their hashes. Two texts that share a hash share a place, which does no harm.
 #[derive(Debug, Default)]
 struct Texts {
     kept: BTreeSet<u64>,
@@ -30,7 +30,7 @@ struct Texts {
 pub fn is_kept(text: &str) -> bool {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
-    // Valid after every single operation, so a panic elsewhere does not spoil it.
+    // The count is valid after every single operation, so a panic elsewhere does not spoil it.
     TEXTS.lock().unwrap_or_else(PoisonError::into_inner).is_kept(hasher.finish())
 }
 

@@ -19,7 +19,7 @@ async fn two_replicas_may_migrate_at_once() {
     assert_eq!(runs.iter().filter(|run| **run > 0).count(), 1, "one replica ran the migrations: {runs:?}");
     assert_eq!(count(&database, "xm.plans").await, 1);
     assert_eq!(count(&database, "pg_tables WHERE schemaname = 'public'").await, 0);
-    // This month and two more, of journal and originals.
+    // Journal and originals have a partition for this month and for two more.
     assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
 }
 
@@ -103,7 +103,8 @@ async fn a_database_that_lacks_a_migration_of_this_program_is_named() {
     assert!(matches!(error, MigrateError::DatabaseOlder { missing: 1 }), "{error}");
 }
 
-/// A summary of the first range would be changed by each of its first lines. PostgreSQL says what it had to make anew.
+/// If an index (BRIN) had summarised its first range while that was empty, each of the first lines would change the summary. So it must not
+/// have: PostgreSQL says which summaries it had to make.
 #[tokio::test]
 async fn no_line_of_a_new_part_of_the_journal_changes_the_index_of_its_numbers() {
     let database = TestCluster::shared().await.database().await;

@@ -11,7 +11,7 @@ use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::settle::SettlingSettings;
 
-/// Names, among the reasons, the room of mails that an agency vouches for.
+/// Name, among the reasons, of the room for mails that an agency vouches for.
 const VOUCHED: &str = "vouched";
 
 /// What is kept in the rooms that a batch may need, which are locked until its end.
@@ -61,7 +61,7 @@ impl Rooms {
         fits
     }
 
-    /// Takes room of a reason, and says whether there was enough. Where it `has_to_be`, it is taken beyond the ceiling too.
+    /// Takes room of a reason, and says whether there was enough. With `has_to_be` it is taken beyond the ceiling too.
     pub fn take(&mut self, reason: &str, bytes: i64, settings: &SettlingSettings, has_to_be: bool) -> bool {
         let kept = self.kept.entry(reason.to_owned()).or_default();
         let with_it = kept.saturating_add(bytes);
@@ -93,7 +93,7 @@ impl Booked {
         *self.rooms.entry(if vouched_by.is_some() { VOUCHED } else { reason }).or_default() += bytes;
     }
 
-    /// Adds them to the rooms in the database.
+    /// Adds these bytes to the rooms in the database.
     pub async fn write(self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         let (rooms, bytes) = self.rooms.iter().map(|(room, bytes)| (Some(*room), Some(*bytes))).unzip();
         let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes

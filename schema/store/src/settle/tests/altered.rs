@@ -60,7 +60,7 @@ async fn letters_of_other_tables_are_settled_at_once_and_those_of_the_altered_on
         assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 9, "nothing is said of what waits");
         assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
         assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -500);
-        // Tried again at once it waits, untried.
+        // Settled again at once, the letter waits untried.
         assert_eq!(world.settle(vec![world.arrival(&waiting).await]).await, [Outcome::Deferred], "{alteration}");
         world.sql(mend).await;
         eventually("the table takes letters again", async || {

@@ -1,4 +1,4 @@
-//! An answer leaves as its letter came: packed as it was, and in its cipher while the agency has leave for that.
+//! An answer leaves as its letter came: packed in the same form, and in the same cipher while the agency may use that.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn arrival(world: &World, letter: &Letter, cipher: ContentCipher, form: Pa
     arrival
 }
 
-/// Everything that waits to be sent, as another process finds it each time.
+/// Returns everything that waits to be sent, leased each time by another process.
 async fn claimed(world: &World) -> Vec<LeasedAnswer> {
     let (process, mut connection) = (Uuid::new_v4(), world.connection().await);
     let claimed = outbox::lease(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
@@ -102,7 +102,7 @@ async fn an_answer_is_in_its_letters_cipher_while_the_agency_has_leave() {
     assert_eq!(ciphers().await, [ContentCipher::Aes256Gcm; 2], "the leave is gone");
 }
 
-/// What waits for one letter, as it is claimed.
+/// Returns the one answer that waits, as another process leases it.
 async fn waiting(world: &World) -> Option<LeasedAnswer> {
     let mut claimed = claimed(world).await;
     assert!(claimed.len() <= 1, "one answer of a letter waits at a time");
@@ -114,7 +114,7 @@ fn told(answer: &LeasedAnswer) -> (i16, i16, &[u8]) {
     (answer.attempt, answer.part, &answer.payload)
 }
 
-/// Gives the answers of all letters so many parts, of the first attempt.
+/// Gives the answer of every letter so many parts, for the first attempt.
 async fn give_parts(world: &World, parts: u32) {
     world
         .sql(&format!(
@@ -166,7 +166,7 @@ async fn the_parts_of_an_answer_leave_one_after_the_other_and_are_kept_for_two_w
     assert_eq!(told(&waiting(&world).await.unwrap()), (1, 0, &receipt[..]));
 }
 
-/// One row stands for the parts one after the other: what a sender says of one of them is never taken for another.
+/// One row of the outbox stands for the parts, one after the other. What a sender says of one part is never taken for another.
 #[tokio::test]
 async fn what_is_said_of_a_part_that_no_longer_waits_changes_nothing() {
     let world = World::new().await;
@@ -192,7 +192,7 @@ async fn what_is_said_of_a_part_that_no_longer_waits_changes_nothing() {
     assert_eq!(world.count(row).await, 21);
     outbox::leave(&mut connection, &second).await.unwrap();
     assert_eq!(world.count(row).await, 20);
-    // Another process has it by now.
+    // Another process has leased the same part by now, so the sender of `second` changes nothing.
     let third = [waiting(&world).await.unwrap()];
     outbox::sent(&mut connection, &second).await.unwrap();
     assert_eq!(world.count(row).await, 21);

@@ -6,11 +6,11 @@ use serde_json::json;
 use super::super::arrival::Outcome;
 use super::world::World;
 
-/// Columns that a letter may leave out; two to their number is more sets than connections keep statements.
+/// Columns that a letter may leave out. The sets of them (two to this power) are more than the statements that connections keep.
 const COLUMNS: u64 = 9;
-/// Statements that a connection keeps at most: for columns as many as `statement::kept` says, and the program's own.
+/// Most statements that a connection keeps: for columns as many as `statement::kept` says, and the program's own.
 const KEPT_MAX: i64 = 256;
-/// Those that this connection keeps.
+/// Counts the statements that this connection keeps.
 const KEPT: &str = "SELECT count(*) FROM pg_prepared_statements";
 
 /// A letter with the columns that the number's bits name.

@@ -52,7 +52,7 @@ async fn every_letter_of_a_batch_shows_what_it_contradicts_and_small_records_are
     let mut batch = Vec::new();
     for (letter, mark) in letters.iter().zip(0..) {
         let mut arrival = world.arrival(letter).await;
-        // Each of its own, or quarantine would take them for copies.
+        // Each letter has a container of its own, or quarantine would take them for copies.
         arrival.container[0] = mark;
         batch.push(arrival);
     }
@@ -66,7 +66,7 @@ async fn every_letter_of_a_batch_shows_what_it_contradicts_and_small_records_are
 async fn a_record_that_differs_by_one_way_and_agrees_by_the_other_is_a_conflict() {
     let world = World::new().await;
     world.settle(vec![world.arrival(&world.births(42, 1, &[("CE-042", 1), ("CE-042", 2)])).await]).await;
-    // Number 1 of the sender, with the act that it sent as number 2.
+    // The sender's number 1, with the act that it sent as number 2.
     let mut crossed = world.births(42, 2, &[("CE-042", 2)]);
     world.set_numeros(&mut crossed, &[1]);
     assert_eq!(world.settle(vec![world.arrival(&crossed).await]).await, [REFUSED(RefusalCode::Conflict)]);

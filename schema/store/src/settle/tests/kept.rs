@@ -46,7 +46,7 @@ async fn a_row_that_the_table_keeps_out_refuses_its_letter_is_named_and_never_ch
         assert_eq!(rows, [2], "{keeping_out}: {refusal:?}");
         assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1, "{keeping_out}");
         assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -100);
-        // The same again changes nothing, in a letter of its own.
+        // The same record in a letter of its own changes nothing.
         let mut again = world.births(42, 3, &[("CE-042", 2)]);
         world.rename(&mut again, "ZORRO");
         assert_eq!(settle_one(&world, &again).await, REFUSED(RefusalCode::RowsInvalid), "{keeping_out}");
@@ -90,7 +90,7 @@ async fn a_blank_at_the_end_of_a_key_of_fixed_length_names_the_same_record() {
     world.sql("INSERT INTO xm.scopes (agency, column_name, code) VALUES (42, 'CentreCode', 'CE-042 ')").await;
     for (sequence, code, expected) in [(1, "CE-042 ", (1, 0)), (2, "CE-042 ", (0, 1)), (3, "CE-042", (0, 1))] {
         let mut letter = world.births(42, sequence, &[(code, 1)]);
-        // After a reinstallation: nothing but the legal key tells that it is the same.
+        // The number is new, as after a reinstallation: only the legal key tells that the record is the same.
         world.set_numeros(&mut letter, &[100 + sequence]);
         assert_eq!(settle_one(&world, &letter).await, Outcome::Accepted, "{code:?}");
         let receipt = world.receipt(&letter).await;

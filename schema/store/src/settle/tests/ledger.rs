@@ -11,7 +11,7 @@ use super::world::World;
 use crate::settle::arrival::Outcome;
 
 const AGENCIES: [u32; 2] = [42, 43];
-/// Few, because each settles real batches.
+/// Cases that are tried: few, because each settles real batches.
 const CASES: u32 = 24;
 
 /// What happens to accounts.
@@ -57,7 +57,7 @@ struct Books {
 }
 
 impl Books {
-    /// Opens the books of a case where the one before it left the accounts: without credit, and nothing costs anything.
+    /// Opens the books of a case on the balances that the case before it left, without credit limits or prices.
     async fn open(world: &World, next: u64) -> Books {
         world.sql("DELETE FROM xm.tariffs; UPDATE xm.accounts SET credit_limit = 0").await;
         let mut balances = BTreeMap::new();
@@ -139,7 +139,7 @@ fn entries_balances_and_charges_agree_whatever_happens() {
     let config =
         ProptestConfig { cases: CASES, failure_persistence: None, max_shrink_iters: 100, ..Default::default() };
     let outcome = TestRunner::new(config).run(&vec(event(), 1..8), |events| {
-        // No case uses a number of another.
+        // Each case has sequence numbers and acts of its own.
         next.set(next.get() + 1000);
         runtime.block_on(async {
             let mut books = Books::open(&world, next.get()).await;

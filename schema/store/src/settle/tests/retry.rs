@@ -39,7 +39,7 @@ async fn entry(world: &World) -> i64 {
 }
 
 async fn tried_as(world: &World, taken_up: &TakenUp, again: Arrival) -> Result<Vec<Tried>, AdministrationError> {
-    // Its bytes and when it came are those of the entry, as `engine` has it.
+    // The container and the time of arrival are those of the entry, as they are in `engine`.
     let again = Arrival { received_at: taken_up.entry.received_at, container: taken_up.original.clone(), ..again };
     retry(&world.settler, &mut *world.connection().await, &operator(), taken_up, vec![again], "mended").await
 }
@@ -107,7 +107,7 @@ async fn a_letter_whose_cause_is_mended_is_accepted_by_its_second_attempt() {
     let actions = audit::list(&mut *world.connection().await, None, 100).await.unwrap();
     assert!(actions.iter().any(|line| line.action == "quarantine.retry" && line.operator == "mbome"));
 
-    // It is settled as any other: delivered again it changes nothing, and is answered by the attempt that won.
+    // The letter is settled as any other: delivered again it changes nothing, and is answered with the attempt that won.
     world.sql("DELETE FROM xm.outbox").await;
     assert_eq!(settle(&world, &letter).await, Outcome::Duplicate);
     assert_eq!(waiting(&world).await.1.attempt, 2);
@@ -327,7 +327,7 @@ async fn the_new_answer_is_sent_whatever_becomes_of_the_old_one() {
     assert_eq!(old.len(), 1);
     grant(&world).await;
     assert_eq!(try_again(&world, &letter).await, Tried::Accepted { letter_id: letter.id, attempt: 2 });
-    // As a program of the version before deletes it, by its id alone, and as this one does.
+    // A program of the version before deletes the old answer by its id alone; this program does it in its own way.
     world.sql(&format!("DELETE FROM xm.outbox WHERE id = {}", old[0].id)).await;
     outbox::sent(&mut *world.connection().await, &old).await.unwrap();
     assert_eq!(waiting(&world).await.0.attempt, 2);

@@ -29,7 +29,7 @@ async fn a_verdict_stands_whatever_was_wrong_and_has_been_put_right_since() {
     letter.from.installation = "pc2".to_owned();
     let refused = REFUSED(RefusalCode::InstallationUnknown);
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [refused]);
-    // Its signer is cached from before: what changed is read again.
+    // The arrival's signer was cached before the change: what changed is read again.
     let cached = world.arrival(&letter).await;
     world.sql("INSERT INTO xm.installations (agency, name) VALUES (42, 'pc2')").await;
     assert_eq!(world.settle(vec![cached]).await, [Outcome::Duplicate], "the office was told; it sends a new letter");
@@ -106,7 +106,7 @@ async fn a_revocation_holds_from_the_next_letter_on_whatever_is_cached() {
 #[tokio::test]
 async fn a_certificate_renewed_for_the_same_key_takes_the_place_of_the_old_one() {
     let world = World::new().await;
-    // One that believes what it has read for an hour, and one that believes nothing.
+    // One cache believes for an hour what it has read, the other believes nothing.
     let signers = Signers::with_age_max(100, Duration::from_secs(3600));
     let of_no_age = Signers::with_age_max(100, Duration::ZERO);
     let id = SignerId::KeyId(vec![42; 20]);
@@ -166,7 +166,7 @@ async fn a_certificate_renewed_for_the_same_key_counts_from_the_next_letter_on()
         let ids = old.signer_ids();
         let before = world.arrival_of(&ids[0], &world.births(42, sequence, &[("CE-042", sequence)])).await;
         assert_eq!(world.settle(vec![before]).await, [REFUSED(RefusalCode::CertificateExpired)], "{name}");
-        // In the verifier's cache since before the renewal: both ways of naming it.
+        // The certificate before the renewal is in the verifier's cache, under both names of its signer.
         let mut letters = Vec::new();
         for (id, number) in ids.iter().zip(sequence + 1..) {
             letters.push(world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await);
@@ -181,7 +181,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     let world = World::new().await;
     let key = KeyPair::generate().unwrap();
     let valid = made(&key, (-10, 20));
-    // In an order in which neither the last registered nor the one that ends last is the one.
+    // The certificates are registered in such an order that the valid one is neither the last one registered nor the one that ends last.
     let others = [made(&key, (5, 900)), made(&key, (-900, -20)), made(&key, (30, 60))];
     register(&world, &others[0]).await;
     register(&world, &valid).await;
@@ -204,7 +204,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     {
         assert_eq!(signer.is_in_time(at(days), grace_days), is_in_time, "{days} days from now, {grace_days} of grace");
     }
-    // By key, and by the names of those that are not valid now.
+    // Letters name their signer by the key, and by the names of the certificates that are not valid now.
     let ids = [vec![by_key], others.iter().filter_map(|one| one.signer_ids().pop()).collect()].concat();
     for (id, number) in ids.iter().zip(1..) {
         let arrival = world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await;
@@ -216,7 +216,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
 async fn a_certificate_without_key_identifier_does_not_stand_before_one_of_its_key_that_has_it() {
     let world = World::new().await;
     let key = KeyPair::generate().unwrap();
-    // The stock command writes the SHA-1 of the key, which is what one without is listed under.
+    // The stock command writes the SHA-1 of the key as its identifier. A certificate without identifier is listed under that as well.
     let without =
         RegisteredCertificate::from_der(CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().der());
     let without = without.unwrap();
@@ -249,20 +249,20 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
     for (id, number) in names.zip(1..) {
         letters.push(world.arrival_of(&id, &world.births(42, number, &[("CE-042", number)])).await);
     }
-    // One is revoked: that which no letter is judged by.
+    // The certificate that is revoked is one that no letter is judged by.
     let fingerprint = of_key[2].fingerprint().to_string();
     certificates::revoke(&mut *world.connection().await, &Operator::superviseur(), &fingerprint, "stolen", None)
         .await
         .unwrap();
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
-    // Nor does any tool take it back: a look-up believes a certificate that is not revoked.
+    // No tool takes the revocation back: a look-up would believe a certificate that is not revoked.
     let mut connection = world.connection().await;
     connection.batch_execute("UPDATE xm.certificates SET revoked_at = NULL").await.unwrap_err();
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");
 }
 
-/// What is looked up by issuer and number is one certificate of its key, and says of the others only when they are asked for.
+/// A look-up by issuer and number finds one certificate of a key. The validity of the others is read only when it is asked for.
 #[tokio::test]
 async fn a_letter_that_came_while_another_certificate_of_its_key_was_valid_is_accepted() {
     let world = World::new().await;
@@ -283,7 +283,7 @@ async fn a_letter_that_came_while_another_certificate_of_its_key_was_valid_is_ac
     assert_eq!(world.settle(arrivals).await, expected);
 }
 
-/// Its letters wait and are no stranger's; all others are found beside it, and what was verified before is settled.
+/// Letters of that certificate wait and are no stranger's; all other signers are found beside it, and what was verified before is settled.
 #[tokio::test]
 async fn a_certificate_that_cannot_be_read_holds_up_its_own_letters_only() {
     let world = World::new().await;

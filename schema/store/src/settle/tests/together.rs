@@ -60,7 +60,7 @@ async fn the_fault_told_is_that_of_the_statement_that_failed_first() {
         assert_eq!(fault, missing(table));
         world.sql(&format!("ALTER TABLE xm.{table}_away RENAME TO {table}")).await;
     }
-    // Originals that take two statements.
+    // The originals of this batch take two statements.
     world.sql("ALTER TABLE xm.outbox RENAME TO outbox_away").await;
     let mut large = vec![world.arrival(&letter).await, world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await];
     large.iter_mut().for_each(|arrival| arrival.container = vec![b'x'; STATEMENT_BYTES_MAX]);

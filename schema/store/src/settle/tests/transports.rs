@@ -64,7 +64,7 @@ async fn assert_is_answered_by_the_last_of(first: &'static str, last: &'static s
     let claimed = claim(&world, other, last).await;
     assert_eq!(claimed.len(), 1, "{first}, {last}");
 
-    // It waits by that way as it did: nothing begins anew.
+    // The same letter by the same transport changes nothing: the answer stays with the process that has leased it.
     assert_eq!(comes_by(last).await, [Outcome::Duplicate]);
     assert_eq!(world.count(due).await, 0);
 

@@ -27,15 +27,15 @@ fn bad(world: &World, sequence: u64) -> Letter {
     letter
 }
 
-/// A trigger fails over one row, by any kind of fault: no other letter waits.
+/// Expects that the bad letter waits, over whose row a trigger fails by any kind of fault, and that no other letter does.
 async fn assert_waits_alone(world: &World, what: &str, mend: &str) {
     let letter = bad(world, 1);
     let beside = [world.births(42, 2, &[("CE-042", 2)]), world.births(43, 1, &[("CE-043", 1)])];
     let expected = [Outcome::Deferred, Outcome::Accepted, Outcome::Accepted];
     assert_eq!(world.settle_or_apart(&[&letter, &beside[0], &beside[1]]).await, expected, "{what}");
-    // Its table takes rows of everybody, and of its agency too.
+    // The table still takes rows of other letters, of the same agency too.
     assert_eq!(world.settle_or_apart(&[&world.births(42, 3, &[("CE-042", 3)])]).await, [Outcome::Accepted], "{what}");
-    // Again at once it waits, untried.
+    // Settled again at once, the letter waits untried.
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Deferred], "{what}");
     assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 3, "{what}");
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0, "{what}");
@@ -84,7 +84,7 @@ async fn whatever_sqlstate_a_trigger_raises_over_a_row_holds_up_its_own_letter_o
 #[tokio::test]
 async fn a_sqlstate_of_resources_is_the_database_s_where_nothing_can_be_written() {
     let world = World::new().await;
-    // Takes the place of what the program tries to write.
+    // This table takes the place of the one that the program tries to write.
     world.sql("CREATE TABLE xm.room_probe ()").await;
     world.trigger_over_bad(BEFORE, "RAISE EXCEPTION 'disque plein' USING ERRCODE = '53100'").await;
     let batch = vec![world.arrival(&bad(&world, 1)).await, world.arrival(&world.births(43, 1, &[("CE-043", 1)])).await];
@@ -132,7 +132,7 @@ async fn an_agency_without_an_account_waits_for_one_and_nobody_else_does() {
     let letters = [&without[0], &without[1], &beside, &without[2]];
     let expected = [Outcome::Deferred, Outcome::Deferred, Outcome::Accepted, Outcome::Deferred];
     assert_eq!(world.settle_or_apart(&letters).await, expected);
-    // Alone, and all of one agency, they are no more to blame.
+    // Alone, and beside letters of its own agency only, such a letter is no more to blame.
     assert_eq!(world.settle_or_apart(&[&world.births(42, 4, &[("CE-042", 4)])]).await, [Outcome::Deferred]);
     assert_eq!(world.settle_or_apart(&letters[..2]).await, [Outcome::Deferred; 2]);
     world.sql("INSERT INTO xm.accounts (kind, agency) VALUES ('agency', 42)").await;
@@ -140,7 +140,7 @@ async fn an_agency_without_an_account_waits_for_one_and_nobody_else_does() {
     assert_eq!(world.ledger_difference().await, 0);
 }
 
-/// Of a letter that brings rows of several tables, no table is blamed for what a trigger of one finds missing in the end.
+/// Where a letter brings rows of several tables, no table is blamed for what a trigger of one finds missing in the end.
 #[tokio::test]
 async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
     let world = World::new().await;
@@ -211,7 +211,7 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
         letter
     };
     let births = |sequence: u64| world.births(43, sequence, &[("CE-043", sequence)]);
-    // All of one agency: they may be all that is wrong.
+    // All letters for the table are of one agency: they may be all that is wrong.
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 1), &births(1)]).await, [Outcome::Deferred, Outcome::Accepted]);
     let before = tried().await;
     let expected = [Outcome::Deferred, Outcome::Deferred, Outcome::Accepted];
@@ -294,8 +294,8 @@ async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill(
     assert!(world.count(kept).await > 3000, "what is dropped gives its room back");
 }
 
-/// So may a mail be that was not looked into as a whole. A letter of an agency in it vouches for it: but it may be one letter that
-/// somebody has caught, which then takes the part of that agency in the room for such mails, and of no other one.
+/// A mail that was not looked into as a whole may be an agency's only copy as well. A letter of an agency in it vouches for the mail. But
+/// it may be one letter that somebody has caught. Such mails then take that agency's part of the room for them, and no other agency's.
 #[tokio::test]
 async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and_all_are_within_the_total() {
     const ENTRY: i64 = 1000 + 512;
@@ -315,12 +315,12 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     let room_of = async |of: &str| {
         world.count(&format!("SELECT bytes_kept FROM xm.quarantine_usage WHERE reason = '{of}'")).await
     };
-    // One letter of 42 with whatever behind it: first its part, then what strangers have.
+    // Mails with one caught letter of 42 fill the part of 42 first, then the room that strangers have.
     world.settle((0..20).map(|number| mail(number, Some(42))).collect()).await;
     assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (2 * ENTRY, 8 * ENTRY));
     world.settle(vec![mail(30, None), mail(31, Some(44)), mail(32, Some(42))]).await;
     assert_eq!((kept_of(42).await, kept_of(43).await, kept_of(44).await), (10, 0, 1), "strangers' share is taken");
-    // The room is full with eight agencies' parts.
+    // The parts of eight agencies fill the room.
     world.settle((100..120).map(|agency| mail(agency, Some(agency))).collect()).await;
     assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (16 * ENTRY, 8 * ENTRY));
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 24);
@@ -333,7 +333,7 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() as u64;
     let all = settings.vouched_bytes_max() + reasons * settings.stranger_bytes_of_reason();
     assert!(all <= settings.stranger_bytes_max, "{all} bytes are more than the total");
-    // What is dropped gives its agency's part back.
+    // An entry that is dropped gives its agency's part back.
     let first = world.count("SELECT min(id) FROM xm.quarantine WHERE signer_beside = 42").await;
     let operator = Operator::pretended("mbarga", Privilege::Operateur);
     quarantine::drop(&mut *world.connection().await, &operator, first, "seen").await.unwrap();
@@ -342,7 +342,7 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     assert_eq!((kept_of(42).await, room_of("vouched").await), (10, 16 * ENTRY));
 }
 
-/// The mail of a letter that waits comes whole each time. Its other letters get no further line or answer: they were not sent again.
+/// The mail of a letter that waits is fetched whole each time. Its other letters get no further line or answer: nobody sent them again.
 #[tokio::test]
 async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journal_and_no_count_twice() {
     let world = World::new().await;
@@ -360,7 +360,7 @@ async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journ
     }
     assert_eq!(world.settle(again).await, [Outcome::SettledBefore; 2]);
     assert_eq!(world.count(told).await, 20_001);
-    // Sent again by its office it is told of, and answered.
+    // A letter that its office sends again gets a line in the journal, and an answer.
     let sent = vec![world.arrival(&letter).await, stranger()];
     assert_eq!(world.settle(sent).await[0], Outcome::Duplicate);
     assert_eq!(world.count(told).await, 30_111);

@@ -9,13 +9,13 @@ use crate::tables::definition::Column;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is new.
+    /// The table is new.
     Adopted,
     /// Its columns changed: the definition has a further version.
     NewVersion,
     /// Scope, key, checks, corrections or rights changed.
     Changed,
-    /// All was as it is.
+    /// Nothing changed.
     Unchanged,
 }
 
@@ -33,7 +33,7 @@ pub enum Change {
         /// Its name.
         name: String,
     },
-    /// Its type, nullability, default or lines changed.
+    /// Its type, nullability or default changed, or whether its text may have several lines.
     ColumnChanged {
         /// As it was.
         was: Column,

@@ -60,7 +60,7 @@ pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<V
         }
     }
     problems.extend(Guard::find(connection, &table.schema_name, &table.relation_name).await?.problems());
-    // What cannot be read any more was written by nobody that is known: every trigger is told of.
+    // Where the triggers that were seen at the adoption cannot be read any more, every trigger is reported.
     let seen: Vec<Trigger> = serde_json::from_value(table.triggers_seen.clone()).unwrap_or_default();
     let found = guard::triggers(connection, &table.schema_name, &table.relation_name).await?;
     problems.extend(guard::altered_triggers(&seen, &found));

@@ -1,8 +1,8 @@
-//! What beside a table decides over its rows: what may keep one out, hide it or lose it, and which triggers may change it.
+//! What stands around a table and decides over its rows: what may keep one out, hide it or lose it, and which triggers may change it.
 //!
-//! A letter is accepted when its rows are in the table, once, and stay there. What PostgreSQL's catalogue shows to be against
-//! that keeps the table from being adopted; of a trigger's code nothing can be known, so it is named to the operator, and
-//! settling counts what was written.
+//! A letter is accepted when its rows are in the table, once, and stay there. Where PostgreSQL's catalogue shows that they would not, the
+//! table is not adopted. Of a trigger's code nothing can be known, so the trigger is named to the operator, and settling counts what was
+//! written.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
@@ -38,7 +38,7 @@ pub struct Trigger {
     /// As it was created.
     #[diesel(sql_type = Text)]
     pub definition: String,
-    /// MD5 of its function's code, hexadecimal: whoever replaces that changes what the trigger does.
+    /// MD5 of its function's code, hexadecimal: whoever replaces the code changes what the trigger does.
     #[diesel(sql_type = Text)]
     pub function_md5: String,
 }
@@ -61,7 +61,8 @@ impl Guard {
         schema_name: &str,
         relation_name: &str,
     ) -> Result<Guard, Fault> {
-        // Of a trigger's type bit 1 is FOR EACH ROW, 2 is BEFORE, 4 is INSERT. `D` is disabled, `R` for replicas only.
+        // Bits of a trigger's type: 1 is FOR EACH ROW, 2 is BEFORE, 4 is INSERT. A trigger or rule that is marked `D` is disabled, one
+        // marked `R` is for replicas only.
         let guard = diesel::sql_query(
             "SELECT c.relpersistence = 'p' AS is_logged, c.relispartition AS is_partition,
                     row_security_active(c.oid) AS hides_rows,
@@ -106,7 +107,7 @@ impl Guard {
         problems
     }
 
-    /// Tells what does not keep it from being adopted.
+    /// Tells what the operator should know and what does not keep the table from being adopted.
     pub fn warnings(&self) -> Vec<Warning> {
         self.before_rows.iter().map(|trigger| Warning::TriggerBeforeRow { trigger: trigger.clone() }).collect()
     }

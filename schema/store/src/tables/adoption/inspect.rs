@@ -34,7 +34,7 @@ pub struct Found {
     pub has_default: bool,
     #[diesel(sql_type = Bool)]
     pub is_generated: bool,
-    /// Whether different texts are different to its collation.
+    /// Whether its collation tells any two different texts apart.
     #[diesel(sql_type = Bool)]
     pub is_exact: bool,
 }
@@ -67,7 +67,7 @@ impl Relation {
         .get_result(connection)
         .await
         .optional()?;
-        // A view has no unique index, a partitioned table none without its partition key.
+        // Only an ordinary table will do: a view has no unique index, a partitioned table none without its partition key.
         if found.is_none_or(|found| found.kind != "r") {
             return Ok(None);
         }
@@ -136,7 +136,7 @@ impl Found {
             "character" => ColumnType::Text { length_chars_max: limit, padded: true },
             "date" => ColumnType::Date,
             "time without time zone" => ColumnType::Time,
-            // Of times the modifier is the number of digits itself.
+            // For times the modifier is the number of fraction digits itself.
             "timestamp with time zone" => ColumnType::Timestamptz { fraction_digits: u8::try_from(self.modifier).ok() },
             "uuid" => ColumnType::Uuid,
             "bytea" => ColumnType::Bytea,
@@ -144,13 +144,13 @@ impl Found {
         })
     }
 
-    /// Names the collation that keeps it from being relied on.
+    /// Names the problem of a column whose collation takes different texts for the same.
     pub fn inexact(&self) -> Option<Problem> {
         (!self.is_exact && !self.is_provenance())
             .then(|| Problem::new(ProblemCode::CollationInexact).with("column", &self.name))
     }
 
-    /// Says whether checks may reckon with it.
+    /// Says whether checks may calculate with the column.
     pub fn is_integer(&self) -> bool {
         matches!(self.kind(), Some(ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint))
     }

@@ -30,7 +30,7 @@ pub enum MistakeProblem {
     KeyUnknown {
         /// As it is written.
         name: String,
-        /// Which there are.
+        /// The keys that there are.
         expected: String,
     },
     /// A key that must be there.
@@ -40,7 +40,7 @@ pub enum MistakeProblem {
     },
     /// A value that is none of those that there are.
     ValueUnknown {
-        /// Which there are.
+        /// The values that there are.
         expected: String,
         /// As it is written.
         found: String,
@@ -52,9 +52,9 @@ pub enum MistakeProblem {
         /// Kind and value found, such as `integer `5``.
         found: String,
     },
-    /// Something else than may stand there.
+    /// Something stands there that may not.
     FormUnknown {
-        /// What may.
+        /// What may stand there.
         expected: String,
     },
     /// What the reader of the file says: it is no TOML, or no JSON.
@@ -127,7 +127,7 @@ impl MistakeProblem {
         }
     }
 
-    /// Returns what the words need besides.
+    /// Returns the parameters that the words need beside the code.
     fn parameters(&self) -> Vec<(&'static str, &str)> {
         match self {
             MistakeProblem::KeyUnknown { name, expected } => vec![("name", name), ("expected", expected)],

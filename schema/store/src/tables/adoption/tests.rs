@@ -206,7 +206,7 @@ async fn an_altered_table_gets_its_next_version_when_adopted_again() {
     run(&mut connection, "DROP TABLE shop.\"Thing\"").await;
     assert!(tables::check(&mut connection).await.unwrap()[0].problems[0].code() == ProblemCode::RelationGone);
 
-    // Given up, it is nobody's any more; made again under another name, it goes on where it was.
+    // A table that is given up is no longer registered. Made again under another name, it goes on with its next version.
     tables::abandon(&mut connection, &OPERATOR, "shop.thing").await.unwrap();
     assert_eq!(tables::check(&mut connection).await.unwrap(), []);
     assert!(tables::list(&mut connection).await.unwrap().is_empty());

@@ -24,7 +24,7 @@ pub struct Rule(&'static str);
 pub const TYPE: Rule = Rule("type");
 const LENGTH: Rule = Rule("length");
 const RANGE: Rule = Rule("range");
-/// Finer than the column, which would round it.
+/// Finer than the column keeps: PostgreSQL would round it.
 const PRECISION: Rule = Rule("precision");
 const CHARACTERS: Rule = Rule("characters");
 
@@ -56,7 +56,7 @@ impl Bounds for i64 {
     const BOUNDS: &'static str = "-9223372036854775808 to 9223372036854775807";
 }
 
-/// Reads decimal text `-?digits(.digits)?`: no exponent, no NaN. Bounded, since PostgreSQL takes 131 072 digits.
+/// Reads decimal text `-?digits(.digits)?`: no exponent, no NaN. The number of digits is bounded, since PostgreSQL takes 131 072.
 ///
 /// The result is the one text of the number: 1.50, 01.5 and 1.5 are the same. PostgreSQL rounds to the scale and then wants
 /// fewer than `precision - scale` digits before the point; either may be below zero or above the other.
@@ -127,7 +127,7 @@ pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
     if let Some(expected) = forbidden(text, rules.multiline) {
         return Err(CHARACTERS.with(expected));
     }
-    // PostgreSQL compares char(n) without them and gives them back in any number: only one form can be compared as text.
+    // PostgreSQL compares char(n) without the blanks at its end, and gives them back in any number: only one form can be compared as text.
     let text = if rules.padded { text.trim_end_matches(' ') } else { text };
     let chars_max = rules.length_chars_max.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     // No text has more characters than bytes.
@@ -144,7 +144,7 @@ pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
 /// The other marks of direction stay: embeddings, isolates, U+200E, U+200F and U+061C only arrange runs of text that keep their own
 /// order, and Arabic records, or telephone numbers copied from an address book, have them honestly.
 fn forbidden(text: &str, multiline: bool) -> Option<&'static str> {
-    // Nearly every text is of this kind.
+    // Nearly every text has only these characters.
     if text.bytes().all(|byte| matches!(byte, 0x20..0x7f)) {
         return None;
     }

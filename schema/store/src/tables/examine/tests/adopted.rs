@@ -123,7 +123,7 @@ async fn a_text_has_several_lines_only_where_its_table_says_so() {
         let refusal = lab.refusal(&row("T", &values)).await;
         assert_eq!(refusal.faults[0].rule, "characters", "{column}: {refusal:?}");
     }
-    // Whoever takes the word back makes a version that offices must know of.
+    // Whoever adopts the table without `multiline` makes a version that offices must know of.
     let again = lab.adopt("", &keyed("Code", "")).await.unwrap().remove(0);
     assert_eq!((again.version, again.changes.len()), (2, 1), "{again:?}");
     let Change::ColumnChanged { was, is } = &again.changes[0] else { panic!("{again:?}") };

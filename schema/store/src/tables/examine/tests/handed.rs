@@ -28,7 +28,7 @@ async fn a_trigger_that_speaks_like_a_database_that_is_away_or_altered_refuses_i
         let batch = vec![lab.arrival(body).await, beside];
         let expected = [Outcome::Refused(RefusalCode::RowsInvalid), Outcome::Accepted];
         assert_eq!(lab.world.settle(batch).await, expected, "{sql}");
-        // Its table takes letters still.
+        // The table still takes letters.
         lab.send_twice(&body.replace("\"bad\"", "\"good\""), 1).await;
     }
 }

@@ -182,7 +182,7 @@ fn a_moment_finer_than_its_column_is_refused() {
     ] {
         assert_eq!(read(kind, &at(fraction)).unwrap_err().0, "precision", "{kind:?} {fraction}");
     }
-    // Whatever they are, more digits than nine have no form in a letter.
+    // More than nine digits have no form in a letter, whatever the digits are.
     for fraction in [".0000000000", ".1234560000", ".1234560000001"] {
         assert_eq!(read(of(0), &at(fraction)).unwrap_err().0, "type", "{fraction}");
         assert_eq!(read(MICROSECONDS, &at(fraction)).unwrap_err().0, "type", "{fraction}");
