@@ -12,8 +12,9 @@ use sdc::letter::Matricule;
 use store::samples;
 use store::tables;
 
+use super::desk::Desk;
 #[cfg(feature = "demo")]
-use super::desk::{Desk, read_matricule};
+use super::desk::read_matricule;
 use super::table;
 use crate::configuration::{Configuration, SAMPLE};
 use crate::{show, speech};
