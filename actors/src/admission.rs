@@ -2,7 +2,7 @@
 //! the letters that wait, and the mails over which sessions break. It knows no protocol: a transport's listing goes in, and the mail to
 //! fetch next comes out.
 //!
-//! [`source::Admission`] is what all mail of one source passes, polled or pushed. A [`poll::Poll`] admits what a source lists, in the
+//! [`source::Admission`] is what all mail of one source passes, polled or pushed. A `poll::Poll` admits what a source lists, in the
 //! order of the files named here; a [`lender::Lender`] admits what is pushed.
 
 pub mod source;

@@ -2,8 +2,8 @@
 //!
 //! Such an operation, called by one person alone, ends with [`AdministrationError::ApprovalNeeded`], which holds it with all its
 //! parameters ([`Act`]); [`ask`] writes it down with what was seen. [`confirm`] does it inside the decider's transaction, if what was
-//! seen still holds; else it is asked anew. The database itself refuses that one person is both. [`Need`] is the one table of what
-//! needs a second person.
+//! seen still holds; else it is asked anew. The database itself refuses that one person is both. `people::need::Need` is the one table of
+//! what needs a second person.
 
 mod perform;
 

@@ -1,6 +1,6 @@
 //! Letters that are held: listed and shown, and the end of each, which two people decide (SPEC 7, Held).
 //!
-//! One asks ([`Act::HeldRelease`], [`Act::HeldRefuse`]), another confirms; then the letter is tried again, as an operator's retry is:
+//! One asks (`Act::HeldDecide`), another confirms; then the letter is tried again, as an operator's retry is:
 //! judged anew under the locks, with the checks waived that the approval names. The attempt, the approval's end and the operator's line
 //! are one transaction.
 

@@ -7,7 +7,7 @@ use super::privilege::Operation;
 use super::standing::Standing;
 use crate::error::AdministrationError;
 
-/// Proves that a second person confirmed the operation that it is handed to: nothing but [`judge`] makes one.
+/// Proves that a second person confirmed the operation that it is handed to: nothing but `judge` makes one.
 #[derive(Debug)]
 pub struct Approved(());
 
