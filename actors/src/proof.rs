@@ -118,7 +118,8 @@ mod tests {
             (2, vec![None, Some(44)], Lane::Slow),
             (2, vec![Some(44), Some(43)], Lane::Fast),
             (2, vec![Some(43), Some(44)], Lane::Fast),
-            // The decoder has judged the claim already where it could not open the container.
+            // No letter has a known signer, and the proof does not count this against the claim: of a container that does not open the
+            // decoder has done so already.
             (1, vec![None], Lane::Fast),
             // The third letter has no outcome yet, and may be of the claimed agency.
             (3, vec![Some(44), Some(44)], Lane::Fast),

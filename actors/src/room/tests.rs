@@ -67,7 +67,7 @@ fn claimant(number: u32) -> Claimant {
     (number > 0).then(|| number.try_into().unwrap())
 }
 
-/// Takes places for a mail and counts them with its claim.
+/// Takes room for one mail, and counts it against the agency that the mail claims; number 0 claims none. Returns none without room.
 fn claim(hands: &Hands, number: u32, bytes: u64) -> Option<Permits> {
     hands.try_take(bytes).and_then(|own| hands.claim(own, claimant(number)).ok())
 }

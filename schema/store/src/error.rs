@@ -186,7 +186,7 @@ pub enum AdministrationError {
         /// `released` or `refused`.
         state: String,
     },
-    /// Somebody explained it already.
+    /// Somebody has explained this flag already.
     FlagExplained {
         /// Its number.
         id: i64,

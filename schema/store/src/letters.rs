@@ -1,5 +1,5 @@
-//! Letters as they are kept: what came and what became of it, what was not accepted, and what is to be sent: answers, and what the
-//! centre writes first.
+//! Letters as they are kept: those received, with what became of them, those not accepted, and those to be sent. The last are answers,
+//! and notices, which the centre sends unasked.
 
 pub mod answers;
 pub mod flags;

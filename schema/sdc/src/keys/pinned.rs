@@ -25,7 +25,7 @@ static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
 /// Reads an uncompressed point, which must be on its curve and not at infinity. RSA has no points.
 ///
 /// # Errors
-/// OpenSSL's own: the point is not on the curve.
+/// OpenSSL's own where the point is not on the curve; one without a reason where it is at infinity.
 pub fn point(kind: KeyKind, point: &[u8]) -> Result<EcPoint, ErrorStack> {
     let group = group(kind)?;
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;

@@ -140,8 +140,9 @@ pub async fn queue_for_agency_at(
     Ok(queued)
 }
 
-/// Queues again what offices do not say that they have seen: 1, 3, 7 and 14 days after it was sent first, then every week, for a year. Of
-/// certificates that end the newest alone, and until they have ended. Suspended agencies are left alone. Returns how many were queued.
+/// Queues again the notices that an installation has not acknowledged: 1, 3, 7 and 14 days after the first sending, then every week for
+/// a year. Of an installation's notices that a certificate ends, only the newest is repeated, and only until the certificate has ended.
+/// Suspended agencies get nothing. Returns how many were queued.
 ///
 /// # Errors
 /// A fault; those before it stay queued.

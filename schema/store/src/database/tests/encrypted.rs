@@ -1,4 +1,4 @@
-//! What crosses a network to the database.
+//! Connections to a database over a network are encrypted, and the server's certificate is verified.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
